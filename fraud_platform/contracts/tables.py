@@ -1,0 +1,168 @@
+"""Every table of the lake: columns, types, meaning, key, partitioning.
+
+Here: one `TableContract` a table, checked where the table is written.
+Not here: how a table is written or read (`fraud_platform.adapters.lake`), how rows are made
+(the stage packages).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from fraud_platform.contracts.reasons import Reason, Repair
+from fraud_platform.errors import SchemaMismatchError
+
+_ARROW: dict[str, pa.DataType] = {
+    "long": pa.int64(),
+    "int": pa.int32(),
+    "string": pa.string(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "double": pa.float64(),
+    "float": pa.float32(),
+    "binary": pa.binary(),
+    "array<string>": pa.list_(pa.string()),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: name, Spark type, meaning, and whether it may be null."""
+
+    name: str
+    type: str
+    description: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class TableContract:
+    """A table's name, meaning, columns, key and partition columns."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    partition_by: tuple[str, ...] = ()
+
+    @property
+    def column_names(self) -> list[str]:
+        """Column names in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def spark_ddl(self) -> str:
+        """The schema as a Spark DDL string."""
+        return ", ".join(
+            f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'}" for c in self.columns
+        )
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """The schema as Arrow has it; timestamps are UTC microseconds."""
+        return pa.schema(
+            [pa.field(c.name, _ARROW[c.type], nullable=c.nullable) for c in self.columns]
+        )
+
+    def check(self, found: Mapping[str, str]) -> None:
+        """Compare found column types (name to Spark type, in order) with the contract.
+
+        Raises:
+            SchemaMismatchError: lists every missing, unexpected and differently typed column.
+        """
+        expected = {c.name: c.type for c in self.columns}
+        problems = [f"missing column {n} {t}" for n, t in expected.items() if n not in found]
+        problems += [f"unexpected column {n} {t}" for n, t in found.items() if n not in expected]
+        problems += [
+            f"{n} is {found[n]}, not {t}"
+            for n, t in expected.items()
+            if n in found and found[n] != t
+        ]
+        if not problems and list(found) != list(expected):
+            problems.append(f"order is {list(found)}, not {list(expected)}")
+        if problems:
+            raise SchemaMismatchError(
+                f"table {self.name} differs from its contract: {'; '.join(problems)}. "
+                "Write it with the columns of fraud_platform/contracts/tables.py, or change both."
+            )
+
+
+TRANSACTIONS = TableContract(
+    name="transactions",
+    description="Clean transactions, one row for each transaction_id over all published drops.",
+    columns=(
+        Column("transaction_id", "long", "Identifier, unique over all drops."),
+        Column("tx_datetime", "timestamp", "When the card was used (UTC)."),
+        Column("tx_date", "date", "The day of tx_datetime (UTC)."),
+        Column("customer_id", "long", "The card's holder."),
+        Column("terminal_id", "long", "Where the card was used; 0 is a terminal."),
+        Column("amount_cents", "long", "Amount in cents, above 0."),
+        Column("is_fraud", "boolean", "The label, known label_delay_days after tx_datetime."),
+        Column("fraud_scenario", "int", "0 genuine, 1 amount, 2 terminal, 3 customer."),
+        Column("drop", "string", "The drop that the row came from (its first day)."),
+    ),
+    key=("transaction_id",),
+    partition_by=("drop",),
+)
+
+QUARANTINE = TableContract(
+    name="quarantine",
+    description="Rows that are not clean, byte for byte, under the first reason that fits.",
+    columns=(
+        Column("drop", "string", "The drop that the row came from."),
+        Column("reason", "string", "The first reason that fits."),
+        Column("reasons", "array<string>", "All reasons that fit, in order of precedence."),
+        Column("raw_line", "binary", "The line as it came, without its line ending."),
+        Column("transaction_id", "long", "The id, where it could be read.", nullable=True),
+    ),
+    key=(),
+    partition_by=("drop",),
+)
+
+CLEANING_LEDGER = TableContract(
+    name="cleaning_ledger",
+    description="One row a drop, written last: the mark that the drop is published or held.",
+    columns=(
+        Column("drop", "string", "The drop, by its first day."),
+        Column("status", "string", "`published` or `held`."),
+        Column("content_sha256", "string", "Checksum of the raw file that was cleaned."),
+        Column("size_bytes", "long", "Size of the raw file."),
+        Column("rows_read", "long", "Data rows: clean plus quarantined."),
+        Column("rows_clean", "long", "Rows in `transactions` (would be, while held)."),
+        Column("rows_quarantined", "long", "Rows in `quarantine`."),
+        *(Column(f"rejected_{r}", "long", f"Rows quarantined as {r}.") for r in Reason),
+        *(Column(f"repaired_{r}", "long", f"Clean rows repaired: {r}.") for r in Repair),
+        Column("blank_lines", "long", "Blank lines, beside rows_read."),
+        Column("comment_lines", "long", "Lines that begin with #, beside rows_read."),
+        Column("frauds", "long", "Clean rows labelled fraud."),
+        Column("first_date", "date", "Earliest tx_date of the clean rows.", nullable=True),
+        Column("last_date", "date", "Latest tx_date of the clean rows.", nullable=True),
+        Column("held_because", "string", "Why the drop is held.", nullable=True),
+        Column("accepted_because", "string", "Why a person released it.", nullable=True),
+        Column("transactions_version", "long", "`transactions` after this drop.", nullable=True),
+        Column("run_id", "string", "The Dagster run that cleaned it."),
+        Column("cleaned_at", "timestamp", "When (UTC)."),
+    ),
+    key=("drop",),
+)
+
+DROP_LABELS = TableContract(
+    name="drop_labels",
+    description="Labels that came with drops, with the hour from which each counts.",
+    columns=(
+        Column("transaction_id", "long", "The labelled transaction."),
+        Column("is_fraud", "boolean", "The label."),
+        Column("fraud_scenario", "int", "0 genuine, 1 amount, 2 terminal, 3 customer."),
+        Column("known_at", "timestamp", "tx_datetime + label_delay_days."),
+        Column("source", "string", "`drop`."),
+        Column("counts_from", "timestamp", "First hour (UTC) in which features may use it."),
+        Column("version", "int", "1, then one more for each correction of the same id."),
+        Column("drop", "string", "The drop that it came with."),
+    ),
+    key=("transaction_id", "version"),
+    partition_by=("drop",),
+)

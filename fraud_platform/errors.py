@@ -1,0 +1,59 @@
+"""Every error that the platform raises on purpose.
+
+Here: one small hierarchy, divided by what should happen next. A `DataError` is about what came in
+and is never retried; a `SettingsError` is about what somebody configured and stops at start; an
+`Outage` is about a system that is away and is retried with a bound and back-off.
+Not here: translating a client's own exceptions (that happens in `adapters`, at that edge).
+
+A message says what was expected, what was found, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class FraudPlatformError(Exception):
+    """Base of every error that the platform raises on purpose."""
+
+
+class SettingsError(FraudPlatformError):
+    """The configuration cannot work; the message lists every problem at once."""
+
+
+class DataError(FraudPlatformError):
+    """What came in, or what is stored, cannot be used as it is. Never retried."""
+
+
+class DropNameError(DataError):
+    """A drop's file name is not `YYYY-MM-DD.txt`, with an optional compression suffix."""
+
+
+class DropHeaderError(DataError):
+    """A drop's header differs from the contract."""
+
+
+class DropUnreadableError(DataError):
+    """A drop is empty, truncated, or not the text that its name promises."""
+
+
+class DropHeldError(DataError):
+    """A drop's quarantined share passed the limit; it waits for `fraud-platform accept`."""
+
+
+class SchemaMismatchError(DataError):
+    """A table's columns differ from its contract; the message lists every difference."""
+
+
+class ConservationError(DataError):
+    """Rows in and rows out do not add up; nothing of that drop is published."""
+
+
+class NotEnoughDataError(DataError):
+    """A knowledge date has too little data before it to train or to compare."""
+
+
+class PromotionError(DataError):
+    """A promotion, approval or rollback that the history does not allow."""
+
+
+class Outage(FraudPlatformError):
+    """A system that the platform needs does not answer. Retried, with a bound and back-off."""
