@@ -48,6 +48,17 @@ class Settings(BaseSettings):
         default=0.01, ge=0, le=1, description="Quarantined share above which a drop is held."
     )
 
+    max_rows_per_run: int = Field(
+        default=50_000_000, ge=1, description="Most transactions that one features run covers."
+    )
+    catch_up_weeks: int = Field(
+        default=4, ge=1, description="Most knowledge dates decided after a backlog, the latest."
+    )
+
+    vacuum_retention_hours: int = Field(
+        default=168, ge=1, description="Age at which files of replaced table versions may go."
+    )
+
     estimator: Literal["xgboost", "random_forest"] = Field(
         default="xgboost", description="The estimator that the weekly candidate uses."
     )
@@ -68,7 +79,9 @@ class Settings(BaseSettings):
         default=5.0, ge=0, description="Cost of one alert's review, in currency units."
     )
 
-    bootstrap_resamples: int = Field(default=2_000, ge=200, description="Resamples of the A/B test.")
+    bootstrap_resamples: int = Field(
+        default=2_000, ge=200, description="Resamples of the A/B test."
+    )
     card_precision_margin: float = Field(
         default=0.01, ge=0, description="Non-inferiority margin of card precision at 100."
     )
@@ -153,12 +166,11 @@ def load_settings() -> Settings:
         problems = [
             f"  - FRAUD_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}"
             if e["loc"]
-            else "\n".join(
-                f"  - {p}" for p in e["msg"].removeprefix("Value error, ").split("; ")
-            )
+            else "\n".join(f"  - {p}" for p in e["msg"].removeprefix("Value error, ").split("; "))
             for e in error.errors()
         ]
         raise SettingsError(
-            "The settings cannot work together:\n" + "\n".join(problems)
+            "The settings cannot work together:\n"
+            + "\n".join(problems)
             + "\nMend these variables and start again."
         ) from None

@@ -61,8 +61,10 @@ def fetch_jars(folder: Path, jars: dict[str, tuple[str, str]] = DELTA_JARS) -> l
         if wanted:
             _retrieve({name: jars[name] for name in wanted}, folder)
     if wrong := missing_jars(folder, jars):
-        raise Outage(f"expected {', '.join(wrong)} with the pinned SHA-256 in {folder}, found "
-                     "other bytes. Delete the folder and run again.")
+        raise Outage(
+            f"expected {', '.join(wrong)} with the pinned SHA-256 in {folder}, found "
+            "other bytes. Delete the folder and run again."
+        )
     return paths
 
 
@@ -85,9 +87,7 @@ def _retrieve(jars: dict[str, tuple[str, str]], folder: Path) -> None:
             "-retrieve", str(work / "out" / "[artifact]-[revision].[ext]"),
         ]  # fmt: skip
         try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=600, check=False
-            )
+            done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
         except FileNotFoundError:
             raise Outage(
                 "java is not on the PATH, so the jars cannot be fetched. Install Java 17 "

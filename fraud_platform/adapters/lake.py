@@ -22,6 +22,9 @@ from fraud_platform.contracts.tables import TableContract
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+_LOG_RETENTION = "interval 36500 days"
+"""The log is kept, so that a version that a model names can be read as long as its files are."""
+
 
 class Lake:
     """The platform's Delta tables under one URL.
@@ -56,12 +59,33 @@ class Lake:
             partition_by=list(table.partition_by) or None,
             name=table.name,
             description=table.description,
+            configuration={"delta.logRetentionDuration": _LOG_RETENTION},
         )
 
     def version(self, table: TableContract) -> int | None:
         """Return the table's current version, or None where it does not exist."""
         handle = self.open(table)
         return None if handle is None else handle.version()
+
+    def vacuum(self, table: TableContract, keep_versions: list[int], retention_hours: int) -> int:
+        """Remove files that neither the newest version nor a kept one needs; return how many.
+
+        Args:
+            keep_versions: versions that stay readable whatever their age.
+            retention_hours: files of versions younger than this stay too.
+        """
+        handle = self.open(table)
+        if handle is None:
+            return 0
+        kept = [version for version in keep_versions if version <= handle.version()]
+        removed = handle.vacuum(
+            retention_hours,
+            dry_run=False,
+            enforce_retention_duration=False,
+            full=True,
+            keep_versions=kept or None,
+        )
+        return len(removed)
 
     def read_arrow(
         self,
@@ -124,8 +148,12 @@ class Lake:
         Raises:
             SchemaMismatchError: `rows` has other columns than the contract.
         """
-        table.check({f.name: f.dataType.simpleString().replace("bigint", "long")
-                     for f in rows.schema.fields})
+        table.check(
+            {
+                f.name: f.dataType.simpleString().replace("bigint", "long")
+                for f in rows.schema.fields
+            }
+        )
         self.ensure(table)
         (
             rows.write.format("delta")

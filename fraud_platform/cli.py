@@ -1,0 +1,214 @@
+"""`fraud-platform`: the commands a person types.
+
+Here: words to calls and results to words; exit codes (0 done, 1 failed, 2 wrong settings).
+Not here: what the commands do (stages, `adapters`, `fraud_platform.defs.operator`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fraud_platform.errors import FraudPlatformError, SettingsError
+from fraud_platform.settings import Settings, load_settings
+
+app = typer.Typer(
+    help="Card-fraud data platform: drops to clean data, features, models and decisions.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+bench = typer.Typer(help="Measure quality and speed on this machine.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
+Why = Annotated[str, typer.Option(help="The reason, kept in the history.")]
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is missing on this machine, and how to get it."""
+    from fraud_platform.doctor import diagnose
+
+    findings = diagnose(_settings())
+    for finding in findings:
+        typer.echo(str(finding))
+    if any(not finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def fetch_jars() -> None:
+    """Fetch the jars that Spark needs for Delta, once, and check their hashes."""
+    from fraud_platform.adapters.jars import fetch_jars as fetch
+
+    for path in fetch(_settings().jars):
+        typer.echo(str(path))
+
+
+@app.command()
+def simulate(
+    to: Annotated[Path, typer.Option(help="Folder that the drops are written to.")],
+    truth: Annotated[
+        Path | None, typer.Option(help="Folder for the truth of every injected row.")
+    ] = None,
+    customers: Annotated[int, typer.Option(min=1)] = 5_000,
+    terminals: Annotated[int, typer.Option(min=1)] = 10_000,
+    first_day: Annotated[str, typer.Option(help="First day, YYYY-MM-DD.")] = "2018-04-01",
+    days: Annotated[int, typer.Option(min=1)] = 120,
+    seed: Annotated[int, typer.Option()] = 0,
+    dirt: Annotated[float, typer.Option(min=0, help="Multiplies the rates of dirt.")] = 1.0,
+) -> None:
+    """Write drops like the Fraud Detection Handbook's, with documented dirt in them."""
+    from fraud_platform.reporting.terminal import progress_bar
+    from fraud_platform.simulation import SimulationConfig, simulate_drops
+
+    config = SimulationConfig.for_population(
+        customers=customers,
+        terminals=terminals,
+        first_day=date.fromisoformat(first_day),
+        days=days,
+        seed=seed,
+        dirt_multiplier=dirt,
+    )
+    with progress_bar("simulating", config.expected_rows, "rows") as advance:
+        drops = simulate_drops(config, to, truth, progress=advance)
+    for drop in drops:
+        typer.echo(str(drop))
+
+
+@app.command()
+def demo(
+    drops: Annotated[
+        Path | None, typer.Option(help="Folder with drops; without it, months are simulated.")
+    ] = None,
+) -> None:
+    """Run the whole batch half once: drops to a promoted model, with a report at the end."""
+    from fraud_platform.defs.demo import run_demo
+
+    if not run_demo(_settings(), drops):
+        raise typer.Exit(1)
+
+
+@app.command()
+def dev() -> None:
+    """Open the Dagster UI and MLflow on what is there, until Ctrl-C."""
+    from fraud_platform.adapters.services import dev as run_dev
+
+    run_dev(_settings())
+
+
+@app.command()
+def up() -> None:
+    """Start the Dagster UI, its daemon and MLflow in the background."""
+    from fraud_platform.adapters.services import up as start
+
+    for line in start(_settings()):
+        typer.echo(line)
+
+
+@app.command()
+def down() -> None:
+    """Stop every process that `up` or `dev` started."""
+    from fraud_platform.adapters.services import down as stop
+
+    for line in stop(_settings()):
+        typer.echo(line)
+
+
+@app.command()
+def status() -> None:
+    """Show which services run, and what the lake holds."""
+    from fraud_platform.adapters.services import status as services_status
+
+    for line in services_status(_settings()):
+        typer.echo(line)
+    _show_report(_settings())
+
+
+@app.command()
+def report() -> None:
+    """Show what came in, what was quarantined and why, and how the models compare."""
+    _show_report(_settings())
+
+
+@app.command()
+def accept(drop: Annotated[str, typer.Argument(help="A held drop, YYYY-MM-DD.")], why: Why) -> None:
+    """Release a held drop: it is cleaned again and published."""
+    from fraud_platform.defs.operator import accept_drop
+
+    run = accept_drop(_settings(), drop, why)
+    if not run.success:
+        typer.echo(run.error, err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{drop} is published")
+
+
+@app.command()
+def approve(
+    knowledge_date: Annotated[str, typer.Argument(help="A Monday, YYYY-MM-DD.")], why: Why
+) -> None:
+    """Approve a promotion that waits for a person's word (FRAUD_PROMOTION_MODE=approval)."""
+    from fraud_platform.defs.decisions import approve as approve_promotion
+
+    typer.echo(approve_promotion(_settings(), date.fromisoformat(knowledge_date), _user(), why))
+
+
+@app.command()
+def rollback(why: Why) -> None:
+    """Make the previous champion champion again."""
+    from fraud_platform.defs.decisions import rollback as roll_back
+
+    typer.echo(roll_back(_settings(), _user(), why))
+
+
+@app.command()
+def vacuum() -> None:
+    """Remove files that no table version in use needs; what models name is kept."""
+    from fraud_platform.defs.maintenance import vacuum_lake
+
+    for table, removed in vacuum_lake(_settings()).items():
+        typer.echo(f"{table}: {removed} files removed")
+
+
+@bench.command("quality")
+def bench_quality(
+    drops: Annotated[Path, typer.Option(help="Folder with the four Handbook drops.")],
+) -> None:
+    """Print AUC ROC, average precision and card precision at 100 on four prequential folds."""
+    from fraud_platform.training.quality import run_quality
+
+    typer.echo(str(run_quality(drops)))
+
+
+def _show_report(settings: Settings) -> None:
+    from fraud_platform.reporting.terminal import print_report
+
+    print_report(settings)
+
+
+def _settings() -> Settings:
+    return load_settings()
+
+
+def _user() -> str:
+    return os.environ.get("USER") or "unknown"
+
+
+def main() -> None:
+    """Run the command line; a platform error is one message, not a traceback."""
+    try:
+        app(standalone_mode=True)
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(2)
+    except FraudPlatformError as error:
+        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("\nstopped; nothing is half-written, run it again to go on", err=True)
+        sys.exit(130)

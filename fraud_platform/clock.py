@@ -1,0 +1,139 @@
+"""The data's clock: how far the data reaches, and what is due up to there.
+
+Here: pure functions over small values: the watermark, the days to build, the weeks to decide.
+Not here: the system's clock, which nothing of this looks at; schedules that ask these questions
+(`fraud_platform.defs.automation`); the spans themselves (`contracts.time`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from fraud_platform.contracts.time import KnowledgeWeek
+
+WATERMARK_SHARE = 0.01
+"""A day moves the watermark if it holds at least this share of the median day's rows."""
+
+LOOKBACK_DAYS = 38
+"""The furthest that a day's features look back: 30 days before a label delay of 7, and the hour."""
+
+MONDAY = 0
+
+
+@dataclass(frozen=True)
+class DropDay:
+    """How many clean rows a published drop holds on one day, and which content it had."""
+
+    drop: str
+    content: str
+    day: date
+    rows: int
+
+
+def watermark(days: Iterable[DropDay]) -> date | None:
+    """Return the first day that the data does not cover yet, or None without data.
+
+    That is the day after the last one that holds at least 1 % of the median day's rows, so a
+    few rows with a wrong date do not move the clock.
+    """
+    rows: dict[date, int] = {}
+    for day in days:
+        rows[day.day] = rows.get(day.day, 0) + day.rows
+    if not rows:
+        return None
+    limit = WATERMARK_SHARE * statistics.median(rows.values())
+    return max(day for day, count in rows.items() if count >= limit) + timedelta(days=1)
+
+
+def inputs_of(days: Collection[DropDay], first: date, last: date) -> str:
+    """Return a fingerprint of the drops' contents that lie in [first, last], inclusive."""
+    contents = sorted({(d.drop, d.content) for d in days if first <= d.day <= last})
+    return hashlib.sha256(repr(contents).encode()).hexdigest()[:16]
+
+
+def inputs_by_day(days: Collection[DropDay], first_day: date) -> dict[date, str]:
+    """Return, for each day from the first to the watermark, what its features are made from."""
+    end = watermark(days)
+    if end is None:
+        return {}
+    start = max(first_day, min(d.day for d in days))
+    by_day: dict[date, set[tuple[str, str]]] = {}
+    for d in days:
+        by_day.setdefault(d.day, set()).add((d.drop, d.content))
+    found = {}
+    for offset in range((end - start).days):
+        day = start + timedelta(days=offset)
+        contents: set[tuple[str, str]] = set()
+        for back in range(LOOKBACK_DAYS + 1):
+            contents |= by_day.get(day - timedelta(days=back), set())
+        found[day] = hashlib.sha256(repr(sorted(contents)).encode()).hexdigest()[:16]
+    return found
+
+
+def days_to_build(
+    inputs: Mapping[date, str], built: Mapping[date, str], rows: Mapping[date, int], max_rows: int
+) -> tuple[date, date] | None:
+    """Return the first range of days whose features are missing or made from other drops.
+
+    The range is contiguous and holds at most `max_rows` transactions (but at least one day), so
+    that a backlog of months is several runs of bounded size.
+    """
+    stale = [day for day, fingerprint in sorted(inputs.items()) if built.get(day) != fingerprint]
+    if not stale:
+        return None
+    first = last = stale[0]
+    total = rows.get(first, 0)
+    for day in stale[1:]:
+        total += rows.get(day, 0)
+        if day != last + timedelta(days=1) or total > max_rows:
+            break
+        last = day
+    return first, last
+
+
+def due_weeks(
+    inputs: Mapping[date, str],
+    built: Mapping[date, str],
+    decided: Collection[date],
+    min_training_days: int,
+    catch_up_weeks: int,
+) -> list[date]:
+    """Return the knowledge dates (Mondays) to decide, oldest first.
+
+    A date is due when the watermark has reached it, its features are built, at least
+    `min_training_days` of data lie before its training ends, and it is not older than a date
+    already decided. Only the latest `catch_up_weeks` are asked for.
+    """
+    if not inputs:
+        return []
+    start, end = min(inputs), max(inputs) + timedelta(days=1)
+    newest = max(decided, default=date.min)
+    due = []
+    day = start + timedelta(days=(MONDAY - start.weekday()) % 7)
+    while day <= end:
+        week = KnowledgeWeek(day)
+        ready = all(built.get(d) == inputs[d] for d in inputs if d < week.test_end)
+        enough = (week.train_end - start).days >= min_training_days
+        if ready and enough and day > newest:
+            due.append(day)
+        day += timedelta(days=7)
+    return due[-catch_up_weeks:]
+
+
+def built_from_replaced(
+    trained_on: Mapping[int, tuple[date, date, str]], days: Sequence[DropDay]
+) -> list[int]:
+    """Return the model versions whose training drops have been replaced since.
+
+    Args:
+        trained_on: version to (first day, last day, fingerprint of the drops then).
+    """
+    return [
+        version
+        for version, (first, last, fingerprint) in sorted(trained_on.items())
+        if inputs_of(days, first, last) != fingerprint
+    ]

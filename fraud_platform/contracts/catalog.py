@@ -1,0 +1,40 @@
+"""All tables of the lake, in the order in which data flows through them.
+
+Here: the list, for what concerns every table (vacuum, documentation, tests).
+Not here: the tables themselves (the modules beside this one).
+"""
+
+from __future__ import annotations
+
+from fraud_platform.contracts.clock_tables import DROP_DAYS, FEATURE_DAYS
+from fraud_platform.contracts.feature_tables import (
+    CUSTOMER_TILES,
+    LABEL_TILES,
+    TERMINAL_TILES,
+    TRANSACTION_FEATURES,
+)
+from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
+from fraud_platform.contracts.tables import (
+    CLEANING_LEDGER,
+    DROP_LABELS,
+    QUARANTINE,
+    TRANSACTIONS,
+    TableContract,
+)
+from fraud_platform.contracts.training_tables import TRAINING_SET
+
+ALL_TABLES: tuple[TableContract, ...] = (
+    TRANSACTIONS,
+    QUARANTINE,
+    DROP_LABELS,
+    CLEANING_LEDGER,
+    DROP_DAYS,
+    LABEL_TILES,
+    TRANSACTION_FEATURES,
+    CUSTOMER_TILES,
+    TERMINAL_TILES,
+    FEATURE_DAYS,
+    TRAINING_SET,
+    AB_REPORT,
+    PROMOTION_HISTORY,
+)

@@ -1,0 +1,59 @@
+"""Keeping the lake small without losing what a registered model was trained on.
+
+Here: vacuum, which keeps every table version that a model names; its job and schedule.
+Not here: removing files (`fraud_platform.adapters.lake`).
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.model_registry import ModelRegistry
+from fraud_platform.contracts.catalog import ALL_TABLES
+from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, registry_of
+from fraud_platform.settings import Settings, load_settings
+
+VERSION_TAG = "table_version."
+"""Prefix of the model tags that name the table versions a model was made from."""
+
+
+def vacuum_lake(settings: Settings) -> dict[str, int]:
+    """Vacuum every table and return the number of files removed from each."""
+    return _vacuum(Lake(settings.lake), registry_of(settings), settings.vacuum_retention_hours)
+
+
+def _vacuum(lake: Lake, registry: ModelRegistry, retention_hours: int) -> dict[str, int]:
+    kept: dict[str, set[int]] = {}
+    for model in registry.versions():
+        for tag, version in model.tags.items():
+            if tag.startswith(VERSION_TAG):
+                kept.setdefault(tag.removeprefix(VERSION_TAG), set()).add(int(version))
+    return {
+        table.name: lake.vacuum(table, sorted(kept.get(table.name, ())), retention_hours)
+        for table in ALL_TABLES
+    }
+
+
+@dg.op(description="Remove files that no present or named table version needs.")
+def vacuum_tables(
+    context: dg.OpExecutionContext, lake: LakeResource, registry: ModelRegistryResource
+) -> None:
+    """Vacuum every table; versions that a registered model names stay readable."""
+    removed = _vacuum(lake.open(), registry.open(), load_settings().vacuum_retention_hours)
+    context.log.info(f"files removed: {removed}")
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Vacuum the lake.")
+def vacuum() -> None:
+    """One op: vacuum every table."""
+    vacuum_tables()
+
+
+nightly_vacuum = dg.ScheduleDefinition(
+    name="nightly_vacuum",
+    job=vacuum,
+    cron_schedule="30 3 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Vacuum the lake each night; table versions that models name are kept.",
+)

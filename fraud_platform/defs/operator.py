@@ -1,0 +1,58 @@
+"""What a person asks of the platform from the command line, as Dagster runs.
+
+Here: opening the instance, draining what is due, releasing a held drop.
+Not here: parsing words (`fraud_platform.cli`), showing results (`fraud_platform.reporting`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from fraud_platform.defs.drain import DrainedRun, drain
+from fraud_platform.settings import Settings
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Give the Dagster instance under `settings.home`, the one that `make dev` shows."""
+    from fraud_platform.adapters.services import write_dagster_yaml
+
+    write_dagster_yaml(settings)
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def run_what_is_due(
+    settings: Settings, on_run: Callable[[str, str], None] | None = None
+) -> list[DrainedRun]:
+    """Run everything that sensors and schedules ask for, in this process, until nothing is due."""
+    from fraud_platform.adapters.spark import open_session
+    from fraud_platform.definitions import defs
+
+    session = open_session(settings)
+    try:
+        with open_instance(settings) as instance:
+            return drain(defs, instance, on_run)
+    finally:
+        session.stop()
+
+
+def accept_drop(settings: Settings, drop: str, why: str) -> DrainedRun:
+    """Release a held drop: clean it again with a person's word, as a run."""
+    from fraud_platform.definitions import defs
+
+    with open_instance(settings) as instance:
+        result = defs.resolve_job_def("load_drop").execute_in_process(
+            instance=instance,
+            partition_key=drop,
+            run_config={"ops": {"clean_drop": {"config": {"accepted_because": why}}}},
+            raise_on_error=False,
+        )
+    failed = [e for e in result.all_events if e.is_step_failure]
+    error = failed[0].event_specific_data.error_display_string if failed else None
+    return DrainedRun(result.run_id, "load_drop", drop, result.success, error)

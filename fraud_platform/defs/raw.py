@@ -1,0 +1,118 @@
+"""The raw zone: drops as they came.
+
+Here: the asset `raw_drops` and the sensor that finds new drops.
+Not here: how a drop is recognised or copied (`fraud_platform.ingest`).
+"""
+
+from __future__ import annotations
+
+import time
+
+import dagster as dg
+
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.storage import open_zone
+from fraud_platform.contracts.drops import COLUMNS, drop_of
+from fraud_platform.contracts.tables import CLEANING_LEDGER
+from fraud_platform.defs.automation import load_drop
+from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.partitions import DROPS
+from fraud_platform.defs.requests import next_attempt, request_tags
+from fraud_platform.defs.resources import LakeResource, ZonesResource
+from fraud_platform.defs.tables import OWNERS, rounded
+from fraud_platform.errors import DropNameError
+from fraud_platform.ingest import copy_drop, observe_landing, raw_drop
+from fraud_platform.ingest.manifests import read_raw_manifests
+from fraud_platform.ingest.zone import Zone
+from fraud_platform.settings import load_settings
+
+
+@dg.asset(
+    partitions_def=DROPS,
+    group_name="raw",
+    kinds={"file"},
+    owners=OWNERS,
+    pool="raw_drops",
+    description="A drop exactly as it arrived, copied byte for byte and verified.",
+    metadata={
+        "dagster/column_schema": dg.TableSchema(
+            [dg.TableColumn(name, "text", description="As the line has it.") for name in COLUMNS]
+        )
+    },
+)
+@stop_or_retry
+def raw_drops(
+    context: dg.AssetExecutionContext, zones: ZonesResource
+) -> dg.MaterializeResult[None]:
+    """Copy one drop from landing to the raw zone."""
+    landing, raw = open_zone(zones.landing_url, create=True), open_zone(zones.raw_url, create=True)
+    name = _name_in_landing(landing, context.partition_key)
+    copied = copy_drop(landing, raw, name) if name else raw_drop(raw, context.partition_key)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(copied.sha256),
+        metadata={
+            "dagster/uri": copied.url,
+            "size_bytes": copied.size_bytes,
+            "sha256": copied.sha256,
+            "seconds": rounded(copied.seconds),
+            "megabytes_per_second": rounded(copied.size_bytes / 1e6 / max(copied.seconds, 1e-9)),
+            "resumed_from_bytes": copied.resumed_from or 0,
+            "was_held": copied.was_held,
+        },
+    )
+
+
+@dg.sensor(
+    job=load_drop,
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Finds drops that are complete, new or replaced, and asks for one run for each.",
+)
+def new_drops(
+    context: dg.SensorEvaluationContext, zones: ZonesResource, lake: LakeResource
+) -> dg.SensorResult:
+    """Look at landing and ask for what is not in the raw zone, or not cleaned, yet."""
+    landing, raw = open_zone(zones.landing_url, create=True), open_zone(zones.raw_url, create=True)
+    look = observe_landing(
+        landing, raw, context.cursor, time.time(), load_settings().drop_settle_seconds
+    )
+    for complaint in look.complaints:
+        context.log.error(complaint.message)
+    wanted = {arrival.drop: arrival.fingerprint for arrival in look.arrivals}
+    cleaned = _cleaned_contents(lake.open())
+    for drop, manifest in read_raw_manifests(raw).items():
+        if cleaned.get(drop) != manifest.sha256:
+            wanted.setdefault(drop, manifest.source_fingerprint)
+    requests = []
+    for drop, fingerprint in sorted(wanted.items()):
+        request = f"drop:{drop}:{fingerprint}"
+        attempt = next_attempt(context.instance, request)
+        if attempt is not None:
+            run_key = f"{request}#{attempt}"
+            tags = request_tags(request)
+            requests.append(dg.RunRequest(run_key=run_key, partition_key=drop, tags=tags))
+    words = [c.message for c in look.complaints] + [f"{n} is settling" for n in look.waiting]
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else dg.SkipReason("; ".join(words) or "no new drop"),
+        cursor=look.cursor,
+        dynamic_partitions_requests=[
+            DROPS.build_add_request([r.partition_key for r in requests if r.partition_key])
+        ],
+    )
+
+
+def _cleaned_contents(lake: Lake) -> dict[str, str]:
+    rows = lake.read_arrow(CLEANING_LEDGER, columns=["drop", "content_sha256"]).to_pylist()
+    return {row["drop"]: row["content_sha256"] for row in rows}
+
+
+def _name_in_landing(landing: Zone, drop: str) -> str | None:
+    """Return the drop's file name in landing, or None where the sender has taken it away."""
+    for file in landing.list_files():
+        try:
+            if drop_of(file.name) == drop:
+                return file.name
+        except DropNameError:
+            continue
+    return None

@@ -1,0 +1,35 @@
+"""Asking for a run: once for each content, again only where that can help.
+
+Here: how sensors and schedules remember what they asked for. The memory is the runs themselves
+(a tag), so a lost cursor asks for nothing twice.
+Not here: what is due (`fraud_platform.clock`).
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from fraud_platform.defs.failures import FAILURE_TAG
+
+REQUEST_TAG = "fraud_platform/request"
+MAX_ATTEMPTS = 3
+
+
+def next_attempt(instance: dg.DagsterInstance, request: str) -> int | None:
+    """Return the number of the next attempt at a request, or None if it must not be asked again.
+
+    A request is not repeated while a run of it is under way, after a data error (the same content
+    fails the same way), or after `MAX_ATTEMPTS`. A finished run whose result is no longer in the
+    lake, and one that was killed or met an outage, may be asked again.
+    """
+    runs = instance.get_runs(filters=dg.RunsFilter(tags={REQUEST_TAG: request}))
+    if any(not run.is_finished for run in runs):
+        return None
+    if any(run.tags.get(FAILURE_TAG) == "data" for run in runs):
+        return None
+    return len(runs) + 1 if len(runs) < MAX_ATTEMPTS else None
+
+
+def request_tags(request: str) -> dict[str, str]:
+    """Return the tags that make a run findable by its request."""
+    return {REQUEST_TAG: request}

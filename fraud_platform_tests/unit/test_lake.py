@@ -1,0 +1,74 @@
+"""The lake without a JVM: contracts at the edge, one commit a write, versions that stay."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pyarrow as pa
+import pytest
+
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.contracts.clock_tables import DROP_DAYS
+from fraud_platform.errors import SchemaMismatchError
+
+
+def rows(drop: str, count: int) -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {
+                "drop": drop,
+                "content": "x",
+                "tx_date": date(2018, 4, 1 + i),
+                "rows": i,
+                "frauds": 0,
+            }
+            for i in range(count)
+        ],
+        schema=DROP_DAYS.arrow_schema,
+    )
+
+
+def test_an_absent_table_reads_as_empty(lake: Lake):
+    assert lake.version(DROP_DAYS) is None
+    assert lake.read_arrow(DROP_DAYS).num_rows == 0
+    assert lake.read_arrow(DROP_DAYS, columns=["rows"]).column_names == ["rows"]
+
+
+def test_replacing_one_drop_leaves_the_others(lake: Lake):
+    lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 3), "drop = '2018-04-01'")
+    lake.replace_arrow(DROP_DAYS, rows("2018-05-01", 2), "drop = '2018-05-01'")
+    lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 1), "drop = '2018-04-01'")
+    found = lake.read_arrow(DROP_DAYS).to_pylist()
+    assert sorted((r["drop"], r["rows"]) for r in found) == [
+        ("2018-04-01", 0),
+        ("2018-05-01", 0),
+        ("2018-05-01", 1),
+    ]
+
+
+def test_writing_twice_equals_writing_once(lake: Lake):
+    lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 3), "drop = '2018-04-01'")
+    once = lake.read_arrow(DROP_DAYS).sort_by("tx_date")
+    lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 3), "drop = '2018-04-01'")
+    assert lake.read_arrow(DROP_DAYS).sort_by("tx_date").equals(once)
+
+
+def test_a_mismatch_lists_every_difference_and_writes_nothing(lake: Lake):
+    wrong = rows("2018-04-01", 1).drop_columns(["frauds"]).append_column("extra", pa.array(["a"]))
+    with pytest.raises(SchemaMismatchError) as error:
+        lake.replace_arrow(DROP_DAYS, wrong, None)
+    assert "missing column frauds" in str(error.value)
+    assert "unexpected column extra" in str(error.value)
+    assert lake.read_arrow(DROP_DAYS).num_rows == 0
+
+
+def test_vacuum_keeps_the_versions_that_a_model_names(lake: Lake):
+    first = lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 3), None)
+    second = lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 2), None)
+    lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 1), None)
+    removed = lake.vacuum(DROP_DAYS, [first], retention_hours=0)
+    assert removed == 1
+    assert lake.read_arrow(DROP_DAYS, version=first).num_rows == 3
+    assert lake.read_arrow(DROP_DAYS).num_rows == 1
+    with pytest.raises(OSError, match=r"(?i)no such file|not found"):
+        lake.read_arrow(DROP_DAYS, version=second)
