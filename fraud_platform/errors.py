@@ -35,6 +35,10 @@ class DropUnreadableError(DataError):
     """A drop is empty, truncated, or not the text that its name promises."""
 
 
+class DropChangedError(DataError):
+    """A drop vanished or changed while it was copied; its sender is not done."""
+
+
 class DropHeldError(DataError):
     """A drop's quarantined share passed the limit; it waits for `fraud-platform accept`."""
 

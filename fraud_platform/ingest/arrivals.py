@@ -1,0 +1,252 @@
+"""Which drops in the landing zone are complete and new, from one look to the next.
+
+Here: settling, sender's manifests, replaced and touched files, names that are no date, the cursor.
+Not here: copying (`copying`), requesting runs (`fraud_platform.defs`).
+
+Losing the cursor loses nothing: what is already in the raw zone is known from its manifests, and a
+content has one key, however often it is seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fraud_platform.contracts.drops import drop_of
+from fraud_platform.errors import DataError, DropNameError
+from fraud_platform.ingest.manifests import (
+    SENDER_SUFFIX,
+    RawManifest,
+    SenderManifest,
+    parse_sender_manifest,
+    read_raw_manifests,
+)
+from fraud_platform.ingest.zone import FileInfo, Zone, read_whole, sha256_of
+
+SUCCESS_MARK = "_SUCCESS"
+UPLOAD_SUFFIXES = (".tmp", ".temp", ".part", ".partial", ".filepart", "._COPYING_")
+"""Names under which upload tools write a file that is not there yet."""
+
+MAX_COMPARED_BYTES = 4 << 30
+"""A touched file above this is copied again, and found equal then, rather than hashed in a tick."""
+
+
+@dataclass(frozen=True)
+class DropArrival:
+    """A complete drop whose content the raw zone does not hold.
+
+    Attributes:
+        drop: The drop's key, its first day.
+        name: File name in landing.
+        size_bytes: Size of the file.
+        fingerprint: `FileInfo.fingerprint` of the file.
+        replaces: SHA-256 of the raw copy that it replaces, or None for a first arrival.
+    """
+
+    drop: str
+    name: str
+    size_bytes: int
+    fingerprint: str
+    replaces: str | None = None
+
+    @property
+    def content_key(self) -> str:
+        """The key of this content: equal for every look at it, other for other content."""
+        return f"{self.drop}-{self.fingerprint}"
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """A file in landing that cannot be taken as it is, and why, in an error's words."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """Since when a file has had one fingerprint; `held` once the raw zone holds this content."""
+
+    fingerprint: str
+    since: float
+    held: bool = False
+
+
+@dataclass(frozen=True)
+class LandingLook:
+    """One look at landing: what may be copied, what waits, what is wrong, and the next cursor."""
+
+    arrivals: tuple[DropArrival, ...] = ()
+    waiting: tuple[str, ...] = ()
+    complaints: tuple[Complaint, ...] = ()
+    sightings: Mapping[str, Sighting] = field(default_factory=dict)
+
+    @property
+    def cursor(self) -> str:
+        """The sightings as JSON, for the next look."""
+        return json.dumps(
+            {n: [s.fingerprint, s.since, s.held] for n, s in sorted(self.sightings.items())}
+        )
+
+
+def parse_cursor(cursor: str | None) -> dict[str, Sighting]:
+    """Read a cursor; one that is lost or not understood is the same as none."""
+    try:
+        return {
+            str(name): Sighting(str(fingerprint), float(since), bool(held))
+            for name, (fingerprint, since, held) in json.loads(cursor or "{}").items()
+        }
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
+def find_drops(
+    files: Sequence[FileInfo],
+    cursor: str | None,
+    now: float,
+    *,
+    settle_seconds: float,
+    senders: Mapping[str, SenderManifest | Complaint],
+    raw: Mapping[str, RawManifest],
+    is_same_content: Callable[[FileInfo, RawManifest], bool],
+) -> LandingLook:
+    """Decide what one listing of landing means.
+
+    Args:
+        files: The listing, marks and manifests included.
+        cursor: The previous look's cursor, or None.
+        now: Time of the look, seconds since the epoch.
+        settle_seconds: How long a file must stand unchanged to count as complete.
+        senders: Sender's manifest by the name of the drop's file, or what is wrong with it.
+        raw: What the raw zone holds, by drop.
+        is_same_content: Tells whether a file of equal size but another fingerprint (touched, or
+            sent again) has the bytes that the raw zone holds.
+
+    Returns:
+        Arrivals in the order of their drops; every complete content that is not in the raw zone
+        is among them at every look until it is there.
+    """
+    before = parse_cursor(cursor)
+    marked_at = next((f.modified_at for f in files if f.name == SUCCESS_MARK), None)
+    named, complaints = _named_drops(files)
+    arrivals, waiting, sightings = [], [], {}
+    for drop, file in named:
+        held = raw.get(drop)
+        seen = before.get(file.name)
+        if seen is None or seen.fingerprint != file.fingerprint or seen.since > now:
+            seen = Sighting(file.fingerprint, now)
+        settled = now - seen.since >= settle_seconds
+        sender = senders.get(file.name)
+        if isinstance(sender, Complaint):
+            complaints.append(sender)
+        elif sender is not None and sender.size_bytes not in (None, file.size_bytes):
+            if settled and settle_seconds > 0:
+                complaints.append(_short_of_manifest(file, sender))
+            waiting.append(file.name)
+        elif sender is None and not settled and not _is_marked(file, marked_at):
+            waiting.append(file.name)
+        elif held is not None and _is_held(file, held, seen, is_same_content):
+            seen = Sighting(seen.fingerprint, seen.since, held=True)
+        else:
+            replaces = held.sha256 if held else None
+            arrivals.append(
+                DropArrival(drop, file.name, file.size_bytes, file.fingerprint, replaces)
+            )
+        sightings[file.name] = seen
+    return LandingLook(tuple(arrivals), tuple(waiting), tuple(complaints), sightings)
+
+
+def observe_landing(
+    landing: Zone, raw: Zone, cursor: str | None, now: float, settle_seconds: float
+) -> LandingLook:
+    """Look at landing once: list both zones, read the manifests that matter, decide.
+
+    Raises:
+        Outage: a zone does not answer.
+        SettingsError: a zone refuses access.
+    """
+    files = landing.list_files()
+    senders: dict[str, SenderManifest | Complaint] = {}
+    for file in files:
+        if file.name.endswith(SENDER_SUFFIX):
+            try:
+                data = read_whole(landing, file.name)
+                manifest = parse_sender_manifest(file.name, data)
+                senders[file.name.removesuffix(SENDER_SUFFIX)] = manifest
+            except FileNotFoundError:
+                continue
+            except DataError as error:
+                about = file.name.removesuffix(SENDER_SUFFIX)
+                senders[about] = Complaint(file.name, str(error))
+
+    def is_same_content(file: FileInfo, held: RawManifest) -> bool:
+        if file.size_bytes > MAX_COMPARED_BYTES:
+            return False
+        try:
+            return sha256_of(landing, file.name) == held.sha256
+        except (FileNotFoundError, DataError):
+            return False
+
+    return find_drops(
+        files,
+        cursor,
+        now,
+        settle_seconds=settle_seconds,
+        senders=senders,
+        raw=read_raw_manifests(raw),
+        is_same_content=is_same_content,
+    )
+
+
+def _named_drops(
+    files: Sequence[FileInfo],
+) -> tuple[list[tuple[str, FileInfo]], list[Complaint]]:
+    """Pair files with their drops, in the order of drops; complain of all that cannot be one."""
+    named, complaints = [], []
+    for file in files:
+        name = file.name
+        if name.startswith((".", "_")) or name.endswith((SENDER_SUFFIX, *UPLOAD_SUFFIXES)):
+            continue
+        try:
+            named.append((drop_of(name), file))
+        except DropNameError as error:
+            complaints.append(Complaint(name, str(error)))
+    count = Counter(drop for drop, _ in named)
+    complaints += [
+        Complaint(
+            file.name,
+            f"{file.name}: expected one file for drop {drop}, found {count[drop]}. "
+            "Keep the right one in landing and move the others away.",
+        )
+        for drop, file in named
+        if count[drop] > 1
+    ]
+    single = [(drop, file) for drop, file in named if count[drop] == 1]
+    return sorted(single, key=lambda pair: pair[0]), complaints
+
+
+def _is_marked(file: FileInfo, marked_at: float | None) -> bool:
+    """Tell whether a `_SUCCESS` mark, put after the file's last change, covers it."""
+    return marked_at is not None and file.modified_at is not None and file.modified_at <= marked_at
+
+
+def _is_held(
+    file: FileInfo,
+    held: RawManifest,
+    seen: Sighting,
+    is_same_content: Callable[[FileInfo, RawManifest], bool],
+) -> bool:
+    """Tell whether the raw zone already holds this file's content, hashing only a touched one."""
+    if held.name != file.name or held.size_bytes != file.size_bytes:
+        return False
+    return held.source_fingerprint == file.fingerprint or seen.held or is_same_content(file, held)
+
+
+def _short_of_manifest(file: FileInfo, sender: SenderManifest) -> Complaint:
+    return Complaint(
+        file.name,
+        f"{file.name}: expected {sender.size_bytes} bytes by its manifest, found "
+        f"{file.size_bytes} and no change. Send the drop or its manifest again.",
+    )

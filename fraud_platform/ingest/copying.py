@@ -1,0 +1,324 @@
+"""One drop from landing to the raw zone: byte for byte, verified, whole or not at all.
+
+Here: resuming, checksums, the order in which a copy becomes visible, its manifest.
+Not here: when a drop is complete (`arrivals`), storage clients (`fraud_platform.adapters.storage`).
+
+A reader that finds a manifest finds exactly the file that it describes: the older manifest goes
+before the older file is replaced, the newer one is written last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from fraud_platform.contracts.drops import drop_of
+from fraud_platform.errors import DataError, DropChangedError, DropUnreadableError, Outage
+from fraud_platform.faults import kill_point
+from fraud_platform.ingest.manifests import (
+    RAW_SUFFIX,
+    SENDER_SUFFIX,
+    RawManifest,
+    parse_sender_manifest,
+    read_raw_manifests,
+)
+from fraud_platform.ingest.zone import FileInfo, Sink, Zone, partial_name, read_whole, sha256_of
+
+CHECKPOINT_BYTES = 128 << 20
+"""An interrupted copy repeats at most this much."""
+
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in all."""
+
+
+@dataclass(frozen=True)
+class RawDrop:
+    """A drop in the raw zone.
+
+    Attributes:
+        drop: The drop's key, its first day.
+        name: File name, as in landing.
+        url: URL of the copy.
+        size_bytes: Size of the copy.
+        sha256: SHA-256 of source and copy, in hex.
+        seconds: Time that copying and verifying took.
+        resumed_from: Bytes kept from an interrupted copy, or None.
+        was_held: Whether the raw zone held this content already, so that nothing was copied.
+    """
+
+    drop: str
+    name: str
+    url: str
+    size_bytes: int
+    sha256: str
+    seconds: float = 0.0
+    resumed_from: int | None = None
+    was_held: bool = False
+
+
+def raw_drop(raw: Zone, drop: str) -> RawDrop:
+    """Return what the raw zone holds of a drop.
+
+    Raises:
+        DropUnreadableError: there is no whole copy of it.
+    """
+    manifest = read_raw_manifests(raw).get(drop)
+    if manifest is None:
+        raise DropUnreadableError(
+            f"drop {drop}: expected a copy with its manifest in {raw.url}, found none. "
+            "Materialize raw_drops for this drop."
+        )
+    url = raw.url_of(manifest.name)
+    return RawDrop(drop, manifest.name, url, manifest.size_bytes, manifest.sha256)
+
+
+def copy_drop(
+    landing: Zone,
+    raw: Zone,
+    name: str,
+    progress: Progress | None = None,
+    *,
+    checkpoint_bytes: int = CHECKPOINT_BYTES,
+) -> RawDrop:
+    """Copy one drop's file from landing to the raw zone and verify it there.
+
+    An interrupted copy goes on where it was, if the source has not changed since. Copying a
+    content that the raw zone holds only verifies it. A failed copy leaves what was there before.
+
+    Args:
+        landing: Where the drop arrived.
+        raw: Where raw drops are kept.
+        name: File name in landing.
+        progress: Told of the bytes done, now and then.
+        checkpoint_bytes: How much an interrupted copy repeats at most.
+
+    Raises:
+        DropNameError: the name is no drop's.
+        DropUnreadableError: the file is empty, or not what its manifest promises.
+        DropChangedError: the file vanished or changed while it was copied.
+        Outage: a zone does not answer, is full, or gives back other bytes than it got.
+    """
+    start = time.monotonic()
+    drop = drop_of(name)
+    source = _complete_source(landing, name)
+    held = read_raw_manifests(raw).get(drop)
+    if held is not None and _is_intact(raw, held, source):
+        url, seconds = raw.url_of(name), time.monotonic() - start
+        return RawDrop(drop, name, url, held.size_bytes, held.sha256, seconds, was_held=True)
+    copy = _Copy(landing, raw, source, progress or (lambda done, total: None), checkpoint_bytes)
+    sha256 = copy.run()
+    copied_at = datetime.now(UTC).isoformat()
+    manifest = RawManifest(
+        drop, name, source.size_bytes, sha256, landing.url_of(name), source.fingerprint, copied_at
+    )
+    raw.put(name + RAW_SUFFIX, manifest.to_json())
+    _remove_other_copies(raw, drop, name)
+    raw.remove(copy.state_name)
+    url, seconds = raw.url_of(name), time.monotonic() - start
+    return RawDrop(drop, name, url, source.size_bytes, sha256, seconds, copy.resumed_from)
+
+
+class _Copy:
+    """One copy under way: the unfinished file in the raw zone, and the note that resumes it."""
+
+    def __init__(
+        self, landing: Zone, raw: Zone, source: FileInfo, progress: Progress, checkpoint_bytes: int
+    ) -> None:
+        self.landing, self.raw, self.source, self.progress = landing, raw, source, progress
+        self.checkpoint_bytes = checkpoint_bytes
+        self.partial = partial_name(source.name)
+        self.state_name = self.partial + RAW_SUFFIX
+        self.digest = hashlib.sha256()
+        self.done = 0
+        self.resumed_from: int | None = None
+
+    def run(self) -> str:
+        """Copy, verify and publish; return the SHA-256."""
+        if self._is_published():
+            return self.digest.hexdigest()
+        self._resume()
+        self._require_space()
+        sink = self.raw.begin(self.source.name, self.done)
+        try:
+            self._transfer(sink)
+            self._publish(sink)
+        except DataError:
+            sink.discard()
+            self.raw.remove(self.state_name)
+            raise
+        except BaseException:
+            sink.close()
+            raise
+        return self.digest.hexdigest()
+
+    def _is_published(self) -> bool:
+        """Tell whether an earlier run put this content in place and died before its manifest."""
+        state = self._state()
+        if state is None or state["done"] != self.source.size_bytes or not state["verified"]:
+            return False
+        published = self.raw.stat(self.source.name)
+        if published is None or published.size_bytes != self.source.size_bytes:
+            return False
+        digest = hashlib.sha256()
+        for chunk in self.raw.read(self.source.name):
+            digest.update(chunk)
+        if digest.hexdigest() != state["sha256"]:
+            return False
+        self.digest, self.resumed_from = digest, self.source.size_bytes
+        return True
+
+    def _state(self) -> dict[str, Any] | None:
+        """Return the note of an interrupted copy of this very content, or None."""
+        try:
+            state = json.loads(read_whole(self.raw, self.state_name))
+            fits = state["source_fingerprint"] == self.source.fingerprint
+            return state if fits and {"done", "sha256", "verified"} <= state.keys() else None
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def _note(self, verified: bool = False) -> None:
+        state = {
+            "source_fingerprint": self.source.fingerprint,
+            "done": self.done,
+            "sha256": self.digest.hexdigest(),
+            "verified": verified,
+        }
+        self.raw.put(self.state_name, json.dumps(state).encode())
+
+    def _resume(self) -> None:
+        """Take over the bytes that an interrupted copy left, if they still have their checksum."""
+        state, partial = self._state(), self.raw.stat(self.partial)
+        if state is None or partial is None or not 0 < state["done"] <= partial.size_bytes:
+            return
+        digest, left = hashlib.sha256(), state["done"]
+        for chunk in self.raw.read(self.partial):
+            digest.update(chunk[:left])
+            left -= min(left, len(chunk))
+        if digest.hexdigest() == state["sha256"]:
+            self.digest, self.done = digest, state["done"]
+            self.resumed_from = self.done
+
+    def _require_space(self) -> None:
+        free, needed = self.raw.free_bytes(), self.source.size_bytes - self.done
+        if free is not None and free < needed:
+            raise Outage(
+                f"{self.source.name}: expected {needed:,} free bytes in {self.raw.url}, found "
+                f"{free:,}. Make room there; the copy then goes on where it was."
+            )
+
+    def _transfer(self, sink: Sink) -> None:
+        """Write the rest of the source, noting now and then how far the copy is."""
+        self._note()
+        noted = self.done
+        try:
+            for chunk in self.landing.read(self.source.name, self.done):
+                self.done += len(chunk)
+                if self.done > self.source.size_bytes:
+                    break
+                sink.write(chunk)
+                self.digest.update(chunk)
+                self.progress(self.done, self.source.size_bytes)
+                if self.raw.is_resumable and self.done - noted >= self.checkpoint_bytes:
+                    sink.sync()
+                    self._note()
+                    noted = self.done
+                kill_point("ingest.mid_copy")
+        except FileNotFoundError:
+            raise _vanished(self.landing, self.source.name) from None
+        self._require_unchanged()
+
+    def _require_unchanged(self) -> None:
+        now = self.landing.stat(self.source.name)
+        if now is None:
+            raise _vanished(self.landing, self.source.name)
+        if now.fingerprint != self.source.fingerprint or self.done != self.source.size_bytes:
+            raise DropChangedError(
+                f"{self.source.name}: expected {self.source.size_bytes:,} bytes that stand still, "
+                f"found {now.size_bytes:,} and a change while copying. Wait until the sender is "
+                "done; the sensor then asks for it again."
+            )
+        promised = _promise(self.landing, self.source.name)[1]
+        if promised not in (None, self.digest.hexdigest()):
+            raise DropUnreadableError(
+                f"{self.source.name}: expected SHA-256 {promised} by its manifest, found "
+                f"{self.digest.hexdigest()}. Send the drop or its manifest again."
+            )
+
+    def _publish(self, sink: Sink) -> None:
+        """Verify the bytes that the raw zone holds and let them appear."""
+        sink.sync()
+        if self.raw.is_resumable:
+            self._verify(self.partial, sink)
+        self._note(verified=True)
+        kill_point("ingest.before_rename")
+        self.raw.remove(self.source.name + RAW_SUFFIX)
+        sink.publish()
+        if not self.raw.is_resumable:
+            self._verify(self.source.name, sink)
+        kill_point("ingest.before_manifest")
+
+    def _verify(self, written: str, sink: Sink) -> None:
+        if sha256_of(self.raw, written) != self.digest.hexdigest():
+            sink.discard()
+            self.raw.remove(self.state_name)
+            raise Outage(
+                f"{self.source.name}: {self.raw.url} gave back other bytes than were written. "
+                "Check that storage; the copy starts afresh."
+            )
+
+
+def _complete_source(landing: Zone, name: str) -> FileInfo:
+    """Return the source's facts, refusing an empty file and one short of its manifest."""
+    source = landing.stat(name)
+    if source is None:
+        raise _vanished(landing, name)
+    if source.size_bytes == 0:
+        raise DropUnreadableError(
+            f"{name}: expected a drop with rows, found an empty file. Send it again."
+        )
+    promised = _promise(landing, name)[0]
+    if promised not in (None, source.size_bytes):
+        raise DropUnreadableError(
+            f"{name}: expected {promised:,} bytes by its manifest, found {source.size_bytes:,}. "
+            "Wait until the sender is done, or send the drop or its manifest again."
+        )
+    return source
+
+
+def _promise(landing: Zone, name: str) -> tuple[int | None, str | None]:
+    """Return the size and SHA-256 that the sender's manifest promises."""
+    try:
+        data = read_whole(landing, name + SENDER_SUFFIX)
+    except FileNotFoundError:
+        return None, None
+    manifest = parse_sender_manifest(name + SENDER_SUFFIX, data)
+    return manifest.size_bytes, manifest.sha256
+
+
+def _is_intact(raw: Zone, held: RawManifest, source: FileInfo) -> bool:
+    """Tell whether the raw zone holds this source's content and still has its checksum."""
+    return (
+        held.name == source.name
+        and held.source_fingerprint == source.fingerprint
+        and sha256_of(raw, held.name) == held.sha256
+    )
+
+
+def _remove_other_copies(raw: Zone, drop: str, name: str) -> None:
+    """Remove what the same drop left under another suffix: manifests first, then files."""
+    names = [file.name for file in raw.list_files()]
+    older = [n for n in names if n.startswith(f"{drop}.txt") and n not in (name, name + RAW_SUFFIX)]
+    for other in sorted(older, key=lambda n: not n.endswith(RAW_SUFFIX)):
+        raw.remove(other)
+
+
+def _vanished(landing: Zone, name: str) -> DropChangedError:
+    return DropChangedError(
+        f"{name}: expected it in {landing.url}, found it gone. Send it again; the sensor then "
+        "asks for it."
+    )

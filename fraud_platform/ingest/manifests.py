@@ -1,0 +1,110 @@
+"""The small files beside drops: the sender's manifest in landing, the platform's in the raw zone.
+
+Here: their names and contents, read strictly and written canonically.
+Not here: deciding what is complete (`arrivals`) or copying it (`copying`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+
+from fraud_platform.errors import DataError, DropUnreadableError
+from fraud_platform.ingest.zone import Zone, read_whole
+
+SENDER_SUFFIX = ".manifest"
+RAW_SUFFIX = ".json"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class SenderManifest:
+    """What the sender of a drop promises: its size in bytes and, optionally, its SHA-256."""
+
+    size_bytes: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class RawManifest:
+    """What the raw zone holds: written last, so its presence means that the copy is whole.
+
+    Attributes:
+        drop: The drop's key, its first day.
+        name: File name of the copy, the same as in landing.
+        size_bytes: Size of the copy.
+        sha256: SHA-256 of the copy's bytes, computed from the source and verified on the copy.
+        source_url: Where it was copied from.
+        source_fingerprint: `FileInfo.fingerprint` of the source.
+        copied_at: ISO 8601 time (UTC).
+    """
+
+    drop: str
+    name: str
+    size_bytes: int
+    sha256: str
+    source_url: str
+    source_fingerprint: str
+    copied_at: str
+
+    def to_json(self) -> bytes:
+        """Return the manifest as JSON."""
+        return (json.dumps(asdict(self), indent=2) + "\n").encode()
+
+
+def parse_sender_manifest(name: str, data: bytes) -> SenderManifest:
+    """Read a sender's manifest; an empty one only says that the drop is complete.
+
+    Raises:
+        DropUnreadableError: it is not a JSON object with `size_bytes` and an optional `sha256`.
+    """
+    if not data.strip():
+        return SenderManifest()
+    try:
+        content = json.loads(data)
+        size, sha256 = content["size_bytes"], content.get("sha256")
+        if type(size) is not int or size < 0:
+            raise ValueError(f"size_bytes is {size!r}")
+        if sha256 is not None and not _SHA256.fullmatch(str(sha256).lower()):
+            raise ValueError(f"sha256 is {sha256!r}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DropUnreadableError(
+            f'{name}: expected {{"size_bytes": bytes, "sha256": "64 hex digits"}} (the checksum '
+            f"is optional), found {data[:80]!r} ({error}). Write the manifest again."
+        ) from None
+    return SenderManifest(size, None if sha256 is None else str(sha256).lower())
+
+
+def parse_raw_manifest(name: str, data: bytes) -> RawManifest:
+    """Read a manifest of the raw zone.
+
+    Raises:
+        DropUnreadableError: it is not what the platform writes there.
+    """
+    expected = [field.name for field in fields(RawManifest)]
+    try:
+        content = json.loads(data)
+        return RawManifest(**{key: content[key] for key in expected})
+    except (ValueError, KeyError, TypeError) as error:
+        raise DropUnreadableError(
+            f"{name}: expected a raw manifest with {', '.join(expected)}, found {data[:80]!r} "
+            f"({error}). Remove it and materialize raw_drops for this drop again."
+        ) from None
+
+
+def read_raw_manifests(raw: Zone) -> dict[str, RawManifest]:
+    """Return what the raw zone holds, by drop; a manifest without its whole file does not count."""
+    sizes = {file.name: file.size_bytes for file in raw.list_files()}
+    found: dict[str, RawManifest] = {}
+    for name in sizes:
+        if not name.endswith(RAW_SUFFIX) or name.startswith("."):
+            continue
+        try:
+            manifest = parse_raw_manifest(name, read_whole(raw, name))
+        except (FileNotFoundError, DataError):
+            continue
+        if sizes.get(manifest.name) == manifest.size_bytes:
+            latest = found.get(manifest.drop, manifest)
+            found[manifest.drop] = max(latest, manifest, key=lambda m: m.copied_at)
+    return found
