@@ -1,0 +1,159 @@
+"""The gate: which differences let a candidate through, and the verdict in words.
+
+Here: the rules superior and not inferior, judged on an interval, and the verdict they make.
+Not here: intervals (`fraud_platform.comparison.bootstrap`), acting on a verdict, guardrails
+(`fraud_platform.promotion`).
+
+A non-inferiority margin is the greatest loss that the team would accept for the better ranking
+(Piaggio et al., Reporting of noninferiority and equivalence randomized trials, JAMA 2012).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fraud_platform.comparison.inputs import BASELINES, ComparisonConfig, Metric, Role
+from fraud_platform.comparison.results import Difference, Estimate
+
+
+class Rule(StrEnum):
+    """What a line of the gate asks of the difference, candidate less reference."""
+
+    SUPERIOR = "superior"
+    NOT_INFERIOR = "not_inferior"
+
+
+class Verdict(StrEnum):
+    """What a comparison concludes."""
+
+    PROMOTE = "promote"
+    KEEP = "keep"
+    NOT_ENOUGH_EVIDENCE = "not_enough_evidence"
+
+
+@dataclass(frozen=True)
+class GateLine:
+    """One rule of the gate, judged.
+
+    Attributes:
+        metric: what is measured.
+        against: the reference.
+        rule: what is asked.
+        difference: candidate less reference, in the metric's unit.
+        low: lower bound of its interval.
+        high: upper bound of its interval.
+        margin: the tolerated loss in the metric's unit, >= 0; 0 for superior.
+        passed: the whole interval lies where the rule wants it.
+        refuted: the whole interval lies where the rule does not want it.
+    """
+
+    metric: Metric
+    against: Role
+    rule: Rule
+    difference: float
+    low: float
+    high: float
+    margin: float
+    passed: bool
+    refuted: bool
+
+    @property
+    def outcome(self) -> str:
+        """Passed, refuted or open."""
+        return "passed" if self.passed else "refuted" if self.refuted else "open"
+
+    @property
+    def interval(self) -> str:
+        """The difference and its interval in words."""
+        return self.metric.show_difference(self.difference, self.low, self.high)
+
+    @property
+    def requirement(self) -> str:
+        """What the line asks, in words."""
+        reference = self.against.replace("_", " ")
+        if self.rule is Rule.SUPERIOR:
+            return f"{self.metric.label} better than {reference}"
+        tolerated = self.metric.show(self.margin)
+        return f"{self.metric.label} at most {tolerated} worse than {reference}"
+
+    def __str__(self) -> str:
+        return f"{self.outcome:8} {self.requirement}: {self.interval}"
+
+
+def judge(
+    differences: Iterable[Difference], estimates: Iterable[Estimate], config: ComparisonConfig
+) -> tuple[GateLine, ...]:
+    """Return the gate line by line: against the champion, or without one against each baseline.
+
+    Args:
+        differences: candidate less reference for every metric and reference.
+        estimates: each model's own figures; the margin of expected loss is a share of the
+            reference's.
+        config: the margins.
+    """
+    by_key = {(d.metric, d.against): d for d in differences}
+    value = {(e.metric, e.role): e.value for e in estimates}
+    has_champion = any(against is Role.CHAMPION for _, against in by_key)
+    lines = []
+    for against in (Role.CHAMPION,) if has_champion else BASELINES:
+        loss_margin = config.expected_loss_margin * value[Metric.EXPECTED_LOSS, against]
+        for metric, rule, margin in (
+            (Metric.AVERAGE_PRECISION, Rule.SUPERIOR, 0.0),
+            (Metric.CARD_PRECISION, Rule.NOT_INFERIOR, config.card_precision_margin),
+            (Metric.EXPECTED_LOSS, Rule.NOT_INFERIOR, loss_margin),
+        ):
+            lines.append(judge_line(by_key[metric, against], rule, margin))
+    return tuple(lines)
+
+
+def judge_line(difference: Difference, rule: Rule, margin: float) -> GateLine:
+    """Return one line of the gate from a difference and its interval."""
+    worse_by, better_by = -difference.low, difference.high
+    if not difference.metric.higher_is_better:
+        worse_by, better_by = difference.high, -difference.low
+    if rule is Rule.SUPERIOR:
+        passed, refuted = worse_by < 0, better_by <= 0
+    else:
+        passed, refuted = worse_by <= margin, better_by < -margin
+    return GateLine(
+        metric=difference.metric,
+        against=difference.against,
+        rule=rule,
+        difference=difference.value,
+        low=difference.low,
+        high=difference.high,
+        margin=margin,
+        passed=passed,
+        refuted=refuted,
+    )
+
+
+def conclude(
+    gate: tuple[GateLine, ...], defrauded_customers: int, config: ComparisonConfig
+) -> tuple[Verdict, str]:
+    """Return the verdict and its reason in words.
+
+    Promote when every line passed, keep when at least one is refuted, otherwise the evidence does
+    not suffice. Whatever the lines say, too few defrauded customers do not suffice.
+    """
+    if defrauded_customers < config.min_defrauded_customers:
+        return Verdict.NOT_ENOUGH_EVIDENCE, (
+            f"only {defrauded_customers} customers were defrauded in the test; at least "
+            f"{config.min_defrauded_customers} are needed for intervals that can be trusted"
+        )
+    level = f"at {config.confidence_level:.0%} confidence"
+    refuted = [f"not {line.requirement}: {line.interval}" for line in gate if line.refuted]
+    still_open = [
+        f"not shown: {line.requirement}: {line.interval}" for line in gate if not line.passed
+    ]
+    if refuted:
+        return Verdict.KEEP, f"{'; '.join(refuted)} ({level})"
+    if still_open:
+        return Verdict.NOT_ENOUGH_EVIDENCE, f"{'; '.join(still_open)} ({level})"
+    better = [f"{x.requirement}: {x.interval}" for x in gate if x.rule is Rule.SUPERIOR]
+    within = dict.fromkeys(x.metric.label for x in gate if x.rule is Rule.NOT_INFERIOR)
+    return Verdict.PROMOTE, (
+        f"{'; '.join(better)}; {' and '.join(within)} within the margins ({level})"
+    )

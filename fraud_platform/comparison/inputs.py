@@ -1,0 +1,224 @@
+"""What a comparison is made of: the metrics it reports, its rows, its models, its rules.
+
+Here: typed inputs, checked once for length, order and sense.
+Not here: reading them from the lake (`fraud_platform.defs`), which rows count
+(`fraud_platform.comparison.evaluation`), results (`fraud_platform.comparison.results`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fraud_platform.errors import NotEnoughDataError
+
+if TYPE_CHECKING:
+    from fraud_platform.settings import Settings
+
+SCENARIOS: tuple[int, ...] = (1, 2, 3)
+
+
+class Metric(StrEnum):
+    """The metrics of a comparison, in the order in which reports list them."""
+
+    AVERAGE_PRECISION = "average_precision"
+    AUC_ROC = "auc_roc"
+    CARD_PRECISION = "card_precision"
+    RECALL = "recall"
+    FALSE_POSITIVE_RATE = "false_positive_rate"
+    EXPECTED_LOSS = "expected_loss"
+    BRIER = "brier"
+    RECALL_SCENARIO_1 = "recall_scenario_1"
+    RECALL_SCENARIO_2 = "recall_scenario_2"
+    RECALL_SCENARIO_3 = "recall_scenario_3"
+
+    @property
+    def label(self) -> str:
+        """The metric's name for people, with its unit."""
+        return _LABELS[self]
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether the greater value is the better one."""
+        return self not in _LOWER_IS_BETTER
+
+    def show(self, value: float, signed: bool = False) -> str:
+        """Return a value in the decimals that the metric's size deserves."""
+        decimals = _DECIMALS.get(self, 4)
+        return "-" if np.isnan(value) else f"{value:{'+' if signed else ''},.{decimals}f}"
+
+    def show_difference(self, value: float, low: float, high: float) -> str:
+        """Return a signed difference and its interval."""
+        return f"{self.show(value, True)} [{self.show(low, True)}, {self.show(high, True)}]"
+
+
+_LABELS = {
+    Metric.AVERAGE_PRECISION: "average precision",
+    Metric.AUC_ROC: "AUC ROC",
+    Metric.CARD_PRECISION: "card precision at k",
+    Metric.RECALL: "recall at threshold",
+    Metric.FALSE_POSITIVE_RATE: "false positive rate",
+    Metric.EXPECTED_LOSS: "expected loss a day",
+    Metric.BRIER: "Brier score",
+    Metric.RECALL_SCENARIO_1: "recall, scenario 1",
+    Metric.RECALL_SCENARIO_2: "recall, scenario 2",
+    Metric.RECALL_SCENARIO_3: "recall, scenario 3",
+}
+_DECIMALS = {Metric.EXPECTED_LOSS: 2, Metric.FALSE_POSITIVE_RATE: 5, Metric.BRIER: 5}
+_LOWER_IS_BETTER = (Metric.FALSE_POSITIVE_RATE, Metric.EXPECTED_LOSS, Metric.BRIER)
+
+TESTED_METRICS: tuple[Metric, ...] = tuple(Metric)[:7]
+"""The family that the Holm adjustment is over; recalls by scenario only inform."""
+
+
+class Role(StrEnum):
+    """Who is scored in a comparison."""
+
+    CANDIDATE = "candidate"
+    CHAMPION = "champion"
+    NEVER_FRAUD = "never_fraud"
+    AMOUNT_ABOVE = "amount_above"
+
+
+BASELINES: tuple[Role, ...] = (Role.NEVER_FRAUD, Role.AMOUNT_ABOVE)
+
+
+@dataclass(frozen=True)
+class ScoredModel:
+    """A model's scores of the comparison's rows.
+
+    Attributes:
+        name: the registered model's name.
+        version: its version.
+        probability: fraud probability of each row, shape (n,), in the rows' order.
+        threshold: a row alerts when its probability is >= this.
+    """
+
+    name: str
+    version: str
+    probability: npt.NDArray[np.float64]
+    threshold: float
+
+
+@dataclass(frozen=True)
+class ComparisonRows:
+    """The out-of-time rows that every model of a comparison scored, column by column.
+
+    Attributes:
+        day: integers or dates, shape (n,) as all columns.
+        transaction_id: unique.
+        customer_id: the card's holder.
+        terminal_id: where the card was used.
+        amount_cents: integer cents.
+        is_fraud: labels.
+        fraud_scenario: 0 genuine, 1 to 3.
+    """
+
+    day: npt.NDArray[Any]
+    transaction_id: npt.NDArray[np.int64]
+    customer_id: npt.NDArray[np.int64]
+    terminal_id: npt.NDArray[np.int64]
+    amount_cents: npt.NDArray[np.int64]
+    is_fraud: npt.NDArray[np.bool_]
+    fraud_scenario: npt.NDArray[np.int64]
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Any], day: str = "tx_date") -> ComparisonRows:
+        """Return the rows of a pandas frame or a mapping of columns, named as `transactions`.
+
+        Args:
+            columns: anything that gives an array by a column's name.
+            day: the name of the column that holds the day.
+        """
+        named = {f.name: np.asarray(columns[f.name]) for f in fields(cls) if f.name != "day"}
+        return cls(day=np.asarray(columns[day]), **named)
+
+    def __len__(self) -> int:
+        return len(self.transaction_id)
+
+    def order(self) -> npt.NDArray[np.intp]:
+        """Return the positions that sort the rows by transaction_id.
+
+        Raises:
+            NotEnoughDataError: there is no row, no fraud or no genuine row.
+            ValueError: columns differ in length, or a transaction_id comes twice.
+        """
+        lengths = {f.name: len(getattr(self, f.name)) for f in fields(self)}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"columns of one length expected, found {lengths}")
+        frauds = int(np.sum(self.is_fraud))
+        if not 0 < frauds < len(self):
+            raise NotEnoughDataError(
+                f"a comparison needs frauds and genuine rows, found {frauds} frauds in "
+                f"{len(self)} rows. Wait for labels, or choose another knowledge date."
+            )
+        order = np.argsort(self.transaction_id, kind="stable")
+        ids = self.transaction_id[order]
+        repeated = ids[1:][ids[1:] == ids[:-1]]
+        if len(repeated):
+            raise ValueError(f"{len(repeated)} transaction_ids come twice, the first {repeated[0]}")
+        return order
+
+    def take(self, positions: npt.NDArray[np.intp]) -> ComparisonRows:
+        """Return the rows at the positions, in that order."""
+        return ComparisonRows(**{f.name: getattr(self, f.name)[positions] for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class ComparisonConfig:
+    """The rules of a comparison; the defaults are those of `Settings`.
+
+    Attributes:
+        resamples: bootstrap resamples for each clustering.
+        seed: seed of the resamples.
+        confidence_level: of the two-sided intervals.
+        k: cards a day of card precision.
+        review_cost: cost of an alert's review, in currency units.
+        card_precision_margin: largest tolerated loss of card precision, absolute.
+        expected_loss_margin: largest tolerated rise of expected loss, relative to the reference's.
+        amount_rule_cents: the baseline "amount above k" alerts above this amount.
+        min_defrauded_customers: with fewer, and so too few independent frauds for an interval that
+            can be trusted, the verdict is `not_enough_evidence`.
+    """
+
+    resamples: int = 2_000
+    seed: int = 20_180_401
+    confidence_level: float = 0.95
+    k: int = 100
+    review_cost: float = 5.0
+    card_precision_margin: float = 0.01
+    expected_loss_margin: float = 0.05
+    amount_rule_cents: int = 22_000
+    min_defrauded_customers: int = 20
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> ComparisonConfig:
+        """Return the rules that the operator set."""
+        return cls(
+            resamples=settings.bootstrap_resamples,
+            seed=settings.seed,
+            review_cost=settings.review_cost,
+            card_precision_margin=settings.card_precision_margin,
+            expected_loss_margin=settings.expected_loss_margin,
+        )
+
+
+def baseline_models(rows: ComparisonRows, amount_rule_cents: int) -> dict[Role, ScoredModel]:
+    """Return the two rules that any model must beat, as if they were models.
+
+    "Never fraud" gives every row probability 0. "Amount above k" alerts above k; it ranks rows by
+    amount through a / (a + k), which is one half at k and no calibrated probability.
+    """
+    amounts = rows.amount_cents.astype(np.float64)
+    cut = amount_rule_cents + 0.5
+    return {
+        Role.NEVER_FRAUD: ScoredModel("never fraud", "", np.zeros(len(rows)), 0.5),
+        Role.AMOUNT_ABOVE: ScoredModel(
+            f"amount above {amount_rule_cents / 100:,.2f}", "", amounts / (amounts + cut), 0.5
+        ),
+    }

@@ -1,0 +1,202 @@
+"""All metrics of several models over many vectors of cluster weights at once.
+
+Here: rows folded into score cells by cluster, one sparse product that carries weights to cells,
+metrics from weighted cells, card precision from ranked cards.
+Not here: drawing weights and taking intervals (`fraud_platform.comparison.resampling`), the plain
+definitions that this equals (`fraud_platform.comparison.metrics`).
+
+Only rows of one cell of a model need no telling apart. Average precision and AUC ROC change at the
+scores of frauds alone, so a model with m distinct fraud scores has m cells of frauds and 2m + 1
+cells of genuine rows: at each of these scores, and between them. That is exact, not a binning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fraud_platform.comparison.cards import RankedCards, rank_cards
+from fraud_platform.comparison.inputs import (
+    SCENARIOS,
+    ComparisonConfig,
+    ComparisonRows,
+    Metric,
+    ScoredModel,
+)
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class _CellFolder:
+    """Collects (cell, row, value) triples and folds them into one cells-by-clusters matrix."""
+
+    def __init__(self, clusters: Ints) -> None:
+        self._clusters = clusters
+        self._cells: list[Ints] = []
+        self._rows: list[Ints] = []
+        self._values: list[Floats] = []
+        self.size = 0
+
+    def add(self, where: npt.NDArray[np.bool_], values: npt.ArrayLike = 1.0) -> slice:
+        """Add one cell: the sum of the values of the rows where the mask holds."""
+        return self.add_many(np.flatnonzero(where), np.zeros(int(where.sum()), np.int64), 1, values)
+
+    def add_many(
+        self, rows: npt.NDArray[np.intp], cells: Ints, n_cells: int, values: npt.ArrayLike = 1.0
+    ) -> slice:
+        """Add n_cells cells; `cells` says into which of them each of the rows goes."""
+        of_row = np.broadcast_to(np.asarray(values, dtype=np.float64), self._clusters.shape)
+        self._cells.append(cells + self.size)
+        self._rows.append(rows.astype(np.int64))
+        self._values.append(of_row[rows])
+        self.size += n_cells
+        return slice(self.size - n_cells, self.size)
+
+    def matrix(self, n_clusters: int):
+        """Return the cells-by-clusters matrix; the rows of a cell and cluster are summed."""
+        from scipy.sparse import coo_array
+
+        rows = np.concatenate(self._rows)
+        at = (np.concatenate(self._cells), self._clusters[rows])
+        return coo_array((np.concatenate(self._values), at), shape=(self.size, n_clusters)).tocsr()
+
+
+@dataclass(frozen=True)
+class _ModelCells:
+    """Where the cells of one model lie in the folded matrix."""
+
+    frauds: slice
+    genuine: slice
+    alerted_frauds: slice
+    alerted_genuine: slice
+    missed_cents: slice
+    squared_error: slice
+    alerted_by_scenario: tuple[slice, ...]
+
+
+class WeightedMetrics:
+    """Computes every metric of every model for many weight vectors over clusters.
+
+    Args:
+        rows: the comparison's rows.
+        models: the models that scored them.
+        clusters: each row's cluster, integers from 0, shape (n,).
+        config: k, review cost.
+        cards_are_clusters: whether clusters are customers, so that a cluster drawn twice is two
+            cards. Otherwise a card weighs what the cluster of its most suspicious transaction
+            weighs, and cards found in the unweighted rows leave the days after.
+    """
+
+    metrics: tuple[Metric, ...] = tuple(Metric)
+
+    def __init__(
+        self,
+        rows: ComparisonRows,
+        models: Sequence[ScoredModel],
+        clusters: Ints,
+        config: ComparisonConfig,
+        cards_are_clusters: bool,
+    ) -> None:
+        self.n_clusters = int(clusters.max()) + 1
+        self._config = config
+        self._n_days = len(np.unique(rows.day))
+        folder = _CellFolder(clusters)
+        fraud = rows.is_fraud.astype(bool)
+        self._frauds, self._genuine = folder.add(fraud), folder.add(~fraud)
+        self._by_scenario = tuple(folder.add(rows.fraud_scenario == s) for s in SCENARIOS)
+        self._models = tuple(_fold_model(folder, rows, model) for model in models)
+        self._matrix = folder.matrix(self.n_clusters)
+        self._cards: tuple[RankedCards, ...] = tuple(
+            rank_cards(rows, model.probability, clusters, config.k, cards_are_clusters)
+            for model in models
+        )
+
+    @property
+    def cells(self) -> int:
+        """How many cells the rows are folded into."""
+        return int(self._matrix.shape[0])
+
+    def __call__(self, weights: Floats) -> Floats:
+        """Return the metrics for each weight vector.
+
+        Args:
+            weights: how often each cluster counts, shape (n_clusters, r).
+
+        Returns:
+            Shape (models, metrics, r), metrics in the order of `Metric`; NaN where a weight vector
+            leaves a metric nothing to measure.
+        """
+        sums = self._matrix @ weights
+        values = np.empty((len(self._models), len(self.metrics), weights.shape[1]))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            for cells, cards, out in zip(self._models, self._cards, values, strict=True):
+                self._fill(out, sums, cells)
+                out[self.metrics.index(Metric.CARD_PRECISION)] = cards.precision(weights)
+        return values
+
+    def _fill(self, out: Floats, sums: Floats, cells: _ModelCells) -> None:
+        frauds, genuine = sums[self._frauds][0], sums[self._genuine][0]
+        alerted_frauds, alerted_genuine = (
+            sums[cells.alerted_frauds][0],
+            sums[cells.alerted_genuine][0],
+        )
+        reviews = self._config.review_cost * (alerted_frauds + alerted_genuine)
+        precision, auc = _ranking(sums[cells.frauds], sums[cells.genuine])
+        values = {
+            Metric.AVERAGE_PRECISION: precision,
+            Metric.AUC_ROC: auc,
+            Metric.RECALL: alerted_frauds / frauds,
+            Metric.FALSE_POSITIVE_RATE: alerted_genuine / genuine,
+            Metric.EXPECTED_LOSS: (sums[cells.missed_cents][0] / 100 + reviews) / self._n_days,
+            Metric.BRIER: sums[cells.squared_error][0] / (frauds + genuine),
+        }
+        for s, alerted, all_frauds in zip(
+            SCENARIOS, cells.alerted_by_scenario, self._by_scenario, strict=True
+        ):
+            values[Metric(f"recall_scenario_{s}")] = sums[alerted][0] / sums[all_frauds][0]
+        for metric, value in values.items():
+            out[self.metrics.index(metric)] = value
+
+
+def _fold_model(folder: _CellFolder, rows: ComparisonRows, model: ScoredModel) -> _ModelCells:
+    fraud = rows.is_fraud.astype(bool)
+    scores = model.probability
+    alert = scores >= model.threshold
+    at_fraud, genuine = np.flatnonzero(fraud), np.flatnonzero(~fraud)
+    distinct = np.unique(scores[at_fraud])
+    below = np.searchsorted(distinct, scores, side="left").astype(np.int64)
+    up_to = np.searchsorted(distinct, scores, side="right")
+    m = len(distinct)
+    return _ModelCells(
+        frauds=folder.add_many(at_fraud, below[at_fraud], m),
+        genuine=folder.add_many(genuine, (below + up_to)[genuine], 2 * m + 1),
+        alerted_frauds=folder.add(fraud & alert),
+        alerted_genuine=folder.add(~fraud & alert),
+        missed_cents=folder.add(fraud & ~alert, rows.amount_cents),
+        squared_error=folder.add(np.ones(len(rows), bool), (scores - fraud) ** 2),
+        alerted_by_scenario=tuple(
+            folder.add(alert & (rows.fraud_scenario == s)) for s in SCENARIOS
+        ),
+    )
+
+
+def _ranking(frauds: Floats, genuine: Floats) -> tuple[Floats, Floats]:
+    """Return average precision and AUC ROC, shape (r,), from weighted cells in rising order.
+
+    Args:
+        frauds: weight of frauds at each distinct fraud score, shape (m, r).
+        genuine: weight of genuine rows below, at, between and above them, shape (2m + 1, r).
+    """
+    genuine_up_to = np.cumsum(genuine, axis=0)
+    total = genuine_up_to[-1]
+    genuine_below, genuine_at = genuine_up_to[0:-1:2], genuine[1::2]
+    found = np.cumsum(frauds[::-1], axis=0)[::-1]
+    alerts = found + (total - genuine_below)
+    precision = np.divide(found, alerts, out=np.zeros_like(found), where=alerts > 0)
+    average_precision = np.einsum("mr,mr->r", frauds, precision) / found[0]
+    ranked_right = np.einsum("mr,mr->r", frauds, genuine_below + genuine_at / 2)
+    return average_precision, ranked_right / (found[0] * total)
