@@ -1,0 +1,180 @@
+"""The rows that a candidate is made from, and those that it is tested on, by Spark.
+
+Here: labels as they were known at D, parts, sampling of genuine rows, customers that leave a test.
+Not here: dates (`fraud_platform.training.splits`), features (`fraud_platform.features`).
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from fraud_platform.contracts.time import LABEL_DELAY_DAYS, KnowledgeWeek
+from fraud_platform.contracts.training_tables import LABELLED_COLUMNS, TRAINING_SET
+from fraud_platform.errors import NotEnoughDataError
+from fraud_platform.features.declaration import FEATURE_NAMES
+from fraud_platform.training.splits import TrainingParts, training_parts
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+_HASH_STEPS = 1 << 30
+"""Steps of the sampling hash: a share is kept to one part in a thousand million."""
+
+
+def build_training_set(
+    transaction_features: DataFrame,
+    labels: DataFrame,
+    knowledge_date: date,
+    training_days: int,
+    max_rows: int,
+    seed: int,
+) -> DataFrame:
+    """Return `training_set` rows of one knowledge date.
+
+    A transaction whose label is not known at D is not labelled genuine: it is left out. Above
+    `max_rows`, all frauds stay and genuine rows are kept by a hash of their id; each kept one
+    weighs genuine / kept of its part, so that the weights of a part sum to the rows it stands for.
+
+    Args:
+        transaction_features: `transaction_features`, any days.
+        labels: columns transaction_id, is_fraud, fraud_scenario, known_at, version.
+        knowledge_date: D.
+        training_days: the most days to take.
+        max_rows: the most rows to take, about.
+        seed: another seed samples other genuine rows.
+
+    Raises:
+        NotEnoughDataError: too few days, or a part without a fraud or a genuine row.
+    """
+    from pyspark.sql import functions as F
+
+    first_day = transaction_features.agg(F.min("tx_date")).first()[0]
+    if first_day is None:
+        raise NotEnoughDataError(
+            f"knowledge date {knowledge_date}: expected transactions with features, found none. "
+            "Build the features of the days before it first."
+        )
+    parts = training_parts(knowledge_date, training_days, first_day)
+    rows = _labelled(
+        transaction_features.where(
+            (F.col("tx_date") >= parts.fit_start) & (F.col("tx_date") < parts.end)
+        ),
+        labels,
+        knowledge_date,
+    ).withColumn("part", _part(parts))
+    sampled = _sample_genuine(rows, parts, knowledge_date, max_rows, seed)
+    return sampled.withColumn("knowledge_date", F.lit(knowledge_date)).select(
+        *TRAINING_SET.column_names
+    )
+
+
+def evaluation_rows(
+    transaction_features: DataFrame, labels: DataFrame, knowledge_date: date, training_days: int
+) -> DataFrame:
+    """Return the labelled rows of D's test week, less the customers whose fraud was known before.
+
+    Known on day t are the frauds of the training days and those up to t - 8 days, as
+    `fraud_platform.comparison.evaluation.unknown_customers_mask` has it on arrays.
+
+    Args:
+        transaction_features: `transaction_features`, the training days and those up to the test's
+            end.
+        labels: columns transaction_id, is_fraud, fraud_scenario, known_at, version.
+        knowledge_date: D.
+        training_days: the most days that the candidate was trained on.
+
+    Returns:
+        transaction_id, tx_datetime, customer_id, terminal_id, amount_cents, is_fraud,
+        fraud_scenario and the features.
+    """
+    from pyspark.sql import functions as F
+
+    week = KnowledgeWeek(knowledge_date)
+    train_start = week.train_end - timedelta(days=training_days)
+    rows = _labelled(
+        transaction_features.where(
+            (F.col("tx_date") >= train_start) & (F.col("tx_date") < week.test_end)
+        ),
+        labels,
+        knowledge_date,
+    )
+    first_frauds = (
+        rows.where("is_fraud").groupBy("customer_id").agg(F.min("tx_date").alias("first_fraud"))
+    )
+    known_until = F.greatest(
+        F.lit(week.train_end), F.date_sub(F.col("tx_date"), LABEL_DELAY_DAYS)
+    )
+    return (
+        rows.where(F.col("tx_date") >= week.test_start)
+        .join(first_frauds, "customer_id", "left")
+        .where(F.col("first_fraud").isNull() | (F.col("first_fraud") >= known_until))
+        .select(*(column.name for column in LABELLED_COLUMNS), *FEATURE_NAMES)
+    )
+
+
+def _labelled(features: DataFrame, labels: DataFrame, knowledge_date: date) -> DataFrame:
+    """Return the rows whose label is known at D, each with its latest version of then."""
+    from pyspark.sql import functions as F
+
+    known = (
+        labels.where(F.col("known_at") <= F.lit(knowledge_date).cast("timestamp"))
+        .groupBy("transaction_id")
+        .agg(F.max(F.struct("version", "known_at", "is_fraud", "fraud_scenario")).alias("label"))
+        .select("transaction_id", "label.is_fraud", "label.fraud_scenario")
+    )
+    return features.join(known, "transaction_id")
+
+
+def _part(parts: TrainingParts) -> Column:
+    from pyspark.sql import functions as F
+
+    (first, (start, end)), *others = parts.spans().items()
+    chosen = F.when(F.col("tx_date").between(start, end - timedelta(days=1)), first)
+    for name, (start, end) in others:
+        chosen = chosen.when(F.col("tx_date").between(start, end - timedelta(days=1)), name)
+    return chosen
+
+
+def _sample_genuine(
+    rows: DataFrame, parts: TrainingParts, knowledge_date: date, max_rows: int, seed: int
+) -> DataFrame:
+    """Return the rows with their weights, genuine ones sampled where there are too many."""
+    from pyspark.sql import functions as F
+
+    counts = {r["part"]: r for r in _count(rows).collect()}
+    for part, (start, end) in parts.spans().items():
+        found = counts.get(part)
+        if found is None or not found["frauds"] or not found["genuine"]:
+            seen = "none" if found is None else f"{found['frauds']} and {found['genuine']}"
+            raise NotEnoughDataError(
+                f"knowledge date {knowledge_date}: the {part} days [{start}, {end}) need frauds "
+                f"and genuine rows, found {seen}. Take more training days "
+                "(FRAUD_TRAINING_DAYS) or a later knowledge date."
+            )
+    frauds = sum(r["frauds"] for r in counts.values())
+    genuine = sum(r["genuine"] for r in counts.values())
+    if frauds + genuine <= max_rows:
+        return rows.withColumn("sample_weight", F.lit(1.0))
+    share = max(max_rows - frauds, 0) / genuine
+    steps = max(1, round(share * _HASH_STEPS))
+    step = F.pmod(F.xxhash64("transaction_id", F.lit(seed)), F.lit(_HASH_STEPS))
+    kept = rows.where(F.col("is_fraud") | (step < steps))
+    weights = [
+        (r["part"], counts[r["part"]]["genuine"] / r["genuine"])
+        for r in _count(kept).collect()
+        if r["genuine"]
+    ]
+    weight = F.lit(1.0)
+    for part, value in weights:
+        weight = F.when(~F.col("is_fraud") & (F.col("part") == part), value).otherwise(weight)
+    return kept.withColumn("sample_weight", weight)
+
+
+def _count(rows: DataFrame) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    fraud = F.col("is_fraud").cast("long")
+    return rows.groupBy("part").agg(
+        F.sum(fraud).alias("frauds"), F.sum(1 - fraud).alias("genuine")
+    )
