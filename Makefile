@@ -1,0 +1,76 @@
+# make demo | test | dev | bench | acceptance | lint | clean
+# Each sets itself up: a virtual environment with the versions of constraints.txt, and the jars.
+
+PYTHON ?= python3.11
+VENV ?= .venv
+FRAUD_HOME ?= .fraud_platform
+# A Spark session takes about 3 GB and most of two cores, so tests run in one process unless told.
+PYTEST_WORKERS ?= 0
+PYTEST_ARGS ?=
+DROPS ?=
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PYTEST := $(BIN)/pytest -n $(PYTEST_WORKERS)
+export FRAUD_HOME
+
+.PHONY: help demo test dev bench acceptance lint clean java python jars
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo        four months of drops to a promoted model, with a report (DROPS=folder: yours)"
+	@echo "make dev         the Dagster UI and MLflow on what the demo made, until Ctrl-C"
+	@echo "make test        the tests"
+	@echo "make lint        ruff, mypy and the architecture test"
+	@echo "make bench       measure speed and quality, write docs/benchmarks.md"
+	@echo "make acceptance  the long checks as well"
+	@echo "make clean       stop what runs, remove $(VENV), caches and the local state"
+
+demo: jars
+	@$(BIN)/fraud-platform demo $(if $(DROPS),--drops "$(DROPS)")
+
+dev: jars
+	@exec $(BIN)/fraud-platform dev
+
+test: jars
+	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
+acceptance: jars
+	@$(PYTEST) $(PYTEST_ARGS)
+
+bench: jars
+	@$(BIN)/python -m benchmarks
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/pytest fraud_platform_tests/unit/test_architecture.py
+
+clean:
+	@if [ -x $(BIN)/fraud-platform ]; then $(BIN)/fraud-platform down || true; fi
+	@rm -rf $(VENV) .fraud_platform .mypy_cache .ruff_cache .pytest_cache .hypothesis spark-warehouse
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The module needs the standard library alone, so that a missing Java is said before a download.
+java: python
+	@$(PYTHON) -m fraud_platform.adapters.java
+
+python:
+	@command -v $(PYTHON) > /dev/null || { echo "Python: expected $(PYTHON), found none." \
+	  "Install Python 3.11 (Debian 12: apt-get install python3.11-venv), or say make PYTHON=path." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; found = "%d.%d" % sys.version_info[:2]; found == "3.11" or sys.exit( \
+	  "Python: expected 3.11, but $(PYTHON) is " + found + ". Say make PYTHON=path-of-python3.11.")'
+
+jars: java $(INSTALLED)
+	@$(BIN)/fraud-platform fetch-jars > /dev/null
+
+$(INSTALLED): pyproject.toml constraints.txt | python
+	@echo "Installing the packages of constraints.txt into $(VENV) (once; about 750 MB to fetch) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "Python: $(PYTHON) cannot make a virtual environment." \
+	  "Install its venv module (Debian: apt-get install python3.11-venv)." >&2; rm -rf $(VENV); exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
