@@ -78,7 +78,7 @@ PROMOTION_HISTORY = TableContract(
         Column(
             "action",
             "string",
-            "promoted, pending, approved, refused, kept, rolled_back or superseded.",
+            "promoted, pending, kept, refused, superseded, approved, declined or rolled_back.",
         ),
         Column("model_name", "string", "Registered model."),
         Column("model_version", "string", "The version that the decision is about."),

@@ -1,0 +1,324 @@
+"""What to do with a verdict: promote, keep, refuse, wait; and what a person may do.
+
+Here: `decide`, `approve`, `decline`, `rollback`, each from a history and values to a decision.
+Not here: the verdict (`fraud_platform.comparison`), storing the decision and moving the alias
+(`fraud_platform.defs`): append `decision.row` if `decision.is_new`, then set the alias to
+`decision.alias_target`. Stopped between the two, the same call again gives `is_new=False` and the
+same target, so the alias catches up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Literal
+
+from fraud_platform.comparison.gate import Verdict
+from fraud_platform.contracts.time import KnowledgeWeek
+from fraud_platform.errors import PromotionError
+from fraud_platform.promotion.evidence import Evidence
+from fraud_platform.promotion.history import (
+    PERSONS_WORD,
+    Action,
+    History,
+    HistoryRow,
+    alias_target,
+    champion_as_of,
+    champion_before,
+    previous_champion,
+)
+
+if TYPE_CHECKING:
+    from fraud_platform.settings import Settings
+
+
+@dataclass(frozen=True)
+class Guardrails:
+    """What a champion must reach, whatever it was compared with.
+
+    Attributes:
+        min_card_precision: lowest card precision at k.
+        min_scenario_recall: lowest recall of any fraud scenario that the test rows hold.
+    """
+
+    min_card_precision: float
+    min_scenario_recall: float
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Guardrails:
+        """Return the guardrails that the operator set."""
+        return cls(settings.min_card_precision, settings.min_scenario_recall)
+
+    def refusal(self, evidence: Evidence) -> tuple[str, str] | None:
+        """Return the name and the words of the first guardrail that refuses, or None."""
+        if not evidence.card_precision >= self.min_card_precision:
+            return "min_card_precision", (
+                f"min_card_precision refuses: card precision is {evidence.card_precision:.4f}, "
+                f"at least {self.min_card_precision:.4f} is wanted"
+            )
+        for scenario, recall in sorted(evidence.scenario_recall.items()):
+            if recall < self.min_scenario_recall:
+                return "min_scenario_recall", (
+                    f"min_scenario_recall refuses: recall of scenario {scenario} is {recall:.4f}, "
+                    f"at least {self.min_scenario_recall:.4f} is wanted"
+                )
+        return None
+
+
+@dataclass(frozen=True)
+class PromotionDecision:
+    """A decision, and where it leaves the alias.
+
+    Attributes:
+        row: the decision as a row of the history.
+        is_new: whether the row has still to be appended; False where it stands already.
+        alias_target: the champion once the row stands, None for no alias.
+    """
+
+    row: HistoryRow
+    is_new: bool
+    alias_target: str | None
+
+    @property
+    def action(self) -> Action:
+        """What is done."""
+        return self.row.action
+
+    def __str__(self) -> str:
+        champion = self.alias_target or "none"
+        state = "decided" if self.is_new else "decided before"
+        return (
+            f"{self.row.knowledge_date} {self.row.model_name} {self.row.model_version}: "
+            f"{self.action.replace('_', ' ')} ({state}); champion {champion}. {self.row.reason}"
+        )
+
+
+def decide(
+    history: History,
+    evidence: Evidence,
+    guardrails: Guardrails,
+    mode: Literal["automatic", "approval"],
+    decided_by: str,
+    decided_at: datetime,
+) -> PromotionDecision:
+    """Decide on a week's candidate by its report.
+
+    Running a week again with the same report gives the decision that stands, also after a person
+    approved it, declined it or rolled it back. With another report, the newest week is decided
+    anew; an older week is recorded but changes nobody's place.
+
+    Args:
+        history: all decisions so far.
+        evidence: the report, and when the two models' training ended.
+        guardrails: what refuses a winner.
+        mode: whether a winner is promoted at once or waits for `approve`.
+        decided_by: who or what runs this.
+        decided_at: now, UTC.
+
+    Raises:
+        PromotionError: a model's training reached into the test, or the report compares with
+            another champion than the history gives for that week.
+    """
+    check_out_of_time(evidence)
+    day = evidence.knowledge_date
+    before = champion_before(history, day)
+    if evidence.champion_version != before:
+        raise PromotionError(
+            f"{evidence.report_id} compares with champion {evidence.champion_version or 'none'}, "
+            f"but before {day} the champion is {before or 'none'}. Materialize ab_report for {day} "
+            "again, then promotion."
+        )
+    action, guardrail, reason = _judge(evidence, guardrails, mode)
+    fresh = HistoryRow(
+        sequence=_next_sequence(history),
+        knowledge_date=day,
+        action=action,
+        model_name=evidence.model_name,
+        model_version=evidence.candidate_version,
+        champion_before=before,
+        champion_after=evidence.candidate_version
+        if action is Action.PROMOTED
+        else _champion_without_winner(history, day, before),
+        report_id=evidence.report_id,
+        verdict=str(evidence.verdict),
+        guardrail=guardrail,
+        reason=reason,
+        decided_by=decided_by,
+        decided_at=decided_at,
+    )
+    newer = max((row.knowledge_date for row in history), default=day)
+    if newer > day:
+        fresh = _without_effect(fresh, champion_as_of(history, day), newer)
+    standing = _standing_decision(history, fresh)
+    return _decision(history, standing or fresh, is_new=standing is None)
+
+
+def approve(
+    history: History, knowledge_date: date, decided_by: str, decided_at: datetime, reason: str
+) -> PromotionDecision:
+    """Promote the candidate that waits; approved already, it stands as it is.
+
+    Raises:
+        PromotionError: nothing waits at that week, or a newer week was decided since.
+    """
+    return _answer(history, knowledge_date, Action.APPROVED, decided_by, decided_at, reason)
+
+
+def decline(
+    history: History, knowledge_date: date, decided_by: str, decided_at: datetime, reason: str
+) -> PromotionDecision:
+    """Turn the candidate that waits down; declined already, it stands as it is.
+
+    Raises:
+        PromotionError: nothing waits at that week, or a newer week was decided since.
+    """
+    return _answer(history, knowledge_date, Action.DECLINED, decided_by, decided_at, reason)
+
+
+def rollback(
+    history: History, from_version: str, decided_by: str, decided_at: datetime, reason: str
+) -> PromotionDecision:
+    """Restore the champion before the present one.
+
+    Args:
+        history: all decisions so far.
+        from_version: the champion to leave, as the alias shows it. A rollback from it that was
+            written but whose alias never moved is finished, not made twice.
+        decided_by: who rolls back.
+        decided_at: now, UTC.
+        reason: why.
+
+    Raises:
+        PromotionError: from_version is not champion, or nobody was champion before it.
+    """
+    champion = alias_target(history)
+    if from_version != champion:
+        last = max(history, key=lambda row: row.sequence, default=None)
+        if last and last.action is Action.ROLLED_BACK and last.model_version == from_version:
+            return _decision(history, last, is_new=False)
+        raise PromotionError(
+            f"{from_version} is not champion, {champion or 'nobody'} is. Roll back from that."
+        )
+    previous = previous_champion(history)
+    if previous is None:
+        raise PromotionError(f"nobody was champion before {champion}; there is nothing to restore")
+    newest = max(history, key=lambda row: (row.knowledge_date, row.sequence))
+    row = replace(
+        newest,
+        sequence=_next_sequence(history),
+        action=Action.ROLLED_BACK,
+        model_version=from_version,
+        champion_before=champion_before(history, newest.knowledge_date),
+        champion_after=previous,
+        report_id=None,
+        verdict=None,
+        guardrail=None,
+        reason=reason,
+        decided_by=decided_by,
+        decided_at=decided_at,
+    )
+    return _decision(history, row, is_new=True)
+
+
+def check_out_of_time(evidence: Evidence) -> None:
+    """Check that neither model learnt from rows that the comparison tests it on.
+
+    Raises:
+        PromotionError: the training of the candidate or of the champion ends after D - 21 d.
+    """
+    limit = KnowledgeWeek(evidence.knowledge_date).train_end
+    ends = {
+        f"candidate {evidence.candidate_version}": evidence.candidate_training_end,
+        f"champion {evidence.champion_version}": evidence.champion_training_end,
+    }
+    late = [f"{who} ends {end}" for who, end in ends.items() if end is not None and end > limit]
+    if late:
+        raise PromotionError(
+            f"training must end by {limit} (21 days before {evidence.knowledge_date}), found: "
+            f"{'; '.join(late)}. Compare models of earlier weeks."
+        )
+
+
+def _judge(evidence: Evidence, guardrails: Guardrails, mode: str) -> tuple[Action, str | None, str]:
+    if evidence.verdict is not Verdict.PROMOTE:
+        return Action.KEPT, None, evidence.reason
+    refusal = guardrails.refusal(evidence)
+    if refusal is not None:
+        return Action.REFUSED, *refusal
+    if mode == "approval":
+        return Action.PENDING, None, f"waits for approval: {evidence.reason}"
+    return Action.PROMOTED, None, evidence.reason
+
+
+def _champion_without_winner(history: History, day: date, before: str | None) -> str | None:
+    """Return who is champion when a week promotes nobody: what it promoted earlier is undone.
+
+    A person's rollback at that week stays.
+    """
+    moves = (Action.PROMOTED, Action.APPROVED, Action.ROLLED_BACK)
+    moved = [row for row in history if row.knowledge_date == day and row.action in moves]
+    if moved and moved[-1].action is Action.ROLLED_BACK:
+        return champion_as_of(history, day)
+    return before
+
+
+def _without_effect(row: HistoryRow, champion: str | None, newer: date) -> HistoryRow:
+    """Return an older week's decision as a record that leaves everybody's place as it was."""
+    row = replace(row, champion_after=champion)
+    if row.action not in (Action.PROMOTED, Action.PENDING):
+        return row
+    reason = f"{newer} is decided already, so nothing moves: {row.reason}"
+    return replace(row, action=Action.SUPERSEDED, reason=reason)
+
+
+def _standing_decision(history: History, fresh: HistoryRow) -> HistoryRow | None:
+    """Return the decision of that week that says the same, or that a person has answered."""
+    of_week = [row for row in history if row.knowledge_date == fresh.knowledge_date]
+    decisions = [row for row in of_week if row.action not in PERSONS_WORD]
+    if not decisions:
+        return None
+    last = decisions[-1]
+    if (last.report_id, last.model_version) != (fresh.report_id, fresh.model_version):
+        return None
+    was_answered = any(
+        row.action in PERSONS_WORD and row.sequence > last.sequence for row in of_week
+    )
+    same = (last.action, last.guardrail) == (fresh.action, fresh.guardrail)
+    outdated = fresh.action is Action.SUPERSEDED and last.verdict == fresh.verdict
+    return last if same or was_answered or outdated else None
+
+
+def _answer(
+    history: History, day: date, action: Action, decided_by: str, decided_at: datetime, reason: str
+) -> PromotionDecision:
+    of_week = [row for row in history if row.knowledge_date == day]
+    last = of_week[-1] if of_week else None
+    if last is not None and last.action is action:
+        return _decision(history, last, is_new=False)
+    if last is None or last.action is not Action.PENDING:
+        found = f"it was {last.action.replace('_', ' ')}" if last else "nothing was decided"
+        raise PromotionError(f"no candidate waits at {day}: {found}. See promotion_history.")
+    newer = max(row.knowledge_date for row in history)
+    if newer > day:
+        raise PromotionError(
+            f"{newer} was decided after {day}, on the champion as it was. Answer {newer} instead."
+        )
+    approved = action is Action.APPROVED
+    row = replace(
+        last,
+        sequence=_next_sequence(history),
+        action=action,
+        champion_after=last.model_version if approved else last.champion_after,
+        reason=reason,
+        decided_by=decided_by,
+        decided_at=decided_at,
+    )
+    return _decision(history, row, is_new=True)
+
+
+def _next_sequence(history: History) -> int:
+    return max((row.sequence for row in history), default=0) + 1
+
+
+def _decision(history: History, row: HistoryRow, is_new: bool) -> PromotionDecision:
+    return PromotionDecision(row, is_new, alias_target((*history, row) if is_new else history))
