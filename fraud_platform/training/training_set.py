@@ -49,7 +49,7 @@ def build_training_set(
     """
     from pyspark.sql import functions as F
 
-    first_day = transaction_features.agg(F.min("tx_date")).first()[0]
+    first_day = transaction_features.agg(F.min("tx_date")).collect()[0][0]
     if first_day is None:
         raise NotEnoughDataError(
             f"knowledge date {knowledge_date}: expected transactions with features, found none. "
@@ -102,9 +102,7 @@ def evaluation_rows(
     first_frauds = (
         rows.where("is_fraud").groupBy("customer_id").agg(F.min("tx_date").alias("first_fraud"))
     )
-    known_until = F.greatest(
-        F.lit(week.train_end), F.date_sub(F.col("tx_date"), LABEL_DELAY_DAYS)
-    )
+    known_until = F.greatest(F.lit(week.train_end), F.date_sub(F.col("tx_date"), LABEL_DELAY_DAYS))
     return (
         rows.where(F.col("tx_date") >= week.test_start)
         .join(first_frauds, "customer_id", "left")
@@ -175,6 +173,4 @@ def _count(rows: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F
 
     fraud = F.col("is_fraud").cast("long")
-    return rows.groupBy("part").agg(
-        F.sum(fraud).alias("frauds"), F.sum(1 - fraud).alias("genuine")
-    )
+    return rows.groupBy("part").agg(F.sum(fraud).alias("frauds"), F.sum(1 - fraud).alias("genuine"))

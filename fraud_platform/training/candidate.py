@@ -1,0 +1,255 @@
+"""A candidate: fitted model, calibrator, threshold, and what is known of how good they are.
+
+Here: training one from a training set, scoring with it, saving and loading it.
+Not here: the parts themselves (the modules beside this one), logging it to MLflow
+(`adapters.model_registry`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fraud_platform.contracts.training_tables import CALIBRATION, FIT, THRESHOLD
+from fraud_platform.errors import NotEnoughDataError
+from fraud_platform.features.declaration import feature_signature
+from fraud_platform.training.calibration import BetaCalibrator, fit_calibrator
+from fraud_platform.training.curves import Curves, describe
+from fraud_platform.training.estimators import (
+    Features,
+    FittedModel,
+    Floats,
+    Imbalance,
+    balance,
+    estimator_named,
+)
+from fraud_platform.training.thresholds import Constraints, Threshold, choose_threshold
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+    from fraud_platform.settings import Settings
+
+_FILE = "candidate.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What an operator decides about a candidate.
+
+    Attributes:
+        estimator: `xgboost` or `random_forest`.
+        seed: of every random choice in fitting.
+        constraints: of the fraud team, for the threshold.
+        imbalance: `none` or `balanced`, see `training.estimators.balance`.
+    """
+
+    estimator: str
+    seed: int
+    constraints: Constraints
+    imbalance: Imbalance = "none"
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> TrainingOptions:
+        """Take them from the settings."""
+        return cls(
+            settings.estimator,
+            settings.seed,
+            Constraints(
+                settings.max_alerts_per_day,
+                settings.max_false_positive_rate,
+                settings.review_cost,
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that answers with probabilities, and its alert threshold.
+
+    Attributes:
+        estimator: name of the estimator.
+        feature_names: the columns of `predict_probability`'s input, in order.
+        model: the fitted model.
+        calibrator: from the model's score to the probability of fraud.
+        threshold: a row alerts when its probability is at least `threshold.value`.
+        parameters: everything that was chosen, flat, for people and MLflow.
+        metrics: on the threshold days, which neither trees nor calibration saw.
+        curves: points of the plots, of the same days.
+        importance: share of the gain by feature name.
+    """
+
+    estimator: str
+    feature_names: tuple[str, ...]
+    model: FittedModel
+    calibrator: BetaCalibrator
+    threshold: Threshold
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    curves: Curves
+    importance: Mapping[str, float]
+
+    def predict_probability(self, features: Features) -> Floats:
+        """Return the probability of fraud, float64 (n,), for float32 features (n, k)."""
+        return self.calibrator.probability(self.model.predict_score(features))
+
+    def save(self, folder: Path) -> None:
+        """Write the candidate into a folder; the same candidate gives the same bytes."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model.save(folder)
+        described = {
+            "format": _FORMAT,
+            "estimator": self.estimator,
+            "feature_names": self.feature_names,
+            "calibrator": asdict(self.calibrator),
+            "threshold": asdict(self.threshold),
+            "parameters": self.parameters,
+            "metrics": self.metrics,
+            "curves": self.curves.as_lists(),
+            "importance": self.importance,
+        }
+        text = json.dumps(described, indent=1, sort_keys=True) + "\n"
+        (folder / _FILE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Candidate:
+        """Read what `save` wrote; needs no Spark."""
+        folder = Path(folder)
+        described = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        return cls(
+            estimator=described["estimator"],
+            feature_names=tuple(described["feature_names"]),
+            model=estimator_named(described["estimator"]).load(folder),
+            calibrator=BetaCalibrator(**described["calibrator"]),
+            threshold=Threshold(**described["threshold"]),
+            parameters=described["parameters"],
+            metrics=described["metrics"],
+            curves=Curves.from_lists(described["curves"]),
+            importance=described["importance"],
+        )
+
+
+@dataclass(frozen=True)
+class _Part:
+    features: Features
+    is_fraud: npt.NDArray[np.bool_]
+    amount_cents: npt.NDArray[np.int64]
+    weights: Floats
+    days: int
+
+
+def train_candidate(
+    training_rows: pd.DataFrame | pa.Table,
+    feature_names: Sequence[str],
+    options: TrainingOptions,
+    spark: SparkSession | None = None,
+) -> Candidate:
+    """Fit, calibrate and set the threshold, each on its own days.
+
+    Rows are put in order of transaction_id first, so that the same rows in another order give the
+    same candidate, bit for bit.
+
+    Args:
+        training_rows: rows of `training_set` of one knowledge date.
+        feature_names: columns that the model takes, in order.
+        options: what the operator decided.
+        spark: needed by `random_forest` only.
+
+    Raises:
+        NotEnoughDataError: a part has no fraud or no genuine row.
+    """
+    parts = _parts(training_rows, feature_names)
+    fit, calibration, threshold_days = (parts[name] for name in (FIT, CALIBRATION, THRESHOLD))
+    model = estimator_named(options.estimator, spark).fit(
+        fit.features,
+        fit.is_fraud,
+        balance(fit.weights, fit.is_fraud, options.imbalance),
+        options.seed,
+    )
+    calibrator = fit_calibrator(
+        model.predict_score(calibration.features), calibration.is_fraud, calibration.weights
+    )
+    probability = calibrator.probability(model.predict_score(threshold_days.features))
+    threshold = choose_threshold(
+        probability,
+        threshold_days.is_fraud,
+        threshold_days.amount_cents,
+        threshold_days.weights,
+        threshold_days.days,
+        options.constraints,
+    )
+    metrics, curves = describe(
+        threshold_days.is_fraud, probability, threshold_days.weights, threshold
+    )
+    shares = model.feature_importance()
+    return Candidate(
+        estimator=options.estimator,
+        feature_names=tuple(feature_names),
+        model=model,
+        calibrator=calibrator,
+        threshold=threshold,
+        parameters=_parameters(options, model, calibrator, parts),
+        metrics=metrics,
+        curves=curves,
+        importance={n: float(s) for n, s in zip(feature_names, shares, strict=True)},
+    )
+
+
+def _parts(rows: pd.DataFrame | pa.Table, feature_names: Sequence[str]) -> dict[str, _Part]:
+    import pandas as pd
+
+    frame = rows if isinstance(rows, pd.DataFrame) else rows.to_pandas()
+    frame = frame.sort_values("transaction_id", ignore_index=True)
+    parts = {}
+    for name in (FIT, CALIBRATION, THRESHOLD):
+        own = frame[frame["part"] == name]
+        is_fraud = own["is_fraud"].to_numpy(dtype=bool)
+        if is_fraud.all() or not is_fraud.any():
+            raise NotEnoughDataError(
+                f"the {name} rows need frauds and genuine ones, found {int(is_fraud.sum())} frauds "
+                f"in {len(own)} rows. Build the training set with more days."
+            )
+        parts[name] = _Part(
+            np.ascontiguousarray(own[list(feature_names)].to_numpy(dtype=np.float32)),
+            is_fraud,
+            own["amount_cents"].to_numpy(dtype=np.int64),
+            own["sample_weight"].to_numpy(dtype=np.float64),
+            len(np.unique(own["tx_datetime"].to_numpy("datetime64[D]"))),
+        )
+    return parts
+
+
+def _parameters(
+    options: TrainingOptions,
+    model: FittedModel,
+    calibrator: BetaCalibrator,
+    parts: Mapping[str, _Part],
+) -> dict[str, Any]:
+    counts = {
+        f"{name}_{what}": value
+        for name, part in parts.items()
+        for what, value in (
+            ("rows", len(part.is_fraud)),
+            ("frauds", int(part.is_fraud.sum())),
+            ("days", part.days),
+        )
+    }
+    return {
+        "estimator": options.estimator,
+        "seed": options.seed,
+        "imbalance": options.imbalance,
+        **{f"constraint_{name}": value for name, value in asdict(options.constraints).items()},
+        **{f"model_{name}": value for name, value in model.parameters.items()},
+        **{f"calibration_{name}": value for name, value in asdict(calibrator).items()},
+        **counts,
+        "feature_signature": feature_signature(),
+    }

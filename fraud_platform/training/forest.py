@@ -1,0 +1,237 @@
+"""Spark ML's random forest: fitted by Spark, its trees taken out as arrays, scored by numpy.
+
+Here: fitting, the arrays, scoring that equals Spark's, files.
+Not here: sessions (`adapters.spark`), calibration or thresholds.
+
+Only what Spark Connect has is used: the trees come out through the model's own saved Parquet.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fraud_platform.errors import SettingsError
+from fraud_platform.training.estimators import Features, FittedModel, Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pyspark.sql import DataFrame, SparkSession
+
+PARAMETERS: dict[str, Any] = {"numTrees": 100, "maxDepth": 10, "maxBins": 128}
+"""Spark's other defaults: gini impurity, the square root of the features at each split."""
+
+_CHUNK_ROWS = 4_096
+_ARRAYS, _PARAMETERS = "forest.npz", "forest.json"
+
+
+@dataclass(frozen=True)
+class Trees:
+    """All nodes of a forest, tree after tree; the first node of a tree is its root.
+
+    Attributes:
+        roots: first node of each tree, int32 (trees,).
+        feature: feature that a node splits on, int32 (nodes,); -1 at a leaf.
+        threshold: values up to and with it go left, float64 (nodes,).
+        left, right: children as nodes of the forest, int32 (nodes,); a leaf's are itself.
+        fraud_share: weight of frauds among the training rows of a node, float64 (nodes,).
+        gain: impurity decrease times weight of a node's rows, float64 (nodes,); 0 at a leaf.
+        depth: the longest path of any tree.
+    """
+
+    roots: npt.NDArray[np.int32]
+    feature: npt.NDArray[np.int32]
+    threshold: Floats
+    left: npt.NDArray[np.int32]
+    right: npt.NDArray[np.int32]
+    fraud_share: Floats
+    gain: Floats
+    depth: int
+
+    def score(self, features: Features) -> Floats:
+        """Return the mean fraud share of the leaves that each row ends in, shape (n,)."""
+        score = np.empty(len(features))
+        for start in range(0, len(features), _CHUNK_ROWS):
+            rows = features[start : start + _CHUNK_ROWS]
+            score[start : start + _CHUNK_ROWS] = self._score_chunk(rows)
+        return score
+
+    def _score_chunk(self, features: Features) -> Floats:
+        at = np.repeat(self.roots[:, None], len(features), axis=1)
+        row = np.arange(len(features))[None, :]
+        for _ in range(self.depth):
+            value = features[row, np.maximum(self.feature[at], 0)]
+            at = np.where(value <= self.threshold[at], self.left[at], self.right[at])
+        total = np.zeros(len(features))
+        genuine = np.zeros(len(features))
+        # Spark adds tree after tree, then divides by both classes' sum: so does this, for its bits.
+        for leaves in at:
+            total += self.fraud_share[leaves]
+            genuine += 1.0 - self.fraud_share[leaves]
+        return total / (total + genuine)
+
+
+class RandomForest:
+    """The Spark ML random forest estimator.
+
+    Args:
+        spark: the session that fits; None where models are only loaded.
+        scratch_url: where the fitted model passes through; a URL that every executor reaches.
+            None is a local folder, which is right for `local[N]` and a Connect server at home.
+    """
+
+    name = "random_forest"
+
+    def __init__(self, spark: SparkSession | None = None, scratch_url: str | None = None) -> None:
+        self._spark = spark
+        self._scratch_url = scratch_url
+
+    def fit(
+        self, features: Features, is_fraud: npt.NDArray[np.bool_], weights: Floats, seed: int
+    ) -> FittedModel:
+        """Fit in one partition, in row order: the bags are drawn by partition and position."""
+        if self._spark is None:
+            raise SettingsError("random_forest is fitted by Spark: give it a session.")
+        from pyspark.ml.classification import RandomForestClassifier
+
+        forest = RandomForestClassifier(
+            weightCol="weight", seed=seed, featureSubsetStrategy="auto", **PARAMETERS
+        )
+        fitted = forest.fit(vector_rows(self._spark, features, is_fraud, weights))
+        with self._scratch() as folder:
+            fitted.write().overwrite().save(folder)
+            nodes = self._spark.read.parquet(f"{folder}/data").select("treeID", "nodeData.*")
+            trees = _trees(nodes.orderBy("treeID", "id").toPandas())
+        return ForestModel(trees, features.shape[1], {**PARAMETERS, "seed": seed})
+
+    def load(self, folder: Path) -> FittedModel:
+        """Read a model that `ForestModel.save` wrote."""
+        described = json.loads((folder / _PARAMETERS).read_text())
+        with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
+            trees = Trees(**dict(arrays.items()), depth=described["depth"])
+        return ForestModel(trees, described["n_features"], described["parameters"])
+
+    @contextmanager
+    def _scratch(self) -> Iterator[str]:
+        if self._scratch_url is not None:
+            yield f"{self._scratch_url.rstrip('/')}/fitted_forest"
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            yield f"{folder}/forest"
+
+
+class ForestModel:
+    """A fitted forest; the score is Spark's probability of fraud."""
+
+    def __init__(self, trees: Trees, n_features: int, parameters: Mapping[str, Any]) -> None:
+        self._trees = trees
+        self._n_features = n_features
+        self._parameters = dict(parameters)
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What it was fitted with."""
+        return self._parameters
+
+    def predict_score(self, features: Features) -> Floats:
+        """Return the mean over trees of the leaf's fraud share, shape (n,)."""
+        return self._trees.score(features)
+
+    def feature_importance(self) -> Floats:
+        """Return each feature's share of the gain, each tree counting alike, as Spark does."""
+        trees = self._trees
+        ends = np.append(trees.roots[1:], len(trees.feature))
+        shares = np.zeros(self._n_features)
+        for start, end in zip(trees.roots, ends, strict=True):
+            splits = trees.feature[start:end] >= 0
+            gain = np.bincount(
+                trees.feature[start:end][splits], trees.gain[start:end][splits], self._n_features
+            )
+            shares += gain / gain.sum() if gain.sum() > 0 else 0.0
+        return shares / shares.sum() if shares.sum() > 0 else shares
+
+    def save(self, folder: Path) -> None:
+        """Write arrays and parameters, without dates or pickles."""
+        trees = self._trees
+        arrays = {name: value for name, value in vars(trees).items() if name != "depth"}
+        np.savez(folder / _ARRAYS, **arrays)
+        described = {
+            "depth": trees.depth,
+            "n_features": self._n_features,
+            "parameters": self._parameters,
+        }
+        (folder / _PARAMETERS).write_text(json.dumps(described, indent=1, sort_keys=True))
+
+
+def vector_rows(
+    spark: SparkSession, features: Features, is_fraud: npt.NDArray[np.bool_], weights: Floats
+) -> DataFrame:
+    """Return rows as Spark ML takes them, in one partition and in their order."""
+    import pandas as pd
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.sql import functions as F
+
+    rows = pd.DataFrame(
+        {
+            "row": np.arange(len(features)),
+            "label": is_fraud.astype(np.float64),
+            "weight": weights,
+            "values": list(features.astype(np.float64)),
+        }
+    )
+    return (
+        spark.createDataFrame(rows)
+        .repartition(1)
+        .sortWithinPartitions("row")
+        .select("label", "weight", array_to_vector(F.col("values")).alias("features"))
+    )
+
+
+def _trees(nodes: pd.DataFrame) -> Trees:
+    """Return the arrays of nodes in order of tree and id, as Spark saves them."""
+    tree = nodes["treeID"].to_numpy()
+    roots = np.flatnonzero(np.diff(tree, prepend=-1)).astype(np.int32)
+    first = roots[np.cumsum(np.diff(tree, prepend=-1) != 0) - 1]
+    own = np.arange(len(nodes), dtype=np.int32)
+    is_leaf = nodes["leftChild"].to_numpy() < 0
+    stats = np.stack([np.asarray(s, dtype=np.float64) for s in nodes["impurityStats"]])
+    weight = stats.sum(axis=1)
+    splits = [s.asDict() if hasattr(s, "asDict") else s for s in nodes["split"]]
+    thresholds = [_split_value(s) for s in splits]
+    left = np.where(is_leaf, own, first + nodes["leftChild"].to_numpy()).astype(np.int32)
+    right = np.where(is_leaf, own, first + nodes["rightChild"].to_numpy()).astype(np.int32)
+    return Trees(
+        roots=roots,
+        feature=np.where(is_leaf, -1, [s["featureIndex"] for s in splits]).astype(np.int32),
+        threshold=np.where(is_leaf, 0.0, thresholds),
+        left=left,
+        right=right,
+        fraud_share=stats[:, 1] / weight,
+        gain=np.where(is_leaf, 0.0, nodes["gain"].to_numpy() * weight),
+        depth=_depth(roots, left, right),
+    )
+
+
+def _split_value(split: Mapping[str, Any]) -> float:
+    values = split["leftCategoriesOrThreshold"]
+    return float(values[0]) if values is not None and len(values) else 0.0
+
+
+def _depth(
+    roots: npt.NDArray[np.int32], left: npt.NDArray[np.int32], right: npt.NDArray[np.int32]
+) -> int:
+    level, depth = roots, 0
+    while True:
+        inner = level[left[level] != level]
+        if len(inner) == 0:
+            return depth
+        level = np.concatenate([left[inner], right[inner]])
+        depth += 1

@@ -1,0 +1,126 @@
+"""The probability from which a transaction alerts, by the team's constraints.
+
+Here: the choice on its own slice of days, and the words of why.
+Not here: probabilities (`training.calibration`), metrics at a threshold (`comparison.metrics`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What the fraud team can bear.
+
+    Attributes:
+        max_alerts_per_day: alerts a day that the team can work through.
+        max_false_positive_rate: highest share of genuine rows that may alert.
+        review_cost: cost of one alert's review, in currency units.
+    """
+
+    max_alerts_per_day: float
+    max_false_positive_rate: float
+    review_cost: float
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The least probability that alerts, what it does on its slice, and why it was chosen."""
+
+    value: float
+    alerts_per_day: float
+    false_positive_rate: float
+    recall: float
+    expected_loss_per_day: float
+    reason: str
+
+
+def choose_threshold(
+    probability: Floats,
+    is_fraud: npt.NDArray[np.bool_],
+    amount_cents: npt.NDArray[np.int64],
+    weights: Floats,
+    days: int,
+    constraints: Constraints,
+) -> Threshold:
+    """Return the cut of least expected loss among those that both limits allow.
+
+    Expected loss a day is the amount of missed frauds plus `review_cost` for each alert. Rows of
+    equal probability alert together. Where even the single highest cut breaks a limit, nothing
+    alerts: a limit is a promise.
+
+    Args:
+        probability: shape (n,); the slice's rows.
+        is_fraud: shape (n,).
+        amount_cents: shape (n,).
+        weights: rows that each row stands for, shape (n,).
+        days: days that the slice covers.
+        constraints: the limits and the cost.
+    """
+    order = np.argsort(-probability, kind="stable")
+    scores = probability[order]
+    is_cut = np.append(scores[1:] != scores[:-1], True)
+    weight, fraud = weights[order], is_fraud[order]
+    alerts = np.cumsum(weight)[is_cut] / days
+    false_rate = np.cumsum(weight * ~fraud)[is_cut] / max(weight[~fraud].sum(), 1.0)
+    caught = np.cumsum(weight * fraud * amount_cents[order])[is_cut] / 100 / days
+    recall = np.cumsum(weight * fraud)[is_cut] / max(weight[fraud].sum(), 1.0)
+    total = weight[fraud] @ amount_cents[order][fraud] / 100 / days
+    loss = total - caught + constraints.review_cost * alerts
+    within_alerts = alerts <= constraints.max_alerts_per_day
+    within_rate = false_rate <= constraints.max_false_positive_rate
+    allowed = within_alerts & within_rate
+    if not allowed.any():
+        return _silent(scores[0], float(total), constraints)
+    best = int(np.flatnonzero(allowed)[np.argmin(loss[allowed])])
+    return Threshold(
+        value=float(scores[is_cut][best]),
+        alerts_per_day=float(alerts[best]),
+        false_positive_rate=float(false_rate[best]),
+        recall=float(recall[best]),
+        expected_loss_per_day=float(loss[best]),
+        reason=_reason(loss, allowed, within_alerts, within_rate, constraints),
+    )
+
+
+def _silent(highest: float, missed: float, limits: Constraints) -> Threshold:
+    return Threshold(
+        value=float(np.nextafter(max(highest, 1.0), 2.0)),
+        alerts_per_day=0.0,
+        false_positive_rate=0.0,
+        recall=0.0,
+        expected_loss_per_day=missed,
+        reason=(
+            f"no threshold keeps both limits ({limits.max_alerts_per_day:g} alerts a day, false "
+            f"positive rate {limits.max_false_positive_rate:g}), so nothing alerts"
+        ),
+    )
+
+
+def _reason(
+    loss: Floats,
+    allowed: npt.NDArray[np.bool_],
+    within_alerts: npt.NDArray[np.bool_],
+    within_rate: npt.NDArray[np.bool_],
+    limits: Constraints,
+) -> str:
+    """Say which limit, if any, kept the loss from being lower."""
+    cheapest = int(np.argmin(loss))
+    chosen = f"least expected loss at {limits.review_cost:g} a review"
+    if allowed[cheapest]:
+        return f"{chosen}; both limits would allow more alerts"
+    broken = [
+        words
+        for words, within in (
+            (f"{limits.max_alerts_per_day:g} alerts a day", within_alerts),
+            (f"a false positive rate of {limits.max_false_positive_rate:g}", within_rate),
+        )
+        if not within[cheapest]
+    ]
+    return f"{chosen} that stays within {' and '.join(broken)}"
