@@ -1,0 +1,169 @@
+"""What can be declared: features, flags, the measures that tiles sum, and all of them together.
+
+Here: the types of a declaration and what they need of one another.
+Not here: the declaration itself (`features.declaration`), how anything is computed
+(`features.kernel`), the tables (`contracts.feature_tables`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeVar
+
+from fraud_platform.features.expressions import Expression
+from fraud_platform.features.terms import (
+    CustomerSince,
+    CustomerSum,
+    Entity,
+    LabelRun,
+    LabelSince,
+    LabelSum,
+    LabelTerm,
+    TerminalSum,
+    VisitSum,
+)
+
+TermType = TypeVar("TermType", bound=Expression)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A model input: its column name, its meaning for people, and its formula.
+
+    The value is float64 arithmetic over integer terms, rounded once to float32; never NaN.
+    """
+
+    name: str
+    description: str
+    formula: Expression
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A 0/1 fact of a transaction, frozen when its tile is built, summed by customer tiles.
+
+    Attributes:
+        name: the column's name in `transaction_features` and `customer_tiles`.
+        condition: a comparison over row, label and terminal terms; never over customer windows,
+            which it feeds.
+    """
+
+    name: str
+    description: str
+    condition: Expression
+
+
+@dataclass(frozen=True)
+class LastTime:
+    """The latest second (since 1970) of a tile's transactions, of those with a flag if one is set.
+
+    A tile without such a transaction holds 0.
+    """
+
+    name: str
+    description: str
+    flag: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelMeasure:
+    """What one label adds to its tile.
+
+    Attributes:
+        scenarios: the fraud scenarios that it counts; 0 is genuine.
+        value: `count` (1 a label), `cents` (the amount) or `squares` (the amount in whole
+            currency units, squared, so that 30 days of the greatest amounts fit in 64 bits).
+    """
+
+    name: str
+    description: str
+    scenarios: frozenset[int]
+    value: Literal["count", "cents", "squares"] = "count"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """Features, and the flags and measures under them."""
+
+    features: tuple[Feature, ...]
+    flags: tuple[Flag, ...]
+    last_times: tuple[LastTime, ...]
+    label_measures: tuple[LabelMeasure, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Feature names in order."""
+        return tuple(feature.name for feature in self.features)
+
+    @cached_property
+    def customer_measures(self) -> tuple[str, ...]:
+        """Names of the columns that customer tiles hold, in order; the last times come last."""
+        sums = ("n_transactions", "amount_cents", *(flag.name for flag in self.flags))
+        return (*sums, *(last.name for last in self.last_times))
+
+    @cached_property
+    def terminal_sums(self) -> tuple[TerminalSum, ...]:
+        """Windows over all transactions at a terminal, in a fixed order."""
+        return self._terms(TerminalSum)
+
+    @cached_property
+    def terminal_terms(self) -> tuple[Expression, ...]:
+        """All terms computed from a terminal's tiles, in a fixed order."""
+        return (*self.terminal_sums, *self.label_terms("terminal"))
+
+    def label_terms(self, entity: Entity) -> tuple[LabelTerm, ...]:
+        """Return the terms computed from an entity's label tiles, in a fixed order."""
+        terms: list[LabelTerm] = [
+            *self._terms(LabelSum),
+            *self._terms(LabelSince),
+            *self._terms(LabelRun),
+        ]
+        return tuple(term for term in terms if term.entity == entity)
+
+    @cached_property
+    def customer_sums(self) -> tuple[CustomerSum, ...]:
+        """Customer windows, in a fixed order."""
+        return self._terms(CustomerSum)
+
+    @cached_property
+    def customer_sinces(self) -> tuple[CustomerSince, ...]:
+        """Times since a customer's last transactions, in a fixed order."""
+        return self._terms(CustomerSince)
+
+    @cached_property
+    def visit_sums(self) -> tuple[VisitSum, ...]:
+        """Windows of a customer at one terminal, in a fixed order."""
+        return self._terms(VisitSum)
+
+    def label_measures_of(self, entity: Entity) -> tuple[str, ...]:
+        """Return the names of the label measures that an entity's terms need, in order."""
+        needed: set[str] = set()
+        for term in self.label_terms(entity):
+            needed |= label_measures_under(term)
+        return tuple(m.name for m in self.label_measures if m.name in needed)
+
+    def signature(self) -> str:
+        """Return a hash of everything that decides a feature's value."""
+        lines = [f"{f.name} = {f.formula}" for f in self.features]
+        lines += [f"flag {f.name} = {f.condition}" for f in self.flags]
+        lines += [f"last {m.name} of {m.flag}" for m in self.last_times]
+        lines += [
+            f"label {m.name} = {m.value} of {sorted(m.scenarios)}" for m in self.label_measures
+        ]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def _terms(self, kind: type[TermType]) -> tuple[TermType, ...]:
+        formulas: Iterable[Expression] = (
+            *(flag.condition for flag in self.flags),
+            *(feature.formula for feature in self.features),
+        )
+        leaves = {leaf for formula in formulas for leaf in formula.leaves()}
+        return tuple(sorted((t for t in leaves if isinstance(t, kind)), key=str))
+
+
+def label_measures_under(term: LabelTerm) -> set[str]:
+    """Return the names of the label measures that a term reads."""
+    return {"n_genuine", "n_fraud"} if isinstance(term, LabelRun) else {term.measure}

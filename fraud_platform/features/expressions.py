@@ -1,0 +1,190 @@
+"""Formulas: small expression trees over integer terms, evaluated by numpy.
+
+Here: constants, arithmetic, comparisons, one division, and how a formula is written as text.
+Not here: what the leaves mean (`features.terms`) or which formulas exist
+(`features.declaration`).
+
+Everything is int64 until a division or a square root makes it float64. Both are correctly rounded
+by IEEE 754, so the same terms give the same bits in every engine and on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A node of a formula; nodes are compared and hashed by their contents."""
+
+    def evaluate(self, values: Mapping[Expression, Array]) -> Array:
+        """Return the value for each row; a leaf looks itself up.
+
+        Args:
+            values: an int64 array of shape (rows,) for each term of the formula.
+        """
+        return values[self]
+
+    def children(self) -> tuple[Expression, ...]:
+        """Return the nodes right below this one."""
+        return ()
+
+    def leaves(self) -> Iterator[Expression]:
+        """Yield every leaf that is not a constant, with repeats."""
+        if not self.children() and not isinstance(self, Constant):
+            yield self
+        for child in self.children():
+            yield from child.leaves()
+
+    def __add__(self, other: Expression | int) -> Expression:
+        return Operation("+", (self, wrap(other)))
+
+    def __radd__(self, other: int) -> Expression:
+        return wrap(other) + self
+
+    def __sub__(self, other: Expression | int) -> Expression:
+        return Operation("-", (self, wrap(other)))
+
+    def __rsub__(self, other: int) -> Expression:
+        return wrap(other) - self
+
+    def __mul__(self, other: Expression | int) -> Expression:
+        return Operation("*", (self, wrap(other)))
+
+    def __rmul__(self, other: int) -> Expression:
+        return wrap(other) * self
+
+    def __gt__(self, other: Expression | int) -> Expression:
+        return Operation(">", (self, wrap(other)))
+
+    def __ge__(self, other: Expression | int) -> Expression:
+        return Operation(">=", (self, wrap(other)))
+
+    def __lt__(self, other: Expression | int) -> Expression:
+        return Operation("<", (self, wrap(other)))
+
+    def __le__(self, other: Expression | int) -> Expression:
+        return Operation("<=", (self, wrap(other)))
+
+
+@dataclass(frozen=True)
+class Constant(Expression):
+    """An integer."""
+
+    value: int
+
+    def evaluate(self, values: Mapping[Expression, Array]) -> Array:
+        """Return the constant, of shape ()."""
+        return np.asarray(self.value, dtype=np.int64)
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    ">": lambda a, b: (a > b).astype(np.int64),
+    ">=": lambda a, b: (a >= b).astype(np.int64),
+    "<": lambda a, b: (a < b).astype(np.int64),
+    "<=": lambda a, b: (a <= b).astype(np.int64),
+    "least": np.minimum,
+    "greatest": np.maximum,
+    "where": lambda condition, a, b: np.where(condition != 0, a, b),
+    "sqrt": lambda a: np.sqrt(np.maximum(a, 0)),
+}
+_INFIX = {"+", "-", "*", ">", ">=", "<", "<="}
+
+
+@dataclass(frozen=True)
+class Operation(Expression):
+    """One of the operations by name, on its arguments in order."""
+
+    name: str
+    arguments: tuple[Expression, ...]
+
+    def children(self) -> tuple[Expression, ...]:
+        """Return the arguments."""
+        return self.arguments
+
+    def evaluate(self, values: Mapping[Expression, Array]) -> Array:
+        """Return the operation on its evaluated arguments."""
+        result: Array = _OPERATIONS[self.name](*(a.evaluate(values) for a in self.arguments))
+        return result
+
+    def __str__(self) -> str:
+        if self.name in _INFIX:
+            return f"({self.arguments[0]} {self.name} {self.arguments[1]})"
+        return f"{self.name}({', '.join(map(str, self.arguments))})"
+
+
+@dataclass(frozen=True)
+class Ratio(Expression):
+    """A float64 division; `default` where the denominator is 0 (no history)."""
+
+    numerator: Expression
+    denominator: Expression
+    default: float
+
+    def children(self) -> tuple[Expression, ...]:
+        """Return numerator and denominator."""
+        return (self.numerator, self.denominator)
+
+    def evaluate(self, values: Mapping[Expression, Array]) -> Array:
+        """Return the quotient, never NaN for finite arguments."""
+        above, below = np.broadcast_arrays(
+            self.numerator.evaluate(values), self.denominator.evaluate(values)
+        )
+        quotient = np.full(above.shape, self.default, dtype=np.float64)
+        np.divide(above, below, out=quotient, where=below != 0)
+        return quotient
+
+    def __str__(self) -> str:
+        return f"ratio({self.numerator}, {self.denominator}, default {self.default})"
+
+
+def wrap(value: Expression | int) -> Expression:
+    """Return an expression for an expression or an integer.
+
+    Raises:
+        TypeError: the value is a float; write it as a ratio of integers.
+    """
+    if isinstance(value, Expression):
+        return value
+    if isinstance(value, int):
+        return Constant(value)
+    raise TypeError(f"expected an expression or an integer, found {value!r}: use ratio(a, b)")
+
+
+def ratio(
+    numerator: Expression | int, denominator: Expression | int, default: float = 0.0
+) -> Expression:
+    """Return numerator / denominator in float64, `default` where the denominator is 0."""
+    return Ratio(wrap(numerator), wrap(denominator), float(default))
+
+
+def least(a: Expression | int, b: Expression | int) -> Expression:
+    """Return the smaller of two values."""
+    return Operation("least", (wrap(a), wrap(b)))
+
+
+def greatest(a: Expression | int, b: Expression | int) -> Expression:
+    """Return the larger of two values."""
+    return Operation("greatest", (wrap(a), wrap(b)))
+
+
+def where(condition: Expression, a: Expression | int, b: Expression | int) -> Expression:
+    """Return `a` where the condition is not 0, else `b`."""
+    return Operation("where", (condition, wrap(a), wrap(b)))
+
+
+def square_root(value: Expression) -> Expression:
+    """Return the square root, of 0 where the value is negative."""
+    return Operation("sqrt", (value,))
