@@ -74,12 +74,15 @@ class DirtPlanner:
         self, truth: TruthRow, day: int, place: Place, random: np.random.Generator
     ) -> None:
         """Give a copy a place in this drop, from `day` on, or anywhere in the next."""
+        # Drawn in any case, so that a drop is the same however many follow it.
+        day_choice, day_share, row_share = random.random(3).tolist()
         first_day = day
         if place is Place.NEXT_DROP:
             first_day = self._config.last_day_of_drop(day) + 1
             if first_day >= self._config.days:
                 return
         target = first_day
-        if random.random() >= _SAME_DAY_SHARE:
-            target = int(random.integers(first_day, self._config.last_day_of_drop(first_day) + 1))
-        self._copies[target].append((float(random.random()), truth))
+        if day_choice >= _SAME_DAY_SHARE:
+            days = self._config.last_day_of_drop(first_day) + 1 - first_day
+            target += int(day_share * days)
+        self._copies[target].append((row_share, truth))
