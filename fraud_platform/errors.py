@@ -61,3 +61,7 @@ class PromotionError(DataError):
 
 class Outage(FraudPlatformError):
     """A system that the platform needs does not answer. Retried, with a bound and back-off."""
+
+
+class ServiceError(FraudPlatformError):
+    """A service of this machine cannot be started, or stopped."""

@@ -6,20 +6,32 @@ Not here: facts of the data contract (`fraud_platform.contracts`), which nobody 
 
 from __future__ import annotations
 
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fraud_platform.errors import SettingsError
+
+PREFIX = "FRAUD_"
+OTHER_VARIABLES = frozenset({"FRAUD_REAL_DROPS", "FRAUD_KILL_AT", "FRAUD_SERVICE_TOKEN"})
+"""Variables of the platform that are no settings: tests and running services use them."""
+
+_SPARK_URL = re.compile(r"local(\[(\d+|\*)\])?|(sc|spark|k8s)://.+|yarn")
+_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]*@")
 
 
 class Settings(BaseSettings):
     """The settings tree; every field is the variable `FRAUD_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="FRAUD_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     home: Path = Field(
         default=Path(".fraud_platform"), description="Folder of all local state (ignored by git)."
@@ -32,7 +44,9 @@ class Settings(BaseSettings):
     spark_url: str = Field(
         default="local[2]", description="local[N], sc://host:port, spark://host:port or yarn."
     )
-    spark_memory: str = Field(default="4g", description="Driver memory of an embedded Spark.")
+    spark_memory: str = Field(
+        default="4g", pattern=r"^\d+[mg]$", description="Driver memory of an embedded Spark."
+    )
     spark_shuffle_partitions: int = Field(default=4, ge=1, description="Shuffle partitions.")
 
     dagster_port: int = Field(default=3000, ge=1024, le=65535, description="Dagster UI port.")
@@ -98,20 +112,29 @@ class Settings(BaseSettings):
         default="automatic", description="Whether a verdict acts at once or after a person's word."
     )
 
+    @field_validator("spark_url")
+    @classmethod
+    def _check_spark_url(cls, url: str) -> str:
+        if not _SPARK_URL.fullmatch(url):
+            raise ValueError("expected local[N], sc://host:port, spark://host:port, k8s:// or yarn")
+        return url
+
+    @field_validator("first_day")
+    @classmethod
+    def _check_first_day(cls, day: str) -> str:
+        if date.fromisoformat(day).isoformat() != day:
+            raise ValueError("expected YYYY-MM-DD")
+        return day
+
     @model_validator(mode="after")
     def _check_together(self) -> Settings:
-        problems = []
-        zones = {
-            "FRAUD_LANDING_URL": self.landing,
-            "FRAUD_RAW_URL": self.raw,
-            "FRAUD_LAKE_URL": self.lake,
-        }
-        names = list(zones)
-        for i, one in enumerate(names):
-            for other in names[i + 1 :]:
-                a, b = zones[one].rstrip("/") + "/", zones[other].rstrip("/") + "/"
-                if a.startswith(b) or b.startswith(a):
-                    problems.append(f"{one} and {other} lie in one another ({a}, {b})")
+        problems = _overlaps(
+            {
+                "FRAUD_LANDING_URL": self.landing,
+                "FRAUD_RAW_URL": self.raw,
+                "FRAUD_LAKE_URL": self.lake,
+            }
+        )
         if self.dagster_port == self.mlflow_port:
             problems.append(f"FRAUD_DAGSTER_PORT and FRAUD_MLFLOW_PORT are both {self.mlflow_port}")
         if self.min_scenario_recall > 0 and self.max_alerts_per_day < 1:
@@ -122,20 +145,39 @@ class Settings(BaseSettings):
             raise ValueError("; ".join(problems))
         return self
 
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Give names and values for printing, passwords in URLs left out."""
+        for name, value in super().__repr_args__():
+            yield name, without_password(value) if isinstance(value, str) else value
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that give another process, wherever it starts, the same settings."""
+        chosen = {name: getattr(self, name) for name in self.model_fields_set}
+        chosen["home"] = self.home.absolute()
+        for zone in ("landing", "raw", "lake"):
+            if chosen.get(f"{zone}_url") is not None:
+                chosen[f"{zone}_url"] = getattr(self, zone)
+        return {
+            f"{PREFIX}{name.upper()}": str(value)
+            for name, value in sorted(chosen.items())
+            if value is not None
+        }
+
     @cached_property
     def landing(self) -> str:
         """URL of the landing zone."""
-        return self.landing_url or str(self.home.absolute() / "landing")
+        return _location(self.landing_url or str(self.home / "landing"))
 
     @cached_property
     def raw(self) -> str:
         """URL of the raw zone."""
-        return self.raw_url or str(self.home.absolute() / "raw")
+        return _location(self.raw_url or str(self.home / "raw"))
 
     @cached_property
     def lake(self) -> str:
         """URL of the lake."""
-        return self.lake_url or str(self.home.absolute() / "lake")
+        return _location(self.lake_url or str(self.home / "lake"))
 
     @cached_property
     def mlflow(self) -> str:
@@ -153,6 +195,11 @@ class Settings(BaseSettings):
         return self.home.absolute() / "jars"
 
 
+def without_password(url: str) -> str:
+    """Return a URL as it may be shown: `user:password@` becomes `user:***@`."""
+    return _PASSWORD.sub(r"\1:***@", url)
+
+
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
     """Read the settings once from the environment.
@@ -160,17 +207,71 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: lists every problem found, each with its variable.
     """
+    problems = _unknown_variables(os.environ)
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
-        problems = [
-            f"  - FRAUD_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}"
-            if e["loc"]
-            else "\n".join(f"  - {p}" for p in e["msg"].removeprefix("Value error, ").split("; "))
-            for e in error.errors()
-        ]
+        problems += _problems(error)
+    if problems:
         raise SettingsError(
             "The settings cannot work together:\n"
-            + "\n".join(problems)
+            + "\n".join(f"  - {problem}" for problem in problems)
             + "\nMend these variables and start again."
-        ) from None
+        )
+    return settings
+
+
+def _problems(error: ValidationError) -> list[str]:
+    """Return every problem of the settings; those between settings too, where single ones fail."""
+    wrong = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
+    found = [
+        f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}"
+        for e in error.errors()
+        if e["loc"]
+    ]
+    if wrong:
+        fields = Settings.model_fields
+        try:
+            Settings(**{name: fields[name].default for name in wrong})
+            return found
+        except ValidationError as together:
+            error = together
+    return found + [
+        problem
+        for e in error.errors()
+        if not e["loc"]
+        for problem in e["msg"].removeprefix("Value error, ").split("; ")
+    ]
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Name every `FRAUD_*` variable that nothing reads, with the setting that it may have meant."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    problems = []
+    for name in sorted(environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known | OTHER_VARIABLES:
+            close = difflib.get_close_matches(name.upper(), known, n=1)
+            meant = f"; did you mean {close[0]}?" if close else ""
+            problems.append(f"{name} is no setting{meant}")
+    return problems
+
+
+def _location(url: str) -> str:
+    """Return a URL in one spelling: a local path is absolute, without `file://` or a last slash."""
+    scheme, _, path = url.rpartition("://")
+    if scheme in ("", "file"):
+        return os.path.normpath(os.path.abspath(path))
+    return url.rstrip("/")
+
+
+def _overlaps(zones: Mapping[str, str]) -> list[str]:
+    """Name every two zones of which one lies in the other."""
+    names = list(zones)
+    return [
+        f"{one} and {other} lie in one another "
+        f"({without_password(zones[one])}, {without_password(zones[other])})"
+        for i, one in enumerate(names)
+        for other in names[i + 1 :]
+        if f"{zones[one]}/".startswith(f"{zones[other]}/")
+        or f"{zones[other]}/".startswith(f"{zones[one]}/")
+    ]

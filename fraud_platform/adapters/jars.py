@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from fraud_platform.adapters.java import find_java
 from fraud_platform.errors import Outage
 
 DELTA_JARS: dict[str, tuple[str, str]] = {
@@ -82,7 +83,7 @@ def _retrieve(jars: dict[str, tuple[str, str]], folder: Path) -> None:
         (work / "settings.xml").write_text(_SETTINGS.format(cache=work / "cache"))
         (work / "ivy.xml").write_text(_MODULE.format(dependencies=dependencies))
         command = [
-            "java", "-jar", str(ivy), "-settings", str(work / "settings.xml"),
+            find_java() or "java", "-jar", str(ivy), "-settings", str(work / "settings.xml"),
             "-ivy", str(work / "ivy.xml"), "-types", "jar", "bundle",
             "-retrieve", str(work / "out" / "[artifact]-[revision].[ext]"),
         ]  # fmt: skip

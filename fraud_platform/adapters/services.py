@@ -1,0 +1,253 @@
+"""The services of a laptop: Dagster (UI, daemon, code server) and the MLflow UI.
+
+Here: their commands and settings, starting and stopping both, in the background or in front.
+Not here: processes in general (`adapters.processes`), what Dagster loads
+(`fraud_platform.definitions`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from fraud_platform.adapters.processes import (
+    HOST,
+    Service,
+    Started,
+    is_healthy,
+    log_tail,
+    read_records,
+    record_path,
+    start,
+    stop,
+    wait_until_healthy,
+)
+from fraud_platform.errors import ServiceError
+from fraud_platform.settings import Settings
+
+START_SECONDS = 180.0
+_POLL_SECONDS = 0.3
+_MARK = "# Written by fraud-platform. Remove this line to keep a version of your own.\n"
+_DAGSTER_YAML = (
+    _MARK
+    + """\
+telemetry: {enabled: false}
+nux: {enabled: false}
+
+# A run whose process died is marked failed, and what it held is freed.
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 300
+  poll_interval_seconds: 15
+  free_slots_after_run_end_seconds: 30
+
+# Runs are retried where their tags ask for it; assets retry outages by a policy of their own.
+run_retries:
+  enabled: true
+  max_retries: 0
+  retry_on_asset_or_op_failure: false
+
+# One writer for each table at a time; a run is a Spark driver, and a laptop bears two.
+concurrency:
+  pools: {default_limit: 1}
+  runs: {max_concurrent_runs: 2}
+"""
+)
+
+
+def services(settings: Settings) -> list[Service]:
+    """Return the services that these settings ask for; an MLflow elsewhere is not started here."""
+    environment = {
+        **settings.environment,
+        "DAGSTER_HOME": str(settings.dagster_home),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
+    dagster = Service(
+        "dagster",
+        _python("dagster", "dev", "-m", "fraud_platform.definitions", port=settings.dagster_port),
+        settings.dagster_port,
+        "/server_info",
+        environment,
+    )
+    if settings.mlflow.startswith(("http://", "https://")):
+        return [dagster]
+    mlflow = Service(
+        "mlflow",
+        _python("mlflow", "server", "--workers", "1", port=settings.mlflow_port),
+        settings.mlflow_port,
+        "/health",
+        # In the environment, since a command line shows its password to everybody.
+        {**environment, "MLFLOW_BACKEND_STORE_URI": settings.mlflow},
+    )
+    return [dagster, mlflow]
+
+
+def _python(*command: str, port: int) -> tuple[str, ...]:
+    python = (sys.executable, "-W", "ignore", "-m")
+    return (*python, *command, "--host", HOST, "--port", str(port))
+
+
+def write_dagster_yaml(settings: Settings) -> Path:
+    """Write the Dagster instance's settings for one machine, unless somebody wrote their own."""
+    path = settings.dagster_home / "dagster.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.read_text() if path.exists() else None
+    if written is None or (written.startswith(_MARK) and written != _DAGSTER_YAML):
+        path.with_suffix(".tmp").write_text(_DAGSTER_YAML)
+        path.with_suffix(".tmp").replace(path)
+    return path
+
+
+def up(settings: Settings) -> Iterator[str]:
+    """Start the services in the background; yield lines that say what happens.
+
+    Raises:
+        ServiceError: they run already, a port is taken, or one does not come up (then none does).
+    """
+    with _only_one(settings):
+        yield from _start_all(settings, [])
+    yield f"Logs are in {_log_folder(settings)}; `fraud-platform down` stops them."
+
+
+def down(settings: Settings) -> Iterator[str]:
+    """Stop what `up` or `dev` started, and all its children; yield lines that say what happens."""
+    with _only_one(settings):
+        records = read_records(run_folder(settings))
+        for record in records:
+            stop(record, run_folder(settings))
+            yield f"{record.name} stopped"
+    if not records:
+        yield "nothing runs"
+
+
+def status(settings: Settings) -> list[str]:
+    """Say which services run, where, since when."""
+    records = {record.name: record for record in read_records(run_folder(settings))}
+    lines = []
+    for service in services(settings):
+        record = records.get(service.name)
+        if record is None:
+            lines.append(f"{service.name:<8} does not run")
+            continue
+        answers = "answers" if is_healthy(service) else "does not answer"
+        minutes = (time.time() - record.started_at) / 60
+        lines.append(
+            f"{service.name:<8} {answers} on {record.url}, process {record.pid}, "
+            f"for {minutes:.0f} min, log {record.log}"
+        )
+    return lines
+
+
+def dev(settings: Settings, say: Callable[[str], None] = print) -> None:
+    """Run the services in front until Ctrl-C or SIGTERM, then stop them and all their children.
+
+    Raises:
+        ServiceError: they run already, a port is taken, or one ended by itself.
+    """
+    started: list[Started] = []
+    with _stop_requests() as is_stop_requested:
+        try:
+            with _only_one(settings):
+                for line in _start_all(settings, started):
+                    say(line)
+                    if is_stop_requested():
+                        return
+            say("Ctrl-C stops them.")
+            while not is_stop_requested() and not _were_stopped(settings, started):
+                _require_running(started)
+                time.sleep(_POLL_SECONDS)
+        finally:
+            if started:
+                say("Stopping ...")
+                _stop_started(settings, started)
+
+
+def _start_all(settings: Settings, started: list[Started]) -> Iterator[str]:
+    """Start all services or none, adding each to `started`."""
+    run, logs = run_folder(settings), _log_folder(settings)
+    if running := read_records(run):
+        named = " and ".join(f"{r.name} ({r.url}, process {r.pid})" for r in running)
+        raise ServiceError(f"{named} already run. Stop them first: fraud-platform down")
+    write_dagster_yaml(settings)
+    (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
+    wanted = services(settings)
+    try:
+        for service in wanted:
+            started.append(start(service, run, logs))
+        yield "Starting " + " and ".join(service.name for service in wanted) + " ..."
+        for one in started:
+            wait_until_healthy(one, START_SECONDS)
+            yield f"{one.service.name:<8} {one.service.url}"
+    except BaseException:
+        _stop_started(settings, started)
+        started.clear()
+        raise
+
+
+def _stop_started(settings: Settings, started: list[Started]) -> None:
+    for one in started:
+        stop(one.record, run_folder(settings))
+        one.process.wait(timeout=10)
+
+
+def _were_stopped(settings: Settings, started: list[Started]) -> bool:
+    """Tell whether `fraud-platform down` removed a record."""
+    return not all(record_path(run_folder(settings), s.service.name).exists() for s in started)
+
+
+def _require_running(started: list[Started]) -> None:
+    for one in started:
+        code = one.process.poll()
+        if code is not None:
+            raise ServiceError(
+                f"{one.service.name} ended by itself with code {code}:\n{log_tail(one.record)}"
+            )
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Callable[[], bool]]:
+    """Turn SIGINT, SIGTERM and SIGHUP into a flag, also where the shell left SIGINT ignored."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Keep two starts or stops from crossing."""
+    run_folder(settings).mkdir(parents=True, exist_ok=True)
+    with (run_folder(settings) / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServiceError(
+                "another fraud-platform command starts or stops the services. Try again then."
+            ) from None
+        yield
+
+
+def run_folder(settings: Settings) -> Path:
+    """Return where the records of running services are kept."""
+    return settings.home.absolute() / "run"
+
+
+def _log_folder(settings: Settings) -> Path:
+    return settings.home.absolute() / "logs"

@@ -1,0 +1,200 @@
+"""What this machine lacks, one line each, with the remedy.
+
+Here: the checks behind `fraud-platform doctor`.
+Not here: rules between settings (`fraud_platform.settings`), mending anything but missing jars.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+
+from fraud_platform.adapters.java import find_java, java_problem, java_version
+from fraud_platform.adapters.processes import Service, port_owner, read_records
+from fraud_platform.adapters.services import run_folder, services
+from fraud_platform.errors import Outage
+from fraud_platform.settings import Settings
+
+PYTHON = (3, 11)
+MIN_DISK_GB, WANTED_DISK_GB = 1, 5
+OVERHEAD_GB = 3
+"""Memory beside Spark's driver: the run's Python, the services, the system."""
+
+CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
+
+
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: its subject, what was found, and the remedy if it is needed."""
+
+    subject: str
+    level: Level
+    message: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the platform can run with it; a warning is not in the way."""
+        return self.level is not Level.PROBLEM
+
+    def __str__(self) -> str:
+        return f"{self.level:<8} {self.subject}: {self.message}"
+
+
+def diagnose(settings: Settings) -> list[Finding]:
+    """Look at everything that the platform needs of this machine.
+
+    Missing jars are fetched, since trying is the only way to know whether they can be.
+    """
+    java = check_java()
+    return [
+        check_python(sys.version_info[:2]),
+        java,
+        check_home(settings),
+        check_disk(settings),
+        check_memory(settings),
+        *(check_port(settings, service) for service in services(settings)),
+        check_jars(settings, has_java=java.ok),
+        check_packages(CONSTRAINTS),
+    ]
+
+
+def check_python(found: tuple[int, ...]) -> Finding:
+    """Look at the version of Python that runs this."""
+    words = ".".join(map(str, found))
+    if found == PYTHON:
+        return Finding("Python", Level.OK, words)
+    return Finding(
+        "Python",
+        Level.PROBLEM,
+        f"expected 3.11, found {words}. Remove .venv and run make PYTHON=path-of-python3.11 test.",
+    )
+
+
+def check_java() -> Finding:
+    """Look at the Java that Spark would start."""
+    if problem := java_problem():
+        return Finding("Java", Level.PROBLEM, problem)
+    java = find_java() or ""
+    return Finding("Java", Level.OK, f"{java_version(java)} ({java})")
+
+
+def check_home(settings: Settings) -> Finding:
+    """Look whether the folder of all local state can be written."""
+    home = settings.home.absolute()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            return Finding("State", Level.OK, str(home))
+    except OSError as error:
+        return Finding(
+            "State",
+            Level.PROBLEM,
+            f"expected to write in {home}, found: {error.strerror}. "
+            "Give this user the folder, or set FRAUD_HOME to another one.",
+        )
+
+
+def check_disk(settings: Settings) -> Finding:
+    """Look at the space left for the local state."""
+    home = settings.home.absolute()
+    folder = next(path for path in (home, *home.parents) if path.exists())
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    if free_gb >= WANTED_DISK_GB:
+        return Finding("Disk", Level.OK, f"{free_gb:.0f} GB free")
+    level = Level.WARNING if free_gb >= MIN_DISK_GB else Level.PROBLEM
+    return Finding(
+        "Disk",
+        level,
+        f"expected {WANTED_DISK_GB} GB free at {folder}, found {free_gb:.1f} GB. "
+        "Make room, or set FRAUD_HOME to a folder on another disk.",
+    )
+
+
+def check_memory(settings: Settings) -> Finding:
+    """Look at the memory that is left for Spark's driver and what runs beside it."""
+    import psutil
+
+    amount, unit = settings.spark_memory[:-1], settings.spark_memory[-1]
+    spark_gb = int(amount) * {"g": 1.0, "m": 1 / 1024}[unit]
+    wanted_gb, total_gb = spark_gb + OVERHEAD_GB, psutil.virtual_memory().total / 2**30
+    if total_gb >= wanted_gb:
+        return Finding("Memory", Level.OK, f"{total_gb:.0f} GiB")
+    return Finding(
+        "Memory",
+        Level.WARNING,
+        f"expected {wanted_gb:.0f} GiB (Spark's {settings.spark_memory} and {OVERHEAD_GB} beside "
+        f"it), found {total_gb:.1f} GiB. Set FRAUD_SPARK_MEMORY lower, for example to 2g.",
+    )
+
+
+def check_port(settings: Settings, service: Service) -> Finding:
+    """Look whether a service's port is free, or held by that service itself."""
+    subject = f"Port {service.port}"
+    owner = port_owner(service.port)
+    if owner is None:
+        return Finding(subject, Level.OK, f"free for {service.name}")
+    running = [r for r in read_records(run_folder(settings)) if r.name == service.name]
+    if running and running[0].port == service.port:
+        return Finding(subject, Level.OK, f"{service.name} runs there ({running[0].url})")
+    return Finding(
+        subject,
+        Level.PROBLEM,
+        f"expected it free for {service.name}, found it taken by {owner}. "
+        f"Stop that, or set FRAUD_{service.name.upper()}_PORT to another port.",
+    )
+
+
+def check_jars(settings: Settings, *, has_java: bool) -> Finding:
+    """Look whether the jars are there, and fetch them where they are not."""
+    from fraud_platform.adapters.jars import fetch_jars, missing_jars
+
+    missing = missing_jars(settings.jars)
+    if not missing:
+        return Finding("Jars", Level.OK, str(settings.jars))
+    if not has_java:
+        names = ", ".join(missing)
+        return Finding("Jars", Level.PROBLEM, f"{names} cannot be fetched without Java.")
+    try:
+        fetch_jars(settings.jars)
+    except (Outage, OSError) as error:
+        return Finding("Jars", Level.PROBLEM, str(error).splitlines()[0])
+    return Finding("Jars", Level.OK, f"fetched to {settings.jars}")
+
+
+def check_packages(constraints: Path) -> Finding:
+    """Compare what is installed with the versions that the platform is tested with."""
+    if not constraints.exists():
+        return Finding("Packages", Level.WARNING, f"{constraints} is not there to compare with.")
+    differing = []
+    for line in constraints.read_text().splitlines():
+        if match := re.fullmatch(r"([\w.-]+)==(\S+)", line.strip()):
+            name, pinned = match.groups()
+            try:
+                found = metadata.version(name)
+            except metadata.PackageNotFoundError:
+                found = "none"
+            if found != pinned:
+                differing.append(f"{name} {found} instead of {pinned}")
+    if not differing:
+        return Finding("Packages", Level.OK, "as in constraints.txt")
+    shown = ", ".join(differing[:3]) + (", ..." if len(differing) > 3 else "")
+    return Finding(
+        "Packages",
+        Level.WARNING,
+        f"{len(differing)} differ from constraints.txt: {shown}. "
+        "Run: pip install -c constraints.txt -e '.[test]'",
+    )
