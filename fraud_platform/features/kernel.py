@@ -298,3 +298,19 @@ class CustomerPass:
             sums = self._visit_totals[visit.measure]
             terms[visit] = sums[place] - sums[np.searchsorted(self._visit_keys, first)]
         return terms
+
+
+def features_of(
+    declaration: Declaration,
+    transactions: Transactions,
+    customer_tiles: Tiles,
+    terminal_tiles: Tiles,
+    customer_labels: LabelTiles,
+    terminal_labels: LabelTiles,
+) -> Iterator[FeatureBatch]:
+    """Yield all features of transactions whose customers and terminals are both at hand."""
+    matrix = terminal_terms(
+        declaration, transactions.terminal_id, transactions.hour, terminal_tiles, terminal_labels
+    )
+    work = CustomerPass(declaration, transactions, matrix, customer_tiles, customer_labels)
+    yield from work.batches()
