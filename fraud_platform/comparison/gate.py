@@ -72,11 +72,29 @@ class GateLine:
     @property
     def requirement(self) -> str:
         """What the line asks, in words."""
-        reference = self.against.replace("_", " ")
+        return f"{self.metric.label} {self._claim}"
+
+    @property
+    def statement(self) -> str:
+        """What the interval says about it, in words."""
+        if self.passed:
+            says = f"is {self._claim}"
+        elif not self.refuted:
+            says = f"is not shown to be {self._claim}"
+        elif self.rule is Rule.SUPERIOR:
+            says = f"is not {self._claim}"
+        else:
+            says = f"is {self._claim.replace('at most', 'more than')}"
+        return f"{self.metric.label} {says}, {self.interval}"
+
+    @property
+    def _claim(self) -> str:
+        whose = "the champion's"
+        if self.against is not Role.CHAMPION:
+            whose = f'that of "{self.against.replace("_", " ")}"'
         if self.rule is Rule.SUPERIOR:
-            return f"{self.metric.label} better than {reference}"
-        tolerated = self.metric.show(self.margin)
-        return f"{self.metric.label} at most {tolerated} worse than {reference}"
+            return f"better than {whose}"
+        return f"at most {self.metric.show(self.margin)} worse than {whose}"
 
     def __str__(self) -> str:
         return f"{self.outcome:8} {self.requirement}: {self.interval}"
@@ -144,15 +162,13 @@ def conclude(
             f"{config.min_defrauded_customers} are needed for intervals that can be trusted"
         )
     level = f"at {config.confidence_level:.0%} confidence"
-    refuted = [f"not {line.requirement}: {line.interval}" for line in gate if line.refuted]
-    still_open = [
-        f"not shown: {line.requirement}: {line.interval}" for line in gate if not line.passed
-    ]
+    refuted = [line.statement for line in gate if line.refuted]
+    still_open = [line.statement for line in gate if not line.passed]
     if refuted:
         return Verdict.KEEP, f"{'; '.join(refuted)} ({level})"
     if still_open:
         return Verdict.NOT_ENOUGH_EVIDENCE, f"{'; '.join(still_open)} ({level})"
-    better = [f"{x.requirement}: {x.interval}" for x in gate if x.rule is Rule.SUPERIOR]
+    better = [line.statement for line in gate if line.rule is Rule.SUPERIOR]
     within = dict.fromkeys(x.metric.label for x in gate if x.rule is Rule.NOT_INFERIOR)
     return Verdict.PROMOTE, (
         f"{'; '.join(better)}; {' and '.join(within)} within the margins ({level})"

@@ -95,6 +95,11 @@ class ComparisonResult:
         roles = [model.role for model in self.models]
         return Role.CHAMPION if Role.CHAMPION in roles else Role.AMOUNT_ABOVE
 
+    @property
+    def rules(self) -> str:
+        """The rules that a reader needs beside the figures, in words."""
+        return f"{self.config.resamples:,} paired resamples, k = {self.config.k} cards a day"
+
     def model(self, role: Role) -> ComparedModel:
         """Return who plays the role."""
         return next(model for model in self.models if model.role is role)
@@ -150,7 +155,7 @@ class ComparisonResult:
     def __str__(self) -> str:
         parts = [
             f"Candidate {self.model(Role.CANDIDATE)} against {self.model(self.reference)}",
-            f"{self.counts}; {self.config.resamples:,} resamples",
+            f"{self.counts}; {self.rules}",
             _aligned_text(self.estimate_table()),
             f"Candidate less {role_words(self.reference)}\n"
             + _aligned_text(self.difference_table()),
@@ -169,7 +174,7 @@ class ComparisonResult:
             [
                 f"**{verdict_words(self.verdict).capitalize()}**: {self.reason}",
                 f"Candidate {self.model(Role.CANDIDATE)} against {self.model(self.reference)}; "
-                f"{self.counts}; {self.config.resamples:,} resamples.",
+                f"{self.counts}; {self.rules}.",
                 _markdown(gate),
                 _markdown(self.difference_table()),
                 _markdown(self.estimate_table()),

@@ -1,0 +1,198 @@
+"""The bootstrap against scikit-learn, SciPy, plain loops and published numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import average_precision_score, brier_score_loss, recall_score, roc_auc_score
+
+from fraud_platform.comparison import metrics
+from fraud_platform.comparison.inputs import ComparisonConfig, Metric
+from fraud_platform.comparison.replicates import WeightedMetrics
+from fraud_platform.comparison.resampling import (
+    draw_weights,
+    holm_adjusted,
+    percentile_interval,
+    replicate,
+    two_sided_p_value,
+    weight_blocks,
+)
+from fraud_platform_tests.oracles.scored_customers import scored_rows
+
+CONFIG = ComparisonConfig(k=20)
+ORDER = list(Metric)
+
+
+def weighted_setup(seed, cluster_column, decimals=17, customers=400):
+    rng = np.random.default_rng(seed)
+    rows, candidate, champion = scored_rows(rng, customers, 300, decimals=decimals)
+    rows = rows.take(rows.order())
+    _, clusters = np.unique(getattr(rows, cluster_column), return_inverse=True)
+    by_customer = cluster_column == "customer_id"
+    engine = WeightedMetrics(rows, [candidate, champion], clusters, CONFIG, by_customer)
+    weights = draw_weights(rng, engine.n_clusters, 40)
+    return rows, (candidate, champion), clusters, engine, weights
+
+
+@pytest.mark.parametrize("cluster_column", ["customer_id", "terminal_id"])
+@pytest.mark.parametrize("decimals", [2, 17])
+def test_metrics_of_supplied_resamples_equal_scikit_learn(cluster_column, decimals):
+    rows, models, clusters, engine, weights = weighted_setup(1, cluster_column, decimals)
+    values = engine(weights)
+    y, day = rows.is_fraud, rows.day
+    for i, model in enumerate(models):
+        p, cut = model.probability, model.threshold
+        for r in range(weights.shape[1]):
+            w = weights[clusters, r]
+            alert = p >= cut
+            missed = np.sum(w * rows.amount_cents * (y & ~alert)) / 100
+            expected = {
+                Metric.AVERAGE_PRECISION: average_precision_score(y, p, sample_weight=w),
+                Metric.AUC_ROC: roc_auc_score(y, p, sample_weight=w),
+                Metric.BRIER: brier_score_loss(y, p, sample_weight=w),
+                Metric.RECALL: recall_score(y, alert, sample_weight=w),
+                Metric.FALSE_POSITIVE_RATE: 1 - recall_score(~y, ~alert, sample_weight=w),
+                Metric.EXPECTED_LOSS: (missed + 5.0 * np.sum(w * alert)) / len(np.unique(day)),
+            }
+            for s in (1, 2, 3):
+                of_scenario = rows.fraud_scenario == s
+                if w[of_scenario].sum() > 0:
+                    expected[Metric(f"recall_scenario_{s}")] = recall_score(
+                        of_scenario[of_scenario], alert[of_scenario], sample_weight=w[of_scenario]
+                    )
+            for metric, value in expected.items():
+                found = values[i, ORDER.index(metric), r]
+                assert found == pytest.approx(value, abs=1e-12, rel=1e-12), metric
+
+
+@pytest.mark.parametrize("decimals", [2, 17])
+def test_card_precision_of_customer_resamples_counts_each_copy_as_a_card(decimals):
+    """The oracle copies the rows: a customer drawn three times becomes three customers."""
+    rows, models, clusters, engine, weights = weighted_setup(2, "customer_id", decimals)
+    values = engine(weights)[:, ORDER.index(Metric.CARD_PRECISION)]
+    for i, model in enumerate(models):
+        for r in range(weights.shape[1]):
+            copies = weights[clusters, r].astype(int)
+            at = np.repeat(np.arange(len(rows)), copies)
+            copy = np.concatenate([np.arange(c) for c in copies])
+            expected = metrics.card_precision_at_k(
+                rows.day[at],
+                rows.customer_id[at] * 1_000 + copy,
+                rows.is_fraud[at],
+                model.probability[at],
+                CONFIG.k,
+            )
+            assert values[i, r] == pytest.approx(expected, abs=1e-12)
+
+
+def test_card_precision_of_terminal_resamples_weighs_a_card_by_its_most_suspicious_terminal():
+    rows, models, clusters, engine, weights = weighted_setup(3, "terminal_id")
+    values = engine(weights)[:, ORDER.index(Metric.CARD_PRECISION)]
+    for i, model in enumerate(models):
+        days, left = [], set()
+        for day in np.unique(rows.day):
+            cards = {}
+            for n in np.flatnonzero(rows.day == day):
+                customer = rows.customer_id[n]
+                if customer not in left:
+                    best, hit = cards.get(customer, (n, False))
+                    if model.probability[n] > model.probability[best]:
+                        best = n
+                    cards[customer] = (best, hit or rows.is_fraud[n])
+            ranked = sorted(cards, key=lambda c: (-model.probability[cards[c][0]], c))
+            left |= {c for c in ranked[: CONFIG.k] if cards[c][1]}
+            days.append([(clusters[cards[c][0]], cards[c][1]) for c in ranked])
+        for r in range(weights.shape[1]):
+            found = 0.0
+            for ranked_day in days:
+                places = float(CONFIG.k)
+                for cluster, hit in ranked_day:
+                    taken = min(places, weights[cluster, r])
+                    places -= taken
+                    found += taken * hit
+            expected = found / (CONFIG.k * len(days))
+            assert values[i, r] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("cluster_column", ["customer_id", "terminal_id"])
+def test_weights_of_one_give_the_plain_metrics(cluster_column):
+    rows, models, _, engine, _ = weighted_setup(4, cluster_column)
+    values = engine(np.ones((engine.n_clusters, 1)))[..., 0]
+    for i, model in enumerate(models):
+        y, p, cut = rows.is_fraud, model.probability, model.threshold
+        cards = metrics.card_precision_at_k(rows.day, rows.customer_id, y, p, CONFIG.k)
+        loss = metrics.expected_loss(rows.day, rows.amount_cents, y, p, cut, CONFIG.review_cost)
+        assert values[i, ORDER.index(Metric.CARD_PRECISION)] == pytest.approx(cards, abs=1e-12)
+        assert values[i, ORDER.index(Metric.EXPECTED_LOSS)] == pytest.approx(loss, rel=1e-12)
+        assert values[i, 0] == pytest.approx(metrics.average_precision(y, p), abs=1e-12)
+
+
+def test_paired_clustered_percentile_intervals_equal_scipys_with_the_same_draws():
+    rows, (candidate, champion), clusters, engine, _ = weighted_setup(5, "customer_id")
+    y, p, q = rows.is_fraud, candidate.probability, champion.probability
+    ours = replicate(engine, np.random.default_rng(7), engine.n_clusters, 300, engine.cells)
+    low, high = percentile_interval(ours[0] - ours[1], 0.95)
+    for metric, score in (
+        (Metric.AVERAGE_PRECISION, average_precision_score),
+        (Metric.AUC_ROC, roc_auc_score),
+    ):
+
+        def difference(drawn, score=score):
+            w = np.bincount(drawn, minlength=engine.n_clusters)[clusters]
+            return score(y, p, sample_weight=w) - score(y, q, sample_weight=w)
+
+        scipys = stats.bootstrap(
+            (np.arange(engine.n_clusters),),
+            difference,
+            vectorized=False,
+            n_resamples=300,
+            method="percentile",
+            rng=np.random.default_rng(7),
+        )
+        j = ORDER.index(metric)
+        np.testing.assert_allclose(
+            (ours[0] - ours[1])[j], scipys.bootstrap_distribution, atol=1e-12
+        )
+        assert low[j] == pytest.approx(scipys.confidence_interval.low, abs=1e-12)
+        assert high[j] == pytest.approx(scipys.confidence_interval.high, abs=1e-12)
+
+
+def test_the_size_of_blocks_does_not_change_the_draws():
+    whole = draw_weights(np.random.default_rng(3), 700, 500)
+    blocks = list(weight_blocks(np.random.default_rng(3), 700, 500, cells=40_000))
+    assert len(blocks) > 5
+    assert np.array_equal(np.concatenate(blocks, axis=1), whole)
+    assert (whole.sum(axis=0) == 700).all()
+
+
+def test_draws_are_multinomial():
+    weights = draw_weights(np.random.default_rng(5), 50, 40_000)
+    share_never_drawn = np.mean(weights == 0)
+    assert share_never_drawn == pytest.approx((1 - 1 / 50) ** 50, abs=4e-3)
+    assert weights.var(axis=1).mean() == pytest.approx(1 - 1 / 50, abs=0.01)
+    covariance = np.cov(weights[:2])[0, 1]
+    assert covariance == pytest.approx(-1 / 50, abs=0.02)
+
+
+def test_an_interval_leaves_replicates_without_a_value_out():
+    low, high = percentile_interval(np.array([np.nan, 1.0, 2.0, 3.0, np.nan]), 0.5)
+    assert (low, high) == (1.5, 2.5)
+    assert np.isnan(percentile_interval(np.array([np.nan, np.nan]), 0.95)).all()
+
+
+def test_holm_adjustment_equals_a_published_table():
+    """R's p.adjust(c(.01, .02, .03, .04, .05), "holm") and a shuffled case worked by hand."""
+    assert holm_adjusted([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx(
+        [0.05, 0.08, 0.09, 0.09, 0.09]
+    )
+    assert holm_adjusted([0.6, 0.001, np.nan, 0.02]) == pytest.approx(
+        [0.6, 0.003, np.nan, 0.04], nan_ok=True
+    )
+    assert holm_adjusted([0.9, 0.8]).tolist() == [1.0, 1.0]
+
+
+def test_p_value_is_the_normal_tail_on_both_sides():
+    assert two_sided_p_value(1.959963984540054) == pytest.approx(0.05, abs=1e-12)
+    assert two_sided_p_value(-1.959963984540054) == pytest.approx(0.05, abs=1e-12)
+    assert two_sided_p_value(float("inf")) == 0.0
