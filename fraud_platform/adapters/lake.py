@@ -10,14 +10,18 @@ Guarantee: each write is one Delta commit. A reader sees the table before or aft
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.transaction import AddAction
 
-from fraud_platform.contracts.tables import TableContract
+from fraud_platform.adapters.files import ByteFiles
+from fraud_platform.contracts.tables import DataFile, TableContract
+from fraud_platform.errors import Outage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -35,6 +39,7 @@ class Lake:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+        self.files = ByteFiles()
 
     def uri(self, table: TableContract) -> str:
         """Return the table's URL."""
@@ -87,6 +92,17 @@ class Lake:
         )
         return len(removed)
 
+    def last_commit(
+        self, table: TableContract, key: str, value: str
+    ) -> tuple[int, dict[str, str]] | None:
+        """Return version and metadata of the newest commit whose writer said key = value."""
+        handle = self.open(table)
+        for commit in handle.history() if handle is not None else ():
+            metadata = json.loads(commit.get("userMetadata") or "{}")
+            if metadata.get(key) == value:
+                return commit["version"], metadata
+        return None
+
     def read_arrow(
         self,
         table: TableContract,
@@ -126,6 +142,38 @@ class Lake:
         assert version is not None
         return version
 
+    def append_numbered(
+        self, table: TableContract, rows: pa.Table, application: str, number: int
+    ) -> bool:
+        """Append rows under a number that an application uses once; False if it was used before.
+
+        The number is part of the commit, and the write goes through the handle that was checked,
+        so of two writers with one number only one commits.
+
+        Raises:
+            Outage: another writer committed in between; look again and decide anew.
+        """
+        table.check({f.name: _spark_name(table, f) for f in rows.schema})
+        handle = self.ensure(table)
+        used = handle.transaction_version(application)
+        if used is not None and used >= number:
+            return False
+        try:
+            write_deltalake(
+                handle,
+                rows.cast(table.arrow_schema),
+                mode="append",
+                commit_properties=CommitProperties(
+                    app_transactions=[Transaction(application, number)]
+                ),
+            )
+        except CommitFailedError as error:
+            raise Outage(
+                f"table {table.name}: another writer committed number {number} of {application} "
+                "first. Run again: what it wrote is then read."
+            ) from error
+        return True
+
     def read(
         self, spark: SparkSession, table: TableContract, version: int | None = None
     ) -> DataFrame:
@@ -161,6 +209,44 @@ class Lake:
             .option("replaceWhere", predicate)
             .option("userMetadata", json.dumps(_text(metadata)))
             .save(self.uri(table))
+        )
+        version = self.version(table)
+        assert version is not None
+        return version
+
+    def data_files(self, table: TableContract) -> pa.Table:
+        """Return one row a file of the current version: path, num_records, `partition.*`, `min.*`.
+
+        Raises:
+            TableNotFoundError: the table does not exist (call `ensure` first).
+        """
+        return pa.table(DeltaTable(self.uri(table)).get_add_actions(flatten=True))
+
+    def commit_files(
+        self,
+        table: TableContract,
+        files: Sequence[DataFile],
+        partition_column: str,
+        partitions: Sequence[str],
+        metadata: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Make `files` all that these partitions hold, in one commit; return the version.
+
+        The files were written into the table's folder before and are invisible until now; they
+        must have the contract's columns less the partition columns.
+        """
+        handle = self.ensure(table)
+        now_ms = int(time.time() * 1000)
+        handle.create_write_transaction(
+            [
+                AddAction(f.path, f.size_bytes, dict(f.partition), now_ms, True, f.stats)
+                for f in files
+            ],
+            mode="overwrite",
+            schema=table.arrow_schema,
+            partition_by=list(table.partition_by),
+            partition_filters=[(partition_column, "in", list(partitions))],
+            commit_properties=CommitProperties(custom_metadata=_text(metadata)),
         )
         version = self.version(table)
         assert version is not None

@@ -33,6 +33,8 @@ UNKNOWN_CUSTOMER_ID = -999_999
 MAX_AMOUNT_CENTS = 999_999_999
 FIRST_YEAR, LAST_YEAR = 2000, 2099
 DROP_DAYS = 30
+MAX_LINE_BYTES = 64 * 1024 * 1024
+"""A longer line stops the drop: it is no text of rows, and no memory is bounded otherwise."""
 COMPRESSIONS: tuple[str, ...] = (".gz", ".xz", ".zst")
 
 _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.txt(\.gz|\.xz|\.zst)?")

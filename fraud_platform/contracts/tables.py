@@ -40,6 +40,23 @@ class Column:
 
 
 @dataclass(frozen=True)
+class DataFile:
+    """A Parquet file inside a table's folder that no commit names yet.
+
+    Args:
+        path: relative to the table's folder.
+        partition: partition column to value.
+        stats: Delta's file statistics as JSON (numRecords, minValues, maxValues, nullCount).
+    """
+
+    path: str
+    size_bytes: int
+    rows: int
+    partition: Mapping[str, str]
+    stats: str
+
+
+@dataclass(frozen=True)
 class TableContract:
     """A table's name, meaning, columns, key and partition columns."""
 
@@ -129,6 +146,7 @@ CLEANING_LEDGER = TableContract(
     columns=(
         Column("drop", "string", "The drop, by its first day."),
         Column("status", "string", "`published` or `held`."),
+        Column("raw_path", "string", "The raw file that was cleaned."),
         Column("content_sha256", "string", "Checksum of the raw file that was cleaned."),
         Column("size_bytes", "long", "Size of the raw file."),
         Column("rows_read", "long", "Data rows: clean plus quarantined."),
@@ -144,6 +162,18 @@ CLEANING_LEDGER = TableContract(
         Column("held_because", "string", "Why the drop is held.", nullable=True),
         Column("accepted_because", "string", "Why a person released it.", nullable=True),
         Column("transactions_version", "long", "`transactions` after this drop.", nullable=True),
+        Column(
+            "published_sha256",
+            "string",
+            "Checksum of the content in `transactions`: an older one while a replacement is held.",
+            nullable=True,
+        ),
+        Column("published_path", "string", "The raw file of that content.", nullable=True),
+        Column(
+            "publication",
+            "string",
+            "Names the files in `transactions` and `quarantine` that this row is the mark of.",
+        ),
         Column("run_id", "string", "The Dagster run that cleaned it."),
         Column("cleaned_at", "timestamp", "When (UTC)."),
     ),

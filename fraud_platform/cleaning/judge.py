@@ -1,0 +1,140 @@
+"""The contract's rules for one line, written to be read.
+
+Here: what a single line is, which reasons fit it, how it is repaired. This is the authority:
+`canonical` may answer only for lines on which it gives the same answer.
+Not here: duplicates, which need the other rows (`duplicates`); speed (`canonical`).
+
+Where the contract leaves room: a line of spaces is blank; fields are trimmed of spaces, the
+timestamp too; an empty tx_time_seconds or tx_time_days does not parse, so the row is malformed;
+years are judged after `24:00:00` was repaired; an amount with more than two decimals counts as
+rounded even where the further decimals are zeros.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import NamedTuple
+
+from fraud_platform.contracts.drops import COLUMNS, FIRST_YEAR, LAST_YEAR, MAX_AMOUNT_CENTS
+from fraud_platform.contracts.reasons import Reason, Repair
+
+REASONS: tuple[Reason, ...] = tuple(Reason)
+REPAIRS: tuple[Repair, ...] = tuple(Repair)
+REASON_BITS: dict[Reason, int] = {reason: 1 << i for i, reason in enumerate(REASONS)}
+REPAIR_BITS: dict[Repair, int] = {repair: 1 << i for i, repair in enumerate(REPAIRS)}
+
+SECONDS_PER_DAY = 86_400
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_MALFORMED = REASON_BITS[Reason.MALFORMED_ROW]
+_INTEGER = re.compile(rb"-?[0-9]{1,18}")
+_AMOUNT = re.compile(rb"(-?)([0-9]+)(?:\.([0-9]+))?")
+_NOT_A_NUMBER = re.compile(rb"nan|-?inf", re.IGNORECASE)
+_TIMESTAMP = re.compile(rb"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
+
+
+class JudgedRow(NamedTuple):
+    """One data row: its reasons as a bit mask (0: valid), its repairs, and its contents.
+
+    Contents mean something only where no reason fits; `transaction_id` also where it parsed.
+    `seconds` counts from 1970-01-01 UTC.
+    """
+
+    reasons: int
+    repairs: int
+    transaction_id: int | None
+    seconds: int = 0
+    customer_id: int = 0
+    terminal_id: int = 0
+    amount_cents: int = 0
+    fraud: int = 0
+    scenario: int = 0
+
+
+def judge_line(line: bytes) -> JudgedRow:
+    """Judge one data line (not blank, not a comment), without its line ending."""
+    fields = [field.strip(b" ") for field in line.split(b",")]
+    transaction_id = _integer(fields[0])
+    if len(fields) != len(COLUMNS):
+        return JudgedRow(_MALFORMED, 0, transaction_id)
+    numbers = {i: _integer(fields[i]) for i in (2, 3, 7, 8)}
+    malformed = (
+        transaction_id is None
+        or transaction_id < 0
+        or any(fields[i] and number is None for i, number in numbers.items())
+        or _integer(fields[5]) is None
+        or _integer(fields[6]) is None
+        or not _is_utf8(line)
+    )
+    seconds, midnight = _timestamp(fields[1])
+    cents, rounded, is_amount = _amount(fields[4])
+    customer, terminal, fraud, scenario = numbers.values()
+    reasons = (
+        _bit(Reason.MALFORMED_ROW, malformed or not is_amount)
+        | _bit(Reason.BAD_TIMESTAMP, seconds is None)
+        | _bit(Reason.UNKNOWN_CUSTOMER, not fields[2] or (customer is not None and customer < 0))
+        | _bit(Reason.UNKNOWN_TERMINAL, not fields[3] or (terminal is not None and terminal < 0))
+        | _bit(Reason.NON_POSITIVE_AMOUNT, is_amount and cents is None)
+        | _bit(Reason.BAD_LABEL, not _is_label(fraud, scenario))
+    )
+    if reasons:
+        return JudgedRow(reasons, 0, transaction_id)
+    repairs = midnight * REPAIR_BITS[Repair.MIDNIGHT_24H]
+    repairs |= rounded * REPAIR_BITS[Repair.ROUNDED_AMOUNT]
+    contents = (seconds, customer, terminal, cents, fraud, scenario)
+    return JudgedRow(0, repairs, transaction_id, *(value or 0 for value in contents))
+
+
+def _bit(reason: Reason, fits: bool) -> int:
+    return REASON_BITS[reason] if fits else 0
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _integer(field: bytes) -> int | None:
+    return int(field) if _INTEGER.fullmatch(field) else None
+
+
+def _is_label(fraud: int | None, scenario: int | None) -> bool:
+    return (fraud == 0 and scenario == 0) or (fraud == 1 and scenario in (1, 2, 3))
+
+
+def _timestamp(field: bytes) -> tuple[int | None, bool]:
+    """Return seconds since 1970 (None: not a time of the contract) and whether it was 24:00:00."""
+    match = _TIMESTAMP.fullmatch(field)
+    if match is None:
+        return None, False
+    year, month, day, hour, minute, second = map(int, match.groups())
+    midnight = (hour, minute, second) == (24, 0, 0)
+    if not midnight and (hour > 23 or minute > 59 or second > 59):
+        return None, False
+    try:
+        days = date(year, month, day).toordinal() - _EPOCH_ORDINAL
+    except ValueError:
+        return None, False
+    seconds = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second
+    return (seconds, midnight) if _FIRST_SECOND <= seconds < _END_SECOND else (None, False)
+
+
+def _amount(field: bytes) -> tuple[int | None, bool, bool]:
+    """Return cents (None: out of range), whether it was rounded, whether it is in the grammar."""
+    match = _AMOUNT.fullmatch(field)
+    if match is None:
+        return None, False, not field or _NOT_A_NUMBER.fullmatch(field) is not None
+    sign, whole, decimals = match[1], match[2].lstrip(b"0"), match[3] or b""
+    rounded = len(decimals) > 2
+    if sign or len(whole) > len(str(MAX_AMOUNT_CENTS)):
+        return None, rounded, True
+    cents = int(whole or b"0") * 100 + int((decimals + b"00")[:2])
+    cents += rounded and decimals[2:3] >= b"5"
+    return (cents if 0 < cents <= MAX_AMOUNT_CENTS else None), rounded, True
+
+
+_FIRST_SECOND = (date(FIRST_YEAR, 1, 1).toordinal() - _EPOCH_ORDINAL) * SECONDS_PER_DAY
+_END_SECOND = (date(LAST_YEAR + 1, 1, 1).toordinal() - _EPOCH_ORDINAL) * SECONDS_PER_DAY

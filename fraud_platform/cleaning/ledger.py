@@ -1,0 +1,142 @@
+"""The cleaning ledger and what the lake says about the drops before a publication.
+
+Here: the row that marks a drop as published or held, and reading what earlier runs left.
+Not here: the order of the commits (`publish`).
+
+Every file of `transactions` and `quarantine` is named by the publication that wrote it, and so is
+the ledger's row. Where the names differ, a run died between its first commit and its mark: that
+drop is unsettled, and its labels and its mark are written by whoever comes next.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from fraud_platform.cleaning.drop import CleanedDrop
+from fraud_platform.cleaning.earlier import IdRange
+from fraud_platform.contracts.reasons import Reason, Repair
+from fraud_platform.contracts.tables import (
+    CLEANING_LEDGER,
+    QUARANTINE,
+    TRANSACTIONS,
+    TableContract,
+)
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.lake import Lake
+
+PUBLISHED, HELD = "published", "held"
+
+
+@dataclass(frozen=True)
+class DropOutcome:
+    """What became of a drop.
+
+    Args:
+        ledger: the drop's row of the table `cleaning_ledger`.
+        rewritten_drops: later-named drops that share ids and were rewritten in the same commit.
+    """
+
+    drop: str
+    status: str
+    ledger: Mapping[str, Any]
+    rewritten_drops: tuple[str, ...] = ()
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the drop's rows are in `transactions`."""
+        return self.status == PUBLISHED
+
+
+@dataclass(frozen=True)
+class LakeState:
+    """What stands in the lake when a publication begins.
+
+    Args:
+        ledger: ledger rows by drop.
+        clean_ids: id range of every file of `transactions`.
+        quarantined_ids: id range of every file of `quarantine` that holds readable ids.
+        publications: names of the publications whose files a drop has, in both tables.
+    """
+
+    ledger: Mapping[str, Mapping[str, Any]]
+    clean_ids: tuple[IdRange, ...]
+    quarantined_ids: tuple[IdRange, ...]
+    publications: Mapping[str, frozenset[str]]
+
+    @property
+    def unsettled(self) -> set[str]:
+        """Drops with files that their ledger row does not mark."""
+        return {
+            drop
+            for drop, names in self.publications.items()
+            if names != {self.ledger.get(drop, {}).get("publication")}
+        }
+
+
+def read_state(lake: Lake) -> LakeState:
+    """Read the ledger and the file statistics of the lake."""
+    rows = lake.read_arrow(CLEANING_LEDGER).to_pylist()
+    publications: dict[str, set[str]] = defaultdict(set)
+    clean_ids = _read_files(lake, TRANSACTIONS, publications)
+    quarantined_ids = _read_files(lake, QUARANTINE, publications)
+    return LakeState(
+        {row["drop"]: row for row in rows},
+        clean_ids,
+        quarantined_ids,
+        {drop: frozenset(names) for drop, names in publications.items()},
+    )
+
+
+def publication_of(path: str) -> str:
+    """Return the publication that a table's file is named by."""
+    return path.rsplit("/", 1)[-1].split("-", 1)[0]
+
+
+def _read_files(
+    lake: Lake, table: TableContract, publications: dict[str, set[str]]
+) -> tuple[IdRange, ...]:
+    lake.ensure(table)
+    files = lake.data_files(table)
+    ranges = []
+    for file in files.to_pylist():
+        drop = file["partition.drop"]
+        publications[drop].add(publication_of(file["path"]))
+        low, high = file.get("min.transaction_id"), file.get("max.transaction_id")
+        if low is not None and high is not None:
+            ranges.append(IdRange(drop, low, high))
+    return tuple(ranges)
+
+
+def counts_of(cleaned: CleanedDrop) -> dict[str, Any]:
+    """Return the ledger's columns that follow from a drop's rows."""
+    counts = cleaned.counts
+    return {
+        "rows_read": cleaned.rows_read,
+        "rows_clean": cleaned.rows_clean,
+        "rows_quarantined": cleaned.rows_quarantined,
+        **{f"rejected_{reason}": counts[f"rejected_{reason}"] for reason in Reason},
+        **{f"repaired_{repair}": counts[f"repaired_{repair}"] for repair in Repair},
+        "blank_lines": counts["blank_lines"],
+        "comment_lines": counts["comment_lines"],
+        "frauds": counts["frauds"],
+        "first_date": cleaned.first_date,
+        "last_date": cleaned.last_date,
+    }
+
+
+def write_ledger(
+    lake: Lake, rows: list[dict[str, Any]], metadata: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Replace these drops' rows in one commit and return them, stamped with the time."""
+    stamped = [row | {"cleaned_at": datetime.now(UTC)} for row in rows]
+    table = pa.Table.from_pylist(stamped, schema=CLEANING_LEDGER.arrow_schema)
+    names = ", ".join(f"'{row['drop']}'" for row in stamped)
+    lake.replace_arrow(CLEANING_LEDGER, table, f"drop IN ({names})", metadata)
+    return stamped

@@ -1,0 +1,158 @@
+"""Bytes into lines: a range of a drop's text, block by block, with the places of its fields.
+
+Here: who owns which line, where lines and fields begin and end.
+Not here: what the fields say (`canonical`, `judge`), opening files (`adapters.files`).
+
+LF or CRLF ends a line, a lone CR is data. A range owns the lines that begin in it, so ranges that
+cover the text own each line once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from fraud_platform.contracts.drops import COLUMNS, MAX_LINE_BYTES
+
+FIELDS = len(COLUMNS)
+BLOCK_BYTES = 1 << 20
+_LF, _CR, _COMMA = 10, 13, 44
+_PAD = b"\n" * 16
+"""Around a block, so that a word of 8 or 16 bytes may be read across its edges."""
+
+Positions = npt.NDArray[np.int64]
+
+
+class LineTooLongError(ValueError):
+    """A line passes `MAX_LINE_BYTES`; the argument is the offset at which it begins."""
+
+
+@dataclass(frozen=True)
+class TextRange:
+    """The lines of a text that begin in [start, end).
+
+    Args:
+        body_offset: where the text's first line behind the header begins.
+    """
+
+    url: str
+    start: int
+    end: int
+    body_offset: int
+
+
+def split_text(url: str, body_offset: int, size_bytes: int, range_bytes: int) -> list[TextRange]:
+    """Divide a text behind its header into ranges of about `range_bytes`, at least one."""
+    length = max(size_bytes - body_offset, 0)
+    count = max(1, -(-length // range_bytes))
+    cuts = [body_offset + length * i // count for i in range(count + 1)]
+    return [TextRange(url, start, end, body_offset) for start, end in pairwise(cuts)]
+
+
+class LineBlock:
+    """Whole lines, and where their fields are.
+
+    `text` is padded by 16 bytes at both ends; all positions count in the padded text. Line endings
+    lie outside of [starts, ends).
+    """
+
+    def __init__(self, lines: bytes) -> None:
+        self.text = b"".join((_PAD, lines, _PAD))
+        self.octets = np.frombuffer(self.text, np.uint8)
+        last = len(_PAD) + len(lines)
+        octets = self.octets[len(_PAD) : last]
+        separators = np.flatnonzero((octets == _LF) | (octets == _COMMA)) + len(_PAD)
+        breaks = np.flatnonzero(self.octets[separators] == _LF)
+        if not lines.endswith(b"\n"):
+            separators = np.append(separators, last)
+            breaks = np.append(breaks, len(separators) - 1)
+        self._separators = separators
+        self._first_separators = np.concatenate(([0], breaks[:-1] + 1))
+        self._commas = breaks - self._first_separators
+        raw_ends = separators[breaks]
+        self.starts: Positions = np.concatenate(([len(_PAD)], raw_ends[:-1] + 1))
+        has_cr = (self.octets[raw_ends - 1] == _CR) & (raw_ends > self.starts)
+        has_cr &= self.octets[raw_ends] == _LF
+        if not lines.endswith(b"\n"):
+            has_cr[-1] = False
+        self.ends: Positions = raw_ends - has_cr
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @cached_property
+    def words(self) -> npt.NDArray[np.uint64]:
+        """The little-endian word of 8 bytes that begins at each position."""
+        return np.ndarray((len(self.text) - 7,), "<u8", self.text, strides=(1,))
+
+    @cached_property
+    def rows(self) -> Positions:
+        """Numbers of the lines that have nine fields."""
+        return np.flatnonzero(self._commas == FIELDS - 1)
+
+    def field_end(self, field: int) -> Positions:
+        """Where a field of each of `rows` ends."""
+        if field == FIELDS - 1:
+            return self.ends[self.rows]
+        return self._separators[self._first_separators[self.rows] + field]
+
+    def line(self, number: int) -> bytes:
+        """One line's bytes, without its line ending."""
+        return self.text[self.starts[number] : self.ends[number]]
+
+
+def read_blocks(file: IO[bytes], part: TextRange) -> Iterator[LineBlock]:
+    """Yield the lines that a range owns, in blocks of about `BLOCK_BYTES`.
+
+    Raises:
+        LineTooLongError: a line passes `MAX_LINE_BYTES`.
+    """
+    position = _first_line(file, part)
+    if position is None:
+        return
+    file.seek(position)
+    held: list[bytes] = []
+    held_bytes = 0
+    while position < part.end:
+        chunk = file.read(BLOCK_BYTES)
+        # The line that holds the range's last byte is the last; it may end behind the range.
+        from_byte = max(part.end - 1 - position - held_bytes, 0)
+        cut = chunk.find(b"\n", from_byte) if from_byte < len(chunk) else -1
+        cut = cut if cut >= 0 else chunk.rfind(b"\n")
+        if chunk and cut < 0:
+            held.append(chunk)
+            held_bytes += len(chunk)
+            if held_bytes > MAX_LINE_BYTES:
+                raise LineTooLongError(position)
+            continue
+        lines = b"".join((*held, chunk[: cut + 1]))
+        if lines:
+            yield LineBlock(lines)
+        if not chunk:
+            return
+        position += len(lines)
+        held = [chunk[cut + 1 :]] if cut + 1 < len(chunk) else []
+        held_bytes = sum(map(len, held))
+
+
+def _first_line(file: IO[bytes], part: TextRange) -> int | None:
+    """Return where the first line begins that the range owns; None where there is none."""
+    if part.start == part.body_offset:
+        return part.start
+    position = part.start - 1
+    file.seek(position)
+    while position < part.end:
+        chunk = file.read(BLOCK_BYTES)
+        if not chunk:
+            return None
+        found = chunk.find(b"\n")
+        if found >= 0:
+            return position + found + 1
+        position += len(chunk)
+    return None

@@ -1,0 +1,244 @@
+"""Parquet files of clean, quarantined and suspect rows, written inside Spark's tasks.
+
+Here: column types and encodings, row groups of bounded size, file statistics.
+Not here: what goes in (`tasks`), committing the files to a table (`adapters.lake`).
+
+A file belongs to nothing until a commit names it, so a task that dies leaves no trace in a table.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fraud_platform.cleaning.canonical import MICROS_PER_SECOND, CleanRows
+from fraud_platform.cleaning.judge import REASONS
+from fraud_platform.contracts.tables import QUARANTINE, TRANSACTIONS
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.files import ByteFiles
+
+ROWS_PER_GROUP = 1 << 19
+BYTES_PER_GROUP = 64 << 20
+
+_OF_FILE = ("drop",)
+_CLEAN_SCHEMA = pa.schema([f for f in TRANSACTIONS.arrow_schema if f.name not in _OF_FILE])
+_QUARANTINE_SCHEMA = pa.schema([f for f in QUARANTINE.arrow_schema if f.name not in _OF_FILE])
+SUSPECT_SCHEMA = pa.schema(
+    [
+        ("transaction_id", pa.int64()),
+        ("seconds", pa.int64()),
+        ("customer_id", pa.int64()),
+        ("terminal_id", pa.int64()),
+        ("amount_cents", pa.int64()),
+        ("scenario", pa.int32()),
+        ("repairs", pa.int32()),
+        ("raw_line", pa.binary()),
+    ]
+)
+"""A valid row whose id stands more than once. `scenario` says whether it is a fraud as well."""
+
+_CLEAN_ENCODING: dict[str, Any] = {
+    "use_dictionary": ["tx_date", "customer_id", "terminal_id", "fraud_scenario"],
+    "column_encoding": dict.fromkeys(
+        ["transaction_id", "tx_datetime", "amount_cents"], "DELTA_BINARY_PACKED"
+    ),
+}
+_REASON_LISTS = [
+    [reason.value for i, reason in enumerate(REASONS) if bits >> i & 1]
+    for bits in range(1 << len(REASONS))
+]
+"""By bit mask: the names of the reasons, in order of precedence."""
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A finished file: its URL, size, rows, and Delta statistics as JSON."""
+
+    url: str
+    size_bytes: int
+    rows: int
+    stats: str
+
+
+class RowFile:
+    """One Parquet file, made when the first rows come; a context that finishes it.
+
+    Args:
+        folder: URL of the folder, which the file's random name is unique in.
+        prefix: start of the name, by which a reader of the table's log knows the publication.
+    """
+
+    def __init__(
+        self,
+        files: ByteFiles,
+        folder: str,
+        prefix: str,
+        schema: pa.Schema,
+        encoding: dict[str, Any] | None = None,
+    ) -> None:
+        self._files = files
+        self._url = f"{folder}/{prefix}-{uuid.uuid4().hex}.parquet"
+        self._schema = schema
+        self._encoding = encoding or {}
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_rows = self._waiting_bytes = 0
+        self._stats: dict[str, tuple[Any, Any]] = {}
+        self._nulls = 0
+        self._rows = 0
+        self._stream: Any = None
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> RowFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()
+            self._stream.close()
+        if kind is not None and self._writer is not None:
+            self._files.remove(self._url)
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Add rows."""
+        if rows.num_rows == 0:
+            return
+        self._waiting.append(rows)
+        self._waiting_rows += rows.num_rows
+        self._waiting_bytes += rows.nbytes
+        if self._waiting_rows >= ROWS_PER_GROUP or self._waiting_bytes >= BYTES_PER_GROUP:
+            self._flush()
+
+    def widen(self, column: str, low: Any, high: Any) -> None:
+        """Take a column's bounds into the file's statistics."""
+        known = self._stats.get(column, (low, high))
+        self._stats[column] = (min(low, known[0]), max(high, known[1]))
+
+    def written(self) -> WrittenFile | None:
+        """Return the finished file, or None where no row came; call it behind the context."""
+        if self._writer is None:
+            return None
+        stats: dict[str, Any] = {"numRecords": self._rows}
+        if self._stats:
+            stats["minValues"] = {name: low for name, (low, _) in self._stats.items()}
+            stats["maxValues"] = {name: high for name, (_, high) in self._stats.items()}
+            stats["nullCount"] = dict.fromkeys(self._stats, self._nulls)
+        size_bytes = self._files.size_bytes(self._url)
+        return WrittenFile(self._url, size_bytes, self._rows, json.dumps(stats))
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        if self._writer is None:
+            self._stream = self._files.create(self._url)
+            self._writer = pq.ParquetWriter(
+                self._stream, self._schema, compression="snappy", **self._encoding
+            )
+        group = pa.Table.from_batches(self._waiting, self._schema)
+        self._writer.write_table(group, row_group_size=ROWS_PER_GROUP)
+        self._rows += group.num_rows
+        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
+
+
+class CleanFile(RowFile):
+    """A file of the table `transactions`."""
+
+    def __init__(self, files: ByteFiles, folder: str, prefix: str) -> None:
+        super().__init__(files, folder, prefix, _CLEAN_SCHEMA, _CLEAN_ENCODING)
+
+    def write_rows(self, rows: CleanRows) -> None:
+        """Add clean rows."""
+        if not len(rows):
+            return
+        micros = pa.array(rows.seconds * MICROS_PER_SECOND)
+        columns = [
+            pa.array(rows.transaction_id),
+            micros.view(_CLEAN_SCHEMA.field("tx_datetime").type),
+            pa.array(rows.days).view(pa.date32()),
+            pa.array(rows.customer_id),
+            pa.array(rows.terminal_id),
+            pa.array(rows.amount_cents),
+            pa.array(rows.scenario > 0),
+            pa.array(rows.scenario),
+        ]
+        low, high = rows.transaction_id.min(), rows.transaction_id.max()
+        self.widen("transaction_id", int(low), int(high))
+        first, last = _moment(rows.seconds.min()), _moment(rows.seconds.max())
+        self.widen("tx_datetime", first, last)
+        self.widen("tx_date", first[:10], last[:10])
+        self.write(pa.RecordBatch.from_arrays(columns, schema=_CLEAN_SCHEMA))
+
+
+class QuarantineFile(RowFile):
+    """A file of the table `quarantine`."""
+
+    def __init__(self, files: ByteFiles, folder: str, prefix: str) -> None:
+        super().__init__(files, folder, prefix, _QUARANTINE_SCHEMA)
+
+    def write_rows(
+        self,
+        reasons: Sequence[int],
+        raw_lines: Sequence[bytes] | pa.Array,
+        ids: Sequence[int | None] | pa.Array,
+    ) -> None:
+        """Add rows by their reasons as bit masks, raw lines and ids."""
+        if not len(reasons):
+            return
+        lists = [_REASON_LISTS[bits] for bits in reasons]
+        id_column = pa.array(ids, pa.int64())
+        bounds = pc.min_max(id_column)
+        if bounds["min"].is_valid:
+            low, high = bounds["min"].as_py(), bounds["max"].as_py()
+            self.widen("transaction_id", low, high)
+        self._nulls += id_column.null_count
+        columns = [
+            pa.array([names[0] for names in lists], pa.string()),
+            pa.array(lists, pa.list_(pa.string())),
+            pa.array(raw_lines, pa.binary()),
+            id_column,
+        ]
+        self.write(pa.RecordBatch.from_arrays(columns, schema=_QUARANTINE_SCHEMA))
+
+
+class SuspectFile(RowFile):
+    """A scratch file of valid rows whose ids stand more than once."""
+
+    def __init__(self, files: ByteFiles, folder: str, prefix: str) -> None:
+        super().__init__(files, folder, prefix, SUSPECT_SCHEMA)
+
+    def write_rows(self, rows: CleanRows, repairs: list[int], raw_lines: list[bytes]) -> None:
+        """Add suspect rows with their repairs as bit masks and raw lines."""
+        if not len(rows):
+            return
+        columns = [
+            pa.array(rows.transaction_id),
+            pa.array(rows.seconds),
+            pa.array(rows.customer_id),
+            pa.array(rows.terminal_id),
+            pa.array(rows.amount_cents),
+            pa.array(rows.scenario),
+            pa.array(repairs, pa.int32()),
+            pa.array(raw_lines, pa.binary()),
+        ]
+        self.write(pa.RecordBatch.from_arrays(columns, schema=SUSPECT_SCHEMA))
+
+
+def _moment(seconds: np.int64) -> str:
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -1,0 +1,298 @@
+"""Publishing a drop: quarantine, transactions, labels, and last the ledger's mark.
+
+Here: the order of the commits, whether a drop is held, which other drops change with it.
+Not here: cleaning a drop's text (`drop`), the tables' storage (`adapters.lake`).
+
+Guarantee: whatever point a run dies at, running it again gives the tables of an undisturbed run.
+All files are written first and belong to nothing. Each table then changes in one commit that
+replaces whole drops, and everything committed follows from the raw files and from what stood in
+the lake before; the ledger's row comes last, and until it is there the drop counts as not done.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from fraud_platform.cleaning.drop import CleanedDrop, clean_text, discard
+from fraud_platform.cleaning.earlier import EarlierRows, id_range_of
+from fraud_platform.cleaning.labels import LabelClock, write_labels
+from fraud_platform.cleaning.ledger import (
+    HELD,
+    PUBLISHED,
+    DropOutcome,
+    LakeState,
+    counts_of,
+    read_state,
+    write_ledger,
+)
+from fraud_platform.cleaning.parquet_files import WrittenFile
+from fraud_platform.cleaning.raw_text import open_text, sha256_of
+from fraud_platform.cleaning.tasks import Folders
+from fraud_platform.contracts.reasons import Reason
+from fraud_platform.contracts.tables import QUARANTINE, TRANSACTIONS, DataFile, TableContract
+from fraud_platform.errors import DropUnreadableError
+from fraud_platform.faults import kill_point
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from fraud_platform.adapters.lake import Lake
+
+_OF_PUBLISHED = ("published_sha256", "published_path", "transactions_version")
+_COPIES = [Reason.DUPLICATE_ID.value, Reason.CONFLICTING_DUPLICATE_ID.value]
+
+
+def publish_drop(
+    spark: SparkSession,
+    lake: Lake,
+    raw_path: str,
+    drop: str,
+    *,
+    content_sha256: str,
+    size_bytes: int,
+    run_id: str,
+    max_quarantined_share: float,
+    accepted_because: str | None = None,
+    stream_time: datetime | None = None,
+    watermark: datetime | None = None,
+) -> DropOutcome:
+    """Clean a raw drop and publish it, or hold it.
+
+    Args:
+        raw_path: URL of the raw file, plain text or compressed.
+        drop: the drop's key, its first day.
+        content_sha256: checksum of the raw file, in hex.
+        size_bytes: size of the raw file.
+        run_id: the run that does it, for the ledger.
+        max_quarantined_share: a drop above it is held, unless it is accepted or this very
+            content is published already.
+        accepted_because: a person's reason to publish the drop whatever its share.
+        stream_time: how far scoring has come (UTC); None where nothing was ever scored.
+        watermark: end of the published drops' data (UTC), the clock of corrected labels where
+            there is no stream.
+
+    Returns:
+        The drop's ledger row and the drops that were rewritten with it.
+
+    Raises:
+        DropUnreadableError: empty, truncated, damaged, without rows, or gone.
+        DropHeaderError: the header differs from the contract.
+        ConservationError: rows in and rows out differ.
+    """
+    lake.ensure(TRANSACTIONS)
+    source = _Source(raw_path, content_sha256, size_bytes)
+    publication = _Publication(spark, lake, drop, run_id, read_state(lake))
+    before = publication.state.ledger.get(drop, {})
+    if accepted_because is None and before.get("content_sha256") == content_sha256:
+        accepted_because = before.get("accepted_because")
+    try:
+        landed = publication.clean(drop, raw_path)
+        held_because = None
+        if accepted_because is None and before.get("published_sha256") != content_sha256:
+            held_because = _reason_to_hold(landed, max_quarantined_share)
+        row = _ledger_row(source, landed, publication) | {
+            "held_because": held_because,
+            "accepted_because": accepted_because,
+        }
+        if held_because is not None:
+            return publication.hold(landed, row)
+        return publication.publish(landed, row, LabelClock(stream_time, watermark))
+    finally:
+        lake.files.remove_folder(publication.scratch)
+
+
+@dataclass(frozen=True)
+class _Source:
+    raw_path: str
+    content_sha256: str
+    size_bytes: int
+
+
+class _Publication:
+    """One run's work on one drop and on those that change with it."""
+
+    def __init__(
+        self, spark: SparkSession, lake: Lake, drop: str, run_id: str, state: LakeState
+    ) -> None:
+        self.spark, self.lake, self.drop, self.run_id, self.state = spark, lake, drop, run_id, state
+        self.name = uuid.uuid4().hex
+        self.scratch = f"{lake.url}/_scratch/{drop}"
+        self.waiting: list[CleanedDrop] = []
+        lake.files.remove_folder(self.scratch)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What each commit says about itself."""
+        return {"drop": self.drop, "run_id": self.run_id, "publication": self.name}
+
+    def clean(self, drop: str, raw_path: str) -> CleanedDrop:
+        """Clean one drop against the drops before it, stored or waiting."""
+        files = self.lake.files
+        folders = Folders(
+            f"{self.lake.uri(TRANSACTIONS)}/drop={drop}",
+            f"{self.lake.uri(QUARANTINE)}/drop={drop}",
+            f"{self.scratch}/suspects-{drop}",
+            self.name,
+        )
+        earlier = EarlierRows(
+            self.lake,
+            drop,
+            self.state.clean_ids,
+            replaced={cleaned.drop for cleaned in self.waiting},
+            waiting=list(self.waiting),
+        )
+        with open_text(files, raw_path, self.scratch) as text:
+            cleaned = clean_text(self.spark, files, drop, text, folders, earlier)
+        self.waiting.append(cleaned)
+        return cleaned
+
+    def hold(self, landed: CleanedDrop, row: dict[str, Any]) -> DropOutcome:
+        """Write the ledger's row; quarantine too, where no content of the drop is published."""
+        before = self.state.ledger.get(self.drop, {})
+        row |= {name: before.get(name) for name in _OF_PUBLISHED}
+        if row["published_sha256"] is None and self.drop not in self._drops_with_rows():
+            self._commit(QUARANTINE, [landed])
+            discard(self.lake.files, CleanedDrop(self.drop, clean=landed.clean))
+        else:
+            discard(self.lake.files, landed)
+            row["publication"] = before.get("publication", self.name)
+        kill_point("cleaning.before_ledger")
+        (written,) = write_ledger(self.lake, [row | {"status": HELD}], self.metadata)
+        return DropOutcome(self.drop, HELD, written)
+
+    def publish(self, landed: CleanedDrop, row: dict[str, Any], clock: LabelClock) -> DropOutcome:
+        """Commit the drop and the later ones that share ids with it, table by table."""
+        followers = [self._clean_again(drop) for drop in self._followers(landed)]
+        changed = [landed, *followers]
+        drops = [cleaned.drop for cleaned in changed]
+        kill_point("cleaning.before_quarantine")
+        self._commit(QUARANTINE, changed)
+        kill_point("cleaning.after_quarantine")
+        version = self._commit(TRANSACTIONS, changed)
+        kill_point("cleaning.after_transactions")
+        labelled = {*drops, *(self.state.unsettled & self._drops_with_rows())}
+        write_labels(self.spark, self.lake, labelled, clock, self.metadata)
+        kill_point("cleaning.after_labels")
+        mark = {"publication": self.name, "transactions_version": version}
+        rows = [row | mark | {"status": PUBLISHED}]
+        rows += [self._row_of_follower(cleaned) | mark for cleaned in followers]
+        kill_point("cleaning.before_ledger")
+        written, *_ = write_ledger(self.lake, rows, self.metadata)
+        return DropOutcome(self.drop, PUBLISHED, written, tuple(drops[1:]))
+
+    def _drops_with_rows(self) -> set[str]:
+        return {part.drop for part in self.state.clean_ids}
+
+    def _row_of_follower(self, cleaned: CleanedDrop) -> dict[str, Any]:
+        """Return a rewritten drop's ledger row; a held replacement keeps its own counts."""
+        before = dict(self.state.ledger[cleaned.drop])
+        return before if before["status"] == HELD else before | counts_of(cleaned)
+
+    def _followers(self, landed: CleanedDrop) -> list[str]:
+        """Return the later published drops that share ids with this one or are unsettled."""
+        later = {
+            drop
+            for drop, row in self.state.ledger.items()
+            if drop > self.drop and row["published_sha256"] is not None
+        }
+        return sorted((later & self.state.unsettled) | self._sharing_ids(landed, later))
+
+    def _sharing_ids(self, landed: CleanedDrop, later: set[str]) -> set[str]:
+        """Return those of the later drops that share ids with what this one holds or held."""
+        from pyspark.sql import functions as F
+
+        own = [id_range_of(self.drop, file.stats) for file in landed.clean]
+        own += [part for part in self.state.clean_ids if part.drop == self.drop]
+        near = {
+            other.drop
+            for other in (*self.state.clean_ids, *self.state.quarantined_ids)
+            if other.drop in later and any(other.meets(part.low, part.high) for part in own)
+        }
+        if not near:
+            return set()
+        transactions = self.lake.read(self.spark, TRANSACTIONS)
+        copies = self.lake.read(self.spark, QUARANTINE).where(F.col("reason").isin(_COPIES))
+        candidates = [
+            table.where(F.col("drop").isin(sorted(near))).select("transaction_id", "drop")
+            for table in (transactions, copies)
+        ]
+        shared = (
+            candidates[0]
+            .union(candidates[1])
+            .join(self._own_ids(landed, transactions), "transaction_id", "left_semi")
+        )
+        return {row.drop for row in shared.select("drop").distinct().collect()}
+
+    def _own_ids(self, landed: CleanedDrop, transactions: DataFrame) -> DataFrame:
+        from pyspark.sql import functions as F
+
+        stored = transactions.where(F.col("drop") == self.drop).select("transaction_id")
+        if not landed.clean:
+            return stored
+        new = self.spark.read.parquet(*[file.url for file in landed.clean])
+        return stored.union(new.select("transaction_id"))
+
+    def _clean_again(self, drop: str) -> CleanedDrop:
+        """Clean a later published drop from its raw file.
+
+        Raises:
+            DropUnreadableError: the raw file is no longer the content that is published.
+        """
+        row = self.state.ledger[drop]
+        path, expected = row["published_path"], row["published_sha256"]
+        try:
+            found = sha256_of(self.lake.files, path)
+        except FileNotFoundError:
+            found = "no file"
+        if found != expected:
+            raise DropUnreadableError(
+                f"drop {self.drop} shares ids with the published drop {drop}, which has to be "
+                f"cleaned again; expected {path} with SHA-256 {expected}, found {found}. Publish "
+                f"or accept {drop} as it is now, then run {self.drop} again."
+            )
+        return self.clean(drop, path)
+
+    def _commit(self, table: TableContract, drops: Sequence[CleanedDrop]) -> int:
+        files = [
+            _data_file(self.lake, table, cleaned.drop, file)
+            for cleaned in drops
+            for file in (cleaned.clean if table is TRANSACTIONS else cleaned.quarantine)
+        ]
+        names = [cleaned.drop for cleaned in drops]
+        return self.lake.commit_files(table, files, "drop", names, self.metadata)
+
+
+def _data_file(lake: Lake, table: TableContract, drop: str, file: WrittenFile) -> DataFile:
+    path = file.url.removeprefix(lake.uri(table) + "/")
+    return DataFile(path, file.size_bytes, file.rows, {"drop": drop}, file.stats)
+
+
+def _reason_to_hold(cleaned: CleanedDrop, max_quarantined_share: float) -> str | None:
+    share = cleaned.rows_quarantined / cleaned.rows_read
+    if share <= max_quarantined_share:
+        return None
+    counts = {reason: cleaned.counts[f"rejected_{reason}"] for reason in Reason}
+    listed = ", ".join(f"{reason} {count}" for reason, count in counts.items() if count)
+    return (
+        f"{cleaned.rows_quarantined} of {cleaned.rows_read} rows ({share:.2%}) are quarantined, "
+        f"more than {max_quarantined_share:.2%}: {listed}"
+    )
+
+
+def _ledger_row(source: _Source, cleaned: CleanedDrop, publication: _Publication) -> dict[str, Any]:
+    return {
+        "drop": cleaned.drop,
+        "raw_path": source.raw_path,
+        "content_sha256": source.content_sha256,
+        "size_bytes": source.size_bytes,
+        **counts_of(cleaned),
+        "transactions_version": None,
+        "published_sha256": source.content_sha256,
+        "published_path": source.raw_path,
+        "publication": publication.name,
+        "run_id": publication.run_id,
+    }

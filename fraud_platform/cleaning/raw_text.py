@@ -1,0 +1,104 @@
+"""A raw drop as plain text that tasks can read by byte range.
+
+Here: unpacking compressed drops into scratch, the header, and what is unreadable said in words.
+Not here: the rows (`lines`, `tasks`).
+
+A compressed stream cannot be entered in its middle, so it is unpacked once beside the lake's
+tables, where every task can reach it; the raw zone keeps the bytes that came.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import lzma
+import shutil
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from fraud_platform.cleaning.header import HEADER_LIMIT_BYTES, Header, read_header
+from fraud_platform.contracts.drops import COMPRESSIONS
+from fraud_platform.errors import DropUnreadableError
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.files import ByteFiles
+
+_CHUNK_BYTES = 1 << 20
+_UNPACKING_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, pa.ArrowException)
+
+
+@dataclass(frozen=True)
+class RawText:
+    """A drop's text and its header."""
+
+    url: str
+    size_bytes: int
+    header: Header
+
+
+@contextmanager
+def open_text(files: ByteFiles, raw_path: str, scratch: str) -> Iterator[RawText]:
+    """Give a drop as plain text, unpacked under `scratch` for as long as the context lasts.
+
+    Raises:
+        DropUnreadableError: there is no such file, it is empty, or its stream is broken.
+        DropHeaderError: its header differs from the contract.
+    """
+    name = raw_path.rsplit("/", 1)[-1]
+    suffix = next((s for s in COMPRESSIONS if name.endswith(s)), None)
+    url = raw_path if suffix is None else f"{scratch}/text"
+    try:
+        try:
+            if suffix is not None:
+                _unpack(files, raw_path, url, suffix)
+            text = _read_text(files, url, name)
+        except FileNotFoundError:
+            raise DropUnreadableError(
+                f"{raw_path}: expected a raw drop, found no file. Materialize raw_drops again."
+            ) from None
+        yield text
+    finally:
+        if suffix is not None:
+            files.remove(url)
+
+
+def sha256_of(files: ByteFiles, url: str) -> str:
+    """Return a file's SHA-256 in hex."""
+    with files.open_input(url) as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _read_text(files: ByteFiles, url: str, name: str) -> RawText:
+    with files.open_input(url) as file:
+        header = read_header(file.read(HEADER_LIMIT_BYTES), name)
+    return RawText(url, files.size_bytes(url), header)
+
+
+def _unpack(files: ByteFiles, raw_path: str, target: str, suffix: str) -> None:
+    name = raw_path.rsplit("/", 1)[-1]
+    with files.open_input(raw_path) as packed, files.create(target) as plain:
+        try:
+            shutil.copyfileobj(_unpacking(packed, suffix), plain, _CHUNK_BYTES)
+        except (*_UNPACKING_ERRORS, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # The disk or the store, not the stream.
+            raise DropUnreadableError(
+                f"{name}: expected a whole {suffix} stream, found a truncated or damaged one "
+                f"after {plain.tell()} bytes of text ({error}). Deliver the file again."
+            ) from error
+
+
+def _unpacking(packed: IO[bytes], suffix: str) -> Any:
+    if suffix == ".gz":
+        return gzip.GzipFile(fileobj=packed)
+    if suffix == ".xz":
+        return lzma.LZMAFile(packed)
+    return pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")

@@ -1,0 +1,291 @@
+"""What Spark's tasks run: scanning ids, cleaning a range of lines, writing judged duplicates.
+
+Here: functions for `mapInArrow`. A task reads its byte range itself, parses it in numpy and writes
+Parquet files itself; what it hands back to Spark is small: groups of ids, or one line of JSON that
+names its files and counts. Rows never cross from Python to the JVM, which is what makes it fast.
+Not here: which tasks run when, and what becomes of their files (`drop`, `publish`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from fraud_platform.cleaning.canonical import SECONDS_PER_DAY, CleanRows, parse_canonical, parse_ids
+from fraud_platform.cleaning.judge import REASONS, REPAIR_BITS, JudgedRow, judge_line
+from fraud_platform.cleaning.lines import LineBlock, LineTooLongError, TextRange, read_blocks
+from fraud_platform.cleaning.parquet_files import CleanFile, QuarantineFile, SuspectFile
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.files import ByteFiles
+
+Ids = npt.NDArray[np.int64]
+Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
+ID_GROUPS_SCHEMA = "id_group long, id_bits long"
+"""64 neighbouring ids: `id >> 6`, and one bit for each id that is there."""
+
+MANIFEST_SCHEMA = "manifest string"
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a drop's files go, and the publication that starts their names."""
+
+    clean: str
+    quarantine: str
+    suspects: str
+    publication: str
+
+
+def scan_ids(files: ByteFiles, ranges: Sequence[TextRange]) -> Task:
+    """Return the task that yields the groups of ids in its ranges (`ID_GROUPS_SCHEMA`).
+
+    An id that stands twice stands in two of the rows. Ids of rows that prove bad are among them.
+    """
+
+    def scan(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for part in _ranges_of(batches, ranges):
+            with files.open_input(part.url) as file:
+                try:
+                    for block in read_blocks(file, part):
+                        yield group_ids(_ids_of(block))
+                except LineTooLongError:
+                    pass  # Cleaning the same range reports it.
+
+    return scan
+
+
+def clean_ranges(
+    files: ByteFiles, ranges: Sequence[TextRange], folders: Folders, shared_ids: Ids | None
+) -> Task:
+    """Return the task that writes its ranges' rows and yields a manifest (`MANIFEST_SCHEMA`).
+
+    Args:
+        shared_ids: sorted ids whose valid rows are suspects; None makes every valid row one.
+    """
+
+    def clean(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for part in _ranges_of(batches, ranges):
+            output = _Output(files, folders)
+            with output, files.open_input(part.url) as file:
+                try:
+                    for block in read_blocks(file, part):
+                        output.add_block(block, shared_ids)
+                except LineTooLongError as error:
+                    output.too_long_at = error.args[0]
+            yield output.manifest()
+
+    return clean
+
+
+def write_judged(files: ByteFiles, folders: Folders) -> Task:
+    """Return the task that writes judged suspects: kept ones (`reason_bits` 0) and copies."""
+
+    def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        output = _Output(files, folders)
+        with output:
+            for batch in batches:
+                output.add_judged(batch)
+        yield output.manifest()
+
+    return write
+
+
+def group_ids(ids: Ids) -> pa.RecordBatch:
+    """Pack ids into groups; what repeats inside of `ids` stands once more, in rows of its own."""
+    if not (ids[1:] > ids[:-1]).all():
+        ids = np.sort(ids)
+    is_new = np.concatenate(([True], ids[1:] != ids[:-1]))[: len(ids)]
+    parts = [_packed(ids[is_new]), _packed(np.unique(ids[~is_new]))]
+    groups, bits = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return pa.RecordBatch.from_arrays(
+        [pa.array(groups), pa.array(bits)], names=["id_group", "id_bits"]
+    )
+
+
+def _packed(ids: Ids) -> tuple[Ids, Ids]:
+    if not len(ids):
+        return ids, ids
+    groups = ids >> 6
+    firsts = np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))
+    bits = np.bitwise_or.reduceat(np.uint64(1) << (ids & 63).astype(np.uint64), firsts)
+    return groups[firsts], bits.view(np.int64)
+
+
+def _ranges_of(
+    batches: Iterable[pa.RecordBatch], ranges: Sequence[TextRange]
+) -> Iterator[TextRange]:
+    for batch in batches:
+        for number in batch.column(0).to_pylist():
+            yield ranges[number]
+
+
+def _ids_of(block: LineBlock) -> Ids:
+    ids, is_plain = parse_ids(block)
+    if is_plain.all():
+        return ids
+    judged = [judge_line(block.line(row)) for row in block.rows[~is_plain]]
+    odd = [row.transaction_id for row in judged if not row.reasons]
+    return np.concatenate((ids[is_plain], np.array(odd, np.int64)))
+
+
+class _Output:
+    """The files that one task writes, and what it counts."""
+
+    def __init__(self, files: ByteFiles, folders: Folders) -> None:
+        publication = folders.publication
+        self.clean = CleanFile(files, folders.clean, publication)
+        self.quarantine = QuarantineFile(files, folders.quarantine, publication)
+        self.suspects = SuspectFile(files, folders.suspects, publication)
+        self.counts: Counter[str] = Counter()
+        self.days: list[int] = []
+        self.too_long_at: int | None = None
+        self._open = ExitStack()
+
+    def __enter__(self) -> _Output:
+        for file in (self.clean, self.quarantine, self.suspects):
+            self._open.enter_context(file)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
+
+    def manifest(self) -> pa.RecordBatch:
+        """Return the one-row batch that names files and counts."""
+        written = {
+            kind: file and asdict(file)
+            for kind, file in (
+                ("clean", self.clean.written()),
+                ("quarantine", self.quarantine.written()),
+                ("suspects", self.suspects.written()),
+            )
+        }
+        manifest = written | {
+            "counts": dict(self.counts),
+            "days": self.days,
+            "too_long_at": self.too_long_at,
+        }
+        return pa.RecordBatch.from_arrays([pa.array([json.dumps(manifest)])], names=["manifest"])
+
+    def add_block(self, block: LineBlock, shared_ids: Ids | None) -> None:
+        """Put every line of a block where it belongs."""
+        rows, is_canonical = parse_canonical(block)
+        numbers = block.rows[is_canonical]
+        self._add_valid(block, rows.where(is_canonical), numbers, None, shared_ids)
+        is_other = np.ones(len(block), np.bool_)
+        is_other[numbers] = False
+        self._add_others(block, np.flatnonzero(is_other).tolist(), shared_ids)
+
+    def add_judged(self, batch: pa.RecordBatch) -> None:
+        """Put judged suspects where they belong."""
+        bits = batch["reason_bits"].to_numpy()
+        kept, copies = batch.filter(pa.array(bits == 0)), batch.filter(pa.array(bits != 0))
+        seconds = kept["seconds"].to_numpy()
+        rows = CleanRows(
+            kept["transaction_id"].to_numpy(),
+            seconds,
+            (seconds // SECONDS_PER_DAY).astype(np.int32),
+            kept["customer_id"].to_numpy(),
+            kept["terminal_id"].to_numpy(),
+            kept["amount_cents"].to_numpy(),
+            kept["scenario"].to_numpy(),
+        )
+        self._write_clean(rows, kept["repairs"].to_numpy())
+        reasons = copies["reason_bits"].to_pylist()
+        self._write_quarantine(reasons, copies["raw_line"], copies["transaction_id"])
+
+    def _add_others(self, block: LineBlock, numbers: list[int], shared_ids: Ids | None) -> None:
+        valid: list[tuple[int, JudgedRow]] = []
+        bad: list[tuple[bytes, JudgedRow]] = []
+        blank_lines = comment_lines = 0
+        for number in numbers:
+            line = block.line(number)
+            if not line.strip(b" "):
+                blank_lines += 1
+            elif line.startswith(b"#"):
+                comment_lines += 1
+            else:
+                row = judge_line(line)
+                if row.reasons:
+                    bad.append((line, row))
+                else:
+                    valid.append((number, row))
+        self.counts["blank_lines"] += blank_lines
+        self.counts["comment_lines"] += comment_lines
+        self.counts["rows_read"] += len(block) - blank_lines - comment_lines
+        self._write_quarantine(
+            [row.reasons for _, row in bad],
+            [line for line, _ in bad],
+            [row.transaction_id for _, row in bad],
+        )
+        if valid:
+            rows, repairs = _columns_of([row for _, row in valid])
+            places = np.array([number for number, _ in valid])
+            self._add_valid(block, rows, places, repairs, shared_ids)
+
+    def _add_valid(
+        self,
+        block: LineBlock,
+        rows: CleanRows,
+        numbers: npt.NDArray[np.int64],
+        repairs: npt.NDArray[np.int32] | None,
+        shared_ids: Ids | None,
+    ) -> None:
+        """Write valid rows as clean, and those of shared ids as suspects with their raw lines."""
+        is_suspect = _is_shared(rows.transaction_id, shared_ids)
+        if is_suspect is None:
+            self._write_clean(rows, repairs)
+            return
+        lines = [block.line(number) for number in numbers[is_suspect].tolist()]
+        marks = [0] * len(lines) if repairs is None else repairs[is_suspect].tolist()
+        self.suspects.write_rows(rows.where(is_suspect), marks, lines)
+        rest = None if repairs is None else repairs[~is_suspect]
+        self._write_clean(rows.where(~is_suspect), rest)
+
+    def _write_clean(self, rows: CleanRows, repairs: npt.NDArray[np.int32] | None) -> None:
+        if not len(rows):
+            return
+        self.clean.write_rows(rows)
+        self.counts["frauds"] += int(np.count_nonzero(rows.scenario))
+        days = [*self.days, int(rows.days.min()), int(rows.days.max())]
+        self.days = [min(days), max(days)]
+        if repairs is not None:
+            for repair, bit in REPAIR_BITS.items():
+                self.counts[f"repaired_{repair}"] += int(np.count_nonzero(repairs & bit))
+
+    def _write_quarantine(self, reasons: list[int], lines: Any, ids: Any) -> None:
+        self.quarantine.write_rows(reasons, lines, ids)
+        for bits, count in Counter(reasons).items():
+            first = REASONS[(bits & -bits).bit_length() - 1]
+            self.counts[f"rejected_{first}"] += count
+
+
+def _is_shared(ids: Ids, shared_ids: Ids | None) -> npt.NDArray[np.bool_] | None:
+    """Return which ids are among the shared ones; None where none of them is."""
+    if not len(ids):
+        return None
+    if shared_ids is None:
+        return np.ones(len(ids), np.bool_)
+    low, high = np.searchsorted(shared_ids, [ids.min(), ids.max() + 1])
+    near = shared_ids[low:high]
+    if not len(near):
+        return None
+    is_shared = near[np.minimum(np.searchsorted(near, ids), len(near) - 1)] == ids
+    return is_shared if is_shared.any() else None
+
+
+def _columns_of(rows: list[JudgedRow]) -> tuple[CleanRows, npt.NDArray[np.int32]]:
+    table = np.array([row[1:] for row in rows], np.int64)
+    repairs, ids, seconds, customers, terminals, cents, _, scenarios = table.T
+    days = (seconds // SECONDS_PER_DAY).astype(np.int32)
+    columns = (ids, seconds, days, customers, terminals, cents, scenarios.astype(np.int32))
+    return CleanRows(*map(np.ascontiguousarray, columns)), repairs.astype(np.int32)
