@@ -30,6 +30,8 @@ from fraud_platform.errors import ServiceError
 
 HOST = "127.0.0.1"
 TOKEN_VARIABLE = "FRAUD_SERVICE_TOKEN"
+ASK_ALL_SECONDS, KILL_SECONDS = 5.0, 10.0
+ANSWER_SECONDS = 5.0
 _LOG_LINES = 15
 _POLL_SECONDS = 0.2
 
@@ -153,7 +155,7 @@ def wait_until_healthy(started: Started, limit_seconds: float) -> None:
 
 def is_healthy(service: Service) -> bool:
     """Tell whether the service answers its health path with 200."""
-    connection = http.client.HTTPConnection(HOST, service.port, timeout=5)
+    connection = http.client.HTTPConnection(HOST, service.port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", service.health_path)
         return connection.getresponse().status == http.HTTPStatus.OK
@@ -206,8 +208,8 @@ def stop(record: Record, run_folder: Path, polite_seconds: float = 20.0) -> None
     """
     steps = (
         (signal.SIGTERM, polite_seconds, True),
-        (signal.SIGTERM, 5.0, False),
-        (signal.SIGKILL, 10.0, False),
+        (signal.SIGTERM, ASK_ALL_SECONDS, False),
+        (signal.SIGKILL, KILL_SECONDS, False),
     )
     for number, seconds, is_leader_only in steps:
         deadline = time.monotonic() + seconds

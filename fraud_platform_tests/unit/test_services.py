@@ -1,0 +1,302 @@
+"""Background services: started once, found again, stopped with all they started."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fraud_platform.adapters import processes, services
+from fraud_platform.adapters.processes import Record, Service, members, read_records, start, stop
+from fraud_platform.errors import ServiceError
+from fraud_platform.settings import Settings
+
+SERVER = """
+import http.server, os, signal, subprocess, sys, time
+port, kind = int(sys.argv[1]), sys.argv[2]
+print("a line in the log", flush=True)
+if kind == "dies":
+    sys.exit(7)
+if kind == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    endless = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    subprocess.Popen([sys.executable, "-c", endless], start_new_session=True)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+        if self.path == "/die": os._exit(9)
+    def log_message(self, *_): pass
+if kind == "silent":
+    time.sleep(600)
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"""
+
+DEV = """
+import sys
+from pathlib import Path
+from fraud_platform.adapters import services
+from fraud_platform_tests.unit.test_services import fake
+from fraud_platform.settings import Settings
+home, ports = Path(sys.argv[1]), [int(port) for port in sys.argv[2:]]
+services.services = lambda settings: [fake(f"s{port}", port) for port in ports]
+services.dev(Settings(home=home), say=lambda line: print(line, flush=True))
+"""
+
+
+def fake(name: str, port: int, kind: str = "well-behaved") -> Service:
+    return Service(name, (sys.executable, "-c", SERVER, str(port), kind), port)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition: Callable[[], bool], limit_seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + limit_seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    settings = Settings(home=tmp_path)
+    yield settings
+    for record in read_records(services.run_folder(settings)):
+        stop(record, services.run_folder(settings), polite_seconds=0)
+
+
+@pytest.fixture
+def wanted(monkeypatch: pytest.MonkeyPatch) -> list[Service]:
+    """The services that `up` and `dev` start in this test."""
+    chosen = [fake("dagster", free_port()), fake("mlflow", free_port())]
+    monkeypatch.setattr(services, "services", lambda settings: chosen)
+    monkeypatch.setattr(services, "START_SECONDS", 20.0)
+    return chosen
+
+
+def tokens(settings: Settings) -> list[str]:
+    return [record.token for record in read_records(services.run_folder(settings))]
+
+
+def test_up_answers_and_down_leaves_no_process(settings: Settings, wanted: list[Service]) -> None:
+    lines = list(services.up(settings))
+    assert f"dagster  {wanted[0].url}" in lines
+    assert all(processes.is_healthy(service) for service in wanted)
+    started = tokens(settings)
+    assert list(services.down(settings)) == ["dagster stopped", "mlflow stopped"]
+    assert [members(token) for token in started] == [[], []]
+    assert tokens(settings) == []
+    assert list(services.down(settings)) == ["nothing runs"]
+
+
+def test_stopping_ends_children_that_ignore_signals_and_left_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "ASK_ALL_SECONDS", 0.5)
+    started = start(fake("dagster", free_port(), "stubborn"), tmp_path / "run", tmp_path)
+    wait_for(lambda: len(members(started.record.token)) == 2)
+    sessions = {os.getsid(process.pid) for process in members(started.record.token)}
+    assert len(sessions) == 2
+    stop(started.record, tmp_path / "run", polite_seconds=0.5)
+    assert members(started.record.token) == []
+
+
+def test_a_second_start_is_refused_and_the_first_runs_on(
+    settings: Settings, wanted: list[Service]
+) -> None:
+    list(services.up(settings))
+    before = tokens(settings)
+    for again in (lambda: list(services.up(settings)), lambda: services.dev(settings)):
+        with pytest.raises(ServiceError, match=r"already run\. Stop them first"):
+            again()
+    assert tokens(settings) == before
+    assert all(processes.is_healthy(service) for service in wanted)
+
+
+def test_a_taken_port_is_refused_with_who_has_it(settings: Settings, wanted: list[Service]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", wanted[1].port))
+        other.listen()
+        with pytest.raises(ServiceError, match=rf"taken by process {os.getpid()} .*MLFLOW_PORT"):
+            list(services.up(settings))
+    assert tokens(settings) == []
+
+
+def test_another_program_that_answers_on_the_port_is_not_mistaken_for_the_service(
+    settings: Settings,
+) -> None:
+    port = free_port()
+    silent = start(fake("dagster", port, "silent"), services.run_folder(settings), settings.home)
+    alien = subprocess.Popen([sys.executable, "-c", SERVER, str(port), "alien"])
+    try:
+        wait_for(lambda: processes.is_healthy(silent.service))
+        with pytest.raises(ServiceError, match="did not answer"):
+            processes.wait_until_healthy(silent, 0.5)
+    finally:
+        alien.kill()
+        alien.wait()
+
+
+def test_one_service_that_ends_at_once_stops_the_other_and_shows_its_log(
+    settings: Settings, wanted: list[Service]
+) -> None:
+    wanted[1] = fake("mlflow", wanted[1].port, "dies")
+    with pytest.raises(ServiceError, match=r"mlflow ended with code 7.*\n  a line in the log"):
+        list(services.up(settings))
+    assert tokens(settings) == []
+    wait_for(lambda: processes.port_owner(wanted[0].port) is None)
+
+
+def test_a_record_that_outlived_its_process_is_removed(tmp_path: Path) -> None:
+    started = start(fake("dagster", free_port()), tmp_path, tmp_path)
+    started.process.kill()
+    started.process.wait()
+    assert processes.record_path(tmp_path, "dagster").exists()
+    assert read_records(tmp_path) == []
+    assert not processes.record_path(tmp_path, "dagster").exists()
+
+
+def test_a_process_id_given_to_somebody_else_is_left_alone(settings: Settings) -> None:
+    run = services.run_folder(settings)
+    run.mkdir()
+    innocent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    try:
+        stale = Record("dagster", innocent.pid, "0" * 32, 3000, "log", 0.0)
+        processes.record_path(run, "dagster").write_text(json.dumps(stale.__dict__))
+        assert list(services.down(settings)) == ["nothing runs"]
+        stop(stale, run)
+        assert innocent.poll() is None
+    finally:
+        innocent.kill()
+        innocent.wait()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "dagster"}'])
+def test_a_record_that_cannot_be_read_is_no_service(tmp_path: Path, text: str) -> None:
+    (tmp_path / "dagster.json").write_text(text)
+    assert read_records(tmp_path) == []
+
+
+def test_two_commands_at_once_do_not_cross(settings: Settings, wanted: list[Service]) -> None:
+    first = services.up(settings)
+    next(first)
+    with pytest.raises(ServiceError, match="another fraud-platform command"):
+        list(services.down(settings))
+    assert len(list(first)) == 3
+
+
+def test_status_tells_running_hanging_and_absent_apart(
+    settings: Settings, wanted: list[Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "ANSWER_SECONDS", 0.5)
+    assert services.status(settings) == ["dagster  does not run", "mlflow   does not run"]
+    list(services.up(settings))
+    first, second = read_records(services.run_folder(settings))
+    running = services.status(settings)[0]
+    assert running.startswith(f"dagster  answers on {wanted[0].url}, process {first.pid}")
+    os.kill(first.pid, signal.SIGSTOP)
+    stop(second, services.run_folder(settings))
+    hanging, absent = services.status(settings)
+    os.kill(first.pid, signal.SIGCONT)
+    assert hanging.startswith(f"dagster  does not answer on {wanted[0].url}")
+    assert absent == "mlflow   does not run"
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """`dev` in front, as a shell without job control starts it: with SIGINT ignored."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", DEV, str(tmp_path), str(free_port()), str(free_port())],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(4)]
+    assert lines[-1] == "Ctrl-C stops them.\n", lines
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_dev_stops_everything_on_a_signal(
+    dev: subprocess.Popen[str], settings: Settings, number: int
+) -> None:
+    started = tokens(settings)
+    assert len(started) == 2
+    dev.send_signal(number)
+    assert dev.communicate(timeout=30)[0] == "Stopping ...\n"
+    assert dev.returncode == 0
+    assert [members(token) for token in started] == [[], []]
+
+
+def test_dev_says_which_service_ended_and_stops_the_other(
+    dev: subprocess.Popen[str], settings: Settings
+) -> None:
+    records = read_records(services.run_folder(settings))
+    os.kill(records[0].pid, signal.SIGKILL)
+    output = dev.communicate(timeout=30)[0]
+    assert f"{records[0].name} ended by itself with code -9" in output
+    assert dev.returncode != 0
+    assert [members(record.token) for record in records] == [[], []]
+
+
+def test_dev_ends_when_down_stops_its_services(
+    dev: subprocess.Popen[str], settings: Settings
+) -> None:
+    assert len(list(services.down(settings))) == 2
+    dev.communicate(timeout=30)
+    assert dev.returncode == 0
+
+
+def test_down_finds_what_a_killed_dev_left(dev: subprocess.Popen[str], settings: Settings) -> None:
+    started = tokens(settings)
+    dev.kill()
+    dev.wait()
+    assert [len(members(token)) for token in started] == [1, 1]
+    assert len(list(services.down(settings))) == 2
+    assert [members(token) for token in started] == [[], []]
+
+
+def test_services_listen_on_this_machine_alone_and_get_the_settings(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, dagster_port=3111, mlflow_port=5111, seed=5)
+    dagster, mlflow = services.services(settings)
+    for service, port in ((dagster, 3111), (mlflow, 5111)):
+        assert service.port == port
+        assert service.command[-4:] == ("--host", "127.0.0.1", "--port", str(port))
+        assert service.environment["FRAUD_HOME"] == str(tmp_path)
+        assert service.environment["FRAUD_SEED"] == "5"
+        assert service.environment["DAGSTER_HOME"] == str(tmp_path / "dagster")
+
+
+def test_a_database_password_is_on_no_command_line(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, mlflow_url="postgresql://me:secret@db/mlflow")
+    assert "secret" not in str([service.command for service in services.services(settings)])
+
+
+def test_an_mlflow_server_elsewhere_is_not_started_here(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, mlflow_url="https://mlflow.example.org")
+    assert [service.name for service in services.services(settings)] == ["dagster"]
+
+
+def test_dagster_settings_are_renewed_but_a_persons_own_are_kept(settings: Settings) -> None:
+    path = services.write_dagster_yaml(settings)
+    current = path.read_text()
+    path.write_text(current.replace("max_retries: 0", "max_retries: 7"))
+    assert services.write_dagster_yaml(settings).read_text() == current
+    own = "telemetry: {enabled: false}\n"
+    path.write_text(own)
+    assert services.write_dagster_yaml(settings).read_text() == own
