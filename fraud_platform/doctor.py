@@ -94,7 +94,7 @@ def check_java() -> Finding:
 
 def check_home(settings: Settings) -> Finding:
     """Look whether the folder of all local state can be written."""
-    home = settings.home.absolute()
+    home = settings.home
     try:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=home):
@@ -110,7 +110,7 @@ def check_home(settings: Settings) -> Finding:
 
 def check_disk(settings: Settings) -> Finding:
     """Look at the space left for the local state."""
-    home = settings.home.absolute()
+    home = settings.home
     folder = next(path for path in (home, *home.parents) if path.exists())
     free_gb = shutil.disk_usage(folder).free / 1e9
     if free_gb >= WANTED_DISK_GB:

@@ -34,7 +34,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     home: Path = Field(
-        default=Path(".fraud_platform"), description="Folder of all local state (ignored by git)."
+        default=Path(".fraud_platform"),
+        validate_default=True,
+        description="Folder of all local state (ignored by git).",
     )
     landing_url: str | None = Field(default=None, description="Where drops arrive.")
     raw_url: str | None = Field(default=None, description="Where raw drops are kept as they came.")
@@ -112,6 +114,12 @@ class Settings(BaseSettings):
         default="automatic", description="Whether a verdict acts at once or after a person's word."
     )
 
+    @field_validator("home")
+    @classmethod
+    def _fix_home(cls, home: Path) -> Path:
+        # A process that changes its folder later keeps its state where it was.
+        return home.absolute()
+
     @field_validator("spark_url")
     @classmethod
     def _check_spark_url(cls, url: str) -> str:
@@ -153,8 +161,7 @@ class Settings(BaseSettings):
     @property
     def environment(self) -> dict[str, str]:
         """The variables that give another process, wherever it starts, the same settings."""
-        chosen = {name: getattr(self, name) for name in self.model_fields_set}
-        chosen["home"] = self.home.absolute()
+        chosen = {name: getattr(self, name) for name in {*self.model_fields_set, "home"}}
         for zone in ("landing", "raw", "lake"):
             if chosen.get(f"{zone}_url") is not None:
                 chosen[f"{zone}_url"] = getattr(self, zone)
@@ -182,17 +189,17 @@ class Settings(BaseSettings):
     @cached_property
     def mlflow(self) -> str:
         """MLflow tracking and registry URI."""
-        return self.mlflow_url or f"sqlite:///{self.home.absolute() / 'mlflow' / 'mlflow.db'}"
+        return self.mlflow_url or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
 
     @cached_property
     def dagster_home(self) -> Path:
         """Folder of the Dagster instance."""
-        return self.home.absolute() / "dagster"
+        return self.home / "dagster"
 
     @cached_property
     def jars(self) -> Path:
         """Folder of the jars that Spark needs for Delta."""
-        return self.home.absolute() / "jars"
+        return self.home / "jars"
 
 
 def without_password(url: str) -> str:

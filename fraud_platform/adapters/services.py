@@ -246,8 +246,8 @@ def _only_one(settings: Settings) -> Iterator[None]:
 
 def run_folder(settings: Settings) -> Path:
     """Return where the records of running services are kept."""
-    return settings.home.absolute() / "run"
+    return settings.home / "run"
 
 
 def _log_folder(settings: Settings) -> Path:
-    return settings.home.absolute() / "logs"
+    return settings.home / "logs"

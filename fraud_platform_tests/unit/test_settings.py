@@ -1,0 +1,177 @@
+"""Settings: what is wrong is listed at once, and secrets stay out of sight."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fraud_platform.errors import SettingsError
+from fraud_platform.settings import Settings, load_settings, without_password
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    """Load settings from these variables and no others."""
+    for name in list(os.environ):
+        if name.startswith("FRAUD_"):
+            monkeypatch.delenv(name)
+
+    def load_with(**variables: str) -> Settings:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        load_settings.cache_clear()
+        try:
+            return load_settings()
+        finally:
+            load_settings.cache_clear()
+
+    return load_with
+
+
+def problems_of(load: Callable[..., Settings], **variables: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load(**variables)
+    return [line[4:] for line in str(caught.value).splitlines() if line.startswith("  - ")]
+
+
+def test_defaults_keep_all_state_in_one_folder(load: Callable[..., Settings]) -> None:
+    settings = load()
+    home = Path(".fraud_platform").absolute()
+    assert settings.landing == str(home / "landing")
+    assert settings.raw == str(home / "raw")
+    assert settings.lake == str(home / "lake")
+    assert settings.mlflow == f"sqlite:///{home}/mlflow/mlflow.db"
+    assert (settings.dagster_home, settings.jars) == (home / "dagster", home / "jars")
+
+
+def test_every_problem_is_listed_at_once(load: Callable[..., Settings]) -> None:
+    """Single settings, unknown variables and contradictions, in one go."""
+    found = problems_of(
+        load,
+        FRAUD_DAGSTER_PROT="3001",
+        FRAUD_MLFLOW_PORT="80",
+        FRAUD_SPARK_URL="spork://host",
+        FRAUD_FIRST_DAY="2018-02-30",
+        FRAUD_RAW_URL="/data",
+        FRAUD_LAKE_URL="/data/lake",
+        FRAUD_MIN_SCENARIO_RECALL="0.5",
+        FRAUD_MAX_ALERTS_PER_DAY="0.5",
+    )
+    assert len(found) == 6
+    for part in (
+        "FRAUD_DAGSTER_PROT is no setting; did you mean FRAUD_DAGSTER_PORT?",
+        "FRAUD_MLFLOW_PORT: Input should be greater than or equal to 1024",
+        "FRAUD_SPARK_URL: expected local[N]",
+        "FRAUD_FIRST_DAY: ",
+        "FRAUD_RAW_URL and FRAUD_LAKE_URL lie in one another (/data, /data/lake)",
+        "FRAUD_MIN_SCENARIO_RECALL needs FRAUD_MAX_ALERTS_PER_DAY",
+    ):
+        assert any(part in problem for problem in found), (part, found)
+
+
+@pytest.mark.parametrize(
+    ("landing", "raw"),
+    [
+        ("/data/drops", "/data/drops"),
+        ("/data/drops/", "file:///data/drops"),
+        ("/data", "/data/raw"),
+        ("s3://bucket/in", "s3://bucket/in/raw/"),
+        ("x/../drops", "drops/raw"),
+    ],
+)
+def test_zones_that_lie_in_one_another_are_refused(
+    load: Callable[..., Settings], landing: str, raw: str
+) -> None:
+    found = problems_of(load, FRAUD_LANDING_URL=landing, FRAUD_RAW_URL=raw)
+    assert len(found) == 1
+    assert found[0].startswith("FRAUD_LANDING_URL and FRAUD_RAW_URL lie in one another")
+
+
+def test_zones_with_a_common_beginning_of_their_names_are_fine(
+    load: Callable[..., Settings],
+) -> None:
+    settings = load(FRAUD_LANDING_URL="/data/drops", FRAUD_RAW_URL="/data/drops-raw")
+    assert (settings.landing, settings.raw) == ("/data/drops", "/data/drops-raw")
+
+
+def test_one_port_for_two_services_is_refused(load: Callable[..., Settings]) -> None:
+    assert problems_of(load, FRAUD_DAGSTER_PORT="5000") == [
+        "FRAUD_DAGSTER_PORT and FRAUD_MLFLOW_PORT are both 5000"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("FRAUD_SPARK_MEMORY", "lots"),
+        ("FRAUD_SPARK_URL", "local[two]"),
+        ("FRAUD_FIRST_DAY", "20180401"),
+        ("FRAUD_MAX_QUARANTINED_SHARE", "1.5"),
+        ("FRAUD_ESTIMATOR", "oracle"),
+        ("FRAUD_TRAINING_DAYS", "6"),
+        ("FRAUD_PROMOTION_MODE", "maybe"),
+    ],
+)
+def test_a_value_outside_its_range_names_its_variable(
+    load: Callable[..., Settings], variable: str, value: str
+) -> None:
+    found = problems_of(load, **{variable: value})
+    assert len(found) == 1
+    assert found[0].startswith(f"{variable}: ")
+
+
+@pytest.mark.parametrize("url", ["local", "local[4]", "local[*]", "sc://localhost:15002", "yarn"])
+def test_spark_urls_of_every_kind_are_taken(load: Callable[..., Settings], url: str) -> None:
+    assert load(FRAUD_SPARK_URL=url).spark_url == url
+
+
+def test_an_unknown_variable_without_a_close_setting_is_named_too(
+    load: Callable[..., Settings],
+) -> None:
+    assert problems_of(load, FRAUD_XYZZY="1") == ["FRAUD_XYZZY is no setting"]
+
+
+def test_variables_of_tests_and_services_are_no_settings_and_no_errors(
+    load: Callable[..., Settings],
+) -> None:
+    load(FRAUD_REAL_DROPS="/drops", FRAUD_KILL_AT="", FRAUD_SERVICE_TOKEN="x", OTHER="y")
+
+
+def test_a_password_is_never_printed(load: Callable[..., Settings]) -> None:
+    settings = load(FRAUD_MLFLOW_URL="postgresql://me:hush@db:5432/mlflow")
+    assert "hush" not in repr(settings) + str(settings)
+    assert "postgresql://me:***@db:5432/mlflow" in repr(settings)
+    found = problems_of(
+        load, FRAUD_RAW_URL="s3://key:hush@bucket/a", FRAUD_LAKE_URL="s3://key:hush@bucket/a/b"
+    )
+    assert "hush" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:hush@db/x", "postgresql://me:***@db/x"),
+        ("postgresql://:hush@db/x", "postgresql://:***@db/x"),
+        ("http://db:5000/a@b", "http://db:5000/a@b"),
+        ("/a:b@c", "/a:b@c"),
+    ],
+)
+def test_only_a_password_is_hidden_in_a_url(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+def test_another_process_gets_the_same_settings_wherever_it_starts(
+    load: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    here = load(FRAUD_HOME="state", FRAUD_LANDING_URL="drops", FRAUD_SEED="7")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    there = load(**here.environment)
+    for name in ("landing", "raw", "lake", "mlflow", "dagster_home", "seed"):
+        assert getattr(there, name) == getattr(here, name)
+    assert here.landing == str(tmp_path / "drops")
