@@ -1,0 +1,233 @@
+"""The walls between the rooms: who may import what, and how large a thing may grow."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import fraud_platform
+
+PACKAGE = Path(fraud_platform.__file__).parent
+STAGES = (
+    "cleaning",
+    "comparison",
+    "features",
+    "ingest",
+    "promotion",
+    "reporting",
+    "simulation",
+    "training",
+)
+FOUNDATIONS = ("contracts", "clock.py", "errors.py", "faults.py", "settings.py")
+CLIENTS = {
+    "aiobotocore",
+    "boto3",
+    "botocore",
+    "confluent_kafka",
+    "deltalake",
+    "fsspec",
+    "mlflow",
+    "s3fs",
+}
+HEAVY = {"matplotlib", "mlflow", "pyspark", "sklearn", "xgboost"}
+MAX_MODULE_LINES, MAX_FUNCTION_LINES, MAX_ASSET_LINES = 400, 40, 25
+
+
+def modules(*rooms: str) -> list[Path]:
+    found = []
+    for room in rooms:
+        path = PACKAGE / room
+        found += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    return found
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def imports(path: Path, *, typing_too: bool = True, in_functions: bool = True) -> Iterator[str]:
+    """Yield every dotted name that a module imports, wherever in it the import stands."""
+    waiting: list[ast.AST] = [tree_of(path)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{named(path)} imports relatively"
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting += node.orelse if not typing_too else node.body + node.orelse
+        elif in_functions or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting += ast.iter_child_nodes(node)
+
+
+def root(name: str) -> str:
+    return name.split(".")[0]
+
+
+def is_dagster(name: str) -> bool:
+    return root(name).startswith("dagster")
+
+
+def body_lines(function: ast.FunctionDef) -> int:
+    """Count the lines of a function's body, its docstring apart."""
+    statements = function.body
+    if ast.get_docstring(function) is not None:
+        statements = statements[1:]
+    if not statements:
+        return 0
+    return int(statements[-1].end_lineno or 0) - statements[0].lineno + 1
+
+
+def decorators(function: ast.FunctionDef) -> set[str]:
+    """Return the last names of a function's decorators: `dg.asset(...)` gives `asset`."""
+    called = [d.func if isinstance(d, ast.Call) else d for d in function.decorator_list]
+    return {ast.unparse(d).split(".")[-1] for d in called}
+
+
+def offenders(
+    paths: list[Path], is_wrong: Callable[[str], bool], **which: bool
+) -> dict[str, set[str]]:
+    """Return each module's imports that are wrong, for the modules that have any."""
+    found = {named(path): set(filter(is_wrong, imports(path, **which))) for path in paths}
+    return {name: wrong for name, wrong in found.items() if wrong}
+
+
+def test_every_stage_is_there() -> None:
+    assert [stage for stage in STAGES if not (PACKAGE / stage / "__init__.py").exists()] == []
+
+
+def test_stages_and_foundations_import_no_dagster_and_no_client() -> None:
+    def is_wrong(name: str) -> bool:
+        return is_dagster(name) or root(name) in CLIENTS
+
+    assert offenders(modules(*STAGES, *FOUNDATIONS), is_wrong) == {}
+
+
+def test_stages_and_foundations_know_adapters_as_types_only() -> None:
+    def is_wrong(name: str) -> bool:
+        return name.startswith("fraud_platform.adapters")
+
+    assert offenders(modules(*STAGES, *FOUNDATIONS), is_wrong, typing_too=False) == {}
+
+
+def test_foundations_import_no_stage_but_the_feature_declaration() -> None:
+    """Table contracts take their feature columns from where features are declared, once."""
+    stages = tuple(f"fraud_platform.{stage}" for stage in STAGES)
+
+    def is_wrong(name: str) -> bool:
+        declared = name.startswith("fraud_platform.features.declaration")
+        return name.startswith(stages) and not declared
+
+    assert offenders(modules(*FOUNDATIONS), is_wrong) == {}
+
+
+def test_only_defs_and_definitions_import_dagster() -> None:
+    allowed = {PACKAGE / "definitions.py", *modules("defs")}
+    others = [path for path in modules(".") if path not in allowed]
+    assert offenders(others, is_dagster) == {}
+
+
+def test_nothing_below_defs_imports_it() -> None:
+    above = ("fraud_platform.defs", "fraud_platform.definitions", "fraud_platform.cli")
+    paths = modules("adapters", *STAGES, *FOUNDATIONS)
+    assert offenders(paths, lambda name: name.startswith(above)) == {}
+
+
+def test_heavy_packages_are_imported_inside_functions() -> None:
+    """So that the code server, sensors and the command line start fast.
+
+    `pyfunc_entry` is apart: MLflow loads that file itself, as a model's code.
+    """
+    paths = [path for path in modules(".") if path.name != "pyfunc_entry.py"]
+    heavy = offenders(paths, lambda n: root(n) in HEAVY, typing_too=False, in_functions=False)
+    assert heavy == {}
+
+
+def test_loading_the_definitions_loads_no_heavy_package() -> None:
+    code = "import sys, fraud_platform.definitions; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(map(root, done.stdout.split()))
+    assert "dagster" in loaded
+    assert loaded & (HEAVY - {"pyspark"}) == set()
+
+
+def test_definitions_exposes_defs_alone() -> None:
+    tree = tree_of(PACKAGE / "definitions.py")
+    assigned = {
+        ast.unparse(target): ast.unparse(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+    }
+    assert assigned == {"__all__": "['defs']"}
+    assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body)
+    imported = [n for n in tree.body if isinstance(n, ast.ImportFrom)]
+    assert {a.asname or a.name for n in imported for a in n.names} <= {"defs", "annotations"}
+
+
+def test_every_module_says_what_belongs_here_and_what_does_not() -> None:
+    silent = []
+    for path in modules("."):
+        docstring = ast.get_docstring(tree_of(path)) or ""
+        parts = () if path == PACKAGE / "__init__.py" else ("\nHere: ", "\nNot here: ")
+        if not docstring or not all(part in docstring for part in parts):
+            silent.append(named(path))
+    assert silent == []
+
+
+def test_modules_and_functions_stay_small() -> None:
+    lines = {named(path): len(path.read_text().splitlines()) for path in modules(".")}
+    assert {name: n for name, n in lines.items() if n > MAX_MODULE_LINES} == {}
+    assert long_functions(modules("."), MAX_FUNCTION_LINES, lambda function: True) == {}
+
+
+def test_asset_bodies_read_call_write_and_report_only() -> None:
+    kinds = {"asset", "multi_asset", "asset_check", "multi_asset_check", "sensor", "schedule", "op"}
+
+    def is_asset(function: ast.FunctionDef) -> bool:
+        return bool(decorators(function) & kinds)
+
+    assert long_functions(modules("defs"), MAX_ASSET_LINES, is_asset) == {}
+
+
+def long_functions(
+    paths: list[Path], limit: int, is_meant: Callable[[ast.FunctionDef], bool]
+) -> dict[str, int]:
+    """Return the lines of every function that is meant and longer than the limit."""
+    return {
+        f"{named(path)}: {function.name}": body_lines(function)
+        for path in paths
+        for function in ast.walk(tree_of(path))
+        if isinstance(function, ast.FunctionDef) and is_meant(function)
+        if body_lines(function) > limit
+    }
+
+
+def test_an_import_is_seen_wherever_it_stands(tmp_path: Path) -> None:
+    """The checks above are worth what this one says."""
+    source = tmp_path / "module.py"
+    source.write_text(
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from deltalake import DeltaTable\n"
+        "def f():\n    try:\n        import dagster as dg\n    finally:\n"
+        "        from a.b import c\n"
+        "class C:\n    def m(self):\n        with x():\n            import mlflow.pyfunc\n"
+    )
+    everything = set(imports(source))
+    assert everything >= {"deltalake", "deltalake.DeltaTable", "dagster", "a.b.c", "mlflow.pyfunc"}
+    assert "deltalake" not in set(imports(source, typing_too=False))
+    assert set(imports(source, typing_too=False, in_functions=False)) == {
+        "typing",
+        "typing.TYPE_CHECKING",
+    }
