@@ -21,6 +21,9 @@ _COUNTED_NOWHERE = 20 / ORIGINAL_ROWS
 
 MAX_DIRT_SHARE = 0.5
 
+_WITHIN_DAY = 0.969
+"""Share of a customer's drawn times, normal around noon, that fall inside the day and are kept."""
+
 
 @dataclass(frozen=True)
 class DirtRates:
@@ -157,6 +160,11 @@ class SimulationConfig:
             days=days,
             max_transactions_per_day=3.28,
         )
+
+    @property
+    def expected_rows(self) -> int:
+        """About how many rows come out, for a progress bar."""
+        return round(self.customers * self.days * self.max_transactions_per_day / 2 * _WITHIN_DAY)
 
     @property
     def terminals_compromised_daily(self) -> int:

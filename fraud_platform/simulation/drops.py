@@ -25,7 +25,7 @@ from fraud_platform.simulation.days import DayRows, simulate_day
 from fraud_platform.simulation.dirt import DirtPlanner
 from fraud_platform.simulation.files import DropFile, replace_atomically
 from fraud_platform.simulation.lines import Edit, format_day
-from fraud_platform.simulation.population import Population, draw_population
+from fraud_platform.simulation.population import draw_population
 from fraud_platform.simulation.truth import DirtyLine, DropTally, TruthRow, write_truth
 
 T = TypeVar("T")
@@ -57,9 +57,17 @@ class SimulatedDrop:
         """Rows that are not clean."""
         return sum(self.rejected.values())
 
+    def __str__(self) -> str:
+        counts = (*self.rejected.items(), *self.repaired.items())
+        dirt = ", ".join(f"{kind} {rows:,}" for kind, rows in counts if rows)
+        return (
+            f"{self.path.name}: {self.rows_read:,} rows, {self.size_bytes / 1e6:,.1f} MB, "
+            f"{self.frauds:,} frauds; {dirt or 'no dirt'}"
+        )
+
 
 @dataclass(frozen=True)
-class _SpeltDay:
+class SpeltDay:
     """A day's text in blocks, and what is true of it."""
 
     blocks: list[bytes]
@@ -123,41 +131,43 @@ def simulate_drops(
                 "be taken for drops. Name a folder beside it."
             )
         truth.mkdir(parents=True, exist_ok=True)
-    workers = workers or os.cpu_count() or 1
-    population = draw_population(config)
     drops = []
-    with (
-        ThreadPoolExecutor(workers) as pool,
-        closing(_spell_days(config, population, _Parallel(pool, workers))) as days,
-    ):
+    with closing(spell_days(config, workers)) as days:
         for drop_days in config.drop_ranges():
             spelt = (next(days) for _ in drop_days)
             drops.append(_write_drop(config, drop_days[0], spelt, landing, truth, progress))
     return drops
 
 
-def _spell_days(
-    config: SimulationConfig, population: Population, parallel: _Parallel
-) -> Generator[_SpeltDay, None, None]:
-    """Yield every day's text in order; only the dirt and the ids are worked out in sequence."""
+def spell_days(
+    config: SimulationConfig, workers: int | None = None
+) -> Generator[SpeltDay, None, None]:
+    """Yield every day's text in order; only the dirt and the ids are worked out in sequence.
 
-    def planned() -> Iterator[tuple[DayRows, int, list[DirtyLine]]]:
-        planner, next_id = DirtPlanner(config), config.first_transaction_id
-        simulate = partial(simulate_day, config, population)
-        for rows in parallel.map(simulate, range(config.days)):
-            yield rows, next_id, planner.plan_day(rows, next_id)
-            next_id += len(rows)
+    Args:
+        config: what to simulate.
+        workers: threads; the machine's processors where None.
+    """
+    population = draw_population(config)
+    workers = workers or os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        parallel = _Parallel(pool, workers)
 
-    return parallel.map(partial(_spell_day, config), planned())
+        def planned() -> Iterator[tuple[DayRows, int, list[DirtyLine]]]:
+            planner, next_id = DirtPlanner(config), config.first_transaction_id
+            simulate = partial(simulate_day, config, population)
+            for rows in parallel.map(simulate, range(config.days)):
+                yield rows, next_id, planner.plan_day(rows, next_id)
+                next_id += len(rows)
+
+        yield from parallel.map(partial(_spell_day, config), planned())
 
 
-def _spell_day(
-    config: SimulationConfig, planned: tuple[DayRows, int, list[DirtyLine]]
-) -> _SpeltDay:
+def _spell_day(config: SimulationConfig, planned: tuple[DayRows, int, list[DirtyLine]]) -> SpeltDay:
     rows, first_id, dirty_lines = planned
     edits = [Edit(line.row, line.replaces, line.truth.raw_line) for line in dirty_lines]
     replaced = [line.row for line in dirty_lines if line.replaces]
-    return _SpeltDay(
+    return SpeltDay(
         blocks=list(format_day(rows, first_id, config.date_of(rows.day), config.layout, edits)),
         rows=len(rows),
         frauds=int(np.count_nonzero(rows.fraud_scenario)),
@@ -169,7 +179,7 @@ def _spell_day(
 def _write_drop(
     config: SimulationConfig,
     first_day: int,
-    days: Iterable[_SpeltDay],
+    days: Iterable[SpeltDay],
     landing: Path,
     truth: Path | None,
     progress: Callable[[int], None] | None,
@@ -213,7 +223,7 @@ def _count_inserted(dirty_lines: list[DirtyLine]) -> Iterator[tuple[int, DirtyLi
         inserted += not line.replaces
 
 
-def _count_lines(day: _SpeltDay, tally: DropTally) -> int:
+def _count_lines(day: SpeltDay, tally: DropTally) -> int:
     """Add a day to its drop's tally; return how many lines it has beyond its rows."""
     replaced = sum(line.replaces for line in day.dirty_lines)
     tally.add_clean(day.rows - replaced, day.frauds - day.fraud_rows_replaced)

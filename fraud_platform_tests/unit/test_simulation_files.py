@@ -79,6 +79,21 @@ def test_progress_adds_up_to_the_simulated_rows(tmp_path):
     assert len(seen) == config.days
 
 
+def test_expected_rows_are_near_what_comes(tmp_path):
+    config = SimulationConfig(days=3)
+    (drop,) = simulate_drops(config, tmp_path)
+    assert abs(drop.rows_read / config.expected_rows - 1) < 0.03
+
+
+def test_drop_says_in_one_line_what_it_holds(tmp_path):
+    config = SimulationConfig(
+        customers=300, days=2, dirt=replace(DirtRates.none(), bad_label=0.01), seed=3
+    )
+    (drop,) = simulate_drops(config, tmp_path)
+    assert str(drop).startswith(f"2018-04-01.txt: {drop.rows_read:,} rows, 0.1 MB, ")
+    assert str(drop).endswith(f"; bad_label {drop.rows_quarantined}")
+
+
 @pytest.mark.parametrize(
     ("layout", "header"),
     [

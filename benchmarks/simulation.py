@@ -1,0 +1,60 @@
+"""How fast drops are simulated: rows a second, CPU a row, peak memory.
+
+Here: one drop of the original series' size, written to a folder as `simulate_drops` does it.
+Not here: what the rows are worth (`fraud_platform_tests`).
+
+    python -m benchmarks.simulation [--days 30] [--folder DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+from fraud_platform.simulation import SimulationConfig, simulate_drops
+from fraud_platform.simulation.drops import spell_days
+
+
+def measure(days: int, folder: Path | None = None) -> dict[str, float]:
+    """Simulate `days` days of 988,545 customers; return the figures.
+
+    `rows_per_second` is all of it: the population, text, files, fsync and rename.
+    `rows_per_second_text_only` leaves the disk out.
+    """
+    config = SimulationConfig.original_series(days=days)
+    begun, cpu = time.perf_counter(), time.process_time()
+    text_rows = sum(day.rows for day in spell_days(config))
+    text_seconds = time.perf_counter() - begun
+    text_cpu = time.process_time() - cpu
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        begun, cpu = time.perf_counter(), time.process_time()
+        drops = simulate_drops(config, Path(place) / "landing", Path(place) / "truth")
+        seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu
+        size_bytes = sum(drop.size_bytes for drop in drops)
+    rows = sum(drop.rows_read for drop in drops)
+    return {
+        "rows": rows,
+        "gigabytes": round(size_bytes / 1e9, 2),
+        "seconds": round(seconds, 1),
+        "rows_per_second": round(rows / seconds),
+        "cpu_us_per_row": round(cpu_seconds / rows * 1e6, 2),
+        "rows_per_second_text_only": round(text_rows / text_seconds),
+        "cpu_us_per_row_text_only": round(text_cpu / text_rows * 1e6, 2),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=measure.__doc__)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--folder", type=Path, help="where the drop is written and removed")
+    arguments = parser.parse_args()
+    print(json.dumps(measure(arguments.days, arguments.folder), indent=2))
+
+
+if __name__ == "__main__":
+    main()
