@@ -108,6 +108,7 @@ def copy_drop(
     source = _complete_source(landing, name)
     held = read_raw_manifests(raw).get(drop)
     if held is not None and _is_intact(raw, held, source):
+        _remove_leftovers(raw, drop, name)
         url, seconds = raw.url_of(name), time.monotonic() - start
         return RawDrop(drop, name, url, held.size_bytes, held.sha256, seconds, was_held=True)
     copy = _Copy(landing, raw, source, progress or (lambda done, total: None), checkpoint_bytes)
@@ -117,8 +118,7 @@ def copy_drop(
         drop, name, source.size_bytes, sha256, landing.url_of(name), source.fingerprint, copied_at
     )
     raw.put(name + RAW_SUFFIX, manifest.to_json())
-    _remove_other_copies(raw, drop, name)
-    raw.remove(copy.state_name)
+    _remove_leftovers(raw, drop, name)
     url, seconds = raw.url_of(name), time.monotonic() - start
     return RawDrop(drop, name, url, source.size_bytes, sha256, seconds, copy.resumed_from)
 
@@ -309,11 +309,12 @@ def _is_intact(raw: Zone, held: RawManifest, source: FileInfo) -> bool:
     )
 
 
-def _remove_other_copies(raw: Zone, drop: str, name: str) -> None:
-    """Remove what the same drop left under another suffix: manifests first, then files."""
+def _remove_leftovers(raw: Zone, drop: str, name: str) -> None:
+    """Remove all that belongs to the drop but its copy and manifest: manifests before files."""
+    begins, kept = (f"{drop}.txt", f".{drop}.txt"), (name, name + RAW_SUFFIX)
     names = [file.name for file in raw.list_files()]
-    older = [n for n in names if n.startswith(f"{drop}.txt") and n not in (name, name + RAW_SUFFIX)]
-    for other in sorted(older, key=lambda n: not n.endswith(RAW_SUFFIX)):
+    older = [other for other in names if other.startswith(begins) and other not in kept]
+    for other in sorted(older, key=lambda other: not other.endswith(RAW_SUFFIX)):
         raw.remove(other)
 
 

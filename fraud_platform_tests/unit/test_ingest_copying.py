@@ -184,6 +184,28 @@ def test_a_drop_sent_again_compressed_leaves_one_raw_copy(
     assert raw_drop(raw, "2018-04-01").name == f"{DROP}.xz"
 
 
+def test_what_an_interrupted_copy_left_goes_when_the_drop_comes_under_another_suffix(
+    landing: LocalZone, raw: LocalZone
+) -> None:
+    broken = MeddledZone(landing.folder, 20, fail(Outage("cable pulled")))
+    with pytest.raises(Outage):
+        copy_drop(broken, raw, DROP, checkpoint_bytes=5_000)
+    assert f".{DROP}.partial" in names(raw)
+    (raw.folder / "2018-05-01.txt").touch()
+    (landing.folder / DROP).rename(landing.folder / f"{DROP}.gz")
+    copy_drop(landing, raw, f"{DROP}.gz")
+    assert names(raw) == [f"{DROP}.gz", f"{DROP}.gz.json", "2018-05-01.txt"]
+
+
+def test_a_copy_that_died_before_tidying_up_is_tidied_by_the_next_one(
+    landing: LocalZone, raw: LocalZone
+) -> None:
+    copy_drop(landing, raw, DROP)
+    (raw.folder / f".{DROP}.partial.json").write_text("{}")
+    assert copy_drop(landing, raw, DROP).was_held
+    assert names(raw) == [DROP, f"{DROP}.json"]
+
+
 def test_a_drop_that_was_never_copied_is_asked_for_with_a_remedy(raw: LocalZone) -> None:
     with pytest.raises(DropUnreadableError, match="Materialize raw_drops"):
         raw_drop(raw, "2018-04-01")
