@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from fraud_platform.contracts.drops import COMPRESSIONS, DROP_DAYS, FIRST_YEAR, LAST_YEAR
 from fraud_platform.errors import SettingsError
@@ -77,6 +77,9 @@ class DirtRates:
         return found
 
 
+HeaderSpelling = Literal["original", "corrected", "bare", "commas"]
+
+
 @dataclass(frozen=True)
 class DropLayout:
     """How a drop's file is laid out; every choice is one that the contract accepts.
@@ -85,7 +88,7 @@ class DropLayout:
     right), `bare` (no `#`), or `commas` (no `#`, separated by commas).
     """
 
-    header: Literal["original", "corrected", "bare", "commas"] = "original"
+    header: HeaderSpelling = "original"
     crlf: bool = False
     byte_order_mark: bool = False
     final_newline: bool = True
@@ -220,6 +223,8 @@ class SimulationConfig:
         last_year = (self.first_day + timedelta(days=max(self.days, 1))).year
         if self.first_day.year < FIRST_YEAR or last_year > LAST_YEAR:
             found.append(f"the days leave the years {FIRST_YEAR}-{LAST_YEAR}")
+        if self.layout.header not in get_args(HeaderSpelling):
+            found.append(f"layout.header is {self.layout.header!r}")
         if self.layout.compression not in ("", *COMPRESSIONS):
             found.append(f"layout.compression is {self.layout.compression!r}")
         return found + self.dirt.problems()

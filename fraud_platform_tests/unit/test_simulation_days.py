@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from fraud_platform.errors import SettingsError
-from fraud_platform.simulation import DirtRates, SimulationConfig
+from fraud_platform.simulation import DirtRates, DropLayout, SimulationConfig
 from fraud_platform.simulation.days import simulate_day
 from fraud_platform.simulation.population import SIDE, Stream, draw_population, random_stream
 
@@ -198,8 +198,10 @@ def test_config_that_cannot_work_names_every_problem_at_once():
             first_day=date(1999, 12, 31),
             compromised_terminals_per_day=-1,
             dirt=DirtRates(bad_label=2.0),
+            layout=DropLayout(header="tabs", compression=".zip"),
         )
-    for problem in ("customers", "days is 0", "2000-2099", "compromised_term", "dirt.bad_label"):
+    problems = ("customers", "days is 0", "2000-2099", "compromised_term", "dirt.bad_label")
+    for problem in (*problems, "header is 'tabs'", "compression is '.zip'"):
         assert problem in str(error.value)
 
 
