@@ -185,19 +185,14 @@ def members(token: str) -> list[psutil.Process]:
 
 
 def read_records(run_folder: Path) -> list[Record]:
-    """Return the records of services that live, by name, removing those that outlived theirs."""
-    living = []
+    """Return the records of services that live, by name; one that outlived its service is none."""
+    found = []
     for path in sorted(run_folder.glob("*.json")):
         try:
-            record = Record(**json.loads(path.read_text()))
-        except (ValueError, TypeError):
-            path.unlink(missing_ok=True)
+            found.append(Record(**json.loads(path.read_text())))
+        except (FileNotFoundError, ValueError, TypeError):
             continue
-        if members(record.token):
-            living.append(record)
-        else:
-            path.unlink(missing_ok=True)
-    return living
+    return [record for record in found if members(record.token)]
 
 
 def stop(record: Record, run_folder: Path, polite_seconds: float = 20.0) -> None:

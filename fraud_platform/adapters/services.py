@@ -162,8 +162,10 @@ def dev(settings: Settings, say: Callable[[str], None] = print) -> None:
                     if is_stop_requested():
                         return
             say("Ctrl-C stops them.")
-            while not is_stop_requested() and not _were_stopped(settings, started):
-                _require_running(started)
+            while not is_stop_requested():
+                if ended := [s for s in started if s.process.poll() is not None]:
+                    _require_stopped_by_down(settings, ended[0])
+                    return
                 time.sleep(_POLL_SECONDS)
         finally:
             if started:
@@ -199,18 +201,18 @@ def _stop_started(settings: Settings, started: list[Started]) -> None:
         one.process.wait(timeout=10)
 
 
-def _were_stopped(settings: Settings, started: list[Started]) -> bool:
-    """Tell whether `fraud-platform down` removed a record."""
-    return not all(record_path(run_folder(settings), s.service.name).exists() for s in started)
-
-
-def _require_running(started: list[Started]) -> None:
-    for one in started:
-        code = one.process.poll()
-        if code is not None:
-            raise ServiceError(
-                f"{one.service.name} ended by itself with code {code}:\n{log_tail(one.record)}"
-            )
+def _require_stopped_by_down(settings: Settings, ended: Started) -> None:
+    """Tell a service that `down` stopped, or is stopping, from one that ended by itself."""
+    try:
+        with _only_one(settings):
+            was_stopped = not record_path(run_folder(settings), ended.service.name).exists()
+    except ServiceError:
+        was_stopped = True
+    if not was_stopped:
+        raise ServiceError(
+            f"{ended.service.name} ended by itself with code {ended.process.returncode}:\n"
+            f"{log_tail(ended.record)}"
+        )
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_for(condition: Callable[[], bool], limit_seconds: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], limit_seconds: float = 60.0) -> None:
     deadline = time.monotonic() + limit_seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -81,7 +81,7 @@ def wanted(monkeypatch: pytest.MonkeyPatch) -> list[Service]:
     """The services that `up` and `dev` start in this test."""
     chosen = [fake("dagster", free_port()), fake("mlflow", free_port())]
     monkeypatch.setattr(services, "services", lambda settings: chosen)
-    monkeypatch.setattr(services, "START_SECONDS", 20.0)
+    monkeypatch.setattr(services, "START_SECONDS", 60.0)
     return chosen
 
 
@@ -158,13 +158,18 @@ def test_one_service_that_ends_at_once_stops_the_other_and_shows_its_log(
     wait_for(lambda: processes.port_owner(wanted[0].port) is None)
 
 
-def test_a_record_that_outlived_its_process_is_removed(tmp_path: Path) -> None:
-    started = start(fake("dagster", free_port()), tmp_path, tmp_path)
+def test_a_record_that_outlived_its_process_is_in_nobodys_way(
+    settings: Settings, wanted: list[Service]
+) -> None:
+    run = services.run_folder(settings)
+    started = start(wanted[0], run, settings.home)
     started.process.kill()
     started.process.wait()
-    assert processes.record_path(tmp_path, "dagster").exists()
-    assert read_records(tmp_path) == []
-    assert not processes.record_path(tmp_path, "dagster").exists()
+    assert processes.record_path(run, "dagster").exists()
+    assert services.status(settings)[0] == "dagster  does not run"
+    assert list(services.down(settings)) == ["nothing runs"]
+    list(services.up(settings))
+    assert len(tokens(settings)) == 2
 
 
 def test_a_process_id_given_to_somebody_else_is_left_alone(settings: Settings) -> None:
@@ -238,7 +243,7 @@ def test_dev_stops_everything_on_a_signal(
     started = tokens(settings)
     assert len(started) == 2
     dev.send_signal(number)
-    assert dev.communicate(timeout=30)[0] == "Stopping ...\n"
+    assert dev.communicate(timeout=60)[0] == "Stopping ...\n"
     assert dev.returncode == 0
     assert [members(token) for token in started] == [[], []]
 
@@ -248,7 +253,7 @@ def test_dev_says_which_service_ended_and_stops_the_other(
 ) -> None:
     records = read_records(services.run_folder(settings))
     os.kill(records[0].pid, signal.SIGKILL)
-    output = dev.communicate(timeout=30)[0]
+    output = dev.communicate(timeout=60)[0]
     assert f"{records[0].name} ended by itself with code -9" in output
     assert dev.returncode != 0
     assert [members(record.token) for record in records] == [[], []]
@@ -258,7 +263,7 @@ def test_dev_ends_when_down_stops_its_services(
     dev: subprocess.Popen[str], settings: Settings
 ) -> None:
     assert len(list(services.down(settings))) == 2
-    dev.communicate(timeout=30)
+    dev.communicate(timeout=60)
     assert dev.returncode == 0
 
 
