@@ -1,0 +1,215 @@
+"""Lines into rows, without Spark: the task that cleans byte ranges against the oracle."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from fraud_platform.adapters.files import ByteFiles
+from fraud_platform.cleaning import lines as lines_module
+from fraud_platform.cleaning.canonical import parse_canonical
+from fraud_platform.cleaning.judge import judge_line
+from fraud_platform.cleaning.lines import LineBlock, TextRange, read_blocks, split_text
+from fraud_platform.cleaning.tasks import Folders, clean_ranges, group_ids, scan_ids
+from fraud_platform_tests.oracles import cleaning as oracle
+from fraud_platform_tests.oracles import nasty_lines
+
+HEADER = nasty_lines.HEADER + b"\n"
+GOOD = b"17,2019-08-22 06:51:03,596,3156,57.16,24663,0,0,0"
+MANY = settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+
+def clean(folder: Path, text: bytes, range_bytes: int = 1 << 20):
+    """Run the cleaning task over a text and return its tables and its summed counts."""
+    path = folder / "text"
+    path.write_bytes(text)
+    body = text.index(b"\n") + 1 if b"\n" in text else len(text)
+    ranges = split_text(str(path), body, len(text), range_bytes)
+    out = folder / "out"
+    folders = Folders(*(str(out / kind) for kind in ("clean", "quarantine", "suspects")), "p")
+    task = clean_ranges(ByteFiles(), ranges, folders, np.empty(0, np.int64))
+    numbers = pa.RecordBatch.from_arrays([pa.array(range(len(ranges)))], names=["id"])
+    counts: Counter[str] = Counter()
+    tables: dict[str, list[pa.Table]] = {"clean": [], "quarantine": []}
+    for batch in task([numbers]):
+        manifest = json.loads(batch["manifest"][0].as_py())
+        assert manifest["too_long_at"] is None
+        counts.update(manifest["counts"])
+        for kind, found in tables.items():
+            if manifest[kind]:
+                found.append(pq.read_table(manifest[kind]["url"]))
+                Path(manifest[kind]["url"]).unlink()
+    return {k: pa.concat_tables(found) if found else None for k, found in tables.items()}, counts
+
+
+def judged_by_oracle(text: bytes):
+    """Return the oracle's clean rows and quarantined rows, duplicates not judged."""
+    result = oracle.CleanedByOracle()
+    clean_rows, quarantined = [], Counter()
+    for line in oracle._data_lines(text, result):
+        judged = oracle.judge(line)
+        if isinstance(judged, tuple):
+            reasons, transaction_id = judged
+            quarantined[reasons[0], reasons, line, transaction_id] += 1
+        else:
+            clean_rows.append(judged.row)
+            result.repairs.update(judged.repairs)
+    return sorted(clean_rows), quarantined, result
+
+
+def assert_agrees(folder: Path, text: bytes, range_bytes: int = 1 << 20) -> None:
+    tables, counts = clean(folder, text, range_bytes)
+    clean_rows, quarantined, result = judged_by_oracle(text)
+    found = []
+    if tables["clean"] is not None:
+        columns = tables["clean"].to_pydict()
+        assert columns["tx_date"] == [when.date() for when in columns["tx_datetime"]]
+        del columns["tx_date"]
+        found = sorted(zip(*columns.values(), strict=True))
+    assert found == clean_rows
+    rejected = Counter()
+    if tables["quarantine"] is not None:
+        for row in tables["quarantine"].to_pylist():
+            key = row["reason"], tuple(row["reasons"]), row["raw_line"], row["transaction_id"]
+            rejected[key] += 1
+    assert rejected == quarantined
+    assert counts["rows_read"] == result.rows_read
+    assert counts["blank_lines"] == result.blank_lines
+    assert counts["comment_lines"] == result.comment_lines - 1
+    for repair in ("midnight_24h", "rounded_amount"):
+        assert counts[f"repaired_{repair}"] == result.repairs[repair]
+
+
+@MANY
+@given(nasty_lines.texts())
+@example(HEADER)
+@example(HEADER + b"\r")
+@example(HEADER + GOOD + b"\r")
+@example(HEADER + GOOD + b"\r\r\n")
+@example(HEADER + b"\r\n\n \n")
+@example(HEADER + GOOD[:-1] + b"\n" + GOOD)
+def test_every_line_ends_where_the_oracle_puts_it(tmp_path: Path, text: bytes):
+    assert_agrees(tmp_path, text)
+
+
+@MANY
+@given(nasty_lines.texts(max_lines=20), st.integers(1, 200), st.integers(1, 64))
+def test_the_cut_into_ranges_and_blocks_changes_nothing(
+    tmp_path: Path, text: bytes, range_bytes: int, block_bytes: int
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines_module, "BLOCK_BYTES", block_bytes)
+        assert_agrees(tmp_path, text, range_bytes)
+
+
+@MANY
+@given(nasty_lines.lines)
+@example(b"9999999999999999,2099-12-31 23:59:59,0,0,99999.99,1,1,1,3")
+def test_the_quick_way_claims_only_what_the_judge_finds_valid_and_equal(line: bytes):
+    assert_claimed_rightly(line)
+
+
+def test_the_quick_way_leaves_every_single_odd_value_to_the_judge():
+    for line in nasty_lines.each_odd_value():
+        assert_claimed_rightly(line)
+
+
+def test_every_single_odd_value_ends_where_the_oracle_puts_it(tmp_path: Path):
+    assert_agrees(tmp_path, HEADER + b"\n".join(nasty_lines.each_odd_value()))
+
+
+def assert_claimed_rightly(line: bytes) -> None:
+    """Assert that the quick way does not claim the line, or reads it as the judge does."""
+    block = LineBlock(line + b"\n")
+    rows, is_claimed = parse_canonical(block)
+    if not is_claimed.any():
+        return
+    judged = judge_line(block.line(0))
+    assert judged[:2] == (0, 0)
+    quick = [int(column[0]) for column in vars(rows).values()]
+    assert quick == [
+        judged.transaction_id,
+        judged.seconds,
+        judged.seconds // 86_400,
+        judged.customer_id,
+        judged.terminal_id,
+        judged.amount_cents,
+        judged.scenario,
+    ]
+    assert judged.fraud == (judged.scenario > 0)
+
+
+def test_the_quick_way_claims_ordinary_lines():
+    text = b"".join(
+        b"%d,2019-08-%02d %02d:%02d:%02d,%d,%d,%.2f,%d,%d,%d,%d\n"
+        % (n * 977, n % 31 + 1, n % 24, n % 60, n % 59, n * 31, n, n / 7 + 1, n, n, n % 2, n % 2)
+        for n in range(2000)
+    )
+    rows, is_claimed = parse_canonical(LineBlock(text))
+    assert is_claimed.all()
+    assert rows.transaction_id.tolist() == [n * 977 for n in range(2000)]
+
+
+def test_a_line_of_ten_megabytes_is_quarantined_whole(tmp_path: Path):
+    long = b"5," + bytes(range(32, 127)) * 110_000
+    tables, counts = clean(tmp_path, HEADER + GOOD + b"\n" + long + b"\n" + GOOD + b"\n", 1 << 16)
+    assert tables["quarantine"]["raw_line"].to_pylist() == [long]
+    assert (counts["rows_read"], tables["clean"].num_rows) == (3, 2)
+
+
+def test_a_line_above_the_limit_is_reported_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(lines_module, "MAX_LINE_BYTES", 1 << 21)
+    text = HEADER + GOOD + b"\n" + b"x" * (5 << 20)
+    path = tmp_path / "text"
+    path.write_bytes(text)
+    part = TextRange(str(path), len(HEADER), len(text), len(HEADER))
+    with path.open("rb") as file, pytest.raises(lines_module.LineTooLongError) as caught:
+        list(read_blocks(file, part))
+    assert caught.value.args == (len(HEADER) + len(GOOD) + 1,)
+
+
+@MANY
+@given(
+    st.lists(
+        st.one_of(st.integers(0, 300), st.integers(0, 10**18 - 1), st.just(10**18 - 1)),
+        max_size=200,
+    )
+)
+def test_groups_of_ids_hold_each_id_and_betray_each_repetition(ids: list[int]):
+    batch = group_ids(np.array(ids, np.int64))
+    found: Counter[int] = Counter()
+    for group, bits in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+        found.update(group * 64 + place for place in range(64) if bits >> place & 1)
+    expected = Counter(ids)
+    assert set(found) == set(expected)
+    assert {i for i, n in found.items() if n > 1} == {i for i, n in expected.items() if n > 1}
+
+
+@MANY
+@given(nasty_lines.texts(max_lines=30))
+def test_the_scan_sees_the_id_of_every_valid_row(tmp_path: Path, text: bytes):
+    path = tmp_path / "text"
+    path.write_bytes(text)
+    ranges = split_text(str(path), text.index(b"\n") + 1, len(text), 100)
+    numbers = pa.RecordBatch.from_arrays([pa.array(range(len(ranges)))], names=["id"])
+    seen: Counter[int] = Counter()
+    for batch in scan_ids(ByteFiles(), ranges)([numbers]):
+        for group, bits in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            seen.update(group * 64 + place for place in range(64) if bits >> place & 1)
+    expected = Counter(row[0] for row in judged_by_oracle(text)[0])
+    assert set(expected) <= set(seen)
+    assert {i for i, n in expected.items() if n > 1} <= {i for i, n in seen.items() if n > 1}
