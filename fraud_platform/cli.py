@@ -65,15 +65,15 @@ def simulate(
 ) -> None:
     """Write drops like the Fraud Detection Handbook's, with documented dirt in them."""
     from fraud_platform.reporting.terminal import progress_bar
-    from fraud_platform.simulation import SimulationConfig, simulate_drops
+    from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 
-    config = SimulationConfig.for_population(
+    config = SimulationConfig(
         customers=customers,
         terminals=terminals,
         first_day=date.fromisoformat(first_day),
         days=days,
         seed=seed,
-        dirt_multiplier=dirt,
+        dirt=DirtRates().scaled(dirt),
     )
     with progress_bar("simulating", config.expected_rows, "rows") as advance:
         drops = simulate_drops(config, to, truth, progress=advance)
@@ -90,7 +90,10 @@ def demo(
     """Run the whole batch half once: drops to a promoted model, with a report at the end."""
     from fraud_platform.defs.demo import run_demo
 
-    if not run_demo(_settings(), drops):
+    passed = run_demo(_settings(), drops)
+    _show_report(_settings())
+    typer.echo("Where to look: `make dev` opens the Dagster UI and MLflow on all of this.")
+    if not passed:
         raise typer.Exit(1)
 
 
@@ -167,6 +170,27 @@ def rollback(why: Why) -> None:
 
 
 @app.command()
+def decline(
+    knowledge_date: Annotated[str, typer.Argument(help="A Monday, YYYY-MM-DD.")], why: Why
+) -> None:
+    """Turn down a promotion that waits for a person's word."""
+    from fraud_platform.defs.decisions import decline as decline_promotion
+
+    typer.echo(decline_promotion(_settings(), date.fromisoformat(knowledge_date), _user(), why))
+
+
+@app.command()
+def reproduce(version: Annotated[int, typer.Argument(help="A registered version.")]) -> None:
+    """Train a registered model again from the table versions it names; compare bit for bit."""
+    from fraud_platform.defs.reproduction import reproduce as make_again
+
+    result = make_again(_settings(), version)
+    typer.echo(str(result))
+    if not result.is_equal:
+        raise typer.Exit(1)
+
+
+@app.command()
 def vacuum() -> None:
     """Remove files that no table version in use needs; what models name is kept."""
     from fraud_platform.defs.maintenance import vacuum_lake
@@ -186,9 +210,10 @@ def bench_quality(
 
 
 def _show_report(settings: Settings) -> None:
+    from fraud_platform.adapters.lake import Lake
     from fraud_platform.reporting.terminal import print_report
 
-    print_report(settings)
+    print_report(Lake(settings.lake))
 
 
 def _settings() -> Settings:

@@ -26,12 +26,18 @@ MONDAY = 0
 
 @dataclass(frozen=True)
 class DropDay:
-    """How many clean rows a published drop holds on one day, and which content it had."""
+    """The clean rows of a published drop on one day: how many, and checksums of what they say.
+
+    Attributes:
+        content: over everything but the labels, which is what a day's features are made from.
+        labels: over the labels, which models learn from as well.
+    """
 
     drop: str
-    content: str
     day: date
     rows: int
+    content: str
+    labels: str = ""
 
 
 def watermark(days: Iterable[DropDay]) -> date | None:
@@ -50,9 +56,10 @@ def watermark(days: Iterable[DropDay]) -> date | None:
 
 
 def inputs_of(days: Collection[DropDay], first: date, last: date) -> str:
-    """Return a fingerprint of the drops' contents that lie in [first, last], inclusive."""
-    contents = sorted({(d.drop, d.content) for d in days if first <= d.day <= last})
-    return hashlib.sha256(repr(contents).encode()).hexdigest()[:16]
+    """Return a fingerprint of rows and labels of the days [first, last], inclusive."""
+    return _fingerprint(
+        (d.day, d.drop, d.content, d.labels) for d in days if first <= d.day <= last
+    )
 
 
 def inputs_by_day(days: Collection[DropDay], first_day: date) -> dict[date, str]:
@@ -61,17 +68,17 @@ def inputs_by_day(days: Collection[DropDay], first_day: date) -> dict[date, str]
     if end is None:
         return {}
     start = max(first_day, min(d.day for d in days))
-    by_day: dict[date, set[tuple[str, str]]] = {}
+    contents: dict[date, list[tuple[date, str, str]]] = {}
     for d in days:
-        by_day.setdefault(d.day, set()).add((d.drop, d.content))
-    found = {}
-    for offset in range((end - start).days):
-        day = start + timedelta(days=offset)
-        contents: set[tuple[str, str]] = set()
-        for back in range(LOOKBACK_DAYS + 1):
-            contents |= by_day.get(day - timedelta(days=back), set())
-        found[day] = hashlib.sha256(repr(sorted(contents)).encode()).hexdigest()[:16]
-    return found
+        contents.setdefault(d.day, []).append((d.day, d.drop, d.content))
+    return {
+        day: _fingerprint(
+            content
+            for back in range(LOOKBACK_DAYS + 1)
+            for content in contents.get(day - timedelta(days=back), ())
+        )
+        for day in (start + timedelta(days=n) for n in range((end - start).days))
+    }
 
 
 def days_to_build(
@@ -137,3 +144,7 @@ def built_from_replaced(
         for version, (first, last, fingerprint) in sorted(trained_on.items())
         if inputs_of(days, first, last) != fingerprint
     ]
+
+
+def _fingerprint(parts: Iterable[tuple[object, ...]]) -> str:
+    return hashlib.sha256(repr(sorted(parts, key=repr)).encode()).hexdigest()[:16]

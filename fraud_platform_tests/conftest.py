@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fraud_platform.adapters.lake import Lake
-from fraud_platform.settings import Settings
+from fraud_platform.settings import Settings, load_settings
 
 STATE = Path(os.environ.get("FRAUD_HOME", ".fraud_platform")).absolute()
 
@@ -42,3 +42,22 @@ def lake(tmp_path: Path) -> Lake:
 def real_drops() -> Path:
     """The folder with the four Handbook drops."""
     return Path(os.environ["FRAUD_REAL_DROPS"])
+
+
+@pytest.fixture
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A platform of the test's own: a home, its settings, a Dagster instance."""
+    import dagster as dg
+
+    from fraud_platform_tests.platform_fixture import Platform
+
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "jars").symlink_to(STATE / "jars")
+    monkeypatch.setenv("FRAUD_HOME", str(home))
+    monkeypatch.setenv("FRAUD_DROP_SETTLE_SECONDS", "0")
+    load_settings.cache_clear()
+    (tmp_path / "dagster").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
+        yield Platform(load_settings(), instance)
+    load_settings.cache_clear()

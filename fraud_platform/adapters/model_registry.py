@@ -163,6 +163,7 @@ class ModelRegistry:
     def _client(self) -> Iterator[MlflowClient]:
         """Give a client set up for this store, with its failures told as outages."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         import logging
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +48,6 @@ def open_session(settings: Settings) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    _silence_launcher()
     from pyspark.sql import SparkSession
 
     if settings.spark_url.startswith("sc://"):
@@ -54,13 +55,20 @@ def open_session(settings: Settings) -> SparkSession:
     builder = SparkSession.builder.master(settings.spark_url)
     for key, value in spark_conf(settings).items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    with _errors_into(settings.home / "logs" / "spark.log"):
+        return builder.getOrCreate()
 
 
-def _silence_launcher() -> None:
-    """Point the JVM at a log4j2 file that prints errors only, from its first line on."""
-    conf = Path(__file__).parent / "log4j2.properties"
-    options = os.environ.get("JDK_JAVA_OPTIONS", "")
-    flag = f"-Dlog4j2.configurationFile={conf.as_uri()}"
-    if flag not in options:
-        os.environ["JDK_JAVA_OPTIONS"] = f"{options} {flag}".strip()
+@contextmanager
+def _errors_into(log: Path) -> Iterator[None]:
+    """Let the JVM that starts inside the block write its stderr to a file, not to the terminal."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    try:
+        with log.open("ab") as file:
+            os.dup2(file.fileno(), 2)
+            yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)

@@ -7,7 +7,6 @@ Not here: reading them from the lake (`fraud_platform.defs`), which rows count
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -128,7 +127,7 @@ class ComparisonRows:
     fraud_scenario: npt.NDArray[np.int64]
 
     @classmethod
-    def from_columns(cls, columns: Mapping[str, Any], day: str = "tx_date") -> ComparisonRows:
+    def from_columns(cls, columns: Any, day: str = "tx_date") -> ComparisonRows:
         """Return the rows of a pandas frame or a mapping of columns, named as `transactions`.
 
         Args:

@@ -13,10 +13,12 @@ DROP_DAYS = TableContract(
     description="Clean rows of each published drop by day: what the watermark is read from.",
     columns=(
         Column("drop", "string", "The published drop."),
-        Column("content", "string", "Fingerprint of what was published of it."),
+        Column("publication", "string", "The publication that was counted, as the ledger names it."),
         Column("tx_date", "date", "A day (UTC) that it has rows on."),
         Column("rows", "long", "Clean rows on that day."),
         Column("frauds", "long", "Clean rows labelled fraud on that day."),
+        Column("content", "string", "Checksum of the rows, labels apart, in any order."),
+        Column("labels", "string", "Checksum of the labels, in any order."),
     ),
     key=("drop", "tx_date"),
 )

@@ -6,9 +6,6 @@ Not here: the arithmetic of what is due (`fraud_platform.clock`), the memory of 
 (`defs.requests`).
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
@@ -91,7 +88,7 @@ def daily_features(
 )
 def weekly_decision(
     context: dg.ScheduleEvaluationContext, lake: LakeResource
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+) -> dg.RunRequest | dg.SkipReason:
     """Ask for the oldest knowledge date that is due; one at a time, since D+7 builds on D."""
     from fraud_platform.defs.decisions import decided_dates
 
@@ -109,16 +106,14 @@ def weekly_decision(
         request = f"week:{knowledge_date}:{inputs[max(inputs)]}"
         attempt = next_attempt(context.instance, request)
         if attempt is not None:
-            yield dg.RunRequest(
+            return dg.RunRequest(
                 run_key=f"{request}#{attempt}",
                 partition_key=knowledge_date.isoformat(),
                 tags=request_tags(request),
             )
-            return
         if _under_way(context.instance, request):
-            yield dg.SkipReason(f"knowledge date {knowledge_date} is being decided")
-            return
-    yield dg.SkipReason(f"no knowledge date is due at the watermark {watermark(days)}")
+            return dg.SkipReason(f"knowledge date {knowledge_date} is being decided")
+    return dg.SkipReason(f"no knowledge date is due at the watermark {watermark(days)}")
 
 
 def _under_way(instance: dg.DagsterInstance, request: str) -> bool:

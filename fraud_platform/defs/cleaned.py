@@ -5,15 +5,15 @@ Not here: the rules of cleaning (`fraud_platform.cleaning`), the profile's numbe
 (`fraud_platform.reporting`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.storage import open_zone
 from fraud_platform.cleaning import DropOutcome, publish_drop
+from fraud_platform.clock import watermark
 from fraud_platform.contracts.reasons import REASON_DESCRIPTIONS, Reason, Repair
 from fraud_platform.contracts.tables import (
     CLEANING_LEDGER,
@@ -24,9 +24,10 @@ from fraud_platform.contracts.tables import (
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import DROPS
 from fraud_platform.defs.resources import LakeResource, SparkResource, ZonesResource
-from fraud_platform.defs.state import write_drop_days
+from fraud_platform.defs.state import read_drop_days, write_drop_days
 from fraud_platform.defs.tables import picture, small_table, table_spec, written
 from fraud_platform.ingest import raw_drop
+from fraud_platform.reporting.profile import profile_drop, profile_plot
 from fraud_platform.settings import load_settings
 
 _RAW = "raw_drops"
@@ -94,6 +95,59 @@ def clean_drop(
         run_id=context.run_id,
         max_quarantined_share=load_settings().max_quarantined_share,
         accepted_because=config.accepted_because,
+        watermark=_end_of_data(tables),
     )
     write_drop_days(spark.spark_session, tables)
     return _results(tables, outcome, spark)
+
+
+def _end_of_data(lake: Lake) -> datetime | None:
+    """Return the watermark as a time, or None before the first drop."""
+    end = watermark(read_drop_days(lake))
+    return None if end is None else datetime(end.year, end.month, end.day, tzinfo=UTC)
+
+
+def _results(
+    lake: Lake, outcome: DropOutcome, spark: SparkResource
+) -> Iterable[dg.MaterializeResult]:
+    """Report what was written; a held drop moves nothing downstream."""
+    row = outcome.ledger
+    counts = {
+        "rows_read": row["rows_read"],
+        "rows_clean": row["rows_clean"],
+        "rows_quarantined": row["rows_quarantined"],
+        "quarantined_share": row["rows_quarantined"] / max(row["rows_read"], 1),
+        "status": row["status"],
+    }
+    rejects = [
+        {"reason": str(r), "rows": row[f"rejected_{r}"], "fits when": REASON_DESCRIPTIONS[r]}
+        for r in Reason
+    ]
+    yield dg.MaterializeResult(
+        asset_key=QUARANTINE.name,
+        metadata=written(lake, QUARANTINE, **{"dagster/row_count": row["rows_quarantined"]})
+        | {"rejects": small_table(rejects)},
+    )
+    if outcome.is_published:
+        profile = profile_drop(lake.read(spark.spark_session, TRANSACTIONS), row)
+        yield dg.MaterializeResult(
+            asset_key=TRANSACTIONS.name,
+            metadata=written(
+                lake,
+                TRANSACTIONS,
+                **{"dagster/row_count": row["rows_clean"]},
+                frauds=row["frauds"],
+                fraud_share=row["frauds"] / max(row["rows_clean"], 1),
+                first_date=str(row["first_date"]),
+                last_date=str(row["last_date"]),
+                rewritten_drops=", ".join(outcome.rewritten_drops) or "none",
+                **{f"repaired_{r}": row[f"repaired_{r}"] for r in Repair},
+            )
+            | {"profile": picture(profile_plot(profile), f"Drop {outcome.drop}")},
+        )
+        yield dg.MaterializeResult(asset_key="labels", metadata=written(lake, DROP_LABELS))
+    yield dg.MaterializeResult(
+        asset_key=CLEANING_LEDGER.name,
+        metadata=written(lake, CLEANING_LEDGER, **counts)
+        | {"held_because": row["held_because"] or "not held"},
+    )

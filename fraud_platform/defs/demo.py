@@ -47,8 +47,9 @@ def _simulate(settings: Settings, landing: Path, console: Console) -> None:
     from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 
     config = SimulationConfig(seed=settings.seed, dirt=DirtRates().scaled(20))
-    named = {path.name for path in landing.glob("*.txt*")}
-    if named - {f"{day}.txt" for day in config.drop_names}:
+    days = [config.date_of(drop.start) for drop in config.drop_ranges()]
+    expected = {f"{day}.txt" for day in days}
+    if any(path.name not in expected for path in landing.glob("*.txt*")):
         raise SettingsError(_mixed(landing))
     with progress_bar("simulating four months", config.expected_rows, "rows") as advance:
         simulate_drops(config, landing, settings.home / "truth", progress=advance)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import dagster as dg
 
 MAX_ROUNDS = 1_000
+DUE_SCHEDULES = ("daily_features", "weekly_decision")
+"""The schedules that ask for what the data has completed; the others go by the clock."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,15 @@ def drain(
     runs: list[DrainedRun] = []
     cursors: dict[str, str | None] = {}
     for _ in range(MAX_ROUNDS):
-        requests = [
-            *_tick_sensors(definitions, instance, cursors),
-            *_tick_schedules(definitions, instance),
-        ]
+        requests = _tick_sensors(definitions, instance, cursors) or _tick_schedules(
+            definitions, instance
+        )
         if not requests or should_stop():
             return runs
         for job_name, request in requests:
-            partition = partition_of(request)
             if on_run is not None:
-                on_run(job_name, partition)
-            runs.append(_run(definitions, instance, job_name, request, partition))
+                on_run(job_name, partition_of(request))
+            runs.append(execute(definitions, instance, job_name, request))
     raise RuntimeError(f"after {MAX_ROUNDS} rounds the sensors still ask for runs")
 
 
@@ -69,17 +69,20 @@ def _tick_sensors(
 ) -> list[tuple[str, dg.RunRequest]]:
     found = []
     for sensor in definitions.sensors or []:
-        context = dg.build_sensor_context(
-            instance=instance, cursor=cursors.get(sensor.name), definitions=definitions
-        )
-        tick = sensor.evaluate_tick(context)
-        cursors[sensor.name] = tick.cursor
-        for partitions in tick.dynamic_partitions_requests or []:
+        with dg.build_sensor_context(
+            instance=instance,
+            cursor=cursors.get(sensor.name),
+            resources=definitions.resources,
+        ) as context:
+            result = sensor(context)
+        assert isinstance(result, dg.SensorResult)
+        cursors[sensor.name] = result.cursor
+        for partitions in result.dynamic_partitions_requests or []:
             if isinstance(partitions, dg.AddDynamicPartitionsRequest):
                 instance.add_dynamic_partitions(
                     partitions.partitions_def_name, partitions.partition_keys
                 )
-        found += [(r.job_name or sensor.job_name, r) for r in tick.run_requests or []]
+        found += [(str(r.job_name or sensor.job_name), r) for r in result.run_requests or []]
     return found
 
 
@@ -89,31 +92,54 @@ def _tick_schedules(
     found = []
     for schedule in definitions.schedules or []:
         assert isinstance(schedule, dg.ScheduleDefinition)
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=None)
-        tick = schedule.evaluate_tick(context)
-        found += [(r.job_name or schedule.job_name, r) for r in tick.run_requests or []]
+        if schedule.name not in DUE_SCHEDULES:
+            continue
+        with dg.build_schedule_context(
+            instance=instance, resources=definitions.resources
+        ) as context:
+            result = schedule(context)
+        if isinstance(result, dg.RunRequest):
+            found.append((result.job_name or schedule.job_name, result))
     return found
 
 
-def _run(
+def execute(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     job_name: str,
     request: dg.RunRequest,
-    partition: str,
 ) -> DrainedRun:
+    """Execute one requested run in this process; its log goes to the instance, not the terminal."""
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     result = definitions.resolve_job_def(job_name).execute_in_process(
-        run_config=request.run_config or None,
+        run_config={**quiet, **(request.run_config or {})},
         instance=instance,
         partition_key=request.partition_key,
         tags=request.tags,
         raise_on_error=False,
     )
-    errors = [
-        event.event_specific_data.error_display_string
-        for event in result.all_events
-        if event.is_step_failure
-    ]
+    failures = [event for event in result.all_events if event.is_step_failure]
+    if any(_was_interrupted(event) for event in failures):
+        raise KeyboardInterrupt
+    errors = [_words(event) for event in failures]
     return DrainedRun(
-        result.run_id, job_name, partition, result.success, errors[0] if errors else None
+        result.run_id,
+        job_name,
+        partition_of(request),
+        result.success,
+        errors[0] if errors else None,
     )
+
+
+def _words(event: dg.DagsterEvent) -> str:
+    """Return a step failure's own words, without the stack."""
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    return data.error_display_string
+
+
+def _was_interrupted(event: dg.DagsterEvent) -> bool:
+    """Tell whether a step ended because somebody stopped the process."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"

@@ -4,18 +4,14 @@ Here: vacuum, which keeps every table version that a model names; its job and sc
 Not here: removing files (`fraud_platform.adapters.lake`).
 """
 
-from __future__ import annotations
-
 import dagster as dg
 
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.model_registry import ModelRegistry
 from fraud_platform.contracts.catalog import ALL_TABLES
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, registry_of
+from fraud_platform.defs.weeks import VERSION_TAG
 from fraud_platform.settings import Settings, load_settings
-
-VERSION_TAG = "table_version."
-"""Prefix of the model tags that name the table versions a model was made from."""
 
 
 def vacuum_lake(settings: Settings) -> dict[str, int]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from fraud_platform.defs.drain import DrainedRun, drain
+from fraud_platform.defs.drain import DrainedRun, drain, execute
 from fraud_platform.settings import Settings
 
 
@@ -46,13 +46,9 @@ def accept_drop(settings: Settings, drop: str, why: str) -> DrainedRun:
     """Release a held drop: clean it again with a person's word, as a run."""
     from fraud_platform.definitions import defs
 
+    request = dg.RunRequest(
+        partition_key=drop,
+        run_config={"ops": {"clean_drop": {"config": {"accepted_because": why}}}},
+    )
     with open_instance(settings) as instance:
-        result = defs.resolve_job_def("load_drop").execute_in_process(
-            instance=instance,
-            partition_key=drop,
-            run_config={"ops": {"clean_drop": {"config": {"accepted_because": why}}}},
-            raise_on_error=False,
-        )
-    failed = [e for e in result.all_events if e.is_step_failure]
-    error = failed[0].event_specific_data.error_display_string if failed else None
-    return DrainedRun(result.run_id, "load_drop", drop, result.success, error)
+        return execute(defs, instance, "load_drop", request)

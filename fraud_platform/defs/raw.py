@@ -4,8 +4,6 @@ Here: the asset `raw_drops` and the sensor that finds new drops.
 Not here: how a drop is recognised or copied (`fraud_platform.ingest`).
 """
 
-from __future__ import annotations
-
 import time
 
 import dagster as dg

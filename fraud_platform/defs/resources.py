@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 from dagster_pyspark import LazyPySparkResource
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.model_registry import ModelRegistry
@@ -26,7 +26,7 @@ class SparkResource(LazyPySparkResource):
     """
 
     url: str
-    spark_config: dict[str, Any] = {}
+    spark_config: dict[str, Any] = Field(default_factory=dict)
     _is_ours: bool = PrivateAttr(default=False)
 
     def _init_session(self) -> None:

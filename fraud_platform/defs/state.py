@@ -18,55 +18,53 @@ from fraud_platform.contracts.clock_tables import DROP_DAYS, FEATURE_DAYS
 from fraud_platform.contracts.tables import CLEANING_LEDGER, TRANSACTIONS
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import Column, SparkSession
 
 
 def read_drop_days(lake: Lake) -> list[DropDay]:
-    """Return the days of every published drop."""
-    published = published_contents(lake)
-    rows = lake.read_arrow(DROP_DAYS).to_pylist()
+    """Return the days of every published drop, as they were last counted."""
     return [
-        DropDay(r["drop"], r["content"], r["tx_date"], r["rows"])
-        for r in rows
-        if published.get(r["drop"]) == r["content"]
+        DropDay(r["drop"], r["tx_date"], r["rows"], r["content"], r["labels"])
+        for r in lake.read_arrow(DROP_DAYS).to_pylist()
     ]
 
 
-def published_contents(lake: Lake) -> dict[str, str]:
-    """Return a fingerprint of what is published of each drop, from the cleaning ledger."""
-    return {
-        row["drop"]: content_of(row)
-        for row in lake.read_arrow(CLEANING_LEDGER).to_pylist()
-        if row["status"] == "published"
-    }
-
-
-def content_of(ledger_row: Mapping[str, object]) -> str:
-    """Return a fingerprint of one published drop: its bytes and what was kept of them."""
-    return "{content_sha256}:{rows_clean}:{rows_quarantined}".format(**ledger_row)
-
-
 def write_drop_days(spark: SparkSession, lake: Lake) -> None:
-    """Bring `drop_days` up to date with the ledger, for the drops whose content changed."""
-    contents = published_contents(lake)
-    known = {(r["drop"], r["content"]) for r in lake.read_arrow(DROP_DAYS).to_pylist()}
-    changed = sorted(d for d, content in contents.items() if (d, content) not in known)
-    if not changed:
-        return
+    """Bring `drop_days` up to date with the ledger, for the drops published since."""
     from pyspark.sql import functions as F
 
-    counted = (
+    ledger = lake.read_arrow(CLEANING_LEDGER).to_pylist()
+    published = {r["drop"]: r["publication"] for r in ledger if r["published_sha256"]}
+    counted = {(r["drop"], r["publication"]) for r in lake.read_arrow(DROP_DAYS).to_pylist()}
+    changed = sorted(drop for drop, name in published.items() if (drop, name) not in counted)
+    if not changed:
+        return
+    label = ("is_fraud", "fraud_scenario")
+    rows = [name for name in TRANSACTIONS.column_names if name not in (*label, "drop")]
+    days = (
         lake.read(spark, TRANSACTIONS)
         .where(F.col("drop").isin(changed))
         .groupBy("drop", "tx_date")
-        .agg(F.count("*").alias("rows"), F.sum(F.col("is_fraud").cast("long")).alias("frauds"))
+        .agg(
+            F.count("*").alias("rows"),
+            F.sum(F.col("is_fraud").cast("long")).alias("frauds"),
+            _checksum(rows).alias("content"),
+            _checksum(["transaction_id", *label]).alias("labels"),
+        )
         .orderBy("drop", "tx_date")
         .toPandas()
     )
-    counted.insert(1, "content", [contents[drop] for drop in counted["drop"]])
-    rows = pa.Table.from_pandas(counted, schema=DROP_DAYS.arrow_schema, preserve_index=False)
+    days.insert(1, "publication", [published[drop] for drop in days["drop"]])
+    table = pa.Table.from_pandas(days, schema=DROP_DAYS.arrow_schema, preserve_index=False)
     quoted = ", ".join(f"'{drop}'" for drop in changed)
-    lake.replace_arrow(DROP_DAYS, rows, f"drop IN ({quoted})")
+    lake.replace_arrow(DROP_DAYS, table, f"drop IN ({quoted})")
+
+
+def _checksum(columns: list[str]) -> Column:
+    """Return an aggregate that is equal for equal rows in whatever order they come."""
+    from pyspark.sql import functions as F
+
+    return F.sum(F.xxhash64(*columns).cast("decimal(20,0)")).cast("string")
 
 
 def read_built_days(lake: Lake) -> dict[date, str]:

@@ -76,15 +76,12 @@ def table_spec(
 
 def written(lake: Lake, contract: TableContract, **values: Any) -> dict[str, Any]:
     """Return the metadata of a table after a write: where it is, its version, its size."""
-    handle = lake.open(contract)
-    size = 0
-    if handle is not None:
-        actions = handle.get_add_actions(flatten=True)
-        size = int(sum(actions.column("size_bytes").to_pylist()))
+    version = lake.version(contract)
+    files = [] if version is None else lake.data_files(contract)["size_bytes"].to_pylist()
     return {
         "dagster/uri": lake.uri(contract),
-        "table_version": -1 if handle is None else handle.version(),
-        "table_bytes": size,
+        "table_version": -1 if version is None else version,
+        "table_bytes": sum(files),
         **{key: rounded(value) for key, value in values.items()},
     }
 

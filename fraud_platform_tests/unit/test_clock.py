@@ -18,7 +18,7 @@ FIRST = date(2018, 4, 1)
 
 
 def days_of(drop: str, start: date, count: int, content: str = "a", rows: int = 1000):
-    return [DropDay(drop, content, start + timedelta(days=i), rows) for i in range(count)]
+    return [DropDay(drop, start + timedelta(days=i), rows, content) for i in range(count)]
 
 
 def test_watermark_is_the_day_after_the_last_full_day():
@@ -26,12 +26,12 @@ def test_watermark_is_the_day_after_the_last_full_day():
 
 
 def test_a_few_rows_with_a_far_date_do_not_move_the_watermark():
-    stray = [DropDay("2018-04-01", "a", date(2099, 1, 1), 9)]
+    stray = [DropDay("2018-04-01", date(2099, 1, 1), 9, "a")]
     assert watermark(days_of("2018-04-01", FIRST, 30) + stray) == date(2018, 5, 1)
 
 
 def test_one_percent_of_the_median_day_does_move_it():
-    thin = [DropDay("2018-04-01", "a", date(2018, 5, 3), 10)]
+    thin = [DropDay("2018-04-01", date(2018, 5, 3), 10, "a")]
     assert watermark(days_of("2018-04-01", FIRST, 30) + thin) == date(2018, 5, 4)
 
 
@@ -44,7 +44,7 @@ def test_a_replaced_drop_changes_its_own_days_and_the_lookback_after_it_only():
     months = days_of("2018-04-01", FIRST, 30) + days_of("2018-05-01", date(2018, 5, 1), 60)
     before = inputs_by_day(months, FIRST)
     replaced = [
-        DropDay(d.drop, "b" if d.drop == "2018-04-01" else d.content, d.day, d.rows) for d in months
+        DropDay(d.drop, d.day, d.rows, "b" if d.drop == "2018-04-01" else d.content) for d in months
     ]
     after = inputs_by_day(replaced, FIRST)
     changed = {day for day in before if before[day] != after[day]}
@@ -106,3 +106,10 @@ def test_a_model_trained_on_a_replaced_drop_is_named():
     trained = {3: (FIRST, date(2018, 4, 20), inputs_of(days, FIRST, date(2018, 4, 20)))}
     assert built_from_replaced(trained, days) == []
     assert built_from_replaced(trained, days_of("2018-04-01", FIRST, 30, content="b")) == [3]
+
+
+def test_a_corrected_label_marks_models_but_no_day_that_is_past():
+    days = days_of("2018-04-01", FIRST, 30)
+    corrected = [DropDay(d.drop, d.day, d.rows, d.content, "other") for d in days]
+    assert inputs_by_day(corrected, FIRST) == inputs_by_day(days, FIRST)
+    assert inputs_of(corrected, FIRST, FIRST) != inputs_of(days, FIRST, FIRST)

@@ -8,8 +8,20 @@ import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.lake import Lake
-from fraud_platform.contracts.clock_tables import DROP_DAYS
-from fraud_platform.errors import SchemaMismatchError
+from fraud_platform.contracts.tables import Column, TableContract
+from fraud_platform.errors import Outage, SchemaMismatchError
+
+DROP_DAYS = TableContract(
+    name="days",
+    description="A table of the test's own.",
+    columns=(
+        Column("drop", "string", "A drop."),
+        Column("tx_date", "date", "A day."),
+        Column("rows", "long", "A count."),
+        Column("frauds", "long", "Another count."),
+    ),
+    key=("drop", "tx_date"),
+)
 
 
 def rows(drop: str, count: int) -> pa.Table:
@@ -17,7 +29,6 @@ def rows(drop: str, count: int) -> pa.Table:
         [
             {
                 "drop": drop,
-                "content": "x",
                 "tx_date": date(2018, 4, 1 + i),
                 "rows": i,
                 "frauds": 0,
@@ -72,3 +83,20 @@ def test_vacuum_keeps_the_versions_that_a_model_names(lake: Lake):
     assert lake.read_arrow(DROP_DAYS).num_rows == 1
     with pytest.raises(OSError, match=r"(?i)no such file|not found"):
         lake.read_arrow(DROP_DAYS, version=second)
+
+
+def test_a_number_is_committed_once(lake: Lake):
+    assert lake.append_numbered(DROP_DAYS, rows("2018-04-01", 2), "days", 1)
+    assert not lake.append_numbered(DROP_DAYS, rows("2018-05-01", 2), "days", 1)
+    assert lake.append_numbered(DROP_DAYS, rows("2018-06-01", 1), "days", 2)
+    assert lake.read_arrow(DROP_DAYS).num_rows == 3
+
+
+def test_of_two_writers_with_one_number_one_is_refused(lake: Lake, monkeypatch):
+    lake.ensure(DROP_DAYS)
+    stale = lake.open(DROP_DAYS)
+    assert lake.append_numbered(DROP_DAYS, rows("2018-04-01", 2), "days", 1)
+    monkeypatch.setattr(lake, "ensure", lambda table: stale)
+    with pytest.raises(Outage, match="another writer"):
+        lake.append_numbered(DROP_DAYS, rows("2018-05-01", 2), "days", 1)
+    assert Lake(lake.url).read_arrow(DROP_DAYS).num_rows == 2

@@ -1,0 +1,48 @@
+"""All definitions, put together.
+
+Here: the lists of assets, checks, jobs, sensors and schedules, and the resources.
+Not here: any of them (the modules beside this one).
+"""
+
+import dagster as dg
+
+from fraud_platform.defs.automation import (
+    build_days,
+    daily_features,
+    decide_week,
+    load_drop,
+    weekly_decision,
+)
+from fraud_platform.defs.checks import ALL_CHECKS
+from fraud_platform.defs.cleaned import clean_drop
+from fraud_platform.defs.comparison import ab_report
+from fraud_platform.defs.features import build_days_of_features
+from fraud_platform.defs.maintenance import nightly_vacuum, vacuum
+from fraud_platform.defs.model import candidate_model, training_set
+from fraud_platform.defs.promotion import promotion
+from fraud_platform.defs.raw import new_drops, raw_drops
+from fraud_platform.defs.resources import resources_of
+from fraud_platform.settings import Settings, load_settings
+
+
+def assemble(settings: Settings) -> dg.Definitions:
+    """Return everything that Dagster shows, on the resources that the settings describe."""
+    return dg.Definitions(
+        assets=[
+            raw_drops,
+            clean_drop,
+            build_days_of_features,
+            training_set,
+            candidate_model,
+            ab_report,
+            promotion,
+        ],
+        asset_checks=ALL_CHECKS,
+        jobs=[load_drop, build_days, decide_week, vacuum],
+        sensors=[new_drops],
+        schedules=[daily_features, weekly_decision, nightly_vacuum],
+        resources=resources_of(settings),
+    )
+
+
+defs = assemble(load_settings())

@@ -1,0 +1,125 @@
+"""Asset checks: what must hold after a run, told from table logs and small tables alone.
+
+Here: conservation of rows, features for every row, models on drops as they are, the alias.
+Not here: checks that a stage makes while it writes (it refuses to write then).
+"""
+
+from collections import Counter
+from datetime import date
+
+import dagster as dg
+
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.model_registry import CHAMPION
+from fraud_platform.clock import built_from_replaced
+from fraud_platform.contracts.clock_tables import DROP_DAYS
+from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
+from fraud_platform.contracts.tables import (
+    CLEANING_LEDGER,
+    QUARANTINE,
+    TRANSACTIONS,
+    TableContract,
+)
+from fraud_platform.defs.decisions import read_history
+from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
+from fraud_platform.defs.state import read_built_days, read_drop_days
+from fraud_platform.defs.weeks import trained_on
+from fraud_platform.promotion.history import alias_target
+
+
+@dg.asset_check(
+    asset="cleaning_ledger",
+    description="Each published drop: rows read = rows in transactions + rows in quarantine.",
+)
+def rows_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
+    """Compare the ledger with what the tables hold."""
+    tables = lake.open()
+    clean, rejected = (rows_by_partition(tables, t, "drop") for t in (TRANSACTIONS, QUARANTINE))
+    ledger = tables.read_arrow(CLEANING_LEDGER).to_pylist()
+    wrong = [
+        f"{row['drop']}: read {row['rows_read']}, found {clean[row['drop']]} clean and "
+        f"{rejected[row['drop']]} quarantined"
+        for row in ledger
+        if row["status"] == "published"
+        and (
+            clean[row["drop"]] != row["rows_clean"]
+            or rejected[row["drop"]] != row["rows_quarantined"]
+            or row["rows_read"] != row["rows_clean"] + row["rows_quarantined"]
+        )
+    ]
+    published = sum(row["status"] == "published" for row in ledger)
+    return dg.AssetCheckResult(
+        passed=not wrong,
+        description="; ".join(wrong) or f"{published} published drops add up",
+        metadata={"rows_read": sum(row["rows_read"] for row in ledger)},
+    )
+
+
+@dg.asset_check(
+    asset="transaction_features",
+    description="Each built day has one feature row for each clean transaction.",
+)
+def every_row_has_features(lake: LakeResource) -> dg.AssetCheckResult:
+    """Compare the days' rows in the log with the clean rows of the drops."""
+    tables = lake.open()
+    features = rows_by_partition(tables, TRANSACTION_FEATURES, "tx_date")
+    clean: Counter[date] = Counter()
+    for row in tables.read_arrow(DROP_DAYS).to_pylist():
+        clean[row["tx_date"]] += row["rows"]
+    built = read_built_days(tables)
+    wrong = [f"{d}: {features[d]} of {clean[d]}" for d in built if features[d] != clean[d]]
+    return dg.AssetCheckResult(
+        passed=not wrong,
+        description="; ".join(wrong[:10]) or f"{len(built)} days are complete",
+        metadata={"days": len(built), "rows": sum(features[d] for d in built)},
+    )
+
+
+@dg.asset_check(
+    asset="candidate_model",
+    description="No model was trained on a drop that has been replaced since.",
+)
+def trained_on_present_drops(
+    lake: LakeResource, registry: ModelRegistryResource
+) -> dg.AssetCheckResult:
+    """Name the models whose training drops changed."""
+    stale = built_from_replaced(trained_on(registry.open()), read_drop_days(lake.open()))
+    return dg.AssetCheckResult(
+        passed=not stale,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=(
+            f"versions {stale} were trained on drops that were replaced since; the next weekly "
+            "candidate learns from the new ones"
+            if stale
+            else "every model's drops are as they were"
+        ),
+    )
+
+
+@dg.asset_check(asset="promotion", description="The alias `champion` is what the history says.")
+def alias_follows_history(
+    lake: LakeResource, registry: ModelRegistryResource
+) -> dg.AssetCheckResult:
+    """Compare the alias with the history."""
+    target, alias = alias_target(read_history(lake.open())), registry.open().alias(CHAMPION)
+    return dg.AssetCheckResult(
+        passed=alias == (int(target) if target else None),
+        description=f"the history says {target or 'nobody'}, the alias {alias or 'nobody'}",
+    )
+
+
+def rows_by_partition(lake: Lake, table: TableContract, column: str) -> Counter:
+    """Return a table's rows by the value of a partition column, from its log."""
+    found: Counter = Counter()
+    if lake.open(table) is not None:
+        for file in lake.data_files(table).to_pylist():
+            found[file[f"partition.{column}"]] += file["num_records"]
+    return found
+
+
+ALL_CHECKS = [
+    rows_are_conserved,
+    every_row_has_features,
+    trained_on_present_drops,
+    alias_follows_history,
+]

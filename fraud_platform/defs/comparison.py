@@ -1,0 +1,80 @@
+"""The comparison group: candidate against champion on the same later week.
+
+Here: the asset `ab_report`: who is compared, on which rows, and where the report goes.
+Not here: the comparison (`fraud_platform.comparison`), the rows' choice (`training.training_set`).
+"""
+
+from datetime import date
+
+import dagster as dg
+
+from fraud_platform.comparison.bootstrap import compare_models
+from fraud_platform.comparison.forest_plot import forest_plot
+from fraud_platform.comparison.inputs import ComparisonConfig, ComparisonRows
+from fraud_platform.comparison.report import ab_report_table, report_id_of
+from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
+from fraud_platform.contracts.model_tables import AB_REPORT
+from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.partitions import ALL_DROPS, TEST_DAYS, WEEKS
+from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
+from fraud_platform.defs.tables import picture, table_spec, written
+from fraud_platform.defs.weeks import contenders, read_evaluation_rows, scored
+from fraud_platform.faults import kill_point
+from fraud_platform.settings import load_settings
+
+
+@dg.multi_asset(
+    name="ab_report",
+    partitions_def=WEEKS,
+    pool="ab_report",
+    specs=[
+        table_spec(
+            AB_REPORT,
+            "comparison",
+            [
+                "candidate_model",
+                dg.AssetDep(TRANSACTION_FEATURES.name, partition_mapping=TEST_DAYS),
+                dg.AssetDep("labels", partition_mapping=ALL_DROPS),
+            ],
+            {"scipy", "mlflow", "deltalake"},
+            {},
+        )
+    ],
+)
+@stop_or_retry
+def ab_report(
+    context: dg.AssetExecutionContext,
+    spark: SparkResource,
+    lake: LakeResource,
+    registry: ModelRegistryResource,
+) -> dg.MaterializeResult:
+    """Let candidate and champion score the same test week, and compare them."""
+    day = date.fromisoformat(context.partition_key)
+    tables, models = lake.open(), registry.open()
+    candidate, champion = contenders(tables, models, day)
+    rows = read_evaluation_rows(spark.spark_session, tables, day)
+    result = compare_models(
+        ComparisonRows.from_columns(rows),
+        scored(models, candidate, rows),
+        scored(models, champion, rows) if champion else None,
+        ComparisonConfig.from_settings(load_settings()),
+    )
+    report_id = report_id_of(
+        day, str(candidate.version), str(champion.version) if champion else None
+    )
+    table, plot = ab_report_table(result, day, report_id), forest_plot(result)
+    tables.replace_arrow(AB_REPORT, table, f"knowledge_date = '{day}'")
+    kill_point("comparison.after_report")
+    words = result.as_markdown()
+    files = {"ab_report/report.md": words.encode(), "ab_report/forest_plot.png": plot}
+    models.log_report(candidate.run_id, result.metrics(), files)
+    return dg.MaterializeResult(
+        asset_key=AB_REPORT.name,
+        metadata={
+            "verdict": str(result.verdict),
+            "report": dg.MetadataValue.md(words),
+            "forest_plot": picture(plot, "Paired differences"),
+            **written(tables, AB_REPORT, **{"dagster/row_count": table.num_rows}),
+            **{k: round(v, 4) for k, v in result.metrics().items() if "." in k and "z" not in k},
+        },
+    )

@@ -1,0 +1,92 @@
+"""The features group: hourly tiles and point-in-time features, by day.
+
+Here: one multi-asset over a range of days, since the four tables are made from one another.
+Not here: the features (`fraud_platform.features`), which days are due (`fraud_platform.clock`).
+"""
+
+from collections.abc import Iterable
+from datetime import date
+
+import dagster as dg
+
+from fraud_platform.clock import inputs_by_day
+from fraud_platform.contracts.feature_tables import (
+    CUSTOMER_TILES,
+    LABEL_TILES,
+    TERMINAL_TILES,
+    TRANSACTION_FEATURES,
+)
+from fraud_platform.contracts.tables import TableContract
+from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.partitions import ALL_DROPS, DAYS
+from fraud_platform.defs.resources import LakeResource, SparkResource
+from fraud_platform.defs.state import read_drop_days, write_built_days
+from fraud_platform.defs.tables import table_spec, written
+from fraud_platform.features.lineage import column_sources
+from fraud_platform.features.materialize import materialize_days
+from fraud_platform.settings import load_settings
+
+_KINDS = {"spark", "deltalake"}
+_TRANSACTIONS = dg.AssetDep("transactions", partition_mapping=ALL_DROPS)
+_LABELS = dg.AssetDep("labels", partition_mapping=ALL_DROPS)
+_TABLES: dict[str, TableContract] = {
+    t.name: t for t in (LABEL_TILES, TERMINAL_TILES, TRANSACTION_FEATURES, CUSTOMER_TILES)
+}
+
+
+@dg.multi_asset(
+    name="build_days_of_features",
+    partitions_def=DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    pool="features",
+    specs=[
+        table_spec(
+            LABEL_TILES, "features", [_TRANSACTIONS, _LABELS], _KINDS, column_sources(LABEL_TILES)
+        ),
+        table_spec(
+            TERMINAL_TILES, "features", [_TRANSACTIONS], _KINDS, column_sources(TERMINAL_TILES)
+        ),
+        table_spec(
+            TRANSACTION_FEATURES,
+            "features",
+            [_TRANSACTIONS, LABEL_TILES.name, TERMINAL_TILES.name],
+            _KINDS,
+            column_sources(TRANSACTION_FEATURES),
+        ),
+        table_spec(
+            CUSTOMER_TILES,
+            "features",
+            [TRANSACTION_FEATURES.name],
+            _KINDS,
+            column_sources(CUSTOMER_TILES),
+        ),
+    ],
+)
+@stop_or_retry
+def build_days_of_features(
+    context: dg.AssetExecutionContext, spark: SparkResource, lake: LakeResource
+) -> Iterable[dg.MaterializeResult]:
+    """Build the tiles and features of a range of days."""
+    days = [date.fromisoformat(key) for key in context.partition_keys]
+    tables = lake.open()
+    first_day = date.fromisoformat(load_settings().first_day)
+    inputs = inputs_by_day(read_drop_days(tables), first_day)
+    outcome = materialize_days(spark.spark_session, tables, min(days), max(days))
+    write_built_days(tables, {d: inputs[d] for d in days if d in inputs}, context.run_id)
+    return [
+        dg.MaterializeResult(
+            asset_key=name,
+            metadata=written(
+                tables,
+                _TABLES[name],
+                **{"dagster/row_count": table.rows},
+                seconds=table.seconds,
+                first_day=str(outcome.first_day),
+                last_day=str(outcome.last_day),
+                days=len(days),
+                feature_signature=outcome.signature,
+                **{f"read_{source}_version": v for source, v in outcome.read_versions.items()},
+            ),
+        )
+        for name, table in outcome.tables.items()
+    ]

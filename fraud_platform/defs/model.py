@@ -1,0 +1,122 @@
+"""The model group: the training set and the candidate of one knowledge date.
+
+Here: two weekly assets.
+Not here: which rows, which estimator, which threshold (`fraud_platform.training`), MLflow
+(`adapters.model_registry`).
+"""
+
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+
+from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
+from fraud_platform.contracts.tables import DROP_LABELS
+from fraud_platform.contracts.training_tables import TRAINING_SET
+from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.partitions import ALL_DROPS, TRAINING_DAYS, WEEKS
+from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
+from fraud_platform.defs.tables import OWNERS, picture, rounded, small_table, table_spec, written
+from fraud_platform.defs.weeks import (
+    build_rows,
+    candidate_artifacts,
+    candidate_tags,
+    fit,
+    part_counts,
+    read_training_rows,
+)
+from fraud_platform.settings import load_settings
+
+_LINEAGE = {
+    name: [(TRANSACTION_FEATURES.name, name)]
+    for name in TRAINING_SET.column_names
+    if name in TRANSACTION_FEATURES.column_names
+} | {name: [("labels", name)] for name in ("is_fraud", "fraud_scenario")}
+
+
+@dg.multi_asset(
+    name="training_set",
+    partitions_def=WEEKS,
+    pool="training_set",
+    specs=[
+        table_spec(
+            TRAINING_SET,
+            "model",
+            [
+                dg.AssetDep(TRANSACTION_FEATURES.name, partition_mapping=TRAINING_DAYS),
+                dg.AssetDep("labels", partition_mapping=ALL_DROPS),
+            ],
+            {"spark", "deltalake"},
+            _LINEAGE,
+        )
+    ],
+)
+@stop_or_retry
+def training_set(
+    context: dg.AssetExecutionContext, spark: SparkResource, lake: LakeResource
+) -> dg.MaterializeResult:
+    """Choose the labelled rows that the candidate of a knowledge date learns from."""
+    day, tables = date.fromisoformat(context.partition_key), lake.open()
+    read = {t.name: tables.version(t) or 0 for t in (TRANSACTION_FEATURES, DROP_LABELS)}
+    rows = build_rows(spark.spark_session, tables, day, read)
+    version = tables.replace(
+        TRAINING_SET, rows, f"knowledge_date = '{day}'", {"knowledge_date": day, **read}
+    )
+    counts = part_counts(tables, day)
+    return dg.MaterializeResult(
+        asset_key=TRAINING_SET.name,
+        data_version=dg.DataVersion(str(version)),
+        metadata=written(
+            tables,
+            TRAINING_SET,
+            **{"dagster/row_count": sum(int(row["rows"]) for row in counts)},
+            **{f"read_{name}_version": number for name, number in read.items()},
+        )
+        | {"parts": small_table(counts)},
+    )
+
+
+@dg.asset(
+    partitions_def=WEEKS,
+    group_name="model",
+    kinds={"xgboost", "mlflow"},
+    owners=OWNERS,
+    pool="candidate_model",
+    deps=[TRAINING_SET.name],
+    description="The week's candidate: fitted, calibrated, with its threshold, in MLflow.",
+)
+@stop_or_retry
+def candidate_model(
+    context: dg.AssetExecutionContext,
+    spark: SparkResource,
+    lake: LakeResource,
+    registry: ModelRegistryResource,
+) -> dg.MaterializeResult:
+    """Train the candidate of a knowledge date and register it."""
+    day, tables = date.fromisoformat(context.partition_key), lake.open()
+    rows = read_training_rows(tables, day)
+    candidate = fit(rows, load_settings(), lambda: spark.spark_session)
+    with tempfile.TemporaryDirectory() as folder:
+        candidate.save(Path(folder))
+        files = candidate_artifacts(candidate)
+        model = registry.open().register(
+            day.isoformat(),
+            Path(folder),
+            candidate.feature_names,
+            candidate.parameters,
+            candidate.metrics,
+            files,
+            candidate_tags(tables, day, context.run_id),
+        )
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(model.tags["content_sha256"]),
+        metadata={
+            "model_version": model.version,
+            "mlflow_run_id": model.run_id,
+            "threshold": rounded(candidate.threshold.value, 6),
+            "threshold_reason": candidate.threshold.reason,
+            **{name: rounded(value) for name, value in candidate.metrics.items()},
+            **{k[:-4]: picture(v, k) for k, v in files.items() if k.endswith(".png")},
+        },
+    )

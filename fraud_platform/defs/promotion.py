@@ -1,0 +1,85 @@
+"""The promotion group: what follows from the verdict.
+
+Here: the asset `promotion` and its metadata.
+Not here: the decision (`fraud_platform.promotion`), writing it (`defs.decisions`).
+"""
+
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
+from fraud_platform.defs.decisions import carry_out, read_history
+from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.partitions import WEEKS
+from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
+from fraud_platform.defs.tables import small_table, table_spec, written
+from fraud_platform.defs.weeks import contenders, training_end
+from fraud_platform.promotion.decision import Guardrails, decide
+from fraud_platform.promotion.evidence import evidence_from_report
+from fraud_platform.promotion.history import champion_periods
+from fraud_platform.settings import load_settings
+
+_LINEAGE = {
+    name: [(AB_REPORT.name, source)]
+    for name, source in {
+        "report_id": "report_id",
+        "verdict": "verdict",
+        "reason": "verdict_reason",
+        "model_name": "candidate_name",
+        "model_version": "candidate_version",
+        "champion_before": "champion_version",
+    }.items()
+}
+
+
+@dg.multi_asset(
+    name="promotion",
+    partitions_def=WEEKS,
+    pool="promotion",
+    specs=[
+        table_spec(
+            PROMOTION_HISTORY,
+            "promotion",
+            [AB_REPORT.name],
+            {"mlflow", "deltalake"},
+            _LINEAGE,
+            name="promotion",
+        )
+    ],
+)
+@stop_or_retry
+def promotion(
+    context: dg.AssetExecutionContext, lake: LakeResource, registry: ModelRegistryResource
+) -> dg.MaterializeResult:
+    """Promote the candidate, keep the champion, refuse by a guardrail, or wait for a person."""
+    day = date.fromisoformat(context.partition_key)
+    tables, models, settings = lake.open(), registry.open(), load_settings()
+    candidate, champion = contenders(tables, models, day)
+    report = tables.read_arrow(AB_REPORT, filters=[("knowledge_date", "=", day)])
+    evidence = evidence_from_report(
+        report, training_end(candidate), training_end(champion) if champion else None
+    )
+    decision = decide(
+        read_history(tables),
+        evidence,
+        Guardrails.from_settings(settings),
+        settings.promotion_mode,
+        f"run {context.run_id}",
+        datetime.now(UTC),
+    )
+    carry_out(tables, models, decision)
+    periods = [
+        {"version": p.version, "since": p.since, "until": p.until or "now", "report": p.report_id}
+        for p in champion_periods(read_history(tables))
+    ]
+    return dg.MaterializeResult(
+        asset_key="promotion",
+        metadata={
+            "action": str(decision.action),
+            "champion_version": int(decision.alias_target or 0),
+            "reason": decision.row.reason,
+            "champions": small_table(periods),
+            **written(tables, PROMOTION_HISTORY),
+        },
+    )

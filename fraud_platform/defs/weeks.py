@@ -1,0 +1,193 @@
+"""What the weekly assets share: a week's rows, its candidate, and who contends.
+
+Here: reading a week's rows from the lake and its models from the registry, and what a model's tags
+say of the data that made it.
+Not here: training, comparing, deciding (the stages).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.model_registry import MODEL_NAME, ModelRegistry, ModelVersion
+from fraud_platform.clock import inputs_of
+from fraud_platform.comparison.inputs import ScoredModel
+from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
+from fraud_platform.contracts.tables import DROP_LABELS
+from fraud_platform.contracts.time import KnowledgeWeek
+from fraud_platform.contracts.training_tables import TRAINING_SET
+from fraud_platform.defs.decisions import read_history
+from fraud_platform.defs.state import read_drop_days
+from fraud_platform.errors import NotEnoughDataError
+from fraud_platform.features.declaration import FEATURE_NAMES, feature_signature
+from fraud_platform.features.documentation import features_markdown
+from fraud_platform.promotion.history import champion_before
+from fraud_platform.settings import Settings, load_settings
+from fraud_platform.training.training_set import build_training_set, evaluation_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+    from fraud_platform.training.candidate import Candidate
+
+VERSION_TAG = "table_version."
+"""Prefix of the model tags that name the table versions a model was made from."""
+
+_START_TAG, _END_TAG, _INPUTS_TAG = "training_start", "training_end", "training_inputs"
+
+
+def build_rows(
+    spark: SparkSession, lake: Lake, knowledge_date: date, versions: Mapping[str, int]
+) -> DataFrame:
+    """Return the training set of a knowledge date from these versions of its two tables."""
+    settings = load_settings()
+    return build_training_set(
+        lake.read(spark, TRANSACTION_FEATURES, versions[TRANSACTION_FEATURES.name]),
+        lake.read(spark, DROP_LABELS, versions[DROP_LABELS.name]),
+        knowledge_date,
+        settings.training_days,
+        settings.max_training_rows,
+        settings.seed,
+    )
+
+
+def read_training_rows(lake: Lake, knowledge_date: date, version: int | None = None) -> pa.Table:
+    """Return the stored training set of a knowledge date."""
+    return lake.read_arrow(
+        TRAINING_SET, filters=[("knowledge_date", "=", knowledge_date)], version=version
+    )
+
+
+def part_counts(lake: Lake, knowledge_date: date) -> list[dict[str, Any]]:
+    """Return rows, frauds and days of each part of a training set."""
+    columns = ["part", "is_fraud", "tx_datetime", "sample_weight"]
+    filters = [("knowledge_date", "=", knowledge_date)]
+    frame = lake.read_arrow(TRAINING_SET, filters, columns).to_pandas()
+    return [
+        {
+            "part": part,
+            "rows": len(own),
+            "frauds": int(own["is_fraud"].sum()),
+            "stands for": round(float(own["sample_weight"].sum())),
+            "from": own["tx_datetime"].min().date(),
+            "to": own["tx_datetime"].max().date(),
+        }
+        for part, own in frame.groupby("part")
+    ]
+
+
+def fit(rows: pa.Table, settings: Settings, session: Callable[[], SparkSession]) -> Candidate:
+    """Train a candidate on rows of a training set; only a random forest starts a session."""
+    from fraud_platform.training.candidate import TrainingOptions, train_candidate
+
+    return train_candidate(
+        rows,
+        FEATURE_NAMES,
+        TrainingOptions.from_settings(settings),
+        session() if settings.estimator == "random_forest" else None,
+    )
+
+
+def candidate_artifacts(candidate: Candidate) -> dict[str, bytes]:
+    """Return the files that are logged with a candidate: its plots and the features' meaning."""
+    from fraud_platform.training.plots import (
+        calibration_plot,
+        feature_importance_plot,
+        pr_curve_plot,
+    )
+
+    return {
+        "pr_curve.png": pr_curve_plot(candidate),
+        "calibration.png": calibration_plot(candidate),
+        "feature_importance.png": feature_importance_plot(candidate),
+        "features.md": features_markdown().encode(),
+    }
+
+
+def candidate_tags(lake: Lake, knowledge_date: date, run_id: str) -> dict[str, str]:
+    """Return what a model's tags say of where it comes from: versions, days, drops, run."""
+    rows = read_training_rows(lake, knowledge_date).column("tx_datetime").to_pandas()
+    first, last = rows.min().date(), rows.max().date()
+    commit = lake.last_commit(TRAINING_SET, "knowledge_date", knowledge_date.isoformat())
+    if commit is None:
+        raise NotEnoughDataError(
+            f"knowledge date {knowledge_date} has no training set. Materialize training_set first."
+        )
+    version, read = commit
+    return {
+        f"{VERSION_TAG}{TRAINING_SET.name}": str(version),
+        **{
+            f"{VERSION_TAG}{table.name}": read[table.name]
+            for table in (TRANSACTION_FEATURES, DROP_LABELS)
+        },
+        _START_TAG: first.isoformat(),
+        _END_TAG: KnowledgeWeek(knowledge_date).train_end.isoformat(),
+        _INPUTS_TAG: inputs_of(read_drop_days(lake), first, last),
+        "feature_signature": feature_signature(),
+        "dagster_run_id": run_id,
+    }
+
+
+def trained_on(registry: ModelRegistry) -> dict[int, tuple[date, date, str]]:
+    """Return, by model version, the first and last training day and what the drops held then."""
+    return {
+        model.version: (
+            date.fromisoformat(model.tags[_START_TAG]),
+            training_end(model) - timedelta(days=1),
+            model.tags[_INPUTS_TAG],
+        )
+        for model in registry.versions()
+    }
+
+
+def contenders(
+    lake: Lake, registry: ModelRegistry, knowledge_date: date
+) -> tuple[ModelVersion, ModelVersion | None]:
+    """Return the candidate of a knowledge date and the champion as it was before that date.
+
+    Raises:
+        NotEnoughDataError: the date has no candidate yet.
+    """
+    made = [v for v in registry.versions() if v.knowledge_date == knowledge_date.isoformat()]
+    if not made:
+        raise NotEnoughDataError(
+            f"knowledge date {knowledge_date} has no candidate. Materialize candidate_model first."
+        )
+    champion = champion_before(read_history(lake), knowledge_date)
+    return made[-1], registry.get(int(champion)) if champion else None
+
+
+def training_end(model: ModelVersion) -> date:
+    """Return the first day that a model was not trained on."""
+    return date.fromisoformat(model.tags[_END_TAG])
+
+
+def read_evaluation_rows(spark: SparkSession, lake: Lake, knowledge_date: date) -> pd.DataFrame:
+    """Return the test week's labelled rows with their features, in the order of their ids."""
+    rows = evaluation_rows(
+        lake.read(spark, TRANSACTION_FEATURES),
+        lake.read(spark, DROP_LABELS),
+        knowledge_date,
+        load_settings().training_days,
+    ).toArrow()
+    frame = rows.sort_by("transaction_id").to_pandas()
+    frame["tx_date"] = frame["tx_datetime"].dt.date
+    return frame
+
+
+def scored(registry: ModelRegistry, model: ModelVersion, rows: Any) -> ScoredModel:
+    """Return a registered model's probabilities of the rows."""
+    from fraud_platform.training.candidate import Candidate
+
+    with registry.candidate_folder(model.version) as folder:
+        candidate = Candidate.load(folder)
+    features = rows[list(candidate.feature_names)].to_numpy(dtype=np.float32)
+    probability = candidate.predict_probability(features)
+    return ScoredModel(MODEL_NAME, str(model.version), probability, candidate.threshold.value)

@@ -1,0 +1,88 @@
+"""Which columns a column of the feature stage is made from, read off the declaration.
+
+Here: column lineage of tiles and features, as (table, column) pairs.
+Not here: showing it (`fraud_platform.defs.tables`).
+"""
+
+from __future__ import annotations
+
+from fraud_platform.contracts.feature_tables import (
+    CUSTOMER_TILES,
+    LABEL_TILES,
+    TERMINAL_TILES,
+    TRANSACTION_FEATURES,
+)
+from fraud_platform.contracts.tables import TableContract
+from fraud_platform.features.declarables import label_measures_under
+from fraud_platform.features.declaration import DECLARATION
+from fraud_platform.features.expressions import Expression
+from fraud_platform.features.terms import (
+    CustomerSince,
+    CustomerSum,
+    LabelRun,
+    LabelSince,
+    LabelSum,
+    RowTerm,
+    TerminalSum,
+    VisitSum,
+)
+
+Sources = dict[str, list[tuple[str, str]]]
+_HISTORY = [("transactions", "amount_cents"), ("transactions", "tx_datetime")]
+"""What a customer's windows are made from. Their tiles hold it, but are built from features, so
+naming those would send the reader of a lineage in a circle."""
+
+
+def column_sources(table: TableContract) -> Sources:
+    """Return, for each column of a feature table, the columns that it is made from."""
+    if table is TRANSACTION_FEATURES:
+        return _feature_sources()
+    if table is LABEL_TILES:
+        return _label_sources()
+    upstream = "transactions" if table is TERMINAL_TILES else "transaction_features"
+    same = {"customer_id", "terminal_id", "amount_cents", *(f.name for f in DECLARATION.flags)}
+    sources: Sources = {name: [(upstream, name)] for name in table.column_names if name in same}
+    sources["tile_hour"] = sources["tile_date"] = [(upstream, "tx_datetime")]
+    sources["n_transactions"] = [(upstream, "transaction_id")]
+    if table is CUSTOMER_TILES:
+        for last in DECLARATION.last_times:
+            flagged = [(upstream, last.flag)] if last.flag else []
+            sources[last.name] = [(upstream, "tx_datetime"), *flagged]
+    return sources
+
+
+def _label_sources() -> Sources:
+    sources: Sources = {
+        "entity_id": [("transactions", "customer_id"), ("transactions", "terminal_id")],
+        "event_hour": [("transactions", "tx_datetime")],
+        "counts_from_hour": [("labels", "counts_from")],
+        "counts_from_date": [("labels", "counts_from")],
+    }
+    for measure in DECLARATION.label_measures:
+        amount = [] if measure.value == "count" else [("transactions", "amount_cents")]
+        sources[measure.name] = [("labels", "fraud_scenario"), *amount]
+    return sources
+
+
+def _feature_sources() -> Sources:
+    copied = ("transaction_id", "tx_datetime", "tx_date", "customer_id", "terminal_id")
+    sources: Sources = {n: [("transactions", n)] for n in (*copied, "amount_cents")}
+    formulas: dict[str, Expression] = {f.name: f.condition for f in DECLARATION.flags}
+    formulas |= {f.name: f.formula for f in DECLARATION.features}
+    for name, formula in formulas.items():
+        found = {pair for leaf in formula.leaves() for pair in _leaf_sources(leaf)}
+        sources[name] = sorted(found)
+    return sources
+
+
+def _leaf_sources(leaf: Expression) -> list[tuple[str, str]]:
+    if isinstance(leaf, RowTerm):
+        column = "amount_cents" if leaf.name == "amount_cents" else "tx_datetime"
+        return [("transactions", column)]
+    if isinstance(leaf, CustomerSum | CustomerSince | VisitSum):
+        return _HISTORY
+    if isinstance(leaf, TerminalSum):
+        return [("terminal_tiles", leaf.measure)]
+    if isinstance(leaf, LabelSum | LabelSince | LabelRun):
+        return [("label_tiles", measure) for measure in sorted(label_measures_under(leaf))]
+    return []

@@ -1,0 +1,138 @@
+"""What the platform says in a terminal: progress, and the report on what is in the lake.
+
+Here: words and tables made from the lake's own tables.
+Not here: computing any figure (the stages did that), pictures (`reporting.plots`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
+from fraud_platform.contracts.reasons import REASON_DESCRIPTIONS, Reason, Repair
+from fraud_platform.contracts.tables import CLEANING_LEDGER
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.lake import Lake
+
+_ROLES = ("candidate", "champion", "never_fraud", "amount_above")
+
+
+@contextmanager
+def progress_bar(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar; the block gets a function that advances it by a number of units."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+def print_report(lake: Lake, console: Console | None = None) -> None:
+    """Print what came in, what was quarantined and why, and how the models compare."""
+    out = console or Console(highlight=False)
+    ledger = sorted(lake.read_arrow(CLEANING_LEDGER).to_pylist(), key=lambda row: row["drop"])
+    if not ledger:
+        out.print("the lake holds no drop yet")
+        return
+    out.print(_drops_table(ledger))
+    out.print(_rejects_table(ledger))
+    report = lake.read_arrow(AB_REPORT).to_pylist()
+    if report:
+        _print_comparisons(out, report)
+    history = lake.read_arrow(PROMOTION_HISTORY).to_pylist()
+    if history:
+        out.print(_history_table(history))
+
+
+def _drops_table(ledger: list[dict[str, Any]]) -> Table:
+    table = Table(title="What came in", title_justify="left")
+    for name in ("drop", "status", "rows read", "clean", "quarantined", "share", "frauds", "days"):
+        table.add_column(name, justify="left" if name in ("drop", "status", "days") else "right")
+    for row in ledger:
+        table.add_row(
+            row["drop"],
+            row["status"],
+            f"{row['rows_read']:,}",
+            f"{row['rows_clean']:,}",
+            f"{row['rows_quarantined']:,}",
+            f"{row['rows_quarantined'] / max(row['rows_read'], 1):.4%}",
+            f"{row['frauds']:,}",
+            f"{row['first_date']} to {row['last_date']}",
+        )
+    return table
+
+
+def _rejects_table(ledger: list[dict[str, Any]]) -> Table:
+    table = Table(title="What was quarantined or repaired, and why", title_justify="left")
+    table.add_column("reason")
+    table.add_column("rows", justify="right")
+    table.add_column("fits when")
+    for reason in Reason:
+        count = sum(row[f"rejected_{reason}"] for row in ledger)
+        table.add_row(reason, f"{count:,}", REASON_DESCRIPTIONS[reason])
+    for repair in Repair:
+        count = sum(row[f"repaired_{repair}"] for row in ledger)
+        table.add_row(f"repaired: {repair}", f"{count:,}", "counted on clean rows")
+    return table
+
+
+def _print_comparisons(out: Console, report: list[dict[str, Any]]) -> None:
+    """Print the latest comparison whole, and the verdicts of those before it."""
+    latest = max(row["knowledge_date"] for row in report)
+    rows = [row for row in report if row["knowledge_date"] == latest]
+    table = Table(title=f"Models on the test week of {latest}", title_justify="left")
+    table.add_column("metric")
+    for role in _ROLES:
+        table.add_column(role.replace("_", " "), justify="right")
+    for metric in dict.fromkeys(row["metric"] for row in rows):
+        cells = {
+            row["subject"]: _figure(row)
+            for row in rows
+            if row["metric"] == metric and row["kind"] == "model"
+        }
+        table.add_row(metric.replace("_", " "), *(cells.get(role, "-") for role in _ROLES))
+    out.print(table)
+    verdicts = Table(title="Verdicts", title_justify="left")
+    for name in ("knowledge date", "candidate", "against", "verdict", "reason"):
+        verdicts.add_column(name)
+    for day in sorted({row["knowledge_date"] for row in report}):
+        row = next(r for r in report if r["knowledge_date"] == day)
+        champion = row["champion_version"]
+        verdicts.add_row(
+            str(day),
+            f"{row['candidate_name']} {row['candidate_version']}",
+            f"{row['champion_name']} {champion}" if champion else "baselines",
+            row["verdict"].replace("_", " "),
+            row["verdict_reason"],
+        )
+    out.print(verdicts)
+
+
+def _figure(row: dict[str, Any]) -> str:
+    if row["value"] is None:
+        return "-"
+    if row["low"] is None or row["high"] is None:
+        return f"{row['value']:.4f}"
+    return f"{row['value']:.4f} [{row['low']:.4f}, {row['high']:.4f}]"
+
+
+def _history_table(history: list[dict[str, Any]]) -> Table:
+    table = Table(title="Decisions about the champion", title_justify="left")
+    shown = ("knowledge_date", "action", "model_version", "champion_after", "decided_by", "reason")
+    for name in shown:
+        table.add_column(name.replace("_", " "))
+    for row in sorted(history, key=lambda r: r["sequence"]):
+        table.add_row(*("" if row[name] is None else str(row[name]) for name in shown))
+    return table

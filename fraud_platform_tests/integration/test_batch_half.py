@@ -1,0 +1,94 @@
+"""The batch half end to end: what is asked for, on real Spark, Delta and MLflow."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from fraud_platform.adapters.model_registry import CHAMPION
+from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
+from fraud_platform.contracts.model_tables import AB_REPORT
+from fraud_platform.contracts.tables import CLEANING_LEDGER
+from fraud_platform.defs.checks import rows_by_partition
+from fraud_platform.defs.decisions import read_history, rollback
+from fraud_platform.defs.drain import drain
+from fraud_platform.defs.reproduction import reproduce
+from fraud_platform.defs.resources import registry_of
+from fraud_platform.defs.state import read_drop_days
+from fraud_platform.errors import PromotionError
+from fraud_platform.promotion.history import alias_target
+from fraud_platform.settings import load_settings
+from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
+from fraud_platform_tests.platform_fixture import Platform
+
+CONFIG = SimulationConfig(
+    customers=1_200,
+    terminals=1_000,
+    days=54,
+    drop_days=27,
+    dirt=DirtRates().scaled(200),
+    compromised_terminals_per_day=1,
+    compromised_customers_per_day=3,
+)
+
+
+@pytest.fixture
+def drained(platform: Platform, spark, monkeypatch) -> Platform:
+    """Two simulated drops, and everything that follows from them."""
+    monkeypatch.setenv("FRAUD_CATCH_UP_WEEKS", "2")
+    load_settings.cache_clear()
+    simulate_drops(CONFIG, platform.landing, None)
+    (platform.landing / "_SUCCESS").touch()
+    runs = drain(platform.defs, platform.instance)
+    assert [(r.job_name, r.error) for r in runs if not r.success] == []
+    return platform
+
+
+def test_drops_become_decisions_unattended_and_nothing_is_due_afterwards(drained: Platform):
+    lake, registry = drained.lake, registry_of(drained.settings)
+
+    ledger = lake.read_arrow(CLEANING_LEDGER).to_pylist()
+    assert [row["status"] for row in sorted(ledger, key=lambda r: r["drop"])] == ["published"] * 2
+    clean = sum(row["rows_clean"] for row in ledger)
+    assert sum(rows_by_partition(lake, TRANSACTION_FEATURES, "tx_date").values()) == clean
+    assert sum(day.rows for day in read_drop_days(lake)) == clean
+
+    decided = [row.knowledge_date for row in read_history(lake)]
+    # data ends before 2018-05-25; the last two Mondays with 7 days of training before D - 21 d
+    assert decided == [date(2018, 5, 14), date(2018, 5, 21)]
+    champion = alias_target(read_history(lake))
+    assert champion is not None
+    assert registry.alias(CHAMPION) == int(champion)
+    reports = {row["knowledge_date"] for row in lake.read_arrow(AB_REPORT).to_pylist()}
+    assert reports == set(decided)
+
+    assert drain(drained.defs, drained.instance) == []
+    _a_model_can_be_made_again(drained)
+    _a_rollback_needs_somebody_to_go_back_to(drained)
+
+
+def _a_model_can_be_made_again(platform: Platform) -> None:
+    """The same date and table versions give the same model, bit for bit."""
+    version = registry_of(platform.settings).versions()[-1].version
+    result = reproduce(platform.settings, version)
+    assert result.is_equal, result
+    assert result.found == result.expected
+
+
+def _a_rollback_needs_somebody_to_go_back_to(platform: Platform) -> None:
+    history = read_history(platform.lake)
+    champions = {row.champion_after for row in history} - {None}
+    if len(champions) == 1:
+        with pytest.raises(PromotionError, match="nobody was champion before"):
+            rollback(platform.settings, "tester", "drill")
+    else:
+        rollback(platform.settings, "tester", "drill")
+        registry = registry_of(platform.settings)
+        assert registry.alias(CHAMPION) == int(alias_target(read_history(platform.lake)))
+
+
+def test_a_home_without_drops_asks_for_nothing(platform: Platform):
+    Path(platform.landing).mkdir(parents=True)
+    assert drain(platform.defs, platform.instance) == []

@@ -1,0 +1,65 @@
+"""What Dagster does with the platform's errors: outages are retried, data errors are not."""
+
+import dagster as dg
+import pytest
+
+from fraud_platform.defs import failures
+from fraud_platform.defs.failures import FAILURE_TAG, OUTAGE_RETRIES, stop_or_retry
+from fraud_platform.errors import DropHeaderError, Outage
+
+
+def run(instance: dg.DagsterInstance, body) -> dg.ExecuteInProcessResult:
+    @dg.asset
+    @stop_or_retry
+    def thing(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        return body()
+
+    return dg.materialize([thing], instance=instance, raise_on_error=False)
+
+
+@pytest.fixture
+def instance(monkeypatch):
+    monkeypatch.setattr(failures, "FIRST_WAIT_SECONDS", 0.01)
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def test_a_data_error_stops_at_once_and_says_what_to_do(instance):
+    calls = []
+
+    def body():
+        calls.append(1)
+        raise DropHeaderError("expected 9 columns, found 8. Fix the file.")
+
+    result = run(instance, body)
+    assert not result.success
+    assert len(calls) == 1
+    (failed,) = [e for e in result.all_events if e.is_step_failure]
+    assert "expected 9 columns" in failed.step_failure_data.user_failure_data.description
+    assert instance.get_run_by_id(result.run_id).tags[FAILURE_TAG] == "data"
+
+
+def test_an_outage_is_retried_and_may_recover(instance):
+    calls = []
+
+    def body():
+        calls.append(1)
+        if len(calls) < 3:
+            raise Outage("the store does not answer.")
+        return dg.MaterializeResult()
+
+    assert run(instance, body).success
+    assert len(calls) == 3
+
+
+def test_an_outage_that_lasts_ends_after_a_bounded_number_of_retries(instance):
+    calls = []
+
+    def body():
+        calls.append(1)
+        raise Outage("the store does not answer.")
+
+    result = run(instance, body)
+    assert not result.success
+    assert len(calls) == OUTAGE_RETRIES + 1
+    assert instance.get_run_by_id(result.run_id).tags[FAILURE_TAG] == "outage"
