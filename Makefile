@@ -69,7 +69,7 @@ jars: java $(INSTALLED)
 	@$(BIN)/fraud-platform fetch-jars > /dev/null
 
 $(INSTALLED): pyproject.toml constraints.txt | python
-	@echo "Installing the packages of constraints.txt into $(VENV) (once; about 750 MB to fetch) ..."
+	@echo "Installing the packages of constraints.txt into $(VENV) (once; about 450 MB to fetch) ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "Python: $(PYTHON) cannot make a virtual environment." \
 	  "Install its venv module (Debian: apt-get install python3.11-venv)." >&2; rm -rf $(VENV); exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
