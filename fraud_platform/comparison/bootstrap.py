@@ -1,7 +1,7 @@
 """Compare two models on the same rows by a paired, clustered percentile bootstrap.
 
 Here: `compare_models`, from rows and scores to a judged result.
-Not here: its parts (`inputs`, `replicates`, `resampling`, `gate`), its print and table (`report`).
+Not here: its parts (`inputs`, `clustered`, `gate`), its print and table (`report`).
 
 Candidate, champion and baselines see the same resamples, so what the rows have in common cancels in
 the difference. Whole customers are drawn, because a customer's transactions share habits and frauds
@@ -10,11 +10,10 @@ the difference. Whole customers are drawn, because a customer's transactions sha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
+from fraud_platform.comparison.clustered import ClusteredResamples, Interval, resample
 from fraud_platform.comparison.gate import conclude, judge
 from fraud_platform.comparison.inputs import (
     TESTED_METRICS,
@@ -25,31 +24,9 @@ from fraud_platform.comparison.inputs import (
     ScoredModel,
     baseline_models,
 )
-from fraud_platform.comparison.replicates import WeightedMetrics
 from fraud_platform.comparison.report import ComparedModel, ComparisonResult, RowCounts
-from fraud_platform.comparison.resampling import (
-    holm_adjusted,
-    percentile_interval,
-    replicate,
-    two_sided_p_value,
-)
-from fraud_platform.comparison.results import Clustering, Difference, Estimate
-
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class _Replicates:
-    """A quantity of shape (models, metrics) over the resamples of one clustering."""
-
-    clustering: Clustering
-    values: Floats
-    low: Floats
-    high: Floats
-
-    @classmethod
-    def of(cls, clustering: Clustering, values: Floats, confidence_level: float) -> _Replicates:
-        return cls(clustering, values, *percentile_interval(values, confidence_level))
+from fraud_platform.comparison.resampling import holm_adjusted, two_sided_p_value
+from fraud_platform.comparison.results import Difference, Estimate
 
 
 def compare_models(
@@ -77,10 +54,10 @@ def compare_models(
     models = {role: _aligned(model, order) for role, model in models.items()}
     rows = rows.take(order)
     models |= baseline_models(rows, config.amount_rule_cents)
-    point, replicates = resample(rows, list(models.values()), config)
     roles = list(models)
-    estimates = _estimates(roles, point, replicates, config)
-    differences = _differences(roles, point, replicates, config)
+    resamples = resample(rows, models, config)
+    estimates = _estimates(roles, resamples, config.confidence_level)
+    differences = _differences(roles, resamples, config.confidence_level)
     gate = judge(differences, estimates, config)
     counts = RowCounts.of(rows)
     verdict, reason = conclude(gate, counts.defrauded_customers, config)
@@ -99,32 +76,6 @@ def compare_models(
     )
 
 
-def resample(
-    rows: ComparisonRows, models: list[ScoredModel], config: ComparisonConfig
-) -> tuple[Floats, dict[Clustering, Floats]]:
-    """Return the metrics of the rows as they are, and over the resamples of each clustering.
-
-    Returns:
-        Shape (models, metrics), and for each clustering shape (models, metrics, resamples); the
-        metrics in the order of `Metric`.
-    """
-    point = np.empty((0, 0))
-    replicates = {}
-    for stream, (clustering, ids) in enumerate(
-        {Clustering.CUSTOMER: rows.customer_id, Clustering.TERMINAL: rows.terminal_id}.items()
-    ):
-        _, clusters = np.unique(ids, return_inverse=True)
-        by_customer = clustering is Clustering.CUSTOMER
-        metrics = WeightedMetrics(rows, models, clusters, config, cards_are_clusters=by_customer)
-        if by_customer:
-            point = metrics(np.ones((metrics.n_clusters, 1)))[..., 0]
-        rng = np.random.default_rng([config.seed, stream])
-        replicates[clustering] = replicate(
-            metrics, rng, metrics.n_clusters, config.resamples, metrics.cells
-        )
-    return point, replicates
-
-
 def _aligned(model: ScoredModel, order: npt.NDArray[np.intp]) -> ScoredModel:
     scores = np.asarray(model.probability, dtype=np.float64)
     if scores.shape != order.shape:
@@ -140,94 +91,74 @@ def _aligned(model: ScoredModel, order: npt.NDArray[np.intp]) -> ScoredModel:
 
 
 def _estimates(
-    roles: list[Role], point: Floats, replicates: dict[Clustering, Floats], config: ComparisonConfig
+    roles: list[Role], resamples: list[ClusteredResamples], level: float
 ) -> tuple[Estimate, ...]:
-    by_clustering = [
-        _Replicates.of(clustering, values, config.confidence_level)
-        for clustering, values in replicates.items()
-    ]
-    estimates = []
-    for i, role in enumerate(roles):
-        for j, metric in enumerate(Metric):
-            wider = _wider(by_clustering, i, j)
-            estimates.append(
-                Estimate(
-                    metric=metric,
-                    role=role,
-                    value=float(point[i, j]),
-                    mean=_mean(wider.values[i, j]),
-                    standard_deviation=_deviation(wider.values[i, j]),
-                    low=float(wider.low[i, j]),
-                    high=float(wider.high[i, j]),
-                    clustered_by=wider.clustering,
-                )
-            )
-    return tuple(estimates)
+    intervals = [of_clustering.estimates(level) for of_clustering in resamples]
+    return tuple(
+        Estimate(
+            metric=metric,
+            role=role,
+            value=wider.value,
+            mean=wider.mean,
+            standard_deviation=wider.standard_deviation,
+            low=wider.low,
+            high=wider.high,
+            clustered_by=wider.clustering,
+        )
+        for i, role in enumerate(roles)
+        for j, metric in enumerate(Metric)
+        for wider in [_wider([of_clustering[i][j] for of_clustering in intervals])]
+    )
 
 
 def _differences(
-    roles: list[Role], point: Floats, replicates: dict[Clustering, Floats], config: ComparisonConfig
+    roles: list[Role], resamples: list[ClusteredResamples], level: float
 ) -> tuple[Difference, ...]:
     """Return the candidate, which comes first, less each of the others."""
-    by_clustering = [
-        _Replicates.of(clustering, values[:1] - values[1:], config.confidence_level)
-        for clustering, values in replicates.items()
-    ]
+    intervals = [of_clustering.differences(level) for of_clustering in resamples]
     differences: list[Difference] = []
     for i, against in enumerate(roles[1:]):
-        tests = [
-            _z_test(float(point[0, j] - point[i + 1, j]), _wider(by_clustering, i, j).values[i, j])
-            for j in range(len(TESTED_METRICS))
-        ]
+        both = [[of_clustering[i][j] for of_clustering in intervals] for j in range(len(Metric))]
+        tests = [_z_test(_wider(both[j])) for j in range(len(TESTED_METRICS))]
         holm = holm_adjusted([p_value for _, p_value in tests])
         for j, metric in enumerate(TESTED_METRICS):
-            wider = _wider(by_clustering, i, j)
-            z_score, p_value = tests[j]
-            differences.append(
-                Difference(
-                    metric=metric,
-                    against=against,
-                    value=float(point[0, j] - point[i + 1, j]),
-                    mean=_mean(wider.values[i, j]),
-                    standard_deviation=_deviation(wider.values[i, j]),
-                    low=float(wider.low[i, j]),
-                    high=float(wider.high[i, j]),
-                    clustered_by=wider.clustering,
-                    z_score=z_score,
-                    p_value=p_value,
-                    p_value_holm=float(holm[j]),
-                    by_clustering=tuple(
-                        (r.clustering, float(r.low[i, j]), float(r.high[i, j]))
-                        for r in by_clustering
-                    ),
-                )
-            )
+            differences.append(_difference(metric, against, both[j], tests[j], float(holm[j])))
     return tuple(differences)
 
 
-def _wider(by_clustering: list[_Replicates], model: int, metric: int) -> _Replicates:
-    """Return the clustering of the wider interval; customers where both are alike."""
-    return max(
-        by_clustering, key=lambda r: np.nan_to_num(r.high[model, metric] - r.low[model, metric])
+def _difference(
+    metric: Metric, against: Role, both: list[Interval], test: tuple[float, float], holm: float
+) -> Difference:
+    wider = _wider(both)
+    return Difference(
+        metric=metric,
+        against=against,
+        value=wider.value,
+        mean=wider.mean,
+        standard_deviation=wider.standard_deviation,
+        low=wider.low,
+        high=wider.high,
+        clustered_by=wider.clustering,
+        degrees_of_freedom=wider.freedom,
+        z_score=test[0],
+        p_value=test[1],
+        p_value_holm=holm,
+        by_clustering=tuple((x.clustering, x.low, x.high) for x in both),
     )
 
 
-def _z_test(value: float, replicates: Floats) -> tuple[float, float]:
+def _wider(intervals: list[Interval]) -> Interval:
+    """Return the wider interval, the customers' where both are alike."""
+    return max(intervals, key=lambda interval: np.nan_to_num(interval.high - interval.low))
+
+
+def _z_test(interval: Interval) -> tuple[float, float]:
     """Return z-score and two-sided p-value; no difference anywhere is z 0, p 1."""
-    deviation = _deviation(replicates)
-    if value == 0 and deviation == 0:
-        return 0.0, 1.0
-    z_score = (
-        float(np.divide(value, deviation)) if deviation > 0 else float(np.copysign(np.inf, value))
-    )
-    return z_score, two_sided_p_value(z_score)
-
-
-def _mean(replicates: Floats) -> float:
-    known = replicates[~np.isnan(replicates)]
-    return float(known.mean()) if len(known) else float("nan")
-
-
-def _deviation(replicates: Floats) -> float:
-    known = replicates[~np.isnan(replicates)]
-    return float(known.std(ddof=1)) if len(known) > 1 else float("nan")
+    value, deviation = interval.value, interval.standard_deviation
+    if np.isnan(value) or np.isnan(deviation):
+        return float("nan"), float("nan")
+    if deviation == 0:
+        z_score = 0.0 if value == 0 else float(np.copysign(np.inf, value))
+    else:
+        z_score = value / deviation
+    return z_score, two_sided_p_value(z_score, interval.freedom)

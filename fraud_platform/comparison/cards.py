@@ -90,44 +90,54 @@ class RankedCards:
         return found.sum(axis=0)
 
 
-def rank_cards(
-    rows: ComparisonRows,
-    probability: Floats,
-    clusters: Ints,
-    k: int,
-    cards_are_clusters: bool,
-) -> RankedCards:
-    """Return each day's cards ranked by their most suspicious transaction.
+class CardDays:
+    """The cards of each day, found once for all models that scored the rows.
 
     Args:
-        rows: the comparison's rows.
-        probability: the model's scores, shape (n,); ties go to the smaller customer_id, and within
-            a card to the smaller transaction_id.
+        rows: the comparison's rows, by transaction_id.
         clusters: each row's cluster, shape (n,).
-        k: cards a day that are looked at.
         cards_are_clusters: True makes found cards leave within each weight vector; False takes
             away, for every weight vector alike, the cards that the unweighted rows find, because
             weights of other clusters say nothing about how many cards a customer has.
     """
-    _, day = np.unique(rows.day, return_inverse=True)
-    customers, card = np.unique(rows.customer_id, return_inverse=True)
-    order = np.lexsort((rows.transaction_id, -probability, card, day))
-    starts = np.flatnonzero(np.diff(day[order], prepend=-1) | np.diff(card[order], prepend=-1))
-    top = order[starts]
-    compromised = np.logical_or.reduceat(rows.is_fraud[order].astype(bool), starts)
-    slot_of_card = np.full(len(customers), -1, dtype=np.int64)
-    ever = np.unique(card[top[compromised]])
-    slot_of_card[ever] = np.arange(len(ever))
-    days = []
-    left = np.zeros(len(customers), dtype=bool)
-    for today in range(int(day.max()) + 1):
-        cards = np.flatnonzero(day[top] == today)
-        if not cards_are_clusters:
-            cards = cards[~left[card[top[cards]]]]
-        at = top[cards]
-        ranked = np.lexsort((card[at], -probability[at]))
-        at, hit = at[ranked], compromised[cards][ranked]
-        left[card[at[:k]][hit[:k]]] = True
-        slot = slot_of_card[card[at]] if cards_are_clusters else np.full(len(at), -1)
-        days.append(RankedDay(clusters[at].astype(np.int64), hit, slot.astype(np.int64)))
-    return RankedCards(tuple(days), k, len(ever) if cards_are_clusters else 0)
+
+    def __init__(self, rows: ComparisonRows, clusters: Ints, cards_are_clusters: bool) -> None:
+        self._clusters, self._carry = clusters, cards_are_clusters
+        _, day = np.unique(rows.day, return_inverse=True)
+        customers, card = np.unique(rows.customer_id, return_inverse=True)
+        card_day = day * len(customers) + card
+        self._order = np.argsort(card_day, kind="stable")
+        ordered = card_day[self._order]
+        self._starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+        self._group = np.cumsum(np.diff(ordered, prepend=ordered[0]) != 0)
+        self._day, self._card = np.divmod(ordered[self._starts], len(customers))
+        fraud = rows.is_fraud[self._order].astype(bool)
+        self._compromised = np.logical_or.reduceat(fraud, self._starts)
+        self._slot = np.full(len(customers), -1, dtype=np.int64)
+        ever = np.unique(self._card[self._compromised])
+        self._slots = len(ever) if cards_are_clusters else 0
+        if cards_are_clusters:
+            self._slot[ever] = np.arange(len(ever))
+
+    def rank(self, probability: Floats, k: int) -> RankedCards:
+        """Return each day's cards ranked by their most suspicious transaction.
+
+        Args:
+            probability: a model's scores, shape (n,); ties go to the smaller customer_id, and
+                within a card to the smaller transaction_id.
+            k: cards a day that are looked at.
+        """
+        scores = probability[self._order]
+        highest = np.maximum.reduceat(scores, self._starts)
+        at_highest = np.flatnonzero(scores == highest[self._group])
+        is_first = np.diff(self._group[at_highest], prepend=-1) > 0
+        top = self._clusters[self._order[at_highest[is_first]]]
+        ranked = np.lexsort((self._card, -highest, self._day))
+        left = np.zeros(len(self._slot), dtype=bool)
+        days = []
+        for of_day in np.split(ranked, np.cumsum(np.bincount(self._day))[:-1]):
+            listed = of_day if self._carry else of_day[~left[self._card[of_day]]]
+            hit = self._compromised[listed]
+            left[self._card[listed[:k][hit[:k]]]] = True
+            days.append(RankedDay(top[listed], hit, self._slot[self._card[listed]]))
+        return RankedCards(tuple(days), k, self._slots)

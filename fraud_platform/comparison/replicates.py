@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.comparison.cards import RankedCards, rank_cards
+from fraud_platform.comparison.cards import CardDays, RankedCards
 from fraud_platform.comparison.inputs import (
     SCENARIOS,
     ComparisonConfig,
@@ -82,7 +82,7 @@ class WeightedMetrics:
     """Computes every metric of every model for many weight vectors over clusters.
 
     Args:
-        rows: the comparison's rows.
+        rows: the comparison's rows, by transaction_id.
         models: the models that scored them.
         clusters: each row's cluster, integers from 0, shape (n,).
         config: k, review cost.
@@ -110,9 +110,9 @@ class WeightedMetrics:
         self._by_scenario = tuple(folder.add(rows.fraud_scenario == s) for s in SCENARIOS)
         self._models = tuple(_fold_model(folder, rows, model) for model in models)
         self._matrix = folder.matrix(self.n_clusters)
+        card_days = CardDays(rows, clusters, cards_are_clusters)
         self._cards: tuple[RankedCards, ...] = tuple(
-            rank_cards(rows, model.probability, clusters, config.k, cards_are_clusters)
-            for model in models
+            card_days.rank(model.probability, config.k) for model in models
         )
 
     @property

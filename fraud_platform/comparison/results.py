@@ -60,8 +60,9 @@ class Difference:
         low: lower bound of the percentile interval.
         high: upper bound.
         clustered_by: the clustering whose interval is the wider one; all figures come from it.
+        degrees_of_freedom: of the standard deviation; small where few clusters carry nearly all.
         z_score: value / standard_deviation.
-        p_value: two-sided, of the z-score as standard normal.
+        p_value: two-sided, of the z-score as Student's t with these degrees of freedom.
         p_value_holm: Holm-adjusted over the tested metrics of this reference; NaN outside them.
         by_clustering: the interval under each clustering.
     """
@@ -74,6 +75,7 @@ class Difference:
     low: float
     high: float
     clustered_by: Clustering
+    degrees_of_freedom: float
     z_score: float
     p_value: float
     p_value_holm: float
