@@ -1,0 +1,95 @@
+"""A new drop becomes a decision under real daemons, with nobody doing anything."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.model_registry import CHAMPION
+from fraud_platform.adapters.services import down, run_folder, up
+from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
+from fraud_platform.contracts.tables import CLEANING_LEDGER
+from fraud_platform.defs.decisions import read_history
+from fraud_platform.defs.resources import registry_of
+from fraud_platform.promotion.history import alias_target
+from fraud_platform.settings import Settings
+from fraud_platform.simulation import SimulationConfig, simulate_drops
+from fraud_platform_tests.conftest import STATE
+
+LIMIT_SECONDS = 900
+CONFIG = SimulationConfig(
+    customers=1_000, terminals=1_000, days=44, drop_days=22, compromised_terminals_per_day=1
+)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, what: str) -> None:
+    """Poll a condition, with a limit."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {LIMIT_SECONDS} s for {what}"
+        time.sleep(1)
+
+
+def run_workers(home: Path) -> list[psutil.Process]:
+    """Return the processes that execute runs of this home's instance."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        words = " ".join(process.info["cmdline"] or ())
+        environ = process.info["environ"] or {}
+        if "execute_run" in words and environ.get("FRAUD_HOME") == str(home):
+            found.append(process)
+    return found
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "jars").symlink_to(STATE / "jars")
+    for name, value in {
+        "FRAUD_HOME": home,
+        "FRAUD_DROP_SETTLE_SECONDS": "0",
+        "FRAUD_CATCH_UP_WEEKS": "1",
+        "FRAUD_DAGSTER_PORT": free_port(),
+        "FRAUD_MLFLOW_PORT": free_port(),
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    made = Settings()
+    yield made
+    list(down(made))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * LIMIT_SECONDS)
+def test_a_new_drop_becomes_a_decision_though_a_run_is_killed_on_the_way(settings: Settings):
+    lake = Lake(settings.lake)
+    list(up(settings))
+    simulate_drops(CONFIG, Path(settings.landing), None)
+    (Path(settings.landing) / "_SUCCESS").touch()
+
+    wait_for(lambda: run_workers(settings.home), "the first run")
+    os.kill(run_workers(settings.home)[0].pid, signal.SIGKILL)
+
+    wait_for(lambda: lake.read_arrow(CLEANING_LEDGER).num_rows == 2, "two cleaned drops")
+    wait_for(lambda: lake.read_arrow(PROMOTION_HISTORY).num_rows > 0, "a decision")
+    target = alias_target(read_history(lake))
+    wait_for(
+        lambda: registry_of(settings).alias(CHAMPION) == (int(target) if target else None),
+        "the alias",
+    )
+    list(down(settings))
+    assert not list(run_folder(settings).glob("*.json"))
+    assert run_workers(settings.home) == []

@@ -1,0 +1,119 @@
+"""The schedules work on the data's clock, and remember by the lake and by runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import pyarrow as pa
+
+from fraud_platform.clock import inputs_by_day
+from fraud_platform.contracts.clock_tables import DROP_DAYS
+from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
+from fraud_platform.defs.automation import daily_features, weekly_decision
+from fraud_platform.defs.state import read_drop_days, write_built_days
+from fraud_platform_tests.platform_fixture import Platform
+
+FIRST = date(2018, 4, 1)
+
+
+def land(platform: Platform, days: int, content: str = "a") -> None:
+    rows = [
+        {
+            "drop": "2018-04-01",
+            "publication": "p",
+            "tx_date": FIRST + timedelta(days=i),
+            "rows": 1_000,
+            "frauds": 10,
+            "content": content,
+            "labels": "x",
+        }
+        for i in range(days)
+    ]
+    table = pa.Table.from_pylist(rows, schema=DROP_DAYS.arrow_schema)
+    platform.lake.replace_arrow(DROP_DAYS, table, "drop = '2018-04-01'")
+
+
+def build(platform: Platform) -> None:
+    write_built_days(platform.lake, inputs_by_day(read_drop_days(platform.lake), FIRST), "run")
+
+
+def decide(platform: Platform, day: date, sequence: int) -> None:
+    row = dict.fromkeys(PROMOTION_HISTORY.column_names) | {
+        "sequence": sequence,
+        "knowledge_date": day,
+        "action": "kept",
+        "model_name": "fraud",
+        "model_version": "1",
+        "reason": "a test",
+        "decided_by": "a test",
+        "decided_at": datetime(2018, 8, 1, tzinfo=UTC),
+    }
+    table = pa.Table.from_pylist([row], schema=PROMOTION_HISTORY.arrow_schema)
+    platform.lake.append_numbered(PROMOTION_HISTORY, table, "promotion_history", sequence)
+
+
+def tick(platform: Platform, schedule) -> dg.RunRequest | dg.SkipReason:
+    with dg.build_schedule_context(
+        instance=platform.instance, resources=platform.defs.resources
+    ) as context:
+        return schedule(context)
+
+
+def test_nothing_is_asked_for_without_data(platform: Platform):
+    assert isinstance(tick(platform, daily_features), dg.SkipReason)
+    assert isinstance(tick(platform, weekly_decision), dg.SkipReason)
+
+
+def test_complete_days_are_asked_for_as_one_run(platform: Platform):
+    land(platform, 30)
+    request = tick(platform, daily_features)
+    assert request.tags["dagster/asset_partition_range_start"] == "2018-04-01"
+    assert request.tags["dagster/asset_partition_range_end"] == "2018-04-30"
+
+
+def test_built_days_are_not_asked_for_again_until_their_rows_change(platform: Platform):
+    land(platform, 30)
+    build(platform)
+    assert isinstance(tick(platform, daily_features), dg.SkipReason)
+    land(platform, 30, content="b")
+    assert tick(platform, daily_features).tags["dagster/asset_partition_range_start"]
+
+
+def test_a_run_under_way_is_waited_for(platform: Platform):
+    land(platform, 30)
+    request = tick(platform, daily_features)
+    platform.instance.add_run(
+        dg.DagsterRun("build_days", tags=request.tags, status=dg.DagsterRunStatus.STARTED)
+    )
+    assert isinstance(tick(platform, daily_features), dg.SkipReason)
+
+
+def test_weeks_are_asked_for_one_at_a_time_and_in_order(platform: Platform):
+    land(platform, 45)
+    build(platform)
+    assert tick(platform, weekly_decision).partition_key == "2018-04-30"
+    decide(platform, date(2018, 4, 30), 1)
+    assert tick(platform, weekly_decision).partition_key == "2018-05-07"
+    decide(platform, date(2018, 5, 7), 2)
+    decide(platform, date(2018, 5, 14), 3)
+    assert isinstance(tick(platform, weekly_decision), dg.SkipReason)
+
+
+def test_a_week_waits_for_its_features(platform: Platform):
+    land(platform, 45)
+    assert isinstance(tick(platform, weekly_decision), dg.SkipReason)
+
+
+def test_a_failed_week_lets_the_next_one_be_asked_for(platform: Platform):
+    land(platform, 45)
+    build(platform)
+    request = tick(platform, weekly_decision)
+    platform.instance.add_run(
+        dg.DagsterRun(
+            "decide_week",
+            tags={**request.tags, "fraud_platform/failure": "data"},
+            status=dg.DagsterRunStatus.FAILURE,
+        )
+    )
+    assert tick(platform, weekly_decision).partition_key == "2018-05-07"
