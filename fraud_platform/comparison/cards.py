@@ -93,6 +93,10 @@ class RankedCards:
 class CardDays:
     """The cards of each day, found once for all models that scored the rows.
 
+    A compromised card weighs what the cluster of its first fraud of the day weighs, so that two
+    models that find it through different transactions still find the same; a genuine card weighs
+    what the cluster of its most suspicious transaction weighs, which put it on the list.
+
     Args:
         rows: the comparison's rows, by transaction_id.
         clusters: each row's cluster, shape (n,).
@@ -113,6 +117,8 @@ class CardDays:
         self._day, self._card = np.divmod(ordered[self._starts], len(customers))
         fraud = rows.is_fraud[self._order].astype(bool)
         self._compromised = np.logical_or.reduceat(fraud, self._starts)
+        frauds = np.flatnonzero(fraud)
+        self._first_fraud = self._order[frauds[np.diff(self._group[frauds], prepend=-1) > 0]]
         self._slot = np.full(len(customers), -1, dtype=np.int64)
         ever = np.unique(self._card[self._compromised])
         self._slots = len(ever) if cards_are_clusters else 0
@@ -131,7 +137,9 @@ class CardDays:
         highest = np.maximum.reduceat(scores, self._starts)
         at_highest = np.flatnonzero(scores == highest[self._group])
         is_first = np.diff(self._group[at_highest], prepend=-1) > 0
-        top = self._clusters[self._order[at_highest[is_first]]]
+        carrier = self._order[at_highest[is_first]]
+        carrier[self._compromised] = self._first_fraud
+        cluster = self._clusters[carrier]
         ranked = np.lexsort((self._card, -highest, self._day))
         left = np.zeros(len(self._slot), dtype=bool)
         days = []
@@ -139,5 +147,5 @@ class CardDays:
             listed = of_day if self._carry else of_day[~left[self._card[of_day]]]
             hit = self._compromised[listed]
             left[self._card[listed[:k][hit[:k]]]] = True
-            days.append(RankedDay(top[listed], hit, self._slot[self._card[listed]]))
+            days.append(RankedDay(cluster[listed], hit, self._slot[self._card[listed]]))
         return RankedCards(tuple(days), k, self._slots)

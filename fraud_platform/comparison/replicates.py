@@ -87,8 +87,8 @@ class WeightedMetrics:
         clusters: each row's cluster, integers from 0, shape (n,).
         config: k, review cost.
         cards_are_clusters: whether clusters are customers, so that a cluster drawn twice is two
-            cards. Otherwise a card weighs what the cluster of its most suspicious transaction
-            weighs, and cards found in the unweighted rows leave the days after.
+            cards. Otherwise a card weighs what one of its transactions' cluster weighs, and cards
+            found in the unweighted rows leave the days after (`CardDays`).
     """
 
     metrics: tuple[Metric, ...] = tuple(Metric)

@@ -86,7 +86,7 @@ def test_card_precision_of_customer_resamples_counts_each_copy_as_a_card(decimal
             assert values[i, r] == pytest.approx(expected, abs=1e-12)
 
 
-def test_card_precision_of_terminal_resamples_weighs_a_card_by_its_most_suspicious_terminal():
+def test_card_precision_of_terminal_resamples_weighs_a_card_by_its_fraud_or_its_suspicion():
     rows, models, clusters, engine, weights = weighted_setup(3, "terminal_id")
     values = engine(weights)[:, ORDER.index(Metric.CARD_PRECISION)]
     for i, model in enumerate(models):
@@ -96,13 +96,17 @@ def test_card_precision_of_terminal_resamples_weighs_a_card_by_its_most_suspicio
             for n in np.flatnonzero(rows.day == day):
                 customer = rows.customer_id[n]
                 if customer not in left:
-                    best, hit = cards.get(customer, (n, False))
-                    if model.probability[n] > model.probability[best]:
-                        best = n
-                    cards[customer] = (best, hit or rows.is_fraud[n])
-            ranked = sorted(cards, key=lambda c: (-model.probability[cards[c][0]], c))
-            left |= {c for c in ranked[: CONFIG.k] if cards[c][1]}
-            days.append([(clusters[cards[c][0]], cards[c][1]) for c in ranked])
+                    cards.setdefault(customer, []).append(n)
+            top = {c: max(at, key=lambda n: model.probability[n]) for c, at in cards.items()}
+            fraud = {c: next((n for n in at if rows.is_fraud[n]), None) for c, at in cards.items()}
+            ranked = sorted(cards, key=lambda c: (-model.probability[top[c]], c))
+            left |= {c for c in ranked[: CONFIG.k] if fraud[c] is not None}
+            days.append(
+                [
+                    (clusters[top[c] if fraud[c] is None else fraud[c]], fraud[c] is not None)
+                    for c in ranked
+                ]
+            )
         for r in range(weights.shape[1]):
             found = 0.0
             for ranked_day in days:
