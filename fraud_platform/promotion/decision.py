@@ -26,6 +26,7 @@ from fraud_platform.promotion.history import (
     champion_as_of,
     champion_before,
     previous_champion,
+    waiting_candidate,
 )
 
 if TYPE_CHECKING:
@@ -73,11 +74,13 @@ class PromotionDecision:
         row: the decision as a row of the history.
         is_new: whether the row has still to be appended; False where it stands already.
         alias_target: the champion once the row stands, None for no alias.
+        waiting: the version that then waits for a person's answer, None where nothing waits.
     """
 
     row: HistoryRow
     is_new: bool
     alias_target: str | None
+    waiting: str | None
 
     @property
     def action(self) -> Action:
@@ -321,4 +324,5 @@ def _next_sequence(history: History) -> int:
 
 
 def _decision(history: History, row: HistoryRow, is_new: bool) -> PromotionDecision:
-    return PromotionDecision(row, is_new, alias_target((*history, row) if is_new else history))
+    after = (*history, row) if is_new else history
+    return PromotionDecision(row, is_new, alias_target(after), waiting_candidate(after))

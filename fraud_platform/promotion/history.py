@@ -114,6 +114,15 @@ def alias_target(history: Sequence[HistoryRow]) -> str | None:
     return _after_last(history)
 
 
+def waiting_candidate(history: Sequence[HistoryRow]) -> str | None:
+    """Return the version that waits for a person's answer, None where nothing waits.
+
+    Only the newest decision can wait: a newer week, an answer or a rollback ends the wait.
+    """
+    last = max(history, key=_standing_order, default=None)
+    return last.model_version if last and last.action is Action.PENDING else None
+
+
 def champion_as_of(history: Sequence[HistoryRow], knowledge_date: date) -> str | None:
     """Return the champion that the history gives for a week, its own decisions included."""
     return _after_last([row for row in history if row.knowledge_date <= knowledge_date])

@@ -209,6 +209,15 @@ def test_in_approval_mode_a_winner_waits_for_a_person(platform):
     assert approved.row.report_id == waiting.row.report_id
 
 
+def test_a_candidate_waits_until_it_is_answered_or_a_newer_week_is_decided(platform):
+    platform.run(evidence(1, "1", None))
+    assert platform.run(evidence(2, "2", "1"), mode="approval").waiting == "2"
+    assert platform.run(evidence(1, "1", None)).waiting == "2"
+    assert platform.person(decline, WEEKS[1]).waiting is None
+    assert platform.run(evidence(3, "3", "1"), mode="approval").waiting == "3"
+    assert platform.run(evidence(4, "4", "1", Verdict.KEEP), mode="approval").waiting is None
+
+
 @pytest.mark.parametrize("mode", ["automatic", "approval"])
 @pytest.mark.parametrize(("answer", "champion"), [(approve, "2"), (decline, "1")])
 def test_a_week_run_again_keeps_a_persons_answer(platform, mode, answer, champion):
