@@ -14,7 +14,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _SMALLEST = 1e-9
-_RIDGE = 1e-3
+_RIDGE = 0.1
 _STEPS = 100
 
 
