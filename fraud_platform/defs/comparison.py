@@ -5,19 +5,24 @@ Not here: the comparison (`fraud_platform.comparison`), the rows' choice (`train
 """
 
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
 from fraud_platform.comparison.bootstrap import compare_models
 from fraud_platform.comparison.forest_plot import forest_plot
 from fraud_platform.comparison.inputs import ComparisonConfig, ComparisonRows
-from fraud_platform.comparison.report import ab_report_table, report_id_of
+from fraud_platform.comparison.report import (
+    ComparisonResult,
+    ab_report_table,
+    report_id_of,
+)
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.model_tables import AB_REPORT
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import ALL_DROPS, TEST_DAYS, WEEKS
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
-from fraud_platform.defs.tables import picture, table_spec, written
+from fraud_platform.defs.tables import picture, rounded, table_spec, written
 from fraud_platform.defs.weeks import contenders, read_evaluation_rows, scored
 from fraud_platform.faults import kill_point
 from fraud_platform.settings import load_settings
@@ -59,22 +64,30 @@ def ab_report(
         scored(models, champion, rows) if champion else None,
         ComparisonConfig.from_settings(load_settings()),
     )
-    report_id = report_id_of(
-        day, str(candidate.version), str(champion.version) if champion else None
-    )
+    against = str(champion.version) if champion else None
+    report_id = report_id_of(day, str(candidate.version), against)
     table, plot = ab_report_table(result, day, report_id), forest_plot(result)
     tables.replace_arrow(AB_REPORT, table, f"knowledge_date = '{day}'")
     kill_point("comparison.after_report")
     words = result.as_markdown()
     files = {"ab_report/report.md": words.encode(), "ab_report/forest_plot.png": plot}
     models.log_report(candidate.run_id, result.metrics(), files)
-    return dg.MaterializeResult(
-        asset_key=AB_REPORT.name,
-        metadata={
-            "verdict": str(result.verdict),
-            "report": dg.MetadataValue.md(words),
-            "forest_plot": picture(plot, "Paired differences"),
-            **written(tables, AB_REPORT, **{"dagster/row_count": table.num_rows}),
-            **{k: round(v, 4) for k, v in result.metrics().items() if "." in k and "z" not in k},
-        },
-    )
+    metadata = _metadata(result, words, plot)
+    size = written(tables, AB_REPORT, **{"dagster/row_count": table.num_rows})
+    return dg.MaterializeResult(asset_key=AB_REPORT.name, metadata={**metadata, **size})
+
+
+def _metadata(result: ComparisonResult, words: str, plot: bytes) -> dict[str, Any]:
+    """Return verdict, report, plot, and the figures that make a chart from week to week."""
+    figures = {
+        f"{role}_{metric}".replace(".", "_"): rounded(value)
+        for name, value in result.metrics().items()
+        for role, metric in [name.split(".", 1)]
+        if role in ("candidate", "champion")
+    }
+    return {
+        "verdict": str(result.verdict),
+        "report": dg.MetadataValue.md(words),
+        "forest_plot": picture(plot, "Paired differences"),
+        **figures,
+    }

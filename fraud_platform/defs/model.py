@@ -6,11 +6,14 @@ Not here: which rows, which estimator, which threshold (`fraud_platform.training
 """
 
 import tempfile
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
+from fraud_platform.adapters.model_registry import ModelVersion
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.contracts.training_tables import TRAINING_SET
@@ -27,6 +30,7 @@ from fraud_platform.defs.weeks import (
     read_training_rows,
 )
 from fraud_platform.settings import load_settings
+from fraud_platform.training.candidate import Candidate
 
 _LINEAGE = {
     name: [(TRANSACTION_FEATURES.name, name)]
@@ -95,8 +99,7 @@ def candidate_model(
 ) -> dg.MaterializeResult:
     """Train the candidate of a knowledge date and register it."""
     day, tables = date.fromisoformat(context.partition_key), lake.open()
-    rows = read_training_rows(tables, day)
-    candidate = fit(rows, load_settings(), lambda: spark.spark_session)
+    candidate = fit(read_training_rows(tables, day), load_settings(), lambda: spark.spark_session)
     with tempfile.TemporaryDirectory() as folder:
         candidate.save(Path(folder))
         files = candidate_artifacts(candidate)
@@ -111,12 +114,19 @@ def candidate_model(
         )
     return dg.MaterializeResult(
         data_version=dg.DataVersion(model.tags["content_sha256"]),
-        metadata={
-            "model_version": model.version,
-            "mlflow_run_id": model.run_id,
-            "threshold": rounded(candidate.threshold.value, 6),
-            "threshold_reason": candidate.threshold.reason,
-            **{name: rounded(value) for name, value in candidate.metrics.items()},
-            **{k[:-4]: picture(v, k) for k, v in files.items() if k.endswith(".png")},
-        },
+        metadata=_metadata(model, candidate, files),
     )
+
+
+def _metadata(
+    model: ModelVersion, candidate: Candidate, files: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """Return where the model is, its threshold and why, its figures and plots."""
+    return {
+        "model_version": model.version,
+        "mlflow_run_id": model.run_id,
+        "threshold": rounded(candidate.threshold.value, 6),
+        "threshold_reason": candidate.threshold.reason,
+        **{name: rounded(value) for name, value in candidate.metrics.items()},
+        **{k[:-4]: picture(v, k) for k, v in files.items() if k.endswith(".png")},
+    }

@@ -5,9 +5,11 @@ Not here: the decision (`fraud_platform.promotion`), writing it (`defs.decisions
 """
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import dagster as dg
 
+from fraud_platform.adapters.lake import Lake
 from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
 from fraud_platform.defs.decisions import carry_out, read_history
 from fraud_platform.defs.failures import stop_or_retry
@@ -15,7 +17,7 @@ from fraud_platform.defs.partitions import WEEKS
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
 from fraud_platform.defs.tables import small_table, table_spec, written
 from fraud_platform.defs.weeks import contenders, training_end
-from fraud_platform.promotion.decision import Guardrails, decide
+from fraud_platform.promotion.decision import Guardrails, PromotionDecision, decide
 from fraud_platform.promotion.evidence import evidence_from_report
 from fraud_platform.promotion.history import champion_periods
 from fraud_platform.settings import load_settings
@@ -56,9 +58,10 @@ def promotion(
     day = date.fromisoformat(context.partition_key)
     tables, models, settings = lake.open(), registry.open(), load_settings()
     candidate, champion = contenders(tables, models, day)
-    report = tables.read_arrow(AB_REPORT, filters=[("knowledge_date", "=", day)])
     evidence = evidence_from_report(
-        report, training_end(candidate), training_end(champion) if champion else None
+        tables.read_arrow(AB_REPORT, filters=[("knowledge_date", "=", day)]),
+        training_end(candidate),
+        training_end(champion) if champion else None,
     )
     decision = decide(
         read_history(tables),
@@ -69,17 +72,19 @@ def promotion(
         datetime.now(UTC),
     )
     carry_out(tables, models, decision)
+    return dg.MaterializeResult(asset_key="promotion", metadata=_metadata(tables, decision))
+
+
+def _metadata(lake: Lake, decision: PromotionDecision) -> dict[str, Any]:
+    """Return the decision, and who was champion from when to when."""
     periods = [
         {"version": p.version, "since": p.since, "until": p.until or "now", "report": p.report_id}
-        for p in champion_periods(read_history(tables))
+        for p in champion_periods(read_history(lake))
     ]
-    return dg.MaterializeResult(
-        asset_key="promotion",
-        metadata={
-            "action": str(decision.action),
-            "champion_version": int(decision.alias_target or 0),
-            "reason": decision.row.reason,
-            "champions": small_table(periods),
-            **written(tables, PROMOTION_HISTORY),
-        },
-    )
+    return {
+        "action": str(decision.action),
+        "champion_version": int(decision.alias_target or 0),
+        "reason": decision.row.reason,
+        "champions": small_table(periods),
+        **written(lake, PROMOTION_HISTORY),
+    }

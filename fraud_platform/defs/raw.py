@@ -71,38 +71,45 @@ def new_drops(
 ) -> dg.SensorResult:
     """Look at landing and ask for what is not in the raw zone, or not cleaned, yet."""
     landing, raw = open_zone(zones.landing_url, create=True), open_zone(zones.raw_url, create=True)
-    look = observe_landing(
-        landing, raw, context.cursor, time.time(), load_settings().drop_settle_seconds
-    )
+    settle_seconds = load_settings().drop_settle_seconds
+    look = observe_landing(landing, raw, context.cursor, time.time(), settle_seconds)
     for complaint in look.complaints:
         context.log.error(complaint.message)
     wanted = {arrival.drop: arrival.fingerprint for arrival in look.arrivals}
-    cleaned = _cleaned_contents(lake.open())
-    for drop, manifest in read_raw_manifests(raw).items():
-        if cleaned.get(drop) != manifest.sha256:
-            wanted.setdefault(drop, manifest.source_fingerprint)
-    requests = []
-    for drop, fingerprint in sorted(wanted.items()):
-        request = f"drop:{drop}:{fingerprint}"
-        attempt = next_attempt(context.instance, request)
-        if attempt is not None:
-            run_key = f"{request}#{attempt}"
-            tags = request_tags(request)
-            requests.append(dg.RunRequest(run_key=run_key, partition_key=drop, tags=tags))
+    requests = [
+        request
+        for drop, fingerprint in sorted((_uncleaned(raw, lake.open()) | wanted).items())
+        if (request := _request(context.instance, drop, fingerprint)) is not None
+    ]
     words = [c.message for c in look.complaints] + [f"{n} is settling" for n in look.waiting]
+    partitions = [r.partition_key for r in requests if r.partition_key]
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else dg.SkipReason("; ".join(words) or "no new drop"),
         cursor=look.cursor,
-        dynamic_partitions_requests=[
-            DROPS.build_add_request([r.partition_key for r in requests if r.partition_key])
-        ],
+        dynamic_partitions_requests=[DROPS.build_add_request(partitions)],
     )
 
 
-def _cleaned_contents(lake: Lake) -> dict[str, str]:
+def _request(instance: dg.DagsterInstance, drop: str, fingerprint: str) -> dg.RunRequest | None:
+    """Return the request for a drop's content, or None if it must not be asked again."""
+    request = f"drop:{drop}:{fingerprint}"
+    attempt = next_attempt(instance, request)
+    if attempt is None:
+        return None
+    tags = request_tags(request)
+    return dg.RunRequest(run_key=f"{request}#{attempt}", partition_key=drop, tags=tags)
+
+
+def _uncleaned(raw: Zone, lake: Lake) -> dict[str, str]:
+    """Return drops of the raw zone whose content the ledger does not know, with fingerprints."""
     rows = lake.read_arrow(CLEANING_LEDGER, columns=["drop", "content_sha256"]).to_pylist()
-    return {row["drop"]: row["content_sha256"] for row in rows}
+    cleaned = {row["drop"]: row["content_sha256"] for row in rows}
+    return {
+        drop: manifest.source_fingerprint
+        for drop, manifest in read_raw_manifests(raw).items()
+        if cleaned.get(drop) != manifest.sha256
+    }
 
 
 def _name_in_landing(landing: Zone, drop: str) -> str | None:
