@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,37 +33,40 @@ Ints = npt.NDArray[np.int64]
 
 
 class _CellFolder:
-    """Collects (cell, row, value) triples and folds them into one cells-by-clusters matrix."""
+    """Folds rows into cells, and stacks the cells into one cells-by-clusters matrix.
+
+    Each piece is summed at once, so that only one model's rows are in memory beside the result.
+    """
 
     def __init__(self, clusters: Ints) -> None:
-        self._clusters = clusters
-        self._cells: list[Ints] = []
-        self._rows: list[Ints] = []
-        self._values: list[Floats] = []
-        self.size = 0
+        self._clusters = clusters.astype(np.int32)
+        self._n_clusters = int(clusters.max()) + 1
+        self._pieces: list[Any] = []
+        self._size = 0
 
     def add(self, where: npt.NDArray[np.bool_], values: npt.ArrayLike = 1.0) -> slice:
         """Add one cell: the sum of the values of the rows where the mask holds."""
-        return self.add_many(np.flatnonzero(where), np.zeros(int(where.sum()), np.int64), 1, values)
+        rows = np.flatnonzero(where)
+        return self.add_many(rows, np.zeros(len(rows), np.int64), 1, values)
 
     def add_many(
         self, rows: npt.NDArray[np.intp], cells: Ints, n_cells: int, values: npt.ArrayLike = 1.0
     ) -> slice:
         """Add n_cells cells; `cells` says into which of them each of the rows goes."""
-        of_row = np.broadcast_to(np.asarray(values, dtype=np.float64), self._clusters.shape)
-        self._cells.append(cells + self.size)
-        self._rows.append(rows.astype(np.int64))
-        self._values.append(of_row[rows])
-        self.size += n_cells
-        return slice(self.size - n_cells, self.size)
-
-    def matrix(self, n_clusters: int):
-        """Return the cells-by-clusters matrix; the rows of a cell and cluster are summed."""
         from scipy.sparse import coo_array
 
-        rows = np.concatenate(self._rows)
-        at = (np.concatenate(self._cells), self._clusters[rows])
-        return coo_array((np.concatenate(self._values), at), shape=(self.size, n_clusters)).tocsr()
+        of_row = np.broadcast_to(np.asarray(values, dtype=np.float64), self._clusters.shape)
+        at = (cells.astype(np.int32), self._clusters[rows])
+        piece = coo_array((of_row[rows], at), shape=(n_cells, self._n_clusters))
+        self._pieces.append(piece.tocsr())
+        self._size += n_cells
+        return slice(self._size - n_cells, self._size)
+
+    def matrix(self) -> Any:
+        """Return the cells-by-clusters matrix."""
+        from scipy.sparse import vstack
+
+        return vstack(self._pieces, format="csr")
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class WeightedMetrics:
         self._frauds, self._genuine = folder.add(fraud), folder.add(~fraud)
         self._by_scenario = tuple(folder.add(rows.fraud_scenario == s) for s in SCENARIOS)
         self._models = tuple(_fold_model(folder, rows, model) for model in models)
-        self._matrix = folder.matrix(self.n_clusters)
+        self._matrix = folder.matrix()
         card_days = CardDays(rows, clusters, cards_are_clusters)
         self._cards: tuple[RankedCards, ...] = tuple(
             card_days.rank(model.probability, config.k) for model in models
