@@ -11,8 +11,11 @@ from fraud_platform.comparison import metrics
 from fraud_platform.comparison.inputs import ComparisonConfig, Metric
 from fraud_platform.comparison.replicates import WeightedMetrics
 from fraud_platform.comparison.resampling import (
+    degrees_of_freedom,
     draw_weights,
+    expanded_level,
     holm_adjusted,
+    leave_one_out,
     percentile_interval,
     replicate,
     two_sided_p_value,
@@ -200,3 +203,53 @@ def test_p_value_is_the_normal_tail_on_both_sides():
     assert two_sided_p_value(1.959963984540054) == pytest.approx(0.05, abs=1e-12)
     assert two_sided_p_value(-1.959963984540054) == pytest.approx(0.05, abs=1e-12)
     assert two_sided_p_value(float("inf")) == 0.0
+
+
+@pytest.mark.parametrize("cluster_column", ["customer_id", "terminal_id"])
+def test_a_cluster_left_out_equals_scikit_learn_without_its_rows(cluster_column):
+    rows, models, clusters, engine, _ = weighted_setup(6, cluster_column)
+    left_out = np.array([0, 3, engine.n_clusters - 1])
+    values = leave_one_out(engine, engine.n_clusters, left_out, cells=10**9)
+    for i, model in enumerate(models):
+        for n, cluster in enumerate(left_out):
+            kept = clusters != cluster
+            expected = average_precision_score(rows.is_fraud[kept], model.probability[kept])
+            assert values[i, 0, n] == pytest.approx(expected, abs=1e-12)
+
+
+def test_degrees_of_freedom_are_hand_worked():
+    alike = np.array([1.0, -1.0, 1.0, 1.0])
+    one_of_ten = np.array([10.0] + [0.0] * 9)
+    assert degrees_of_freedom(np.stack([alike, alike * 7])).tolist() == [12.0, 12.0]
+    assert degrees_of_freedom(one_of_ten) == 3.0
+    assert degrees_of_freedom(alike, clusters_for_each=2.5) == pytest.approx(30.0)
+    assert degrees_of_freedom(np.array([1.0, np.nan, 1.0])) == 6.0
+    assert np.isinf(degrees_of_freedom(np.zeros(5)))
+
+
+def test_satterthwaites_degrees_of_freedom_are_those_of_the_variance_of_normal_influences():
+    """A sum of n squares of N(0, s^2) has n degrees of freedom: twice squared mean by variance."""
+    influences = np.random.default_rng(8).normal(size=(400, 200))
+    assert np.median(degrees_of_freedom(influences)) == pytest.approx(200, rel=0.05)
+
+
+def test_the_expanded_level_gives_a_normal_interval_the_width_of_students():
+    level = expanded_level(0.95, [3.0, 10.0, np.inf])
+    half_widths = stats.norm.ppf((1 + level) / 2)
+    # Student's t table, two-sided 5 %.
+    assert half_widths == pytest.approx([3.182, 2.228, 1.960], abs=5e-4)
+
+
+def test_each_figure_may_have_a_level_of_its_own():
+    replicates = np.random.default_rng(9).normal(size=(2, 3, 500))
+    levels = np.array([[0.9, 0.95, 0.99], [0.5, 0.8, 0.999]])
+    low, high = percentile_interval(replicates, levels)
+    for i in range(2):
+        for j in range(3):
+            tail = (1 - levels[i, j]) / 2
+            ends = np.percentile(replicates[i, j], [100 * tail, 100 * (1 - tail)])
+            assert (low[i, j], high[i, j]) == pytest.approx(tuple(ends), abs=1e-12)
+
+
+def test_p_value_of_few_degrees_of_freedom_is_students():
+    assert two_sided_p_value(-3.182446305284263, 3.0) == pytest.approx(0.05, abs=1e-9)
