@@ -6,8 +6,8 @@ Not here: its parts (`inputs`, `clustered`, `gate`), its print and table (`repor
 Candidate, champion and baselines see the same resamples, so what the rows have in common cancels in
 the difference. Whole customers are drawn, because a customer's transactions share habits and frauds
 (scenario 3); and once more whole terminals (scenario 2). The wider interval is reported. It answers
-for the stronger of the two dependences; one for both at once (V_customer + V_terminal - V_row) would
-be some 2 to 19 % wider for average precision on the Handbook's drops.
+for the stronger of the two dependences; an interval for both at once, of variance V_customer +
+V_terminal - V_row, would be 2 to 19 % wider for average precision on the Handbook's drops.
 """
 
 from __future__ import annotations
