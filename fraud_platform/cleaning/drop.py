@@ -16,6 +16,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from fraud_platform.cleaning.duplicates import (
     find_common_ids,
@@ -23,16 +25,18 @@ from fraud_platform.cleaning.duplicates import (
     group_stored_ids,
     judge_suspects,
 )
+from fraud_platform.cleaning.ids import IDS_PER_GROUP, Ids, IdSet
 from fraud_platform.cleaning.lines import TextRange, split_text
-from fraud_platform.cleaning.parquet_files import WrittenFile
+from fraud_platform.cleaning.parquet_files import SUSPECT_DDL, WrittenFile
 from fraud_platform.cleaning.raw_text import RawText
 from fraud_platform.cleaning.tasks import (
     ID_GROUPS_SCHEMA,
+    ID_SETS_SCHEMA,
     MANIFEST_SCHEMA,
     Folders,
-    Ids,
     Task,
     clean_ranges,
+    scan_id_groups,
     scan_ids,
     write_judged,
 )
@@ -46,6 +50,8 @@ if TYPE_CHECKING:
     from fraud_platform.cleaning.earlier import EarlierRows
 
 RANGE_BYTES = 64 << 20
+MAX_ID_GROUPS = 4_000_000
+"""Above this many groups of ids (64 MB) a drop's ids are compared in Spark, not in this process."""
 MAX_SHARED_IDS = 1_000_000
 """Above this many shared ids every valid row is judged as a suspect: slower, of bounded memory."""
 
@@ -120,7 +126,8 @@ def clean_text(
         shared_ids, overlapping = _shared_ids(spark, files, ranges, earlier)
         _collect(spark, clean_ranges(files, ranges, folders, shared_ids), len(ranges), cleaned)
         if cleaned.suspects:
-            suspects = spark.read.parquet(*[file.url for file in cleaned.suspects])
+            urls = [file.url for file in cleaned.suspects]
+            suspects = spark.read.schema(SUSPECT_DDL).parquet(*urls)
             judged = judge_suspects(suspects, overlapping)
             _collect_judged(judged, write_judged(files, folders), cleaned)
         cleaned.counts["blank_lines"] += text.header.blank_lines
@@ -145,25 +152,42 @@ def _shared_ids(
 
     The second value is the rows of earlier drops that may share ids; None where none can.
     """
-    from pyspark.sql import functions as F
+    numbers = spark.range(0, len(ranges), 1, len(ranges))
+    scan = scan_ids(files, ranges, MAX_ID_GROUPS // len(ranges))
+    found = numbers.mapInArrow(scan, ID_SETS_SCHEMA).toArrow()
+    low, high = pc.min(found["low_group"]).as_py(), pc.max(found["high_group"]).as_py()
+    if low is None:
+        return np.empty(0, np.int64), None
+    overlapping = earlier.between(spark, low * IDS_PER_GROUP, (high + 1) * IDS_PER_GROUP - 1)
+    id_groups = numbers.mapInArrow(scan_id_groups(files, ranges), ID_GROUPS_SCHEMA)
+    shared = _repeated_ids(found, id_groups)
+    if shared is not None and overlapping is not None:
+        common = _named_ids(find_common_ids(id_groups, group_stored_ids(overlapping)))
+        shared = None if common is None else np.union1d(shared, common)
+    if shared is not None and len(shared) > MAX_SHARED_IDS:
+        shared = None
+    return shared, overlapping
 
-    id_groups = (
-        spark.range(0, len(ranges), 1, len(ranges))
-        .mapInArrow(scan_ids(files, ranges), ID_GROUPS_SCHEMA)
-        .persist()
-    )
-    try:
-        bounds = id_groups.agg(F.min("id_group"), F.max("id_group")).first()
-        if bounds is None or bounds[0] is None:
-            return np.empty(0, np.int64), None
-        overlapping = earlier.between(spark, bounds[0] * 64, bounds[1] * 64 + 63)
-        shared = find_repeated_ids(id_groups)
-        if overlapping is not None:
-            shared = shared.union(find_common_ids(id_groups, group_stored_ids(overlapping)))
-        found = shared.distinct().limit(MAX_SHARED_IDS + 1).toArrow().column(0).to_numpy()
-        return (None if len(found) > MAX_SHARED_IDS else np.sort(found)), overlapping
-    finally:
-        id_groups.unpersist()
+
+def _repeated_ids(found: pa.Table, id_groups: DataFrame) -> Ids | None:
+    """Return the ids that stand twice in the text: merged here where they fit, else in Spark."""
+    if found["groups"].null_count:
+        return _named_ids(find_repeated_ids(id_groups))
+    sets = [
+        IdSet(
+            np.frombuffer(row["groups"], np.int64),
+            np.frombuffer(row["bits"], np.uint64),
+            np.frombuffer(row["repeated"], np.int64),
+        )
+        for row in found.to_pylist()
+    ]
+    return IdSet.union(sets).repeated
+
+
+def _named_ids(ids: DataFrame) -> Ids | None:
+    """Collect ids, or return None where they are more than `MAX_SHARED_IDS`."""
+    collected = ids.distinct().limit(MAX_SHARED_IDS + 1).toArrow().column(0).to_numpy()
+    return None if len(collected) > MAX_SHARED_IDS else np.sort(collected)
 
 
 def _collect(spark: SparkSession, task: Task, tasks: int, cleaned: CleanedDrop) -> None:

@@ -14,6 +14,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from fraud_platform.cleaning.drop import CleanedDrop
+from fraud_platform.cleaning.parquet_files import CLEAN_DDL
 from fraud_platform.contracts.tables import TRANSACTIONS
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class EarlierRows:
                 and id_range_of(cleaned.drop, file.stats).meets(low, high)
             ]
             if urls:
-                rows = spark.read.parquet(*urls)
+                rows = spark.read.schema(CLEAN_DDL).parquet(*urls)
                 parts.append(rows.withColumn("drop", F.lit(cleaned.drop)))
         if not parts:
             return None

@@ -1,6 +1,7 @@
 """Labels that come with drops, and the hour from which each counts.
 
-Here: first landings, corrections and withdrawals of labels.
+Here: first landings (written by tasks, straight from the drop's files, as nothing has to be looked
+up), corrections and withdrawals (joined in Spark).
 Not here: labels from the `labels` topic, or their union (`fraud_platform.features`).
 
 A version of a label never changes: a correction adds the next version. It counts from the next
@@ -10,19 +11,33 @@ that the versions of a label begin in their order.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fraud_platform.cleaning.canonical import MICROS_PER_SECOND, SECONDS_PER_DAY
+from fraud_platform.cleaning.parquet_files import LabelFile, Seconds, WrittenFile
+from fraud_platform.cleaning.tasks import MANIFEST_SCHEMA, Task
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
+    from fraud_platform.adapters.files import ByteFiles
     from fraud_platform.adapters.lake import Lake
+    from fraud_platform.cleaning.drop import CleanedDrop
 
+_BATCH_ROWS = 1 << 16
+_HOUR_SECONDS = 3600
+_DELAY_SECONDS = LABEL_DELAY_DAYS * SECONDS_PER_DAY
+_READ = ["transaction_id", "tx_datetime", "is_fraud", "fraud_scenario"]
 _SOURCE = "drop"
 _KEPT = ["transaction_id", "is_fraud", "fraud_scenario", "known_at", "counts_from", "version"]
 
@@ -52,18 +67,87 @@ def write_labels(
     spark: SparkSession,
     lake: Lake,
     drops: Collection[str],
+    landed: CleanedDrop,
     clock: LabelClock,
     metadata: Mapping[str, Any],
 ) -> int:
     """Bring the labels of these drops up to date with their clean rows, in one commit.
 
+    Args:
+        drops: the drops whose rows changed, among them the one that landed.
+        landed: the files of that one, committed.
+        metadata: what the commit says about itself; `publication` starts the files' names.
+
     Returns:
         The version of the table `drop_labels`.
     """
+    lake.ensure(DROP_LABELS)
+    stored = lake.data_files(DROP_LABELS)["partition.drop"].to_pylist()
+    if list(drops) == [landed.drop] and landed.drop not in stored:
+        return _write_first_versions(spark, lake, landed, clock, metadata)
+    return _write_merged(spark, lake, sorted(drops), clock, metadata)
+
+
+def _write_first_versions(
+    spark: SparkSession,
+    lake: Lake,
+    landed: CleanedDrop,
+    clock: LabelClock,
+    metadata: Mapping[str, Any],
+) -> int:
+    table_url = lake.uri(DROP_LABELS)
+    folder = f"{table_url}/drop={landed.drop}"
+    urls = [file.url for file in landed.clean]
+    task = label_files(lake.files, urls, folder, metadata["publication"], clock)
+    written: list[WrittenFile] = []
+    if urls:
+        rows = spark.range(0, len(urls), 1, len(urls)).mapInArrow(task, MANIFEST_SCHEMA)
+        written = [WrittenFile(**json.loads(row.manifest)) for row in rows.collect()]
+    files = [file.in_table(table_url, landed.drop) for file in written]
+    return lake.commit_files(DROP_LABELS, files, "drop", [landed.drop], metadata)
+
+
+def label_files(
+    files: ByteFiles, urls: Sequence[str], folder: str, publication: str, clock: LabelClock
+) -> Task:
+    """Return the task that writes the first labels of files of clean rows, one for one."""
+
+    def label(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                output = LabelFile(files, folder, publication)
+                with output, files.open_input(urls[number]) as file:
+                    for rows in pq.ParquetFile(file).iter_batches(_BATCH_ROWS, columns=_READ):
+                        micros = rows["tx_datetime"].view(pa.int64()).to_numpy()
+                        known_at = micros // MICROS_PER_SECOND + _DELAY_SECONDS
+                        counts_from = first_counts_from(known_at, clock)
+                        output.write_first_versions(rows, known_at, counts_from, _SOURCE)
+                written = output.written()
+                manifests = [] if written is None else [json.dumps(asdict(written))]
+                yield pa.RecordBatch.from_arrays([pa.array(manifests, pa.string())], ["manifest"])
+
+    return label
+
+
+def first_counts_from(known_at: Seconds, clock: LabelClock) -> Seconds:
+    """Return the hour after `known_at`, or the next midnight where the stream has passed it."""
+    on_time = (known_at // _HOUR_SECONDS + 1) * _HOUR_SECONDS
+    if clock.stream_time is None or clock.next_midnight is None:
+        return on_time
+    is_late = on_time <= clock.stream_time.timestamp()
+    return np.where(is_late, int(clock.next_midnight.timestamp()), on_time)
+
+
+def _write_merged(
+    spark: SparkSession,
+    lake: Lake,
+    drops: Sequence[str],
+    clock: LabelClock,
+    metadata: Mapping[str, Any],
+) -> int:
     from pyspark.sql import functions as F
 
-    names = sorted(drops)
-    rows = lake.read(spark, TRANSACTIONS).where(F.col("drop").isin(names))
+    rows = lake.read(spark, TRANSACTIONS).where(F.col("drop").isin(*drops))
     landed = rows.select(
         "transaction_id",
         "is_fraud",
@@ -71,22 +155,11 @@ def write_labels(
         (F.col("tx_datetime") + F.expr(f"INTERVAL {LABEL_DELAY_DAYS} DAYS")).alias("known_at"),
         "drop",
     )
-    lake.ensure(DROP_LABELS)
-    stored = lake.data_files(DROP_LABELS)["partition.drop"].to_pylist()
-    if set(names) & set(stored):
-        known = lake.read(spark, DROP_LABELS).where(F.col("drop").isin(names))
-        labels = _merge(landed, known.select(*_KEPT), clock)
-    else:
-        labels = _first_versions(landed, clock)
-    labels = labels.withColumn("source", F.lit(_SOURCE)).select(*DROP_LABELS.column_names)
-    predicate = f"drop IN ({', '.join(repr(name) for name in names)})"
+    known = lake.read(spark, DROP_LABELS).where(F.col("drop").isin(*drops)).select(*_KEPT)
+    labels = _merge(landed, known, clock).withColumn("source", F.lit(_SOURCE))
+    predicate = f"drop IN ({', '.join(repr(drop) for drop in drops)})"
+    labels = labels.select(*DROP_LABELS.column_names)
     return lake.replace(DROP_LABELS, labels, predicate, metadata)
-
-
-def _first_versions(landed: DataFrame, clock: LabelClock) -> DataFrame:
-    from pyspark.sql import functions as F
-
-    return landed.withColumns({"counts_from": _counts_from(clock), "version": F.lit(1).cast("int")})
 
 
 def _on_time() -> Column:

@@ -17,16 +17,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fraud_platform.cleaning.canonical import MICROS_PER_SECOND, CleanRows
 from fraud_platform.cleaning.judge import REASONS
-from fraud_platform.contracts.tables import QUARANTINE, TRANSACTIONS
+from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, DataFile
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.files import ByteFiles
+
+Seconds = npt.NDArray[np.int64]
 
 ROWS_PER_GROUP = 1 << 19
 BYTES_PER_GROUP = 64 << 20
@@ -34,6 +37,7 @@ BYTES_PER_GROUP = 64 << 20
 _OF_FILE = ("drop",)
 _CLEAN_SCHEMA = pa.schema([f for f in TRANSACTIONS.arrow_schema if f.name not in _OF_FILE])
 _QUARANTINE_SCHEMA = pa.schema([f for f in QUARANTINE.arrow_schema if f.name not in _OF_FILE])
+_LABEL_SCHEMA = pa.schema([f for f in DROP_LABELS.arrow_schema if f.name not in _OF_FILE])
 SUSPECT_SCHEMA = pa.schema(
     [
         ("transaction_id", pa.int64()),
@@ -48,11 +52,23 @@ SUSPECT_SCHEMA = pa.schema(
 )
 """A valid row whose id stands more than once. `scenario` says whether it is a fraud as well."""
 
+SUSPECT_DDL = (
+    "transaction_id long, seconds long, customer_id long, terminal_id long, amount_cents long, "
+    "scenario int, repairs int, raw_line binary"
+)
+CLEAN_DDL = ", ".join(
+    f"{column.name} {column.type}" for column in TRANSACTIONS.columns if column.name not in _OF_FILE
+)
+
 _CLEAN_ENCODING: dict[str, Any] = {
     "use_dictionary": ["tx_date", "customer_id", "terminal_id", "fraud_scenario"],
     "column_encoding": dict.fromkeys(
         ["transaction_id", "tx_datetime", "amount_cents"], "DELTA_BINARY_PACKED"
     ),
+}
+_LABEL_ENCODING: dict[str, Any] = {
+    "use_dictionary": ["fraud_scenario", "source", "counts_from", "version"],
+    "column_encoding": dict.fromkeys(["transaction_id", "known_at"], "DELTA_BINARY_PACKED"),
 }
 _REASON_LISTS = [
     [reason.value for i, reason in enumerate(REASONS) if bits >> i & 1]
@@ -69,6 +85,11 @@ class WrittenFile:
     size_bytes: int
     rows: int
     stats: str
+
+    def in_table(self, table_url: str, drop: str) -> DataFile:
+        """Return the file as a commit to that table names it."""
+        path = self.url.removeprefix(f"{table_url}/")
+        return DataFile(path, self.size_bytes, self.rows, {"drop": drop}, self.stats)
 
 
 class RowFile:
@@ -238,6 +259,39 @@ class SuspectFile(RowFile):
             pa.array(raw_lines, pa.binary()),
         ]
         self.write(pa.RecordBatch.from_arrays(columns, schema=SUSPECT_SCHEMA))
+
+
+class LabelFile(RowFile):
+    """A file of the table `drop_labels`."""
+
+    def __init__(self, files: ByteFiles, folder: str, prefix: str) -> None:
+        super().__init__(files, folder, prefix, _LABEL_SCHEMA, _LABEL_ENCODING)
+
+    def write_first_versions(
+        self,
+        transactions: pa.RecordBatch,
+        known_at: Seconds,
+        counts_from: Seconds,
+        source: str,
+    ) -> None:
+        """Add the first labels of clean rows; times in seconds since 1970."""
+        if not transactions.num_rows:
+            return
+        moment = _LABEL_SCHEMA.field("known_at").type
+        columns = [
+            transactions["transaction_id"],
+            transactions["is_fraud"],
+            transactions["fraud_scenario"],
+            pa.array(known_at * MICROS_PER_SECOND).view(moment),
+            pa.repeat(source, transactions.num_rows),
+            pa.array(counts_from * MICROS_PER_SECOND).view(moment),
+            pa.array(np.ones(transactions.num_rows, np.int32)),
+        ]
+        bounds = pc.min_max(transactions["transaction_id"])
+        self.widen("transaction_id", bounds["min"].as_py(), bounds["max"].as_py())
+        for name, seconds in (("known_at", known_at), ("counts_from", counts_from)):
+            self.widen(name, _moment(seconds.min()), _moment(seconds.max()))
+        self.write(pa.RecordBatch.from_arrays(columns, schema=_LABEL_SCHEMA))
 
 
 def _moment(seconds: np.int64) -> str:

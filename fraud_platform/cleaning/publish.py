@@ -29,11 +29,11 @@ from fraud_platform.cleaning.ledger import (
     read_state,
     write_ledger,
 )
-from fraud_platform.cleaning.parquet_files import WrittenFile
+from fraud_platform.cleaning.parquet_files import CLEAN_DDL
 from fraud_platform.cleaning.raw_text import open_text, sha256_of
 from fraud_platform.cleaning.tasks import Folders
 from fraud_platform.contracts.reasons import Reason
-from fraud_platform.contracts.tables import QUARANTINE, TRANSACTIONS, DataFile, TableContract
+from fraud_platform.contracts.tables import QUARANTINE, TRANSACTIONS, TableContract
 from fraud_platform.errors import DropUnreadableError
 from fraud_platform.faults import kill_point
 
@@ -175,7 +175,7 @@ class _Publication:
         version = self._commit(TRANSACTIONS, changed)
         kill_point("cleaning.after_transactions")
         labelled = {*drops, *(self.state.unsettled & self._drops_with_rows())}
-        write_labels(self.spark, self.lake, labelled, clock, self.metadata)
+        write_labels(self.spark, self.lake, labelled, landed, clock, self.metadata)
         kill_point("cleaning.after_labels")
         mark = {"publication": self.name, "transactions_version": version}
         rows = [row | mark | {"status": PUBLISHED}]
@@ -233,7 +233,8 @@ class _Publication:
         stored = transactions.where(F.col("drop") == self.drop).select("transaction_id")
         if not landed.clean:
             return stored
-        new = self.spark.read.parquet(*[file.url for file in landed.clean])
+        urls = [file.url for file in landed.clean]
+        new = self.spark.read.schema(CLEAN_DDL).parquet(*urls)
         return stored.union(new.select("transaction_id"))
 
     def _clean_again(self, drop: str) -> CleanedDrop:
@@ -258,17 +259,12 @@ class _Publication:
 
     def _commit(self, table: TableContract, drops: Sequence[CleanedDrop]) -> int:
         files = [
-            _data_file(self.lake, table, cleaned.drop, file)
+            file.in_table(self.lake.uri(table), cleaned.drop)
             for cleaned in drops
             for file in (cleaned.clean if table is TRANSACTIONS else cleaned.quarantine)
         ]
         names = [cleaned.drop for cleaned in drops]
         return self.lake.commit_files(table, files, "drop", names, self.metadata)
-
-
-def _data_file(lake: Lake, table: TableContract, drop: str, file: WrittenFile) -> DataFile:
-    path = file.url.removeprefix(lake.uri(table) + "/")
-    return DataFile(path, file.size_bytes, file.rows, {"drop": drop}, file.stats)
 
 
 def _reason_to_hold(cleaned: CleanedDrop, max_quarantined_share: float) -> str | None:

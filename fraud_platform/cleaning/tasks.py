@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fraud_platform.cleaning.canonical import SECONDS_PER_DAY, CleanRows, parse_canonical, parse_ids
+from fraud_platform.cleaning.ids import Ids, IdSet
 from fraud_platform.cleaning.judge import REASONS, REPAIR_BITS, JudgedRow, judge_line
 from fraud_platform.cleaning.lines import LineBlock, LineTooLongError, TextRange, read_blocks
 from fraud_platform.cleaning.parquet_files import CleanFile, QuarantineFile, SuspectFile
@@ -27,13 +28,20 @@ from fraud_platform.cleaning.parquet_files import CleanFile, QuarantineFile, Sus
 if TYPE_CHECKING:
     from fraud_platform.adapters.files import ByteFiles
 
-Ids = npt.NDArray[np.int64]
 Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
+ID_SETS_SCHEMA = "low_group long, high_group long, groups binary, bits binary, repeated binary"
+"""An `IdSet`, one row a range: its arrays as bytes, null where they are too large to collect."""
 
 ID_GROUPS_SCHEMA = "id_group long, id_bits long"
 """64 neighbouring ids: `id >> 6`, and one bit for each id that is there."""
 
 MANIFEST_SCHEMA = "manifest string"
+
+_ID_SETS = pa.schema(
+    [("low_group", pa.int64()), ("high_group", pa.int64())]
+    + [(name, pa.binary()) for name in ("groups", "bits", "repeated")]
+)
 
 
 @dataclass(frozen=True)
@@ -46,20 +54,40 @@ class Folders:
     publication: str
 
 
-def scan_ids(files: ByteFiles, ranges: Sequence[TextRange]) -> Task:
-    """Return the task that yields the groups of ids in its ranges (`ID_GROUPS_SCHEMA`).
+def scan_ids(files: ByteFiles, ranges: Sequence[TextRange], max_groups: int) -> Task:
+    """Return the task that yields the set of ids in each of its ranges (`ID_SETS_SCHEMA`).
 
-    An id that stands twice stands in two of the rows. Ids of rows that prove bad are among them.
+    Ids of rows that prove bad are among them. A set of more than `max_groups` groups or repeated
+    ids comes without its contents.
     """
 
     def scan(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for part in _ranges_of(batches, ranges):
-            with files.open_input(part.url) as file:
-                try:
-                    for block in read_blocks(file, part):
-                        yield group_ids(_ids_of(block))
-                except LineTooLongError:
-                    pass  # Cleaning the same range reports it.
+            ids = IdSet.union([IdSet.of(ids) for ids in _blocks_of_ids(files, part)])
+            is_small = max(len(ids.groups), len(ids.repeated)) <= max_groups
+            low, high = (ids.groups.min(), ids.groups.max()) if len(ids.groups) else (None, None)
+            row: dict[str, Any] = {"low_group": low, "high_group": high}
+            for name, values in vars(ids).items():
+                row[name] = values.tobytes() if is_small else None
+            yield pa.RecordBatch.from_pylist([row], schema=_ID_SETS)
+
+    return scan
+
+
+def scan_id_groups(files: ByteFiles, ranges: Sequence[TextRange]) -> Task:
+    """Return the task that yields the groups of ids in its ranges (`ID_GROUPS_SCHEMA`).
+
+    An id that stands twice stands in two of the rows.
+    """
+
+    def scan(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for part in _ranges_of(batches, ranges):
+            for ids in _blocks_of_ids(files, part):
+                found = IdSet.of(ids)
+                again = IdSet.of(found.repeated)
+                for groups, bits in ((found.groups, found.bits), (again.groups, again.bits)):
+                    columns = [pa.array(groups), pa.array(bits.view(np.int64))]
+                    yield pa.RecordBatch.from_arrays(columns, names=["id_group", "id_bits"])
 
     return scan
 
@@ -100,25 +128,13 @@ def write_judged(files: ByteFiles, folders: Folders) -> Task:
     return write
 
 
-def group_ids(ids: Ids) -> pa.RecordBatch:
-    """Pack ids into groups; what repeats inside of `ids` stands once more, in rows of its own."""
-    if not (ids[1:] > ids[:-1]).all():
-        ids = np.sort(ids)
-    is_new = np.concatenate(([True], ids[1:] != ids[:-1]))[: len(ids)]
-    parts = [_packed(ids[is_new]), _packed(np.unique(ids[~is_new]))]
-    groups, bits = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return pa.RecordBatch.from_arrays(
-        [pa.array(groups), pa.array(bits)], names=["id_group", "id_bits"]
-    )
-
-
-def _packed(ids: Ids) -> tuple[Ids, Ids]:
-    if not len(ids):
-        return ids, ids
-    groups = ids >> 6
-    firsts = np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))
-    bits = np.bitwise_or.reduceat(np.uint64(1) << (ids & 63).astype(np.uint64), firsts)
-    return groups[firsts], bits.view(np.int64)
+def _blocks_of_ids(files: ByteFiles, part: TextRange) -> Iterator[Ids]:
+    with files.open_input(part.url) as file:
+        try:
+            for block in read_blocks(file, part):
+                yield _ids_of(block)
+        except LineTooLongError:
+            pass  # Cleaning the same range reports it.
 
 
 def _ranges_of(

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from fraud_platform.adapters.files import ByteFiles
 from fraud_platform.cleaning import lines as lines_module
 from fraud_platform.cleaning.canonical import parse_canonical
+from fraud_platform.cleaning.ids import IdSet, unpack
 from fraud_platform.cleaning.judge import judge_line
 from fraud_platform.cleaning.lines import LineBlock, TextRange, read_blocks, split_text
-from fraud_platform.cleaning.tasks import Folders, clean_ranges, group_ids, scan_ids
+from fraud_platform.cleaning.tasks import Folders, clean_ranges, scan_id_groups, scan_ids
 from fraud_platform_tests.oracles import cleaning as oracle
 from fraud_platform_tests.oracles import nasty_lines
 
@@ -182,34 +183,59 @@ def test_a_line_above_the_limit_is_reported_with_its_place(
     assert caught.value.args == (len(HEADER) + len(GOOD) + 1,)
 
 
-@MANY
-@given(
-    st.lists(
-        st.one_of(st.integers(0, 300), st.integers(0, 10**18 - 1), st.just(10**18 - 1)),
-        max_size=200,
-    )
+def repeated_of(values: list[int]) -> list[int]:
+    return sorted(value for value, count in Counter(values).items() if count > 1)
+
+
+ID_LISTS = st.lists(
+    st.one_of(st.integers(0, 300), st.integers(0, 10**18 - 1), st.just(10**18 - 1)), max_size=100
 )
-def test_groups_of_ids_hold_each_id_and_betray_each_repetition(ids: list[int]):
-    batch = group_ids(np.array(ids, np.int64))
-    found: Counter[int] = Counter()
-    for group, bits in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-        found.update(group * 64 + place for place in range(64) if bits >> place & 1)
-    expected = Counter(ids)
-    assert set(found) == set(expected)
-    assert {i for i, n in found.items() if n > 1} == {i for i, n in expected.items() if n > 1}
 
 
 @MANY
-@given(nasty_lines.texts(max_lines=30))
-def test_the_scan_sees_the_id_of_every_valid_row(tmp_path: Path, text: bytes):
+@given(st.lists(ID_LISTS, max_size=4))
+def test_id_sets_hold_each_id_once_and_name_each_repetition(lists: list[list[int]]):
+    sets = [IdSet.of(np.array(ids, np.int64)) for ids in lists]
+    for ids, found in zip(lists, sets, strict=True):
+        assert sorted(unpack(found.groups, found.bits).tolist()) == sorted(set(ids))
+        assert found.repeated.tolist() == repeated_of(ids)
+    union = IdSet.union(sets)
+    every = [value for ids in lists for value in ids]
+    assert sorted(unpack(union.groups, union.bits).tolist()) == sorted(set(every))
+    assert len(union) == len(set(every))
+    assert union.repeated.tolist() == repeated_of(every)
+
+
+@MANY
+@given(nasty_lines.texts(max_lines=30), st.sampled_from([1000, 1]))
+def test_the_scan_sees_the_id_of_every_valid_row(tmp_path: Path, text: bytes, max_groups: int):
     path = tmp_path / "text"
     path.write_bytes(text)
-    ranges = split_text(str(path), text.index(b"\n") + 1, len(text), 100)
+    ranges = split_text(str(path), text.index(b"\n") + 1, len(text), 400)
     numbers = pa.RecordBatch.from_arrays([pa.array(range(len(ranges)))], names=["id"])
+    expected = [row[0] for row in judged_by_oracle(text)[0]]
+    sets = []
+    for row in rows_of(scan_ids(ByteFiles(), ranges, max_groups)([numbers])):
+        if row["groups"] is not None:
+            sets.append(IdSet(*(np.frombuffer(row[n], t) for n, t in SET_TYPES.items())))
+        else:
+            assert max_groups == 1
+            assert row["low_group"] <= row["high_group"]
     seen: Counter[int] = Counter()
-    for batch in scan_ids(ByteFiles(), ranges)([numbers]):
-        for group, bits in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            seen.update(group * 64 + place for place in range(64) if bits >> place & 1)
-    expected = Counter(row[0] for row in judged_by_oracle(text)[0])
+    for row in rows_of(scan_id_groups(ByteFiles(), ranges)([numbers])):
+        seen.update(
+            unpack(np.array([row["id_group"]]), np.array([row["id_bits"]]).view("u8")).tolist()
+        )
     assert set(expected) <= set(seen)
-    assert {i for i, n in expected.items() if n > 1} <= {i for i, n in seen.items() if n > 1}
+    assert set(repeated_of(expected)) <= {value for value, count in seen.items() if count > 1}
+    if len(sets) == len(ranges):
+        union = IdSet.union(sets)
+        assert set(unpack(union.groups, union.bits).tolist()) == set(seen)
+        assert set(repeated_of(expected)) <= set(union.repeated.tolist())
+
+
+SET_TYPES = {"groups": np.int64, "bits": np.uint64, "repeated": np.int64}
+
+
+def rows_of(batches):
+    return [row for batch in batches for row in batch.to_pylist()]
