@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeVar
 
+import numpy as np
+
 from fraud_platform.features.expressions import Expression
 from fraud_platform.features.terms import (
     CustomerSince,
@@ -113,6 +115,13 @@ class Declaration:
     def terminal_terms(self) -> tuple[Expression, ...]:
         """All terms computed from a terminal's tiles, in a fixed order."""
         return (*self.terminal_sums, *self.label_terms("terminal"))
+
+    @cached_property
+    def terminal_dtype(self) -> type[np.integer]:
+        """The narrowest type that holds every terminal term: counts and hours fit in 32 bits."""
+        counts = {m.name for m in self.label_measures if m.value == "count"} | {"n_transactions"}
+        is_narrow = all(getattr(t, "measure", "n_fraud") in counts for t in self.terminal_terms)
+        return np.int32 if is_narrow else np.int64
 
     def label_terms(self, entity: Entity) -> tuple[LabelTerm, ...]:
         """Return the terms computed from an entity's label tiles, in a fixed order."""

@@ -1,8 +1,8 @@
 """Days of the lake: read what a range of days needs, write its tiles and features.
 
 Here: `materialize_days`, for one day or a backfill of many, and what it reports.
-Not here: the computation (`features.tiles`, `features.engine`), when days are due
-(`fraud_platform.clock`), Dagster assets (`defs`).
+Not here: the computation (`features.engine`), when days are due (`fraud_platform.clock`), Dagster
+assets (`defs`).
 """
 
 from __future__ import annotations
@@ -18,28 +18,31 @@ from fraud_platform.contracts.feature_tables import (
     TERMINAL_TILES,
     TRANSACTION_FEATURES,
 )
-from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, TableContract
+from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, DataFile, TableContract
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 from fraud_platform.errors import SchemaMismatchError
 from fraud_platform.faults import kill_point
 from fraud_platform.features.declaration import feature_signature
-from fraud_platform.features.engine import build_features
-from fraud_platform.features.tiles import (
+from fraud_platform.features.engine import (
     LABEL_LOOKBACK_DAYS,
-    build_customer_tiles,
-    build_label_tiles,
-    build_terminal_tiles,
+    DayInputs,
+    build_days,
+    count_tasks,
 )
+from fraud_platform.features.files import TableFolder
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from fraud_platform.adapters.lake import Lake
 
+WRITTEN_TABLES = (LABEL_TILES, TERMINAL_TILES, TRANSACTION_FEATURES, CUSTOMER_TILES)
+"""In the order of their commits."""
+
 
 @dataclass(frozen=True)
 class WrittenTable:
-    """One table's part of a run: rows in the days, version after the commit, seconds it took."""
+    """One table's part of a run: rows in the days, version after the commit, seconds of the run."""
 
     rows: int
     version: int
@@ -51,10 +54,9 @@ class DaysOutcome:
     """What `materialize_days` did.
 
     Attributes:
-        tables: by table name, in the order of writing.
+        tables: by table name, in the order of their commits.
         read_versions: versions of `transactions` and `drop_labels` that were read.
         signature: hash of the feature declaration.
-        frauds_known: fraud labels that began to count in these days.
     """
 
     first_day: date
@@ -62,11 +64,7 @@ class DaysOutcome:
     tables: dict[str, WrittenTable] = field(default_factory=dict)
     read_versions: dict[str, int] = field(default_factory=dict)
     signature: str = ""
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of all writes together."""
-        return sum(table.seconds for table in self.tables.values())
+    seconds: float = 0.0
 
 
 def materialize_days(
@@ -74,125 +72,126 @@ def materialize_days(
 ) -> DaysOutcome:
     """Build label tiles, terminal tiles, features and customer tiles of [first_day, last_day].
 
-    Each table's days are replaced in one commit. Later tables are made from earlier ones, and
-    every one from tables of days before or of these days, so a run that was killed is mended by
-    running it again. The 30 days before first_day must be built, where they hold transactions.
+    All files are written first and belong to nothing; then each table's days are replaced in one
+    commit. Everything is made from tables of days before and from clean tables, so a run that was
+    killed at any point is mended by running it again. The days before first_day, up to 37 of
+    them, must be built where they hold transactions.
 
     Raises:
         SchemaMismatchError: a stored table has other columns than the declaration gives now.
     """
-    outcome = DaysOutcome(first_day, last_day, signature=feature_signature())
-    for table in (TRANSACTIONS, DROP_LABELS):
-        lake.ensure(table)
-        outcome.read_versions[table.name] = lake.version(table) or 0
+    started = time.perf_counter()
     _check_stored_columns(lake)
-    inputs = _Inputs(spark, lake, outcome)
+    source = _Source(spark, lake, first_day, last_day)
+    folders = {t.name: TableFolder(lake.files, lake.uri(t)) for t in WRITTEN_TABLES}
+    written = build_days(source.inputs(), folders)
+    kill_point("features.files_written")
 
-    labels = inputs.labels()
-    labelled = inputs.transactions(_first_labelled_day(labels, first_day, last_day), last_day)
-    tiles = build_label_tiles(labelled, labels, first_day, last_day)
-    _write(lake, LABEL_TILES, tiles, outcome)
-
-    rows = inputs.transactions(first_day, last_day)
-    _write(lake, TERMINAL_TILES, build_terminal_tiles(rows, first_day, last_day), outcome)
-
-    features = build_features(
-        rows,
-        lake.read(spark, CUSTOMER_TILES),
-        lake.read(spark, TERMINAL_TILES),
-        lake.read(spark, LABEL_TILES),
-        first_day,
-        last_day,
-    )
-    _write(lake, TRANSACTION_FEATURES, features, outcome)
-
-    built = lake.read(spark, TRANSACTION_FEATURES)
-    _write(lake, CUSTOMER_TILES, build_customer_tiles(built, first_day, last_day), outcome)
-    return outcome
+    days = _days(first_day, last_day)
+    signature = feature_signature()
+    note = {"first_day": first_day, "last_day": last_day, "feature_signature": signature}
+    versions: dict[str, int] = {}
+    for table in WRITTEN_TABLES:
+        files = _files_of(written, table)
+        versions[table.name] = lake.commit_files(
+            table, files, table.partition_by[0], days, {**note, **source.read_versions}
+        )
+        kill_point(f"features.{table.name}_committed")
+    seconds = round(time.perf_counter() - started, 2)
+    tables = {
+        t.name: WrittenTable(sum(f.rows for f in _files_of(written, t)), versions[t.name], seconds)
+        for t in WRITTEN_TABLES
+    }
+    return DaysOutcome(first_day, last_day, tables, source.read_versions, signature, seconds)
 
 
-class _Inputs:
-    """The clean tables at the versions that the outcome names."""
+class _Source:
+    """The lake's tables as a range of days needs them, the clean ones at fixed versions."""
 
-    def __init__(self, spark: SparkSession, lake: Lake, outcome: DaysOutcome) -> None:
-        self._spark, self._lake, self._outcome = spark, lake, outcome
+    def __init__(self, spark: SparkSession, lake: Lake, first_day: date, last_day: date) -> None:
+        self._spark, self._lake = spark, lake
+        self._first_day, self._last_day = first_day, last_day
+        self.read_versions: dict[str, int] = {}
+        for table in (TRANSACTIONS, DROP_LABELS):
+            lake.ensure(table)
+            self.read_versions[table.name] = lake.version(table) or 0
 
-    def transactions(self, first_day: date, last_day: date) -> DataFrame:
-        """Return the clean transactions of some days."""
+    def inputs(self) -> DayInputs:
+        """Return the inputs, and the number of tasks that their size asks for."""
         from pyspark.sql import functions as F
 
-        return self._read(TRANSACTIONS).where(F.col("tx_date").between(first_day, last_day))
+        labels = self._labels()
+        labelled_from, label_count = self._entering(labels)
+        transactions = self._clean(TRANSACTIONS).where(
+            F.col("tx_date").between(labelled_from, self._last_day)
+        )
+        rows = transactions.where(F.col("tx_date") >= self._first_day).count()
+        return DayInputs(
+            self._first_day,
+            self._last_day,
+            transactions,
+            labels,
+            self._lake.read(self._spark, CUSTOMER_TILES),
+            self._lake.read(self._spark, TERMINAL_TILES),
+            self._lake.read(self._spark, LABEL_TILES),
+            count_tasks(rows, label_count + self._history_rows()),
+        )
 
-    def labels(self) -> DataFrame:
+    def _labels(self) -> DataFrame:
         """Return the labels that count from the days or from the lookback before them."""
         from pyspark.sql import functions as F
 
-        first = self._outcome.first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
-        last = self._outcome.last_day + timedelta(days=1)
-        return self._read(DROP_LABELS).where(
+        first = self._first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
+        last = self._last_day + timedelta(days=1)
+        return self._clean(DROP_LABELS).where(
             (F.col("counts_from") >= _midnight(first)) & (F.col("counts_from") < _midnight(last))
         )
 
-    def _read(self, table: TableContract) -> DataFrame:
-        return self._lake.read(self._spark, table, version=self._outcome.read_versions[table.name])
+    def _entering(self, labels: DataFrame) -> tuple[date, int]:
+        """Return the earliest day whose transactions get a label that counts from these days.
+
+        That is eight days back where all are on time, and as far as the lookback where some are
+        late. The second value is how many labels there are.
+        """
+        from pyspark.sql import functions as F
+
+        entering = labels.where(F.col("counts_from") >= _midnight(self._first_day))
+        earliest, count = entering.agg(F.to_date(F.min("known_at")), F.count("*")).collect()[0]
+        if earliest is None:
+            return self._first_day, 0
+        lookback = self._first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
+        labelled = max(earliest - timedelta(days=LABEL_DELAY_DAYS), lookback)
+        return min(labelled, self._first_day), count
+
+    def _history_rows(self) -> int:
+        """Return the tiles of the days before, from the tables' logs."""
+        first = self._first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
+        total = 0
+        for table in (CUSTOMER_TILES, TERMINAL_TILES, LABEL_TILES):
+            self._lake.ensure(table)
+            files = self._lake.data_files(table)
+            days = files[f"partition.{table.partition_by[0]}"].to_pylist()
+            for day, rows in zip(days, files["num_records"].to_pylist(), strict=True):
+                total += rows if first <= day < self._first_day else 0
+        return total
+
+    def _clean(self, table: TableContract) -> DataFrame:
+        version = self.read_versions[table.name]
+        return self._lake.read(self._spark, table, version=version)
 
 
-def _first_labelled_day(labels: DataFrame, first_day: date, last_day: date) -> date:
-    """Return the earliest day whose transactions get a label that counts from these days.
-
-    Eight days back where all are on time; as far as the lookback where some are late.
-    """
-    from pyspark.sql import functions as F
-
-    entering = labels.where(F.to_date("counts_from").between(first_day, last_day))
-    earliest = entering.agg(F.to_date(F.min("known_at"))).collect()[0][0]
-    if earliest is None:
-        return last_day
-    lookback = first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
-    return max(earliest - timedelta(days=LABEL_DELAY_DAYS), lookback)
+def _files_of(written: list[tuple[str, DataFile]], table: TableContract) -> list[DataFile]:
+    return [file for name, file in written if name == table.name]
 
 
-def _write(lake: Lake, table: TableContract, rows: DataFrame, outcome: DaysOutcome) -> None:
-    """Replace the days of a table, and note rows, version and seconds."""
-    started = time.perf_counter()
-    column = table.partition_by[0]
-    days = f"{column} >= '{outcome.first_day}' AND {column} <= '{outcome.last_day}'"
-    version = lake.replace(
-        table,
-        rows,
-        days,
-        {
-            "first_day": outcome.first_day,
-            "last_day": outcome.last_day,
-            "feature_signature": outcome.signature,
-        },
-    )
-    kill_point(f"features.{table.name}_written")
-    outcome.tables[table.name] = WrittenTable(
-        rows=_rows_of_days(lake, table, outcome),
-        version=version,
-        seconds=round(time.perf_counter() - started, 2),
-    )
-
-
-def _rows_of_days(lake: Lake, table: TableContract, outcome: DaysOutcome) -> int:
-    """Return the rows of the days from the table's log, without reading data."""
-    handle = lake.open(table)
-    assert handle is not None
-    column = table.partition_by[0]
-    actions = handle.get_add_actions(flatten=True)
-    days = actions.column(f"partition.{column}").to_pylist()
-    counts = actions.column("num_records").to_pylist()
-    return sum(
-        rows
-        for day, rows in zip(days, counts, strict=True)
-        if outcome.first_day <= day <= outcome.last_day
-    )
+def _days(first_day: date, last_day: date) -> list[str]:
+    count = (last_day - first_day).days + 1
+    return [(first_day + timedelta(days=n)).isoformat() for n in range(count)]
 
 
 def _check_stored_columns(lake: Lake) -> None:
     """Refuse to write days into tables that another declaration has made."""
-    for table in (LABEL_TILES, TERMINAL_TILES, TRANSACTION_FEATURES, CUSTOMER_TILES):
+    for table in WRITTEN_TABLES:
         handle = lake.open(table)
         stored = [] if handle is None else [field.name for field in handle.schema().fields]
         if stored and stored != table.column_names:

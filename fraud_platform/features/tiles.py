@@ -1,166 +1,70 @@
-"""Tiles by Spark: labels, terminals and customers, each summed by the hour.
+"""Label tiles by numpy, and tiles put together.
 
-Here: pure functions from DataFrames to DataFrames with the columns of `contracts.feature_tables`.
-Not here: features (`features.engine`), reading and writing the lake (`features.materialize`).
-
-A range of days gives the rows that its days give one by one.
+Here: from the labels of many entities to their tiles. A range of days gives the tiles that its
+days give one by one.
+Not here: the tiles of transactions (`features.terminals`, `features.customers`), windows over
+tiles (`features.windows`), the tables (`contracts.feature_tables`).
 """
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from fraud_platform.contracts.feature_tables import CUSTOMER_TILES, LABEL_TILES, TERMINAL_TILES
-from fraud_platform.contracts.time import TILE_SECONDS
+import numpy as np
+
 from fraud_platform.features.declarables import Declaration, LabelMeasure
-from fraud_platform.features.declaration import DECLARATION
-from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
-
-LABEL_LOOKBACK_DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
-"""Whole days before a day in which a transaction may lie whose label still changes a feature."""
+from fraud_platform.features.expressions import Array
+from fraud_platform.features.kernel import Labels, LabelTiles, Tiles
+from fraud_platform.features.ordering import group_starts, group_sums, sort_order
+from fraud_platform.features.windows import dense_ids
 
 
-def build_terminal_tiles(transactions: DataFrame, first_day: date, last_day: date) -> DataFrame:
-    """Return `terminal_tiles` of the days [first_day, last_day].
+def label_tiles(declaration: Declaration, entity: Array, labels: Labels) -> LabelTiles:
+    """Return the label tiles of labels, by entity, event hour and the hour they count from.
 
     Args:
-        transactions: columns tx_datetime, tx_date, terminal_id, amount_cents.
+        entity: each label's customer or terminal, int64 of shape (labels,).
     """
-    from pyspark.sql import functions as F
+    order = sort_order(*dense_ids(entity), labels.event_hour, labels.counts_from_hour)
+    keys = (entity[order], labels.event_hour[order], labels.counts_from_hour[order])
+    starts = group_starts(*keys)
+    scenario = labels.scenario[order]
+    values = _label_values(labels, order)
+    measures = {
+        m.name: group_sums(np.where(_is_counted(m, scenario), values[m.value], 0), starts)
+        for m in declaration.label_measures
+    }
+    entity, event_hour, counts_from = (key[starts] for key in keys)
+    return LabelTiles(entity, event_hour, counts_from, measures)
 
-    return (
-        transactions.where(F.col("tx_date").between(first_day, last_day))
-        .groupBy("terminal_id", _hour("tx_datetime").alias("tile_hour"))
-        .agg(F.count("*").alias("n_transactions"), F.sum("amount_cents").alias("amount_cents"))
-        .withColumn("tile_date", _date("tile_hour"))
-        .select(*TERMINAL_TILES.column_names)
+
+def join_tiles(a: Tiles, b: Tiles) -> Tiles:
+    """Return the tiles of both."""
+    return Tiles(
+        np.concatenate((a.entity, b.entity)),
+        np.concatenate((a.hour, b.hour)),
+        {name: np.concatenate((a.measures[name], b.measures[name])) for name in a.measures},
     )
 
 
-def build_customer_tiles(
-    features: DataFrame, first_day: date, last_day: date, declaration: Declaration = DECLARATION
-) -> DataFrame:
-    """Return `customer_tiles` of the days [first_day, last_day].
-
-    Args:
-        features: `transaction_features`, which hold the flags that tiles sum.
-    """
-    from pyspark.sql import functions as F
-
-    second = F.unix_seconds("tx_datetime")
-    return (
-        features.where(F.col("tx_date").between(first_day, last_day))
-        .groupBy("customer_id", "terminal_id", _hour("tx_datetime").alias("tile_hour"))
-        .agg(
-            F.count("*").alias("n_transactions"),
-            F.sum("amount_cents").alias("amount_cents"),
-            *(F.sum(flag.name).alias(flag.name) for flag in declaration.flags),
-            *(
-                F.max(second if m.flag is None else second * F.col(m.flag)).alias(m.name)
-                for m in declaration.last_times
-            ),
-        )
-        .withColumn("tile_date", _date("tile_hour"))
-        .select(*CUSTOMER_TILES.column_names)
+def join_label_tiles(a: LabelTiles, b: LabelTiles) -> LabelTiles:
+    """Return the label tiles of both, with the measures of `a`."""
+    return LabelTiles(
+        np.concatenate((a.entity, b.entity)),
+        np.concatenate((a.event_hour, b.event_hour)),
+        np.concatenate((a.counts_from_hour, b.counts_from_hour)),
+        {name: np.concatenate((a.measures[name], b.measures[name])) for name in a.measures},
     )
 
 
-def build_label_tiles(
-    transactions: DataFrame,
-    labels: DataFrame,
-    first_day: date,
-    last_day: date,
-    declaration: Declaration = DECLARATION,
-) -> DataFrame:
-    """Return `label_tiles` of the labels that count from an hour of [first_day, last_day].
-
-    Where a version above 1 enters, the version before it leaves in the same hour, as a row of
-    negative numbers. A label of a transaction older than every window is left out.
-
-    Args:
-        transactions: columns transaction_id, tx_datetime, tx_date, customer_id, terminal_id,
-            amount_cents, of the days from `LABEL_LOOKBACK_DAYS` before first_day on.
-        labels: columns transaction_id, is_fraud, fraud_scenario, counts_from, version, of the
-            same span.
-    """
-    from pyspark.sql import functions as F
-
-    labelled = _signed_labels(labels, first_day, last_day).join(
-        transactions.where(
-            F.col("tx_date").between(first_day - timedelta(days=LABEL_LOOKBACK_DAYS), last_day)
-        ).select(
-            "transaction_id",
-            "customer_id",
-            "terminal_id",
-            "amount_cents",
-            _hour("tx_datetime").alias("event_hour"),
-        ),
-        "transaction_id",
-    )
-    by_entity = [
-        labelled.groupBy(F.col(f"{entity}_id").alias("entity_id"), "event_hour", "counts_from_hour")
-        .agg(*(F.sum(_contribution(m)).alias(m.name) for m in declaration.label_measures))
-        .withColumn("entity", F.lit(entity))
-        for entity in ("customer", "terminal")
-    ]
-    return (
-        by_entity[0]
-        .unionByName(by_entity[1])
-        .withColumn("counts_from_date", _date("counts_from_hour"))
-        .select(*LABEL_TILES.column_names)
-    )
+def _label_values(labels: Labels, order: Array) -> Mapping[str, Array]:
+    """Return what each label adds to a measure, by the measure's kind of value."""
+    sign, cents = labels.sign[order], labels.amount_cents[order]
+    return {"count": sign, "cents": sign * cents, "squares": sign * ((cents + 50) // 100) ** 2}
 
 
-def _signed_labels(labels: DataFrame, first_day: date, last_day: date) -> DataFrame:
-    """Return the versions that enter in the days, and those that leave with a sign of -1."""
-    from pyspark.sql import functions as F
-
-    day = F.to_date("counts_from")
-    entering = labels.where(day.between(first_day, last_day)).select(
-        "transaction_id",
-        "fraud_scenario",
-        "version",
-        _hour("counts_from").alias("counts_from_hour"),
-        F.lit(1).cast("long").alias("sign"),
-    )
-    earlier = labels.select(
-        "transaction_id", (F.col("version") + 1).alias("version"), "fraud_scenario"
-    )
-    leaving = (
-        entering.where("version > 1")
-        .select("transaction_id", "version", "counts_from_hour")
-        .join(earlier, ["transaction_id", "version"])
-        .withColumn("sign", F.lit(-1).cast("long"))
-    )
-    return entering.unionByName(leaving).drop("version")
-
-
-def _contribution(measure: LabelMeasure) -> Column:
-    """Return what one signed label adds to a measure, as long."""
-    from pyspark.sql import functions as F
-
-    amount = F.col("amount_cents")
-    whole_units = F.expr("(amount_cents + 50) div 100")
-    value = {
-        "count": F.lit(1).cast("long"),
-        "cents": amount,
-        "squares": whole_units * whole_units,
-    }[measure.value]
-    counted = F.col("fraud_scenario").isin(sorted(measure.scenarios))
-    return F.when(counted, value * F.col("sign")).otherwise(F.lit(0).cast("long"))
-
-
-def _hour(timestamp: str) -> Column:
-    from pyspark.sql import functions as F
-
-    return F.expr(f"unix_seconds({timestamp}) div {TILE_SECONDS}")
-
-
-def _date(hour: str) -> Column:
-    from pyspark.sql import functions as F
-
-    return F.expr(f"date_from_unix_date(cast({hour} div 24 as int))")
+def _is_counted(measure: LabelMeasure, scenario: Array) -> Array:
+    is_counted = np.zeros(scenario.shape, dtype=bool)
+    for counted in sorted(measure.scenarios):
+        is_counted |= scenario == counted
+    return is_counted

@@ -16,6 +16,7 @@ import numpy as np
 
 from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_HOURS
 from fraud_platform.features.expressions import Array, Expression
+from fraud_platform.features.ordering import group_starts, group_sums, sort_order
 from fraud_platform.features.terms import (
     MAX_WINDOW_HOURS,
     LabelRun,
@@ -47,11 +48,6 @@ def hour_keys(entities: Array, hours: Array) -> Array:
     return (entities << HOUR_BITS) + hours
 
 
-def split_keys(keys: Array) -> tuple[Array, Array]:
-    """Return the entities and hours of keys."""
-    return keys >> HOUR_BITS, keys & _HOUR_MASK
-
-
 def prefix_sums(column: Array) -> Array:
     """Return the sums of the first 0, 1, .. n values, of shape (n + 1,).
 
@@ -60,18 +56,6 @@ def prefix_sums(column: Array) -> Array:
     sums = np.zeros(column.size + 1, dtype=np.int64)
     np.cumsum(column, out=sums[1:])
     return sums
-
-
-def merge_equal_keys(keys: Array, columns: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-    """Sum the columns of equal keys; return the sorted distinct keys and the sums."""
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    firsts = np.flatnonzero(np.diff(keys, prepend=-1))
-    if firsts.size == keys.size:
-        return keys, {name: column[order] for name, column in columns.items()}
-    return keys[firsts], {
-        name: np.add.reduceat(column[order], firsts) for name, column in columns.items()
-    }
 
 
 class HourlySums:
@@ -83,7 +67,11 @@ class HourlySums:
     """
 
     def __init__(self, entities: Array, hours: Array, columns: Mapping[str, Array]) -> None:
-        self.keys, self.columns = merge_equal_keys(hour_keys(entities, hours), columns)
+        order = sort_order(entities, hours)
+        keys = hour_keys(entities[order], hours[order])
+        starts = group_starts(keys)
+        self.keys = keys[starts]
+        self.columns = {n: group_sums(column[order], starts) for n, column in columns.items()}
         self.sums = {name: prefix_sums(column) for name, column in self.columns.items()}
 
     def position(self, entities: Array, hours: Array) -> Array:
@@ -189,9 +177,9 @@ class LabelHistory:
         )
         self._late_keys = np.sort(hour_keys(entities[is_late], event_hours[is_late]))
         if self._late_keys.size:
-            keys = hour_keys(entities, event_hours)
-            order = np.argsort(keys, kind="stable")
-            self._keys, self._counts_from = keys[order], counts_from[order]
+            order = sort_order(entities, event_hours)
+            self._keys = hour_keys(entities[order], event_hours[order])
+            self._counts_from = counts_from[order]
             self._columns = {name: column[order] for name, column in columns.items()}
 
     def terms(

@@ -13,14 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from hypothesis import strategies as st
 
+from fraud_platform.features.customers import features_of
 from fraud_platform.features.declarables import Declaration
 from fraud_platform.features.declaration import DECLARATION
-from fraud_platform.features.kernel import (
-    LabelTiles,
-    Tiles,
-    Transactions,
-    features_of,
-)
+from fraud_platform.features.kernel import LabelTiles, Tiles, Transactions
 from fraud_platform_tests.oracles.features import DELAY, HOUR, LabelVersion, Tx
 
 START_HOUR = 423_000 // 24 * 24
@@ -57,9 +53,7 @@ def worlds(draw: st.DrawFn, customers: int = 2, terminals: int = 2) -> World:
     """Draw a world of up to 40 transactions whose labels are on time, late, corrected, absent."""
     rows = draw(
         st.lists(
-            st.tuples(
-                _times, st.integers(0, customers - 1), st.integers(0, terminals - 1), _cents
-            ),
+            st.tuples(_times, st.integers(0, customers - 1), st.integers(0, terminals - 1), _cents),
             min_size=1,
             max_size=40,
         )
@@ -176,7 +170,7 @@ def kernel_features_by_day(world: World) -> Features:
     for day in sorted({t.hour // 24 for t in world.transactions}):
         rows = world.of_days(day * 24, day * 24 + 24)
         history = customer_tiles_of(done, flags, first_hour=(day - 30) * 24)
-        of_day, flags_of_day = run_kernel(world, rows, history)
+        of_day, flags_of_day = run_kernel(world, rows, history, done)
         features.update(of_day)
         flags.update(flags_of_day)
         done += rows
@@ -184,7 +178,7 @@ def kernel_features_by_day(world: World) -> Features:
 
 
 def run_kernel(
-    world: World, rows: Sequence[Tx], history: Tiles
+    world: World, rows: Sequence[Tx], history: Tiles, before: Sequence[Tx] = ()
 ) -> tuple[Features, dict[int, dict[str, int]]]:
     """Return features and flags of some rows by transaction id."""
     ids = longs(t.id for t in rows)
@@ -198,7 +192,7 @@ def run_kernel(
             longs(t.cents for t in rows),
         ),
         history,
-        terminal_tiles_of(world.transactions),
+        terminal_tiles_of(before),
         label_tiles_of(world, "customer"),
         label_tiles_of(world, "terminal"),
     )

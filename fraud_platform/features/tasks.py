@@ -1,0 +1,205 @@
+"""What Spark's tasks run: a pass over terminals, and a pass over customers.
+
+Here: functions for `mapInArrow`. A task gets the rows, tiles and labels of its entities, makes
+tiles and features with the kernel and writes them to Parquet files itself. What it hands back is
+rows with packed terms (the first pass) and one line of JSON that names its files (the second):
+features never cross from Python to the JVM, which is most of what they would cost.
+Not here: the arithmetic (`features.terminals`, `features.customers`), the Spark plan
+(`features.engine`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from fraud_platform.contracts.feature_tables import (
+    CUSTOMER_TILES,
+    LABEL_TILES,
+    TERMINAL_TILES,
+    TRANSACTION_FEATURES,
+)
+from fraud_platform.contracts.time import TILE_SECONDS
+from fraud_platform.features.customers import CustomerPass
+from fraud_platform.features.declarables import Declaration
+from fraud_platform.features.expressions import Array
+from fraud_platform.features.files import DayFiles, TableFolder, manifest_of
+from fraud_platform.features.kernel import (
+    FeatureBatch,
+    LabelTiles,
+    Tiles,
+    Transactions,
+)
+from fraud_platform.features.stacked import (
+    CUSTOMER_LABEL,
+    CUSTOMER_ROW,
+    LABEL,
+    LABEL_TILE,
+    LABEL_TILE_COLUMNS,
+    ROW,
+    TERMINAL_LABEL,
+    TERMINAL_ROW,
+    TILE,
+    Stacked,
+    labels_of,
+    stack_manifest,
+    stack_rows,
+)
+from fraud_platform.features.terminals import CHUNK_ROWS, TERMINAL_MEASURES, TerminalPass
+from fraud_platform.features.tiles import join_label_tiles, label_tiles
+
+Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+Layouts = Mapping[int, Sequence[str]]
+Folders = Mapping[str, TableFolder]
+
+MANIFEST_SCHEMA = "manifest string"
+_MICROSECONDS = 1_000_000
+
+
+def terminal_layouts(declaration: Declaration) -> Layouts:
+    """Return what v0, v1, .. are of each kind in the terminal pass."""
+    return {
+        ROW: TERMINAL_ROW,
+        TILE: ("tile_hour", *TERMINAL_MEASURES),
+        LABEL_TILE: (*LABEL_TILE_COLUMNS, *declaration.label_measures_of("terminal")),
+        LABEL: TERMINAL_LABEL,
+    }
+
+
+def customer_layouts(declaration: Declaration) -> Layouts:
+    """Return what v0, v1, .. are of each kind in the customer pass."""
+    return {
+        ROW: CUSTOMER_ROW,
+        TILE: ("terminal_id", "tile_hour", *declaration.customer_measures),
+        LABEL_TILE: (*LABEL_TILE_COLUMNS, *declaration.label_measures_of("customer")),
+        LABEL: CUSTOMER_LABEL,
+    }
+
+
+def terminal_task(declaration: Declaration, folders: Folders) -> Task:
+    """Return the task of the terminal pass; its rows have the schema `BETWEEN_PASSES`."""
+    return partial(_run_terminal_task, declaration=declaration, folders=folders)
+
+
+def customer_task(declaration: Declaration, folders: Folders) -> Task:
+    """Return the task of the customer pass; it yields `MANIFEST_SCHEMA`."""
+    return partial(_run_customer_task, declaration=declaration, folders=folders)
+
+
+def _run_terminal_task(
+    batches: Iterable[pa.RecordBatch], declaration: Declaration, folders: Folders
+) -> Iterator[pa.RecordBatch]:
+    part = Stacked(batches, terminal_layouts(declaration))
+    rows, labels, tiles = part.take(ROW), part.take(LABEL), part.take(TILE)
+    new_labels = label_tiles(declaration, labels["key"], labels_of(labels))
+    label_files = _write_label_tiles(folders, "terminal", new_labels)
+    work = TerminalPass(
+        declaration,
+        rows["key"],
+        rows["second"] // TILE_SECONDS,
+        rows["amount_cents"],
+        Tiles(tiles.pop("key"), tiles.pop("tile_hour"), tiles),
+        join_label_tiles(part.label_tiles(), new_labels),
+    )
+    tile_files = _write_terminal_tiles(folders, work.tiles)
+    for places, matrix in work.batches():
+        names = ("transaction_id", "key", "second", "amount_cents")
+        of_rows = [rows[name][places] for name in names]
+        yield stack_rows(ROW, rows["customer_id"][places], of_rows, matrix)
+    for start in range(0, labels["key"].size, CHUNK_ROWS):
+        piece = slice(start, start + CHUNK_ROWS)
+        of_labels = [labels[name][piece] for name in CUSTOMER_LABEL]
+        yield stack_rows(LABEL, labels["customer_id"][piece], of_labels)
+    yield stack_manifest(
+        manifest_of((LABEL_TILES.name, label_files), (TERMINAL_TILES.name, tile_files))
+    )
+
+
+def _run_customer_task(
+    batches: Iterable[pa.RecordBatch], declaration: Declaration, folders: Folders
+) -> Iterator[pa.RecordBatch]:
+    packed = (declaration.terminal_dtype, len(declaration.terminal_terms))
+    part = Stacked(batches, customer_layouts(declaration), packed)
+    rows, labels, tiles = part.take(ROW), part.take(LABEL), part.take(TILE)
+    new_labels = label_tiles(declaration, labels["key"], labels_of(labels))
+    label_files = _write_label_tiles(folders, "customer", new_labels)
+
+    transactions = Transactions(
+        rows["transaction_id"],
+        rows["key"],
+        rows["terminal_id"],
+        rows["second"],
+        rows["amount_cents"],
+    )
+    history = Tiles(
+        tiles.pop("key"), tiles.pop("tile_hour"), tiles, terminal=tiles.pop("terminal_id")
+    )
+    work = CustomerPass(
+        declaration,
+        transactions,
+        part.matrix,
+        history,
+        join_label_tiles(part.label_tiles(), new_labels),
+    )
+    feature_files = DayFiles(folders[TRANSACTION_FEATURES.name], TRANSACTION_FEATURES)
+    for day, feature_batches in work.by_day():
+        feature_files.write_day(day, (_columns(transactions, b) for b in feature_batches))
+    tile_files = _write_customer_tiles(folders, work.tiles)
+    own = manifest_of(
+        (LABEL_TILES.name, label_files),
+        (TRANSACTION_FEATURES.name, feature_files),
+        (CUSTOMER_TILES.name, tile_files),
+    )
+    yield pa.RecordBatch.from_arrays([pa.array([own, *part.manifests])], ["manifest"])
+
+
+def _write_label_tiles(folders: Folders, entity: str, tiles: LabelTiles) -> DayFiles:
+    files = DayFiles(folders[LABEL_TILES.name], LABEL_TILES, {"entity": entity})
+    files.write_hours(
+        tiles.counts_from_hour,
+        {
+            "entity_id": tiles.entity,
+            "event_hour": tiles.event_hour,
+            "counts_from_hour": tiles.counts_from_hour,
+            **tiles.measures,
+        },
+    )
+    return files
+
+
+def _write_terminal_tiles(folders: Folders, tiles: Tiles) -> DayFiles:
+    files = DayFiles(folders[TERMINAL_TILES.name], TERMINAL_TILES)
+    files.write_hours(
+        tiles.hour, {"terminal_id": tiles.entity, "tile_hour": tiles.hour, **tiles.measures}
+    )
+    return files
+
+
+def _write_customer_tiles(folders: Folders, tiles: Tiles) -> DayFiles:
+    files = DayFiles(folders[CUSTOMER_TILES.name], CUSTOMER_TILES)
+    files.write_hours(
+        tiles.hour,
+        {
+            "customer_id": tiles.entity,
+            "terminal_id": tiles.terminal,
+            "tile_hour": tiles.hour,
+            **tiles.measures,
+        },
+    )
+    return files
+
+
+def _columns(transactions: Transactions, batch: FeatureBatch) -> dict[str, Array]:
+    """Return the columns of `transaction_features`."""
+    return {
+        "transaction_id": transactions.transaction_id[batch.rows],
+        "tx_datetime": transactions.second[batch.rows] * _MICROSECONDS,
+        "customer_id": transactions.customer_id[batch.rows],
+        "terminal_id": transactions.terminal_id[batch.rows],
+        "amount_cents": transactions.amount_cents[batch.rows],
+        **{name: flag.astype(np.int32) for name, flag in batch.flags.items()},
+        **batch.features,
+    }

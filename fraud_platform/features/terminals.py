@@ -1,0 +1,100 @@
+"""A terminal's terms and tiles, for the transactions of many terminals at once.
+
+Here: the order of a terminal's transactions, its tiles, windows that end before the label delay.
+Not here: customers (`features.customers`), window arithmetic (`features.windows`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_HOURS
+from fraud_platform.features.declarables import Declaration
+from fraud_platform.features.expressions import Array
+from fraud_platform.features.kernel import LabelTiles, Terms, Tiles
+from fraud_platform.features.ordering import group_starts, group_sums, sort_order
+from fraud_platform.features.tiles import join_tiles
+from fraud_platform.features.windows import HourlySums, LabelHistory, dense_ids
+
+TERMINAL_MEASURES = ("n_transactions", "amount_cents")
+CHUNK_ROWS = 32_768
+
+
+class TerminalPass:
+    """Terminal terms of the transactions of many terminals, from tiles and one another.
+
+    Terms are constant through an hour and computed once for each hour of a terminal, however many
+    transactions it holds. The transactions may span any number of days; tiles must all lie before
+    the first of them.
+
+    Args:
+        declaration: what to compute.
+        terminal_id, hour, amount_cents: int64 of shape (rows,), in any order.
+        history: terminal tiles of the hours before.
+        labels: terminal label tiles.
+    """
+
+    def __init__(
+        self,
+        declaration: Declaration,
+        terminal_id: Array,
+        hour: Array,
+        amount_cents: Array,
+        history: Tiles,
+        labels: LabelTiles,
+    ) -> None:
+        self._declaration = declaration
+        of_rows, of_history, of_labels = dense_ids(terminal_id, history.entity, labels.entity)
+        self._order = sort_order(of_rows, hour)
+        starts = group_starts(of_rows[self._order], hour[self._order])
+        firsts = self._order[starts]
+        counts = np.diff(np.append(starts, hour.size))
+        cents = group_sums(amount_cents[self._order], starts)
+        measures = {"n_transactions": counts, "amount_cents": cents}
+        self.tiles = Tiles(terminal_id[firsts], hour[firsts], measures)
+        """The terminal tiles of the transactions, by terminal and hour."""
+        self._tile_of_row = np.repeat(np.arange(starts.size), counts)
+
+        own = Tiles(of_rows[firsts], hour[firsts], measures)
+        before = Tiles(of_history, history.hour, history.measures)
+        known = LabelHistory(of_labels, labels.event_hour, labels.counts_from_hour, labels.measures)
+        self._terms: Terms = {
+            **known.terms(own.entity, own.hour, declaration.label_terms("terminal")),
+            **self._sums(own, join_tiles(before, own)),
+        }
+
+    def batches(self) -> Iterator[tuple[Array, Array]]:
+        """Yield positions of transactions, and their terms.
+
+        Terms have the shape (rows, terms) and follow `declaration.terminal_terms`, of type
+        `declaration.terminal_dtype`.
+        """
+        wanted, dtype = self._declaration.terminal_terms, self._declaration.terminal_dtype
+        for start in range(0, self._order.size, CHUNK_ROWS):
+            tiles = self._tile_of_row[start : start + CHUNK_ROWS]
+            matrix = np.empty((tiles.size, len(wanted)), dtype)
+            for column, term in enumerate(wanted):
+                matrix[:, column] = self._terms[term][tiles]
+            yield self._order[start : start + CHUNK_ROWS], matrix
+
+    def matrix(self) -> Array:
+        """Return the terms of all transactions, in the order in which they came."""
+        width = len(self._declaration.terminal_terms)
+        matrix = np.empty((self._order.size, width), self._declaration.terminal_dtype)
+        for rows, terms in self.batches():
+            matrix[rows] = terms
+        return matrix
+
+    def _sums(self, own: Tiles, tiles: Tiles) -> Terms:
+        sums = HourlySums(tiles.entity, tiles.hour, tiles.measures)
+        end = own.hour - LABEL_DELAY_HOURS
+        ends = sums.position(own.entity, end)
+        values: Terms = {}
+        starts: dict[int, Array] = {}
+        for term in self._declaration.terminal_sums:
+            if term.days not in starts:
+                starts[term.days] = sums.position(own.entity, end - term.days * HOURS_PER_DAY)
+            values[term] = sums.between(term.measure, starts[term.days], ends)
+        return values
