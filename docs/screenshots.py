@@ -24,19 +24,51 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+LIMIT_MS = 60_000
 
 
-def shoot(page: Page, url: str, name: str, wait_for: str, clicks: tuple[str, ...] = ()) -> Path:
-    """Open a page, wait for a text on it, click what opens a picture, and keep it as PNG."""
+def settle(page: Page) -> None:
+    """Wait until the page has loaded what it shows."""
+    page.wait_for_load_state("networkidle", timeout=LIMIT_MS)
+    page.wait_for_timeout(2_000)
+
+
+def shoot_lineage(page: Page, root: str) -> None:
+    """Show the lineage with all groups open."""
+    page.goto(f"{root}/asset-groups")
+    page.get_by_text("promotion").first.wait_for(timeout=LIMIT_MS)
+    settle(page)
+    page.mouse.click(1_100, 850, button="right")
+    page.get_by_role("menuitem", name="Expand all groups").click()
+    settle(page)
+    save(page, "lineage")
+
+
+def shoot_markdown(page: Page, root: str, asset: str, key: str, name: str) -> None:
+    """Open an asset's page and the picture or report that hides behind [Show Markdown]."""
+    page.goto(f"{root}/assets/{asset}")
+    page.get_by_text("Latest materialization").first.wait_for(timeout=LIMIT_MS)
+    settle(page)
+    row = page.locator("tr", has_text=key).filter(has_text="Show Markdown").last
+    row.scroll_into_view_if_needed()
+    row.get_by_text("Show Markdown").click()
+    settle(page)
+    save(page, name)
+
+
+def shoot_page(page: Page, url: str, wait_for: str, name: str) -> None:
+    """Show a page as it opens."""
     page.goto(url)
-    page.get_by_text(wait_for).first.wait_for(timeout=60_000)
-    for text in clicks:
-        page.get_by_text(text).first.click()
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(1_500)
+    page.get_by_text(wait_for).first.wait_for(timeout=LIMIT_MS)
+    settle(page)
+    save(page, name)
+
+
+def save(page: Page, name: str) -> None:
+    """Keep what the page shows, and say where."""
     target = OUT / f"{name}.png"
     page.screenshot(path=str(target))
-    return target
+    print(target)
 
 
 def main() -> None:
@@ -47,16 +79,16 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page = browser.new_page(viewport={"width": 1_500, "height": 950})
         location = f"{root}/locations/fraud_platform.definitions"
-        for url, name, wait_for, clicks in (
-            (f"{root}/asset-groups", "lineage", "raw_drops", ()),
-            (f"{root}/assets/transactions", "transactions", "transactions", ()),
-            (f"{root}/assets/ab_report", "ab_report", "ab_report", ()),
-            (f"{location}/schedules/weekly_decision", "schedule", "weekly_decision", ()),
-            (f"{location}/sensors/new_drops", "sensor", "new_drops", ()),
-        ):
-            print(shoot(page, url, name, wait_for, clicks))
+        shoot_lineage(page, root)
+        shoot_page(page, f"{root}/assets/transactions", "Row count", "transactions_page")
+        shoot_markdown(page, root, "transactions", "profile", "transactions")
+        shoot_page(page, f"{root}/assets/ab_report", "Row count", "ab_report_page")
+        shoot_markdown(page, root, "ab_report", "report", "ab_report")
+        shoot_markdown(page, root, "ab_report", "forest_plot", "forest_plot")
+        shoot_page(page, f"{location}/schedules/weekly_decision", "Tick history", "schedule")
+        shoot_page(page, f"{location}/sensors/new_drops", "Cursor", "sensor")
         browser.close()
 
 

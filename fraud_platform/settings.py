@@ -99,7 +99,7 @@ class Settings(BaseSettings):
         default=2_000, ge=200, description="Resamples of the A/B test."
     )
     card_precision_margin: float = Field(
-        default=0.01, ge=0, description="Non-inferiority margin of card precision at 100."
+        default=0.02, ge=0, description="Non-inferiority margin of card precision at 100."
     )
     expected_loss_margin: float = Field(
         default=0.05, ge=0, description="Non-inferiority margin of expected loss, relative."

@@ -138,14 +138,17 @@ class ModelRegistry:
             aliases = dict(client.get_registered_model(MODEL_NAME).aliases)
             return int(aliases[name]) if name in aliases else None
 
-    def set_alias(self, name: str, version: int | None, tags: Mapping[str, str]) -> None:
-        """Point an alias at a version (or at none) and tag the version with who and why."""
+    def set_alias(self, name: str, version: int | None) -> None:
+        """Point an alias at a version, or at none."""
         with self._client() as client:
-            if version is None:
-                if self.alias(name) is not None:
-                    client.delete_registered_model_alias(MODEL_NAME, name)
-                return
-            client.set_registered_model_alias(MODEL_NAME, name, str(version))
+            if version is not None:
+                client.set_registered_model_alias(MODEL_NAME, name, str(version))
+            elif self.alias(name) is not None:
+                client.delete_registered_model_alias(MODEL_NAME, name)
+
+    def tag(self, version: int, tags: Mapping[str, str]) -> None:
+        """Tag a version with who decided what about it, and why."""
+        with self._client() as client:
             for key, value in tags.items():
                 client.set_model_version_tag(MODEL_NAME, str(version), key, value)
 

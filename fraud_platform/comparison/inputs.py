@@ -190,7 +190,7 @@ class ComparisonConfig:
     confidence_level: float = 0.95
     k: int = 100
     review_cost: float = 5.0
-    card_precision_margin: float = 0.01
+    card_precision_margin: float = 0.02
     expected_loss_margin: float = 0.05
     amount_rule_cents: int = 22_000
     min_defrauded_customers: int = 20

@@ -20,7 +20,7 @@ from fraud_platform.promotion.decision import PromotionDecision
 from fraud_platform.promotion.decision import approve as approve_candidate
 from fraud_platform.promotion.decision import decline as decline_candidate
 from fraud_platform.promotion.decision import rollback as restore_previous
-from fraud_platform.promotion.history import Action, History, history_from_table, history_table
+from fraud_platform.promotion.history import History, history_from_table, history_table
 from fraud_platform.settings import Settings
 
 _APPLICATION = "promotion_history"
@@ -45,16 +45,17 @@ def carry_out(lake: Lake, registry: ModelRegistry, decision: PromotionDecision) 
         if not lake.append_numbered(PROMOTION_HISTORY, rows, _APPLICATION, row.sequence):
             raise Outage(f"decision {row.sequence} was made by somebody else. Run again.")
         kill_point("promotion.after_history")
-    tags = {
-        "promotion.action": str(row.action),
-        "promotion.by": row.decided_by,
-        "promotion.reason": row.reason[:4_000],
-        "promotion.report": row.report_id or "",
-    }
-    champion = decision.alias_target
-    registry.set_alias(CHAMPION, int(champion) if champion else None, tags)
-    waiting = row.action is Action.PENDING
-    registry.set_alias(CHALLENGER, int(row.model_version) if waiting else None, tags)
+    registry.tag(
+        int(row.model_version),
+        {
+            "promotion.action": str(row.action),
+            "promotion.by": row.decided_by,
+            "promotion.reason": row.reason[:4_000],
+            "promotion.report": row.report_id or "",
+        },
+    )
+    for alias, version in ((CHAMPION, decision.alias_target), (CHALLENGER, decision.waiting)):
+        registry.set_alias(alias, int(version) if version else None)
 
 
 def approve(settings: Settings, knowledge_date: date, person: str, why: str) -> str:

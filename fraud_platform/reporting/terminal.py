@@ -104,20 +104,15 @@ def _print_comparisons(out: Console, report: list[dict[str, Any]]) -> None:
         }
         table.add_row(metric.replace("_", " "), *(cells.get(role, "-") for role in _ROLES))
     out.print(table)
-    verdicts = Table(title="Verdicts", title_justify="left")
-    for name in ("knowledge date", "candidate", "against", "verdict", "reason"):
-        verdicts.add_column(name)
+    out.print("\n[italic]Verdicts[/italic]")
     for day in sorted({row["knowledge_date"] for row in report}):
         row = next(r for r in report if r["knowledge_date"] == day)
         champion = row["champion_version"]
-        verdicts.add_row(
-            str(day),
-            f"{row['candidate_name']} {row['candidate_version']}",
-            f"{row['champion_name']} {champion}" if champion else "baselines",
-            row["verdict"].replace("_", " "),
-            row["verdict_reason"],
+        against = f"{row['champion_name']} {champion}" if champion else "the baselines"
+        out.print(
+            f"{day}  {row['candidate_name']} {row['candidate_version']} against {against}: "
+            f"[bold]{row['verdict'].replace('_', ' ')}[/bold]. {row['verdict_reason']}"
         )
-    out.print(verdicts)
 
 
 def _figure(row: dict[str, Any]) -> str:
@@ -130,7 +125,7 @@ def _figure(row: dict[str, Any]) -> str:
 
 def _history_table(history: list[dict[str, Any]]) -> Table:
     table = Table(title="Decisions about the champion", title_justify="left")
-    shown = ("knowledge_date", "action", "model_version", "champion_after", "decided_by", "reason")
+    shown = ("knowledge_date", "action", "model_version", "champion_after", "decided_by")
     for name in shown:
         table.add_column(name.replace("_", " "))
     for row in sorted(history, key=lambda r: r["sequence"]):
