@@ -32,7 +32,7 @@ def spark():
     session.stop()
 
 
-@pytest.fixture()
+@pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """An empty lake of the test's own."""
     return Lake(str(tmp_path / "lake"))
