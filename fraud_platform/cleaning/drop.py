@@ -27,8 +27,9 @@ from fraud_platform.cleaning.duplicates import (
 )
 from fraud_platform.cleaning.ids import IDS_PER_GROUP, Ids, IdSet
 from fraud_platform.cleaning.lines import TextRange, split_text
-from fraud_platform.cleaning.parquet_files import SUSPECT_DDL, WrittenFile
+from fraud_platform.cleaning.parquet_files import CLEAN_DDL, SUSPECT_DDL, WrittenFile
 from fraud_platform.cleaning.raw_text import RawText
+from fraud_platform.cleaning.stored import StoredFile, read_files
 from fraud_platform.cleaning.tasks import (
     ID_GROUPS_SCHEMA,
     ID_SETS_SCHEMA,
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from fraud_platform.adapters.files import ByteFiles
-    from fraud_platform.cleaning.earlier import EarlierRows
 
 RANGE_BYTES = 64 << 20
 MAX_ID_GROUPS = 4_000_000
@@ -109,12 +109,12 @@ def clean_text(
     drop: str,
     text: RawText,
     folders: Folders,
-    earlier: EarlierRows,
+    earlier: Sequence[StoredFile],
 ) -> CleanedDrop:
     """Clean a drop's text into files under `folders`.
 
     Args:
-        earlier: clean rows of the drops before this one.
+        earlier: files of clean rows of the drops before this one.
 
     Raises:
         DropUnreadableError: it holds no data row, or a line that is too long.
@@ -146,7 +146,10 @@ def discard(files: ByteFiles, cleaned: CleanedDrop) -> None:
 
 
 def _shared_ids(
-    spark: SparkSession, files: ByteFiles, ranges: Sequence[TextRange], earlier: EarlierRows
+    spark: SparkSession,
+    files: ByteFiles,
+    ranges: Sequence[TextRange],
+    earlier: Sequence[StoredFile],
 ) -> tuple[Ids | None, DataFrame | None]:
     """Return the ids that stand more than once (None: too many to name), and whose they are.
 
@@ -158,7 +161,9 @@ def _shared_ids(
     low, high = pc.min(found["low_group"]).as_py(), pc.max(found["high_group"]).as_py()
     if low is None:
         return np.empty(0, np.int64), None
-    overlapping = earlier.between(spark, low * IDS_PER_GROUP, (high + 1) * IDS_PER_GROUP - 1)
+    first, last = low * IDS_PER_GROUP, (high + 1) * IDS_PER_GROUP - 1
+    near = [file for file in earlier if file.meets(first, last)]
+    overlapping = read_files(spark, near, CLEAN_DDL)
     id_groups = numbers.mapInArrow(scan_id_groups(files, ranges), ID_GROUPS_SCHEMA)
     shared = _repeated_ids(found, id_groups)
     if shared is not None and overlapping is not None:

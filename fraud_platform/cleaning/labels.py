@@ -13,18 +13,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fraud_platform.cleaning.canonical import MICROS_PER_SECOND, SECONDS_PER_DAY
-from fraud_platform.cleaning.parquet_files import LabelFile, Seconds, WrittenFile
+from fraud_platform.cleaning.parquet_files import (
+    CLEAN_DDL,
+    LABEL_DDL,
+    LabelFile,
+    Seconds,
+    WrittenFile,
+)
+from fraud_platform.cleaning.stored import StoredFile, read_files, stored_files, waiting_file
 from fraud_platform.cleaning.tasks import MANIFEST_SCHEMA, Task
-from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
+from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, DataFile
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 
 if TYPE_CHECKING:
@@ -39,7 +48,6 @@ _HOUR_SECONDS = 3600
 _DELAY_SECONDS = LABEL_DELAY_DAYS * SECONDS_PER_DAY
 _READ = ["transaction_id", "tx_datetime", "is_fraud", "fraud_scenario"]
 _SOURCE = "drop"
-_KEPT = ["transaction_id", "is_fraud", "fraud_scenario", "known_at", "counts_from", "version"]
 
 
 @dataclass(frozen=True)
@@ -81,50 +89,60 @@ def write_labels(
     Returns:
         The version of the table `drop_labels`.
     """
-    lake.ensure(DROP_LABELS)
-    stored = lake.data_files(DROP_LABELS)["partition.drop"].to_pylist()
-    if list(drops) == [landed.drop] and landed.drop not in stored:
-        return _write_first_versions(spark, lake, landed, clock, metadata)
-    return _write_merged(spark, lake, sorted(drops), clock, metadata)
+    stored = stored_files(lake, DROP_LABELS)
+    if list(drops) == [landed.drop] and all(file.drop != landed.drop for file in stored):
+        written = _write_first_versions(spark, lake, landed, clock, metadata["publication"])
+    else:
+        known = [file for file in stored if file.drop in drops]
+        rows = [file for file in stored_files(lake, TRANSACTIONS) if file.drop in drops]
+        labels = _merge(spark, rows, known, clock)
+        written = _write_versions(lake, labels, metadata["publication"])
+    return lake.commit_files(DROP_LABELS, written, "drop", sorted(drops), metadata)
 
 
 def _write_first_versions(
-    spark: SparkSession,
-    lake: Lake,
-    landed: CleanedDrop,
-    clock: LabelClock,
-    metadata: Mapping[str, Any],
-) -> int:
+    spark: SparkSession, lake: Lake, landed: CleanedDrop, clock: LabelClock, publication: str
+) -> list[DataFile]:
+    rows = [waiting_file(landed.drop, file) for file in landed.clean]
+    task = label_files(lake.files, rows, lake.uri(DROP_LABELS), publication, clock)
+    numbers = spark.range(0, len(rows), 1, max(len(rows), 1))
+    return _in_table(lake, numbers.mapInArrow(task, MANIFEST_SCHEMA))
+
+
+def _write_versions(lake: Lake, labels: DataFrame | None, publication: str) -> list[DataFile]:
+    if labels is None:
+        return []
+    task = write_versions(lake.files, lake.uri(DROP_LABELS), publication)
+    return _in_table(lake, labels.mapInArrow(task, MANIFEST_SCHEMA))
+
+
+def _in_table(lake: Lake, manifests: DataFrame) -> list[DataFile]:
+    found = [json.loads(row.manifest) for row in manifests.collect()]
     table_url = lake.uri(DROP_LABELS)
-    folder = f"{table_url}/drop={landed.drop}"
-    urls = [file.url for file in landed.clean]
-    task = label_files(lake.files, urls, folder, metadata["publication"], clock)
-    written: list[WrittenFile] = []
-    if urls:
-        rows = spark.range(0, len(urls), 1, len(urls)).mapInArrow(task, MANIFEST_SCHEMA)
-        written = [WrittenFile(**json.loads(row.manifest)) for row in rows.collect()]
-    files = [file.in_table(table_url, landed.drop) for file in written]
-    return lake.commit_files(DROP_LABELS, files, "drop", [landed.drop], metadata)
+    return [WrittenFile(**one["file"]).in_table(table_url, one["drop"]) for one in found]
 
 
 def label_files(
-    files: ByteFiles, urls: Sequence[str], folder: str, publication: str, clock: LabelClock
+    files: ByteFiles,
+    landed: Sequence[StoredFile],
+    table_url: str,
+    publication: str,
+    clock: LabelClock,
 ) -> Task:
     """Return the task that writes the first labels of files of clean rows, one for one."""
 
     def label(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for number in batch.column(0).to_pylist():
-                output = LabelFile(files, folder, publication)
-                with output, files.open_input(urls[number]) as file:
+                drop, url = landed[number].drop, landed[number].url
+                output = LabelFile(files, f"{table_url}/drop={drop}", publication)
+                with output, files.open_input(url) as file:
                     for rows in pq.ParquetFile(file).iter_batches(_BATCH_ROWS, columns=_READ):
                         micros = rows["tx_datetime"].view(pa.int64()).to_numpy()
                         known_at = micros // MICROS_PER_SECOND + _DELAY_SECONDS
                         counts_from = first_counts_from(known_at, clock)
                         output.write_first_versions(rows, known_at, counts_from, _SOURCE)
-                written = output.written()
-                manifests = [] if written is None else [json.dumps(asdict(written))]
-                yield pa.RecordBatch.from_arrays([pa.array(manifests, pa.string())], ["manifest"])
+                yield from _manifests([(drop, output)])
 
     return label
 
@@ -138,28 +156,30 @@ def first_counts_from(known_at: Seconds, clock: LabelClock) -> Seconds:
     return np.where(is_late, int(clock.next_midnight.timestamp()), on_time)
 
 
-def _write_merged(
-    spark: SparkSession,
-    lake: Lake,
-    drops: Sequence[str],
-    clock: LabelClock,
-    metadata: Mapping[str, Any],
-) -> int:
-    from pyspark.sql import functions as F
+def write_versions(files: ByteFiles, table_url: str, publication: str) -> Task:
+    """Return the task that writes whole rows of `drop_labels`, a file a drop."""
 
-    rows = lake.read(spark, TRANSACTIONS).where(F.col("drop").isin(*drops))
-    landed = rows.select(
-        "transaction_id",
-        "is_fraud",
-        "fraud_scenario",
-        (F.col("tx_datetime") + F.expr(f"INTERVAL {LABEL_DELAY_DAYS} DAYS")).alias("known_at"),
-        "drop",
-    )
-    known = lake.read(spark, DROP_LABELS).where(F.col("drop").isin(*drops)).select(*_KEPT)
-    labels = _merge(landed, known, clock).withColumn("source", F.lit(_SOURCE))
-    predicate = f"drop IN ({', '.join(repr(drop) for drop in drops)})"
-    labels = labels.select(*DROP_LABELS.column_names)
-    return lake.replace(DROP_LABELS, labels, predicate, metadata)
+    def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        outputs: dict[str, LabelFile] = {}
+        with ExitStack() as stack:
+            for batch in batches:
+                drops = batch["drop"]
+                for drop in pc.unique(drops).to_pylist():
+                    if drop not in outputs:
+                        output = LabelFile(files, f"{table_url}/drop={drop}", publication)
+                        outputs[drop] = stack.enter_context(output)
+                    outputs[drop].write_versions(batch.filter(pc.equal(drops, drop)))
+        yield from _manifests(outputs.items())
+
+    return write
+
+
+def _manifests(outputs: Iterable[tuple[str, LabelFile]]) -> Iterator[pa.RecordBatch]:
+    for drop, output in outputs:
+        written = output.written()
+        if written is not None:
+            manifest = json.dumps({"drop": drop, "file": asdict(written)})
+            yield pa.RecordBatch.from_arrays([pa.array([manifest])], ["manifest"])
 
 
 def _on_time() -> Column:
@@ -180,28 +200,44 @@ def _counts_from(clock: LabelClock) -> Column:
     )
 
 
-def _merge(landed: DataFrame, known: DataFrame, clock: LabelClock) -> DataFrame:
+def _merge(
+    spark: SparkSession,
+    rows: Sequence[StoredFile],
+    stored: Sequence[StoredFile],
+    clock: LabelClock,
+) -> DataFrame | None:
     """Return known versions of the ids that are still there, and new versions where they differ."""
     from pyspark.sql import functions as F
 
-    content = ["is_fraud", "fraud_scenario", "known_at"]
-    latest = known.groupBy("transaction_id").agg(
+    transactions = read_files(spark, rows, CLEAN_DDL)
+    if transactions is None:
+        return None
+    delay = F.expr(f"INTERVAL {LABEL_DELAY_DAYS} DAYS")
+    landed = transactions.withColumn("known_at", F.col("tx_datetime") + delay)
+    versions = read_files(spark, stored, LABEL_DDL)
+    if versions is None:
+        versions = spark.createDataFrame([], f"{LABEL_DDL}, drop string")
+    content = F.struct("is_fraud", "fraud_scenario", "known_at")
+    latest = versions.groupBy("transaction_id").agg(
         F.max("version").alias("latest_version"),
         F.max("counts_from").alias("latest_from"),
-        F.max_by(F.struct(*content), "version").alias("latest"),
+        F.max_by(content, "version").alias("latest"),
     )
     compared = landed.join(latest, "transaction_id", "left")
     is_new = F.col("latest").isNull()
     corrected_from = [_on_time(), F.col("latest_from")]
     if clock.next_midnight is not None:
         corrected_from.append(F.lit(clock.next_midnight))
-    added = compared.where(is_new | (F.struct(*content) != F.col("latest"))).withColumns(
+    added = compared.where(is_new | (content != F.col("latest"))).withColumns(
         {
+            "source": F.lit(_SOURCE),
             "counts_from": F.when(is_new, _counts_from(clock)).otherwise(
                 F.greatest(*corrected_from)
             ),
             "version": (F.coalesce("latest_version", F.lit(0)) + 1).cast("int"),
         }
     )
-    kept = known.join(landed.select("transaction_id", "drop"), "transaction_id")
-    return kept.unionByName(added.select(*kept.columns))
+    owners = landed.select("transaction_id", "drop")
+    kept = versions.drop("drop").join(owners, "transaction_id")
+    columns = DROP_LABELS.column_names
+    return kept.select(columns).unionByName(added.select(columns))

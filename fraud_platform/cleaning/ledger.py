@@ -10,8 +10,7 @@ drop is unsettled, and its labels and its mark are written by whoever comes next
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,14 +18,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from fraud_platform.cleaning.drop import CleanedDrop
-from fraud_platform.cleaning.earlier import IdRange
+from fraud_platform.cleaning.stored import StoredFile, stored_files
 from fraud_platform.contracts.reasons import Reason, Repair
-from fraud_platform.contracts.tables import (
-    CLEANING_LEDGER,
-    QUARANTINE,
-    TRANSACTIONS,
-    TableContract,
-)
+from fraud_platform.contracts.tables import CLEANING_LEDGER, QUARANTINE, TRANSACTIONS
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.lake import Lake
@@ -60,58 +54,34 @@ class LakeState:
 
     Args:
         ledger: ledger rows by drop.
-        clean_ids: id range of every file of `transactions`.
-        quarantined_ids: id range of every file of `quarantine` that holds readable ids.
-        publications: names of the publications whose files a drop has, in both tables.
+        clean: files of `transactions`.
+        quarantine: files of `quarantine`.
     """
 
     ledger: Mapping[str, Mapping[str, Any]]
-    clean_ids: tuple[IdRange, ...]
-    quarantined_ids: tuple[IdRange, ...]
-    publications: Mapping[str, frozenset[str]]
+    clean: Sequence[StoredFile]
+    quarantine: Sequence[StoredFile]
 
     @property
     def unsettled(self) -> set[str]:
         """Drops with files that their ledger row does not mark."""
         return {
-            drop
-            for drop, names in self.publications.items()
-            if names != {self.ledger.get(drop, {}).get("publication")}
+            file.drop
+            for file in (*self.clean, *self.quarantine)
+            if file.publication != self.ledger.get(file.drop, {}).get("publication")
         }
+
+    @property
+    def drops_with_rows(self) -> set[str]:
+        """Drops that have rows in `transactions`, marked or not."""
+        return {file.drop for file in self.clean}
 
 
 def read_state(lake: Lake) -> LakeState:
-    """Read the ledger and the file statistics of the lake."""
+    """Read the ledger and the files of the lake."""
     rows = lake.read_arrow(CLEANING_LEDGER).to_pylist()
-    publications: dict[str, set[str]] = defaultdict(set)
-    clean_ids = _read_files(lake, TRANSACTIONS, publications)
-    quarantined_ids = _read_files(lake, QUARANTINE, publications)
-    return LakeState(
-        {row["drop"]: row for row in rows},
-        clean_ids,
-        quarantined_ids,
-        {drop: frozenset(names) for drop, names in publications.items()},
-    )
-
-
-def publication_of(path: str) -> str:
-    """Return the publication that a table's file is named by."""
-    return path.rsplit("/", 1)[-1].split("-", 1)[0]
-
-
-def _read_files(
-    lake: Lake, table: TableContract, publications: dict[str, set[str]]
-) -> tuple[IdRange, ...]:
-    lake.ensure(table)
-    files = lake.data_files(table)
-    ranges = []
-    for file in files.to_pylist():
-        drop = file["partition.drop"]
-        publications[drop].add(publication_of(file["path"]))
-        low, high = file.get("min.transaction_id"), file.get("max.transaction_id")
-        if low is not None and high is not None:
-            ranges.append(IdRange(drop, low, high))
-    return tuple(ranges)
+    ledger = {row["drop"]: row for row in rows}
+    return LakeState(ledger, stored_files(lake, TRANSACTIONS), stored_files(lake, QUARANTINE))
 
 
 def counts_of(cleaned: CleanedDrop) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -56,8 +56,9 @@ SUSPECT_DDL = (
     "transaction_id long, seconds long, customer_id long, terminal_id long, amount_cents long, "
     "scenario int, repairs int, raw_line binary"
 )
-CLEAN_DDL = ", ".join(
-    f"{column.name} {column.type}" for column in TRANSACTIONS.columns if column.name not in _OF_FILE
+CLEAN_DDL, LABEL_DDL = (
+    ", ".join(f"{c.name} {c.type}" for c in table.columns if c.name not in _OF_FILE)
+    for table in (TRANSACTIONS, DROP_LABELS)
 )
 
 _CLEAN_ENCODING: dict[str, Any] = {
@@ -120,7 +121,7 @@ class RowFile:
         self._stream: Any = None
         self._writer: pq.ParquetWriter | None = None
 
-    def __enter__(self) -> RowFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -287,12 +288,19 @@ class LabelFile(RowFile):
             pa.array(counts_from * MICROS_PER_SECOND).view(moment),
             pa.array(np.ones(transactions.num_rows, np.int32)),
         ]
-        bounds = pc.min_max(transactions["transaction_id"])
+        self.write_versions(pa.RecordBatch.from_arrays(columns, schema=_LABEL_SCHEMA))
+
+    def write_versions(self, labels: pa.RecordBatch) -> None:
+        """Add rows with the table's columns; others are left out."""
+        rows = labels.select(_LABEL_SCHEMA.names).cast(_LABEL_SCHEMA)
+        bounds = pc.min_max(rows["transaction_id"])
         self.widen("transaction_id", bounds["min"].as_py(), bounds["max"].as_py())
-        for name, seconds in (("known_at", known_at), ("counts_from", counts_from)):
-            self.widen(name, _moment(seconds.min()), _moment(seconds.max()))
-        self.write(pa.RecordBatch.from_arrays(columns, schema=_LABEL_SCHEMA))
+        for name in ("known_at", "counts_from"):
+            bounds = pc.min_max(rows[name].view(pa.int64()))
+            low, high = (bounds[end].as_py() // MICROS_PER_SECOND for end in ("min", "max"))
+            self.widen(name, _moment(low), _moment(high))
+        self.write(rows)
 
 
-def _moment(seconds: np.int64) -> str:
+def _moment(seconds: np.int64 | int) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -18,7 +18,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fraud_platform.cleaning.drop import CleanedDrop, clean_text, discard
-from fraud_platform.cleaning.earlier import EarlierRows, id_range_of
 from fraud_platform.cleaning.labels import LabelClock, write_labels
 from fraud_platform.cleaning.ledger import (
     HELD,
@@ -31,6 +30,7 @@ from fraud_platform.cleaning.ledger import (
 )
 from fraud_platform.cleaning.parquet_files import CLEAN_DDL
 from fraud_platform.cleaning.raw_text import open_text, sha256_of
+from fraud_platform.cleaning.stored import StoredFile, read_files, waiting_file
 from fraud_platform.cleaning.tasks import Folders
 from fraud_platform.contracts.reasons import Reason
 from fraud_platform.contracts.tables import QUARANTINE, TRANSACTIONS, TableContract
@@ -38,11 +38,12 @@ from fraud_platform.errors import DropUnreadableError
 from fraud_platform.faults import kill_point
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
     from fraud_platform.adapters.lake import Lake
 
 _OF_PUBLISHED = ("published_sha256", "published_path", "transactions_version")
+_QUARANTINE_DDL = "transaction_id long, reason string"
 _COPIES = [Reason.DUPLICATE_ID.value, Reason.CONFLICTING_DUPLICATE_ID.value]
 
 
@@ -138,13 +139,12 @@ class _Publication:
             f"{self.scratch}/suspects-{drop}",
             self.name,
         )
-        earlier = EarlierRows(
-            self.lake,
-            drop,
-            self.state.clean_ids,
-            replaced={cleaned.drop for cleaned in self.waiting},
-            waiting=list(self.waiting),
-        )
+        waiting = [
+            waiting_file(cleaned.drop, file) for cleaned in self.waiting for file in cleaned.clean
+        ]
+        replaced = {cleaned.drop for cleaned in self.waiting}
+        stored = [file for file in self.state.clean if file.drop not in replaced]
+        earlier = [file for file in (*stored, *waiting) if file.drop < drop]
         with open_text(files, raw_path, self.scratch) as text:
             cleaned = clean_text(self.spark, files, drop, text, folders, earlier)
         self.waiting.append(cleaned)
@@ -154,7 +154,7 @@ class _Publication:
         """Write the ledger's row; quarantine too, where no content of the drop is published."""
         before = self.state.ledger.get(self.drop, {})
         row |= {name: before.get(name) for name in _OF_PUBLISHED}
-        if row["published_sha256"] is None and self.drop not in self._drops_with_rows():
+        if row["published_sha256"] is None and self.drop not in self.state.drops_with_rows:
             self._commit(QUARANTINE, [landed])
             discard(self.lake.files, CleanedDrop(self.drop, clean=landed.clean))
         else:
@@ -174,7 +174,7 @@ class _Publication:
         kill_point("cleaning.after_quarantine")
         version = self._commit(TRANSACTIONS, changed)
         kill_point("cleaning.after_transactions")
-        labelled = {*drops, *(self.state.unsettled & self._drops_with_rows())}
+        labelled = {*drops, *(self.state.unsettled & self.state.drops_with_rows)}
         write_labels(self.spark, self.lake, labelled, landed, clock, self.metadata)
         kill_point("cleaning.after_labels")
         mark = {"publication": self.name, "transactions_version": version}
@@ -183,9 +183,6 @@ class _Publication:
         kill_point("cleaning.before_ledger")
         written, *_ = write_ledger(self.lake, rows, self.metadata)
         return DropOutcome(self.drop, PUBLISHED, written, tuple(drops[1:]))
-
-    def _drops_with_rows(self) -> set[str]:
-        return {part.drop for part in self.state.clean_ids}
 
     def _row_of_follower(self, cleaned: CleanedDrop) -> dict[str, Any]:
         """Return a rewritten drop's ledger row; a held replacement keeps its own counts."""
@@ -205,37 +202,24 @@ class _Publication:
         """Return those of the later drops that share ids with what this one holds or held."""
         from pyspark.sql import functions as F
 
-        own = [id_range_of(self.drop, file.stats) for file in landed.clean]
-        own += [part for part in self.state.clean_ids if part.drop == self.drop]
-        near = {
-            other.drop
-            for other in (*self.state.clean_ids, *self.state.quarantined_ids)
-            if other.drop in later and any(other.meets(part.low, part.high) for part in own)
-        }
-        if not near:
-            return set()
-        transactions = self.lake.read(self.spark, TRANSACTIONS)
-        copies = self.lake.read(self.spark, QUARANTINE).where(F.col("reason").isin(_COPIES))
-        candidates = [
-            table.where(F.col("drop").isin(sorted(near))).select("transaction_id", "drop")
-            for table in (transactions, copies)
+        own = [waiting_file(self.drop, file) for file in landed.clean]
+        own += [file for file in self.state.clean if file.drop == self.drop]
+        near = [
+            [file for file in files if file.drop in later and _meets_any(file, own)]
+            for files in (self.state.clean, self.state.quarantine)
         ]
-        shared = (
-            candidates[0]
-            .union(candidates[1])
-            .join(self._own_ids(landed, transactions), "transaction_id", "left_semi")
-        )
-        return {row.drop for row in shared.select("drop").distinct().collect()}
-
-    def _own_ids(self, landed: CleanedDrop, transactions: DataFrame) -> DataFrame:
-        from pyspark.sql import functions as F
-
-        stored = transactions.where(F.col("drop") == self.drop).select("transaction_id")
-        if not landed.clean:
-            return stored
-        urls = [file.url for file in landed.clean]
-        new = self.spark.read.schema(CLEAN_DDL).parquet(*urls)
-        return stored.union(new.select("transaction_id"))
+        own_rows = read_files(self.spark, own, CLEAN_DDL)
+        rows = read_files(self.spark, near[0], CLEAN_DDL)
+        copies = read_files(self.spark, near[1], _QUARANTINE_DDL)
+        if copies is not None:
+            copies = copies.where(F.col("reason").isin(_COPIES))
+        found: set[str] = set()
+        for others in (rows, copies):
+            if own_rows is not None and others is not None:
+                own_ids = own_rows.select("transaction_id")
+                shared = others.join(own_ids, "transaction_id", "left_semi")
+                found |= {row.drop for row in shared.select("drop").distinct().collect()}
+        return found
 
     def _clean_again(self, drop: str) -> CleanedDrop:
         """Clean a later published drop from its raw file.
@@ -265,6 +249,10 @@ class _Publication:
         ]
         names = [cleaned.drop for cleaned in drops]
         return self.lake.commit_files(table, files, "drop", names, self.metadata)
+
+
+def _meets_any(file: StoredFile, others: Sequence[StoredFile]) -> bool:
+    return any(file.meets(other.low, other.high) for other in others)
 
 
 def _reason_to_hold(cleaned: CleanedDrop, max_quarantined_share: float) -> str | None:
