@@ -131,7 +131,10 @@ def _flag_naively(spark: SparkSession, job: Job) -> DataFrame:
 
 
 def clean_with_duckdb(job: Job, threads: int, memory: str) -> Tables:
-    """Clean with DuckDB into two Parquet files; only rows of repeated ids meet a window."""
+    """Clean with DuckDB into two Parquet files; only rows of repeated ids meet a window.
+
+    It leaves out lines that are not UTF-8, which it cannot hold.
+    """
     import duckdb
 
     job.out.mkdir(parents=True)
@@ -155,7 +158,7 @@ CREATE TABLE parsed AS
 WITH fields AS (
     SELECT line, string_split(rtrim(line, chr(13)), ',') AS f
     FROM read_csv('{raw}', columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', escape = '',
-                  header = false, encoding = 'latin-1', max_line_size = 20000000,
+                  header = false, ignore_errors = true, max_line_size = 20000000,
                   auto_detect = false, new_line = '\n', strict_mode = false)
     WHERE trim(line) <> '' AND NOT starts_with(line, '#')
 ), typed AS (

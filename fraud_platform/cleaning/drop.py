@@ -18,16 +18,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from fraud_platform.cleaning.duplicates import (
+    SUSPECT_ORDER,
     find_common_ids,
     find_repeated_ids,
     group_stored_ids,
-    judge_suspects,
+    order_suspects,
 )
 from fraud_platform.cleaning.ids import IDS_PER_GROUP, Ids, IdSet
 from fraud_platform.cleaning.lines import TextRange, split_text
-from fraud_platform.cleaning.parquet_files import CLEAN_DDL, SUSPECT_DDL, WrittenFile
+from fraud_platform.cleaning.parquet_files import (
+    CLEAN_DDL,
+    SUSPECT_DDL,
+    SUSPECT_SCHEMA,
+    WrittenFile,
+)
 from fraud_platform.cleaning.raw_text import RawText
 from fraud_platform.cleaning.stored import StoredFile, read_files
 from fraud_platform.cleaning.tasks import (
@@ -52,6 +59,9 @@ if TYPE_CHECKING:
 RANGE_BYTES = 64 << 20
 MAX_ID_GROUPS = 4_000_000
 """Above this many groups of ids (64 MB) a drop's ids are compared in Spark, not in this process."""
+MAX_SUSPECT_BYTES = 32 << 20
+"""Above this size of their files, suspects are sorted by Spark, not in this process."""
+
 MAX_SHARED_IDS = 1_000_000
 """Above this many shared ids every valid row is judged as a suspect: slower, of bounded memory."""
 
@@ -126,10 +136,7 @@ def clean_text(
         shared_ids, overlapping = _shared_ids(spark, files, ranges, earlier)
         _collect(spark, clean_ranges(files, ranges, folders, shared_ids), len(ranges), cleaned)
         if cleaned.suspects:
-            urls = [file.url for file in cleaned.suspects]
-            suspects = spark.read.schema(SUSPECT_DDL).parquet(*urls)
-            judged = judge_suspects(suspects, overlapping)
-            _collect_judged(judged, write_judged(files, folders), cleaned)
+            _judge(spark, files, folders, overlapping, cleaned)
         cleaned.counts["blank_lines"] += text.header.blank_lines
         cleaned.counts["comment_lines"] += 1  # The header, in whatever form it came.
         _check(cleaned)
@@ -206,8 +213,28 @@ def _collect(spark: SparkSession, task: Task, tasks: int, cleaned: CleanedDrop) 
         )
 
 
-def _collect_judged(judged: DataFrame, task: Task, cleaned: CleanedDrop) -> None:
-    for row in judged.mapInArrow(task, MANIFEST_SCHEMA).collect():
+def _judge(
+    spark: SparkSession,
+    files: ByteFiles,
+    folders: Folders,
+    overlapping: DataFrame | None,
+    cleaned: CleanedDrop,
+) -> None:
+    """Judge the suspects: in this process where they are few and no earlier drop has a say."""
+    task = write_judged(files, folders)
+    is_small = sum(file.size_bytes for file in cleaned.suspects) <= MAX_SUSPECT_BYTES
+    if overlapping is None and is_small:
+        tables = []
+        for suspects in cleaned.suspects:
+            with files.open_input(suspects.url) as file:
+                tables.append(pq.read_table(file, schema=SUSPECT_SCHEMA))
+        ordered = pa.concat_tables(tables).sort_by([(name, "ascending") for name in SUSPECT_ORDER])
+        for batch in task(ordered.combine_chunks().to_batches()):
+            cleaned.add_manifest(batch["manifest"][0].as_py())
+        return
+    urls = [file.url for file in cleaned.suspects]
+    rows = spark.read.schema(SUSPECT_DDL).parquet(*urls)
+    for row in order_suspects(rows, overlapping).mapInArrow(task, MANIFEST_SCHEMA).collect():
         cleaned.add_manifest(row.manifest)
 
 

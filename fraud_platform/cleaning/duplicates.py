@@ -1,7 +1,7 @@
 """Ids that stand more than once: which they are, and which of their rows is kept.
 
-Here: DataFrames over groups of ids, over suspects, over the rows of earlier drops.
-Not here: reading ids from text (`tasks`).
+Here: DataFrames over groups of ids and the rows of earlier drops; the judge of sorted suspects.
+Not here: reading ids from text, writing what was judged (`tasks`).
 
 For an id, the kept row is that of the drop first by name, there the smallest by contents, and of
 equal contents the one with the smallest raw line. Every other valid row is a copy of it
@@ -12,6 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 from fraud_platform.cleaning.judge import REASON_BITS
 from fraud_platform.contracts.reasons import Reason
 
@@ -20,6 +24,11 @@ if TYPE_CHECKING:
 
 _CONTENTS = ["seconds", "customer_id", "terminal_id", "amount_cents", "scenario"]
 """The six contents: that a row is a fraud says the same as its scenario, in the same order."""
+
+SUSPECT_ORDER = ["transaction_id", *_CONTENTS, "raw_line"]
+_EARLIER = "earlier_"
+_DUPLICATE = REASON_BITS[Reason.DUPLICATE_ID]
+_CONFLICTING = REASON_BITS[Reason.CONFLICTING_DUPLICATE_ID]
 
 
 def group_stored_ids(transactions: DataFrame) -> DataFrame:
@@ -67,39 +76,58 @@ def find_common_ids(id_groups: DataFrame, stored_groups: DataFrame) -> DataFrame
     return _unpack(both.where("id_bits <> 0"))
 
 
-def judge_suspects(suspects: DataFrame, earlier: DataFrame | None) -> DataFrame:
-    """Return the suspects with `reason_bits`: 0 where the row is kept.
+def order_suspects(suspects: DataFrame, earlier: DataFrame | None) -> DataFrame:
+    """Return the suspects in the order that `SuspectJudge` needs, an id's rows in one partition.
 
     Args:
-        suspects: valid rows of one drop (`parquet_files.SUSPECT_SCHEMA`), all copies of an id.
-        earlier: clean rows of the drops before it that may share ids, with `drop`; or None.
+        suspects: valid rows of one drop (`parquet_files.SUSPECT_SCHEMA`).
+        earlier: clean rows of the drops before it that may share ids, with `drop`; or None. What
+            they hold of an id stands beside its suspects, in columns whose names begin `earlier_`.
     """
-    from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    contents = F.struct(*_CONTENTS)
-    copies = Window.partitionBy("transaction_id").orderBy(*_CONTENTS, "raw_line")
-    ranked = suspects.withColumns(
-        {
-            "copy": F.row_number().over(copies),
-            "kept": F.first(contents).over(copies),
-            "earlier": F.lit(None).cast("boolean"),
-        }
-    )
     if earlier is not None:
         stored = _kept_contents(earlier, suspects)
-        ranked = (
-            ranked.drop("earlier")
-            .join(stored, "transaction_id", "left")
-            .withColumn("kept", F.coalesce("earlier", "kept"))
-        )
-    is_kept = F.col("earlier").isNull() & (F.col("copy") == 1)
-    reason_bits = (
-        F.when(is_kept, 0)
-        .when(contents == F.col("kept"), REASON_BITS[Reason.DUPLICATE_ID])
-        .otherwise(REASON_BITS[Reason.CONFLICTING_DUPLICATE_ID])
-    )
-    return ranked.select(*suspects.columns, reason_bits.alias("reason_bits"))
+        columns = [F.col("earlier")[name].alias(_EARLIER + name) for name in _CONTENTS]
+        joined = suspects.join(stored, "transaction_id", "left")
+        suspects = joined.select(*suspects.columns, *columns)
+    return suspects.repartition("transaction_id").sortWithinPartitions(*SUSPECT_ORDER)
+
+
+class SuspectJudge:
+    """Decides suspects that come batch by batch, sorted by `SUSPECT_ORDER`."""
+
+    def __init__(self) -> None:
+        self._last_first: pa.RecordBatch | None = None
+
+    def judge(self, suspects: pa.RecordBatch) -> npt.NDArray[np.int64]:
+        """Return a reason's bit for each row, 0 where the row is kept.
+
+        An id's rows may go on in the next batch, so the first of them is remembered.
+        """
+        if not suspects.num_rows:
+            return np.empty(0, np.int64)
+        remembered = 0
+        if self._last_first is not None:
+            remembered = 1
+            suspects = pa.concat_batches([self._last_first, suspects])
+        ids = suspects["transaction_id"].to_numpy()
+        is_first = np.concatenate(([True], ids[1:] != ids[:-1]))
+        firsts = np.maximum.accumulate(np.where(is_first, np.arange(len(ids)), 0))
+        self._last_first = suspects.slice(int(firsts[-1]), 1)
+        is_equal = np.ones(len(ids), np.bool_)
+        has_earlier = np.zeros(len(ids), np.bool_)
+        for name in _CONTENTS:
+            values = suspects[name].to_numpy()
+            kept = values[firsts]
+            if _EARLIER + name in suspects.schema.names:
+                stored = suspects[_EARLIER + name]
+                has_earlier = stored.is_valid().to_numpy(zero_copy_only=False)
+                kept = np.where(has_earlier, stored.fill_null(0).to_numpy(), kept)
+            is_equal &= values == kept
+        bits = np.where(is_equal, _DUPLICATE, _CONFLICTING)
+        bits[is_first & ~has_earlier] = 0
+        return bits[remembered:]
 
 
 def _kept_contents(earlier: DataFrame, suspects: DataFrame) -> DataFrame:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fraud_platform.cleaning.canonical import SECONDS_PER_DAY, CleanRows, parse_canonical, parse_ids
+from fraud_platform.cleaning.duplicates import SuspectJudge
 from fraud_platform.cleaning.ids import Ids, IdSet
 from fraud_platform.cleaning.judge import REASONS, REPAIR_BITS, JudgedRow, judge_line
 from fraud_platform.cleaning.lines import LineBlock, LineTooLongError, TextRange, read_blocks
@@ -116,13 +117,13 @@ def clean_ranges(
 
 
 def write_judged(files: ByteFiles, folders: Folders) -> Task:
-    """Return the task that writes judged suspects: kept ones (`reason_bits` 0) and copies."""
+    """Return the task that judges sorted suspects, writes them and yields a manifest."""
 
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        output = _Output(files, folders)
+        output, judge = _Output(files, folders), SuspectJudge()
         with output:
             for batch in batches:
-                output.add_judged(batch)
+                output.add_judged(batch, judge.judge(batch))
         yield output.manifest()
 
     return write
@@ -201,10 +202,9 @@ class _Output:
         is_other[numbers] = False
         self._add_others(block, np.flatnonzero(is_other).tolist(), shared_ids)
 
-    def add_judged(self, batch: pa.RecordBatch) -> None:
-        """Put judged suspects where they belong."""
-        bits = batch["reason_bits"].to_numpy()
-        kept, copies = batch.filter(pa.array(bits == 0)), batch.filter(pa.array(bits != 0))
+    def add_judged(self, suspects: pa.RecordBatch, bits: npt.NDArray[np.int64]) -> None:
+        """Put suspects where they belong by their judged reasons."""
+        kept, copies = suspects.filter(pa.array(bits == 0)), suspects.filter(pa.array(bits != 0))
         seconds = kept["seconds"].to_numpy()
         rows = CleanRows(
             kept["transaction_id"].to_numpy(),
@@ -216,7 +216,7 @@ class _Output:
             kept["scenario"].to_numpy(),
         )
         self._write_clean(rows, kept["repairs"].to_numpy())
-        reasons = copies["reason_bits"].to_pylist()
+        reasons = bits[bits != 0].tolist()
         self._write_quarantine(reasons, copies["raw_line"], copies["transaction_id"])
 
     def _add_others(self, block: LineBlock, numbers: list[int], shared_ids: Ids | None) -> None:

@@ -296,9 +296,10 @@ def test_more_shared_ids_than_can_be_named_are_judged_all_the_same(
     assert_equals_oracle(lake, oracle.clean_drops(drops))
 
 
-def test_more_ids_than_fit_in_one_process_are_compared_in_spark(
-    publish: Publish, lake: Lake, monkeypatch: pytest.MonkeyPatch
+def test_more_rows_than_fit_in_one_process_are_compared_and_judged_in_spark(
+    publish: Publish, lake: Lake, spark, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(drop_module, "MAX_SUSPECT_BYTES", 0)
     monkeypatch.setattr(drop_module, "MAX_ID_GROUPS", 0)
     monkeypatch.setattr(drop_module, "RANGE_BYTES", 1000)
     content = text(*[row(n * n % 97, n % 3 + 1) for n in range(200)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ from hypothesis import strategies as st
 from fraud_platform.adapters.files import ByteFiles
 from fraud_platform.cleaning import lines as lines_module
 from fraud_platform.cleaning.canonical import parse_canonical
+from fraud_platform.cleaning.duplicates import SuspectJudge
 from fraud_platform.cleaning.ids import IdSet, unpack
-from fraud_platform.cleaning.judge import judge_line
+from fraud_platform.cleaning.judge import REASON_BITS, judge_line
 from fraud_platform.cleaning.lines import LineBlock, TextRange, read_blocks, split_text
 from fraud_platform.cleaning.tasks import Folders, clean_ranges, scan_id_groups, scan_ids
+from fraud_platform.contracts.reasons import Reason
 from fraud_platform_tests.oracles import cleaning as oracle
 from fraud_platform_tests.oracles import nasty_lines
 
@@ -239,3 +242,40 @@ SET_TYPES = {"groups": np.int64, "bits": np.uint64, "repeated": np.int64}
 
 def rows_of(batches):
     return [row for batch in batches for row in batch.to_pylist()]
+
+
+@MANY
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from([None, 0, 1])), max_size=30
+    ),
+    st.lists(st.integers(0, 30), max_size=4),
+)
+def test_suspects_are_judged_alike_however_they_are_cut_into_batches(rows, cuts):
+    by_id = {key: earlier for key, _, earlier in rows}
+    rows = sorted((key, cents) for key, cents, _ in rows)
+    expected, kept = [], {}
+    for key, cents in rows:
+        is_kept = key not in kept and by_id[key] is None
+        reference = kept.setdefault(key, cents if by_id[key] is None else by_id[key])
+        reason = Reason.DUPLICATE_ID if cents == reference else Reason.CONFLICTING_DUPLICATE_ID
+        expected.append(0 if is_kept else REASON_BITS[reason])
+    zeros = [0] * len(rows)
+    columns = dict.fromkeys(["seconds", "customer_id", "terminal_id", "scenario"], zeros)
+    columns = {
+        "transaction_id": [key for key, _ in rows],
+        "amount_cents": [c for _, c in rows],
+    } | columns
+    stored = [by_id[key] for key, _ in rows]
+    for name in ("seconds", "customer_id", "terminal_id", "scenario"):
+        columns[f"earlier_{name}"] = [None if value is None else 0 for value in stored]
+    columns["earlier_amount_cents"] = stored
+    schema = pa.schema([(name, pa.int64()) for name in columns])
+    table = pa.RecordBatch.from_pydict(columns, schema=schema)
+    judge, places = SuspectJudge(), sorted({0, *cuts, len(rows)})
+    found = [
+        bit
+        for begin, end in pairwise(place for place in places if place <= len(rows))
+        for bit in judge.judge(table.slice(begin, end - begin)).tolist()
+    ]
+    assert found == expected
