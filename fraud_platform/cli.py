@@ -204,9 +204,9 @@ def bench_quality(
     drops: Annotated[Path, typer.Option(help="Folder with the four Handbook drops.")],
 ) -> None:
     """Print AUC ROC, average precision and card precision at 100 on four prequential folds."""
-    from fraud_platform.training.quality import run_quality
+    from fraud_platform.defs.quality import measure_quality
 
-    typer.echo(str(run_quality(drops)))
+    typer.echo(str(measure_quality(_settings(), drops)))
 
 
 def _show_report(settings: Settings) -> None:

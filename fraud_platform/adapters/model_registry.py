@@ -169,10 +169,12 @@ class ModelRegistry:
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         import logging
+        import warnings
 
         import mlflow
         from mlflow.exceptions import MlflowException
 
+        warnings.filterwarnings("ignore", message=".*input example was not provided.*")
         for name in ("mlflow", "mlflow.store.db.utils", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
         if self.url.startswith("sqlite:///"):

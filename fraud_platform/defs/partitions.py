@@ -7,6 +7,7 @@ Not here: which of them are due (`fraud_platform.clock`).
 from __future__ import annotations
 
 import math
+import warnings
 
 import dagster as dg
 
@@ -26,11 +27,14 @@ ALL_DROPS = dg.AllPartitionMapping()
 
 def days_before(first_days_back: int, last_days_back: int) -> dg.TimeWindowPartitionMapping:
     """Map a knowledge date D to the days [D - first_days_back, D - last_days_back)."""
-    return dg.TimeWindowPartitionMapping(
-        start_offset=-math.ceil(first_days_back / 7),
-        end_offset=-last_days_back // 7 - 1,
-        allow_nonexistent_upstream_partitions=True,
-    )
+    with warnings.catch_warnings():
+        # the parameter is new in Dagster and says so each time the definitions are loaded
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.TimeWindowPartitionMapping(
+            start_offset=-math.ceil(first_days_back / 7),
+            end_offset=-last_days_back // 7 - 1,
+            allow_nonexistent_upstream_partitions=True,
+        )
 
 
 TRAINING_DAYS = days_before(3 * LABEL_DELAY_DAYS + _SETTINGS.training_days, 3 * LABEL_DELAY_DAYS)

@@ -1,0 +1,60 @@
+"""The quality benchmark: real drops through the platform's own cleaning and features.
+
+Here: filling a lake of the benchmark's own and reading the folds' rows from it.
+Not here: folds and metrics (`fraud_platform.training.quality`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.spark import open_session
+from fraud_platform.cleaning import publish_drop
+from fraud_platform.clock import watermark
+from fraud_platform.contracts.drops import drop_of
+from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
+from fraud_platform.contracts.tables import TRANSACTIONS
+from fraud_platform.defs.state import read_drop_days, write_drop_days
+from fraud_platform.features.materialize import materialize_days
+from fraud_platform.settings import Settings
+from fraud_platform.training.quality import FOLD_STARTS, QualityReport, score_folds
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pyspark.sql import SparkSession
+
+
+def measure_quality(settings: Settings, drops: Path) -> QualityReport:
+    """Clean the drops, build their features, and score the folds."""
+    spark = open_session(settings)
+    with tempfile.TemporaryDirectory() as folder:
+        return score_folds(_rows(spark, Lake(folder), drops), settings.seed)
+
+
+def _rows(spark: SparkSession, lake: Lake, drops: Path) -> pd.DataFrame:
+    from pyspark.sql import functions as F
+
+    for path in sorted(drops.glob("*.txt*")):
+        publish_drop(
+            spark,
+            lake,
+            str(path.absolute()),
+            drop_of(path.name),
+            content_sha256=path.name,
+            size_bytes=path.stat().st_size,
+            run_id="bench quality",
+            max_quarantined_share=0.01,
+        )
+    write_drop_days(spark, lake)
+    days = read_drop_days(lake)
+    end = watermark(days)
+    assert end is not None
+    materialize_days(spark, lake, min(d.day for d in days), end - timedelta(days=1))
+    first: date = FOLD_STARTS[0]
+    labels = lake.read(spark, TRANSACTIONS).select("transaction_id", "is_fraud")
+    features = lake.read(spark, TRANSACTION_FEATURES).where(F.col("tx_date") >= first)
+    return features.join(labels, "transaction_id").toArrow().to_pandas()
