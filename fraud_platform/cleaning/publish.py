@@ -182,6 +182,7 @@ class _Publication:
         rows += [self._row_of_follower(cleaned) | mark for cleaned in followers]
         kill_point("cleaning.before_ledger")
         written, *_ = write_ledger(self.lake, rows, self.metadata)
+        kill_point("cleaning.after_ledger")
         return DropOutcome(self.drop, PUBLISHED, written, tuple(drops[1:]))
 
     def _row_of_follower(self, cleaned: CleanedDrop) -> dict[str, Any]:

@@ -1,0 +1,159 @@
+"""Killing a publication at every named point, over a warm Spark Connect server.
+
+The client is a process of its own that ends by SIGKILL; another one runs the same drop again, and
+all four tables must equal those of a lake that nothing happened to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyspark
+import pytest
+
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.spark import spark_conf
+from fraud_platform.settings import Settings
+from fraud_platform_tests.conftest import STATE
+from fraud_platform_tests.oracles import cleaning as oracle
+from fraud_platform_tests.oracles.lake_tables import assert_equals_oracle, everything, ledger
+from fraud_platform_tests.oracles.nasty_lines import HEADER
+
+POINTS = [
+    "cleaning.before_quarantine",
+    "cleaning.after_quarantine",
+    "cleaning.after_transactions",
+    "cleaning.after_labels",
+    "cleaning.before_ledger",
+    "cleaning.after_ledger",
+]
+A, B, C = "2019-08-22", "2019-09-21", "2019-10-21"
+START_SECONDS = 120
+
+
+def text(*rows: tuple[int, int]) -> bytes:
+    lines = [b"%d,2019-09-01 10:00:00,1,2,5.00,0,0,%d,%d" % (key, s > 0, s) for key, s in rows]
+    return b"\n".join([HEADER, *lines, b"not a row", b""])
+
+
+BEFORE = {
+    A: text((1, 0), (2, 0), (3, 0)),
+    B: text((2, 0), (4, 0), (5, 1)),
+    C: text((4, 0), (6, 0), (6, 1)),
+}
+REPLACED = text((1, 3), (3, 0), (4, 0), (6, 1))
+"""Gives 2 back to B, takes 4 from B and 6 from C, and corrects the label of 1."""
+
+
+@pytest.fixture(scope="module")
+def connect_url() -> Iterator[str]:
+    """A Spark Connect server of the module's own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    conf = spark_conf(Settings(home=STATE, spark_memory="2g"))
+    conf |= {
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.master": "local[2]",
+    }
+    home = Path(pyspark.__file__).parent
+    command = [str(home / "bin" / "spark-submit")]
+    command += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
+    for name, value in conf.items():
+        command += ["--conf", f"{name}={value}"]
+    environment = os.environ | {"PYSPARK_PYTHON": sys.executable, "SPARK_HOME": str(home)}
+    server = subprocess.Popen(
+        [*command, "spark-internal"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for_port(port, server)
+        yield f"sc://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
+    limit = time.monotonic() + START_SECONDS
+    while time.monotonic() < limit:
+        assert server.poll() is None, "the Connect server ended"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"no Connect server on port {port} after {START_SECONDS} s")
+
+
+def run_client(url: str, jobs: list[tuple[Path, str, Path]], kill_at: str = "") -> int:
+    """Publish drops one after the other in a new process; return its exit code."""
+    command = [sys.executable, "-m", "fraud_platform_tests.integration.cleaning_client", url]
+    command.append(json.dumps([[str(lake), drop, str(raw)] for lake, drop, raw in jobs]))
+    environment = os.environ | {"FRAUD_KILL_AT": kill_at}
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def write_raw(folder: Path, contents: dict[str, bytes]) -> dict[str, Path]:
+    folder.mkdir()
+    paths = {drop: folder / f"{drop}.txt" for drop in contents}
+    for drop, path in paths.items():
+        path.write_bytes(contents[drop])
+    return paths
+
+
+def test_a_killed_publication_run_again_gives_the_tables_of_an_undisturbed_one(
+    connect_url: str, tmp_path: Path
+):
+    raw = write_raw(tmp_path / "raw", BEFORE)
+    base = tmp_path / "base"
+    assert run_client(connect_url, [(base, drop, raw[drop]) for drop in (A, B, C)]) == 0
+    assert_equals_oracle(Lake(str(base)), oracle.clean_drops(BEFORE))
+    lakes = {point: tmp_path / point for point in ["undisturbed", *POINTS]}
+    for lake in lakes.values():
+        shutil.copytree(base, lake)
+    raw[A].write_bytes(REPLACED)
+    before = ledger(Lake(str(base)))
+    for point in POINTS:
+        assert run_client(connect_url, [(lakes[point], A, raw[A])], point) == -signal.SIGKILL
+        is_marked = ledger(Lake(str(lakes[point]))) != before
+        assert is_marked == (point == "cleaning.after_ledger")
+    assert run_client(connect_url, [(lake, A, raw[A]) for lake in lakes.values()]) == 0
+    undisturbed = everything(Lake(str(lakes["undisturbed"])))
+    assert_equals_oracle(
+        Lake(str(lakes["undisturbed"])), oracle.clean_drops(BEFORE | {A: REPLACED})
+    )
+    for point in POINTS:
+        assert everything(Lake(str(lakes[point]))) == undisturbed, point
+
+
+def test_what_a_killed_publication_left_is_settled_by_the_next_drop_that_meets_it(
+    connect_url: str, tmp_path: Path
+):
+    """A dies after `transactions`; before it comes again, B is replaced and published."""
+    raw = write_raw(tmp_path / "raw", BEFORE)
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run_client(connect_url, [(first, drop, raw[drop]) for drop in (A, B, C)]) == 0
+    shutil.copytree(first, second)
+    raw[A].write_bytes(REPLACED)
+    killed = run_client(connect_url, [(first, A, raw[A])], "cleaning.after_transactions")
+    assert killed == -signal.SIGKILL
+    replaced_b = text((2, 0), (4, 2), (7, 0), (6, 1))
+    raw[B].write_bytes(replaced_b)
+    assert run_client(connect_url, [(first, B, raw[B]), (first, A, raw[A])]) == 0
+    assert run_client(connect_url, [(second, B, raw[B]), (second, A, raw[A])]) == 0
+    expected = oracle.clean_drops({A: REPLACED, B: replaced_b, C: BEFORE[C]})
+    assert_equals_oracle(Lake(str(first)), expected)
+    assert_equals_oracle(Lake(str(second)), expected)
