@@ -24,6 +24,7 @@ from fraud_platform.features.kernel import (
     row_terms,
 )
 from fraud_platform.features.ordering import (
+    group_bounds,
     group_maxima,
     group_starts,
     group_sums,
@@ -87,8 +88,7 @@ class CustomerPass:
         """Yield each day (since 1970) and its features, by customer, time and transaction id."""
         days = self._second // (TILE_SECONDS * HOURS_PER_DAY)
         order = sort_order(days)
-        starts = group_starts(days[order])
-        for start, end in zip(starts, np.append(starts[1:], order.size), strict=True):
+        for start, end in group_bounds(days[order]):
             yield int(days[order[start]]), self._batches(order[start:end])
 
     def _batches(self, places: Array) -> Iterator[FeatureBatch]:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,7 +23,7 @@ from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.contracts.time import HOURS_PER_DAY
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.expressions import Array, Ratio
-from fraud_platform.features.ordering import group_starts, sort_order
+from fraud_platform.features.ordering import group_bounds, sort_order
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.files import ByteFiles
@@ -74,8 +73,7 @@ class DayFiles:
         """
         days = hours // HOURS_PER_DAY
         order = sort_order(days)
-        starts = group_starts(days[order])
-        for start, end in zip(starts, np.append(starts[1:], order.size), strict=True):
+        for start, end in group_bounds(days[order]):
             rows = order[start:end]
             part = {name: column[rows] for name, column in columns.items()}
             self.write_day(int(days[rows[0]]), [part])

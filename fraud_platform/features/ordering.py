@@ -62,6 +62,12 @@ def group_starts(*columns: Array) -> Array:
     return np.flatnonzero(is_start)
 
 
+def group_bounds(column: Array) -> list[tuple[int, int]]:
+    """Return start and end of each run of equal values, which must be neighbours."""
+    starts = group_starts(column)
+    return list(zip(starts.tolist(), [*starts[1:].tolist(), column.size], strict=False))
+
+
 def group_sums(column: Array, starts: Array) -> Array:
     """Return the sum of each group that begins at one of the starts."""
     return np.add.reduceat(column, starts) if starts.size else column[:0]
