@@ -11,9 +11,10 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.pyfunc import PythonModel
 
 
-class FraudModel(mlflow.pyfunc.PythonModel):
+class FraudModel(PythonModel):
     """Feature rows in, calibrated fraud probabilities out."""
 
     def load_context(self, context: Any) -> None:

@@ -13,7 +13,7 @@ DROP_DAYS = TableContract(
     description="Clean rows of each published drop by day: what the watermark is read from.",
     columns=(
         Column("drop", "string", "The published drop."),
-        Column("publication", "string", "The publication that was counted, as the ledger names it."),
+        Column("publication", "string", "The publication counted, as the ledger names it."),
         Column("tx_date", "date", "A day (UTC) that it has rows on."),
         Column("rows", "long", "Clean rows on that day."),
         Column("frauds", "long", "Clean rows labelled fraud on that day."),
