@@ -77,8 +77,7 @@ class Oracle:
         return [
             other
             for other in self.by_customer[tx.customer]
-            if other.hour >= tx.hour - 24 * days
-            and (other.second, other.id) < (tx.second, tx.id)
+            if other.hour >= tx.hour - 24 * days and (other.second, other.id) < (tx.second, tx.id)
         ]
 
     def scenario_known_at(self, tx: Tx, hour: int) -> int | None:
