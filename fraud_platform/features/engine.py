@@ -1,7 +1,7 @@
 """The Spark engine: tiles and features of a range of days, in two passes over entities.
 
-Here: the plan: labels joined to their transactions, everything stacked and hash-partitioned by
-terminal, then by customer; and the tasks' manifests collected.
+Here: the plan: transactions with their labels, tiles of the days before, all stacked and
+hash-partitioned by terminal, then by customer; and the tasks' manifests collected.
 Not here: what a task does (`features.tasks`), the lake and its commits (`features.materialize`).
 
 A range of days is one job, of the same tables as its days one by one.
@@ -15,7 +15,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from fraud_platform.contracts.tables import DataFile
-from fraud_platform.contracts.time import TILE_SECONDS
+from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.declarables import Declaration
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.files import read_manifest
@@ -23,7 +23,9 @@ from fraud_platform.features.stacked import (
     BETWEEN_PASSES,
     CUSTOMER_LABEL,
     LABEL,
+    LABEL_CODE,
     LABEL_TILE,
+    NO_LABEL,
     ROW,
     TILE,
 )
@@ -41,9 +43,12 @@ from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS, MAX_WINDOW_DAYS
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
+SECONDS_PER_DAY = HOURS_PER_DAY * TILE_SECONDS
 ROWS_PER_TASK = 1_000_000
 INPUTS_PER_TASK = 4_000_000
-ROWS_WORTH_TWO_TASKS = 100_000
+ROWS_WORTH_TWO_TASKS = 300_000
+_BATCHES_BY_COUNT = ("spark.sql.execution.arrow.maxBytesPerBatch", str(2**31 - 1))
+"""Else Spark measures each batch after each row, a fifth of what it does here."""
 LABEL_LOOKBACK_DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
 """Whole days before a day in which a transaction may lie whose label still changes a feature."""
 
@@ -57,6 +62,7 @@ class DayInputs:
         labels: versions of labels: transaction_id, fraud_scenario, counts_from, version.
         customer_tiles, terminal_tiles, label_tiles: the tables, of the days before.
         tasks: how many tasks a pass is divided into.
+        has_corrections: whether a version above 1 begins to count in the days.
     """
 
     first_day: date
@@ -67,6 +73,7 @@ class DayInputs:
     terminal_tiles: DataFrame
     label_tiles: DataFrame
     tasks: int
+    has_corrections: bool
 
 
 def count_tasks(rows: int, history: int) -> int:
@@ -86,9 +93,11 @@ def build_days(
     Returns:
         Table name and file of all that was written; they await their commit.
     """
+    inputs.transactions.sparkSession.conf.set(*_BATCHES_BY_COUNT)
     terminals = _terminal_inputs(inputs, declaration)
+    first_second = (inputs.first_day - date(1970, 1, 1)).days * SECONDS_PER_DAY
     between = terminals.repartition(inputs.tasks, "key").mapInArrow(
-        terminal_task(declaration, folders), BETWEEN_PASSES
+        terminal_task(declaration, folders, first_second), BETWEEN_PASSES
     )
     customers = _customer_inputs(inputs, between, declaration)
     manifests = (
@@ -100,20 +109,17 @@ def build_days(
 
 
 def _terminal_inputs(inputs: DayInputs, declaration: Declaration) -> DataFrame:
-    from pyspark.sql import functions as F
-
     layouts = terminal_layouts(declaration)
-    rows = inputs.transactions.where(
-        F.col("tx_date").between(inputs.first_day, inputs.last_day)
-    ).withColumn("second", F.unix_seconds("tx_datetime"))
     tiles = _days_before(inputs.terminal_tiles, "tile_date", inputs, LABEL_LOOKBACK_DAYS)
     label_tiles = _label_history(inputs, "terminal")
-    return _union(
-        _stack(rows, ROW, "terminal_id", layouts),
+    frames = [
+        _stack(labelled_rows(inputs), ROW, "terminal_id", layouts),
         _stack(tiles, TILE, "terminal_id", layouts),
         _stack(label_tiles, LABEL_TILE, "entity_id", layouts),
-        _stack(signed_labels(inputs), LABEL, "terminal_id", layouts),
-    )
+    ]
+    if inputs.has_corrections:
+        frames.append(_stack(corrected_labels(inputs), LABEL, "terminal_id", layouts))
+    return _union(*frames)
 
 
 def _customer_inputs(inputs: DayInputs, between: DataFrame, declaration: Declaration) -> DataFrame:
@@ -133,48 +139,78 @@ def _customer_inputs(inputs: DayInputs, between: DataFrame, declaration: Declara
     )
 
 
-def signed_labels(inputs: DayInputs) -> DataFrame:
-    """Return the label versions that enter in the days, and those that leave with sign -1.
+def labelled_rows(inputs: DayInputs) -> DataFrame:
+    """Return the transactions of the days, and earlier ones whose label begins to count in them.
 
-    A version above 1 enters as the version before it leaves. Columns: customer_id, terminal_id,
-    event_hour, counts_from_hour, amount_cents, scenario, sign. A label of a transaction older
-    than every window is left out.
+    Columns: transaction_id, customer_id, terminal_id, second, amount_cents, and label: the first
+    version of the label as one integer (`LABEL_CODE`) where it begins to count in the days.
     """
     from pyspark.sql import functions as F
 
-    day = F.to_date("counts_from")
-    entering = inputs.labels.where(day.between(inputs.first_day, inputs.last_day)).select(
-        "transaction_id",
-        F.col("fraud_scenario").cast("long").alias("scenario"),
-        "version",
-        F.expr(f"unix_seconds(counts_from) div {TILE_SECONDS}").alias("counts_from_hour"),
-        F.lit(1).cast("long").alias("sign"),
+    first_labels = (
+        _entering(inputs)
+        .where("version = 1")
+        .select("transaction_id", F.expr(LABEL_CODE).alias("label"))
     )
-    earlier = inputs.labels.select(
+    rows = _lookback_rows(inputs).join(
+        first_labels.repartition(inputs.tasks, "transaction_id").hint("shuffle_hash"),
         "transaction_id",
-        (F.col("version") + 1).alias("version"),
-        F.col("fraud_scenario").cast("long").alias("scenario"),
+        "left",
     )
+    is_wanted = (F.col("tx_date") >= inputs.first_day) | F.col("label").isNotNull()
+    return rows.where(is_wanted).withColumns(
+        {
+            "second": F.unix_seconds("tx_datetime"),
+            "label": F.coalesce("label", F.lit(NO_LABEL).cast("long")),
+        }
+    )
+
+
+def corrected_labels(inputs: DayInputs) -> DataFrame:
+    """Return the later versions that enter in the days, and with sign -1 those that leave.
+
+    A version enters in the hour in which the version before it leaves. Columns: customer_id,
+    terminal_id, event_hour, counts_from_hour, amount_cents, scenario, sign.
+    """
+    from pyspark.sql import functions as F
+
+    entering = _entering(inputs).where("version > 1")
     leaving = (
-        entering.where("version > 1")
-        .select("transaction_id", "version", "counts_from_hour")
-        .join(earlier, ["transaction_id", "version"])
-        .withColumn("sign", F.lit(-1).cast("long"))
+        entering.drop("scenario")
+        .withColumn("version", F.col("version") - 1)
+        .join(
+            inputs.labels.select(
+                "transaction_id", "version", F.col("fraud_scenario").cast("long").alias("scenario")
+            ),
+            ["transaction_id", "version"],
+        )
     )
-    signed = entering.unionByName(leaving).drop("version")
-    oldest = inputs.first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
-    transactions = inputs.transactions.where(
-        F.col("tx_date").between(oldest, inputs.last_day)
-    ).select(
+    signed = entering.withColumn("sign", F.lit(1).cast("long")).unionByName(
+        leaving.withColumn("sign", F.lit(-1).cast("long"))
+    )
+    hour = F.expr(f"unix_seconds(tx_datetime) div {TILE_SECONDS}")
+    return _lookback_rows(inputs).withColumn("event_hour", hour).join(signed, "transaction_id")
+
+
+def _entering(inputs: DayInputs) -> DataFrame:
+    """Return the versions of labels that begin to count in the days."""
+    from pyspark.sql import functions as F
+
+    day = F.to_date("counts_from")
+    return inputs.labels.where(day.between(inputs.first_day, inputs.last_day)).select(
         "transaction_id",
-        "customer_id",
-        "terminal_id",
-        "amount_cents",
-        F.expr(f"unix_seconds(tx_datetime) div {TILE_SECONDS}").alias("event_hour"),
+        "version",
+        F.col("fraud_scenario").cast("long").alias("scenario"),
+        F.expr(f"unix_seconds(counts_from) div {TILE_SECONDS}").alias("counts_from_hour"),
     )
-    return transactions.join(
-        signed.repartition(inputs.tasks, "transaction_id").hint("shuffle_hash"), "transaction_id"
-    )
+
+
+def _lookback_rows(inputs: DayInputs) -> DataFrame:
+    """Return the transactions of the days, and those whose labels can enter a window of them."""
+    from pyspark.sql import functions as F
+
+    oldest = inputs.first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
+    return inputs.transactions.where(F.col("tx_date").between(oldest, inputs.last_day))
 
 
 def _label_history(inputs: DayInputs, entity: str) -> DataFrame:

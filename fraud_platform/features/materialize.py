@@ -121,7 +121,7 @@ class _Source:
         from pyspark.sql import functions as F
 
         labels = self._labels()
-        labelled_from, label_count = self._entering(labels)
+        labelled_from, label_count, corrections = self._entering(labels)
         transactions = self._clean(TRANSACTIONS).where(
             F.col("tx_date").between(labelled_from, self._last_day)
         )
@@ -135,6 +135,7 @@ class _Source:
             self._lake.read(self._spark, TERMINAL_TILES),
             self._lake.read(self._spark, LABEL_TILES),
             count_tasks(rows, label_count + self._history_rows()),
+            has_corrections=corrections > 0,
         )
 
     def _labels(self) -> DataFrame:
@@ -147,21 +148,23 @@ class _Source:
             (F.col("counts_from") >= _midnight(first)) & (F.col("counts_from") < _midnight(last))
         )
 
-    def _entering(self, labels: DataFrame) -> tuple[date, int]:
+    def _entering(self, labels: DataFrame) -> tuple[date, int, int]:
         """Return the earliest day whose transactions get a label that counts from these days.
 
         That is eight days back where all are on time, and as far as the lookback where some are
-        late. The second value is how many labels there are.
+        late. The other values are how many labels and how many corrections there are.
         """
         from pyspark.sql import functions as F
 
         entering = labels.where(F.col("counts_from") >= _midnight(self._first_day))
-        earliest, count = entering.agg(F.to_date(F.min("known_at")), F.count("*")).collect()[0]
+        earliest, count, corrections = entering.agg(
+            F.to_date(F.min("known_at")), F.count("*"), F.count_if(F.col("version") > 1)
+        ).collect()[0]
         if earliest is None:
-            return self._first_day, 0
+            return self._first_day, 0, 0
         lookback = self._first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
         labelled = max(earliest - timedelta(days=LABEL_DELAY_DAYS), lookback)
-        return min(labelled, self._first_day), count
+        return min(labelled, self._first_day), count, corrections
 
     def _history_rows(self) -> int:
         """Return the tiles of the days before, from the tables' logs."""

@@ -12,13 +12,21 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from fraud_platform.contracts.time import TILE_SECONDS
 from fraud_platform.features.expressions import Array
 from fraud_platform.features.kernel import Labels, LabelTiles
 
 ROW, TILE, LABEL_TILE, LABEL, MANIFEST = range(5)
+"""A transaction, tiles of the days before, a label that does not travel with its transaction, and
+the files that a task of the first pass wrote."""
 
-TERMINAL_ROW = ("transaction_id", "customer_id", "second", "amount_cents")
-CUSTOMER_ROW = ("transaction_id", "terminal_id", "second", "amount_cents")
+TERMINAL_ROW = ("transaction_id", "customer_id", "second", "amount_cents", "label")
+CUSTOMER_ROW = ("transaction_id", "terminal_id", "second", "amount_cents", "label")
+NO_LABEL = -1
+_SCENARIO_BITS = 2
+LABEL_CODE = f"(counts_from_hour << {_SCENARIO_BITS}) | scenario"
+"""A first label in one integer, as SQL; `NO_LABEL` where none begins to count in the days."""
+
 TERMINAL_LABEL = (
     "event_hour",
     "counts_from_hour",
@@ -94,6 +102,18 @@ class Stacked:
 def labels_of(columns: Mapping[str, Array]) -> Labels:
     """Return the labels of columns that a task took."""
     return Labels(**{name: columns[name] for name in CUSTOMER_LABEL})
+
+
+def labels_on(rows: Mapping[str, Array]) -> Labels:
+    """Return the labels of transactions that all have one travelling with them."""
+    code = rows["label"]
+    return Labels(
+        event_hour=rows["second"] // TILE_SECONDS,
+        counts_from_hour=code >> _SCENARIO_BITS,
+        amount_cents=rows["amount_cents"],
+        scenario=code & ((1 << _SCENARIO_BITS) - 1),
+        sign=np.ones(code.size, np.int64),
+    )
 
 
 def stack_rows(

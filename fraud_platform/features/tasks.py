@@ -39,17 +39,19 @@ from fraud_platform.features.stacked import (
     LABEL,
     LABEL_TILE,
     LABEL_TILE_COLUMNS,
+    NO_LABEL,
     ROW,
     TERMINAL_LABEL,
     TERMINAL_ROW,
     TILE,
     Stacked,
     labels_of,
+    labels_on,
     stack_manifest,
     stack_rows,
 )
 from fraud_platform.features.terminals import CHUNK_ROWS, TERMINAL_MEASURES, TerminalPass
-from fraud_platform.features.tiles import join_label_tiles, label_tiles
+from fraud_platform.features.tiles import join_label_tiles, join_labels, label_tiles
 
 Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 Layouts = Mapping[int, Sequence[str]]
@@ -79,9 +81,15 @@ def customer_layouts(declaration: Declaration) -> Layouts:
     }
 
 
-def terminal_task(declaration: Declaration, folders: Folders) -> Task:
-    """Return the task of the terminal pass; its rows have the schema `BETWEEN_PASSES`."""
-    return partial(_run_terminal_task, declaration=declaration, folders=folders)
+def terminal_task(declaration: Declaration, folders: Folders, first_second: int) -> Task:
+    """Return the task of the terminal pass; its rows have the schema `BETWEEN_PASSES`.
+
+    Args:
+        first_second: where the days begin; transactions before only bring their labels.
+    """
+    return partial(
+        _run_terminal_task, declaration=declaration, folders=folders, first_second=first_second
+    )
 
 
 def customer_task(declaration: Declaration, folders: Folders) -> Task:
@@ -90,12 +98,17 @@ def customer_task(declaration: Declaration, folders: Folders) -> Task:
 
 
 def _run_terminal_task(
-    batches: Iterable[pa.RecordBatch], declaration: Declaration, folders: Folders
+    batches: Iterable[pa.RecordBatch],
+    declaration: Declaration,
+    folders: Folders,
+    first_second: int,
 ) -> Iterator[pa.RecordBatch]:
     part = Stacked(batches, terminal_layouts(declaration))
-    rows, labels, tiles = part.take(ROW), part.take(LABEL), part.take(TILE)
-    new_labels = label_tiles(declaration, labels["key"], labels_of(labels))
+    all_rows, tiles = part.take(ROW), part.take(TILE)
+    new_labels = _new_label_tiles(declaration, all_rows, part.take(LABEL))
     label_files = _write_label_tiles(folders, "terminal", new_labels)
+    is_in_days = all_rows["second"] >= first_second
+    rows = _where(all_rows, is_in_days)
     work = TerminalPass(
         declaration,
         rows["key"],
@@ -106,16 +119,40 @@ def _run_terminal_task(
     )
     tile_files = _write_terminal_tiles(folders, work.tiles)
     for places, matrix in work.batches():
-        names = ("transaction_id", "key", "second", "amount_cents")
+        names = ("transaction_id", "key", "second", "amount_cents", "label")
         of_rows = [rows[name][places] for name in names]
         yield stack_rows(ROW, rows["customer_id"][places], of_rows, matrix)
-    for start in range(0, labels["key"].size, CHUNK_ROWS):
-        piece = slice(start, start + CHUNK_ROWS)
-        of_labels = [labels[name][piece] for name in CUSTOMER_LABEL]
-        yield stack_rows(LABEL, labels["customer_id"][piece], of_labels)
+    yield from _labels_for_customers(_where(all_rows, ~is_in_days), part.take(LABEL))
     yield stack_manifest(
         manifest_of((LABEL_TILES.name, label_files), (TERMINAL_TILES.name, tile_files))
     )
+
+
+def _labels_for_customers(
+    earlier_rows: Mapping[str, Array], labels: Mapping[str, Array]
+) -> Iterator[pa.RecordBatch]:
+    """Yield the labels that do not travel with a row of the days."""
+    customers = np.concatenate((earlier_rows["customer_id"], labels["customer_id"]))
+    joined = join_labels(labels_on(earlier_rows), labels_of(labels))
+    for start in range(0, customers.size, CHUNK_ROWS):
+        piece = slice(start, start + CHUNK_ROWS)
+        columns = [getattr(joined, name)[piece] for name in CUSTOMER_LABEL]
+        yield stack_rows(LABEL, customers[piece], columns)
+
+
+def _new_label_tiles(
+    declaration: Declaration, rows: Mapping[str, Array], labels: Mapping[str, Array]
+) -> LabelTiles:
+    """Return the tiles of labels that travel with rows and of those that travel alone."""
+    labelled = _where(rows, rows["label"] != NO_LABEL)
+    entity = np.concatenate((labelled["key"], labels["key"]))
+    return label_tiles(declaration, entity, join_labels(labels_on(labelled), labels_of(labels)))
+
+
+def _where(columns: Mapping[str, Array], condition: Array) -> dict[str, Array]:
+    if condition.all():
+        return dict(columns)
+    return {name: column[condition] for name, column in columns.items()}
 
 
 def _run_customer_task(
@@ -123,8 +160,8 @@ def _run_customer_task(
 ) -> Iterator[pa.RecordBatch]:
     packed = (declaration.terminal_dtype, len(declaration.terminal_terms))
     part = Stacked(batches, customer_layouts(declaration), packed)
-    rows, labels, tiles = part.take(ROW), part.take(LABEL), part.take(TILE)
-    new_labels = label_tiles(declaration, labels["key"], labels_of(labels))
+    rows, tiles = part.take(ROW), part.take(TILE)
+    new_labels = _new_label_tiles(declaration, rows, part.take(LABEL))
     label_files = _write_label_tiles(folders, "customer", new_labels)
 
     transactions = Transactions(

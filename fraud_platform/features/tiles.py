@@ -9,6 +9,7 @@ tiles (`features.windows`), the tables (`contracts.feature_tables`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 
 import numpy as np
 
@@ -36,6 +37,12 @@ def label_tiles(declaration: Declaration, entity: Array, labels: Labels) -> Labe
     }
     entity, event_hour, counts_from = (key[starts] for key in keys)
     return LabelTiles(entity, event_hour, counts_from, measures)
+
+
+def join_labels(a: Labels, b: Labels) -> Labels:
+    """Return the labels of both."""
+    names = [f.name for f in fields(Labels)]
+    return Labels(**{n: np.concatenate((getattr(a, n), getattr(b, n))) for n in names})
 
 
 def join_tiles(a: Tiles, b: Tiles) -> Tiles:
