@@ -160,9 +160,9 @@ def _amounts() -> tuple[Feature, ...]:
     )
 
 
-def _customers() -> tuple[Feature, ...]:
-    """Return suspicious amounts, times since, known frauds and the first visit."""
-    suspicious = tuple(
+def _suspicions() -> tuple[Feature, ...]:
+    """Return how many suspicious amounts the customer had lately."""
+    return tuple(
         Feature(
             f"customer_{flag}_{n}d",
             f"The customer's earlier amounts of the last {n} days over {ratio_} times the "
@@ -172,6 +172,10 @@ def _customers() -> tuple[Feature, ...]:
         for flag, ratio_ in (("n_suspicious", "2.2"), ("n_very_suspicious", "3"))
         for n in (1, 3, 7, 14)
     )
+
+
+def _customers() -> tuple[Feature, ...]:
+    """Return times since, known frauds and the first visit."""
     since = tuple(
         Feature(f"hours_since_{name}", f"Hours since the customer's {words}; at most 720.", formula)
         for name, words, formula in (
@@ -195,20 +199,16 @@ def _customers() -> tuple[Feature, ...]:
         )
         for n in (7, 14, 30)
     )
-    return (
-        *suspicious,
-        *since,
-        *frauds,
-        Feature(
-            "is_first_visit",
-            "1 where the customer was not at this terminal in the last 30 days.",
-            VisitSum("n_transactions", 30) <= 0,
-        ),
+    first_visit = Feature(
+        "is_first_visit",
+        "1 where the customer was not at this terminal in the last 30 days.",
+        VisitSum("n_transactions", 30) <= 0,
     )
+    return (*since, *frauds, first_visit)
 
 
-def _terminals() -> tuple[Feature, ...]:
-    """Return what is known of the terminal: counts, shares, scenarios, times since, runs."""
+def _terminal_risks() -> tuple[Feature, ...]:
+    """Return counts and shares of the terminal's known frauds."""
     counts: list[Feature] = []
     for n in _RISK_DAYS:
         frauds = _known("terminal", "n_fraud", n)
@@ -224,6 +224,11 @@ def _terminals() -> tuple[Feature, ...]:
                 ratio(frauds, frauds + _known("terminal", "n_genuine", n)),
             ),
         ]
+    return tuple(counts)
+
+
+def _terminal_kinds() -> tuple[Feature, ...]:
+    """Return the terminal's known frauds by kind."""
     unexplained = tuple(
         Feature(
             f"terminal_frauds_beside_amount_{n}d",
@@ -241,10 +246,12 @@ def _terminals() -> tuple[Feature, ...]:
         for scenario, name in ((2, "n_fraud_terminal"), (3, "n_fraud_customer"))
         for n in (7, 28)
     )
+    return (*unexplained, *scenarios)
+
+
+def _terminal_runs() -> tuple[Feature, ...]:
+    """Return times since the terminal's last known labels, and its run of frauds."""
     return (
-        *counts,
-        *unexplained,
-        *scenarios,
         Feature(
             "terminal_hours_since_known_genuine",
             "Hours from the terminal's last known genuine hour to the delay; at most 720.",
@@ -268,7 +275,15 @@ def _terminals() -> tuple[Feature, ...]:
     )
 
 
-FEATURES: tuple[Feature, ...] = (*_handbook(), *_amounts(), *_customers(), *_terminals())
+FEATURES: tuple[Feature, ...] = (
+    *_handbook(),
+    *_amounts(),
+    *_suspicions(),
+    *_customers(),
+    *_terminal_risks(),
+    *_terminal_kinds(),
+    *_terminal_runs(),
+)
 DECLARATION = Declaration(FEATURES, FLAGS, LAST_TIMES, LABEL_MEASURES)
 FEATURE_NAMES: tuple[str, ...] = DECLARATION.names
 HANDBOOK_NAMES: tuple[str, ...] = tuple(feature.name for feature in _handbook())
