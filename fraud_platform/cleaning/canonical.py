@@ -17,7 +17,7 @@ from datetime import date, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.cleaning.lines import LineBlock, Positions
+from fraud_platform.cleaning.lines import FIELDS, LineBlock, Positions
 from fraud_platform.contracts.drops import FIRST_YEAR, LAST_YEAR, MAX_AMOUNT_CENTS
 
 Words = npt.NDArray[np.uint64]
@@ -25,6 +25,11 @@ Flags = npt.NDArray[np.bool_]
 
 SECONDS_PER_DAY = 86_400
 MICROS_PER_SECOND = 1_000_000
+_SPACE = ord(" ")
+_MOST_SPACES = 4
+_TRIMMING_SHARE = 0.1
+"""Fields are trimmed in a block where more than this share of rows is not claimed untrimmed."""
+
 _DOT = np.uint64(ord("."))
 _ZEROS = np.uint64(0x3030303030303030)
 _SIXES = np.uint64(0x0606060606060606)
@@ -84,8 +89,27 @@ def parse_canonical(block: LineBlock) -> tuple[CleanRows, Flags]:
         Columns with one row for each of `block.rows`, and which of these rows are claimed; the
         others' values mean nothing.
     """
-    ends = [block.field_end(field) for field in range(9)]
+    ends = [block.field_end(field) for field in range(FIELDS)]
     starts = [block.starts[block.rows], *(end + 1 for end in ends[:-1])]
+    rows, is_claimed = _parse_fields(block, starts, ends)
+    if np.count_nonzero(~is_claimed) > _TRIMMING_SHARE * len(is_claimed):
+        bounds = [_trim(block, *field) for field in zip(starts, ends, strict=True)]
+        starts, ends = ([bound[i] for bound in bounds] for i in (0, 1))
+        rows, is_claimed = _parse_fields(block, starts, ends)
+    return rows, is_claimed
+
+
+def _trim(block: LineBlock, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:
+    """Take a few spaces from both ends of fields; one with more of them will not be claimed."""
+    for _ in range(_MOST_SPACES):
+        starts = starts + ((block.octets[starts] == _SPACE) & (starts < ends))
+        ends = ends - ((block.octets[ends - 1] == _SPACE) & (starts < ends))
+    return starts, ends
+
+
+def _parse_fields(
+    block: LineBlock, starts: list[Positions], ends: list[Positions]
+) -> tuple[CleanRows, Flags]:
     ids, bad = _integers(block, starts[0], ends[0])
     seconds, days, bad_time = _timestamps(block, starts[1], ends[1])
     customers, bad_customer = _integers(block, starts[2], ends[2])

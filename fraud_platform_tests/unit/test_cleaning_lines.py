@@ -166,6 +166,15 @@ def test_the_quick_way_claims_ordinary_lines():
     assert rows.transaction_id.tolist() == [n * 977 for n in range(2000)]
 
 
+def test_the_quick_way_claims_padded_lines_where_they_are_many():
+    fields = GOOD.split(b",")
+    padded = [b" " * (n % 5) + f + b" " * (n % 4) for n in range(200) for f in fields]
+    lines = [b",".join(padded[i : i + 9]) for i in range(0, len(padded), 9)]
+    rows, is_claimed = parse_canonical(LineBlock(b"\n".join(lines)))
+    assert is_claimed.all()
+    assert set(rows.amount_cents.tolist()) == {5716}
+
+
 def test_a_line_of_ten_megabytes_is_quarantined_whole(tmp_path: Path):
     long = b"5," + bytes(range(32, 127)) * 110_000
     tables, counts = clean(tmp_path, HEADER + GOOD + b"\n" + long + b"\n" + GOOD + b"\n", 1 << 16)
