@@ -82,9 +82,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1_500, "height": 950})
         location = f"{root}/locations/fraud_platform.definitions"
         shoot_lineage(page, root)
-        shoot_page(page, f"{root}/assets/transactions", "Row count", "transactions_page")
         shoot_markdown(page, root, "transactions", "profile", "transactions")
-        shoot_page(page, f"{root}/assets/ab_report", "Row count", "ab_report_page")
         shoot_markdown(page, root, "ab_report", "report", "ab_report")
         shoot_markdown(page, root, "ab_report", "forest_plot", "forest_plot")
         shoot_page(page, f"{location}/schedules/weekly_decision", "Tick history", "schedule")
