@@ -1,24 +1,21 @@
 """Files as streams of bytes, on this machine or in an object store.
 
 Here: opening, creating and removing single files by URL, from the driver or inside a Spark task
-(an instance is pickled to the workers). What is not local goes through the object store client
-that the lake's tables use, with the same variables (`AWS_*`), so both reach the same places.
-Not here: tables (`adapters.lake`), copying between zones (`adapters.storage`).
+(an instance is pickled to the workers). What is not local goes through fsspec, as zones do.
+Not here: tables (`adapters.lake`), zones and what makes a file appear in them (`adapters.storage`).
 """
 
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, Any
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
 
 
 class ByteFiles:
-    """Single files by URL: a path, `file://`, or a scheme that the lake's object store knows."""
+    """Single files by URL: a path, `file://`, or a scheme that fsspec knows."""
 
     def open_input(self, url: str) -> IO[bytes]:
         """Open a file for reading, seekable.
@@ -29,7 +26,7 @@ class ByteFiles:
         if (local := _local_path(url)) is not None:
             return local.open("rb", buffering=0)
         filesystem, path = _remote(url)
-        return filesystem.open_input_file(path)
+        return filesystem.open(path, "rb")
 
     def create(self, url: str) -> IO[bytes]:
         """Open a new file for writing, making its folder where there is none."""
@@ -37,7 +34,8 @@ class ByteFiles:
             local.parent.mkdir(parents=True, exist_ok=True)
             return local.open("wb")
         filesystem, path = _remote(url)
-        return filesystem.open_output_stream(path)
+        filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+        return filesystem.open(path, "wb")
 
     def size_bytes(self, url: str) -> int:
         """Return a file's size.
@@ -48,10 +46,7 @@ class ByteFiles:
         if (local := _local_path(url)) is not None:
             return local.stat().st_size
         filesystem, path = _remote(url)
-        info = filesystem.get_file_info(path)
-        if not info.is_file:
-            raise FileNotFoundError(url)
-        return info.size
+        return filesystem.size(path)
 
     def remove(self, url: str) -> None:
         """Remove a file; one that is not there is no error."""
@@ -59,22 +54,17 @@ class ByteFiles:
             local.unlink(missing_ok=True)
             return
         filesystem, path = _remote(url)
-        if filesystem.get_file_info(path).is_file:
-            filesystem.delete_file(path)
+        with suppress(FileNotFoundError):
+            filesystem.rm_file(path)
 
     def remove_folder(self, url: str) -> None:
         """Remove a folder with all that is in it; one that is not there is no error."""
         if (local := _local_path(url)) is not None:
             shutil.rmtree(local, ignore_errors=True)
             return
-        from pyarrow.fs import FileSelector
-
         filesystem, path = _remote(url)
-        for info in filesystem.get_file_info(
-            FileSelector(path, allow_not_found=True, recursive=True)
-        ):
-            if info.is_file:
-                filesystem.delete_file(info.path)
+        with suppress(FileNotFoundError):
+            filesystem.rm(path, recursive=True)
 
 
 def _local_path(url: str) -> Path | None:
@@ -84,11 +74,8 @@ def _local_path(url: str) -> Path | None:
     return Path(parts.path) if parts.scheme == "file" else None
 
 
-def _remote(url: str) -> tuple[FileSystem, str]:
-    """Return a file system rooted at the URL's bucket or host, and the path inside it."""
-    from deltalake.fs import DeltaStorageHandler
-    from pyarrow.fs import PyFileSystem
+def _remote(url: str) -> tuple[Any, str]:
+    """Return fsspec's file system and the path in it."""
+    import fsspec
 
-    parts = urlsplit(url.replace("s3a://", "s3://", 1))
-    root = f"{parts.scheme}://{parts.netloc}"
-    return PyFileSystem(DeltaStorageHandler(root)), parts.path.lstrip("/")
+    return fsspec.core.url_to_fs(url)
