@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.report import markdown_table, write_section
 from fraud_platform.comparison.bootstrap import compare_models
 from fraud_platform.comparison.inputs import (
     ComparisonConfig,
@@ -143,7 +144,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=58_000)
     parser.add_argument("--resamples", type=int, default=1_000)
     arguments = parser.parse_args()
-    print(json.dumps(measure(arguments.rows, arguments.resamples), indent=2))
+    figures = measure(arguments.rows, arguments.resamples)
+    print(json.dumps(figures, indent=2))
+    rows = [[name.replace("_", " "), str(value)] for name, value in figures.items()]
+    write_section(
+        "Comparison",
+        "`python -m benchmarks.comparison`: the paired clustered comparison beside `scipy.stats.bootstrap` with the same resamples, CPU seconds.\n\n"
+        + markdown_table(["figure", "value"], rows),
+    )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.report import markdown_table, write_section
 from fraud_platform.simulation import SimulationConfig, simulate_drops
 from fraud_platform.simulation.drops import spell_days
 
@@ -53,7 +54,14 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--folder", type=Path, help="where the drop is written and removed")
     arguments = parser.parse_args()
-    print(json.dumps(measure(arguments.days, arguments.folder), indent=2))
+    figures = measure(arguments.days, arguments.folder)
+    print(json.dumps(figures, indent=2))
+    rows = [[name.replace("_", " "), str(value)] for name, value in figures.items()]
+    write_section(
+        "Simulation",
+        "`python -m benchmarks.simulation`: one drop of the original series' size.\n\n"
+        + markdown_table(["figure", "value"], rows),
+    )
 
 
 if __name__ == "__main__":
