@@ -149,7 +149,8 @@ def main() -> None:
     rows = [[name.replace("_", " "), str(value)] for name, value in figures.items()]
     write_section(
         "Comparison",
-        "`python -m benchmarks.comparison`: the paired clustered comparison beside `scipy.stats.bootstrap` with the same resamples, CPU seconds.\n\n"
+        "`python -m benchmarks.comparison`: the paired clustered comparison beside "
+        "`scipy.stats.bootstrap` with the same resamples, CPU seconds.\n\n"
         + markdown_table(["figure", "value"], rows),
     )
 
