@@ -13,14 +13,14 @@ from types import TracebackType
 
 import psutil
 
-_SAMPLE_SECONDS = 0.25
+_SAMPLE_SECONDS = 0.5
 
 
 @dataclass
 class Meter:
     """A context that measures what happens inside it.
 
-    Memory is the proportional set size (shared pages counted once), sampled four times a second.
+    Memory is the proportional set size (shared pages counted once), sampled twice a second.
     """
 
     seconds: float = 0.0
