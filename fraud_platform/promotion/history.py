@@ -153,6 +153,8 @@ def champion_periods(history: Sequence[HistoryRow]) -> tuple[ChampionPeriod, ...
         target = alias_target(ordered[:n])
         if target != (changes[-1][0] if changes else None):
             changes.append((target, row))
+    if not changes:
+        return ()
     ends = [row.decided_at for _, row in changes[1:]]
     return tuple(
         ChampionPeriod(version, row.decided_at, until, row.report_id, row.action)

@@ -330,3 +330,8 @@ def test_weeks_launched_out_of_order_leave_the_newest_as_champion(platform):
     for week in (2, 3, 1):
         assert not platform.run(evidence(week, str(week), None)).is_new
     assert platform.history == rows
+
+
+def test_weeks_that_promoted_nobody_make_no_period(platform):
+    platform.run(evidence(1, "1", None, verdict=Verdict.KEEP))
+    assert champion_periods(platform.history) == ()
