@@ -7,8 +7,7 @@ Not here: the contenders (`cleaning_contenders`), whether the rows are right (th
     python -m benchmarks.cleaning [--rows 12000000] [--sizes 3000000 48000000] [--folder DIR]
 
 Every contender first cleans a small drop four times, so that neither starting a session nor
-compiling
-code is counted. The drop's bytes are in the page cache for all of them.
+compiling code is counted. The drop's bytes are in the page cache for all of them.
 """
 
 from __future__ import annotations

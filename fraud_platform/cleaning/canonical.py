@@ -27,6 +27,7 @@ SECONDS_PER_DAY = 86_400
 MICROS_PER_SECOND = 1_000_000
 _SPACE = ord(" ")
 _MOST_SPACES = 4
+_MOST_DIGITS = 18
 _TRIMMING_SHARE = 0.1
 """Fields are trimmed in a block where more than this share of rows is not claimed untrimmed."""
 
@@ -145,17 +146,19 @@ def _combine(digits: Words) -> npt.NDArray[np.int64]:
 def _integers(
     block: LineBlock, starts: Positions, ends: Positions
 ) -> tuple[npt.NDArray[np.int64], Flags]:
-    """Read fields of 1 to 16 digits; return values and which fields are anything else."""
+    """Read fields of 1 to 18 digits; return values and which fields are anything else."""
     lengths = ends - starts
     digits = (block.words[ends - 8] ^ _ZEROS) & _KEEP_LAST[np.minimum(lengths, 8)]
     bad = _not_digits(digits) | (lengths == 0)
     values = _combine(digits)
-    if lengths.max(initial=0) > 8:
-        long = np.flatnonzero(lengths > 8)
-        above = np.minimum(lengths[long] - 8, 8)
-        digits = (block.words[ends[long] - 16] ^ _ZEROS) & _KEEP_LAST[above]
-        bad[long] |= _not_digits(digits) | (lengths[long] > 16)
-        values[long] += _combine(digits) * 100_000_000
+    for taken in (8, 16):
+        if lengths.max(initial=0) <= taken:
+            break
+        long = np.flatnonzero(lengths > taken)
+        left = np.minimum(lengths[long] - taken, 8)
+        digits = (block.words[ends[long] - taken - 8] ^ _ZEROS) & _KEEP_LAST[left]
+        bad[long] |= _not_digits(digits) | (lengths[long] > _MOST_DIGITS)
+        values[long] += _combine(digits) * 10**taken
     return values, bad
 
 

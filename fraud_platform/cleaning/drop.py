@@ -57,6 +57,10 @@ if TYPE_CHECKING:
     from fraud_platform.adapters.files import ByteFiles
 
 RANGE_BYTES = 64 << 20
+SMALLEST_RANGE_BYTES = 4 << 20
+RANGES_OF_A_SMALL_DROP = 4
+"""A drop is cut into ranges of `RANGE_BYTES`; a small one into a few, so that cores share it."""
+
 MAX_ID_GROUPS = 4_000_000
 """Above this many groups of ids (64 MB) a drop's ids are compared in Spark, not in this process."""
 MAX_SUSPECT_BYTES = 32 << 20
@@ -130,7 +134,9 @@ def clean_text(
         DropUnreadableError: it holds no data row, or a line that is too long.
         ConservationError: rows read and rows written differ.
     """
-    ranges = split_text(text.url, text.header.body_offset, text.size_bytes, RANGE_BYTES)
+    share = max(text.size_bytes // RANGES_OF_A_SMALL_DROP, SMALLEST_RANGE_BYTES)
+    range_bytes = min(share, RANGE_BYTES)
+    ranges = split_text(text.url, text.header.body_offset, text.size_bytes, range_bytes)
     cleaned = CleanedDrop(drop)
     try:
         shared_ids, overlapping = _shared_ids(spark, files, ranges, earlier)

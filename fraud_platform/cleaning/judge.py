@@ -85,6 +85,12 @@ def judge_line(line: bytes) -> JudgedRow:
     return JudgedRow(0, repairs, transaction_id, *(value or 0 for value in contents))
 
 
+def read_id(line: bytes) -> int | None:
+    """Return the transaction_id that a line begins with, or None where it is none."""
+    transaction_id = _integer(line.split(b",", 1)[0].strip(b" "))
+    return None if transaction_id is None or transaction_id < 0 else transaction_id
+
+
 def _bit(reason: Reason, fits: bool) -> int:
     return REASON_BITS[reason] if fits else 0
 

@@ -23,8 +23,8 @@ from fraud_platform.contracts.drops import COLUMNS, MAX_LINE_BYTES
 FIELDS = len(COLUMNS)
 BLOCK_BYTES = 1 << 20
 _LF, _CR, _COMMA = 10, 13, 44
-_PAD = b"\n" * 16
-"""Around a block, so that a word of 8 or 16 bytes may be read across its edges."""
+_PAD = b"\n" * 24
+"""Around a block, so that three words of 8 bytes may be read across its edges."""
 
 Positions = npt.NDArray[np.int64]
 
@@ -58,7 +58,7 @@ def split_text(url: str, body_offset: int, size_bytes: int, range_bytes: int) ->
 class LineBlock:
     """Whole lines, and where their fields are.
 
-    `text` is padded by 16 bytes at both ends; all positions count in the padded text. Line endings
+    `text` is padded at both ends; all positions count in the padded text. Line endings
     lie outside of [starts, ends).
     """
 

@@ -22,7 +22,7 @@ import pyarrow as pa
 from fraud_platform.cleaning.canonical import SECONDS_PER_DAY, CleanRows, parse_canonical, parse_ids
 from fraud_platform.cleaning.duplicates import SuspectJudge
 from fraud_platform.cleaning.ids import Ids, IdSet
-from fraud_platform.cleaning.judge import REASONS, REPAIR_BITS, JudgedRow, judge_line
+from fraud_platform.cleaning.judge import REASONS, REPAIR_BITS, JudgedRow, judge_line, read_id
 from fraud_platform.cleaning.lines import LineBlock, LineTooLongError, TextRange, read_blocks
 from fraud_platform.cleaning.parquet_files import CleanFile, QuarantineFile, SuspectFile
 
@@ -150,8 +150,8 @@ def _ids_of(block: LineBlock) -> Ids:
     ids, is_plain = parse_ids(block)
     if is_plain.all():
         return ids
-    judged = [judge_line(block.line(row)) for row in block.rows[~is_plain]]
-    odd = [row.transaction_id for row in judged if not row.reasons]
+    read = (read_id(block.line(row)) for row in block.rows[~is_plain])
+    odd = [transaction_id for transaction_id in read if transaction_id is not None]
     return np.concatenate((ids[is_plain], np.array(odd, np.int64)))
 
 

@@ -120,6 +120,7 @@ def test_the_cut_into_ranges_and_blocks_changes_nothing(
 
 @MANY
 @given(nasty_lines.lines)
+@example(b"123456789012345678,2019-08-22 06:51:03,12345678901234567,0,1.00,1,1,0,0")
 @example(b"9999999999999999,2099-12-31 23:59:59,0,0,99999.99,1,1,1,3")
 def test_the_quick_way_claims_only_what_the_judge_finds_valid_and_equal(line: bytes):
     assert_claimed_rightly(line)
