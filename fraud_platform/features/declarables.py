@@ -36,21 +36,25 @@ class Feature:
     """A model input: its column name, its meaning for people, and its formula.
 
     The value is float64 arithmetic over integer terms, rounded once to float32; never NaN.
+
+    Attributes:
+        rises: whether risk only rises with it, all else equal; models may take it as a constraint.
     """
 
     name: str
     description: str
     formula: Expression
+    rises: bool = False
 
 
 @dataclass(frozen=True)
 class Flag:
-    """A 0/1 fact of a transaction, frozen when its tile is built, summed by customer tiles.
+    """A small integer of a transaction, frozen when its tile is built, summed by customer tiles.
 
     Attributes:
         name: the column's name in `transaction_features` and `customer_tiles`.
-        condition: a comparison over row, label and terminal terms; never over customer windows,
-            which it feeds.
+        condition: a comparison (0 or 1), or a sum of comparisons, over row, label and terminal
+            terms; never over customer windows, which it feeds.
     """
 
     name: str
@@ -60,7 +64,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class LastTime:
-    """The latest second (since 1970) of a tile's transactions, of those with a flag if one is set.
+    """The latest second (since 1970) of a tile's transactions, of those with a 0/1 flag if set.
 
     A tile without such a transaction holds 0.
     """
@@ -175,4 +179,4 @@ class Declaration:
 
 def label_measures_under(term: LabelTerm) -> set[str]:
     """Return the names of the label measures that a term reads."""
-    return {"n_genuine", "n_fraud"} if isinstance(term, LabelRun) else {term.measure}
+    return {"n_genuine", term.measure} if isinstance(term, LabelRun) else {term.measure}

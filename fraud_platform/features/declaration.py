@@ -265,12 +265,12 @@ def _terminal_runs() -> tuple[Feature, ...]:
         Feature(
             "terminal_fraud_run",
             "Known frauds at the terminal after its last known genuine hour.",
-            LabelRun("terminal", "length"),
+            LabelRun("terminal", "n_fraud", "length"),
         ),
         Feature(
             "terminal_fraud_run_age_hours",
             "Hours from the first fraud of that run to the delay; 0 where there is none.",
-            LabelRun("terminal", "age_hours"),
+            LabelRun("terminal", "n_fraud", "age_hours"),
         ),
     )
 
@@ -287,6 +287,10 @@ FEATURES: tuple[Feature, ...] = (
 DECLARATION = Declaration(FEATURES, FLAGS, LAST_TIMES, LABEL_MEASURES)
 FEATURE_NAMES: tuple[str, ...] = DECLARATION.names
 HANDBOOK_NAMES: tuple[str, ...] = tuple(feature.name for feature in _handbook())
+RISING_NAMES: frozenset[str] = frozenset(f.name for f in FEATURES if f.rises)
+"""Features with which risk only rises."""
+PRIOR_NAME = "fraud_prior"
+"""The feature that is a probability itself: a model may start from it."""
 
 
 def feature_signature() -> str:

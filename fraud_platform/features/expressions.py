@@ -4,8 +4,9 @@ Here: constants, arithmetic, comparisons, one division, and how a formula is wri
 Not here: what the leaves mean (`features.terms`) or which formulas exist
 (`features.declaration`).
 
-Everything is int64 until a division or a square root makes it float64. Both are correctly rounded
-by IEEE 754, so the same terms give the same bits in every engine and on every machine.
+Everything is int64 until a division, a square root or a power makes it float64. They are made of
+operations that IEEE 754 rounds correctly, so the same terms give the same bits in every engine and
+on every machine.
 """
 
 from __future__ import annotations
@@ -87,6 +88,26 @@ class Constant(Expression):
         return str(self.value)
 
 
+_LOG_2 = 0.6931471805599453
+_POWER_TERMS = 14
+_GREATEST_EXPONENT = 1000
+
+
+def _power_of_two(exponent: Array) -> Array:
+    """Return 2 ** exponent to about one unit in the last place, exponents kept within +-1000.
+
+    The C library's own power may differ between machines; additions, multiplications and a shift
+    of the binary exponent do not.
+    """
+    bounded = np.clip(np.asarray(exponent, np.float64), -_GREATEST_EXPONENT, _GREATEST_EXPONENT)
+    whole = np.rint(bounded)
+    rest = (bounded - whole) * _LOG_2
+    power = np.ones_like(rest)
+    for n in range(_POWER_TERMS, 0, -1):
+        power = 1.0 + rest * power / n
+    return np.ldexp(power, whole.astype(np.int32))
+
+
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "+": np.add,
     "-": np.subtract,
@@ -99,6 +120,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "greatest": np.maximum,
     "where": lambda condition, a, b: np.where(condition != 0, a, b),
     "sqrt": lambda a: np.sqrt(np.maximum(a, 0)),
+    "power_of_two": _power_of_two,
 }
 _INFIX = {"+", "-", "*", ">", ">=", "<", "<="}
 
@@ -188,3 +210,8 @@ def where(condition: Expression, a: Expression | int, b: Expression | int) -> Ex
 def square_root(value: Expression) -> Expression:
     """Return the square root, of 0 where the value is negative."""
     return Operation("sqrt", (value,))
+
+
+def power_of_two(exponent: Expression) -> Expression:
+    """Return 2 ** exponent in float64, for exponents between -1000 and 1000."""
+    return Operation("power_of_two", (exponent,))

@@ -104,15 +104,17 @@ class LabelSince(Expression):
 class LabelRun(Expression):
     """What the entity's known labels hold after its last known genuine hour, within 30 days.
 
-    `what` is `length` (frauds in the event hours after the last one that holds a genuine label)
-    or `age_hours` (from the first of those frauds to h - 168; 0 where there is none).
+    `what` is `length` (the measure's sum over the event hours after the last one that holds a
+    genuine label) or `age_hours` (from the first of those hours with the measure above 0 to
+    h - 168; 0 where there is none).
     """
 
     entity: Entity
+    measure: str
     what: Literal["length", "age_hours"]
 
     def __str__(self) -> str:
-        return f"{self.entity}.known.fraud_run_{self.what}"
+        return f"{self.entity}.known.{self.measure}_run_{self.what}"
 
 
 LabelTerm = LabelSum | LabelSince | LabelRun

@@ -90,7 +90,7 @@ class KnownLabels:
     def __init__(self, entities: Array, event_hours: Array, columns: Mapping[str, Array]) -> None:
         self._hourly = HourlySums(entities, event_hours, columns)
         self._last: dict[str, Array] = {}
-        self._next: Array | None = None
+        self._next: dict[str, Array] = {}
 
     def terms(
         self, entities: Array, hours: Array, wanted: Sequence[LabelTerm]
@@ -124,6 +124,15 @@ class KnownLabels:
             self._last[measure] = np.concatenate(([-1], np.maximum.accumulate(index)))
         return np.maximum(self._last[measure][ends], starts - 1)
 
+    def _next_index(self, measure: str) -> Array:
+        """Return, for each row and the end, the first row from there with a measure above 0."""
+        if measure not in self._next:
+            column = self._hourly.columns[measure]
+            index = np.where(column > 0, np.arange(column.size), column.size)
+            index = np.concatenate((index, [column.size]))
+            self._next[measure] = np.minimum.accumulate(index[::-1])[::-1]
+        return self._next[measure]
+
     def _event_hours(self, rows: Array) -> Array:
         keys = self._hourly.keys
         if not keys.size:
@@ -138,13 +147,8 @@ class KnownLabels:
     def _run(self, term: LabelRun, hours: Array, starts: Array, ends: Array) -> Array:
         firsts = self._last_index("n_genuine", starts, ends) + 1
         if term.what == "length":
-            return self._hourly.between("n_fraud", firsts, ends)
-        if self._next is None:
-            frauds = self._hourly.columns["n_fraud"]
-            index = np.where(frauds > 0, np.arange(frauds.size), frauds.size)
-            index = np.concatenate((index, [frauds.size]))
-            self._next = np.minimum.accumulate(index[::-1])[::-1]
-        rows = self._next[firsts]
+            return self._hourly.between(term.measure, firsts, ends)
+        rows = self._next_index(term.measure)[firsts]
         age = hours - LABEL_DELAY_HOURS - self._event_hours(rows)
         return np.where(rows < ends, age, 0)
 

@@ -1,43 +1,63 @@
 """XGBoost: gradient boosted trees, fitted the same way every time.
 
-Here: parameters, the choice of split search by size, scoring, files.
+Here: parameters, where boosting starts, the choice of split search by size, scoring, files.
 Not here: calibration or thresholds (`training.calibration`, `training.thresholds`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fraud_platform.features.declaration import PRIOR_NAME, RISING_NAMES
+from fraud_platform.training.calibration import BetaCalibrator, fit_calibrator
 from fraud_platform.training.estimators import Features, FittedModel, Floats
 
 if TYPE_CHECKING:
     import xgboost as xgb
 
-ROUNDS = 200
+ROUNDS = 100
 PARAMETERS: dict[str, Any] = {
     "objective": "binary:logistic",
     "max_depth": 3,
     "learning_rate": 0.05,
+    "gamma": 1.0,
     "base_score": 0.5,
-    "nthread": 2,
+    "nthread": 1,
 }
-"""Threads are fixed: sums over more of them would round otherwise and give another model."""
+"""One thread: sums have one order, and no barrier spins where the machine is shared."""
 
-EXACT_MAX_ROWS = 100_000
+EXACT_MAX_ROWS = 400_000
 """Up to here every distinct value is a possible split; above, histograms, for a tenth the time."""
+
+HISTOGRAM_BINS = 2_048
+"""Frauds lie in the last percent of most features: 256 bins would leave them two or three."""
 
 _FILE = "xgboost.ubj"
 
 
 class BoostedTrees:
-    """The XGBoost estimator."""
+    """The XGBoost estimator.
+
+    Where the features hold `features.declaration.PRIOR_NAME`, boosting starts from its calibrated
+    log-odds instead of a constant, and trees correct it. A week holds about 550 frauds: few trees
+    can be learned from them, and trees alone cut a fine probability into coarse steps (measured
+    on earlier folds: average precision .773 against .767 with the same features).
+
+    Args:
+        feature_names: what the columns are.
+    """
 
     name = "xgboost"
+
+    def __init__(self, feature_names: Sequence[str]) -> None:
+        self._names = tuple(feature_names)
 
     def fit(
         self, features: Features, is_fraud: npt.NDArray[np.bool_], weights: Floats, seed: int
@@ -45,40 +65,90 @@ class BoostedTrees:
         """Fit `ROUNDS` trees."""
         import xgboost as xgb
 
-        parameters = {**PARAMETERS, "seed": seed, "tree_method": tree_method(len(features))}
+        parameters = {
+            **PARAMETERS,
+            **split_search(len(features)),
+            "seed": seed,
+            "monotone_constraints": [int(name in RISING_NAMES) for name in self._names],
+        }
+        start = Start.fit(features, is_fraud, weights, self._names)
         data = xgb.DMatrix(features, label=is_fraud, weight=weights, nthread=PARAMETERS["nthread"])
-        return BoostedModel(xgb.train(parameters, data, num_boost_round=ROUNDS), parameters)
+        if start is not None:
+            data.set_base_margin(start.log_odds(features))
+        booster = xgb.train(
+            {**parameters, "monotone_constraints": tuple(parameters["monotone_constraints"])},
+            data,
+            num_boost_round=ROUNDS,
+        )
+        return BoostedModel(booster, start, parameters)
 
     def load(self, folder: Path) -> FittedModel:
         """Read a model that `BoostedModel.save` wrote."""
-        import json
-
         import xgboost as xgb
 
         booster = xgb.Booster({"nthread": 1})
         booster.load_model(folder / _FILE)
-        return BoostedModel(booster, json.loads(booster.attr("parameters") or "{}"))
+        described = json.loads(booster.attr("described") or "{}")
+        start = described["start"]
+        return BoostedModel(
+            booster,
+            None if start is None else Start(start["column"], BetaCalibrator(**start["law"])),
+            described["parameters"],
+        )
+
+
+class Start:
+    """Log-odds that boosting starts from: one feature, calibrated on the rows of the fit."""
+
+    def __init__(self, column: int, law: BetaCalibrator) -> None:
+        self.column = column
+        self.law = law
+
+    @classmethod
+    def fit(
+        cls,
+        features: Features,
+        is_fraud: npt.NDArray[np.bool_],
+        weights: Floats,
+        names: Sequence[str],
+    ) -> Start | None:
+        """Calibrate the prior feature; None where the features do not hold it."""
+        if PRIOR_NAME not in names:
+            return None
+        column = names.index(PRIOR_NAME)
+        prior = features[:, column].astype(np.float64)
+        return cls(column, fit_calibrator(prior, is_fraud, weights))
+
+    def log_odds(self, features: Features) -> Floats:
+        """Return where each row starts, shape (n,)."""
+        return self.law.log_odds(features[:, self.column].astype(np.float64))
 
 
 class BoostedModel:
-    """Fitted trees; the score is the probability that the trees themselves give."""
+    """Fitted trees and their start; the score is the probability that both give."""
 
-    def __init__(self, booster: xgb.Booster, parameters: Mapping[str, Any]) -> None:
+    def __init__(
+        self, booster: xgb.Booster, start: Start | None, parameters: Mapping[str, Any]
+    ) -> None:
         self._booster = booster
+        self._start = start
         self._parameters = dict(parameters)
 
     @property
     def parameters(self) -> Mapping[str, Any]:
         """What it was fitted with."""
-        return {**self._parameters, "rounds": self._booster.num_boosted_rounds()}
+        start = "constant" if self._start is None else PRIOR_NAME
+        return {**self._parameters, "rounds": self._booster.num_boosted_rounds(), "start": start}
 
     def predict_score(self, features: Features) -> Floats:
-        """Return the logistic of the trees' sum, in float64 so that equal scores stay rare."""
-        margin = self._booster.inplace_predict(features, predict_type="margin")
-        return 1.0 / (1.0 + np.exp(-margin.astype(np.float64)))
+        """Return the logistic of start and trees, in float64 so that equal scores stay rare."""
+        margin = self._booster.inplace_predict(features, predict_type="margin").astype(np.float64)
+        if self._start is not None:
+            margin += self._start.log_odds(features)
+        return 1.0 / (1.0 + np.exp(-margin))
 
     def feature_importance(self) -> Floats:
-        """Return each feature's share of the total gain."""
+        """Return each feature's share of the trees' total gain; what the start gives is not in."""
         gains = self._booster.get_score(importance_type="total_gain")
         total = np.zeros(self._booster.num_features())
         for name, gain in gains.items():
@@ -86,13 +156,18 @@ class BoostedModel:
         return total / total.sum() if total.sum() > 0 else total
 
     def save(self, folder: Path) -> None:
-        """Write the booster in XGBoost's own format."""
-        import json
-
-        self._booster.set_attr(parameters=json.dumps(self._parameters, sort_keys=True))
+        """Write the booster in XGBoost's own format, the start among its attributes."""
+        start = self._start
+        described = {
+            "parameters": self._parameters,
+            "start": None if start is None else {"column": start.column, "law": asdict(start.law)},
+        }
+        self._booster.set_attr(described=json.dumps(described, sort_keys=True))
         self._booster.save_model(folder / _FILE)
 
 
-def tree_method(rows: int) -> str:
-    """Return `exact` for up to `EXACT_MAX_ROWS` rows, else `hist`."""
-    return "exact" if rows <= EXACT_MAX_ROWS else "hist"
+def split_search(rows: int) -> dict[str, Any]:
+    """Return XGBoost's parameters for up to `EXACT_MAX_ROWS` rows, or for more."""
+    if rows <= EXACT_MAX_ROWS:
+        return {"tree_method": "exact"}
+    return {"tree_method": "hist", "max_bin": HISTOGRAM_BINS}

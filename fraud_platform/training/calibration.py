@@ -33,8 +33,12 @@ class BetaCalibrator:
 
     def probability(self, score: Floats) -> Floats:
         """Return probabilities for scores in [0, 1], shape (n,)."""
+        return 1.0 / (1.0 + np.exp(-self.log_odds(score)))
+
+    def log_odds(self, score: Floats) -> Floats:
+        """Return the logarithms of the odds of those probabilities, shape (n,)."""
         low, high = _logs(score)
-        return 1.0 / (1.0 + np.exp(-(self.a * low + self.b * high + self.c)))
+        return self.a * low + self.b * high + self.c
 
 
 def fit_calibrator(
@@ -67,11 +71,17 @@ def _newton(design: Floats, labels: Floats, weights: Floats) -> Floats:
     prior = np.r_[np.ones(design.shape[1] - 1), 0.0]
     coefficients = prior.copy()
     for _ in range(_STEPS):
-        probability = 1.0 / (1.0 + np.exp(-(design @ coefficients)))
-        slope = design.T @ (weights * (labels - probability)) - _RIDGE * (coefficients - prior)
-        curve = (design * (weights * probability * (1 - probability))[:, None]).T @ design
+        probability = 1.0 / (1.0 + np.exp(-(design * coefficients).sum(axis=1)))
+        slope = _moments(design, weights * (labels - probability)) - _RIDGE * (coefficients - prior)
+        spread = weights * probability * (1 - probability)
+        curve = np.array([_moments(design, spread * column) for column in design.T])
         step = np.linalg.solve(curve + _RIDGE * np.eye(len(prior)), slope)
         coefficients = coefficients + np.clip(step, -2.0, 2.0)
         if np.abs(step).max() < 1e-10:
             break
     return coefficients
+
+
+def _moments(design: Floats, values: Floats) -> Floats:
+    """Return each column's sum times values, added in one order whatever the number of threads."""
+    return np.array([(column * values).sum() for column in design.T])

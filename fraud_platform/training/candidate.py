@@ -125,10 +125,11 @@ class Candidate:
         """Read what `save` wrote; needs no Spark."""
         folder = Path(folder)
         described = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        names = tuple(described["feature_names"])
         return cls(
             estimator=described["estimator"],
-            feature_names=tuple(described["feature_names"]),
-            model=estimator_named(described["estimator"]).load(folder),
+            feature_names=names,
+            model=estimator_named(described["estimator"], names).load(folder),
             calibrator=BetaCalibrator(**described["calibrator"]),
             threshold=Threshold(**described["threshold"]),
             parameters=described["parameters"],
@@ -169,7 +170,7 @@ def train_candidate(
     """
     parts = _parts(training_rows, feature_names)
     fit, calibration, threshold_days = (parts[name] for name in (FIT, CALIBRATION, THRESHOLD))
-    model = estimator_named(options.estimator, spark).fit(
+    model = estimator_named(options.estimator, feature_names, spark).fit(
         fit.features,
         fit.is_fraud,
         balance(fit.weights, fit.is_fraud, options.imbalance),

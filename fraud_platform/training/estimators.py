@@ -6,7 +6,7 @@ Not here: the estimators themselves (`training.boosted_trees`, `training.forest`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -54,11 +54,14 @@ class Estimator(Protocol):
         """Read what `FittedModel.save` wrote."""
 
 
-def estimator_named(name: str, spark: SparkSession | None = None) -> Estimator:
+def estimator_named(
+    name: str, feature_names: Sequence[str], spark: SparkSession | None = None
+) -> Estimator:
     """Return the estimator of a name.
 
     Args:
         name: `xgboost` or `random_forest`.
+        feature_names: what the features' columns are.
         spark: the session that fits a random forest; loading one needs none.
 
     Raises:
@@ -67,7 +70,7 @@ def estimator_named(name: str, spark: SparkSession | None = None) -> Estimator:
     if name == "xgboost":
         from fraud_platform.training.boosted_trees import BoostedTrees
 
-        return BoostedTrees()
+        return BoostedTrees(feature_names)
     if name == "random_forest":
         from fraud_platform.training.forest import RandomForest
 

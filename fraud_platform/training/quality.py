@@ -84,17 +84,19 @@ def score_folds(rows: pd.DataFrame, seed: int) -> QualityReport:
     }
     return QualityReport(
         {
-            name: tuple(_score(rows, start, features, _boosted(seed)) for start in FOLD_STARTS)
+            name: tuple(
+                _score(rows, start, features, _boosted(features, seed)) for start in FOLD_STARTS
+            )
             for name, features in contenders.items()
         }
     )
 
 
-def _boosted(seed: int) -> FitAndScore:
+def _boosted(names: Sequence[str], seed: int) -> FitAndScore:
     from fraud_platform.training.boosted_trees import BoostedTrees
 
     def fit_and_score(train: Features, labels: npt.NDArray[np.bool_], test: Features) -> Floats:
-        model = BoostedTrees().fit(train, labels, np.ones(len(train)), seed)
+        model = BoostedTrees(names).fit(train, labels, np.ones(len(train)), seed)
         return model.predict_score(test)
 
     return fit_and_score

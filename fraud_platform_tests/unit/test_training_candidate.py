@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from fraud_platform.errors import NotEnoughDataError, SettingsError
-from fraud_platform.training.boosted_trees import EXACT_MAX_ROWS, tree_method
+from fraud_platform.training.boosted_trees import EXACT_MAX_ROWS, split_search
 from fraud_platform.training.candidate import Candidate, TrainingOptions, train_candidate
 from fraud_platform.training.plots import (
     calibration_plot,
@@ -132,8 +132,8 @@ def test_an_unknown_estimator_is_a_settings_error():
 
 
 def test_split_search_is_exact_until_it_costs_too_much():
-    assert tree_method(EXACT_MAX_ROWS) == "exact"
-    assert tree_method(EXACT_MAX_ROWS + 1) == "hist"
+    assert split_search(EXACT_MAX_ROWS)["tree_method"] == "exact"
+    assert split_search(EXACT_MAX_ROWS + 1)["tree_method"] == "hist"
 
 
 @pytest.mark.parametrize("plot", [pr_curve_plot, calibration_plot, feature_importance_plot])
