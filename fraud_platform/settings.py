@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     estimator: Literal["xgboost", "random_forest"] = Field(
         default="xgboost", description="The estimator that the weekly candidate uses."
     )
+    model_features: Literal["chosen", "all"] = Field(
+        default="chosen", description="Which declared features a candidate takes, see docs."
+    )
     training_days: int = Field(
         default=28, ge=7, description="Most days of history that a candidate is trained on."
     )

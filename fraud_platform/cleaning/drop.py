@@ -63,8 +63,8 @@ RANGES_OF_A_SMALL_DROP = 4
 
 MAX_ID_GROUPS = 4_000_000
 """Above this many groups of ids (64 MB) a drop's ids are compared in Spark, not in this process."""
-MAX_SUSPECT_BYTES = 32 << 20
-"""Above this size of their files, suspects are sorted by Spark, not in this process."""
+MAX_SUSPECT_BYTES = 64 << 20
+"""Above this size of their lines, suspects are sorted by Spark, not in this process."""
 
 MAX_SHARED_IDS = 1_000_000
 """Above this many shared ids every valid row is judged as a suspect: slower, of bounded memory."""
@@ -228,7 +228,7 @@ def _judge(
 ) -> None:
     """Judge the suspects: in this process where they are few and no earlier drop has a say."""
     task = write_judged(files, folders)
-    is_small = sum(file.size_bytes for file in cleaned.suspects) <= MAX_SUSPECT_BYTES
+    is_small = cleaned.counts["suspect_bytes"] <= MAX_SUSPECT_BYTES
     if overlapping is None and is_small:
         tables = []
         for suspects in cleaned.suspects:

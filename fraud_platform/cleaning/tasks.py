@@ -262,6 +262,7 @@ class _Output:
             self._write_clean(rows, repairs)
             return
         lines = [block.line(number) for number in numbers[is_suspect].tolist()]
+        self.counts["suspect_bytes"] += sum(map(len, lines))
         marks = [0] * len(lines) if repairs is None else repairs[is_suspect].tolist()
         self.suspects.write_rows(rows.where(is_suspect), marks, lines)
         rest = None if repairs is None else repairs[~is_suspect]

@@ -24,7 +24,7 @@ from fraud_platform.contracts.training_tables import TRAINING_SET
 from fraud_platform.defs.decisions import read_history
 from fraud_platform.defs.state import read_drop_days
 from fraud_platform.errors import NotEnoughDataError
-from fraud_platform.features.declaration import FEATURE_NAMES, feature_signature
+from fraud_platform.features.declaration import CHOSEN_NAMES, FEATURE_NAMES, feature_signature
 from fraud_platform.features.documentation import features_markdown
 from fraud_platform.promotion.history import champion_before
 from fraud_platform.settings import Settings, load_settings
@@ -89,7 +89,7 @@ def fit(rows: pa.Table, settings: Settings, session: Callable[[], SparkSession])
 
     return train_candidate(
         rows,
-        FEATURE_NAMES,
+        CHOSEN_NAMES if settings.model_features == "chosen" else FEATURE_NAMES,
         TrainingOptions.from_settings(settings),
         session() if settings.estimator == "random_forest" else None,
     )

@@ -15,6 +15,7 @@ from fraud_platform.features.declarables import (
     LastTime,
 )
 from fraud_platform.features.expressions import Expression, greatest, least, ratio, square_root
+from fraud_platform.features.posterior import PRIOR_NAME, SUSPICION, posterior_features
 from fraud_platform.features.terms import (
     CustomerSince,
     CustomerSum,
@@ -70,6 +71,7 @@ FLAGS: tuple[Flag, ...] = (
         "Amount above 3 times the customer's known-genuine mean.",
         AMOUNT * _GENUINE_N > _GENUINE_CENTS * 3,
     ),
+    SUSPICION,
 )
 
 LAST_TIMES: tuple[LastTime, ...] = (
@@ -118,7 +120,7 @@ def _handbook() -> tuple[Feature, ...]:
             ),
         ]
     return (
-        Feature("amount", "Amount of the transaction.", ratio(AMOUNT, 100)),
+        Feature("amount", "Amount of the transaction.", ratio(AMOUNT, 100), rises=True),
         Feature("is_weekend", "1 on Saturday and Sunday.", RowTerm("day_of_week") >= 5),
         Feature("is_night", "1 from 00:00 to 06:59.", _HOUR <= 6),
         *customer,
@@ -143,11 +145,13 @@ def _amounts() -> tuple[Feature, ...]:
     variance = ratio(_GENUINE_SQUARES, _GENUINE_N) - mean * mean
     return (
         *own,
+        Feature("known_genuine_count", "The customer's known genuine transactions.", _GENUINE_N),
         Feature("known_genuine_mean", "Mean amount of the customer's known genuine ones.", mean),
         Feature(
             "amount_to_known_genuine_mean",
             "Amount over the customer's known-genuine mean; 1 where none is known.",
             ratio(AMOUNT * _GENUINE_N, _GENUINE_CENTS, default=1.0),
+            rises=True,
         ),
         Feature(
             "amount_known_genuine_z",
@@ -283,14 +287,24 @@ FEATURES: tuple[Feature, ...] = (
     *_terminal_risks(),
     *_terminal_kinds(),
     *_terminal_runs(),
+    *posterior_features(),
 )
 DECLARATION = Declaration(FEATURES, FLAGS, LAST_TIMES, LABEL_MEASURES)
 FEATURE_NAMES: tuple[str, ...] = DECLARATION.names
 HANDBOOK_NAMES: tuple[str, ...] = tuple(feature.name for feature in _handbook())
+CHOSEN_NAMES: tuple[str, ...] = (
+    "amount",
+    "amount_to_known_genuine_mean",
+    "known_genuine_count",
+    "customer_fraud_probability",
+    "terminal_fraud_probability",
+    PRIOR_NAME,
+)
+"""What models take unless told otherwise. A week holds a few hundred frauds, from which trees learn
+noise as soon as features repeat one another: on folds that end before 2018-06-27, average precision
+is .774 and AUC ROC .899 with these, .771 and .885 with all, .765 and .888 without probabilities."""
 RISING_NAMES: frozenset[str] = frozenset(f.name for f in FEATURES if f.rises)
 """Features with which risk only rises."""
-PRIOR_NAME = "fraud_prior"
-"""The feature that is a probability itself: a model may start from it."""
 
 
 def feature_signature() -> str:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.features.declaration import PRIOR_NAME, RISING_NAMES
+from fraud_platform.features.declaration import RISING_NAMES
+from fraud_platform.features.posterior import PRIOR_NAME
 from fraud_platform.training.calibration import BetaCalibrator, fit_calibrator
 from fraud_platform.training.estimators import Features, FittedModel, Floats
 
@@ -45,7 +46,7 @@ _FILE = "xgboost.ubj"
 class BoostedTrees:
     """The XGBoost estimator.
 
-    Where the features hold `features.declaration.PRIOR_NAME`, boosting starts from its calibrated
+    Where the features hold `features.posterior.PRIOR_NAME`, boosting starts from its calibrated
     log-odds instead of a constant, and trees correct it. A week holds about 550 frauds: few trees
     can be learned from them, and trees alone cut a fine probability into coarse steps (measured
     on earlier folds: average precision .773 against .767 with the same features).

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from fraud_platform.comparison.evaluation import unknown_customers_mask
 from fraud_platform.comparison.metrics import auc_roc, average_precision, card_precision_at_k
-from fraud_platform.features.declaration import FEATURE_NAMES, HANDBOOK_NAMES
+from fraud_platform.features.declaration import CHOSEN_NAMES, FEATURE_NAMES, HANDBOOK_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ class QualityReport:
 
 
 def score_folds(rows: pd.DataFrame, seed: int) -> QualityReport:
-    """Return the folds of the Handbook's 15 features and of all declared ones.
+    """Return the folds of the Handbook's 15 features, all declared ones and the chosen ones.
 
     Args:
         rows: every transaction of the folds' days: tx_date, customer_id, is_fraud and the
@@ -81,11 +81,12 @@ def score_folds(rows: pd.DataFrame, seed: int) -> QualityReport:
     contenders: dict[str, Sequence[str]] = {
         "15 of the Handbook, hourly": HANDBOOK_NAMES,
         f"all {len(FEATURE_NAMES)} declared": FEATURE_NAMES,
+        f"the {len(CHOSEN_NAMES)} chosen": CHOSEN_NAMES,
     }
     return QualityReport(
         {
             name: tuple(
-                _score(rows, start, features, _boosted(features, seed)) for start in FOLD_STARTS
+                score_fold(rows, start, features, _boosted(features, seed)) for start in FOLD_STARTS
             )
             for name, features in contenders.items()
         }
@@ -102,9 +103,16 @@ def _boosted(names: Sequence[str], seed: int) -> FitAndScore:
     return fit_and_score
 
 
-def _score(
+def score_fold(
     rows: pd.DataFrame, start: date, features: Sequence[str], fit_and_score: FitAndScore
 ) -> FoldScore:
+    """Fit on a fold's training days and score its test days, known customers left out.
+
+    Args:
+        rows: as `score_folds` takes them.
+        start: first day of training.
+        features: columns to fit on.
+    """
     train_end = start + timedelta(days=TRAIN_DAYS)
     test_start = train_end + timedelta(days=GAP_DAYS)
     test_end = test_start + timedelta(days=TEST_DAYS)

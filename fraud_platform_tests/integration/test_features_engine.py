@@ -29,7 +29,7 @@ from fraud_platform_tests.oracles.feature_lake import (
     write_world,
 )
 from fraud_platform_tests.oracles.feature_worlds import World
-from fraud_platform_tests.oracles.features import DELAY, LabelVersion, Oracle, Tx
+from fraud_platform_tests.oracles.features import DELAY, LabelVersion, Oracle, Tx, is_same
 
 DAYS = 50
 LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
@@ -76,7 +76,8 @@ def _assert_equals_oracle(lake: Lake, world: World, targets: list[Tx]) -> None:
     found = read_features(lake, (t.id for t in targets))
     for tx in targets:
         expected = oracle.features(tx, FEATURE_NAMES)
-        wrong = {n: (found[tx.id][n], v) for n, v in expected.items() if found[tx.id][n] != v}
+        own = found[tx.id]
+        wrong = {n: (own[n], v) for n, v in expected.items() if not is_same(n, own[n], v)}
         assert not wrong, f"{tx}: found, expected {wrong}"
 
 

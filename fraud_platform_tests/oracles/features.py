@@ -18,6 +18,16 @@ import numpy as np
 HOUR, DAY, DELAY = 3600, 86_400, 168
 
 
+_FLOAT32_STEP = 1.2e-7
+
+
+def is_same(name: str, found: np.float32, expected: np.float32) -> bool:
+    """Whether a value is the oracle's: in every bit, or within one step where a power is in it."""
+    if name.endswith("_probability") or name == "fraud_prior":
+        return abs(found - expected) <= _FLOAT32_STEP * abs(expected)
+    return bool(found == expected)
+
+
 @dataclass(frozen=True)
 class Tx:
     """A transaction; `second` counts from 1970."""
@@ -185,6 +195,53 @@ def _run_age(o: Oracle, tx: Tx) -> int:
     return tx.hour - DELAY - min(hours) if hours else 0
 
 
+def _log_ratio(r: float) -> float:
+    """Bits by which r times the mean speaks for fraud: normal around 5 means or around 1."""
+    r = min(r, 5.0)
+    return min(2.77 * r * r - 4.62 * r - 2.32, 16.6)
+
+
+def _evidence(r: float) -> int:
+    return min(round(2 * math.log2(2 / 3 + 2 ** _log_ratio(r) / 3)), 18)
+
+
+@cache
+def _evidence_steps() -> list[int]:
+    """Hundredths of the mean, to the nearest, where the evidence reaches 0, 1, .. 18 half bits."""
+    grid = [1 + n / 10_000 for n in range(30_000)]
+    return [round(100 * next(r for r in grid if _evidence(r) >= k)) for k in range(19)]
+
+
+def _half_bits(o: Oracle, tx: Tx) -> int:
+    cents = o.genuine_cents(tx)
+    if not cents:
+        return -1
+    return sum(100 * tx.cents * len(cents) > step * sum(cents) for step in _evidence_steps()) - 1
+
+
+def _customer_fraud(o: Oracle, tx: Tx) -> float:
+    bits = max(sum(_half_bits(o, t) for t in o.earlier(tx, days)) for days in (1, 3, 7)) / 2
+    compromised = 333 * 2 ** -min(max(bits, -30), 30)
+    return 1 / (1 + (compromised + 2 / 3) * 3 / 2 ** _log_ratio(_amount_to_genuine_mean(o, tx)))
+
+
+def _terminal_fraud(o: Oracle, tx: Tx) -> float:
+    known = o.known(_at(o, tx), tx.hour, 30)
+    now = tx.hour - DELAY
+    genuine = max((t.hour for t, s in known if s == 0), default=None)
+    silent = 720 if genuine is None else now - genuine
+    run = [t.hour for t, s in known if s == 2 and (genuine is None or t.hour > genuine)]
+    if not run:
+        return min(silent + 168, 672) / 120_000
+    age, last = now - min(run), now - max(t.hour for t, s in known if s == 2)
+    lasting = max(min(silent, 504) - age, 0) / max(min(silent, last + 672) - age, 1)
+    return lasting + (1 - lasting) * 0.0014
+
+
+def _either(o: Oracle, tx: Tx) -> float:
+    return 1 - (1 - _customer_fraud(o, tx)) * (1 - _terminal_fraud(o, tx))
+
+
 _SCENARIO = {"terminal": 2, "customer": 3}
 
 _DEFINITIONS = [
@@ -242,5 +299,9 @@ _DEFINITIONS = [
         ),
         (r"terminal_fraud_run", lambda o, tx: len(_run(o, tx))),
         (r"terminal_fraud_run_age_hours", _run_age),
+        (r"known_genuine_count", lambda o, tx: len(o.genuine_cents(tx))),
+        (r"customer_fraud_probability", _customer_fraud),
+        (r"terminal_fraud_probability", _terminal_fraud),
+        (r"fraud_prior", _either),
     )
 ]

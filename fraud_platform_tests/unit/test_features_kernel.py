@@ -15,13 +15,13 @@ from fraud_platform_tests.oracles.feature_worlds import (
     with_ids_spread,
     worlds,
 )
-from fraud_platform_tests.oracles.features import DELAY, HOUR, LabelVersion, Oracle, Tx
+from fraud_platform_tests.oracles.features import DELAY, HOUR, LabelVersion, Oracle, Tx, is_same
 
 _slow_worlds = settings(max_examples=150, deadline=None)
 
 
 def _assert_equal(found: dict[str, np.float32], expected: dict[str, np.float32], tx: Tx) -> None:
-    wrong = {n: (found[n], expected[n]) for n in expected if found[n] != expected[n]}
+    wrong = {n: (found[n], expected[n]) for n in expected if not is_same(n, found[n], expected[n])}
     assert not wrong, f"{tx}: found, expected {wrong}"
 
 
