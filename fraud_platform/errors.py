@@ -59,8 +59,24 @@ class PromotionError(DataError):
     """A promotion, approval or rollback that the history does not allow."""
 
 
+class OffsetGapError(DataError):
+    """Messages between two offsets are no longer, or not yet, what the broker holds."""
+
+
+class TopicChangedError(DataError):
+    """A topic is missing, was created anew, or has other partitions than before."""
+
+
+class FencedError(FraudPlatformError):
+    """Another scorer took the lease; this one must not write any more."""
+
+
 class Outage(FraudPlatformError):
     """A system that the platform needs does not answer. Retried, with a bound and back-off."""
+
+
+class DeliveryError(Outage):
+    """The broker did not acknowledge every message that was sent."""
 
 
 class ServiceError(FraudPlatformError):

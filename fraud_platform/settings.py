@@ -25,6 +25,7 @@ OTHER_VARIABLES = frozenset({"FRAUD_REAL_DROPS", "FRAUD_KILL_AT", "FRAUD_SERVICE
 """Variables of the platform that are no settings: tests and running services use them."""
 
 _SPARK_URL = re.compile(r"local(\[(\d+|\*)\])?|(sc|spark|k8s)://.+|yarn")
+_TOPIC = r"^[a-zA-Z0-9._-]{1,249}$"
 _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]*@")
 
 
@@ -51,6 +52,30 @@ class Settings(BaseSettings):
     )
     spark_shuffle_partitions: int = Field(default=4, ge=1, description="Shuffle partitions.")
 
+    kafka_bootstrap: str | None = Field(
+        default=None,
+        pattern=r"^[^\s,:/]+:\d+(,[^\s,:/]+:\d+)*$",
+        description="host:port of a Kafka cluster, comma-separated; without it, the embedded one.",
+    )
+    kafka_partitions: int = Field(
+        default=12, ge=1, description="Partitions of the topics that the platform creates."
+    )
+    transactions_topic: str = Field(
+        default="transactions", pattern=_TOPIC, description="Topic of live transactions."
+    )
+    labels_topic: str = Field(
+        default="labels", pattern=_TOPIC, description="Topic of labels, from investigations."
+    )
+    predictions_topic: str = Field(
+        default="predictions", pattern=_TOPIC, description="Topic of published scores."
+    )
+    dead_letters_topic: str = Field(
+        default="transactions.dlq", pattern=_TOPIC, description="Topic of unusable messages."
+    )
+
+    kafka_port: int = Field(
+        default=9092, ge=1024, le=65535, description="Port of the embedded Kafka broker."
+    )
     dagster_port: int = Field(default=3000, ge=1024, le=65535, description="Dagster UI port.")
     mlflow_port: int = Field(default=5000, ge=1024, le=65535, description="MLflow UI port.")
 
@@ -146,8 +171,21 @@ class Settings(BaseSettings):
                 "FRAUD_LAKE_URL": self.lake,
             }
         )
-        if self.dagster_port == self.mlflow_port:
-            problems.append(f"FRAUD_DAGSTER_PORT and FRAUD_MLFLOW_PORT are both {self.mlflow_port}")
+        problems += _repeated(
+            {
+                "FRAUD_DAGSTER_PORT": self.dagster_port,
+                "FRAUD_MLFLOW_PORT": self.mlflow_port,
+                "FRAUD_KAFKA_PORT": self.kafka_port,
+            }
+        )
+        problems += _repeated(
+            {
+                "FRAUD_TRANSACTIONS_TOPIC": self.transactions_topic,
+                "FRAUD_LABELS_TOPIC": self.labels_topic,
+                "FRAUD_PREDICTIONS_TOPIC": self.predictions_topic,
+                "FRAUD_DEAD_LETTERS_TOPIC": self.dead_letters_topic,
+            }
+        )
         if self.min_scenario_recall > 0 and self.max_alerts_per_day < 1:
             problems.append(
                 "FRAUD_MIN_SCENARIO_RECALL needs FRAUD_MAX_ALERTS_PER_DAY of at least 1"
@@ -195,13 +233,18 @@ class Settings(BaseSettings):
         return self.mlflow_url or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
 
     @cached_property
+    def kafka(self) -> str:
+        """Kafka's bootstrap servers: the cluster that is set, else the embedded broker."""
+        return self.kafka_bootstrap or f"127.0.0.1:{self.kafka_port}"
+
+    @cached_property
     def dagster_home(self) -> Path:
         """Folder of the Dagster instance."""
         return self.home / "dagster"
 
     @cached_property
     def jars(self) -> Path:
-        """Folder of the jars that Spark needs for Delta."""
+        """Folder of the jars that Spark needs for Delta; those of Kafka lie in it too."""
         return self.home / "jars"
 
 
@@ -272,6 +315,17 @@ def _location(url: str) -> str:
     if scheme in ("", "file"):
         return os.path.normpath(os.path.abspath(path))
     return url.rstrip("/")
+
+
+def _repeated(chosen: Mapping[str, object]) -> list[str]:
+    """Name every two settings that must differ and do not."""
+    names = list(chosen)
+    return [
+        f"{one} and {other} are both {chosen[one]}"
+        for i, one in enumerate(names)
+        for other in names[i + 1 :]
+        if chosen[one] == chosen[other]
+    ]
 
 
 def _overlaps(zones: Mapping[str, str]) -> list[str]:

@@ -1,7 +1,8 @@
 """The jars that pip does not bring: resolved once with Ivy into a folder, checked by hash.
 
-Here: coordinates, hashes, fetching.
-Not here: starting what uses them (`adapters.spark`).
+Here: what Delta needs, fetching, checking hashes.
+Not here: the broker's long list (`adapters.kafka_jars`), starting what uses them
+(`adapters.spark`, `adapters.broker`).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -38,14 +38,18 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Service:
-    """A program that serves HTTP on one local port.
+    """A program that serves one local port.
 
     Attributes:
         name: What people call it; also its record's and its log's name.
         command: The program and its arguments.
         port: The port of 127.0.0.1 that it serves.
-        health_path: A path that answers 200 once it is ready.
+        health_path: A path that answers 200 once it is ready, where it serves HTTP.
         environment: What is added to this process's environment.
+        scheme: What its URL begins with.
+        prepare: Called before it starts.
+        is_ready: Tells whether it works, where it does not serve HTTP.
+        when_ready: Called once it works; gives lines that say what was done.
     """
 
     name: str
@@ -53,11 +57,15 @@ class Service:
     port: int
     health_path: str = "/"
     environment: Mapping[str, str] = field(default_factory=dict)
+    scheme: str = "http"
+    prepare: Callable[[], None] | None = None
+    is_ready: Callable[[], bool] | None = None
+    when_ready: Callable[[], list[str]] | None = None
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://{HOST}:{self.port}"
+        return f"{self.scheme}://{HOST}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -70,11 +78,12 @@ class Record:
     port: int
     log: str
     started_at: float
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://{HOST}:{self.port}"
+        return f"{self.scheme}://{HOST}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,8 @@ def start(service: Service, run_folder: Path, log_folder: Path) -> Started:
             f"{service.name}: expected port {service.port} to be free, found it taken by {owner}. "
             f"Stop that, or set FRAUD_{service.name.upper()}_PORT to another port."
         )
+    if service.prepare:
+        service.prepare()
     run_folder.mkdir(parents=True, exist_ok=True)
     log_folder.mkdir(parents=True, exist_ok=True)
     log, token = log_folder / f"{service.name}.log", secrets.token_hex(16)
@@ -110,7 +121,9 @@ def start(service: Service, run_folder: Path, log_folder: Path) -> Started:
             start_new_session=True,
             preexec_fn=_hear_interrupts,
         )
-    record = Record(service.name, process.pid, token, service.port, str(log), time.time())
+    record = Record(
+        service.name, process.pid, token, service.port, str(log), time.time(), service.scheme
+    )
     path = record_path(run_folder, service.name)
     path.with_suffix(".tmp").write_text(json.dumps(asdict(record)))
     path.with_suffix(".tmp").replace(path)
@@ -154,7 +167,9 @@ def wait_until_healthy(started: Started, limit_seconds: float) -> None:
 
 
 def is_healthy(service: Service) -> bool:
-    """Tell whether the service answers its health path with 200."""
+    """Tell whether the service works: it says so itself, or its health path answers 200."""
+    if service.is_ready:
+        return service.is_ready()
     connection = http.client.HTTPConnection(HOST, service.port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", service.health_path)

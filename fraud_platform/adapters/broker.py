@@ -1,0 +1,269 @@
+"""The embedded Kafka broker: one real node, KRaft, on this machine.
+
+Here: its files, its command, preparing its first start (jars, archive of classes, format).
+Not here: starting and stopping services (`adapters.services`, `adapters.processes`), clients
+(`adapters.kafka`).
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import os
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from fraud_platform.adapters.jars import fetch_jars
+from fraud_platform.adapters.java import find_java
+from fraud_platform.adapters.kafka_connection import KafkaConnection
+from fraud_platform.adapters.kafka_jars import KAFKA_JARS
+from fraud_platform.adapters.kafka_producers import Record, TransactionalProducer
+from fraud_platform.adapters.kafka_reader import RangeReader
+from fraud_platform.adapters.kafka_topics import Topics
+from fraud_platform.adapters.processes import HOST, Service, start, stop, wait_until_healthy
+from fraud_platform.contracts.messages import MAX_MESSAGE_BYTES, TopicSpec, topic_specs
+from fraud_platform.errors import ServiceError
+from fraud_platform.settings import Settings
+
+NAME = "kafka"
+START_SECONDS = 90.0
+_PROBE_SECONDS = 1.0
+_HEAP = ("-Xms128m", "-Xmx1g")
+# One node on a laptop: a quick start and little memory before the last bit of throughput.
+_FORMATTED = "formatted"
+_JVM = (
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xshare:auto",
+    "-Xlog:disable",
+    "-Xlog:all=error:stderr",
+)
+_LOGGING = """\
+status=error
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d{ISO8601} %p %c: %m%n
+rootLogger.level=warn
+rootLogger.appenderRef.out.ref=out
+"""
+
+
+def service(settings: Settings) -> Service:
+    """Return the broker of these settings, with the contract's topics made once it is ready."""
+    connection = KafkaConnection.from_settings(settings)
+
+    def make_topics() -> list[str]:
+        created = Topics(connection).ensure(topic_specs(settings))
+        return [f"kafka    created topics {', '.join(created)}"] if created else []
+
+    return _service(settings.jars, settings.home / NAME, settings.kafka_port, make_topics)
+
+
+def jars_folder(jars: Path) -> Path:
+    """Return where the broker's jars lie, apart from Spark's."""
+    return jars / NAME
+
+
+@contextmanager
+def running(folder: Path, jars: Path, port: int) -> Iterator[KafkaConnection]:
+    """Run a broker of its own, its data in `folder`, until the block ends.
+
+    Raises:
+        ServiceError: it does not start, or the port is taken.
+    """
+    started = start(_service(jars, folder / NAME, port), folder / "run", folder / "logs")
+    try:
+        wait_until_healthy(started, START_SECONDS)
+        yield KafkaConnection(f"{HOST}:{port}")
+    finally:
+        stop(started.record, folder / "run")
+        started.process.wait()
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody has at this moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def prepare(jars: Path, data: Path, port: int) -> list[str]:
+    """Make ready what a start needs: jars, the archive of classes, settings, a formatted log.
+
+    Returns:
+        Lines that say what is out of the ordinary.
+
+    Raises:
+        Outage: the jars cannot be fetched.
+        ServiceError: the folder cannot be formatted.
+    """
+    fetch_jars(jars_folder(jars), KAFKA_JARS)
+    if not archive_path(jars).exists():
+        _build_archive(jars)
+    _write_settings(data, port)
+    if not (data / _FORMATTED).exists():
+        _format(jars, data)
+    elif not (data / "log" / ".kafka_cleanshutdown").exists():
+        return ["kafka    was not stopped cleanly before; it has checked its log"]
+    return []
+
+
+def archive_path(jars: Path) -> Path:
+    """Return the archive of loaded classes that fits this Java and these jars."""
+    java = os.path.realpath(find_java() or "java")
+    stamp = os.stat(java).st_mtime_ns if os.path.exists(java) else 0
+    key = f"{java} {stamp} {_class_path(jars)} {' '.join((*_HEAP, *_JVM))}"
+    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
+    return jars_folder(jars) / f"kafka-{digest}.jsa"
+
+
+def _service(
+    jars: Path,
+    data: Path,
+    port: int,
+    make_topics: Callable[[], list[str]] | None = None,
+    archive: str | None = None,
+) -> Service:
+    said: list[str] = []
+    return Service(
+        NAME,
+        (
+            *_java(jars, data, archive or f"-XX:SharedArchiveFile={archive_path(jars)}"),
+            "kafka.Kafka",
+            str(data / "server.properties"),
+        ),
+        port,
+        scheme="kafka",
+        prepare=lambda: said.extend(prepare(jars, data, port)),
+        is_ready=lambda: is_ready(port),
+        when_ready=lambda: said + (make_topics() if make_topics else []),
+    )
+
+
+def is_ready(port: int) -> bool:
+    """Tell whether a broker answers on a port of this machine."""
+    try:
+        socket.create_connection((HOST, port), timeout=_PROBE_SECONDS).close()
+    except OSError:
+        return False
+    return Topics(KafkaConnection(f"{HOST}:{port}")).is_ready(_PROBE_SECONDS)
+
+
+def _java(jars: Path, data: Path, archive: str) -> tuple[str, ...]:
+    logging = f"-Dlog4j2.configurationFile={data / 'log4j2.properties'}"
+    # Only an absolute class path without links finds its archive again.
+    return (find_java() or "java", *_HEAP, *_JVM, archive, logging, "-cp", _class_path(jars))
+
+
+def _class_path(jars: Path) -> str:
+    folder = jars_folder(jars).resolve()
+    return os.pathsep.join(str(folder / name) for name in KAFKA_JARS)
+
+
+def _write_settings(data: Path, port: int) -> None:
+    """Write the broker's settings; the controller's port is nobody's business but its own."""
+    controller = free_port()
+    chosen = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+        "listeners": f"CLIENTS://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
+        "advertised.listeners": f"CLIENTS://{HOST}:{port}",
+        "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "CLIENTS",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": data / "log",
+        "auto.create.topics.enable": "false",
+        "message.max.bytes": 2 * MAX_MESSAGE_BYTES,
+        # The defaults make 100 partitions of internal topics on three nodes.
+        **dict.fromkeys(
+            (
+                "offsets.topic.num.partitions",
+                "transaction.state.log.num.partitions",
+                "share.coordinator.state.topic.num.partitions",
+            ),
+            4,
+        ),
+        **dict.fromkeys(
+            (
+                "default.replication.factor",
+                "offsets.topic.replication.factor",
+                "transaction.state.log.replication.factor",
+                "transaction.state.log.min.isr",
+                "share.coordinator.state.topic.replication.factor",
+                "share.coordinator.state.topic.min.isr",
+            ),
+            1,
+        ),
+        "group.initial.rebalance.delay.ms": 0,
+    }
+    data.mkdir(parents=True, exist_ok=True)
+    lines = "".join(f"{name}={value}\n" for name, value in chosen.items())
+    (data / "server.properties").write_text(lines)
+    (data / "log4j2.properties").write_text(_LOGGING)
+
+
+def _format(jars: Path, data: Path) -> None:
+    command = (
+        *_java(jars, data, f"-XX:SharedArchiveFile={archive_path(jars)}"),
+        "kafka.tools.StorageTool", "format", "--ignore-formatted",
+        "-t", _cluster_id(), "-c", str(data / "server.properties"),
+    )  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        raise ServiceError(
+            f"kafka: expected to format {data}, found: {(done.stderr or done.stdout)[-800:]}\n"
+            "Move that folder away and start again."
+        )
+    (data / _FORMATTED).touch()
+
+
+def _cluster_id() -> str:
+    """Return 16 random bytes as Kafka writes them; a first dash would read as an option."""
+    return "k" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
+
+
+def _build_archive(jars: Path) -> None:
+    """Run a broker once and let the JVM archive the classes it loaded: later starts are quicker."""
+    target = archive_path(jars)
+    with (jars_folder(jars) / ".archive.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if target.exists():
+            return
+        for stale in jars_folder(jars).glob("kafka-*.jsa"):
+            stale.unlink()
+        with tempfile.TemporaryDirectory(dir=jars_folder(jars)) as scratch:
+            work, port = Path(scratch), free_port()
+            made = work / "made.jsa"
+            _write_settings(work / NAME, port)
+            _format(jars, work / NAME)
+            one = _service(jars, work / NAME, port, archive=f"-XX:ArchiveClassesAtExit={made}")
+            started = start(replace(one, prepare=None), work / "run", work / "logs")
+            try:
+                wait_until_healthy(started, START_SECONDS)
+                _exercise(KafkaConnection(f"{HOST}:{port}"))
+            finally:
+                stop(started.record, work / "run", polite_seconds=START_SECONDS)
+                started.process.wait()
+            # A Java that makes none leaves an empty file: starts are slow, but work.
+            made.touch()
+            made.replace(target)
+
+
+def _exercise(connection: KafkaConnection) -> None:
+    """Make the broker load what a scorer's first batch would."""
+    Topics(connection).ensure([TopicSpec("warm", 1)])
+    producer = TransactionalProducer(connection, "warm")
+    producer.fence()
+    producer.transaction([Record("warm", b"key", b"value")], "warm", {("warm", 0): 1})
+    producer.close()
+    with RangeReader(connection, "warm") as reader:
+        list(reader.read({0: (0, 1)}))

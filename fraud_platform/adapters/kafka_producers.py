@@ -1,0 +1,324 @@
+"""Producing, with every delivery counted: in transactions under a lease, and plainly.
+
+Here: two producers and what they report.
+Not here: what is produced and when (`fraud_platform.scoring`, `adapters.producing`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from fraud_platform.adapters.kafka_connection import ClientErrors, KafkaConnection, is_fenced
+from fraud_platform.contracts.messages import MAX_MESSAGE_BYTES
+from fraud_platform.errors import DeliveryError, FraudPlatformError
+
+Headers = list[tuple[str, str | bytes | None]]
+_POLL_EVERY = 10_000
+_FULL_QUEUE_SECONDS = 0.05
+_TRIES, _RETRY_SECONDS = 5, 0.2
+_TUNING = {
+    # The same key goes to the same partition as with the Java client.
+    "partitioner": "murmur2_random",
+    "enable.idempotence": True,
+    "linger.ms": 5,
+    "batch.size": 512 * 1024,
+    "batch.num.messages": 10_000,
+    "queue.buffering.max.messages": 500_000,
+    "queue.buffering.max.kbytes": 512 * 1024,
+    # Twice what topics take, so that it is the broker that judges.
+    "message.max.bytes": 2 * MAX_MESSAGE_BYTES + 1024 * 1024,
+}
+
+
+class Record(NamedTuple):
+    """One message to produce."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers | None = None
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What became of messages: handed over, acknowledged by the broker, failed."""
+
+    sent: int
+    acked: int
+    errors: int
+
+
+class _Deliveries:
+    """Counts delivery callbacks; it is the callback."""
+
+    def __init__(self) -> None:
+        self.sent = self.acked = self.errors = 0
+        self.first_error: KafkaError | None = None
+
+    def __call__(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self.acked += 1
+        else:
+            self.errors += 1
+            self.first_error = self.first_error or error
+
+    @property
+    def counts(self) -> Delivered:
+        return Delivered(self.sent, self.acked, self.errors)
+
+    def problem(self, what: str) -> str | None:
+        """Return what is wrong with the counts, or None when every message is acknowledged."""
+        if self.acked == self.sent and self.errors == 0:
+            return None
+        why = self.first_error.str() if self.first_error else "no answer from the broker in time"
+        return (
+            f"{what}: expected {self.sent} acknowledged, found {self.acked} and {self.errors} "
+            f"failed ({why})"
+        )
+
+
+class TransactionalProducer:
+    """Produces under a lease: one transactional id, of which the latest `fence` alone may write.
+
+    Guarantee: `transaction` returned means that readers with `read_committed` will see all of its
+    messages (milliseconds later, once the broker has marked them) and the group all its offsets;
+    raised means that they see none, but for a commit whose answer was lost: that one Kafka
+    finishes either way, and the next `fence` waits until it has.
+    """
+
+    def __init__(
+        self, connection: KafkaConnection, transactional_id: str, timeout_seconds: float = 30.0
+    ) -> None:
+        self._connection, self._seconds = connection, timeout_seconds
+        self._what = f"transaction of {transactional_id}"
+        self._errors = ClientErrors()
+        self._producer = Producer(
+            {
+                **connection.config(
+                    self._errors,
+                    transactional_id=transactional_id,
+                    transaction_timeout_ms=max(60_000, int(2_000 * timeout_seconds)),
+                ),
+                **_TUNING,
+                "delivery.timeout.ms": int(1_000 * timeout_seconds),
+            }
+        )
+        self._groups: dict[str, Consumer] = {}
+
+    def fence(self) -> None:
+        """Take the lease; an older holder's next transaction raises `FencedError`.
+
+        Raises:
+            Outage: the broker does not answer within the timeout.
+        """
+        self._retried(lambda: self._producer.init_transactions(self._seconds))
+
+    def transaction(
+        self,
+        records: Iterable[Record],
+        group: str,
+        offsets: Mapping[tuple[str, int], int],
+    ) -> Delivered:
+        """Produce records to any topics and commit a group's next offsets, all or nothing.
+
+        Args:
+            records: `Record` or tuples (topic, key, value, headers).
+            group: the consumer group whose offsets move.
+            offsets: (topic, partition) to the next offset to read; may be empty.
+
+        Raises:
+            FencedError: another producer holds the lease now.
+            DeliveryError: not every message was acknowledged; nothing of it is visible.
+            Outage: the broker did not answer in time.
+        """
+        deliveries = _Deliveries()
+        try:
+            self._producer.begin_transaction()
+            _produce_all(self._producer, records, deliveries)
+            self._await_deliveries(deliveries)
+            if offsets:
+                positions = [TopicPartition(t, p, o) for (t, p), o in offsets.items()]
+                metadata = self._group(group).consumer_group_metadata()
+                self._retried(
+                    lambda: self._producer.send_offsets_to_transaction(
+                        positions, metadata, self._seconds
+                    )
+                )
+            self._retried(lambda: self._producer.commit_transaction(self._seconds))
+        except KafkaException as error:
+            self._abort()
+            raise self._translated(error) from None
+        except BaseException:
+            self._abort()
+            raise
+        return deliveries.counts
+
+    def close(self) -> None:
+        """Leave the broker; an open transaction is given up."""
+        for consumer in self._groups.values():
+            consumer.close()
+        self._groups.clear()
+        self._producer.purge()
+        self._producer.flush(0)
+
+    def _await_deliveries(self, deliveries: _Deliveries) -> None:
+        self._producer.flush(self._seconds)
+        if problem := deliveries.problem(self._what):
+            if deliveries.first_error and is_fenced(deliveries.first_error):
+                raise KafkaException(deliveries.first_error)
+            raise DeliveryError(f"{problem} {self._errors}".strip())
+
+    def _retried(self, call: Callable[[], Any]) -> None:
+        """Call, and again where the broker asks for it, a few times."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                call()
+                return
+            except KafkaException as error:
+                cause: KafkaError = error.args[0]
+                if not cause.retriable() or attempt == _TRIES or _is_timeout(cause):
+                    raise self._translated(error) from None
+                time.sleep(_RETRY_SECONDS * attempt)
+
+    def _translated(self, error: KafkaException) -> FraudPlatformError:
+        return self._connection.translate(self._what, error, self._errors)
+
+    def _abort(self) -> None:
+        """Give the open transaction up; where even that fails, the next `fence` does it."""
+        try:
+            self._producer.purge()
+            self._producer.abort_transaction(self._seconds)
+        except KafkaException as error:
+            self._errors(error.args[0])
+
+    def _group(self, group: str) -> Consumer:
+        if group not in self._groups:
+            self._groups[group] = Consumer(
+                self._connection.config(self._errors, group_id=group, enable_auto_commit=False)
+            )
+        return self._groups[group]
+
+
+class IdempotentProducer:
+    """Produces without transactions; retries of the client make no copies.
+
+    Guarantee: `finish` returns when every message sent is acknowledged by the broker, else raises.
+    """
+
+    def __init__(
+        self, connection: KafkaConnection, timeout_seconds: float = 30.0, linger_ms: int = 5
+    ) -> None:
+        self._connection, self._seconds = connection, timeout_seconds
+        self._errors = ClientErrors()
+        self._deliveries = _Deliveries()
+        self._producer = Producer(
+            {
+                **connection.config(self._errors),
+                **_TUNING,
+                "linger.ms": linger_ms,
+                "delivery.timeout.ms": int(1_000 * timeout_seconds),
+            }
+        )
+
+    @property
+    def delivered(self) -> Delivered:
+        """What is known so far."""
+        return self._deliveries.counts
+
+    def send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers | None = None,
+        partition: int | None = None,
+        timestamp_ms: int | None = None,
+    ) -> None:
+        """Hand one message over; waits while the client's queue is full.
+
+        Raises:
+            DeliveryError: an earlier message failed, or the queue does not empty in time.
+        """
+        more: dict[str, Any] = {}
+        if headers is not None:
+            more["headers"] = headers
+        if partition is not None:
+            more["partition"] = partition
+        if timestamp_ms is not None:
+            more["timestamp"] = timestamp_ms
+        try:
+            _produce(self._producer, topic, key, value, self._deliveries, self._seconds, more)
+        except KafkaException as error:
+            what = f"producing to {topic}"
+            raise self._connection.translate(what, error, self._errors) from None
+        if self._deliveries.sent % _POLL_EVERY == 0:
+            self.poll()
+
+    def poll(self) -> None:
+        """Take in what the broker acknowledged.
+
+        Raises:
+            DeliveryError: a message failed.
+        """
+        self._producer.poll(0)
+        if self._deliveries.errors:
+            raise DeliveryError(f"{self._deliveries.problem('producing')} {self._errors}".strip())
+
+    def finish(self) -> Delivered:
+        """Wait until every message is acknowledged and return the counts.
+
+        Raises:
+            DeliveryError: some message failed or had no answer in time.
+        """
+        self._producer.flush(self._seconds)
+        if problem := self._deliveries.problem("producing"):
+            raise DeliveryError(f"{problem} {self._errors}".strip())
+        return self._deliveries.counts
+
+
+def _produce_all(producer: Producer, records: Iterable[Record], deliveries: _Deliveries) -> None:
+    produce = producer.produce
+    for topic, key, value, headers in records:
+        try:
+            if headers is None:
+                produce(topic, value, key, on_delivery=deliveries)
+            else:
+                produce(topic, value, key, on_delivery=deliveries, headers=headers)
+            deliveries.sent += 1
+        except BufferError:
+            more = {} if headers is None else {"headers": headers}
+            _produce(producer, topic, key, value, deliveries, 30.0, more)
+
+
+def _produce(
+    producer: Producer,
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    deliveries: _Deliveries,
+    limit_seconds: float,
+    more: Mapping[str, Any],
+) -> None:
+    """Hand one message over, waiting while the queue is full."""
+    deadline = time.monotonic() + limit_seconds
+    while True:
+        try:
+            producer.produce(topic, value, key, on_delivery=deliveries, **more)
+            deliveries.sent += 1
+            return
+        except BufferError:
+            if time.monotonic() > deadline:
+                raise DeliveryError(
+                    f"producing to {topic}: expected the broker to take messages, found the queue "
+                    f"full for {limit_seconds:.0f} s. Check the broker: fraud-platform status"
+                ) from None
+            producer.poll(_FULL_QUEUE_SECONDS)
+
+
+def _is_timeout(error: KafkaError) -> bool:
+    return error.code() in (KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE)

@@ -1,0 +1,173 @@
+"""Topics as the broker has them: creating, describing, watermarks, a group's offsets.
+
+Here: what an administrator asks, each answer in bounded time.
+Not here: messages (`adapters.kafka_reader`, `adapters.kafka_producers`), which topics there are
+(`contracts.messages`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from fraud_platform.adapters.kafka_connection import ClientErrors, KafkaConnection
+from fraud_platform.contracts.messages import TopicSpec
+from fraud_platform.errors import FraudPlatformError
+
+ANSWER_SECONDS = 10.0
+_SPARE_SECONDS = 2.0
+_RETRY_SECONDS = 0.1
+_SOON = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.UNSTABLE_OFFSET_COMMIT,
+}
+"""What a broker says of a topic or group that it has just created or taken over."""
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """A topic as it is now.
+
+    Attributes:
+        topic_id: changes when a topic is deleted and created anew under its old name.
+        partitions: partition numbers, ascending.
+    """
+
+    topic_id: str
+    partitions: tuple[int, ...]
+
+
+class Topics:
+    """The broker's topics.
+
+    Raises of every method:
+        Outage: no answer within `answer_seconds`.
+        TopicChangedError: the topic is missing.
+    """
+
+    def __init__(self, connection: KafkaConnection, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self._connection = connection
+        self._seconds = answer_seconds
+        self._errors = ClientErrors()
+        # Kept as long as this object: its futures end with it.
+        self._admin = AdminClient(connection.config(self._errors))
+
+    def ensure(self, specs: Iterable[TopicSpec]) -> list[str]:
+        """Create the topics that are missing and return their names; others stay as they are."""
+        wanted = [NewTopic(s.name, s.partitions, config=dict(s.config)) for s in specs]
+        futures = self._admin.create_topics(
+            wanted, request_timeout=self._seconds, operation_timeout=self._seconds
+        )
+        created = []
+        for name, future in futures.items():
+            try:
+                future.result(timeout=self._seconds + _SPARE_SECONDS)
+                created.append(name)
+            except FutureTimeout:
+                raise self._silent(f"creating topic {name}") from None
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise self._translated(f"creating topic {name}", error) from None
+        return created
+
+    def describe(self, topic: str) -> TopicState:
+        """Return a topic's identity and partitions."""
+        found = self._answer(
+            f"topic {topic}",
+            lambda: self._admin.describe_topics(
+                TopicCollection([topic]), request_timeout=self._seconds
+            ),
+        )[topic]
+        return TopicState(str(found.topic_id), tuple(sorted(p.id for p in found.partitions)))
+
+    def offsets(self, topic: str) -> dict[int, tuple[int, int]]:
+        """Return each partition's lowest offset and the end of what is committed."""
+        partitions = self.describe(topic).partitions
+        low = self._offsets(topic, partitions, OffsetSpec.earliest())
+        high = self._offsets(topic, partitions, OffsetSpec.latest())
+        return {p: (low[p], high[p]) for p in partitions}
+
+    def group_offsets(self, group: str, topic: str) -> dict[int, int]:
+        """Return the next offset of each partition for which the group committed one."""
+        partitions = [TopicPartition(topic, p) for p in self.describe(topic).partitions]
+        found = self._answer(
+            f"offsets of group {group}",
+            lambda: self._admin.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group, partitions)],
+                require_stable=True,
+                request_timeout=self._seconds,
+            ),
+        )[group]
+        return {p.partition: p.offset for p in found.topic_partitions if p.offset >= 0}
+
+    def is_ready(self, timeout_seconds: float) -> bool:
+        """Tell whether a broker answers."""
+        try:
+            return bool(self._admin.list_topics(timeout=timeout_seconds).brokers)
+        except KafkaException:
+            return False
+
+    def _offsets(self, topic: str, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
+        wanted = {TopicPartition(topic, p): spec for p in partitions}
+        found = self._answer(
+            f"offsets of topic {topic}",
+            lambda: self._admin.list_offsets(
+                wanted,
+                isolation_level=IsolationLevel.READ_COMMITTED,
+                request_timeout=self._seconds,
+            ),
+        )
+        return {tp.partition: result.offset for tp, result in found.items()}
+
+    def _answer(self, what: str, ask: Callable[[], dict[Any, Future[Any]]]) -> dict[Any, Any]:
+        """Return every future's result; asked again while the broker says that it will know."""
+        deadline = time.monotonic() + self._seconds
+        while True:
+            try:
+                found = {
+                    key: future.result(timeout=self._seconds + _SPARE_SECONDS)
+                    for key, future in ask().items()
+                }
+                _raise_error_of_any_partition(found.values())
+                return found
+            except FutureTimeout:
+                raise self._silent(what) from None
+            except KafkaException as error:
+                if error.args[0].code() not in _SOON or time.monotonic() > deadline:
+                    raise self._translated(what, error) from None
+                time.sleep(_RETRY_SECONDS)
+
+    def _silent(self, what: str) -> FraudPlatformError:
+        self._admin.poll(0)
+        return self._connection.outage(what, self._errors, "no answer in time")
+
+    def _translated(self, what: str, error: KafkaException) -> FraudPlatformError:
+        # The error callback is served by polling alone, and it has the reason.
+        self._admin.poll(0)
+        return self._connection.translate(what, error, self._errors)
+
+
+def _raise_error_of_any_partition(answers: Iterable[Any]) -> None:
+    """Raise what an answer that succeeded as a whole says of one of its partitions."""
+    for answer in answers:
+        for partition in getattr(answer, "topic_partitions", None) or ():
+            if partition.error is not None:
+                raise KafkaException(partition.error)
