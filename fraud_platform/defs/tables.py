@@ -99,8 +99,10 @@ def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
 
 def small_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
     """Return rows as a table that the UI shows inline."""
+    # Dagster infers the columns from the first record, of which an empty table has none
+    empty = None if rows else dg.TableSchema(columns=[])
     return dg.MetadataValue.table(
-        [dg.TableRecord({k: _cell(v) for k, v in row.items()}) for row in rows]
+        [dg.TableRecord({k: _cell(v) for k, v in row.items()}) for row in rows], schema=empty
     )
 
 

@@ -71,7 +71,9 @@ class CustomerPass:
         events = _Events(transactions, history, of_rows, of_history)
         self._rows = events.row_order
         self._second = transactions.second[self._rows]
-        known = LabelHistory(of_labels, labels.event_hour, labels.counts_from_hour, labels.measures)
+        known = LabelHistory(declaration.label_measures_of("customer")).add(
+            of_labels, labels.event_hour, labels.counts_from_hour, labels.measures
+        )
         self._terms = known.terms(
             of_rows[self._rows],
             self._second // TILE_SECONDS,

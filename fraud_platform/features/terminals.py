@@ -59,7 +59,9 @@ class TerminalPass:
 
         own = Tiles(of_rows[firsts], hour[firsts], measures)
         before = Tiles(of_history, history.hour, history.measures)
-        known = LabelHistory(of_labels, labels.event_hour, labels.counts_from_hour, labels.measures)
+        known = LabelHistory(declaration.label_measures_of("terminal")).add(
+            of_labels, labels.event_hour, labels.counts_from_hour, labels.measures
+        )
         self._terms: Terms = {
             **known.terms(own.entity, own.hour, declaration.label_terms("terminal")),
             **self._sums(own, join_tiles(before, own)),

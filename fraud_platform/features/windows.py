@@ -10,7 +10,8 @@ a sum over it one subtraction of prefix sums.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,10 @@ HOUR_BITS = 21
 """Hours since 1970 fit in 21 bits until the year 2209."""
 ENTITY_BITS = 31
 _HOUR_MASK = (1 << HOUR_BITS) - 1
+NO_HOUR = 1 << 62
+"""Later than any hour."""
 _EXPANDED_ROWS = 2_000_000
+_RUN_RATIO = 4
 
 
 def dense_ids(*columns: Array) -> tuple[Array, ...]:
@@ -67,12 +71,24 @@ class HourlySums:
     """
 
     def __init__(self, entities: Array, hours: Array, columns: Mapping[str, Array]) -> None:
-        order = sort_order(entities, hours)
-        keys = hour_keys(entities[order], hours[order])
+        self._set(hour_keys(entities, hours), sort_order(entities, hours), columns)
+
+    def _set(self, keys: Array, order: Array, columns: Mapping[str, Array]) -> None:
+        keys = keys[order]
         starts = group_starts(keys)
         self.keys = keys[starts]
         self.columns = {n: group_sums(column[order], starts) for n, column in columns.items()}
         self.sums = {name: prefix_sums(column) for name, column in self.columns.items()}
+        self._last: dict[str, Array] = {}
+        self._next: dict[str, Array] = {}
+
+    def merged_with(self, other: HourlySums) -> HourlySums:
+        """Return the sums of both, which must have the same measures."""
+        merged = HourlySums.__new__(HourlySums)
+        keys = np.concatenate((self.keys, other.keys))
+        columns = {n: np.concatenate((c, other.columns[n])) for n, c in self.columns.items()}
+        merged._set(keys, np.argsort(keys, kind="stable"), columns)
+        return merged
 
     def position(self, entities: Array, hours: Array) -> Array:
         """Return how many rows lie before each (entity, hour)."""
@@ -83,117 +99,176 @@ class HourlySums:
         sums = self.sums[measure]
         return sums[ends] - sums[starts]
 
+    def last_hour(self, measure: str, starts: Array, ends: Array) -> Array:
+        """Return the hour of the last row in [start, end) with a measure above 0, or -1."""
+        if measure not in self._last:
+            column = self.columns[measure]
+            index = np.where(column > 0, np.arange(column.size), -1)
+            self._last[measure] = np.concatenate(([-1], np.maximum.accumulate(index)))
+        rows = self._last[measure][ends]
+        return np.where(rows >= starts, self._hours(rows), -1)
+
+    def first_hour(self, measure: str, starts: Array, ends: Array) -> Array:
+        """Return the hour of the first row in [start, end) with a measure above 0, or NO_HOUR."""
+        if measure not in self._next:
+            column = self.columns[measure]
+            index = np.where(column > 0, np.arange(column.size), column.size)
+            index = np.concatenate((index, [column.size]))
+            self._next[measure] = np.minimum.accumulate(index[::-1])[::-1]
+        rows = self._next[measure][starts]
+        return np.where(rows < ends, self._hours(rows), NO_HOUR)
+
+    def _hours(self, rows: Array) -> Array:
+        if not self.keys.size:
+            return np.zeros(rows.shape, dtype=np.int64)
+        return self.keys[np.clip(rows, 0, self.keys.size - 1)] & _HOUR_MASK
+
+
+def merge_small(runs: list[Any], size: Callable[[Any], int]) -> None:
+    """Merge the last runs until each is at least `_RUN_RATIO` times as large as the next.
+
+    So n rows that come a few at a time lie in O(log n) runs and are merged O(log n) times each
+    (a log-structured merge: O'Neil, Cheng, Gawlick, O'Neil, 1996).
+    """
+    while len(runs) > 1 and size(runs[-2]) < _RUN_RATIO * size(runs[-1]):
+        last = runs.pop()
+        runs[-1] = runs[-1].merged_with(last)
+
 
 class KnownLabels:
-    """Label terms where every label counts from the hour after its delay, the rule on time."""
+    """Label terms where every label counts from the hour after its delay, the rule on time.
 
-    def __init__(self, entities: Array, event_hours: Array, columns: Mapping[str, Array]) -> None:
-        self._hourly = HourlySums(entities, event_hours, columns)
-        self._last: dict[str, Array] = {}
-        self._next: dict[str, Array] = {}
+    Args:
+        runs: label sums; a label lies in one of them.
+    """
+
+    def __init__(self, runs: Sequence[HourlySums]) -> None:
+        self._runs = runs
 
     def terms(
         self, entities: Array, hours: Array, wanted: Sequence[LabelTerm]
     ) -> dict[Expression, Array]:
         """Return int64 values of shape (queries,) for each wanted term."""
-        ends = self._hourly.position(entities, hours - LABEL_DELAY_HOURS)
-        starts: dict[int, Array] = {}
-
-        def start(window_hours: int) -> Array:
-            if window_hours not in starts:
-                first = hours - LABEL_DELAY_HOURS - window_hours
-                starts[window_hours] = self._hourly.position(entities, first)
-            return starts[window_hours]
-
+        windows = _DelayedWindows(self._runs, entities, hours)
         values: dict[Expression, Array] = {}
         for term in wanted:
             if isinstance(term, LabelSum):
-                first = start(term.days * HOURS_PER_DAY)
-                values[term] = self._hourly.between(term.measure, first, ends)
+                values[term] = windows.sum(term.measure, term.days * HOURS_PER_DAY)
             elif isinstance(term, LabelSince):
-                values[term] = self._since(term.measure, hours, start(MAX_WINDOW_HOURS), ends)
+                last = windows.last_hour(term.measure)
+                since = hours - LABEL_DELAY_HOURS - last
+                values[term] = np.where(last >= 0, since, MAX_WINDOW_HOURS)
             else:
-                values[term] = self._run(term, hours, start(MAX_WINDOW_HOURS), ends)
+                values[term] = windows.run(term)
         return values
 
-    def _last_index(self, measure: str, starts: Array, ends: Array) -> Array:
-        """Return the last row in [start, end) with a measure above 0, or start - 1."""
-        if measure not in self._last:
-            column = self._hourly.columns[measure]
-            index = np.where(column > 0, np.arange(column.size), -1)
-            self._last[measure] = np.concatenate(([-1], np.maximum.accumulate(index)))
-        return np.maximum(self._last[measure][ends], starts - 1)
 
-    def _next_index(self, measure: str) -> Array:
-        """Return, for each row and the end, the first row from there with a measure above 0."""
-        if measure not in self._next:
-            column = self._hourly.columns[measure]
-            index = np.where(column > 0, np.arange(column.size), column.size)
-            index = np.concatenate((index, [column.size]))
-            self._next[measure] = np.minimum.accumulate(index[::-1])[::-1]
-        return self._next[measure]
+class _DelayedWindows:
+    """The label-delayed windows of some queries over several runs, their ends searched once."""
 
-    def _event_hours(self, rows: Array) -> Array:
-        keys = self._hourly.keys
-        if not keys.size:
-            return np.zeros(rows.shape, dtype=np.int64)
-        return keys[np.clip(rows, 0, keys.size - 1)] & _HOUR_MASK
+    def __init__(self, runs: Sequence[HourlySums], entities: Array, hours: Array) -> None:
+        self._runs, self._entities, self._end_hours = runs, entities, hours - LABEL_DELAY_HOURS
+        self._ends = self._positions(self._end_hours)
+        self._starts: dict[int, list[Array]] = {}
+        self._run_starts: list[Array] | None = None
 
-    def _since(self, measure: str, hours: Array, starts: Array, ends: Array) -> Array:
-        rows = self._last_index(measure, starts, ends)
-        since = hours - LABEL_DELAY_HOURS - self._event_hours(rows)
-        return np.where(rows >= starts, since, MAX_WINDOW_HOURS)
+    def _positions(self, hours: Array) -> list[Array]:
+        return [run.position(self._entities, hours) for run in self._runs]
 
-    def _run(self, term: LabelRun, hours: Array, starts: Array, ends: Array) -> Array:
-        firsts = self._last_index("n_genuine", starts, ends) + 1
+    def _start(self, window_hours: int) -> list[Array]:
+        if window_hours not in self._starts:
+            self._starts[window_hours] = self._positions(self._end_hours - window_hours)
+        return self._starts[window_hours]
+
+    def sum(self, measure: str, window_hours: int) -> Array:
+        return self._between(measure, self._start(window_hours))
+
+    def _between(self, measure: str, starts: list[Array]) -> Array:
+        total = np.zeros(self._entities.size, dtype=np.int64)
+        for run, start, end in zip(self._runs, starts, self._ends, strict=True):
+            total += run.between(measure, start, end)
+        return total
+
+    def last_hour(self, measure: str) -> Array:
+        last = np.full(self._entities.size, -1, dtype=np.int64)
+        starts = self._start(MAX_WINDOW_HOURS)
+        for run, start, end in zip(self._runs, starts, self._ends, strict=True):
+            np.maximum(last, run.last_hour(measure, start, end), out=last)
+        return last
+
+    def run(self, term: LabelRun) -> Array:
+        if self._run_starts is None:
+            genuine = self.last_hour("n_genuine")
+            first = np.maximum(genuine + 1, self._end_hours - MAX_WINDOW_HOURS)
+            self._run_starts = self._positions(first)
         if term.what == "length":
-            return self._hourly.between(term.measure, firsts, ends)
-        rows = self._next_index(term.measure)[firsts]
-        age = hours - LABEL_DELAY_HOURS - self._event_hours(rows)
-        return np.where(rows < ends, age, 0)
+            return self._between(term.measure, self._run_starts)
+        first_hour = np.full(self._entities.size, NO_HOUR, dtype=np.int64)
+        for run, start, end in zip(self._runs, self._run_starts, self._ends, strict=True):
+            np.minimum(first_hour, run.first_hour(term.measure, start, end), out=first_hour)
+        return np.where(first_hour < NO_HOUR, self._end_hours - first_hour, 0)
 
 
 class LabelHistory:
-    """Label terms where labels may come late or be corrected.
+    """Label terms where labels may come late or be corrected, and more may come at any time.
 
     A label row counts at hour h where counts_from <= h and its event hour lies in the window.
-    Queries whose windows hold no row that came late take `KnownLabels`' prefix sums over all rows;
-    the others get a history of their own, of the rows that counted at their hour.
+    Rows on time do so by their event hour alone. Queries whose windows hold a row that came late,
+    or one that corrects another, get a history of their own, of the rows that counted at their
+    hour.
 
     Args:
-        entities, event_hours, counts_from: int64 arrays of shape (n,).
-        columns: int64 arrays of shape (n,) by label measure; negative where a version leaves.
+        measures: the label measures that terms need.
     """
 
-    def __init__(
+    def __init__(self, measures: Sequence[str]) -> None:
+        self._measures = tuple(measures)
+        self._runs: list[HourlySums] = []
+        empty = np.zeros(0, dtype=np.int64)
+        self._late = (empty, empty, dict.fromkeys(measures, empty))
+
+    def add(
         self,
         entities: Array,
         event_hours: Array,
         counts_from: Array,
         columns: Mapping[str, Array],
-    ) -> None:
+    ) -> LabelHistory:
+        """Take in label rows; return the history itself.
+
+        Args:
+            entities, event_hours, counts_from: int64 arrays of shape (n,).
+            columns: int64 arrays of shape (n,) by label measure; negative where a version leaves.
+        """
+        own = {name: columns[name] for name in self._measures}
         is_late = counts_from > event_hours + LABEL_DELAY_HOURS + 1
-        on_time = ~is_late
-        self._on_time = KnownLabels(
-            entities[on_time],
-            event_hours[on_time],
-            {name: column[on_time] for name, column in columns.items()},
-        )
-        self._late_keys = np.sort(hour_keys(entities[is_late], event_hours[is_late]))
-        if self._late_keys.size:
-            order = sort_order(entities, event_hours)
-            self._keys = hour_keys(entities[order], event_hours[order])
-            self._counts_from = counts_from[order]
-            self._columns = {name: column[order] for name, column in columns.items()}
+        for column in own.values():
+            is_late |= column < 0
+        if is_late.any():
+            keys = hour_keys(entities[is_late], event_hours[is_late])
+            old_keys, old_from, old_columns = self._late
+            keys = np.concatenate((old_keys, keys))
+            order = np.argsort(keys, kind="stable")
+            late = {n: np.concatenate((old_columns[n], c[is_late]))[order] for n, c in own.items()}
+            counted = np.concatenate((old_from, counts_from[is_late]))[order]
+            self._late = (keys[order], counted, late)
+            on_time = ~is_late
+            entities, event_hours = entities[on_time], event_hours[on_time]
+            own = {name: column[on_time] for name, column in own.items()}
+        if entities.size:
+            self._runs.append(HourlySums(entities, event_hours, own))
+            merge_small(self._runs, lambda run: run.keys.size)
+        return self
 
     def terms(
         self, entities: Array, hours: Array, wanted: Sequence[LabelTerm]
     ) -> dict[Expression, Array]:
         """Return int64 values of shape (queries,) for each wanted term."""
-        values = self._on_time.terms(entities, hours, wanted)
-        if not self._late_keys.size:
+        values = KnownLabels(self._runs).terms(entities, hours, wanted)
+        late_keys = self._late[0]
+        if not late_keys.size:
             return values
-        lows, highs = _lookback(self._late_keys, entities, hours)
+        lows, highs = _lookback(late_keys, entities, hours)
         touched = np.flatnonzero(highs > lows)
         for queries, known in self._own_histories(touched, entities, hours):
             exact = known.terms(np.arange(queries.size), hours[queries], wanted)
@@ -205,17 +280,34 @@ class LabelHistory:
         self, queries: Array, entities: Array, hours: Array
     ) -> Iterator[tuple[Array, KnownLabels]]:
         """Yield queries in bounded groups, each with the labels that counted at its own hour."""
-        lows, highs = _lookback(self._keys, entities[queries], hours[queries])
-        sizes = highs - lows
+        late_keys, counts_from, late_columns = self._late
+        sources = [(late_keys, late_columns), *((run.keys, run.columns) for run in self._runs)]
+        bounds = [_lookback(keys, entities[queries], hours[queries]) for keys, _ in sources]
+        sizes = np.sum([highs - lows for lows, highs in bounds], axis=0, dtype=np.int64)
         groups = np.cumsum(sizes) // _EXPANDED_ROWS
         for group in np.split(np.arange(queries.size), np.flatnonzero(np.diff(groups)) + 1):
-            own = np.repeat(np.arange(group.size), sizes[group])
-            offsets = np.cumsum(sizes[group]) - sizes[group]
-            rows = np.arange(own.size) - offsets[own] + lows[group][own]
-            counted = self._counts_from[rows] <= hours[queries[group]][own]
-            rows, own = rows[counted], own[counted]
-            columns = {name: column[rows] for name, column in self._columns.items()}
-            yield queries[group], KnownLabels(own, self._keys[rows] & _HOUR_MASK, columns)
+            own, event_hours, columns = [], [], []
+            for number, ((keys, values), (lows, highs)) in enumerate(
+                zip(sources, bounds, strict=True)
+            ):
+                owner, rows = expand(lows[group], highs[group])
+                if number == 0:
+                    counted = counts_from[rows] <= hours[queries[group]][owner]
+                    owner, rows = owner[counted], rows[counted]
+                own.append(owner)
+                event_hours.append(keys[rows] & _HOUR_MASK)
+                columns.append({name: values[name][rows] for name in self._measures})
+            joined = {n: np.concatenate([c[n] for c in columns]) for n in self._measures}
+            sums = HourlySums(np.concatenate(own), np.concatenate(event_hours), joined)
+            yield queries[group], KnownLabels([sums])
+
+
+def expand(lows: Array, highs: Array) -> tuple[Array, Array]:
+    """Return every position of the ranges [low, high), and beside it the number of its range."""
+    sizes = highs - lows
+    owner = np.repeat(np.arange(sizes.size), sizes)
+    offsets = np.cumsum(sizes) - sizes
+    return owner, np.arange(owner.size) - offsets[owner] + lows[owner]
 
 
 def _lookback(keys: Array, entities: Array, hours: Array) -> tuple[Array, Array]:

@@ -62,7 +62,7 @@ def test_drops_become_decisions_unattended_and_nothing_is_due_afterwards(drained
     # data ends before 2018-05-25; the last two Mondays with 7 days of training before D - 21 d
     assert decided == [date(2018, 5, 14), date(2018, 5, 21)]
     champion = alias_target(read_history(lake))
-    assert champion is not None
+    assert champion is not None, [row.reason for row in read_history(lake)]
     assert registry.alias(CHAMPION) == int(champion)
     reports = {row["knowledge_date"] for row in lake.read_arrow(AB_REPORT).to_pylist()}
     assert reports == set(decided)

@@ -1,0 +1,222 @@
+"""Customers' past events as sorted runs: windows, last times and visits of a few rows at a time.
+
+Here: `EventRuns`, to which rows are added as they are scored, and which answers for any row what
+came before it. Costs a few binary searches a window, however long the history.
+Not here: the batch engine's one pass over whole customers (`features.customers`), labels
+(`features.windows`), the state as a whole (`features.live`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
+from fraud_platform.features.declarables import Declaration
+from fraud_platform.features.expressions import Array, Expression
+from fraud_platform.features.ordering import sort_order
+from fraud_platform.features.terms import MAX_SINCE_SECONDS
+from fraud_platform.features.windows import expand, merge_small, prefix_sums
+
+_SECOND_BITS = 32
+_SECOND_MASK = (1 << _SECOND_BITS) - 1
+_EXPANDED_ROWS = 4_000_000
+TILE_ID = -1
+"""The transaction id of an event that is a whole tile."""
+
+
+@dataclass(frozen=True)
+class Events:
+    """Transactions, or tiles of them, of customers; int64 columns of shape (events,).
+
+    Attributes:
+        entity: customers, as integers below 2^31.
+        second: of a transaction; of a tile, the first of its hour.
+        transaction_id: of a transaction; `TILE_ID` of a tile.
+        measures: what each adds to a sum, and its last times, by name.
+    """
+
+    entity: Array
+    second: Array
+    transaction_id: Array
+    terminal_id: Array
+    measures: Mapping[str, Array]
+
+
+class _Run:
+    """Events in order of customer, second and id, with prefix sums."""
+
+    def __init__(self, events: Events, declaration: Declaration, order: Array) -> None:
+        self._declaration = declaration
+        self.keys = (events.entity[order] << _SECOND_BITS) + events.second[order]
+        self.ids = events.transaction_id[order]
+        self.terminals = events.terminal_id[order]
+        sums = {term.measure for term in declaration.customer_sums}
+        sums |= {term.measure for term in declaration.visit_sums}
+        self.sums = {n: prefix_sums(events.measures[n][order]) for n in sorted(sums)}
+        lasts = {since.measure for since in declaration.customer_sinces} | {"last_second"}
+        self.lasts = {n: events.measures[n][order].astype(np.uint32) for n in sorted(lasts)}
+        entity = self.keys >> _SECOND_BITS << _SECOND_BITS
+        self._latest = {n: np.maximum.accumulate(entity + c) for n, c in self.lasts.items()}
+        tiles = self.keys[self.ids == TILE_ID] & _SECOND_MASK
+        self._tiles_end = int(tiles.max()) + TILE_SECONDS if tiles.size else 0
+
+    def merged_with(self, other: _Run) -> _Run:
+        """Return the run of both runs' events."""
+        parts = (self, other)
+        keys = np.concatenate([p.keys for p in parts])
+        measures = {n: np.concatenate([np.diff(p.sums[n]) for p in parts]) for n in self.sums}
+        measures |= {n: np.concatenate([p.lasts[n] for p in parts]) for n in self.lasts}
+        ids = np.concatenate([p.ids for p in parts])
+        events = Events(
+            keys >> _SECOND_BITS,
+            keys & _SECOND_MASK,
+            ids,
+            np.concatenate([p.terminals for p in parts]),
+            measures,
+        )
+        return _Run(events, self._declaration, _merge_order(keys, ids))
+
+    def ends(self, entity: Array, second: Array, ids: Array) -> Array:
+        """Return how many events come before each row, its own hour's tile never among them."""
+        keys = (entity << _SECOND_BITS) + second
+        places = np.searchsorted(self.keys, keys)
+        size = self.keys.size
+        open_rows = np.flatnonzero(places < size)
+        while open_rows.size:
+            at = places[open_rows]
+            is_before = (self.keys[at] == keys[open_rows]) & (self.ids[at] < ids[open_rows])
+            open_rows = open_rows[is_before]
+            places[open_rows] += 1
+            open_rows = open_rows[places[open_rows] < size]
+        among_tiles = np.flatnonzero(second < self._tiles_end)
+        if among_tiles.size:
+            hour = second[among_tiles] // TILE_SECONDS * TILE_SECONDS
+            start = np.searchsorted(self.keys, (entity[among_tiles] << _SECOND_BITS) + hour)
+            at = np.minimum(start, size - 1)
+            is_tile = (start < places[among_tiles]) & (self.ids[at] == TILE_ID)
+            places[among_tiles] = np.where(is_tile, start, places[among_tiles])
+        return places
+
+    def starts(self, entity: Array, second: Array) -> Array:
+        """Return how many events lie before each customer's second."""
+        return np.searchsorted(self.keys, (entity << _SECOND_BITS) + second)
+
+    def latest(self, measure: str, entity: Array, ends: Array) -> Array:
+        """Return each customer's greatest time before a position, 0 where there is none."""
+        if not self.keys.size:
+            return np.zeros(entity.size, dtype=np.int64)
+        before = self._latest[measure][np.maximum(ends - 1, 0)]
+        is_own = (ends > 0) & (before >> _SECOND_BITS == entity)
+        return np.where(is_own, before & _SECOND_MASK, 0)
+
+
+class EventRuns:
+    """All past events of customers, in a few sorted runs.
+
+    Args:
+        declaration: the terms to answer.
+    """
+
+    def __init__(self, declaration: Declaration) -> None:
+        self._declaration = declaration
+        self._runs: list[_Run] = []
+
+    @property
+    def size(self) -> int:
+        """How many events there are."""
+        return sum(run.keys.size for run in self._runs)
+
+    def add(self, events: Events) -> None:
+        """Take in events."""
+        if events.entity.size:
+            order = sort_order(events.entity, events.second, events.transaction_id)
+            self._runs.append(_Run(events, self._declaration, order))
+            merge_small(self._runs, lambda run: run.keys.size)
+
+    def terms(
+        self, entity: Array, second: Array, transaction_id: Array, terminal_id: Array
+    ) -> dict[Expression, Array]:
+        """Return customer and visit terms of rows, which may themselves be among the events."""
+        ends = [run.ends(entity, second, transaction_id) for run in self._runs]
+        hour = second // TILE_SECONDS
+        starts: dict[int, list[Array]] = {}
+
+        def start(days: int) -> list[Array]:
+            if days not in starts:
+                first = (hour - days * HOURS_PER_DAY) * TILE_SECONDS
+                starts[days] = [run.starts(entity, first) for run in self._runs]
+            return starts[days]
+
+        terms: dict[Expression, Array] = {}
+        for term in self._declaration.customer_sums:
+            total = np.zeros(entity.size, dtype=np.int64)
+            for run, first, end in zip(self._runs, start(term.days), ends, strict=True):
+                total += run.sums[term.measure][end] - run.sums[term.measure][first]
+            terms[term] = total
+        for since in self._declaration.customer_sinces:
+            last = np.zeros(entity.size, dtype=np.int64)
+            for run, end in zip(self._runs, ends, strict=True):
+                np.maximum(last, run.latest(since.measure, entity, end), out=last)
+            elapsed = np.minimum(second - last, MAX_SINCE_SECONDS)
+            terms[since] = np.where(last > 0, elapsed, MAX_SINCE_SECONDS)
+        for visit in self._declaration.visit_sums:
+            terms[visit] = self._visits(visit.measure, terminal_id, start(visit.days), ends)
+        return terms
+
+    def _visits(
+        self, measure: str, terminal_id: Array, starts: list[Array], ends: list[Array]
+    ) -> Array:
+        """Return the sums over the events at the row's own terminal, by looking at each event."""
+        total = np.zeros(terminal_id.size, dtype=np.int64)
+        for run, first, end in zip(self._runs, starts, ends, strict=True):
+            for rows in _bounded(end - first):
+                owner, places = expand(first[rows], end[rows])
+                is_here = run.terminals[places] == terminal_id[rows][owner]
+                places, owner = places[is_here], owner[is_here]
+                sums = run.sums[measure]
+                values = sums[places + 1] - sums[places]
+                bounds = np.searchsorted(owner, np.arange(rows.stop - rows.start))
+                total[rows] += _sums_between(values, bounds)
+        return total
+
+    def last_second(self, entity: Array) -> tuple[Array, Array]:
+        """Return the greatest (second, transaction id) of each customer, (-1, -1) without any."""
+        second = np.full(entity.size, -1, dtype=np.int64)
+        ids = np.full(entity.size, -1, dtype=np.int64)
+        for run in self._runs:
+            ends = np.searchsorted(run.keys, (entity + 1) << _SECOND_BITS)
+            at = np.maximum(ends - 1, 0)
+            is_own = (ends > 0) & (run.keys[at] >> _SECOND_BITS == entity)
+            own_second = np.where(is_own, run.latest("last_second", entity, ends), -1)
+            own_ids = np.where(is_own, run.ids[at], -1)
+            is_later = (own_second > second) | ((own_second == second) & (own_ids > ids))
+            second, ids = np.where(is_later, own_second, second), np.where(is_later, own_ids, ids)
+        return second, ids
+
+
+def _merge_order(keys: Array, ids: Array) -> Array:
+    """Return the order by key, then id, of two sorted runs put together."""
+    order = np.argsort(keys, kind="stable")
+    keys, ids = keys[order], ids[order]
+    if ((keys[1:] == keys[:-1]) & (ids[1:] < ids[:-1])).any():
+        return order[sort_order(keys, ids)]
+    return order
+
+
+def _bounded(sizes: Array) -> Iterator[slice]:
+    """Yield slices of rows whose sizes sum to at most `_EXPANDED_ROWS`, or one row."""
+    groups = np.cumsum(sizes) // _EXPANDED_ROWS
+    cuts = [0, *(np.flatnonzero(np.diff(groups)) + 1).tolist(), sizes.size]
+    for start, stop in itertools.pairwise(cuts):
+        if stop > start:
+            yield slice(start, stop)
+
+
+def _sums_between(values: Array, bounds: Array) -> Array:
+    """Return the sums of values[bounds[i]:bounds[i + 1]]; the last one reaches the end."""
+    sums = prefix_sums(values)
+    return sums[np.append(bounds[1:], values.size)] - sums[bounds]

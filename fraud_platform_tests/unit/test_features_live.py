@@ -1,0 +1,152 @@
+"""The live state gives arriving rows the features that the batch engine gives them later."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fraud_platform.features.kernel import Labels, Transactions
+from fraud_platform.features.live import LiveState
+from fraud_platform_tests.oracles.feature_worlds import (
+    World,
+    customer_tiles_of,
+    kernel_features,
+    label_tiles_of,
+    longs,
+    run_kernel,
+    terminal_tiles_of,
+    with_ids_spread,
+    worlds,
+)
+from fraud_platform_tests.oracles.features import LabelVersion, Oracle, Tx
+
+_worlds = settings(max_examples=150, deadline=None)
+Features = dict[int, dict[str, np.float32]]
+
+
+def _transactions(rows: list[Tx]) -> Transactions:
+    return Transactions(
+        longs(t.id for t in rows),
+        longs(t.customer for t in rows),
+        longs(t.terminal for t in rows),
+        longs(t.second for t in rows),
+        longs(t.cents for t in rows),
+    )
+
+
+def _score(state: LiveState, rows: list[Tx], cuts: list[int]) -> tuple[Features, set[int]]:
+    """Score rows in calls cut at these places; return features and the ids of late rows."""
+    found: Features = {}
+    late: set[int] = set()
+    bounds = [0, *sorted(min(c, len(rows)) for c in cuts), len(rows)]
+    for start, stop in itertools.pairwise(bounds):
+        part = rows[start:stop]
+        scored = state.score(_transactions(part))
+        for place, tx in enumerate(part):
+            found[tx.id] = {n: column[place] for n, column in scored.features.items()}
+            if scored.is_late[place]:
+                late.add(tx.id)
+    return found, late
+
+
+def _in_time(world: World) -> list[Tx]:
+    return sorted(world.transactions, key=lambda t: (t.second, t.id))
+
+
+def _knowing(world: World) -> LiveState:
+    state = LiveState()
+    state.add_label_tiles(label_tiles_of(world, "customer"), label_tiles_of(world, "terminal"))
+    return state
+
+
+@_worlds
+@given(worlds(), st.lists(st.integers(0, 40), max_size=6))
+def test_rows_in_order_have_the_features_of_the_batch_engine(world: World, cuts: list[int]):
+    found, late = _score(_knowing(world), _in_time(world), cuts)
+    assert late == set()
+    assert found == kernel_features(world)
+
+
+@_worlds
+@given(worlds(), st.lists(st.integers(0, 40), max_size=6), st.integers(0, 2))
+def test_a_state_that_begins_with_tiles_goes_on_from_them(
+    world: World, cuts: list[int], days_back: int
+):
+    rows = _in_time(world)
+    first_hour = (rows[-1].hour // 24 - days_back) * 24
+    before = [t for t in rows if t.hour < first_hour]
+    _, flags = run_kernel(world, before, customer_tiles_of([], {}, 0))
+    state = _knowing(world)
+    state.add_tiles(customer_tiles_of(before, flags, 0), terminal_tiles_of(before))
+    after = [t for t in rows if t.hour >= first_hour]
+    found, late = _score(state, after, cuts)
+    expected = kernel_features(world)
+    assert late == set()
+    assert found == {t.id: expected[t.id] for t in after}
+
+
+@_worlds
+@given(st.data(), worlds(), st.lists(st.integers(0, 40), max_size=6))
+def test_a_late_row_sees_what_came_before_it_in_both_orders(
+    data: st.DataObject, world: World, cuts: list[int]
+):
+    arriving = data.draw(st.permutations(world.transactions))
+    found, late = _score(_knowing(world), arriving, cuts)
+    greatest: dict[int, tuple[int, int]] = {}
+    seen: list[Tx] = []
+    for tx in arriving:
+        assert (tx.id in late) == ((tx.second, tx.id) < greatest.get(tx.customer, (-1, -1)))
+        greatest[tx.customer] = max((tx.second, tx.id), greatest.get(tx.customer, (-1, -1)))
+        seen.append(tx)
+    # a customer's windows hold what arrived before; the terminal's hold whole hours a week ago,
+    # which arrivals of these small worlds may still change
+    names = [n for n in found[arriving[0].id] if n.startswith(("customer_n_", "hours_since"))]
+    for place, tx in enumerate(arriving):
+        oracle = Oracle(seen[: place + 1], world.labels)
+        flagged = Oracle(world.transactions, world.labels)
+        oracle.flag_of = flagged.flag_of
+        expected = oracle.features(tx, [n for n in names if "suspicious" not in n])
+        assert {n: found[tx.id][n] for n in expected} == expected
+
+
+@_worlds
+@given(worlds(), st.data())
+def test_labels_may_come_a_few_at_a_time(world: World, data: st.DataObject):
+    of_id = {t.id: t for t in world.transactions}
+    versions = {(v.id, v.version): v for v in world.labels}
+    state = LiveState()
+    arriving = data.draw(st.permutations(world.labels))
+    for label in arriving:
+        signed = [(label, 1)]
+        if label.version > 1:
+            signed.append((versions[label.id, label.version - 1], -1))
+        _add(state, of_id[label.id], label, signed)
+    found, _ = _score(state, _in_time(world), [])
+    assert found == kernel_features(world)
+
+
+def _add(
+    state: LiveState, tx: Tx, label: LabelVersion, signed: list[tuple[LabelVersion, int]]
+) -> None:
+    state.add_labels(
+        longs([tx.customer] * len(signed)),
+        longs([tx.terminal] * len(signed)),
+        Labels(
+            longs([tx.hour] * len(signed)),
+            longs([label.counts_from] * len(signed)),
+            longs([tx.cents] * len(signed)),
+            longs(v.scenario for v, _ in signed),
+            longs(sign for _, sign in signed),
+        ),
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(worlds())
+def test_ids_of_eighteen_digits_give_the_features_of_small_ones(world: World):
+    large = with_ids_spread(world, 10**17 + 3)
+    found, _ = _score(_knowing(large), _in_time(large), [3, 9])
+    assert found == kernel_features(world)
