@@ -43,10 +43,13 @@ def doctor() -> None:
 
 @app.command()
 def fetch_jars() -> None:
-    """Fetch the jars that Spark needs for Delta, once, and check their hashes."""
+    """Fetch the jars of Delta and of the Kafka broker, once, and check their hashes."""
+    from fraud_platform.adapters.broker import jars_folder
     from fraud_platform.adapters.jars import fetch_jars as fetch
+    from fraud_platform.adapters.kafka_jars import KAFKA_JARS
 
-    for path in fetch(_settings().jars):
+    jars = _settings().jars
+    for path in fetch(jars) + fetch(jars_folder(jars), KAFKA_JARS):
         typer.echo(str(path))
 
 
@@ -99,7 +102,7 @@ def demo(
 
 @app.command()
 def dev() -> None:
-    """Open the Dagster UI and MLflow on what is there, until Ctrl-C."""
+    """Open the Dagster UI, MLflow and Kafka on what is there, until Ctrl-C."""
     from fraud_platform.adapters.services import dev as run_dev
 
     run_dev(_settings())
@@ -107,7 +110,7 @@ def dev() -> None:
 
 @app.command()
 def up() -> None:
-    """Start the Dagster UI, its daemon and MLflow in the background."""
+    """Start Kafka, the Dagster UI, its daemon and MLflow in the background, what does not run."""
     from fraud_platform.adapters.services import up as start
 
     for line in start(_settings()):
@@ -125,10 +128,11 @@ def down() -> None:
 
 @app.command()
 def status() -> None:
-    """Show which services run, and what the lake holds."""
+    """Show which services run, how far the topics are, and what the lake holds."""
+    from fraud_platform.adapters.kafka_topics import lag_lines
     from fraud_platform.adapters.services import status as services_status
 
-    for line in services_status(_settings()):
+    for line in services_status(_settings()) + lag_lines(_settings()):
         typer.echo(line)
     _show_report(_settings())
 

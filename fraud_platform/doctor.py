@@ -160,16 +160,22 @@ def check_port(settings: Settings, service: Service) -> Finding:
 
 def check_jars(settings: Settings, *, has_java: bool) -> Finding:
     """Look whether the jars are there, and fetch them where they are not."""
-    from fraud_platform.adapters.jars import fetch_jars, missing_jars
+    from fraud_platform.adapters.broker import jars_folder
+    from fraud_platform.adapters.jars import DELTA_JARS, fetch_jars, missing_jars
+    from fraud_platform.adapters.kafka_jars import KAFKA_JARS
 
-    missing = missing_jars(settings.jars)
+    sets = [(settings.jars, DELTA_JARS)]
+    if settings.kafka_bootstrap is None:
+        sets.append((jars_folder(settings.jars), KAFKA_JARS))
+    missing = [name for folder, jars in sets for name in missing_jars(folder, jars)]
     if not missing:
         return Finding("Jars", Level.OK, str(settings.jars))
     if not has_java:
-        names = ", ".join(missing)
+        names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         return Finding("Jars", Level.PROBLEM, f"{names} cannot be fetched without Java.")
     try:
-        fetch_jars(settings.jars)
+        for folder, jars in sets:
+            fetch_jars(folder, jars)
     except (Outage, OSError) as error:
         return Finding("Jars", Level.PROBLEM, str(error).splitlines()[0])
     return Finding("Jars", Level.OK, f"fetched to {settings.jars}")

@@ -25,11 +25,13 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from fraud_platform.adapters.kafka_connection import ClientErrors, KafkaConnection
-from fraud_platform.contracts.messages import TopicSpec
+from fraud_platform.contracts.messages import SCORER_GROUP, TopicSpec, topic_specs
 from fraud_platform.errors import FraudPlatformError
+from fraud_platform.settings import Settings
 
 ANSWER_SECONDS = 10.0
 _SPARE_SECONDS = 2.0
+_STATUS_SECONDS = 3.0
 _RETRY_SECONDS = 0.1
 _SOON = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -171,3 +173,22 @@ def _raise_error_of_any_partition(answers: Iterable[Any]) -> None:
         for partition in getattr(answer, "topic_partitions", None) or ():
             if partition.error is not None:
                 raise KafkaException(partition.error)
+
+
+def lag_lines(settings: Settings) -> list[str]:
+    """Say how many messages each topic of the contract holds, and how far the scorer is behind."""
+    topics = Topics(KafkaConnection.from_settings(settings), answer_seconds=_STATUS_SECONDS)
+    lines = []
+    try:
+        for spec in topic_specs(settings):
+            offsets = topics.offsets(spec.name)
+            highs = sum(high for _, high in offsets.values())
+            line = f"topic {spec.name}: {len(offsets)} partitions, {highs:,} messages so far"
+            if spec.name == settings.transactions_topic:
+                done = topics.group_offsets(SCORER_GROUP, spec.name)
+                lag = sum(high - done.get(p, low) for p, (low, high) in offsets.items())
+                line += f", {SCORER_GROUP} is {lag:,} behind"
+            lines.append(line)
+    except FraudPlatformError as error:
+        lines.append(f"topics: {error}")
+    return lines

@@ -1,4 +1,4 @@
-"""The services of a laptop: Dagster (UI, daemon, code server) and the MLflow UI.
+"""The services of a laptop: Kafka, Dagster (UI, daemon, code server) and the MLflow UI.
 
 Here: their commands and settings, starting and stopping both, in the background or in front.
 Not here: processes in general (`adapters.processes`), what Dagster loads
@@ -11,13 +11,16 @@ import fcntl
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+from fraud_platform.adapters import broker
 from fraud_platform.adapters.processes import (
     HOST,
+    Record,
     Service,
     Started,
     is_healthy,
@@ -62,7 +65,8 @@ concurrency:
 
 
 def services(settings: Settings) -> list[Service]:
-    """Return the services that these settings ask for; an MLflow elsewhere is not started here."""
+    """Return the services that these settings ask for; what is elsewhere is not started here."""
+    kafka = [] if settings.kafka_bootstrap else [broker.service(settings)]
     environment = {
         **settings.environment,
         "DAGSTER_HOME": str(settings.dagster_home),
@@ -79,7 +83,7 @@ def services(settings: Settings) -> list[Service]:
         environment,
     )
     if settings.mlflow.startswith(("http://", "https://")):
-        return [dagster]
+        return [*kafka, dagster]
     mlflow = Service(
         "mlflow",
         _python("mlflow", "server", "--workers", "1", port=settings.mlflow_port),
@@ -88,7 +92,7 @@ def services(settings: Settings) -> list[Service]:
         # In the environment, since a command line shows its password to everybody.
         {**environment, "MLFLOW_BACKEND_STORE_URI": settings.mlflow},
     )
-    return [dagster, mlflow]
+    return [*kafka, dagster, mlflow]
 
 
 def _python(*command: str, port: int) -> tuple[str, ...]:
@@ -108,13 +112,19 @@ def write_dagster_yaml(settings: Settings) -> Path:
 
 
 def up(settings: Settings) -> Iterator[str]:
-    """Start the services in the background; yield lines that say what happens.
+    """Start in the background what does not run yet; yield lines that say what happens.
 
     Raises:
-        ServiceError: they run already, a port is taken, or one does not come up (then none does).
+        ServiceError: one that runs does not answer, a port is taken, or one does not come up (then
+            none that this call started stays).
     """
     with _only_one(settings):
-        yield from _start_all(settings, [])
+        running = {record.name: record for record in read_records(run_folder(settings))}
+        for service in services(settings):
+            if record := running.get(service.name):
+                _require_healthy(service, record)
+                yield f"{record.name:<8} runs already on {record.url}, process {record.pid}"
+        yield from _start_all(settings, [], set(running))
     yield f"Logs are in {_log_folder(settings)}; `fraud-platform down` stops them."
 
 
@@ -157,6 +167,7 @@ def dev(settings: Settings, say: Callable[[str], None] = print) -> None:
     with _stop_requests() as is_stop_requested:
         try:
             with _only_one(settings):
+                _require_none_running(settings)
                 for line in _start_all(settings, started):
                     say(line)
                     if is_stop_requested():
@@ -173,22 +184,40 @@ def dev(settings: Settings, say: Callable[[str], None] = print) -> None:
                 _stop_started(settings, started)
 
 
-def _start_all(settings: Settings, started: list[Started]) -> Iterator[str]:
-    """Start all services or none, adding each to `started`."""
-    run, logs = run_folder(settings), _log_folder(settings)
-    if running := read_records(run):
+def _require_healthy(service: Service, record: Record) -> None:
+    """Look whether what runs answers too."""
+    if not is_healthy(replace(service, port=record.port)):
+        raise ServiceError(
+            f"{record.name}: expected an answer on {record.url}, found none; process {record.pid} "
+            f"lives. Its log is {record.log}. Stop it with fraud-platform down, then start again."
+        )
+
+
+def _require_none_running(settings: Settings) -> None:
+    if running := read_records(run_folder(settings)):
         named = " and ".join(f"{r.name} ({r.url}, process {r.pid})" for r in running)
         raise ServiceError(f"{named} already run. Stop them first: fraud-platform down")
+
+
+def _start_all(
+    settings: Settings, started: list[Started], running: Collection[str] = ()
+) -> Iterator[str]:
+    """Start all services that do not run, or none, adding each to `started`."""
+    run, logs = run_folder(settings), _log_folder(settings)
+    wanted = [service for service in services(settings) if service.name not in running]
+    if not wanted:
+        return
     write_dagster_yaml(settings)
     (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
-    wanted = services(settings)
+    yield "Starting " + " and ".join(service.name for service in wanted) + " ..."
     try:
         for service in wanted:
             started.append(start(service, run, logs))
-        yield "Starting " + " and ".join(service.name for service in wanted) + " ..."
         for one in started:
             wait_until_healthy(one, START_SECONDS)
             yield f"{one.service.name:<8} {one.service.url}"
+            if one.service.when_ready:
+                yield from one.service.when_ready()
     except BaseException:
         _stop_started(settings, started)
         started.clear()
