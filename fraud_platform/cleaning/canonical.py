@@ -17,7 +17,7 @@ from datetime import date, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.cleaning.lines import FIELDS, LineBlock, Positions
+from fraud_platform.cleaning.lines import FIELDS, LineBlock, PaddedText, Positions
 from fraud_platform.contracts.drops import FIRST_YEAR, LAST_YEAR, MAX_AMOUNT_CENTS
 
 Words = npt.NDArray[np.uint64]
@@ -79,7 +79,7 @@ class CleanRows:
 
 def parse_ids(block: LineBlock) -> tuple[npt.NDArray[np.int64], Flags]:
     """Return the ids of a block's nine-field lines, and which of them are plain digits."""
-    ids, bad = _integers(block, block.starts[block.rows], block.field_end(0))
+    ids, bad = read_integers(block, block.starts[block.rows], block.field_end(0))
     return ids, ~bad
 
 
@@ -111,17 +111,17 @@ def _trim(block: LineBlock, starts: Positions, ends: Positions) -> tuple[Positio
 def _parse_fields(
     block: LineBlock, starts: list[Positions], ends: list[Positions]
 ) -> tuple[CleanRows, Flags]:
-    ids, bad = _integers(block, starts[0], ends[0])
-    seconds, days, bad_time = _timestamps(block, starts[1], ends[1])
-    customers, bad_customer = _integers(block, starts[2], ends[2])
-    terminals, bad_terminal = _integers(block, starts[3], ends[3])
-    cents, bad_amount = _amounts(block, starts[4], ends[4])
+    ids, bad = read_integers(block, starts[0], ends[0])
+    seconds, days, bad_time = read_timestamps(block, starts[1], ends[1])
+    customers, bad_customer = read_integers(block, starts[2], ends[2])
+    terminals, bad_terminal = read_integers(block, starts[3], ends[3])
+    cents, bad_amount = read_amounts(block, starts[4], ends[4])
     bad |= bad_time
     bad |= bad_customer
     bad |= bad_terminal
     bad |= bad_amount
     for field in (5, 6):
-        bad |= _integers(block, starts[field], ends[field])[1]
+        bad |= read_integers(block, starts[field], ends[field])[1]
     fraud = block.octets[starts[7]] - np.uint8(ord("0"))
     scenario = block.octets[starts[8]] - np.uint8(ord("0"))
     bad |= (ends[7] - starts[7] != 1) | (ends[8] - starts[8] != 1)
@@ -143,8 +143,8 @@ def _combine(digits: Words) -> npt.NDArray[np.int64]:
     return eights.view(np.int64)
 
 
-def _integers(
-    block: LineBlock, starts: Positions, ends: Positions
+def read_integers(
+    block: PaddedText, starts: Positions, ends: Positions
 ) -> tuple[npt.NDArray[np.int64], Flags]:
     """Read fields of 1 to 18 digits; return values and which fields are anything else."""
     lengths = ends - starts
@@ -162,8 +162,8 @@ def _integers(
     return values, bad
 
 
-def _amounts(
-    block: LineBlock, starts: Positions, ends: Positions
+def read_amounts(
+    block: PaddedText, starts: Positions, ends: Positions
 ) -> tuple[npt.NDArray[np.int64], Flags]:
     """Read amounts of at most 8 characters and two decimals in cents; flag all others."""
     lengths = ends - starts
@@ -200,8 +200,8 @@ _TIME_SLACK = _u64(b"\x06\x06\x0f\x06\x06\x0f\x06\x06")
 """`SLACK` carries a byte into the high half unless it is a digit (6) or the literal itself (15)."""
 
 
-def _timestamps(
-    block: LineBlock, starts: Positions, ends: Positions
+def read_timestamps(
+    block: PaddedText, starts: Positions, ends: Positions
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], Flags]:
     """Read `YYYY-MM-DD HH:MM:SS`: seconds and days since 1970, and which fields are not one."""
     bad = ends - starts != 19

@@ -13,6 +13,7 @@ rounded even where the further decimals are zeros.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -53,10 +54,16 @@ class JudgedRow(NamedTuple):
 
 def judge_line(line: bytes) -> JudgedRow:
     """Judge one data line (not blank, not a comment), without its line ending."""
-    fields = [field.strip(b" ") for field in line.split(b",")]
-    transaction_id = _integer(fields[0])
+    fields = line.split(b",")
     if len(fields) != len(COLUMNS):
-        return JudgedRow(_MALFORMED, 0, transaction_id)
+        return JudgedRow(_MALFORMED, 0, _integer(fields[0].strip(b" ")))
+    return judge_fields(fields)
+
+
+def judge_fields(fields: Sequence[bytes]) -> JudgedRow:
+    """Judge the nine fields of a row."""
+    fields = [field.strip(b" ") for field in fields]
+    transaction_id = _integer(fields[0])
     numbers = {i: _integer(fields[i]) for i in (2, 3, 7, 8)}
     malformed = (
         transaction_id is None
@@ -64,7 +71,7 @@ def judge_line(line: bytes) -> JudgedRow:
         or any(fields[i] and number is None for i, number in numbers.items())
         or _integer(fields[5]) is None
         or _integer(fields[6]) is None
-        or not _is_utf8(line)
+        or not _is_utf8(b"".join(fields))
     )
     seconds, midnight = _timestamp(fields[1])
     cents, rounded, is_amount = _amount(fields[4])

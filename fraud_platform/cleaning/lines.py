@@ -23,8 +23,9 @@ from fraud_platform.contracts.drops import COLUMNS, MAX_LINE_BYTES
 FIELDS = len(COLUMNS)
 BLOCK_BYTES = 1 << 20
 _LF, _CR, _COMMA = 10, 13, 44
-_PAD = b"\n" * 24
-"""Around a block, so that three words of 8 bytes may be read across its edges."""
+PADDING = 24
+"""Bytes around a text, so that three words of 8 bytes may be read across its edges."""
+_PAD = b"\n" * PADDING
 
 Positions = npt.NDArray[np.int64]
 
@@ -55,16 +56,27 @@ def split_text(url: str, body_offset: int, size_bytes: int, range_bytes: int) ->
     return [TextRange(url, start, end, body_offset) for start, end in pairwise(cuts)]
 
 
-class LineBlock:
-    """Whole lines, and where their fields are.
+class PaddedText:
+    """Bytes of which any 8 may be read as one word, across both edges.
 
-    `text` is padded at both ends; all positions count in the padded text. Line endings
-    lie outside of [starts, ends).
+    `text` is padded at both ends; all positions count in the padded text.
     """
 
     def __init__(self, lines: bytes) -> None:
         self.text = b"".join((_PAD, lines, _PAD))
         self.octets = np.frombuffer(self.text, np.uint8)
+
+    @cached_property
+    def words(self) -> npt.NDArray[np.uint64]:
+        """The little-endian word of 8 bytes that begins at each position."""
+        return np.ndarray((len(self.text) - 7,), "<u8", self.text, strides=(1,))
+
+
+class LineBlock(PaddedText):
+    """Whole lines, and where their fields are. Line endings lie outside of [starts, ends)."""
+
+    def __init__(self, lines: bytes) -> None:
+        super().__init__(lines)
         last = len(_PAD) + len(lines)
         octets = self.octets[len(_PAD) : last]
         separators = np.flatnonzero((octets == _LF) | (octets == _COMMA)) + len(_PAD)
@@ -85,11 +97,6 @@ class LineBlock:
 
     def __len__(self) -> int:
         return len(self.starts)
-
-    @cached_property
-    def words(self) -> npt.NDArray[np.uint64]:
-        """The little-endian word of 8 bytes that begins at each position."""
-        return np.ndarray((len(self.text) - 7,), "<u8", self.text, strides=(1,))
 
     @cached_property
     def rows(self) -> Positions:

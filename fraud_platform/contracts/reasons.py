@@ -22,12 +22,32 @@ class Reason(StrEnum):
     CONFLICTING_DUPLICATE_ID = "conflicting_duplicate_id"
 
 
+class MessageReason(StrEnum):
+    """Reasons that only a Kafka message can have: the first two come before a row's own, which
+    `WRONG_KEY` follows."""
+
+    TOO_LARGE = "too_large"
+    NOT_JSON = "not_json"
+    WRONG_KEY = "wrong_key"
+
+
+_OF_SEVERAL_ROWS = (Reason.DUPLICATE_ID, Reason.CONFLICTING_DUPLICATE_ID)
+
+
 class Repair(StrEnum):
     """What was mended on a clean row; counted, never rejected."""
 
     MIDNIGHT_24H = "midnight_24h"
     ROUNDED_AMOUNT = "rounded_amount"
 
+
+DEAD_LETTER_REASONS: tuple[str, ...] = (
+    MessageReason.TOO_LARGE,
+    MessageReason.NOT_JSON,
+    *(r for r in Reason if r not in (Reason.BAD_LABEL, *_OF_SEVERAL_ROWS)),
+    MessageReason.WRONG_KEY,
+)
+"""Why a message is dead, in order of precedence."""
 
 REASON_DESCRIPTIONS: dict[Reason, str] = {
     Reason.MALFORMED_ROW: (

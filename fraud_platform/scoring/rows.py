@@ -1,0 +1,79 @@
+"""Which transactions were scored, by id: duplicates are found here, and what labels are about.
+
+Here: `ScoredRows`, sorted runs of ids with what a label needs of its transaction beside them.
+Not here: features (`fraud_platform.features.live`), the scored table (`contracts.scoring_tables`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from fraud_platform.features.kernel import Transactions
+from fraud_platform.features.windows import merge_small
+
+Ints = npt.NDArray[np.int64]
+NO_LABEL = -1
+
+_OF_TRANSACTION = ("customer_id", "terminal_id", "second", "amount_cents")
+_OF_LABEL = ("scenario", "counts_from_hour", "known_at_second")
+
+
+class _Run:
+    def __init__(self, ids: Ints, columns: dict[str, Ints]) -> None:
+        self.ids, self.columns = ids, columns
+
+    def merged_with(self, other: _Run) -> _Run:
+        ids = np.concatenate((self.ids, other.ids))
+        order = np.argsort(ids, kind="stable")
+        columns = {n: np.concatenate((c, other.columns[n]))[order] for n, c in self.columns.items()}
+        return _Run(ids[order], columns)
+
+
+class ScoredRows:
+    """Scored transactions by id; an id that was scored again is held by its last scoring."""
+
+    def __init__(self) -> None:
+        self._runs: list[_Run] = []
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return sum(run.ids.size for run in self._runs)
+
+    def add(self, rows: Transactions) -> None:
+        """Take in rows that were scored; none has a label yet."""
+        if not rows.transaction_id.size:
+            return
+        order = np.argsort(rows.transaction_id, kind="stable")
+        columns = {name: getattr(rows, name)[order] for name in _OF_TRANSACTION}
+        columns |= {name: np.full(order.size, NO_LABEL, np.int64) for name in _OF_LABEL}
+        self._runs.append(_Run(rows.transaction_id[order], columns))
+        merge_small(self._runs, lambda run: run.ids.size)
+
+    def find(self, ids: Ints, *names: str) -> tuple[npt.NDArray[np.bool_], list[Ints]]:
+        """Return which ids were scored, and these columns of theirs (0 for the others)."""
+        is_found = np.zeros(ids.size, dtype=bool)
+        values = [np.zeros(ids.size, dtype=np.int64) for _ in names]
+        for run in self._runs:
+            if not ids.size or run.ids[0] > ids.max() or run.ids[-1] < ids.min():
+                continue
+            at = _last_places(run.ids, ids)
+            rows = np.flatnonzero((at >= 0) & (run.ids[np.maximum(at, 0)] == ids))
+            is_found[rows] = True
+            for column, name in zip(values, names, strict=True):
+                column[rows] = run.columns[name][at[rows]]
+        return is_found, values
+
+    def label(self, ids: Ints, scenario: Ints, counts_from_hour: Ints, known_at: Ints) -> None:
+        """Note the present label of ids that were scored."""
+        values = dict(zip(_OF_LABEL, (scenario, counts_from_hour, known_at), strict=True))
+        for run in self._runs:
+            at = _last_places(run.ids, ids)
+            rows = np.flatnonzero((at >= 0) & (run.ids[np.maximum(at, 0)] == ids))
+            for name, column in values.items():
+                run.columns[name][at[rows]] = column[rows]
+
+
+def _last_places(sorted_ids: Ints, ids: Ints) -> Ints:
+    return np.searchsorted(sorted_ids, ids, side="right") - 1

@@ -1,0 +1,79 @@
+"""The scorer's state: what scoring the next message depends on.
+
+Here: `ScoringState`, rolled forward from scored rows and landed labels, whatever engine scored
+them; equal rows give an equal state however they are cut into micro-batches.
+Not here: how features are held (`features.live`), reading the lake (`scoring.recovery`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
+from fraud_platform.features.kernel import Transactions
+from fraud_platform.features.live import LiveState, ScoredFeatures
+from fraud_platform.scoring.clock import StreamClock
+from fraud_platform.scoring.labels import LabelBook, LabelVersions, LandedLabels
+from fraud_platform.scoring.rows import ScoredRows
+
+Ints = npt.NDArray[np.int64]
+
+
+class ScoringState:
+    """Histories, scored ids, labels and the clock.
+
+    Args:
+        duplicate_horizon_days: how long an id stays known, in stream time.
+    """
+
+    def __init__(self, duplicate_horizon_days: int) -> None:
+        self.live = LiveState()
+        self.rows = ScoredRows()
+        self.clock = StreamClock()
+        self._labels = LabelBook(self.rows)
+        self._horizon_seconds = duplicate_horizon_days * HOURS_PER_DAY * TILE_SECONDS
+
+    def is_duplicate(self, transaction_ids: Ints) -> npt.NDArray[np.bool_]:
+        """Tell which ids were scored before, or stand earlier in the same array."""
+        is_known, (second,) = self.rows.find(transaction_ids, "second")
+        if self.clock.second is not None:
+            is_known &= second >= self.clock.second - self._horizon_seconds
+        _, firsts = np.unique(transaction_ids, return_index=True)
+        is_repeated = np.ones(transaction_ids.size, dtype=bool)
+        is_repeated[firsts] = False
+        return is_known | is_repeated
+
+    def score(self, rows: Transactions) -> ScoredFeatures:
+        """Return the features of new rows in the order of their arrival, and take the rows in."""
+        self._note(rows)
+        return self.live.score(rows)
+
+    def replay(self, rows: Transactions, flags: Mapping[str, Ints]) -> None:
+        """Take in rows that were scored before, with the flags that were frozen then."""
+        self._note(rows)
+        self.live.add_transactions(rows, flags)
+
+    def remember(self, rows: Transactions) -> None:
+        """Take in rows whose history is in the tiles already: for duplicates and labels alone."""
+        self.rows.add(rows)
+        self._add(self._labels.on_scored(rows))
+
+    def land(self, labels: LandedLabels) -> None:
+        """Take in labels from the topic."""
+        self._add(self._labels.land(labels))
+
+    @property
+    def labels_waiting(self) -> LandedLabels:
+        """Labels of transactions that nobody scored yet."""
+        return self._labels.waiting
+
+    def _note(self, rows: Transactions) -> None:
+        self.remember(rows)
+        self.clock.advance(rows.second)
+
+    def _add(self, versions: list[LabelVersions]) -> None:
+        for found in versions:
+            self.live.add_labels(found.customer_id, found.terminal_id, found.labels)
