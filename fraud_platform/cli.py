@@ -138,6 +138,38 @@ def status() -> None:
 
 
 @app.command()
+def produce(
+    drop: Annotated[str, typer.Option(help="A published drop, YYYY-MM-DD, or a drop's file.")],
+    rate: Annotated[str, typer.Option(help="Transactions a second, or max.")] = "400",
+    speedup: Annotated[
+        float | None, typer.Option(help="Seconds of stream time a second, instead of a rate.")
+    ] = None,
+    labels: Annotated[bool, typer.Option("--labels", help="Labels too, once known.")] = False,
+    all_labels: Annotated[
+        bool, typer.Option("--all-labels", help="At the end, those not yet known as well.")
+    ] = False,
+    dirty: Annotated[float, typer.Option(min=0, max=1, help="Bad messages for each good.")] = 0.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the bad messages.")] = 0,
+) -> None:
+    """Replay a drop as live transactions, without labels, until done or Ctrl-C."""
+    from fraud_platform.adapters.producing import Extras, Pace, load_rows
+    from fraud_platform.adapters.producing import produce as replay
+    from fraud_platform.reporting.terminal import progress_bar
+
+    pace = Pace.parse(rate, speedup)
+    rows, said = load_rows(_settings(), drop, limit)
+    for line in said:
+        typer.echo(line)
+    extras = Extras(labels or all_labels, all_labels, dirty, seed)
+    with progress_bar("producing", rows.height, "transactions") as advance:
+        produced = replay(rows, _settings(), pace, extras, advance)
+    typer.echo(str(produced))
+    if produced.is_stopped:
+        raise typer.Exit(130)
+
+
+@app.command()
 def report() -> None:
     """Show what came in, what was quarantined and why, and how the models compare."""
     _show_report(_settings())

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import secrets
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.kafka import KafkaConnection
 
 STATE = Path(os.environ.get("FRAUD_HOME", ".fraud_platform")).absolute()
 
@@ -30,6 +36,50 @@ def spark():
     session = open_session(Settings(home=STATE, spark_memory="3g"))
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaConnection]:
+    """One real broker for all tests of a process, started when the first one asks."""
+    from fraud_platform.adapters import broker
+
+    folder = tmp_path_factory.mktemp("kafka")
+    with broker.running(folder, STATE / "jars", broker.free_port()) as connection:
+        yield connection
+
+
+@pytest.fixture
+def new_topic(kafka: KafkaConnection) -> Callable[..., str]:
+    """A function that makes a topic of the test's own, with so many partitions."""
+    from fraud_platform.adapters.kafka import Topics
+    from fraud_platform.contracts.messages import TopicSpec
+
+    def make(partitions: int = 3, **config: str) -> str:
+        name = f"test-{secrets.token_hex(6)}"
+        named = {key.replace("_", "."): value for key, value in config.items()}
+        Topics(kafka).ensure([TopicSpec(name, partitions, named)])
+        return name
+
+    return make
+
+
+@pytest.fixture
+def kafka_settings(kafka: KafkaConnection, tmp_path: Path) -> Settings:
+    """Settings with topics of the test's own, made, on the real broker."""
+    from fraud_platform.adapters.kafka import Topics
+    from fraud_platform.contracts.messages import topic_specs
+
+    mark = secrets.token_hex(6)
+    settings = Settings(
+        home=tmp_path / "home",
+        kafka_bootstrap=kafka.bootstrap,
+        transactions_topic=f"transactions-{mark}",
+        labels_topic=f"labels-{mark}",
+        predictions_topic=f"predictions-{mark}",
+        dead_letters_topic=f"transactions.dlq-{mark}",
+    )
+    Topics(kafka).ensure(topic_specs(settings))
+    return settings
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ Not here: what is produced and when (`fraud_platform.scoring`, `adapters.produci
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -26,7 +27,7 @@ _TUNING = {
     "partitioner": "murmur2_random",
     "enable.idempotence": True,
     "linger.ms": 5,
-    "batch.size": 512 * 1024,
+    "batch.size": 256 * 1024,
     "batch.num.messages": 10_000,
     "queue.buffering.max.messages": 500_000,
     "queue.buffering.max.kbytes": 512 * 1024,
@@ -120,7 +121,7 @@ class TransactionalProducer:
 
     def transaction(
         self,
-        records: Iterable[Record],
+        records: Iterable[tuple[str, bytes | None, bytes | None, Headers | None]],
         group: str,
         offsets: Mapping[tuple[str, int], int],
     ) -> Delivered:
@@ -139,7 +140,7 @@ class TransactionalProducer:
         deliveries = _Deliveries()
         try:
             self._producer.begin_transaction()
-            _produce_all(self._producer, records, deliveries)
+            _produce_all(self._producer, records, deliveries, self._seconds)
             self._await_deliveries(deliveries)
             if offsets:
                 positions = [TopicPartition(t, p, o) for (t, p), o in offsets.items()]
@@ -150,9 +151,9 @@ class TransactionalProducer:
                     )
                 )
             self._retried(lambda: self._producer.commit_transaction(self._seconds))
-        except KafkaException as error:
+        except (KafkaException, SystemError) as error:
             self._abort()
-            raise self._translated(error) from None
+            raise self._translated(_client_error(error)) from None
         except BaseException:
             self._abort()
             raise
@@ -191,10 +192,10 @@ class TransactionalProducer:
     def _abort(self) -> None:
         """Give the open transaction up; where even that fails, the next `fence` does it."""
         try:
-            self._producer.purge()
+            # It drops what is not sent yet; a purge beside it would reach the next transaction.
             self._producer.abort_transaction(self._seconds)
-        except KafkaException as error:
-            self._errors(error.args[0])
+        except (KafkaException, SystemError) as error:
+            self._errors(_client_error(error).args[0])
 
     def _group(self, group: str) -> Consumer:
         if group not in self._groups:
@@ -259,13 +260,27 @@ class IdempotentProducer:
         if self._deliveries.sent % _POLL_EVERY == 0:
             self.poll()
 
+    def send_many(
+        self, topic: str, keys: Sequence[bytes | None], values: Sequence[bytes | None]
+    ) -> None:
+        """Hand many messages over; raises as `send` does."""
+        for start in range(0, len(keys), _POLL_EVERY):
+            part = slice(start, start + _POLL_EVERY)
+            records = zip(repeat(topic), keys[part], values[part], repeat(None))
+            try:
+                _produce_all(self._producer, records, self._deliveries, self._seconds)
+            except KafkaException as error:
+                what = f"producing to {topic}"
+                raise self._connection.translate(what, error, self._errors) from None
+            self.poll()
+
     def poll(self) -> None:
         """Take in what the broker acknowledged.
 
         Raises:
             DeliveryError: a message failed.
         """
-        self._producer.poll(0)
+        self._served(0.0)
         if self._deliveries.errors:
             raise DeliveryError(f"{self._deliveries.problem('producing')} {self._errors}".strip())
 
@@ -275,13 +290,28 @@ class IdempotentProducer:
         Raises:
             DeliveryError: some message failed or had no answer in time.
         """
-        self._producer.flush(self._seconds)
+        self._served(self._seconds)
         if problem := self._deliveries.problem("producing"):
             raise DeliveryError(f"{problem} {self._errors}".strip())
         return self._deliveries.counts
 
+    def _served(self, seconds: float) -> None:
+        try:
+            if seconds:
+                self._producer.flush(seconds)
+            else:
+                self._producer.poll(0)
+        except (KafkaException, SystemError) as error:
+            cause = _client_error(error)
+            raise self._connection.translate("producing", cause, self._errors) from None
 
-def _produce_all(producer: Producer, records: Iterable[Record], deliveries: _Deliveries) -> None:
+
+def _produce_all(
+    producer: Producer,
+    records: Iterable[tuple[str, bytes | None, bytes | None, Headers | None]],
+    deliveries: _Deliveries,
+    limit_seconds: float,
+) -> None:
     produce = producer.produce
     for topic, key, value, headers in records:
         try:
@@ -292,7 +322,7 @@ def _produce_all(producer: Producer, records: Iterable[Record], deliveries: _Del
             deliveries.sent += 1
         except BufferError:
             more = {} if headers is None else {"headers": headers}
-            _produce(producer, topic, key, value, deliveries, 30.0, more)
+            _produce(producer, topic, key, value, deliveries, limit_seconds, more)
 
 
 def _produce(
@@ -322,3 +352,15 @@ def _produce(
 
 def _is_timeout(error: KafkaError) -> bool:
     return error.code() in (KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE)
+
+
+def _client_error(error: Exception) -> KafkaException:
+    """Return the client's error; a fatal one comes inside a SystemError where callbacks waited.
+
+    Raises:
+        SystemError: it has another cause.
+    """
+    cause = error if isinstance(error, KafkaException) else error.__cause__
+    if not isinstance(cause, KafkaException):
+        raise error
+    return cause

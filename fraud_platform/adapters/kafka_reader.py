@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from types import TracebackType
 from typing import Literal
 
@@ -21,8 +23,8 @@ from fraud_platform.errors import OffsetGapError
 
 CHUNK_MESSAGES = 10_000
 _POLL_SECONDS = 0.1
-_ANSWER_SECONDS = 10.0
-_AHEAD_MESSAGES, _AHEAD_BYTES = 50_000, 64 * 1024 * 1024
+_ANSWER_SECONDS = 3.0
+_AHEAD_MESSAGES, _AHEAD_BYTES = 500_000, 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,22 @@ class Messages:
     def __len__(self) -> int:
         return len(self.values)
 
+    @cached_property
+    def size_bytes(self) -> int:
+        """Bytes of all values."""
+        return sum(len(value) for value in self.values if value is not None)
+
+    def part(self, start: int, stop: int) -> Messages:
+        """Return the messages of positions [start, stop)."""
+        part = slice(start, stop)
+        return Messages(
+            self.partition[part],
+            self.offset[part],
+            self.timestamp_ms[part],
+            self.keys[part],
+            self.values[part],
+        )
+
     def take(self, rows: NDArray[np.intp]) -> Messages:
         """Return the messages at these positions."""
         chosen = rows.tolist()
@@ -48,6 +66,16 @@ class Messages:
             [self.keys[i] for i in chosen],
             [self.values[i] for i in chosen],
         )
+
+
+def _joined(parts: list[Messages]) -> Messages:
+    return Messages(
+        np.concatenate([part.partition for part in parts]),
+        np.concatenate([part.offset for part in parts]),
+        np.concatenate([part.timestamp_ms for part in parts]),
+        list(chain.from_iterable(part.keys for part in parts)),
+        list(chain.from_iterable(part.values for part in parts)),
+    )
 
 
 def _columns(batch: list[Message]) -> Messages:
@@ -94,7 +122,10 @@ class RangeReader:
                 enable_auto_offset_store=False,
                 queued_min_messages=200_000,
                 queued_max_messages_kbytes=128 * 1024,
-                fetch_message_max_bytes=2 * 1024 * 1024,
+                # A new place to read from waits until the fetch under way returns.
+                fetch_wait_max_ms=50,
+                # Small, so that partitions take turns and little waits of those ahead.
+                fetch_message_max_bytes=512 * 1024,
                 # The default waits a whole second once the queue was full.
                 fetch_queue_backoff_ms=5,
             )
@@ -102,7 +133,7 @@ class RangeReader:
         # Next offset to hand out and to fetch; between them lies what waits in `_ahead`.
         self._next: dict[int, int] = {}
         self._position: dict[int, int] = {}
-        self._ahead: list[Messages] = []
+        self._ahead: dict[int, list[Messages]] = {}
         self._paused: set[int] = set()
 
     def __enter__(self) -> RangeReader:
@@ -131,9 +162,8 @@ class RangeReader:
         following = self._go_to({p: start for p, (start, _) in ranges.items()})
         ends = np.zeros(max(following, default=0) + 1, np.int64)
         ends[list(ranges)] = [end for _, end in ranges.values()]
-        waiting, self._ahead = self._ahead, []
-        for chunk in waiting:
-            yield from self._within(chunk, ends)
+        if waited := [part for p, (_, end) in ranges.items() for part in self._waited(p, end)]:
+            yield _joined(waited)
         self._resume([p for p in self._paused if self._position[p] < ends[p]])
         progress_at = time.monotonic()
         while missing := sum(max(0, e - self._position[p]) for p, (_, e) in ranges.items()):
@@ -153,7 +183,7 @@ class RangeReader:
         following, self._next = self._next, {}
         if all(following.get(p) == start for p, start in starts.items()):
             return following
-        self._ahead, self._paused = [], set()
+        self._ahead, self._paused = {}, set()
         self._position = dict(starts)
         self._consumer.assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])
         return dict(starts)
@@ -191,15 +221,30 @@ class RangeReader:
         if is_within.all():
             yield chunk
             return
-        self._ahead.append(chunk.take(np.flatnonzero(~is_within)))
+        for partition in np.unique(chunk.partition[~is_within]).tolist():
+            beyond = np.flatnonzero(~is_within & (chunk.partition == partition))
+            self._ahead.setdefault(partition, []).append(chunk.take(beyond))
         if is_within.any():
             yield chunk.take(np.flatnonzero(is_within))
 
+    def _waited(self, partition: int, end: int) -> Iterator[Messages]:
+        """Yield what waits of a partition below an end; the rest waits on."""
+        parts = self._ahead.pop(partition, [])
+        for number, part in enumerate(parts):
+            cut = int(np.searchsorted(part.offset, end))
+            if cut:
+                yield part.part(0, cut)
+            if cut < len(part):
+                self._ahead[partition] = [part.part(cut, len(part)), *parts[number + 1 :]]
+                return
+
     def _pause_those_far_ahead(self, ends: NDArray[np.int64]) -> None:
         """Stop fetching partitions that are done, once what waits of them grows large."""
-        kept = sum(map(len, self._ahead))
-        size = sum(len(value or b"") for chunk in self._ahead for value in chunk.values)
-        if kept <= _AHEAD_MESSAGES and size <= _AHEAD_BYTES:
+        waiting = [part for parts in self._ahead.values() for part in parts]
+        if (
+            sum(map(len, waiting)) <= _AHEAD_MESSAGES
+            and sum(part.size_bytes for part in waiting) <= _AHEAD_BYTES
+        ):
             return
         far = [p for p, at in self._position.items() if at >= ends[p] and p not in self._paused]
         self._consumer.pause([TopicPartition(self._topic, p) for p in far])

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
+    Consumer,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -36,12 +36,8 @@ _RETRY_SECONDS = 0.1
 _SOON = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.UNSTABLE_OFFSET_COMMIT,
 }
-"""What a broker says of a topic or group that it has just created or taken over."""
+"""What a broker says of a topic that it has just created or taken over."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +67,7 @@ class Topics:
         self._errors = ClientErrors()
         # Kept as long as this object: its futures end with it.
         self._admin = AdminClient(connection.config(self._errors))
+        self._groups: dict[str, Consumer] = {}
 
     def ensure(self, specs: Iterable[TopicSpec]) -> list[str]:
         """Create the topics that are missing and return their names; others stay as they are."""
@@ -110,15 +107,35 @@ class Topics:
     def group_offsets(self, group: str, topic: str) -> dict[int, int]:
         """Return the next offset of each partition for which the group committed one."""
         partitions = [TopicPartition(topic, p) for p in self.describe(topic).partitions]
-        found = self._answer(
-            f"offsets of group {group}",
-            lambda: self._admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group, partitions)],
-                require_stable=True,
-                request_timeout=self._seconds,
-            ),
-        )[group]
-        return {p.partition: p.offset for p in found.topic_partitions if p.offset >= 0}
+        try:
+            found = self._group(group).committed(partitions, self._seconds)
+        except KafkaException as error:
+            raise self._translated(f"offsets of group {group}", error) from None
+        return {p.partition: p.offset for p in found if p.offset >= 0}
+
+    def close(self) -> None:
+        """Leave the broker."""
+        for consumer in self._groups.values():
+            consumer.close()
+        self._groups.clear()
+
+    def _group(self, group: str) -> Consumer:
+        """Return a consumer that never joins its group.
+
+        librdkafka's administrator can be asked for a group's offsets too, but it crashes the
+        process where the group's coordinator is being elected (2.16.0, in rd_kafka_cgrp_op).
+        """
+        if group not in self._groups:
+            self._groups[group] = Consumer(
+                self._connection.config(
+                    self._errors,
+                    group_id=group,
+                    enable_auto_commit=False,
+                    # Offsets of a transaction that is being committed are waited for.
+                    isolation_level="read_committed",
+                )
+            )
+        return self._groups[group]
 
     def is_ready(self, timeout_seconds: float) -> bool:
         """Tell whether a broker answers."""
@@ -144,12 +161,10 @@ class Topics:
         deadline = time.monotonic() + self._seconds
         while True:
             try:
-                found = {
+                return {
                     key: future.result(timeout=self._seconds + _SPARE_SECONDS)
                     for key, future in ask().items()
                 }
-                _raise_error_of_any_partition(found.values())
-                return found
             except FutureTimeout:
                 raise self._silent(what) from None
             except KafkaException as error:
@@ -165,14 +180,6 @@ class Topics:
         # The error callback is served by polling alone, and it has the reason.
         self._admin.poll(0)
         return self._connection.translate(what, error, self._errors)
-
-
-def _raise_error_of_any_partition(answers: Iterable[Any]) -> None:
-    """Raise what an answer that succeeded as a whole says of one of its partitions."""
-    for answer in answers:
-        for partition in getattr(answer, "topic_partitions", None) or ():
-            if partition.error is not None:
-                raise KafkaException(partition.error)
 
 
 def lag_lines(settings: Settings) -> list[str]:
@@ -191,4 +198,6 @@ def lag_lines(settings: Settings) -> list[str]:
             lines.append(line)
     except FraudPlatformError as error:
         lines.append(f"topics: {error}")
+    finally:
+        topics.close()
     return lines

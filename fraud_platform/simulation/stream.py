@@ -1,0 +1,244 @@
+"""Clean rows as the messages of a live stream, and bad messages to mix in among them.
+
+Here: the JSON of transactions and labels, and one bad message for every way to be bad, each with
+the reason that it must get.
+Not here: producing, pacing (`fraud_platform.adapters.producing`), judging a message
+(`fraud_platform.scoring`).
+
+A bad message is taken up only where the contract leaves no doubt which reason comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fraud_platform.contracts.messages import (
+    LABEL_FIELDS,
+    TRANSACTION_FIELDS,
+    TRANSACTION_ID_ALIAS,
+)
+from fraud_platform.contracts.reasons import Reason
+from fraud_platform.contracts.time import LABEL_DELAY_DAYS
+
+NOT_JSON, WRONG_KEY, TOO_LARGE, DUPLICATE = "not_json", "wrong_key", "too_large", "duplicate"
+LARGE_BYTES = 5_000_000
+_TIME = "%Y-%m-%d %H:%M:%S"
+_ID, _TX_TIME, _CUSTOMER, _TERMINAL, _AMOUNT = TRANSACTION_FIELDS
+
+Fragments = dict[str, str]
+"""A message's fields as the JSON text of each value."""
+
+
+@dataclass(frozen=True)
+class StreamMessages:
+    """Keys and values, in the order of the rows they were made of."""
+
+    keys: list[bytes]
+    values: list[bytes]
+
+
+@dataclass(frozen=True)
+class BadMessage:
+    """A message that must not be scored.
+
+    Attributes:
+        after: number of the good message that it follows.
+        reason: what it must be counted as: a dead letter's reason, or `duplicate`.
+    """
+
+    after: int
+    key: bytes | None
+    value: bytes | None
+    reason: str
+
+
+def stream_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows of `transactions` in the order in which cards were used, ties by id."""
+    return rows.sort("tx_datetime", "transaction_id")
+
+
+def transaction_messages(rows: pl.DataFrame) -> StreamMessages:
+    """Return the messages of rows of `transactions`; no label travels with them."""
+    values = _json(
+        TRANSACTION_FIELDS,
+        pl.col("transaction_id").cast(pl.String),
+        _quoted(pl.col("tx_datetime").dt.to_string(_TIME)),
+        pl.col("customer_id").cast(pl.String),
+        pl.col("terminal_id").cast(pl.String),
+        # Digits of the integer, since a float's shortest text may have one decimal or three.
+        pl.concat_str(
+            (pl.col("amount_cents") // 100).cast(pl.String),
+            pl.lit("."),
+            (pl.col("amount_cents") % 100).cast(pl.String).str.zfill(2),
+        ),
+    )
+    return _messages(rows, pl.col("customer_id"), values)
+
+
+def label_messages(rows: pl.DataFrame, delay_days: int = LABEL_DELAY_DAYS) -> StreamMessages:
+    """Return the labels of rows of `transactions`, known `delay_days` after the card was used."""
+    values = _json(
+        LABEL_FIELDS,
+        pl.col("transaction_id").cast(pl.String),
+        pl.when("is_fraud").then(pl.lit("true")).otherwise(pl.lit("false")),
+        pl.col("fraud_scenario").cast(pl.String),
+        _quoted((pl.col("tx_datetime") + pl.duration(days=delay_days)).dt.to_string(_TIME)),
+    )
+    return _messages(rows, pl.col("transaction_id"), values)
+
+
+def bad_messages(
+    rows: pl.DataFrame, rate: float, seed: int, *, each_kind: bool = False
+) -> list[BadMessage]:
+    """Return bad messages made from rows, in the order of the rows.
+
+    Args:
+        rows: rows of `transactions` in stream order.
+        rate: bad messages for each good one.
+        seed: the same seed and rows give the same messages.
+        each_kind: begin with one of every kind; the large kind comes in this way alone.
+    """
+    if rate <= 0 or rows.is_empty():
+        return []
+    random = np.random.default_rng(seed)
+    count = int(random.binomial(rows.height, min(rate, 1.0)))
+    kinds = random.integers(0, len(_SMALL_KINDS), count)
+    chosen = [_SMALL_KINDS[i] for i in kinds]
+    if each_kind:
+        chosen = [*_SMALL_KINDS, _LARGE_KIND, *chosen]
+    places = np.sort(random.integers(0, rows.height, len(chosen)))
+    good = transaction_messages(rows[places])
+    made = []
+    for i, reason_and_kind in enumerate(chosen):
+        reason, spoil = reason_and_kind
+        key, value = spoil(good.keys[i], good.values[i])
+        made.append(BadMessage(int(places[i]), key, value, reason))
+    return made
+
+
+def moments(rows: pl.DataFrame) -> NDArray[np.int64]:
+    """Return stream time of rows, in seconds since 1970 UTC."""
+    return rows["tx_datetime"].dt.epoch("s").to_numpy()
+
+
+def _json(fields: tuple[str, ...], *values: pl.Expr) -> pl.Expr:
+    parts: list[pl.Expr] = []
+    for i, (field, value) in enumerate(zip(fields, values, strict=True)):
+        parts += [pl.lit(f'{", " if i else "{"}"{field}": '), value]
+    return pl.concat_str(*parts, pl.lit("}"))
+
+
+def _quoted(text: pl.Expr) -> pl.Expr:
+    return pl.concat_str(pl.lit('"'), text, pl.lit('"'))
+
+
+def _messages(rows: pl.DataFrame, key: pl.Expr, value: pl.Expr) -> StreamMessages:
+    made = rows.select(
+        key.cast(pl.String).cast(pl.Binary).alias("key"), value.cast(pl.Binary).alias("value")
+    )
+    return StreamMessages(made["key"].to_list(), made["value"].to_list())
+
+
+Spoil = Callable[[bytes, bytes], tuple[bytes | None, bytes | None]]
+
+
+def _field(field: str, text: str | None) -> Spoil:
+    """Return what gives a field this JSON text, or leaves the field out."""
+
+    def spoil(key: bytes, value: bytes) -> tuple[bytes, bytes]:
+        fields = _fragments(value)
+        if text is None:
+            del fields[field]
+        else:
+            fields[field] = text
+        # The key goes with the id that the message names, so that one reason alone fits.
+        is_number = field == _CUSTOMER and text is not None and text.startswith("-")
+        return (str(text).encode() if is_number else key), _text(fields)
+
+    return spoil
+
+
+def _whole(change: Callable[[bytes], bytes | None]) -> Spoil:
+    return lambda key, value: (key, change(value))
+
+
+def _rekeyed(change: Callable[[bytes], bytes | None]) -> Spoil:
+    return lambda key, value: (change(key), value)
+
+
+def _fragments(value: bytes) -> Fragments:
+    pairs = (pair.split(": ", 1) for pair in value.decode()[1:-1].split(", "))
+    return {name.strip('"'): text for name, text in pairs}
+
+
+def _text(fields: Fragments) -> bytes:
+    return ("{" + ", ".join(f'"{name}": {text}' for name, text in fields.items()) + "}").encode()
+
+
+def _twice(value: bytes) -> bytes:
+    """Name the customer twice in one object."""
+    return value[:-1] + f', "{_CUSTOMER}": {_fragments(value)[_CUSTOMER]}'.encode() + b"}"
+
+
+_FIELD_TEXTS: tuple[tuple[str, str, tuple[str | None, ...]], ...] = (
+    (
+        Reason.MALFORMED_ROW,
+        _ID,
+        (
+            *(None, "null", "-5", '"12x"', "1.5", "true", "[17]", '{"id": 17}', '"17\\u0000"'),
+            *("1234567890123456789", "36893488147419103232"),
+        ),
+    ),
+    (Reason.MALFORMED_ROW, _CUSTOMER, ('"12x"', "596.5", "[596]", '{"id": 596}', "9" * 40)),
+    (Reason.MALFORMED_ROW, _TERMINAL, ('"T12"', "12.5", "[]", '"3\\n1"', "9" * 19)),
+    (Reason.MALFORMED_ROW, _AMOUNT, ('"5.00.1"', '"$5.00"', "[57.16]", '{"value": 5}', "true")),
+    (
+        Reason.BAD_TIMESTAMP,
+        _TX_TIME,
+        (
+            *(None, "null", '""', "1522576800", '"2018-02-30 10:00:00"', '"2018-04-01T10:00:00"'),
+            *('"9999-12-31 23:59:59"', '"1999-12-31 23:59:59"', '"2018-04-01\\n10:00:00"'),
+        ),
+    ),
+    (Reason.UNKNOWN_CUSTOMER, _CUSTOMER, ("-999999", "-1", "null", None)),
+    (Reason.UNKNOWN_TERMINAL, _TERMINAL, ("-1", "-999999", "null", None)),
+    (Reason.NON_POSITIVE_AMOUNT, _AMOUNT, ("0", "0.00", "-5.00", "0.004", "null", None)),
+    (Reason.NON_POSITIVE_AMOUNT, _AMOUNT, ("10000000.00", "99999999999")),
+)
+
+_OTHERS: tuple[tuple[str, Spoil], ...] = (
+    (NOT_JSON, _whole(lambda value: None)),
+    (NOT_JSON, _whole(lambda value: b"")),
+    (NOT_JSON, _whole(lambda value: b"\x00\x00\x00\x00")),
+    (NOT_JSON, _whole(lambda value: value[:-9])),
+    (NOT_JSON, _whole(lambda value: value.replace(b" ", b"\n", 2) + b"\n" + value)),
+    (NOT_JSON, _whole(lambda value: b"17,2018-04-01 10:00:00,596,3156,57.16")),
+    (NOT_JSON, _whole(lambda value: value.replace(b"tx_amount", b"tx\xff\xfeamount"))),
+    (NOT_JSON, _field(_AMOUNT, "NaN")),
+    (NOT_JSON, _field(_AMOUNT, "-Infinity")),
+    (NOT_JSON, _field(_TX_TIME, '"2018-04-01\n10:00:00"')),
+    (Reason.MALFORMED_ROW, _whole(lambda value: b"{}")),
+    (Reason.MALFORMED_ROW, _whole(lambda value: b'{"transaction": ' + value + b"}")),
+    (WRONG_KEY, _rekeyed(lambda key: None)),
+    (WRONG_KEY, _rekeyed(lambda key: b"")),
+    (WRONG_KEY, _rekeyed(lambda key: key + b"1")),
+    (WRONG_KEY, _rekeyed(lambda key: b"customer \xff")),
+    (DUPLICATE, _whole(lambda value: value)),
+    (DUPLICATE, _whole(lambda value: value.replace(_ID.encode(), TRANSACTION_ID_ALIAS.encode()))),
+    (DUPLICATE, _whole(lambda value: value.replace(b", ", b",\n\t"))),
+    (DUPLICATE, _whole(_twice)),
+)
+
+_SMALL_KINDS: tuple[tuple[str, Spoil], ...] = (
+    *((reason, _field(field, text)) for reason, field, texts in _FIELD_TEXTS for text in texts),
+    *_OTHERS,
+)
+_LARGE_KIND: tuple[str, Spoil] = (
+    TOO_LARGE,
+    _whole(lambda value: value[:-1] + b', "padding": "' + b"x" * LARGE_BYTES + b'"}'),
+)

@@ -1,0 +1,219 @@
+"""Exact ranges of offsets from a real broker: nothing skipped, nothing twice, gaps said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from fraud_platform.adapters import broker, kafka_reader
+from fraud_platform.adapters.kafka import (
+    IdempotentProducer,
+    KafkaConnection,
+    Messages,
+    RangeReader,
+    Record,
+    Topics,
+    TransactionalProducer,
+)
+from fraud_platform.contracts.messages import TopicSpec
+from fraud_platform.errors import OffsetGapError, Outage, TopicChangedError
+
+Ranges = dict[int, tuple[int, int]]
+
+
+def fill(kafka: KafkaConnection, topic: str, counts: dict[int, int], size: int = 0) -> None:
+    """Produce so many messages to each partition; a value names its place."""
+    producer = IdempotentProducer(kafka)
+    for partition, count in counts.items():
+        for offset in range(count):
+            value = f"{partition}/{offset}/".encode().ljust(size, b"x")
+            producer.send(topic, b"%d" % offset, value, partition=partition)
+    assert producer.finish().acked == sum(counts.values())
+
+
+def places(chunks: list[Messages]) -> list[tuple[int, int]]:
+    """Return partition and offset of every message, as its own value says them."""
+    found = []
+    for chunk in chunks:
+        for partition, offset, key, value in zip(
+            chunk.partition.tolist(), chunk.offset.tolist(), chunk.keys, chunk.values, strict=True
+        ):
+            assert value is not None
+            assert value.split(b"/")[:2] == [b"%d" % partition, b"%d" % offset]
+            assert key == b"%d" % offset
+            found.append((partition, offset))
+    return found
+
+
+def wanted(ranges: Ranges) -> list[tuple[int, int]]:
+    return [(p, offset) for p, (start, end) in ranges.items() for offset in range(start, end)]
+
+
+def test_ranges_that_follow_or_jump_give_exactly_their_messages(
+    kafka: KafkaConnection, new_topic: Callable[..., str]
+) -> None:
+    """Random cuts with one reader, most of them continuing, some going back or left halfway."""
+    topic, random = new_topic(4), np.random.default_rng(4)
+    counts = {0: 3000, 1: 1700, 2: 0, 3: 9}
+    fill(kafka, topic, counts)
+    at = dict.fromkeys(counts, 0)
+    with RangeReader(kafka, topic) as reader:
+        for step in range(40):
+            if step % 9 == 8:
+                at = {p: int(random.integers(0, count + 1)) for p, count in counts.items()}
+            chosen = [p for p in counts if random.random() < 0.8]
+            ranges: Ranges = {}
+            for p in chosen:
+                end = min(counts[p], at[p] + int(random.integers(0, 400)))
+                ranges[p] = (at[p], end)
+            if step % 7 == 6:
+                next(reader.read(ranges), None)
+            chunks = list(reader.read(ranges))
+            assert sorted(places(chunks)) == wanted(ranges), (step, ranges)
+            for chunk in chunks:
+                for p in chosen:
+                    assert (np.diff(chunk.offset[chunk.partition == p]) > 0).all()
+            at.update({p: end for p, (_, end) in ranges.items()})
+
+
+def test_partitions_far_ahead_are_paused_and_lose_nothing(
+    kafka: KafkaConnection, new_topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_reader, "_AHEAD_MESSAGES", 50)
+    topic, counts = new_topic(3), {0: 4000, 1: 4000, 2: 4000}
+    fill(kafka, topic, counts)
+    found = []
+    with RangeReader(kafka, topic) as reader:
+        for start in range(0, 4000, 500):
+            for p in counts:
+                found += places(list(reader.read({p: (start, start + 500)})))
+    assert sorted(found) == wanted(dict.fromkeys(counts, (0, 4000)))
+
+
+def test_timestamps_tombstones_and_missing_keys_come_as_they_are(
+    kafka: KafkaConnection, new_topic: Callable[..., str]
+) -> None:
+    topic = new_topic(1)
+    producer = IdempotentProducer(kafka)
+    producer.send(topic, None, b"", timestamp_ms=1_700_000_000_123)
+    producer.send(topic, b"", None)
+    producer.send(topic, b"\x00", b"\xff\x00")
+    producer.finish()
+    with RangeReader(kafka, topic) as reader:
+        (chunk,) = reader.read({0: (0, 3)})
+    assert chunk.keys == [None, b"", b"\x00"]
+    assert chunk.values == [b"", None, b"\xff\x00"]
+    assert chunk.timestamp_ms[0] == 1_700_000_000_123
+    assert abs(chunk.timestamp_ms[1] / 1000 - time.time()) < 60
+
+
+def test_a_range_over_transaction_marks_and_aborted_messages_ends(
+    kafka: KafkaConnection, new_topic: Callable[..., str]
+) -> None:
+    topic = new_topic(1)
+    producer = TransactionalProducer(kafka, topic)
+    producer.fence()
+    for number in range(3):
+        producer.transaction([Record(topic, None, b"%d" % number)], topic, {})
+    _abort_after_sending(kafka, topic)
+    producer.transaction([Record(topic, None, b"last")], topic, {})
+    topics = Topics(kafka)
+    _wait(lambda: topics.offsets(topic)[0][1] >= 10)
+    end = topics.offsets(topic)[0][1]
+    with RangeReader(kafka, topic, stall_seconds=10) as reader:
+        found = [v for chunk in reader.read({0: (0, end)}) for v in chunk.values]
+        assert list(reader.read({0: (end, end)})) == []
+    assert found == [b"0", b"1", b"2", b"last"]
+    assert end > len(found)
+
+
+def _abort_after_sending(kafka: KafkaConnection, topic: str) -> None:
+    aborting = Producer(
+        {"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{topic}-other"}
+    )
+    aborting.init_transactions(30)
+    aborting.begin_transaction()
+    aborting.produce(topic, b"never")
+    assert aborting.flush(30) == 0
+    aborting.abort_transaction(30)
+
+
+def _wait(condition: Callable[[], bool], limit_seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + limit_seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_what_retention_deleted_is_a_gap_that_names_partition_and_offsets(
+    kafka: KafkaConnection, new_topic: Callable[..., str]
+) -> None:
+    topic = new_topic(2)
+    fill(kafka, topic, {0: 20, 1: 20})
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    for future in admin.delete_records([TopicPartition(topic, 1, 15)]).values():
+        future.result(30)
+    assert Topics(kafka).offsets(topic) == {0: (0, 20), 1: (15, 20)}
+    with RangeReader(kafka, topic) as reader:
+        with pytest.raises(
+            OffsetGapError, match=r"partition 1: expected offsets 5 to 20, found 15"
+        ):
+            list(reader.read({0: (0, 20), 1: (5, 20)}))
+        rest = {0: (0, 20), 1: (15, 20)}
+        assert sorted(places(list(reader.read(rest)))) == wanted(rest)
+
+
+def test_a_range_beyond_the_end_is_a_gap(
+    kafka: KafkaConnection, new_topic: Callable[..., str]
+) -> None:
+    topic = new_topic(1)
+    fill(kafka, topic, {0: 5})
+    with (
+        RangeReader(kafka, topic, stall_seconds=0.5) as reader,
+        pytest.raises(OffsetGapError, match="expected offsets 0 to 9, found 0 to 5"),
+    ):
+        list(reader.read({0: (0, 9)}))
+
+
+def test_a_missing_topic_is_said_with_the_remedy(kafka: KafkaConnection) -> None:
+    for ask in (Topics(kafka).describe, Topics(kafka).offsets):
+        with pytest.raises(TopicChangedError, match="fraud-platform up"):
+            ask("no-such-topic")
+    with (
+        RangeReader(kafka, "no-such-topic", stall_seconds=1) as reader,
+        pytest.raises(TopicChangedError),
+    ):
+        list(reader.read({0: (0, 1)}))
+
+
+def test_a_topic_made_anew_has_another_identity_and_topics_are_made_once(
+    kafka: KafkaConnection, new_topic: Callable[..., str]
+) -> None:
+    name, topics = new_topic(2), Topics(kafka)
+    before = topics.describe(name)
+    assert before.partitions == (0, 1)
+    assert topics.ensure([TopicSpec(name, 2)]) == []
+    assert topics.describe(name) == before
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    admin.delete_topics([name])[name].result(30)
+    _wait(lambda: topics.ensure([TopicSpec(name, 2)]) == [name])
+    assert topics.describe(name).topic_id != before.topic_id
+
+
+def test_an_absent_broker_is_an_outage_in_bounded_time() -> None:
+    nowhere = KafkaConnection(f"127.0.0.1:{broker.free_port()}")
+    began = time.monotonic()
+    with pytest.raises(Outage, match=r"Connection refused.*FRAUD_KAFKA_BOOTSTRAP"):
+        Topics(nowhere, answer_seconds=1).offsets("t")
+    with RangeReader(nowhere, "t", stall_seconds=1) as reader, pytest.raises(Outage):
+        list(reader.read({0: (0, 1)}))
+    with pytest.raises(Outage):
+        TransactionalProducer(nowhere, "x", timeout_seconds=1).fence()
+    with pytest.raises(Outage):
+        Topics(nowhere, answer_seconds=1).group_offsets("g", "t")
+    assert time.monotonic() - began < 40
