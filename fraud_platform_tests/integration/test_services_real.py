@@ -34,7 +34,12 @@ def ask(url: str) -> dict[str, Any]:
 
 
 def test_dev_serves_the_code_location_runs_its_daemons_and_leaves_nothing(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, dagster_port=free_port(), mlflow_port=free_port())
+    settings = Settings(
+        home=tmp_path,
+        dagster_port=free_port(),
+        mlflow_port=free_port(),
+        kafka_bootstrap=f"127.0.0.1:{free_port()}",
+    )
     log = tmp_path / "dev.log"
     with log.open("w") as output:
         dev = subprocess.Popen(

@@ -25,7 +25,8 @@ OPENJDK_17 = 'openjdk version "17.0.15" 2025-04-15'
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", dagster_port=free_port(), mlflow_port=free_port())
+    ports = {f"{name}_port": free_port() for name in ("dagster", "mlflow", "kafka")}
+    return Settings(home=tmp_path / "home", **ports)
 
 
 def fake_java(folder: Path, words: str, code: int = 0) -> Path:
@@ -204,9 +205,9 @@ def test_a_sound_machine_has_no_problem(
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
     fake_java(tmp_path / "jdk" / "bin", OPENJDK_17)
-    monkeypatch.setattr(jars, "missing_jars", lambda folder: [])
+    monkeypatch.setattr(jars, "missing_jars", lambda folder, jars: [])
     findings = doctor.diagnose(settings)
     subjects = [finding.subject for finding in findings]
     assert subjects[:5] == ["Python", "Java", "State", "Disk", "Memory"]
-    assert len(subjects) == 9
+    assert len(subjects) == 10
     assert all(finding.ok for finding in findings)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,16 +113,60 @@ def test_stopping_ends_children_that_ignore_signals_and_left_the_session(
     assert members(started.record.token) == []
 
 
-def test_a_second_start_is_refused_and_the_first_runs_on(
+def test_a_second_start_leaves_what_runs_as_it_is(
     settings: Settings, wanted: list[Service]
 ) -> None:
     list(services.up(settings))
     before = tokens(settings)
-    for again in (lambda: list(services.up(settings)), lambda: services.dev(settings)):
-        with pytest.raises(ServiceError, match=r"already run\. Stop them first"):
-            again()
+    with pytest.raises(ServiceError, match=r"already run\. Stop them first"):
+        services.dev(settings)
+    lines = list(services.up(settings))
+    assert [line.split(" on ")[0] for line in lines[:2]] == [
+        "dagster  runs already",
+        "mlflow   runs already",
+    ]
     assert tokens(settings) == before
     assert all(processes.is_healthy(service) for service in wanted)
+
+
+def test_up_starts_what_is_missing_alone(settings: Settings, wanted: list[Service]) -> None:
+    list(services.up(settings))
+    first, second = read_records(services.run_folder(settings))
+    stop(second, services.run_folder(settings))
+    assert "Starting mlflow ..." in list(services.up(settings))
+    records = read_records(services.run_folder(settings))
+    assert records[0] == first
+    assert records[1].pid != second.pid
+
+
+def test_up_says_which_service_hangs(
+    settings: Settings, wanted: list[Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "ANSWER_SECONDS", 0.5)
+    list(services.up(settings))
+    record = read_records(services.run_folder(settings))[0]
+    os.kill(record.pid, signal.SIGSTOP)
+    with pytest.raises(ServiceError, match=rf"found none; process {record.pid} lives"):
+        list(services.up(settings))
+    os.kill(record.pid, signal.SIGCONT)
+
+
+def test_a_service_may_prepare_say_that_it_works_and_act_then(
+    settings: Settings, wanted: list[Service]
+) -> None:
+    said: list[str] = []
+    wanted[:] = [
+        replace(
+            wanted[0],
+            scheme="kafka",
+            prepare=lambda: said.append("prepared"),
+            is_ready=lambda: len(said) == 1,
+            when_ready=lambda: [*said, "acted"],
+        )
+    ]
+    lines = list(services.up(settings))
+    assert lines[1:4] == [f"dagster  kafka://127.0.0.1:{wanted[0].port}", "prepared", "acted"]
+    assert "answers on kafka://" in services.status(settings)[0]
 
 
 def test_a_taken_port_is_refused_with_who_has_it(settings: Settings, wanted: list[Service]) -> None:
@@ -278,7 +323,7 @@ def test_down_finds_what_a_killed_dev_left(dev: subprocess.Popen[str], settings:
 
 def test_services_listen_on_this_machine_alone_and_get_the_settings(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, dagster_port=3111, mlflow_port=5111, seed=5)
-    dagster, mlflow = services.services(settings)
+    _, dagster, mlflow = services.services(settings)
     for service, port in ((dagster, 3111), (mlflow, 5111)):
         assert service.port == port
         assert service.command[-4:] == ("--host", "127.0.0.1", "--port", str(port))
@@ -294,7 +339,12 @@ def test_a_database_password_is_on_no_command_line(tmp_path: Path) -> None:
 
 def test_an_mlflow_server_elsewhere_is_not_started_here(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, mlflow_url="https://mlflow.example.org")
-    assert [service.name for service in services.services(settings)] == ["dagster"]
+    assert [service.name for service in services.services(settings)] == ["kafka", "dagster"]
+
+
+def test_a_kafka_cluster_elsewhere_is_not_started_here(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, kafka_bootstrap="a.example.org:9093,b.example.org:9093")
+    assert [service.name for service in services.services(settings)] == ["dagster", "mlflow"]
 
 
 def test_dagster_settings_are_renewed_but_a_persons_own_are_kept(settings: Settings) -> None:

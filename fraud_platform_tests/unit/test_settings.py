@@ -72,6 +72,25 @@ def test_every_problem_is_listed_at_once(load: Callable[..., Settings]) -> None:
         assert any(part in problem for problem in found), (part, found)
 
 
+def test_ports_and_topics_that_are_the_same_are_named(load: Callable[..., Settings]) -> None:
+    found = problems_of(
+        load,
+        FRAUD_KAFKA_PORT="5000",
+        FRAUD_LABELS_TOPIC="transactions",
+        FRAUD_KAFKA_BOOTSTRAP="localhost",
+    )
+    assert "FRAUD_MLFLOW_PORT and FRAUD_KAFKA_PORT are both 5000" in found
+    assert "FRAUD_TRANSACTIONS_TOPIC and FRAUD_LABELS_TOPIC are both transactions" in found
+    assert any(problem.startswith("FRAUD_KAFKA_BOOTSTRAP: ") for problem in found)
+
+
+def test_kafka_is_the_embedded_broker_unless_a_cluster_is_named(
+    load: Callable[..., Settings],
+) -> None:
+    assert load(FRAUD_KAFKA_PORT="9999").kafka == "127.0.0.1:9999"
+    assert load(FRAUD_KAFKA_BOOTSTRAP="a:1,b:2").kafka == "a:1,b:2"
+
+
 @pytest.mark.parametrize(
     ("landing", "raw"),
     [

@@ -1,0 +1,93 @@
+"""The embedded broker as a service: up, status, down, killed, and what survives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fraud_platform.adapters import broker, services
+from fraud_platform.adapters.kafka import IdempotentProducer, KafkaConnection, RangeReader, Topics
+from fraud_platform.adapters.kafka_topics import lag_lines
+from fraud_platform.adapters.processes import members, read_records
+from fraud_platform.errors import Outage, ServiceError
+from fraud_platform.settings import Settings
+from fraud_platform_tests.conftest import STATE
+from fraud_platform_tests.unit.test_services import wait_for
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """A home of the test's own, whose only service is Kafka."""
+    (tmp_path / "jars").symlink_to(STATE / "jars")
+    settings = Settings(home=tmp_path, kafka_port=broker.free_port(), kafka_partitions=2)
+    monkeypatch.setattr(services, "services", lambda settings: [broker.service(settings)])
+    yield settings
+    list(services.down(settings))
+
+
+def values_of(settings: Settings, topic: str) -> list[bytes | None]:
+    connection = KafkaConnection.from_settings(settings)
+    with RangeReader(connection, topic) as reader:
+        chunks = reader.read(Topics(connection).offsets(topic))
+        return sorted(value for chunk in chunks for value in chunk.values)  # type: ignore[type-var]
+
+
+def test_messages_survive_down_and_kill_and_up_again_changes_nothing(settings: Settings) -> None:
+    topic = settings.transactions_topic
+    lines = list(services.up(settings))
+    assert any(line.startswith(f"kafka    created topics {topic}") for line in lines)
+    (record,) = read_records(services.run_folder(settings))
+    (line, _) = services.up(settings)
+    assert line.startswith("kafka    runs already on kafka://127.0.0.1:")
+    producer = IdempotentProducer(KafkaConnection.from_settings(settings))
+    for number in range(50):
+        producer.send(topic, b"%d" % number, b"%02d" % number)
+    producer.finish()
+    wanted = [b"%02d" % number for number in range(50)]
+    assert list(services.down(settings)) == ["kafka stopped"]
+    assert members(record.token) == []
+
+    lines = list(services.up(settings))
+    assert not any("created" in line or "cleanly" in line for line in lines)
+    assert values_of(settings, topic) == wanted
+    (record,) = read_records(services.run_folder(settings))
+    os.kill(record.pid, signal.SIGKILL)
+    wait_for(lambda: not members(record.token))
+    assert services.status(settings) == ["kafka    does not run"]
+    with pytest.raises(Outage):
+        Topics(KafkaConnection.from_settings(settings), answer_seconds=1).offsets(topic)
+    assert "Connection refused" in lag_lines(settings)[-1]
+
+    lines = list(services.up(settings))
+    assert "kafka    was not stopped cleanly before; it has checked its log" in lines
+    assert values_of(settings, topic) == wanted
+    assert lag_lines(settings)[0] == (
+        "topic transactions: 2 partitions, 50 messages so far, fraud-platform-scorer is 50 behind"
+    )
+    assert "answers on kafka://" in services.status(settings)[0]
+
+
+def test_a_taken_port_is_said_with_who_has_it_and_the_remedy(settings: Settings) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", settings.kafka_port))
+        other.listen()
+        with pytest.raises(
+            ServiceError,
+            match=rf"kafka: expected port .* taken by process {os.getpid()}.*KAFKA_PORT",
+        ):
+            list(services.up(settings))
+    assert read_records(services.run_folder(settings)) == []
+
+
+def test_a_data_folder_that_cannot_be_read_stops_the_start_with_the_log(settings: Settings) -> None:
+    list(services.up(settings))
+    list(services.down(settings))
+    (settings.home / "kafka" / "log" / "meta.properties").write_text("version=1\nnode.id=99\n")
+    with pytest.raises(ServiceError, match=r"kafka ended with code 1 while it started:\n"):
+        list(services.up(settings))
+    assert read_records(services.run_folder(settings)) == []
