@@ -204,6 +204,9 @@ def _write_settings(data: Path, port: int) -> None:
             1,
         ),
         "group.initial.rebalance.delay.ms": 0,
+        # A broker that was killed may register again only once its old session has ended.
+        "broker.session.timeout.ms": 3_000,
+        "broker.heartbeat.interval.ms": 500,
     }
     data.mkdir(parents=True, exist_ok=True)
     lines = "".join(f"{name}={value}\n" for name, value in chosen.items())

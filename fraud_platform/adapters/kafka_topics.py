@@ -31,7 +31,7 @@ from fraud_platform.settings import Settings
 
 ANSWER_SECONDS = 10.0
 _SPARE_SECONDS = 2.0
-_STATUS_SECONDS = 3.0
+_STATUS_SECONDS = 2.0
 _RETRY_SECONDS = 0.1
 _SOON = {
     KafkaError.NOT_LEADER_FOR_PARTITION,

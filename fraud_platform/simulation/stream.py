@@ -22,10 +22,11 @@ from fraud_platform.contracts.messages import (
     TRANSACTION_FIELDS,
     TRANSACTION_ID_ALIAS,
 )
-from fraud_platform.contracts.reasons import Reason
+from fraud_platform.contracts.reasons import MessageReason, Reason
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 
-NOT_JSON, WRONG_KEY, TOO_LARGE, DUPLICATE = "not_json", "wrong_key", "too_large", "duplicate"
+DUPLICATE = "duplicate"
+"""What a message is counted as whose id was scored before; it is no dead letter."""
 LARGE_BYTES = 5_000_000
 _TIME = "%Y-%m-%d %H:%M:%S"
 _ID, _TX_TIME, _CUSTOMER, _TERMINAL, _AMOUNT = TRANSACTION_FIELDS
@@ -212,26 +213,29 @@ _FIELD_TEXTS: tuple[tuple[str, str, tuple[str | None, ...]], ...] = (
 )
 
 _OTHERS: tuple[tuple[str, Spoil], ...] = (
-    (NOT_JSON, _whole(lambda value: None)),
-    (NOT_JSON, _whole(lambda value: b"")),
-    (NOT_JSON, _whole(lambda value: b"\x00\x00\x00\x00")),
-    (NOT_JSON, _whole(lambda value: value[:-9])),
-    (NOT_JSON, _whole(lambda value: value.replace(b" ", b"\n", 2) + b"\n" + value)),
-    (NOT_JSON, _whole(lambda value: b"17,2018-04-01 10:00:00,596,3156,57.16")),
-    (NOT_JSON, _whole(lambda value: value.replace(b"tx_amount", b"tx\xff\xfeamount"))),
-    (NOT_JSON, _field(_AMOUNT, "NaN")),
-    (NOT_JSON, _field(_AMOUNT, "-Infinity")),
-    (NOT_JSON, _field(_TX_TIME, '"2018-04-01\n10:00:00"')),
+    (MessageReason.NOT_JSON, _whole(lambda value: None)),
+    (MessageReason.NOT_JSON, _whole(lambda value: b"")),
+    (MessageReason.NOT_JSON, _whole(lambda value: b"\x00\x00\x00\x00")),
+    (MessageReason.NOT_JSON, _whole(lambda value: value[:-9])),
+    (MessageReason.NOT_JSON, _whole(lambda value: value.replace(b" ", b"\n", 2) + b"\n" + value)),
+    (MessageReason.NOT_JSON, _whole(lambda value: b"17,2018-04-01 10:00:00,596,3156,57.16")),
+    (
+        MessageReason.NOT_JSON,
+        _whole(lambda value: value.replace(b"tx_amount", b"tx\xff\xfeamount")),
+    ),
+    (MessageReason.NOT_JSON, _field(_AMOUNT, "NaN")),
+    (MessageReason.NOT_JSON, _field(_AMOUNT, "-Infinity")),
+    (MessageReason.NOT_JSON, _field(_TX_TIME, '"2018-04-01\n10:00:00"')),
     (Reason.MALFORMED_ROW, _whole(lambda value: b"{}")),
     (Reason.MALFORMED_ROW, _whole(lambda value: b'{"transaction": ' + value + b"}")),
-    (WRONG_KEY, _rekeyed(lambda key: None)),
-    (WRONG_KEY, _rekeyed(lambda key: b"")),
-    (WRONG_KEY, _rekeyed(lambda key: key + b"1")),
-    (WRONG_KEY, _rekeyed(lambda key: b"customer \xff")),
+    (MessageReason.WRONG_KEY, _rekeyed(lambda key: None)),
+    (MessageReason.WRONG_KEY, _rekeyed(lambda key: b"")),
+    (MessageReason.WRONG_KEY, _rekeyed(lambda key: key + b"1")),
+    (MessageReason.WRONG_KEY, _rekeyed(lambda key: b"customer \xff")),
     (DUPLICATE, _whole(lambda value: value)),
     (DUPLICATE, _whole(lambda value: value.replace(_ID.encode(), TRANSACTION_ID_ALIAS.encode()))),
     (DUPLICATE, _whole(lambda value: value.replace(b", ", b",\n\t"))),
-    (DUPLICATE, _whole(_twice)),
+    (Reason.MALFORMED_ROW, _whole(_twice)),
 )
 
 _SMALL_KINDS: tuple[tuple[str, Spoil], ...] = (
@@ -239,6 +243,6 @@ _SMALL_KINDS: tuple[tuple[str, Spoil], ...] = (
     *_OTHERS,
 )
 _LARGE_KIND: tuple[str, Spoil] = (
-    TOO_LARGE,
+    MessageReason.TOO_LARGE,
     _whole(lambda value: value[:-1] + b', "padding": "' + b"x" * LARGE_BYTES + b'"}'),
 )
