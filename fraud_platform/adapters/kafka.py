@@ -13,14 +13,13 @@ from fraud_platform.adapters.kafka_producers import (
     Record,
     TransactionalProducer,
 )
-from fraud_platform.adapters.kafka_reader import Messages, RangeReader
+from fraud_platform.adapters.kafka_reader import RangeReader
 from fraud_platform.adapters.kafka_topics import Topics, TopicState
 
 __all__ = [
     "Delivered",
     "IdempotentProducer",
     "KafkaConnection",
-    "Messages",
     "RangeReader",
     "Record",
     "TopicState",

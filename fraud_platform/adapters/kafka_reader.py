@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain
 from types import TracebackType
 from typing import Literal
 
@@ -19,63 +16,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from numpy.typing import NDArray
 
 from fraud_platform.adapters.kafka_connection import ClientErrors, KafkaConnection
+from fraud_platform.contracts.messages import Messages
 from fraud_platform.errors import OffsetGapError
 
 CHUNK_MESSAGES = 10_000
 _POLL_SECONDS = 0.1
 _ANSWER_SECONDS = 3.0
 _AHEAD_MESSAGES, _AHEAD_BYTES = 500_000, 64 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Messages:
-    """Messages of one chunk as parallel columns; each partition's are in offset order."""
-
-    partition: NDArray[np.int32]
-    offset: NDArray[np.int64]
-    timestamp_ms: NDArray[np.int64]
-    keys: list[bytes | None]
-    values: list[bytes | None]
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    @cached_property
-    def size_bytes(self) -> int:
-        """Bytes of all values."""
-        return sum(len(value) for value in self.values if value is not None)
-
-    def part(self, start: int, stop: int) -> Messages:
-        """Return the messages of positions [start, stop)."""
-        part = slice(start, stop)
-        return Messages(
-            self.partition[part],
-            self.offset[part],
-            self.timestamp_ms[part],
-            self.keys[part],
-            self.values[part],
-        )
-
-    def take(self, rows: NDArray[np.intp]) -> Messages:
-        """Return the messages at these positions."""
-        chosen = rows.tolist()
-        return Messages(
-            self.partition[rows],
-            self.offset[rows],
-            self.timestamp_ms[rows],
-            [self.keys[i] for i in chosen],
-            [self.values[i] for i in chosen],
-        )
-
-
-def _joined(parts: list[Messages]) -> Messages:
-    return Messages(
-        np.concatenate([part.partition for part in parts]),
-        np.concatenate([part.offset for part in parts]),
-        np.concatenate([part.timestamp_ms for part in parts]),
-        list(chain.from_iterable(part.keys for part in parts)),
-        list(chain.from_iterable(part.values for part in parts)),
-    )
 
 
 def _columns(batch: list[Message]) -> Messages:
@@ -163,7 +110,7 @@ class RangeReader:
         ends = np.zeros(max(following, default=0) + 1, np.int64)
         ends[list(ranges)] = [end for _, end in ranges.values()]
         if waited := [part for p, (_, end) in ranges.items() for part in self._waited(p, end)]:
-            yield _joined(waited)
+            yield Messages.join(waited)
         self._resume([p for p in self._paused if self._position[p] < ends[p]])
         progress_at = time.monotonic()
         while missing := sum(max(0, e - self._position[p]) for p, (_, e) in ranges.items()):
@@ -189,9 +136,13 @@ class RangeReader:
         return dict(starts)
 
     def _consume(self, count: int, ranges: Mapping[int, tuple[int, int]]) -> list[Message]:
-        """Fetch up to `count` messages of any assigned partition and note the positions."""
+        """Fetch messages of any assigned partition and note the positions.
+
+        What is there already is taken in one go; else up to `count` messages are waited for.
+        """
         try:
-            batch = self._consumer.consume(count, _POLL_SECONDS)
+            batch = self._consumer.consume(CHUNK_MESSAGES, 0)
+            batch = batch or self._consumer.consume(count, _POLL_SECONDS)
             if any(map(Message.error, batch)):
                 batch = [message for message in batch if not self._is_error(message, ranges)]
             assigned = [TopicPartition(self._topic, p) for p in self._position]

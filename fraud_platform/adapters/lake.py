@@ -26,6 +26,8 @@ from fraud_platform.errors import Outage
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from fraud_platform.adapters.numbered import NumberedTable
+
 _LOG_RETENTION = "interval 36500 days"
 """The log is kept, so that a version that a model names can be read as long as its files are."""
 
@@ -66,6 +68,12 @@ class Lake:
             description=table.description,
             configuration={"delta.logRetentionDuration": _LOG_RETENTION},
         )
+
+    def numbered(self, table: TableContract, application: str) -> NumberedTable:
+        """Return a table whose commits one application numbers, creating it where absent."""
+        from fraud_platform.adapters.numbered import NumberedTable
+
+        return NumberedTable(self, table, application)
 
     def version(self, table: TableContract) -> int | None:
         """Return the table's current version, or None where it does not exist."""

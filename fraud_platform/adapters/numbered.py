@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
@@ -56,16 +57,19 @@ class NumberedTable:
 
     def metadata(self) -> dict[str, Any]:
         """Return what the last numbered commit says of itself; empty before the first."""
-        limit = 16
+        return next(self.commits(), {})
+
+    def commits(self) -> Iterator[dict[str, Any]]:
+        """Yield what the numbered commits say of themselves, the last one first."""
+        seen, limit = 0, 8
         while self.number:
-            for commit in self._handle.history(limit):
+            history = self._handle.history(limit)
+            for commit in history[seen:]:
                 if commit.get("application") == self._application:
-                    found: dict[str, Any] = json.loads(commit["said"])
-                    return found
-            if limit > self._handle.version() + 1:
-                break
-            limit *= 8
-        return {}
+                    yield json.loads(commit["said"])
+            if len(history) < limit:
+                return
+            seen, limit = len(history), limit * 8
 
     def append(
         self, files: Sequence[DataFile], number: int, metadata: Mapping[str, Any] | None = None
@@ -125,11 +129,8 @@ class NumberedTable:
         tables = []
         for url in self.files_above(number, column):
             with self._lake.files.open_input(url) as file:
-                tables.append(
-                    ds.dataset(pa.parquet.read_table(file, columns=wanted)).to_table(
-                        filter=ds.field(column) > number
-                    )
-                )
+                rows = pq.read_table(file, columns=wanted)
+            tables.append(rows.filter(pc.greater(rows[column], number)))
         schema = pa.schema([self._table.arrow_schema.field(name) for name in wanted])
         if not tables:
             return schema.empty_table().select(columns)

@@ -1,15 +1,20 @@
 """What travels through Kafka: topics, the fields of messages, the headers of dead letters.
 
-Here: names and limits, and how each topic is created.
+Here: names and limits, how each topic is created, messages as columns.
 Not here: reading or writing them (`fraud_platform.adapters.kafka`), judging a message
 (`fraud_platform.scoring`), why a message is dead (`contracts.reasons`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fraud_platform.contracts.drops import MISSPELT_TRANSACTION_ID
 
@@ -47,7 +52,62 @@ DEAD_LETTER_HEADERS: tuple[str, ...] = (
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 """Largest message that the topics take; what is too large to be a transaction still arrives."""
 
+MAX_TRANSACTION_BYTES = 1024 * 1024
+"""A longer value is no transaction: it is not even parsed."""
+
 _DAY_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Messages of one chunk as parallel columns; each partition's are in offset order."""
+
+    partition: NDArray[np.int32]
+    offset: NDArray[np.int64]
+    timestamp_ms: NDArray[np.int64]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @cached_property
+    def size_bytes(self) -> int:
+        """Bytes of all values."""
+        return sum(len(value) for value in self.values if value is not None)
+
+    def part(self, start: int, stop: int) -> Messages:
+        """Return the messages of positions [start, stop)."""
+        part = slice(start, stop)
+        return Messages(
+            self.partition[part],
+            self.offset[part],
+            self.timestamp_ms[part],
+            self.keys[part],
+            self.values[part],
+        )
+
+    def take(self, rows: NDArray[np.intp]) -> Messages:
+        """Return the messages at these positions."""
+        chosen = rows.tolist()
+        return Messages(
+            self.partition[rows],
+            self.offset[rows],
+            self.timestamp_ms[rows],
+            [self.keys[i] for i in chosen],
+            [self.values[i] for i in chosen],
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence[Messages]) -> Messages:
+        """Return the messages of all parts, in their order."""
+        return cls(
+            np.concatenate([np.zeros(0, np.int32), *(part.partition for part in parts)]),
+            np.concatenate([np.zeros(0, np.int64), *(part.offset for part in parts)]),
+            np.concatenate([np.zeros(0, np.int64), *(part.timestamp_ms for part in parts)]),
+            list(chain.from_iterable(part.keys for part in parts)),
+            list(chain.from_iterable(part.values for part in parts)),
+        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fraud_platform.contracts.tables import Column, TableContract
 from fraud_platform.features.declaration import DECLARATION
 
-SCORING, PLANS, TOPIC_LABELS_APP = "scoring", "plans", "labels"
+SCORING, PLANS, LANDING = "scoring", "plans", "labels"
 """Applications whose commits carry one global sequence of numbers each."""
 
 INFERENCE_PLANS = TableContract(
@@ -20,7 +20,6 @@ INFERENCE_PLANS = TableContract(
         Column("topic", "string", "The topic to read."),
         Column("topic_id", "string", "Kafka's own id of it: another one after a re-creation."),
         Column("ranges", "string", "JSON: partition to [first offset, offset behind the last]."),
-        Column("model_name", "string", "Registered model."),
         Column("model_version", "long", "The champion when it was planned."),
         Column("state_version", "string", "The snapshot that the state starts from."),
         Column("planned_at", "timestamp", "When (UTC)."),
@@ -91,9 +90,25 @@ TOPIC_LABELS = TableContract(
         Column("known_at", "timestamp", "When it became known (UTC)."),
         Column("source", "string", "`topic`."),
         Column("landed_at", "timestamp", "Stream time when it landed (UTC).", nullable=True),
-        Column("version", "int", "1, then one more for each correction of the same id."),
+        Column("landing", "long", "Number of the commit that it landed with."),
+        Column("source_partition", "int", "The message's partition."),
+        Column("source_offset", "long", "The message's offset."),
     ),
-    key=("transaction_id", "version"),
+    key=("source_partition", "source_offset"),
+)
+
+DEAD_LABELS = TableContract(
+    name="dead_labels",
+    description="Messages of the labels topic that are no valid label, byte for byte.",
+    columns=(
+        Column("detail", "string", "What was found wrong."),
+        Column("message_key", "binary", "The key as received.", nullable=True),
+        Column("message_value", "binary", "The value as received.", nullable=True),
+        Column("landing", "long", "Number of the commit of the labels beside it."),
+        Column("source_partition", "int", "The message's partition."),
+        Column("source_offset", "long", "The message's offset."),
+    ),
+    key=("source_partition", "source_offset"),
 )
 
 SCORING_STATE = TableContract(

@@ -8,7 +8,7 @@ window arithmetic (`features.windows`), Arrow and Spark (`features.tasks`, `feat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -34,6 +34,10 @@ class Transactions:
     def hour(self) -> Array:
         """Hours since 1970, the hour that every window ends in."""
         return self.second // TILE_SECONDS
+
+    def take(self, places: Array) -> Transactions:
+        """Return the transactions at these positions."""
+        return Transactions(*(getattr(self, f.name)[places] for f in fields(self)))
 
 
 @dataclass(frozen=True)

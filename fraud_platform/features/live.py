@@ -9,7 +9,7 @@ state is loaded from and how messages become rows (`fraud_platform.scoring`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -152,7 +152,7 @@ class LiveState:
             places = np.flatnonzero(rounds == number)
             # in order of customer, so that neighbours are searched in neighbouring memory
             places = places[sort_order(entity[places])]
-            own_flags, own_features = self._score_round(_take(rows, places), entity[places])
+            own_flags, own_features = self._score_round(rows.take(places), entity[places])
             for name, column in own_flags.items():
                 flags[name][places] = column
             for name, column in own_features.items():
@@ -266,7 +266,3 @@ class _DenseIds:
         numbered = [numbers.setdefault(int(i), _SMALL_ID + len(numbers)) for i in large.tolist()]
         found[is_large] = np.array(numbered, dtype=np.int64)[inverse]
         return found
-
-
-def _take(rows: Transactions, places: Array) -> Transactions:
-    return Transactions(**{f.name: getattr(rows, f.name)[places] for f in fields(Transactions)})

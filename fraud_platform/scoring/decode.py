@@ -72,6 +72,12 @@ class Decoded:
     dead: list[DeadLetter]
     repairs: dict[str, int] = field(default_factory=dict)
 
+    def event_seconds(self, size: int) -> Ints:
+        """Return the event time of each of the messages, 0 where it is dead."""
+        seconds = np.zeros(size, dtype=np.int64)
+        seconds[self.rows] = self.transactions.second
+        return seconds
+
 
 class JudgedMessage(NamedTuple):
     """One message: its reasons (none: valid), what was found wrong, its repairs and contents."""

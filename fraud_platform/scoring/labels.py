@@ -88,10 +88,11 @@ class LabelBook:
 
     Args:
         rows: the scored transactions.
+        first_hour: versions that count before it are somewhere else already.
     """
 
-    def __init__(self, rows: ScoredRows) -> None:
-        self._rows = rows
+    def __init__(self, rows: ScoredRows, first_hour: int = 0) -> None:
+        self._rows, self._first_hour = rows, first_hour
         empty = np.zeros(0, dtype=np.int64)
         self._waiting = LandedLabels(empty, empty, empty, empty)
 
@@ -158,6 +159,8 @@ class LabelBook:
         signs = np.ones(both.size, dtype=np.int64)
         signs[chosen.size :] = -1
         scenario = np.concatenate((labels.scenario, row["scenario"][corrected]))
+        is_wanted = hours[both] >= self._first_hour
+        both, signs, scenario = both[is_wanted], signs[is_wanted], scenario[is_wanted]
         return [
             LabelVersions(
                 row["customer_id"][both],

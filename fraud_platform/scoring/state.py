@@ -27,13 +27,14 @@ class ScoringState:
 
     Args:
         duplicate_horizon_days: how long an id stays known, in stream time.
+        first_second: labels that count before it are in the label tiles already.
     """
 
-    def __init__(self, duplicate_horizon_days: int) -> None:
+    def __init__(self, duplicate_horizon_days: int, first_second: int = 0) -> None:
         self.live = LiveState()
         self.rows = ScoredRows()
         self.clock = StreamClock()
-        self._labels = LabelBook(self.rows)
+        self._labels = LabelBook(self.rows, first_second // TILE_SECONDS)
         self._horizon_seconds = duplicate_horizon_days * HOURS_PER_DAY * TILE_SECONDS
 
     def is_duplicate(self, transaction_ids: Ints) -> npt.NDArray[np.bool_]:

@@ -93,17 +93,24 @@ class BoostedTrees:
         start = described["start"]
         return BoostedModel(
             booster,
-            None if start is None else Start(start["column"], BetaCalibrator(**start["law"])),
+            None
+            if start is None
+            else Start(start["column"], BetaCalibrator(**start["law"]), start["mean"]),
             described["parameters"],
         )
 
 
 class Start:
-    """Log-odds that boosting starts from: one feature, calibrated on the rows of the fit."""
+    """Log-odds that boosting starts from: one feature, calibrated on the rows of the fit.
 
-    def __init__(self, column: int, law: BetaCalibrator) -> None:
+    Attributes:
+        mean: of these log-odds over the rows of the fit.
+    """
+
+    def __init__(self, column: int, law: BetaCalibrator, mean: float = 0.0) -> None:
         self.column = column
         self.law = law
+        self.mean = mean
 
     @classmethod
     def fit(
@@ -118,7 +125,8 @@ class Start:
             return None
         column = names.index(PRIOR_NAME)
         prior = features[:, column].astype(np.float64)
-        return cls(column, fit_calibrator(prior, is_fraud, weights))
+        law = fit_calibrator(prior, is_fraud, weights)
+        return cls(column, law, float(np.average(law.log_odds(prior), weights=weights)))
 
     def log_odds(self, features: Features) -> Floats:
         """Return where each row starts, shape (n,)."""
@@ -148,6 +156,17 @@ class BoostedModel:
             margin += self._start.log_odds(features)
         return 1.0 / (1.0 + np.exp(-margin))
 
+    def explain(self, features: Features) -> Floats:
+        """Return exact SHAP values of the trees, those of the start with the prior's."""
+        import xgboost as xgb
+
+        data = xgb.DMatrix(features, nthread=PARAMETERS["nthread"])
+        shares: Floats = self._booster.predict(data, pred_contribs=True)[:, :-1].astype(np.float64)
+        if self._start is not None:
+            own = self._start.log_odds(features) - self._start.mean
+            shares[:, self._start.column] += own
+        return shares
+
     def feature_importance(self) -> Floats:
         """Return each feature's share of the trees' total gain; what the start gives is not in."""
         gains = self._booster.get_score(importance_type="total_gain")
@@ -161,7 +180,9 @@ class BoostedModel:
         start = self._start
         described = {
             "parameters": self._parameters,
-            "start": None if start is None else {"column": start.column, "law": asdict(start.law)},
+            "start": None
+            if start is None
+            else {"column": start.column, "law": asdict(start.law), "mean": start.mean},
         }
         self._booster.set_attr(described=json.dumps(described, sort_keys=True))
         self._booster.save_model(folder / _FILE)

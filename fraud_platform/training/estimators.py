@@ -33,6 +33,14 @@ class FittedModel(Protocol):
     def predict_score(self, features: Features) -> Floats:
         """Return a score in [0, 1], shape (n,), for features of shape (n, k); not calibrated."""
 
+    def explain(self, features: Features) -> Floats:
+        """Return what each feature adds to each row's log-odds, shape (n, k).
+
+        Exact SHAP values of trees (Lundberg and others, "From local explanations to global
+        understanding with explainable AI for trees", 2020): with the model's mean they sum to
+        the row's own value.
+        """
+
     def feature_importance(self) -> Floats:
         """Return each feature's share of the splits' total gain, shape (k,), summing to 1."""
 

@@ -21,9 +21,11 @@ import numpy.typing as npt
 
 from fraud_platform.errors import SettingsError
 from fraud_platform.training.estimators import Features, FittedModel, Floats
+from fraud_platform.training.forest_shap import explainer, shap_values
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xgboost as xgb
     from pyspark.sql import DataFrame, SparkSession
 
 PARAMETERS: dict[str, Any] = {"numTrees": 100, "maxDepth": 10, "maxBins": 128}
@@ -43,6 +45,7 @@ class Trees:
         threshold: values up to and with it go left, float64 (nodes,).
         left, right: children as nodes of the forest, int32 (nodes,); a leaf's are itself.
         fraud_share: weight of frauds among the training rows of a node, float64 (nodes,).
+        weight: of a node's training rows, float64 (nodes,).
         gain: impurity decrease times weight of a node's rows, float64 (nodes,); 0 at a leaf.
         depth: the longest path of any tree.
     """
@@ -53,6 +56,7 @@ class Trees:
     left: npt.NDArray[np.int32]
     right: npt.NDArray[np.int32]
     fraud_share: Floats
+    weight: Floats
     gain: Floats
     depth: int
 
@@ -135,6 +139,7 @@ class ForestModel:
         self._trees = trees
         self._n_features = n_features
         self._parameters = dict(parameters)
+        self._explainer: xgb.Booster | None = None
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -144,6 +149,12 @@ class ForestModel:
     def predict_score(self, features: Features) -> Floats:
         """Return the mean over trees of the leaf's fraud share, shape (n,)."""
         return self._trees.score(features)
+
+    def explain(self, features: Features) -> Floats:
+        """Return exact SHAP values of the score, a probability, shape (n, k)."""
+        if self._explainer is None:
+            self._explainer = explainer(self._trees, self._n_features)
+        return shap_values(self._explainer, features)
 
     def feature_importance(self) -> Floats:
         """Return each feature's share of the gain, each tree counting alike, as Spark does."""
@@ -215,6 +226,7 @@ def _trees(nodes: pd.DataFrame) -> Trees:
         left=left,
         right=right,
         fraud_share=stats[:, 1] / weight,
+        weight=weight,
         gain=np.where(is_leaf, 0.0, nodes["gain"].to_numpy() * weight),
         depth=_depth(roots, left, right),
     )

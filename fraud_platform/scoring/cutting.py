@@ -1,0 +1,60 @@
+"""Cutting a backlog into micro-batches, partitions kept within one hour of stream time.
+
+Here: how many messages to take of each partition, and which of those to leave for the next batch.
+Not here: reading them (`adapters.kafka`), what is done with a batch (`scoring.engine`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from fraud_platform.contracts.time import TILE_SECONDS
+
+Ints = npt.NDArray[np.int64]
+Ranges = Mapping[int, tuple[int, int]]
+"""Partition to first offset and the offset behind the last."""
+
+_FRONTIER_ROWS = 51
+
+
+def next_ranges(remaining: Ranges, max_messages: int) -> dict[int, tuple[int, int]]:
+    """Return about `max_messages` offsets, of each partition in proportion to what is left."""
+    left = {p: end - start for p, (start, end) in remaining.items() if end > start}
+    total = sum(left.values())
+    if total <= max_messages:
+        return {p: remaining[p] for p in left}
+    return {
+        p: (remaining[p][0], remaining[p][0] + min(size, -(-size * max_messages // total)))
+        for p, size in left.items()
+    }
+
+
+def is_within_hour(partition: Ints, event_seconds: Ints, has_more: Mapping[int, bool]) -> Ints:
+    """Tell which messages may be scored now, as a mask that keeps a prefix of each partition.
+
+    The partition that is furthest behind, of those with more to come, sets the bound: its frontier
+    and one hour. A frontier is the median of a partition's last event times, so a wrong date moves
+    neither the bound nor, since others follow it within the bound, its own partition.
+
+    Args:
+        partition: of each message, in offset order within a partition.
+        event_seconds: of each message, 0 where it is dead.
+        has_more: whether messages of a partition follow behind these.
+    """
+    rows = {p: np.flatnonzero(partition == p) for p in np.unique(partition).tolist()}
+    frontiers = []
+    for p, own in rows.items():
+        seconds = event_seconds[own][event_seconds[own] > 0][-_FRONTIER_ROWS:]
+        if has_more.get(p, False) and seconds.size:
+            frontiers.append(int(np.median(seconds)))
+    keep = np.ones(partition.size, dtype=bool)
+    if not frontiers:
+        return keep
+    bound = min(frontiers) + TILE_SECONDS
+    for own in rows.values():
+        within = np.flatnonzero(event_seconds[own] <= bound)
+        keep[own[(int(within[-1]) + 1 if within.size else 0) :]] = False
+    return keep

@@ -1,0 +1,53 @@
+"""Parquet files of the scored tables, which a numbered commit names later.
+
+Here: encodings and file statistics, by which readers find the rows behind a number.
+Not here: the commit (`adapters.numbered`).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fraud_platform.contracts.tables import DataFile, TableContract
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.files import ByteFiles
+
+_BOUNDED = ("micro_batch", "transaction_id", "source_offset", "tx_datetime", "known_at")
+_REPEATED = (
+    "model_name", "model_version", "state_version", "micro_batch", "threshold", "source_partition",
+    "scored_at", "reason", "is_fraud", "fraud_scenario", "source", "landed_at",
+)  # fmt: skip
+
+
+def write_rows(
+    files: ByteFiles, table_url: str, table: TableContract, rows: pa.Table
+) -> list[DataFile]:
+    """Write rows into the table's folder; no rows make no file."""
+    if not rows.num_rows:
+        return []
+    path = f"{uuid.uuid4().hex}.parquet"
+    url = f"{table_url}/{path}"
+    dictionary = [name for name in _REPEATED if name in table.column_names]
+    with files.create(url) as stream:
+        pq.write_table(
+            rows, stream, compression="snappy", use_dictionary=dictionary, write_statistics=False
+        )
+    bounds = {n: pc.min_max(rows[n]).as_py() for n in _BOUNDED if n in table.column_names}
+    stats = {
+        "numRecords": rows.num_rows,
+        "minValues": {n: _json(b["min"]) for n, b in bounds.items()},
+        "maxValues": {n: _json(b["max"]) for n, b in bounds.items()},
+        "nullCount": dict.fromkeys(bounds, 0),
+    }
+    return [DataFile(path, files.size_bytes(url), rows.num_rows, {}, json.dumps(stats))]
+
+
+def _json(value: object) -> object:
+    return value if isinstance(value, int) else str(value)

@@ -1,0 +1,109 @@
+"""The in-process engine: decode, features and model in this process, a file a micro-batch.
+
+Here: `InProcessEngine`, the low-latency path.
+Not here: committing and publishing (`scoring.scorer`), the engine on Spark
+(`scoring.spark_engine`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fraud_platform.contracts.messages import Messages
+from fraud_platform.contracts.scoring_tables import SCORED
+from fraud_platform.faults import kill_point
+from fraud_platform.scoring.cutting import Ranges, is_within_hour
+from fraud_platform.scoring.decode import decode
+from fraud_platform.scoring.files import write_rows
+from fraud_platform.scoring.log import ScoredBatch, ScoringLog
+from fraud_platform.scoring.micro_batch import BatchContext, PinnedModel, score_decoded
+from fraud_platform.scoring.recovery import RecoveredState
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.scoring.ports import Source
+
+
+class InProcessEngine:
+    """Scores micro-batches with a state held in memory.
+
+    Args:
+        lake: the tables.
+        source: reads the transactions topic.
+        state_version: the snapshot to start from.
+        duplicate_horizon_days: how long an id stays known, in stream time.
+    """
+
+    name = "inprocess"
+
+    def __init__(
+        self, lake: Lake, source: Source, state_version: str, duplicate_horizon_days: int
+    ) -> None:
+        self._lake, self._source = lake, source
+        self._state_version, self._horizon = state_version, duplicate_horizon_days
+        self._recovered: RecoveredState | None = None
+        self._left: Messages | None = None
+
+    def catch_up(self, log: ScoringLog) -> None:
+        """Bring the state to the last committed micro-batch and the labels that landed."""
+        if self._recovered is None:
+            self._recovered = RecoveredState(self._lake, self._state_version, self._horizon)
+        self._recovered.catch_up(log)
+
+    def forget(self) -> None:
+        """Drop the state: what it took in was not committed."""
+        self._recovered, self._left = None, None
+
+    def score(self, ranges: Ranges, behind: Ranges, number: int, model: PinnedModel) -> ScoredBatch:
+        """Score a micro-batch; `committed` must follow, or `forget`.
+
+        Args:
+            ranges: offsets to read.
+            behind: what of the plan remains behind them; where that is nothing for every
+                partition, all of `ranges` is scored, else what lies within one hour.
+        """
+        assert self._recovered is not None
+        state = self._recovered.state
+        messages = self._read(ranges)
+        decoded = decode(messages.keys, messages.values)
+        has_more = {p: end > start for p, (start, end) in behind.items()}
+        seconds = decoded.event_seconds(len(messages))
+        keep = is_within_hour(messages.partition.astype(np.int64), seconds, has_more)
+        # what was left of the batch before may reach beyond the ranges
+        ends = {p: max(end, _last(messages, p) + 1) for p, (_, end) in ranges.items()}
+        if not keep.all():
+            self._left = messages.take(np.flatnonzero(~keep))
+            for p in np.unique(self._left.partition).tolist():
+                ends[p] = int(self._left.offset[self._left.partition == p].min())
+            messages = messages.take(np.flatnonzero(keep))
+            decoded = decode(messages.keys, messages.values)
+        kill_point("scoring.read")
+        context = BatchContext(number, model, self._state_version)
+        batch = score_decoded(messages, decoded, state, context)
+        files = write_rows(self._lake.files, self._lake.uri(SCORED), SCORED, batch.scored)
+        kill_point("scoring.scored_written")
+        return ScoredBatch(number, files, batch.dead, batch.counts, ends, state.clock.second)
+
+    def committed(self, number: int) -> None:
+        """Note that the micro-batch is committed: the state holds it already."""
+        assert self._recovered is not None
+        self._recovered.number = number
+
+    def _read(self, ranges: Ranges) -> Messages:
+        """Return the messages of the ranges in order of partition and offset."""
+        left = Messages.join([]) if self._left is None else self._left
+        self._left = None
+        unread = dict(ranges)
+        for p in np.unique(left.partition).tolist():
+            after = _last(left, p) + 1
+            unread[p] = (after, max(unread.get(p, (0, 0))[1], after))
+        read = self._source.read({p: r for p, r in unread.items() if r[0] < r[1]})
+        joined = Messages.join([left, *read])
+        order = np.lexsort((joined.offset, joined.partition))
+        return joined.take(order)
+
+
+def _last(messages: Messages, partition: int) -> int:
+    return int(messages.offset[messages.partition == partition].max(initial=-1))

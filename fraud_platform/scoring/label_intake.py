@@ -1,0 +1,137 @@
+"""Labels from the topic into `topic_labels`, each message once.
+
+Here: the contract's rules for a label message, and `land_labels`, which continues where the last
+landing ended.
+Not here: from when a label counts (`scoring.labels`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from fraud_platform.contracts.messages import Messages
+from fraud_platform.contracts.scoring_tables import DEAD_LABELS, LANDING, TOPIC_LABELS
+from fraud_platform.faults import kill_point
+from fraud_platform.scoring.files import write_rows
+from fraud_platform.scoring.plans import TopicNow, check_topic
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.scoring.ports import Source
+
+MAX_LANDING_MESSAGES = 1_000_000
+_MAX_ID = 10**18 - 1
+_SCENARIOS = range(4)
+
+
+@dataclass(frozen=True)
+class Label:
+    """A valid label message."""
+
+    transaction_id: int
+    is_fraud: bool
+    fraud_scenario: int
+    known_at: datetime
+
+
+def read_label(value: bytes | None) -> Label:
+    """Read a label message.
+
+    Raises:
+        ValueError: it is none; the message says why.
+    """
+    fields = json.loads((value or b"").decode("utf-8"))
+    if not isinstance(fields, dict):
+        raise ValueError("not a JSON object")
+    transaction, is_fraud = fields.get("transaction_id"), fields.get("is_fraud")
+    scenario, known_at = fields.get("fraud_scenario"), fields.get("known_at")
+    if type(transaction) is not int or not 0 <= transaction <= _MAX_ID:
+        raise ValueError("transaction_id is no id of at most 18 digits")
+    if type(is_fraud) is not bool or type(scenario) is not int or scenario not in _SCENARIOS:
+        raise ValueError("is_fraud is no boolean, or fraud_scenario not 0 to 3")
+    if is_fraud != (scenario > 0):
+        raise ValueError("is_fraud and fraud_scenario disagree")
+    if not isinstance(known_at, str):
+        raise ValueError("known_at is no text")
+    moment = datetime.strptime(known_at, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    if not 2000 <= moment.year < 2100:
+        raise ValueError("known_at is outside of the years 2000 to 2099")
+    return Label(transaction, is_fraud, scenario, moment)
+
+
+def land_labels(
+    lake: Lake, source: Source, now: TopicNow, stream_second: int | None
+) -> Mapping[str, int]:
+    """Land what the labels topic has got since the last landing, in one commit.
+
+    Args:
+        now: the labels topic as the broker has it.
+        stream_second: stream time, from which it follows whether a label is late.
+
+    Returns:
+        Counts: `labels` landed, `dead_labels`; both 0 where there was nothing new.
+
+    Raises:
+        OffsetGapError, TopicChangedError: see `scoring.plans.check_topic`.
+    """
+    table = lake.numbered(TOPIC_LABELS, LANDING)
+    said = table.metadata()
+    done = {int(p): end for p, end in said.get("end_offsets", {}).items()}
+    check_topic(now, said.get("topic_id"), done)
+    ranges = {p: (done.get(p, low), high) for p, (low, high) in now.offsets.items()}
+    new = {p: r for p, r in ranges.items() if r[0] < r[1]}
+    if not new:
+        return {"labels": 0, "dead_labels": 0}
+    number = table.number + 1
+    good, dead = _read(Messages.join(list(source.read(new))), number, stream_second)
+    dead_table = lake.numbered(DEAD_LABELS, LANDING)
+    metadata = {
+        "topic_id": now.topic_id,
+        "end_offsets": {p: end for p, (_, end) in ranges.items()},
+    }
+    dead_table.append(
+        write_rows(lake.files, lake.uri(DEAD_LABELS), DEAD_LABELS, dead), number, metadata
+    )
+    kill_point("labels.dead_committed")
+    table.append(
+        write_rows(lake.files, lake.uri(TOPIC_LABELS), TOPIC_LABELS, good), number, metadata
+    )
+    kill_point("labels.committed")
+    return {"labels": good.num_rows, "dead_labels": dead.num_rows}
+
+
+def _read(messages: Messages, number: int, stream_second: int | None) -> tuple[pa.Table, pa.Table]:
+    landed_at = None if stream_second is None else datetime.fromtimestamp(stream_second, UTC)
+    good: list[dict[str, Any]] = []
+    dead: list[dict[str, Any]] = []
+    order = np.lexsort((messages.offset, messages.partition))
+    for i in order.tolist():
+        source = {
+            "landing": number,
+            "source_partition": int(messages.partition[i]),
+            "source_offset": int(messages.offset[i]),
+        }
+        try:
+            label = read_label(messages.values[i])
+        except (ValueError, RecursionError) as error:
+            dead.append(
+                {
+                    "detail": str(error)[:200],
+                    "message_key": messages.keys[i],
+                    "message_value": messages.values[i],
+                    **source,
+                }
+            )
+            continue
+        good.append({**vars(label), "source": "topic", "landed_at": landed_at, **source})
+    return (
+        pa.Table.from_pylist(good, schema=TOPIC_LABELS.arrow_schema),
+        pa.Table.from_pylist(dead, schema=DEAD_LABELS.arrow_schema),
+    )

@@ -1,0 +1,161 @@
+"""Plans: what a scoring run is to do, decided once.
+
+Here: `Plan`, its table, and the rules by which the next one is made or the last one goes on.
+Not here: the sensor that asks for runs (`fraud_platform.defs.inference`), carrying a plan out
+(`scoring.scorer`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from fraud_platform.contracts.scoring_tables import INFERENCE_PLANS, PLANS
+from fraud_platform.errors import OffsetGapError, TopicChangedError
+from fraud_platform.scoring.cutting import Ranges, next_ranges
+from fraud_platform.scoring.files import write_rows
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.lake import Lake
+
+_REMEDY = "Look at what happened, then say `fraud-platform accept-gap --why ..` to go on."
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An exact range per partition, and the model and the snapshot to score it with.
+
+    Attributes:
+        number: 1, 2, ..
+        ranges: partition to first offset and the offset behind the last.
+        state_version: a `scoring.recovery.Snapshot` as text.
+    """
+
+    number: int
+    topic: str
+    topic_id: str
+    ranges: Ranges
+    model_version: int
+    state_version: str
+    planned_at: datetime
+    code_version: str
+
+    @property
+    def messages(self) -> int:
+        """How many offsets the ranges hold."""
+        return sum(end - start for start, end in self.ranges.values())
+
+    def remaining(self, committed: Mapping[int, int]) -> Ranges:
+        """Return what is left of the ranges behind committed offsets."""
+        left = {
+            p: (max(start, committed.get(p, start)), end) for p, (start, end) in self.ranges.items()
+        }
+        return {p: (start, end) for p, (start, end) in left.items() if start < end}
+
+
+@dataclass(frozen=True)
+class TopicNow:
+    """What the broker says of a topic: its id, and lowest and next offset of each partition."""
+
+    topic: str
+    topic_id: str
+    offsets: Mapping[int, tuple[int, int]]
+
+
+def check_topic(
+    now: TopicNow, committed_topic_id: str | None, committed: Mapping[int, int]
+) -> None:
+    """Require that reading may go on where it stopped.
+
+    Raises:
+        TopicChangedError: the topic was made anew, or has other partitions than before.
+        OffsetGapError: the broker no longer holds messages that were not read yet.
+    """
+    if committed_topic_id is None:
+        return
+    if committed_topic_id != now.topic_id:
+        raise TopicChangedError(
+            f"topic {now.topic}: expected the topic {committed_topic_id} that was read so far, "
+            f"found {now.topic_id}: it was deleted and made anew. {_REMEDY}"
+        )
+    if set(committed) != set(now.offsets):
+        raise TopicChangedError(
+            f"topic {now.topic}: expected partitions {sorted(committed)}, found "
+            f"{sorted(now.offsets)}. Keys may have moved between partitions. {_REMEDY}"
+        )
+    gaps = {p: (at, now.offsets[p][0]) for p, at in committed.items() if at < now.offsets[p][0]}
+    if gaps:
+        words = ", ".join(f"partition {p}: {at} to {low}" for p, (at, low) in sorted(gaps.items()))
+        raise OffsetGapError(
+            f"topic {now.topic}: the broker no longer holds offsets that were not scored "
+            f"({words}). {_REMEDY}"
+        )
+    ahead = {p: at for p, at in committed.items() if at > now.offsets[p][1]}
+    if ahead:
+        raise TopicChangedError(
+            f"topic {now.topic}: committed offsets {ahead} lie behind the broker's last ones: it "
+            f"lost messages that were scored. {_REMEDY}"
+        )
+
+
+def ranges_to_plan(now: TopicNow, committed: Mapping[int, int], max_messages: int) -> Ranges:
+    """Return the ranges behind what is committed, at most about `max_messages` offsets."""
+    waiting = {
+        p: (committed.get(p, low), high)
+        for p, (low, high) in now.offsets.items()
+        if committed.get(p, low) < high
+    }
+    return next_ranges(waiting, max_messages)
+
+
+class PlanLog:
+    """The table of plans.
+
+    Args:
+        lake: where the table is.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._table = lake.numbered(INFERENCE_PLANS, PLANS)
+
+    def last(self) -> Plan | None:
+        """Return the last plan; None before the first."""
+        self._table.refresh()
+        return self.read(self._table.number) if self._table.number else None
+
+    def read(self, number: int) -> Plan:
+        """Return a plan by its number.
+
+        Raises:
+            KeyError: there is none of that number.
+        """
+        rows = self._lake.read_arrow(INFERENCE_PLANS, filters=[("plan", "=", number)]).to_pylist()
+        if not rows:
+            raise KeyError(f"there is no plan {number}")
+        return _plan(rows[0])
+
+    def save(self, plan: Plan) -> Plan | None:
+        """Write a plan under the next number; None if somebody else planned meanwhile."""
+        plan = replace(plan, number=self._table.number + 1)
+        rows = pa.Table.from_pylist([_row(plan)], schema=INFERENCE_PLANS.arrow_schema)
+        url = self._lake.uri(INFERENCE_PLANS)
+        files = write_rows(self._lake.files, url, INFERENCE_PLANS, rows)
+        return plan if self._table.append(files, plan.number) else None
+
+
+def _row(plan: Plan) -> dict[str, Any]:
+    ranges = {str(p): list(r) for p, r in sorted(plan.ranges.items())}
+    row = {name: getattr(plan, name) for name in INFERENCE_PLANS.column_names[1:]}
+    return {**row, "plan": plan.number, "ranges": json.dumps(ranges)}
+
+
+def _plan(row: Mapping[str, Any]) -> Plan:
+    values = {name: row[name] for name in INFERENCE_PLANS.column_names[1:]}
+    ranges = {int(p): (start, end) for p, (start, end) in json.loads(row["ranges"]).items()}
+    return Plan(**{**values, "number": row["plan"], "ranges": ranges})

@@ -1,0 +1,39 @@
+"""What scoring needs of the outside world, as interfaces.
+
+Here: protocols that adapters fulfil, so that this stage imports no client.
+Not here: their implementations (`fraud_platform.adapters`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from fraud_platform.contracts.messages import Messages
+
+
+class Source(Protocol):
+    """Reads exact ranges of one topic."""
+
+    def read(self, ranges: Mapping[int, tuple[int, int]]) -> Iterator[Messages]:
+        """Yield the messages of [start, end) of each partition, each once, or raise."""
+
+
+class Publisher(Protocol):
+    """Publishes records and a group's offsets, all or nothing, under a lease."""
+
+    def fence(self) -> None:
+        """Take the lease: an older holder's next transaction fails."""
+
+    def transaction(
+        self, records: Iterable[Any], group: str, offsets: Mapping[tuple[str, int], int]
+    ) -> Any:
+        """Publish records (topic, key, value, headers) and move the group's offsets."""
+
+
+class Offsets(Protocol):
+    """Answers what a consumer group has committed."""
+
+    def group_offsets(self, group: str, topic: str) -> dict[int, int]:
+        """Return the next offset of each partition that the group committed one for."""

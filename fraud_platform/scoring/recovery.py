@@ -1,0 +1,201 @@
+"""The state from the lake: a snapshot, and everything scored since.
+
+Here: `load_state` and `catch_up`, by which any process arrives at the state that the last
+micro-batch left behind.
+Not here: making snapshots (`scoring.snapshot`), the state itself (`scoring.state`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fraud_platform.contracts.feature_tables import CUSTOMER_TILES, LABEL_TILES, TERMINAL_TILES
+from fraud_platform.contracts.scoring_tables import LANDING, SCORING_STATE, TOPIC_LABELS
+from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
+from fraud_platform.features.declaration import DECLARATION
+from fraud_platform.features.kernel import LabelTiles, Tiles, Transactions
+from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS
+from fraud_platform.scoring.clock import WINDOW_ROWS, StreamClock
+from fraud_platform.scoring.labels import NEVER_LANDED, LandedLabels
+from fraud_platform.scoring.state import ScoringState
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.scoring.log import ScoringLog
+
+NO_SNAPSHOT = "none"
+DAY_SECONDS = HOURS_PER_DAY * TILE_SECONDS
+_FLAGS = [flag.name for flag in DECLARATION.flags]
+_REPLAYED = [
+    *("transaction_id", "customer_id", "terminal_id", "tx_datetime", "amount_cents"),
+    *_FLAGS,
+    *("source_partition", "source_offset"),
+]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One version of `scoring_state`: the days before `as_of`, at a version of the table."""
+
+    as_of: date
+    table_version: int
+
+    def __str__(self) -> str:
+        return f"{self.as_of}@{self.table_version}"
+
+    @classmethod
+    def parse(cls, text: str) -> Snapshot | None:
+        """Read what `str` wrote; None for `NO_SNAPSHOT`."""
+        if text == NO_SNAPSHOT:
+            return None
+        day, version = text.split("@")
+        return cls(date.fromisoformat(day), int(version))
+
+    @property
+    def first_second(self) -> int:
+        """The first second, since 1970, that is not in the snapshot."""
+        return (self.as_of - date(1970, 1, 1)).days * DAY_SECONDS
+
+
+class RecoveredState:
+    """A state, and the number of the last micro-batch in it.
+
+    Args:
+        lake: the tables.
+        state_version: the snapshot to start from.
+        duplicate_horizon_days: see `ScoringState`.
+    """
+
+    def __init__(self, lake: Lake, state_version: str, duplicate_horizon_days: int) -> None:
+        self._lake = lake
+        self._snapshot = Snapshot.parse(state_version)
+        self._topic_labels = lake.numbered(TOPIC_LABELS, LANDING)
+        self._landing = 0
+        self.state = ScoringState(
+            duplicate_horizon_days, self._snapshot.first_second if self._snapshot else 0
+        )
+        self.number = 0
+        if self._snapshot is not None:
+            _add_snapshot(self.state, lake, self._snapshot)
+
+    def catch_up(self, log: ScoringLog) -> None:
+        """Take in what was scored and what labels landed since the last time."""
+        if log.number > self.number:
+            rows = log.rows_above(self.number, [*_REPLAYED, "micro_batch"])
+            self._replay(rows, log.last())
+            self.number = log.number
+        self._land()
+
+    def _replay(self, rows: pa.Table, said: Mapping[str, Any]) -> None:
+        names = ("micro_batch", "source_partition", "source_offset")
+        rows = rows.sort_by([(name, "ascending") for name in names])
+        transactions, flags = transactions_of(rows), flags_of(rows)
+        first = self._snapshot.first_second if self._snapshot else 0
+        is_new = transactions.second >= first
+        oldest = first - LABEL_LOOKBACK_HOURS * TILE_SECONDS
+        for mask, is_replayed in ((is_new, True), (~is_new, False)):
+            places = np.flatnonzero(mask & (transactions.second >= oldest))
+            own = transactions.take(places)
+            if is_replayed:
+                self.state.replay(own, {n: flags[n][places] for n in flags})
+            else:
+                self.state.remember(own)
+        recent = transactions.second[-WINDOW_ROWS:]
+        self.state.clock = StreamClock(said.get("stream_second"), recent)
+
+    def _land(self) -> None:
+        self._topic_labels.refresh()
+        if self._topic_labels.number > self._landing:
+            columns = TOPIC_LABELS.column_names
+            landed = self._topic_labels.rows_above(self._landing, "landing", columns)
+            names = ("landing", "source_partition", "source_offset")
+            self.state.land(landed_of(landed.sort_by([(name, "ascending") for name in names])))
+            self._landing = self._topic_labels.number
+
+
+def transactions_of(rows: pa.Table) -> Transactions:
+    """Return rows of a table as the kernel takes them."""
+    micros = _longs(rows["tx_datetime"].cast(pa.int64()))
+    return Transactions(
+        _longs(rows["transaction_id"]),
+        _longs(rows["customer_id"]),
+        _longs(rows["terminal_id"]),
+        micros // 1_000_000,
+        _longs(rows["amount_cents"]),
+    )
+
+
+def flags_of(rows: pa.Table) -> dict[str, np.ndarray]:
+    """Return the frozen flags of rows, int64 by name."""
+    return {name: _longs(rows[name]) for name in _FLAGS}
+
+
+def landed_of(rows: pa.Table) -> LandedLabels:
+    """Return rows of `topic_labels` as labels."""
+    landed = rows["landed_at"].cast(pa.int64())
+    seconds = pc.fill_null(pc.divide(landed, 1_000_000), NEVER_LANDED)
+    return LandedLabels(
+        _longs(rows["transaction_id"]),
+        _longs(rows["fraud_scenario"]),
+        _longs(rows["known_at"].cast(pa.int64())) // 1_000_000,
+        _longs(seconds),
+    )
+
+
+def _add_snapshot(state: ScoringState, lake: Lake, snapshot: Snapshot) -> None:
+    customers = _part(lake, snapshot, CUSTOMER_TILES.name, DECLARATION.customer_measures)
+    terminals = _part(lake, snapshot, TERMINAL_TILES.name, ("n_transactions", "amount_cents"))
+    state.live.add_tiles(
+        Tiles(
+            _longs(customers["entity_id"]),
+            _longs(customers["hour"]),
+            {n: _longs(customers[n]) for n in DECLARATION.customer_measures},
+            terminal=_longs(customers["terminal_id"]),
+        ),
+        Tiles(
+            _longs(terminals["entity_id"]),
+            _longs(terminals["hour"]),
+            {n: _longs(terminals[n]) for n in ("n_transactions", "amount_cents")},
+        ),
+    )
+    names = tuple(m.name for m in DECLARATION.label_measures)
+    labels = _part(lake, snapshot, LABEL_TILES.name, names)
+    of_entity = {
+        entity: labels.filter(pc.equal(labels["entity"], entity))
+        for entity in ("customer", "terminal")
+    }
+    state.live.add_label_tiles(
+        *(
+            LabelTiles(
+                _longs(rows["entity_id"]),
+                _longs(rows["hour"]),
+                _longs(rows["counts_from_hour"]),
+                {n: _longs(rows[n]) for n in names},
+            )
+            for rows in of_entity.values()
+        )
+    )
+
+
+def _part(lake: Lake, snapshot: Snapshot, part: str, measures: tuple[str, ...]) -> pa.Table:
+    """Return one part of a snapshot, its measures under their own names."""
+    stored = {f"v{i}": name for i, name in enumerate(measures)}
+    keys = ["entity", "entity_id", "terminal_id", "hour", "counts_from_hour"]
+    table = lake.read_arrow(
+        SCORING_STATE,
+        filters=[("as_of", "=", snapshot.as_of), ("part", "=", part)],
+        columns=[*keys, *stored],
+        version=snapshot.table_version,
+    )
+    return table.rename_columns([*keys, *stored.values()])
+
+
+def _longs(column: pa.ChunkedArray) -> np.ndarray:
+    return column.to_numpy().astype(np.int64, copy=False)

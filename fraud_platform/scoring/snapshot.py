@@ -1,0 +1,179 @@
+"""Snapshots of the scorer's state, made from the tiles by Spark.
+
+Here: `write_snapshot`, one version of `scoring_state` in one commit, and which one is the newest.
+Not here: loading one (`scoring.recovery`), the tiles (`fraud_platform.features`).
+
+A snapshot is a checkpoint: it only spares scorers the reading of old days. It holds customer tiles
+of 30 days, terminal tiles and label tiles of the label lookback, and the label tiles that will
+begin to count later, of transactions before its midnight.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from fraud_platform.contracts.feature_tables import CUSTOMER_TILES, LABEL_TILES, TERMINAL_TILES
+from fraud_platform.contracts.scoring_tables import SCORING_STATE
+from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, TableContract
+from fraud_platform.contracts.time import TILE_SECONDS
+from fraud_platform.features.declarables import LabelMeasure
+from fraud_platform.features.declaration import DECLARATION
+from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS, MAX_WINDOW_DAYS
+from fraud_platform.scoring.recovery import Snapshot
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from fraud_platform.adapters.lake import Lake
+
+_LOOKBACK_DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
+_ENTITIES = ("customer", "terminal")
+KEPT_SNAPSHOTS = 2
+
+
+def newest_snapshot(lake: Lake) -> Snapshot | None:
+    """Return the snapshot of the latest midnight, at the table's present version."""
+    handle = lake.open(SCORING_STATE)
+    if handle is None:
+        return None
+    days = [p["as_of"] for p in handle.partitions()]
+    if not days:
+        return None
+    return Snapshot(max(date.fromisoformat(str(day)) for day in days), handle.version())
+
+
+def write_snapshot(spark: SparkSession, lake: Lake, as_of: date) -> Snapshot:
+    """Make the snapshot of a midnight, replacing an earlier one of it and dropping old ones.
+
+    Args:
+        as_of: every day before it that holds transactions must have its tiles built.
+    """
+    rows = reduce(lambda a, b: a.unionByName(b), _parts(spark, lake, as_of))
+    handle = lake.ensure(SCORING_STATE)
+    stored = sorted({str(p["as_of"]) for p in handle.partitions()})
+    kept = [day for day in stored if day != str(as_of)][-(KEPT_SNAPSHOTS - 1) :]
+    gone = [day for day in stored if day not in kept]
+    days = ", ".join(f"'{day}'" for day in {*gone, str(as_of)})
+    version = lake.replace(
+        SCORING_STATE,
+        rows.repartition("part").sortWithinPartitions(
+            "part", "entity", "entity_id", "hour", "terminal_id"
+        ),
+        f"as_of IN ({days})",
+        {"as_of": as_of},
+    )
+    return Snapshot(as_of, version)
+
+
+def _parts(spark: SparkSession, lake: Lake, as_of: date) -> list[DataFrame]:
+    from pyspark.sql import functions as F
+
+    customers = _between(lake, spark, CUSTOMER_TILES, as_of, MAX_WINDOW_DAYS)
+    terminals = _between(lake, spark, TERMINAL_TILES, as_of, _LOOKBACK_DAYS)
+    labels = (
+        lake.read(spark, LABEL_TILES)
+        .where(F.col("counts_from_date") < F.lit(as_of))
+        .where(F.col("event_hour") >= _hour(as_of) - LABEL_LOOKBACK_HOURS)
+    )
+    label_measures = tuple(m.name for m in DECLARATION.label_measures)
+    return [
+        _part(
+            customers.withColumnsRenamed({"customer_id": "entity_id", "tile_hour": "hour"}),
+            CUSTOMER_TILES.name, as_of, DECLARATION.customer_measures,
+        ),
+        _part(
+            terminals.withColumnsRenamed({"terminal_id": "entity_id", "tile_hour": "hour"}),
+            TERMINAL_TILES.name, as_of, ("n_transactions", "amount_cents"),
+        ),
+        *(
+            _part(
+                tiles.withColumnsRenamed({"event_hour": "hour"}),
+                LABEL_TILES.name, as_of, label_measures,
+            )
+            for tiles in (labels, *_waiting_labels(spark, lake, as_of))
+        ),
+    ]  # fmt: skip
+
+
+def _between(
+    lake: Lake, spark: SparkSession, table: TableContract, as_of: date, days: int
+) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    first, last = as_of - timedelta(days=days), as_of - timedelta(days=1)
+    return lake.read(spark, table).where(F.col("tile_date").between(first, last))
+
+
+def _waiting_labels(spark: SparkSession, lake: Lake, as_of: date) -> list[DataFrame]:
+    """Return label tiles of drops' labels that begin to count at the midnight or later."""
+    from pyspark.sql import functions as F
+
+    labels = lake.read(spark, DROP_LABELS).drop("drop", "is_fraud")
+    entering = labels.where(F.col("counts_from") >= F.lit(as_of).cast("timestamp"))
+    before = labels.select(
+        "transaction_id",
+        (F.col("version") + 1).alias("version"),
+        F.col("fraud_scenario").alias("taken_back"),
+    )
+    rows = (
+        lake.read(spark, TRANSACTIONS)
+        .where(F.col("tx_date") < F.lit(as_of))
+        .where(F.col("tx_date") >= F.lit(as_of - timedelta(days=_LOOKBACK_DAYS)))
+        .select("transaction_id", "customer_id", "terminal_id", "tx_datetime", "amount_cents")
+        .join(entering, "transaction_id")
+        .join(before, ["transaction_id", "version"], "left")
+        .withColumns(
+            {
+                "event_hour": F.expr(f"unix_seconds(tx_datetime) div {TILE_SECONDS}"),
+                "counts_from_hour": F.expr(f"unix_seconds(counts_from) div {TILE_SECONDS}"),
+            }
+        )
+    )
+    return [
+        rows.groupBy(F.col(f"{entity}_id").alias("entity_id"), "event_hour", "counts_from_hour")
+        .agg(*(F.sum(_signed(m)).alias(m.name) for m in DECLARATION.label_measures))
+        .withColumn("entity", F.lit(entity))
+        for entity in _ENTITIES
+    ]
+
+
+def _signed(measure: LabelMeasure) -> Column:
+    """Return what a label version adds to a measure, less what the version before had added."""
+    from pyspark.sql import functions as F
+
+    value = {
+        "count": F.lit(1).cast("long"),
+        "cents": F.col("amount_cents"),
+        "squares": F.pow(F.expr("(amount_cents + 50) div 100"), 2).cast("long"),
+    }[measure.value]
+    scenarios = sorted(measure.scenarios)
+    zero = F.lit(0).cast("long")
+    enters = F.when(F.col("fraud_scenario").isin(scenarios), value).otherwise(zero)
+    leaves = F.when(F.col("taken_back").isin(scenarios), value).otherwise(zero)
+    return enters - leaves
+
+
+def _part(rows: DataFrame, part: str, as_of: date, measures: tuple[str, ...]) -> DataFrame:
+    """Return rows with the columns of `scoring_state`."""
+    from pyspark.sql import functions as F
+
+    zero = F.lit(0).cast("long")
+    given = {"as_of": F.lit(as_of), "part": F.lit(part)}
+    given |= {f"v{i}": F.col(name) for i, name in enumerate(measures)}
+    given |= {n: F.lit("") for n in ("entity",) if n not in rows.columns}
+    absent = ("terminal_id", "counts_from_hour")
+    given |= {n: zero for n in absent if n not in rows.columns}
+    columns = SCORING_STATE.column_names
+    return rows.select(*(given.get(name, _column(name, rows)).alias(name) for name in columns))
+
+
+def _column(name: str, rows: DataFrame) -> Column:
+    from pyspark.sql import functions as F
+
+    return F.col(name) if name in rows.columns else F.lit(0).cast("long")
+
+
+def _hour(day: date) -> int:
+    return (day - date(1970, 1, 1)).days * 24
