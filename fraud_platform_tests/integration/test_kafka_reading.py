@@ -14,13 +14,12 @@ from fraud_platform.adapters import broker, kafka_reader
 from fraud_platform.adapters.kafka import (
     IdempotentProducer,
     KafkaConnection,
-    Messages,
     RangeReader,
     Record,
     Topics,
     TransactionalProducer,
 )
-from fraud_platform.contracts.messages import TopicSpec
+from fraud_platform.contracts.messages import Messages, TopicSpec
 from fraud_platform.errors import OffsetGapError, Outage, TopicChangedError
 
 Ranges = dict[int, tuple[int, int]]
