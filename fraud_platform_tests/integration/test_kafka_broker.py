@@ -5,15 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fraud_platform.adapters import broker, services
-from fraud_platform.adapters.kafka import IdempotentProducer, KafkaConnection, RangeReader, Topics
+from fraud_platform.adapters.kafka import (
+    IdempotentProducer,
+    KafkaConnection,
+    RangeReader,
+    Record,
+    Topics,
+    TransactionalProducer,
+)
 from fraud_platform.adapters.kafka_topics import lag_lines
 from fraud_platform.adapters.processes import members, read_records
+from fraud_platform.contracts.messages import SCORER_GROUP
 from fraud_platform.errors import Outage, ServiceError
 from fraud_platform.settings import Settings
 from fraud_platform_tests.conftest import STATE
@@ -55,6 +64,15 @@ def test_messages_survive_down_and_kill_and_up_again_changes_nothing(settings: S
     lines = list(services.up(settings))
     assert not any("created" in line or "cleanly" in line for line in lines)
     assert values_of(settings, topic) == wanted
+    scorer = TransactionalProducer(
+        KafkaConnection.from_settings(settings), "scorer", timeout_seconds=2
+    )
+    scorer.fence()
+    predictions = settings.predictions_topic
+    scorer.transaction([Record(predictions, None, b"before")], SCORER_GROUP, {(topic, 0): 3})
+    connection = KafkaConnection.from_settings(settings)
+    assert Topics(connection).group_offsets(SCORER_GROUP, topic) == {0: 3}
+    assert values_of(settings, predictions) == [b"before"]
     (record,) = read_records(services.run_folder(settings))
     os.kill(record.pid, signal.SIGKILL)
     wait_for(lambda: not members(record.token))
@@ -62,13 +80,21 @@ def test_messages_survive_down_and_kill_and_up_again_changes_nothing(settings: S
     with pytest.raises(Outage):
         Topics(KafkaConnection.from_settings(settings), answer_seconds=1).offsets(topic)
     assert "Connection refused" in lag_lines(settings)[-1]
+    began = time.monotonic()
+    with pytest.raises(Outage):
+        scorer.transaction([Record(predictions, None, b"lost")], SCORER_GROUP, {(topic, 0): 9})
+    assert time.monotonic() - began < 15
+    scorer.close()
 
     lines = list(services.up(settings))
     assert "kafka    was not stopped cleanly before; it has checked its log" in lines
     assert values_of(settings, topic) == wanted
-    assert lag_lines(settings)[0] == (
-        "topic transactions: 2 partitions, 50 messages so far, fraud-platform-scorer is 50 behind"
-    )
+    lag = "2 partitions, 50 messages so far, fraud-platform-scorer is 47 behind"
+    wait_for(lambda: lag_lines(settings)[0] == f"topic transactions: {lag}", 30)
+    scorer = TransactionalProducer(KafkaConnection.from_settings(settings), "scorer")
+    scorer.fence()
+    scorer.transaction([Record(predictions, None, b"after")], SCORER_GROUP, {(topic, 0): 4})
+    wait_for(lambda: values_of(settings, predictions) == [b"after", b"before"])
     assert "answers on kafka://" in services.status(settings)[0]
 
 
