@@ -45,6 +45,8 @@ _JVM = (
     "-Xlog:disable",
     "-Xlog:all=error:stderr",
 )
+# A broker that was killed may register again only once its old session has ended.
+_SESSION = {"broker.session.timeout.ms": 3_000, "broker.heartbeat.interval.ms": 500}
 _LOGGING = """\
 status=error
 appender.out.type=Console
@@ -204,9 +206,7 @@ def _write_settings(data: Path, port: int) -> None:
             1,
         ),
         "group.initial.rebalance.delay.ms": 0,
-        # A broker that was killed may register again only once its old session has ended.
-        "broker.session.timeout.ms": 3_000,
-        "broker.heartbeat.interval.ms": 500,
+        **_SESSION,
     }
     data.mkdir(parents=True, exist_ok=True)
     lines = "".join(f"{name}={value}\n" for name, value in chosen.items())
