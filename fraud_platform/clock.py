@@ -57,9 +57,7 @@ def watermark(days: Iterable[DropDay]) -> date | None:
 
 def inputs_of(days: Collection[DropDay], first: date, last: date) -> str:
     """Return a fingerprint of rows and labels of the days [first, last], inclusive."""
-    return _fingerprint(
-        (d.day, d.drop, d.content, d.labels) for d in days if first <= d.day <= last
-    )
+    return fingerprint((d.day, d.drop, d.content, d.labels) for d in days if first <= d.day <= last)
 
 
 def inputs_by_day(days: Collection[DropDay], first_day: date) -> dict[date, str]:
@@ -72,7 +70,7 @@ def inputs_by_day(days: Collection[DropDay], first_day: date) -> dict[date, str]
     for d in days:
         contents.setdefault(d.day, []).append((d.day, d.drop, d.content))
     return {
-        day: _fingerprint(
+        day: fingerprint(
             content
             for back in range(LOOKBACK_DAYS + 1)
             for content in contents.get(day - timedelta(days=back), ())
@@ -146,5 +144,6 @@ def built_from_replaced(
     ]
 
 
-def _fingerprint(parts: Iterable[tuple[object, ...]]) -> str:
+def fingerprint(parts: Iterable[tuple[object, ...]]) -> str:
+    """Return a short hash of some tuples, whatever their order."""
     return hashlib.sha256(repr(sorted(parts, key=repr)).encode()).hexdigest()[:16]

@@ -142,6 +142,25 @@ class Settings(BaseSettings):
         default="automatic", description="Whether a verdict acts at once or after a person's word."
     )
 
+    scoring_engine: Literal["spark", "inprocess"] = Field(
+        default="spark", description="What the sensor's scoring runs score with."
+    )
+    max_plan_messages: int = Field(
+        default=1_000_000, ge=1, description="Most messages that one scoring run is asked for."
+    )
+    max_batch_messages: int = Field(
+        default=50_000, ge=1, description="Most messages of one micro-batch, which is one commit."
+    )
+    duplicate_horizon_days: int = Field(
+        default=30, ge=1, description="Days of stream time in which an id is scored only once."
+    )
+    follow_interval_ms: int = Field(
+        default=100, ge=10, le=5_000, description="Longest wait of `score --follow` for messages."
+    )
+    first_planning_day: str = Field(
+        default="2026-01-01", description="First partition of the inference batches."
+    )
+
     @field_validator("home")
     @classmethod
     def _fix_home(cls, home: Path) -> Path:
@@ -155,7 +174,7 @@ class Settings(BaseSettings):
             raise ValueError("expected local[N], sc://host:port, spark://host:port, k8s:// or yarn")
         return url
 
-    @field_validator("first_day")
+    @field_validator("first_day", "first_planning_day")
     @classmethod
     def _check_first_day(cls, day: str) -> str:
         if date.fromisoformat(day).isoformat() != day:

@@ -14,6 +14,14 @@ from fraud_platform.contracts.feature_tables import (
     TRANSACTION_FEATURES,
 )
 from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
+from fraud_platform.contracts.scoring_tables import (
+    DEAD_LABELS,
+    DEAD_LETTERS,
+    INFERENCE_PLANS,
+    SCORED,
+    SCORING_STATE,
+    TOPIC_LABELS,
+)
 from fraud_platform.contracts.tables import (
     CLEANING_LEDGER,
     DROP_LABELS,
@@ -37,4 +45,10 @@ ALL_TABLES: tuple[TableContract, ...] = (
     TRAINING_SET,
     AB_REPORT,
     PROMOTION_HISTORY,
+    SCORING_STATE,
+    INFERENCE_PLANS,
+    TOPIC_LABELS,
+    DEAD_LABELS,
+    SCORED,
+    DEAD_LETTERS,
 )

@@ -17,11 +17,13 @@ from fraud_platform.defs.checks import ALL_CHECKS
 from fraud_platform.defs.cleaned import clean_drop
 from fraud_platform.defs.comparison import ab_report
 from fraud_platform.defs.features import build_days_of_features
+from fraud_platform.defs.inference import live_transactions, score_job, score_plan, topic_labels
 from fraud_platform.defs.maintenance import nightly_vacuum, vacuum
 from fraud_platform.defs.model import candidate_model, training_set
 from fraud_platform.defs.promotion import promotion
 from fraud_platform.defs.raw import new_drops, raw_drops
 from fraud_platform.defs.resources import resources_of
+from fraud_platform.defs.scoring_state import build_scoring_state, build_state, daily_state
 from fraud_platform.settings import Settings, load_settings
 
 
@@ -36,11 +38,14 @@ def assemble(settings: Settings) -> dg.Definitions:
             candidate_model,
             ab_report,
             promotion,
+            build_scoring_state,
+            topic_labels,
+            score_plan,
         ],
         asset_checks=ALL_CHECKS,
-        jobs=[load_drop, build_days, decide_week, vacuum],
-        sensors=[new_drops],
-        schedules=[daily_features, weekly_decision, nightly_vacuum],
+        jobs=[load_drop, build_days, decide_week, build_state, score_job, vacuum],
+        sensors=[new_drops, live_transactions],
+        schedules=[daily_features, weekly_decision, daily_state, nightly_vacuum],
         resources=resources_of(settings),
     )
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import dagster as dg
 
 MAX_ROUNDS = 1_000
-DUE_SCHEDULES = ("daily_features", "weekly_decision")
+DUE_SENSORS = ("new_drops",)
+"""The sensors of the batch half; live transactions are scored by a daemon's runs."""
+DUE_SCHEDULES = ("daily_features", "weekly_decision", "daily_state")
 """The schedules that ask for what the data has completed; the others go by the clock."""
 
 
@@ -69,6 +71,8 @@ def _tick_sensors(
 ) -> list[tuple[str, dg.RunRequest]]:
     found = []
     for sensor in definitions.sensors or []:
+        if sensor.name not in DUE_SENSORS:
+            continue
         with dg.build_sensor_context(
             instance=instance,
             cursor=cursors.get(sensor.name),

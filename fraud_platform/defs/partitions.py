@@ -1,6 +1,6 @@
-"""Partitions: a drop, a day, a week's knowledge date.
+"""Partitions: a drop, a day, a week's knowledge date, an hour of planning.
 
-Here: the three partition definitions and the mappings between them.
+Here: the partition definitions and the mappings between them.
 Not here: which of them are due (`fraud_platform.clock`).
 """
 
@@ -20,6 +20,11 @@ DROPS = dg.DynamicPartitionsDefinition(name="drop")
 DAYS = dg.DailyPartitionsDefinition(start_date=_SETTINGS.first_day, end_offset=1)
 WEEKS = dg.WeeklyPartitionsDefinition(start_date=_SETTINGS.first_day, day_offset=1, end_offset=1)
 """Keyed by the knowledge date D, a Monday."""
+
+HOURS = dg.HourlyPartitionsDefinition(
+    start_date=f"{_SETTINGS.first_planning_day}-00:00", end_offset=1
+)
+"""Keyed by the hour in which a scoring run was planned."""
 
 ALL_DROPS = dg.AllPartitionMapping()
 """A day may need any drop: a drop covers about 30 days, and its name is no limit to its dates."""

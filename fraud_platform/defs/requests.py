@@ -15,11 +15,13 @@ REQUEST_TAG = "fraud_platform/request"
 MAX_ATTEMPTS = 3
 
 
-def next_attempt(instance: dg.DagsterInstance, request: str) -> int | None:
+def next_attempt(
+    instance: dg.DagsterInstance, request: str, max_attempts: int = MAX_ATTEMPTS
+) -> int | None:
     """Return the number of the next attempt at a request, or None if it must not be asked again.
 
     A request is not repeated while a run of it is under way, after a data error (the same content
-    fails the same way), or after `MAX_ATTEMPTS`. A finished run whose result is no longer in the
+    fails the same way), or after `max_attempts`. A finished run whose result is no longer in the
     lake, and one that was killed or met an outage, may be asked again.
     """
     runs = instance.get_runs(filters=dg.RunsFilter(tags={REQUEST_TAG: request}))
@@ -27,7 +29,7 @@ def next_attempt(instance: dg.DagsterInstance, request: str) -> int | None:
         return None
     if any(run.tags.get(FAILURE_TAG) == "data" for run in runs):
         return None
-    return len(runs) + 1 if len(runs) < MAX_ATTEMPTS else None
+    return len(runs) + 1 if len(runs) < max_attempts else None
 
 
 def request_tags(request: str) -> dict[str, str]:

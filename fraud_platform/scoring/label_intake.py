@@ -85,13 +85,16 @@ def land_labels(
     said = table.metadata()
     done = {int(p): end for p, end in said.get("end_offsets", {}).items()}
     check_topic(now, said.get("topic_id"), done)
-    ranges = {p: (done.get(p, low), high) for p, (low, high) in now.offsets.items()}
+    dead_table = lake.numbered(DEAD_LABELS, LANDING)
+    # a run that died between both tables makes the same landing again
+    begun = dead_table.metadata() if dead_table.number > table.number else {}
+    ends = {int(p): end for p, end in begun.get("end_offsets", {}).items()}
+    ranges = {p: (done.get(p, low), ends.get(p, high)) for p, (low, high) in now.offsets.items()}
     new = {p: r for p, r in ranges.items() if r[0] < r[1]}
     if not new:
         return {"labels": 0, "dead_labels": 0}
     number = table.number + 1
     good, dead = _read(Messages.join(list(source.read(new))), number, stream_second)
-    dead_table = lake.numbered(DEAD_LABELS, LANDING)
     metadata = {
         "topic_id": now.topic_id,
         "end_offsets": {p: end for p, (_, end) in ranges.items()},

@@ -1,0 +1,85 @@
+"""The mark by which others see that `score --follow` is in charge.
+
+Here: membership of a Kafka group of its own, which ends by itself when the process dies.
+Not here: the lease that keeps results single (`adapters.kafka_producers`): the mark only keeps
+the sensor from asking for runs that would take the lease back and forth.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from fraud_platform.adapters.kafka_connection import ClientErrors, KafkaConnection
+
+GROUP = "fraud-platform-follower"
+SESSION_SECONDS = 10
+_ANSWER_SECONDS = 5.0
+
+
+class FollowerMark:
+    """Membership of the followers' group while the block lasts, kept by a thread of its own.
+
+    Args:
+        connection: where Kafka is.
+        topic: any topic that exists; nothing is read from it.
+        holder: who follows, for people.
+    """
+
+    def __init__(self, connection: KafkaConnection, topic: str, holder: str) -> None:
+        self._errors = ClientErrors()
+        self._consumer = Consumer(
+            connection.config(
+                self._errors,
+                group_id=GROUP,
+                client_id=holder,
+                enable_auto_commit=False,
+                auto_offset_reset="latest",
+                session_timeout_ms=SESSION_SECONDS * 1000,
+            )
+        )
+        self._topic = topic
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._stay, daemon=True)
+
+    def __enter__(self) -> FollowerMark:
+        self._consumer.subscribe(
+            [self._topic], on_assign=lambda consumer, partitions: consumer.pause(partitions)
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._consumer.close()
+
+    def _stay(self) -> None:
+        while not self._ended.is_set():
+            self._consumer.poll(0.5)
+
+
+def follower(connection: KafkaConnection) -> str | None:
+    """Return who follows, or None where nobody does.
+
+    Raises:
+        Outage: Kafka does not answer.
+    """
+    errors = ClientErrors()
+    admin = AdminClient(connection.config(errors))
+    try:
+        described = admin.describe_consumer_groups([GROUP], request_timeout=_ANSWER_SECONDS)
+        members = described[GROUP].result(timeout=2 * _ANSWER_SECONDS).members
+    except (KafkaException, TimeoutError) as error:
+        if isinstance(error, KafkaException) and "not found" in error.args[0].str().lower():
+            return None
+        raise connection.outage("who scores", errors, str(error)) from None
+    return str(members[0].client_id) if members else None

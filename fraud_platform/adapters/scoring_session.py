@@ -1,0 +1,125 @@
+"""A scorer with its clients: Kafka, the lake, the model of a plan.
+
+Here: opening and closing what a scoring run or `score --follow` needs.
+Not here: the order of steps (`fraud_platform.scoring.scorer`), planning
+(`fraud_platform.adapters.planning`).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from fraud_platform.adapters.kafka import KafkaConnection, RangeReader, TransactionalProducer
+from fraud_platform.adapters.kafka import Topics as KafkaTopics
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.model_registry import MODEL_NAME, ModelRegistry
+from fraud_platform.scoring.inprocess import InProcessEngine
+from fraud_platform.scoring.label_intake import land_labels
+from fraud_platform.scoring.micro_batch import PinnedModel
+from fraud_platform.scoring.plans import TopicNow
+from fraud_platform.scoring.publishing import Topics
+from fraud_platform.scoring.scorer import Engine, Scorer
+from fraud_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyspark.sql import SparkSession
+
+TRANSACTIONAL_ID = "fraud-platform-scorer"
+"""The lease: of all producers with this id, Kafka lets only the latest write."""
+
+
+def load_model(registry: ModelRegistry, version: int) -> PinnedModel:
+    """Load a registered model version, once.
+
+    Raises:
+        SchemaMismatchError: it was trained on another feature declaration.
+    """
+    from fraud_platform.training.candidate import Candidate
+
+    with registry.candidate_folder(version) as folder:
+        return PinnedModel(MODEL_NAME, version, Candidate.load(folder))
+
+
+def topic_now(topics: KafkaTopics, name: str) -> TopicNow:
+    """Return what the broker says of a topic."""
+    return TopicNow(name, topics.describe(name).topic_id, topics.offsets(name))
+
+
+def read_highs(settings: Settings) -> dict[int, tuple[int, int]]:
+    """Return lowest and next offset of each partition of the transactions topic."""
+    topics = KafkaTopics(KafkaConnection.from_settings(settings))
+    try:
+        return topics.offsets(settings.transactions_topic)
+    finally:
+        topics.close()
+
+
+def holder(kind: str) -> str:
+    """Return who scores, for people: kind, process, host."""
+    return f"{kind}, process {os.getpid()} on {socket.gethostname()}"
+
+
+@contextmanager
+def open_scorer(
+    settings: Settings,
+    lake: Lake,
+    state_version: str,
+    kind: str,
+    spark: Callable[[], SparkSession] | None = None,
+) -> Iterator[Scorer]:
+    """Give a scorer that holds the lease, its clients closed behind the block.
+
+    Labels that wait on their topic are landed first.
+
+    Args:
+        state_version: the snapshot to start from.
+        kind: who scores, for people.
+        spark: gives the session of the Spark engine; None scores in this process.
+    """
+    connection = KafkaConnection.from_settings(settings)
+    topics = KafkaTopics(connection)
+    now = topic_now(topics, settings.transactions_topic)
+    names = Topics(
+        settings.transactions_topic,
+        settings.predictions_topic,
+        settings.dead_letters_topic,
+        now.topic_id,
+    )
+    publisher = TransactionalProducer(connection, TRANSACTIONAL_ID)
+    try:
+        with RangeReader(connection, settings.transactions_topic) as source:
+            engine: Engine = InProcessEngine(
+                lake, source, state_version, settings.duplicate_horizon_days
+            )
+            if spark is not None:
+                from fraud_platform.scoring.spark_engine import SparkEngine
+
+                engine = SparkEngine(
+                    spark(), lake, settings, state_version, settings.duplicate_horizon_days
+                )
+            scorer = Scorer(
+                lake, engine, publisher, topics, names, settings.max_batch_messages, holder(kind)
+            )
+            take_in_labels(settings, lake, topics, scorer)
+            scorer.start()
+            yield scorer
+    finally:
+        publisher.close()
+        topics.close()
+
+
+def take_in_labels(
+    settings: Settings, lake: Lake, topics: KafkaTopics, scorer: Scorer
+) -> dict[str, int]:
+    """Land what the labels topic has got; return how many labels, good and dead."""
+    connection = KafkaConnection.from_settings(settings)
+    now = topic_now(topics, settings.labels_topic)
+    with RangeReader(connection, settings.labels_topic) as source:
+        stream_second = scorer.log.last().get("stream_second")
+        return dict(land_labels(lake, source, now, stream_second))

@@ -1,0 +1,168 @@
+"""The inference group: live transactions planned by a sensor, scored by runs, once each.
+
+Here: the Kafka sensor, the job, the assets `inference_batches`, `dead_letters`, `topic_labels`.
+Not here: planning (`defs.planning`), scoring (`fraud_platform.scoring`), what a batch's page shows
+(`defs.inference_metadata`).
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from fraud_platform.adapters.follower_mark import follower
+from fraud_platform.adapters.kafka import KafkaConnection
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.scoring_session import load_model, open_scorer, read_highs
+from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED, TOPIC_LABELS
+from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.inference_metadata import LINEAGE, lag_behind, metadata_of
+from fraud_platform.defs.partitions import HOURS
+from fraud_platform.defs.planning import plan_next
+from fraud_platform.defs.requests import next_attempt, request_tags
+from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
+from fraud_platform.defs.tables import table_spec
+from fraud_platform.errors import DataError, Outage
+from fraud_platform.scoring.micro_batch import PinnedModel
+from fraud_platform.scoring.plans import Plan, PlanLog
+from fraud_platform.scoring.scorer import Progress
+from fraud_platform.settings import load_settings
+
+_ALL = dg.AllPartitionMapping()
+MAX_ATTEMPTS = 1_000
+"""Of one plan: a run that was killed has lost nothing, so there is no reason to give up early."""
+_KINDS = {"kafka", "spark", "deltalake"}
+
+
+topic_labels = dg.AssetSpec(
+    key=TOPIC_LABELS.name,
+    group_name="inference",
+    kinds={"kafka", "deltalake"},
+    description=TOPIC_LABELS.description + " Scorers take them in before each plan.",
+)
+
+
+class PlanConfig(dg.Config):
+    """Which plan a run carries out; the Kafka sensor sets it."""
+
+    plan: int = 0
+
+
+@dg.multi_asset(
+    name="score_plan",
+    partitions_def=HOURS,
+    pool="scoring",
+    specs=[
+        table_spec(
+            SCORED,
+            "inference",
+            [dg.AssetDep("promotion", partition_mapping=_ALL), "scoring_state", "topic_labels"],
+            _KINDS,
+            LINEAGE,
+            name="inference_batches",
+        ),
+        table_spec(DEAD_LETTERS, "inference", [], _KINDS, {}, skippable=True),
+    ],
+)
+@stop_or_retry
+def score_plan(
+    context: dg.AssetExecutionContext,
+    config: PlanConfig,
+    spark: SparkResource,
+    lake: LakeResource,
+    registry: ModelRegistryResource,
+) -> Iterable[dg.MaterializeResult]:
+    """Carry out a plan: score its messages in micro-batches, commit, publish."""
+    tables = lake.open()
+    plan = _plan(tables, config.plan)
+    model = load_model(registry.open(), plan.model_version)
+    progress = _carry_out(context, tables, plan, model, spark)
+    return metadata_of(tables, progress, model, lag_behind(tables, read_highs(load_settings())))
+
+
+def _carry_out(
+    context: dg.AssetExecutionContext,
+    tables: Lake,
+    plan: Plan,
+    model: PinnedModel,
+    spark: SparkResource,
+) -> Progress:
+    """Score what is left of a plan, saying so after each micro-batch."""
+    settings = load_settings()
+    session = None if settings.scoring_engine == "inprocess" else lambda: spark.spark_session
+    said = {"plan": plan.number, "model_version": plan.model_version, "run_id": context.run_id}
+    with open_scorer(
+        settings, tables, plan.state_version, f"run {context.run_id[:8]}", session
+    ) as scorer:
+        scorer.score(
+            plan.remaining(scorer.log.end_offsets(plan.topic_id)),
+            model,
+            said,
+            lambda batch: context.log.info(
+                f"micro-batch {batch.number}: {dict(batch.counts)}, offsets {batch.end_offsets}"
+            ),
+        )
+        return scorer.progress
+
+
+def _plan(lake: Lake, number: int) -> Plan:
+    """Return the plan of a run.
+
+    Raises:
+        DataError: the run was started without one.
+    """
+    if number < 1:
+        raise DataError(
+            "inference_batches: expected a plan in the run's config, found none. Batches are "
+            "planned by the sensor live_transactions: turn it on, and it asks for this run."
+        )
+    return PlanLog(lake).read(number)
+
+
+score_job = dg.define_asset_job(
+    "score_transactions",
+    selection=dg.AssetSelection.assets("inference_batches", "dead_letters"),
+    partitions_def=HOURS,
+    executor_def=dg.in_process_executor,
+    description="Score one plan of live transactions.",
+)
+
+
+@dg.sensor(
+    job=score_job,
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Plans exact offset ranges behind what is committed; one batch in flight.",
+)
+def live_transactions(
+    context: dg.SensorEvaluationContext, lake: LakeResource, registry: ModelRegistryResource
+) -> dg.SensorResult:
+    """Ask for the run of the next plan; the truth is the scored table, never the cursor."""
+    try:
+        if other := follower(KafkaConnection.from_settings(load_settings())):
+            return _skip(f"{other} scores; the sensor waits until it ends")
+        step = plan_next(load_settings(), lake.open(), registry.open())
+    except Outage as error:
+        return _skip(f"{error} The sensor tries again.")
+    if step.plan is None:
+        return _skip(step.reason)
+    request = f"plan:{step.plan.number}"
+    attempt = next_attempt(context.instance, request, MAX_ATTEMPTS)
+    if attempt is None:
+        return _skip(f"plan {step.plan.number} is being scored, or failed for good: see its runs")
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(
+                run_key=f"{request}#{attempt}",
+                partition_key=datetime.now(UTC).strftime("%Y-%m-%d-%H:00"),
+                run_config=dg.RunConfig(
+                    ops={"score_plan": PlanConfig(plan=step.plan.number)}
+                ).to_config_dict(),
+                tags=request_tags(request),
+            )
+        ]
+    )
+
+
+def _skip(reason: str) -> dg.SensorResult:
+    return dg.SensorResult(skip_reason=dg.SkipReason(reason))

@@ -1,0 +1,99 @@
+"""What an inference batch's page shows.
+
+Here: metadata and plots of a carried-out plan, column lineage.
+Not here: scoring (`fraud_platform.scoring`), the assets (`defs.inference`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
+from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED
+from fraud_platform.defs.tables import picture, rounded, small_table, written
+from fraud_platform.features.declaration import DECLARATION
+from fraud_platform.features.lineage import column_sources
+from fraud_platform.scoring.figures import latency_histogram, percentiles_ms, score_histogram
+from fraud_platform.scoring.log import ScoringLog, offsets_in
+from fraud_platform.scoring.micro_batch import PinnedModel
+from fraud_platform.scoring.scorer import Progress
+
+_SOURCES = column_sources(TRANSACTION_FEATURES)
+LINEAGE = {
+    **{
+        name: sources
+        for name, sources in _SOURCES.items()
+        if name in {*DECLARATION.names, *(f.name for f in DECLARATION.flags)}
+    },
+    "model_version": [("promotion", "champion_after")],
+    "fraud_probability": [("promotion", "champion_after")],
+}
+
+
+def metadata_of(
+    lake: Lake, progress: Progress, model: PinnedModel, lag: dict[int, int]
+) -> list[dg.MaterializeResult]:
+    """Return what a run did, by asset.
+
+    Args:
+        lag: messages that wait behind the run, by partition.
+    """
+    counts = progress.counts
+    scored = {
+        "messages": counts.get("messages_read", 0),
+        "scored": counts.get("scored", 0),
+        "dead_letters": counts.get("dead_letters", 0),
+        "duplicates": counts.get("duplicates", 0),
+        "late": counts.get("late", 0),
+        "alerts": counts.get("alerts", 0),
+        "micro_batches": progress.micro_batches,
+        "first_micro_batch": progress.first,
+        "last_micro_batch": progress.last,
+        "messages_per_second": counts.get("messages_read", 0) / max(progress.seconds, 1e-9),
+        "model_version": model.version,
+        "threshold": rounded(model.candidate.threshold.value, 6),
+        "lag": sum(lag.values()),
+        "lag_by_partition": small_table([{"partition": p, "lag": n} for p, n in lag.items()]),
+        **_latencies("durable", progress.durable_ms),
+        **_latencies("published", progress.published_ms),
+        "latency": picture(
+            latency_histogram(progress.durable_ms, progress.published_ms), "latency"
+        ),
+        "scores": picture(
+            score_histogram(progress.probabilities, model.candidate.threshold.value), "scores"
+        ),
+    }
+    results: list[dg.MaterializeResult[Any]] = [
+        dg.MaterializeResult(
+            asset_key="inference_batches",
+            metadata=written(lake, SCORED, **{"dagster/row_count": scored["scored"], **scored}),
+        )
+    ]
+    if counts.get("dead_letters", 0):
+        reasons = {
+            name.removeprefix("dead_"): count
+            for name, count in counts.items()
+            if name.startswith("dead_") and name != "dead_letters"
+        }
+        results.append(
+            dg.MaterializeResult(
+                asset_key=DEAD_LETTERS.name,
+                metadata=written(
+                    lake, DEAD_LETTERS, **{"dagster/row_count": counts["dead_letters"], **reasons}
+                ),
+            )
+        )
+    return results
+
+
+def _latencies(name: str, latencies: list[Any]) -> dict[str, float]:
+    return {f"{name}_ms_{k}": v for k, v in percentiles_ms(latencies).items()}
+
+
+def lag_behind(lake: Lake, highs: dict[int, tuple[int, int]]) -> dict[int, int]:
+    """Return how many messages wait behind the last micro-batch, by partition."""
+    committed = offsets_in(ScoringLog(lake).last())
+    return {p: high - committed.get(p, low) for p, (low, high) in sorted(highs.items())}

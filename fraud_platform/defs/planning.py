@@ -1,0 +1,72 @@
+"""What the next scoring run is to do, told from the committed truth.
+
+Here: `plan_next`, which goes on with an unfinished plan or makes the next one.
+Not here: the sensor (`defs.inference`), the rules (`fraud_platform.scoring.plans`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from fraud_platform.adapters.kafka import KafkaConnection
+from fraud_platform.adapters.kafka import Topics as KafkaTopics
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.model_registry import CHAMPION, ModelRegistry
+from fraud_platform.adapters.scoring_session import topic_now
+from fraud_platform.scoring.log import ScoringLog, offsets_in
+from fraud_platform.scoring.plans import Plan, PlanLog, check_topic, ranges_to_plan
+from fraud_platform.scoring.recovery import NO_SNAPSHOT
+from fraud_platform.scoring.snapshot import newest_snapshot
+from fraud_platform.settings import Settings
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """A plan to carry out, or why there is none."""
+
+    plan: Plan | None
+    reason: str = ""
+
+
+def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextStep:
+    """Return the plan to carry out now, written down before anybody is asked to.
+
+    Raises:
+        OffsetGapError, TopicChangedError: scoring cannot go on where it stopped.
+        Outage: Kafka or MLflow does not answer.
+    """
+    topics = KafkaTopics(KafkaConnection.from_settings(settings))
+    try:
+        now = topic_now(topics, settings.transactions_topic)
+    finally:
+        topics.close()
+    log, plans = ScoringLog(lake), PlanLog(lake)
+    said = log.last()
+    committed, topic_id = offsets_in(said), said.get("topic_id")
+    last = plans.last()
+    if last is not None and last.topic_id == now.topic_id and last.remaining(committed):
+        check_topic(now, topic_id, committed)
+        return NextStep(last)
+    check_topic(now, topic_id, committed)
+    ranges = ranges_to_plan(now, committed, settings.max_plan_messages)
+    if not ranges:
+        return NextStep(None, f"nothing new on {now.topic}")
+    champion = registry.alias(CHAMPION)
+    if champion is None:
+        waiting = sum(end - start for start, end in ranges.values())
+        return NextStep(
+            None,
+            f"{waiting} messages wait on {now.topic}, but there is no champion yet: scoring "
+            "pauses until a candidate is promoted (the weekly decision, or fraud-platform approve)",
+        )
+    snapshot = newest_snapshot(lake)
+    plan = plans.save(
+        Plan(
+            0, now.topic, now.topic_id, ranges, champion,
+            NO_SNAPSHOT if snapshot is None else str(snapshot),
+            datetime.now(UTC), version("fraud-platform"),
+        )
+    )  # fmt: skip
+    return NextStep(plan, "" if plan else "another planner was first")

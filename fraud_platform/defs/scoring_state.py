@@ -1,0 +1,87 @@
+"""The scoring state: a snapshot of the tiles each day, from which scorers start.
+
+Here: the asset, its job and its schedule on the data's clock.
+Not here: making a snapshot (`fraud_platform.scoring.snapshot`).
+"""
+
+from datetime import date, timedelta
+
+import dagster as dg
+
+from fraud_platform.clock import fingerprint
+from fraud_platform.contracts.scoring_tables import SCORING_STATE
+from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.requests import next_attempt, request_tags
+from fraud_platform.defs.resources import LakeResource, SparkResource
+from fraud_platform.defs.state import read_built_days
+from fraud_platform.defs.tables import table_spec, written
+from fraud_platform.errors import NotEnoughDataError
+from fraud_platform.scoring.snapshot import write_snapshot
+
+_TILES = ("customer_tiles", "terminal_tiles", "label_tiles")
+
+
+@dg.multi_asset(
+    name="build_scoring_state",
+    pool="scoring_state",
+    specs=[
+        table_spec(
+            SCORING_STATE,
+            "inference",
+            [dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping()) for name in _TILES],
+            {"spark", "deltalake"},
+            {"entity_id": [("customer_tiles", "customer_id"), ("terminal_tiles", "terminal_id")]},
+        )
+    ],
+)
+@stop_or_retry
+def build_scoring_state(
+    context: dg.AssetExecutionContext, spark: SparkResource, lake: LakeResource
+) -> dg.MaterializeResult:
+    """Publish the history up to the last built day as one version."""
+    tables = lake.open()
+    built = read_built_days(tables)
+    if not built:
+        raise NotEnoughDataError(
+            "scoring_state: expected built days, found none. Build the features of a day first; "
+            "without any, scoring starts from nothing."
+        )
+    snapshot = write_snapshot(spark.spark_session, tables, max(built) + timedelta(days=1))
+    return dg.MaterializeResult(
+        asset_key=SCORING_STATE.name,
+        metadata=written(tables, SCORING_STATE, as_of=str(snapshot.as_of), state=str(snapshot)),
+    )
+
+
+build_state = dg.define_asset_job(
+    "build_state",
+    selection=dg.AssetSelection.assets(SCORING_STATE.name),
+    executor_def=dg.in_process_executor,
+    description="Publish the scorer's state as of the last built day.",
+)
+
+
+@dg.schedule(
+    job=build_state,
+    cron_schedule="* * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Daily state: a snapshot whenever the built days have gone on, or were rebuilt.",
+)
+def daily_state(
+    context: dg.ScheduleEvaluationContext, lake: LakeResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for a snapshot where the newest one is of other days than those built."""
+    tables = lake.open()
+    built = read_built_days(tables)
+    if not built:
+        return dg.SkipReason("no day is built")
+    as_of: date = max(built) + timedelta(days=1)
+    recent = {str(day): inputs for day, inputs in built.items() if (as_of - day).days <= 38}
+    request = f"state:{as_of}:{fingerprint(sorted(recent.items()))}"
+    asked = context.instance.get_runs(filters=dg.RunsFilter(tags=request_tags(request)))
+    if any(run.is_success for run in asked):
+        return dg.SkipReason(f"the state of {as_of} is published")
+    attempt = next_attempt(context.instance, request)
+    if attempt is None:
+        return dg.SkipReason(f"the state of {as_of} was asked for: its run goes on, or failed")
+    return dg.RunRequest(run_key=f"{request}#{attempt}", tags=request_tags(request))
