@@ -14,8 +14,9 @@ import os
 import socket
 import subprocess
 import tempfile
+import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,14 @@ from fraud_platform.adapters.kafka_jars import KAFKA_JARS
 from fraud_platform.adapters.kafka_producers import Record, TransactionalProducer
 from fraud_platform.adapters.kafka_reader import RangeReader
 from fraud_platform.adapters.kafka_topics import Topics
-from fraud_platform.adapters.processes import HOST, Service, start, stop, wait_until_healthy
+from fraud_platform.adapters.processes import (
+    HOST,
+    Service,
+    read_records,
+    start,
+    stop,
+    wait_until_healthy,
+)
 from fraud_platform.contracts.messages import MAX_MESSAGE_BYTES, TopicSpec, topic_specs
 from fraud_platform.errors import ServiceError
 from fraud_platform.settings import Settings
@@ -45,8 +53,12 @@ _JVM = (
     "-Xlog:disable",
     "-Xlog:all=error:stderr",
 )
-# A broker that was killed may register again only once its old session has ended.
-_SESSION = {"broker.session.timeout.ms": 3_000, "broker.heartbeat.interval.ms": 500}
+# Long: to be declared dead for a pause helps nobody where there is no other broker.
+_SESSION = {"broker.session.timeout.ms": 30_000, "broker.heartbeat.interval.ms": 500}
+_SHORT_SESSION = {"broker.session.timeout.ms": 200, "broker.heartbeat.interval.ms": 100}
+_IS_ACTIVE, _HAS_FENCED = "Performing controller activation", "handleBrokerFenced"
+# A record is on disk some 25 ms after the controller has spoken of it.
+_SETTLED_SECONDS, _NOTHING_TO_FENCE_SECONDS = 0.3, 5.0
 _LOGGING = """\
 status=error
 appender.out.type=Console
@@ -55,6 +67,10 @@ appender.out.layout.type=PatternLayout
 appender.out.layout.pattern=%d{ISO8601} %p %c: %m%n
 rootLogger.level=warn
 rootLogger.appenderRef.out.ref=out
+"""
+_CONTROLLER_LOGGING = """\
+logger.controller.name=org.apache.kafka.controller
+logger.controller.level=info
 """
 
 
@@ -114,6 +130,7 @@ def prepare(jars: Path, data: Path, port: int) -> list[str]:
     if not (data / _FORMATTED).exists():
         _format(jars, data)
     elif not (data / "log" / ".kafka_cleanshutdown").exists():
+        _fence_the_killed(jars, data)
         return ["kafka    was not stopped cleanly before; it has checked its log"]
     return []
 
@@ -174,14 +191,12 @@ def _write_settings(data: Path, port: int) -> None:
     """Write the broker's settings; the controller's port is nobody's business but its own."""
     controller = free_port()
     chosen = {
+        **_node(controller),
         "process.roles": "broker,controller",
-        "node.id": 1,
-        "controller.quorum.voters": f"1@{HOST}:{controller}",
         "listeners": f"CLIENTS://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
         "advertised.listeners": f"CLIENTS://{HOST}:{port}",
         "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "CLIENTS",
-        "controller.listener.names": "CONTROLLER",
         "log.dirs": data / "log",
         "auto.create.topics.enable": "false",
         "message.max.bytes": 2 * MAX_MESSAGE_BYTES,
@@ -208,10 +223,67 @@ def _write_settings(data: Path, port: int) -> None:
         "group.initial.rebalance.delay.ms": 0,
         **_SESSION,
     }
-    data.mkdir(parents=True, exist_ok=True)
+    _write_files(data, chosen, _LOGGING)
+
+
+def _node(controller: int) -> dict[str, object]:
+    return {
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+        "controller.listener.names": "CONTROLLER",
+    }
+
+
+def _write_files(folder: Path, chosen: Mapping[str, object], logging: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     lines = "".join(f"{name}={value}\n" for name, value in chosen.items())
-    (data / "server.properties").write_text(lines)
-    (data / "log4j2.properties").write_text(_LOGGING)
+    (folder / "server.properties").write_text(lines)
+    (folder / "log4j2.properties").write_text(logging)
+
+
+def _fence_the_killed(jars: Path, data: Path) -> None:
+    """Let a controller alone declare the killed broker dead, before a broker starts again.
+
+    A broker that starts within its predecessor's session believes that it leads all partitions,
+    resumes the transactions that were being committed, cannot reach itself to mark them, and when
+    the session ends takes the partitions for deleted: it completes the transactions without a mark
+    (Kafka 4.4.0), and whoever reads what is committed waits for ever. Started after the session it
+    marks them as soon as it leads. It also need not wait for the session's end.
+
+    Raises:
+        ServiceError: the controller does not start.
+    """
+    work, port = data / "fencing", free_port()
+    # An `up` that was killed meanwhile leaves a controller, and that holds the log's lock.
+    for left in read_records(work):
+        stop(left, work)
+    chosen = {
+        **_node(port),
+        "process.roles": "controller",
+        "listeners": f"CONTROLLER://{HOST}:{port}",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT",
+        "log.dirs": data / "log",
+        **_SHORT_SESSION,
+    }
+    _write_files(work, chosen, _LOGGING + _CONTROLLER_LOGGING)
+    archive = f"-XX:SharedArchiveFile={archive_path(jars)}"
+    command = (*_java(jars, work, archive), "kafka.Kafka", str(work / "server.properties"))
+    log = work / f"{NAME}.log"
+    controller = Service(NAME, command, port, scheme="kafka", is_ready=lambda: _has_fenced(log))
+    started = start(controller, work, work)
+    try:
+        wait_until_healthy(started, START_SECONDS)
+    finally:
+        stop(started.record, work)
+        started.process.wait()
+
+
+def _has_fenced(log: Path) -> bool:
+    """Tell by a controller's log whether no session is left; nothing says so where none was."""
+    said, quiet_seconds = log.read_text(errors="replace"), time.time() - log.stat().st_mtime
+    if _HAS_FENCED in said:
+        return quiet_seconds > _SETTLED_SECONDS
+    return _IS_ACTIVE in said and quiet_seconds > _NOTHING_TO_FENCE_SECONDS
 
 
 def _format(jars: Path, data: Path) -> None:

@@ -1,6 +1,6 @@
 """The jars that pip does not bring: resolved once with Ivy into a folder, checked by hash.
 
-Here: what Delta needs, fetching, checking hashes.
+Here: what Delta and Spark's Kafka source need, fetching, checking hashes.
 Not here: the broker's long list (`adapters.kafka_jars`), starting what uses them
 (`adapters.spark`, `adapters.broker`).
 """
@@ -28,6 +28,28 @@ DELTA_JARS: dict[str, tuple[str, str]] = {
 }
 """File name to (Maven coordinate, SHA-256): all that Delta needs beside Spark's own jars."""
 
+SPARK_KAFKA_JARS: dict[str, tuple[str, str]] = {
+    "spark-sql-kafka-0-10_2.13-4.2.0.jar": (
+        "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0",
+        "64539c45e5d39f7ddb747312c239f38f5208d08c1a0ddf7d70beb2fbd9373705",
+    ),
+    "spark-token-provider-kafka-0-10_2.13-4.2.0.jar": (
+        "org.apache.spark:spark-token-provider-kafka-0-10_2.13:4.2.0",
+        "641c7947afc8aa1189e433b7c2d305293993c8691bc1c2062d6d4f513b12518c",
+    ),
+    "kafka-clients-3.9.2.jar": (
+        "org.apache.kafka:kafka-clients:3.9.2",
+        "014b4ef36884478a932641818b080c36a8f8e2e92dc771e800c9d2694f4f83d8",
+    ),
+    "commons-pool2-2.13.1.jar": (
+        "org.apache.commons:commons-pool2:2.13.1",
+        "f77a5060d6936a9144023584232f9de3f2248f1abfe156e9d31795f18770674f",
+    ),
+}
+"""All that Spark's Kafka source needs beside Spark's own jars."""
+
+SPARK_JARS = DELTA_JARS | SPARK_KAFKA_JARS
+
 _SETTINGS = """<ivysettings><settings defaultResolver="central"/><caches defaultCacheDir="{cache}"/>
 <resolvers><ibiblio name="central" m2compatible="true"/></resolvers></ivysettings>"""
 _MODULE = """<ivy-module version="2.0"><info organisation="fraud-platform" module="jars"/>
@@ -35,7 +57,7 @@ _MODULE = """<ivy-module version="2.0"><info organisation="fraud-platform" modul
 </ivy-module>"""
 
 
-def missing_jars(folder: Path, jars: dict[str, tuple[str, str]] = DELTA_JARS) -> list[str]:
+def missing_jars(folder: Path, jars: dict[str, tuple[str, str]] = SPARK_JARS) -> list[str]:
     """Return the names of jars that are absent from `folder` or differ from their hash."""
     return [
         name
@@ -45,7 +67,7 @@ def missing_jars(folder: Path, jars: dict[str, tuple[str, str]] = DELTA_JARS) ->
     ]
 
 
-def fetch_jars(folder: Path, jars: dict[str, tuple[str, str]] = DELTA_JARS) -> list[Path]:
+def fetch_jars(folder: Path, jars: dict[str, tuple[str, str]] = SPARK_JARS) -> list[Path]:
     """Make `folder` hold exactly these jars and return their paths, downloading what is missing.
 
     Several processes may call it at once; a file appears whole or not at all.

@@ -113,10 +113,9 @@ class NumberedTable:
     def files_above(self, number: int, column: str) -> list[str]:
         """Return URLs of the files that may hold rows whose `column` is above a number."""
         actions = pa.table(self._handle.get_add_actions(flatten=True))
-        if f"max.{column}" not in actions.column_names:
-            return []
-        highest = actions[f"max.{column}"].to_pylist()
         paths = actions["path"].to_pylist()
+        known = f"max.{column}" in actions.column_names
+        highest = actions[f"max.{column}"].to_pylist() if known else [None] * len(paths)
         return [
             f"{self._lake.uri(self._table)}/{path}"
             for path, top in zip(paths, highest, strict=True)

@@ -17,6 +17,7 @@ from fraud_platform.adapters.kafka import KafkaConnection, RangeReader, Transact
 from fraud_platform.adapters.kafka import Topics as KafkaTopics
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.model_registry import MODEL_NAME, ModelRegistry
+from fraud_platform.contracts.messages import SCORER_GROUP
 from fraud_platform.scoring.inprocess import InProcessEngine
 from fraud_platform.scoring.label_intake import land_labels
 from fraud_platform.scoring.micro_batch import PinnedModel
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
-TRANSACTIONAL_ID = "fraud-platform-scorer"
-"""The lease: of all producers with this id, Kafka lets only the latest write."""
+
+def transactional_id(topic: str) -> str:
+    """Return the lease of a topic: of all producers with it, Kafka lets only the latest write."""
+    return f"{SCORER_GROUP}-{topic}"
 
 
 def load_model(registry: ModelRegistry, version: int) -> PinnedModel:
@@ -91,7 +94,7 @@ def open_scorer(
         settings.dead_letters_topic,
         now.topic_id,
     )
-    publisher = TransactionalProducer(connection, TRANSACTIONAL_ID)
+    publisher = TransactionalProducer(connection, transactional_id(settings.transactions_topic))
     try:
         with RangeReader(connection, settings.transactions_topic) as source:
             engine: Engine = InProcessEngine(

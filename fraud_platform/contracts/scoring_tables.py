@@ -44,6 +44,8 @@ SCORED = TableContract(
         Column("customer_id", "long", "The card's holder."),
         Column("terminal_id", "long", "Where the card was used."),
         Column("amount_cents", "long", "Amount in cents."),
+        # ahead of the features: Delta keeps statistics of a table's first 32 columns
+        *_SOURCE,
         *(Column(flag.name, "int", flag.description) for flag in DECLARATION.flags),
         *(Column(f.name, "float", f.description) for f in DECLARATION.features),
         Column("fraud_probability", "double", "Calibrated probability of fraud."),
@@ -59,7 +61,6 @@ SCORED = TableContract(
         Column("model_version", "long", "Its version."),
         Column("state_version", "string", "The snapshot that the state started from."),
         Column("is_late", "boolean", "A later transaction of the customer was scored before."),
-        *_SOURCE,
         Column("scored_at", "timestamp", "When (UTC)."),
     ),
     key=("transaction_id",),

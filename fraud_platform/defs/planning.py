@@ -43,10 +43,12 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
     finally:
         topics.close()
     log, plans = ScoringLog(lake), PlanLog(lake)
+    # nobody may come to score for days; dead letters should not wait for that
+    log.settle()
     said = log.last()
     committed, topic_id = offsets_in(said), said.get("topic_id")
     last = plans.last()
-    if last is not None and last.topic_id == now.topic_id and last.remaining(committed):
+    if last is not None and last.topic_id == now.topic_id and not last.is_done(committed):
         check_topic(now, topic_id, committed)
         return NextStep(last)
     check_topic(now, topic_id, committed)

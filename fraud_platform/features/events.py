@@ -125,6 +125,12 @@ class EventRuns:
         self._declaration = declaration
         self._runs: list[_Run] = []
 
+    def fork(self) -> EventRuns:
+        """Return events that go on from these and leave these as they are."""
+        fork = EventRuns(self._declaration)
+        fork._runs = list(self._runs)
+        return fork
+
     @property
     def size(self) -> int:
         """How many events there are."""

@@ -9,6 +9,7 @@ state is loaded from and how messages become rows (`fraud_platform.scoring`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +67,18 @@ class LiveState:
             "terminal": LabelHistory(declaration.label_measures_of("terminal")),
         }
         self._terminals = _TerminalTiles(declaration)
+
+    def fork(self) -> LiveState:
+        """Return a state that goes on from this one and leaves it as it is; costs next to nothing.
+
+        Runs are never changed, only replaced, so both share them.
+        """
+        fork = LiveState(self._declaration)
+        fork._ids = self._ids
+        fork._events = self._events.fork()
+        fork._labels = {entity: labels.fork() for entity, labels in self._labels.items()}
+        fork._terminals = self._terminals.fork()
+        return fork
 
     @property
     def n_events(self) -> int:
@@ -221,6 +234,11 @@ class _TerminalTiles:
         self._runs: list[HourlySums] = []
         self._waiting: list[tuple[Array, Array, dict[str, Array]]] = []
         self._waiting_from = _NEVER
+
+    def fork(self) -> _TerminalTiles:
+        fork = copy(self)
+        fork._runs, fork._waiting = list(self._runs), list(self._waiting)
+        return fork
 
     def add(self, entity: Array, hour: Array, measures: Mapping[str, Array]) -> None:
         if entity.size:

@@ -11,6 +11,7 @@ a sum over it one subtraction of prefix sums.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -226,6 +227,12 @@ class LabelHistory:
         self._runs: list[HourlySums] = []
         empty = np.zeros(0, dtype=np.int64)
         self._late = (empty, empty, dict.fromkeys(measures, empty))
+
+    def fork(self) -> LabelHistory:
+        """Return a history that goes on from this one and leaves it as it is."""
+        fork = copy(self)
+        fork._runs = list(self._runs)
+        return fork
 
     def add(
         self,

@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from fraud_platform.contracts.messages import Messages
 from fraud_platform.contracts.scoring_tables import DEAD_LABELS, LANDING, TOPIC_LABELS
-from fraud_platform.faults import kill_point
 from fraud_platform.scoring.files import write_rows
+from fraud_platform.scoring.pairs import PairedTables
 from fraud_platform.scoring.plans import TopicNow, check_topic
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MAX_LANDING_MESSAGES = 1_000_000
 _MAX_ID = 10**18 - 1
 _SCENARIOS = range(4)
+_NOTHING = {"labels": 0, "dead_labels": 0}
 
 
 @dataclass(frozen=True)
@@ -76,37 +77,30 @@ def land_labels(
         stream_second: stream time, from which it follows whether a label is late.
 
     Returns:
-        Counts: `labels` landed, `dead_labels`; both 0 where there was nothing new.
+        Counts: `labels` landed, `dead_labels`; both 0 where there was nothing new, or where
+        another scorer landed it first.
 
     Raises:
         OffsetGapError, TopicChangedError: see `scoring.plans.check_topic`.
     """
-    table = lake.numbered(TOPIC_LABELS, LANDING)
-    said = table.metadata()
+    tables = PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING)
+    tables.settle()
+    said = tables.results.metadata()
     done = {int(p): end for p, end in said.get("end_offsets", {}).items()}
     check_topic(now, said.get("topic_id"), done)
-    dead_table = lake.numbered(DEAD_LABELS, LANDING)
-    # a run that died between both tables makes the same landing again
-    begun = dead_table.metadata() if dead_table.number > table.number else {}
-    ends = {int(p): end for p, end in begun.get("end_offsets", {}).items()}
-    ranges = {p: (done.get(p, low), ends.get(p, high)) for p, (low, high) in now.offsets.items()}
+    ranges = {p: (done.get(p, low), high) for p, (low, high) in now.offsets.items()}
     new = {p: r for p, r in ranges.items() if r[0] < r[1]}
     if not new:
-        return {"labels": 0, "dead_labels": 0}
-    number = table.number + 1
+        return _NOTHING
+    number = tables.results.number + 1
     good, dead = _read(Messages.join(list(source.read(new))), number, stream_second)
     metadata = {
         "topic_id": now.topic_id,
         "end_offsets": {p: end for p, (_, end) in ranges.items()},
     }
-    dead_table.append(
-        write_rows(lake.files, lake.uri(DEAD_LABELS), DEAD_LABELS, dead), number, metadata
-    )
-    kill_point("labels.dead_committed")
-    table.append(
-        write_rows(lake.files, lake.uri(TOPIC_LABELS), TOPIC_LABELS, good), number, metadata
-    )
-    kill_point("labels.committed")
+    files = write_rows(lake.files, lake.uri(TOPIC_LABELS), TOPIC_LABELS, good)
+    if not tables.commit(number, files, dead, metadata):
+        return _NOTHING
     return {"labels": good.num_rows, "dead_labels": dead.num_rows}
 
 

@@ -8,6 +8,7 @@ Not here: windows over labels (`fraud_platform.features.windows`), the labels of
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -95,6 +96,12 @@ class LabelBook:
         self._rows, self._first_hour = rows, first_hour
         empty = np.zeros(0, dtype=np.int64)
         self._waiting = LandedLabels(empty, empty, empty, empty)
+
+    def fork(self, rows: ScoredRows) -> LabelBook:
+        """Return a book that goes on from this one, of a fork of its rows."""
+        fork = copy(self)
+        fork._rows = rows
+        return fork
 
     @property
     def waiting(self) -> LandedLabels:

@@ -3,9 +3,8 @@
 Here: `ScoringLog`, the only writer of `scored` and `dead_letters`, and what it gives to publish.
 Not here: numbers and Delta (`adapters.numbered`), scoring (`scoring.micro_batch`).
 
-Guarantee: micro-batch n is in `scored` once. Dead letters of n are committed before it, with the
-end offsets of n: a run that died between both makes the same batch n again, so neither table ever
-holds a message twice.
+Guarantee: micro-batch n is in `scored` once, and that commit decides its dead letters too (see
+`scoring.pairs`), so neither table ever holds a message twice or leaves one out.
 """
 
 from __future__ import annotations
@@ -16,12 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED, SCORING
 from fraud_platform.contracts.tables import DataFile
-from fraud_platform.faults import kill_point
-from fraud_platform.scoring.files import write_rows
+from fraud_platform.scoring.pairs import PairedTables
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.lake import Lake
@@ -58,13 +55,12 @@ class ScoringLog:
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._scored = lake.numbered(SCORED, SCORING)
-        self._dead = lake.numbered(DEAD_LETTERS, SCORING)
+        self._tables = PairedTables(lake, SCORED, DEAD_LETTERS, SCORING)
+        self._scored, self._dead = self._tables.results, self._tables.dead
 
-    def refresh(self) -> None:
-        """Read what others committed since."""
-        self._scored.refresh()
-        self._dead.refresh()
+    def settle(self) -> None:
+        """Read what others committed since, and add dead letters that a dead run left open."""
+        self._tables.settle()
 
     @property
     def number(self) -> int:
@@ -85,29 +81,14 @@ class ScoringLog:
         last = self.last()
         return offsets_in(last) if last.get("topic_id") == topic_id else {}
 
-    def begun(self) -> Offsets | None:
-        """Return the end offsets of the next batch, where a run died within it."""
-        if self._dead.number <= self._scored.number:
-            return None
-        return offsets_in(self._dead.metadata())
-
     def commit(self, batch: ScoredBatch, metadata: Mapping[str, Any]) -> bool:
-        """Commit a micro-batch, dead letters first; False if its number is taken.
+        """Commit a micro-batch with its dead letters; False if its number is taken.
 
         Args:
             metadata: with `topic_id`, and `end_offsets`, the next offset of each partition.
         """
         said = {**metadata, "counts": dict(batch.counts), "stream_second": batch.stream_second}
-        if batch.dead.num_rows and self._dead.number < batch.number:
-            url = self._lake.uri(DEAD_LETTERS)
-            files = write_rows(self._lake.files, url, DEAD_LETTERS, batch.dead)
-            kill_point("scoring.dead_letters_written")
-            self._dead.append(files, batch.number, said)
-        kill_point("scoring.dead_letters_committed")
-        if not self._scored.append(batch.files, batch.number, said):
-            return False
-        kill_point("scoring.scored_committed")
-        return True
+        return self._tables.commit(batch.number, batch.files, batch.dead, said)
 
     def urls(self, batch: ScoredBatch) -> list[str]:
         """Return where a micro-batch's files of `scored` are."""
@@ -119,9 +100,7 @@ class ScoringLog:
 
     def dead_above(self, number: int) -> pa.Table:
         """Return the dead letters of committed micro-batches after a number."""
-        columns = DEAD_LETTERS.column_names
-        rows = self._dead.rows_above(number, "micro_batch", columns)
-        return rows.filter(pc.less_equal(rows["micro_batch"], self.number))
+        return self._dead.rows_above(number, "micro_batch", DEAD_LETTERS.column_names)
 
     def commits_above(self, number: int) -> Iterator[dict[str, Any]]:
         """Yield what the micro-batches after a number say of themselves, the last one first."""

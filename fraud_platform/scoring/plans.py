@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from fraud_platform.contracts.scoring_tables import INFERENCE_PLANS, PLANS
 from fraud_platform.errors import OffsetGapError, TopicChangedError
+from fraud_platform.faults import kill_point
 from fraud_platform.scoring.cutting import Ranges, next_ranges
 from fraud_platform.scoring.files import write_rows
 
@@ -51,11 +52,15 @@ class Plan:
         return sum(end - start for start, end in self.ranges.values())
 
     def remaining(self, committed: Mapping[int, int]) -> Ranges:
-        """Return what is left of the ranges behind committed offsets."""
-        left = {
-            p: (max(start, committed.get(p, start)), end) for p, (start, end) in self.ranges.items()
+        """Return what is left of every range behind committed offsets, empty ones too."""
+        return {
+            p: (max(start, committed.get(p, start)), max(end, committed.get(p, end)))
+            for p, (start, end) in self.ranges.items()
         }
-        return {p: (start, end) for p, (start, end) in left.items() if start < end}
+
+    def is_done(self, committed: Mapping[int, int]) -> bool:
+        """Tell whether every range lies before the committed offsets."""
+        return all(start >= end for start, end in self.remaining(committed).values())
 
 
 @dataclass(frozen=True)
@@ -104,13 +109,20 @@ def check_topic(
 
 
 def ranges_to_plan(now: TopicNow, committed: Mapping[int, int], max_messages: int) -> Ranges:
-    """Return the ranges behind what is committed, at most about `max_messages` offsets."""
-    waiting = {
-        p: (committed.get(p, low), high)
-        for p, (low, high) in now.offsets.items()
-        if committed.get(p, low) < high
-    }
-    return next_ranges(waiting, max_messages)
+    """Return the ranges behind what is committed, at most about `max_messages` offsets.
+
+    Partitions with nothing new have empty ranges: their offsets are committed with the others, by
+    which a partition that comes later, or a gap before the first message, is seen.
+
+    Returns:
+        A range for every partition, or nothing where no partition has anything new.
+    """
+    starts = {p: committed.get(p, low) for p, (low, _) in now.offsets.items()}
+    waiting = {p: (starts[p], high) for p, (_, high) in now.offsets.items() if starts[p] < high}
+    if not waiting:
+        return {}
+    empty = {p: (start, start) for p, start in starts.items()}
+    return {**empty, **next_ranges(waiting, max_messages)}
 
 
 class PlanLog:
@@ -146,7 +158,10 @@ class PlanLog:
         rows = pa.Table.from_pylist([_row(plan)], schema=INFERENCE_PLANS.arrow_schema)
         url = self._lake.uri(INFERENCE_PLANS)
         files = write_rows(self._lake.files, url, INFERENCE_PLANS, rows)
-        return plan if self._table.append(files, plan.number) else None
+        kill_point("planning.before_save")
+        is_saved = self._table.append(files, plan.number)
+        kill_point("planning.saved")
+        return plan if is_saved else None
 
 
 def _row(plan: Plan) -> dict[str, Any]:

@@ -22,6 +22,7 @@ _OF_LABEL = ("scenario", "counts_from_hour", "known_at_second")
 class _Run:
     def __init__(self, ids: Ints, columns: dict[str, Ints]) -> None:
         self.ids, self.columns = ids, columns
+        self.is_shared = False
 
     def merged_with(self, other: _Run) -> _Run:
         ids = np.concatenate((self.ids, other.ids))
@@ -35,6 +36,14 @@ class ScoredRows:
 
     def __init__(self) -> None:
         self._runs: list[_Run] = []
+
+    def fork(self) -> ScoredRows:
+        """Return rows that go on from these and leave these as they are."""
+        fork = ScoredRows()
+        fork._runs = list(self._runs)
+        for run in self._runs:
+            run.is_shared = True
+        return fork
 
     @property
     def size(self) -> int:
@@ -68,9 +77,13 @@ class ScoredRows:
     def label(self, ids: Ints, scenario: Ints, counts_from_hour: Ints, known_at: Ints) -> None:
         """Note the present label of ids that were scored."""
         values = dict(zip(_OF_LABEL, (scenario, counts_from_hour, known_at), strict=True))
-        for run in self._runs:
+        for number, run in enumerate(self._runs):
             at = _last_places(run.ids, ids)
             rows = np.flatnonzero((at >= 0) & (run.ids[np.maximum(at, 0)] == ids))
+            if rows.size and run.is_shared:
+                run = self._runs[number] = _Run(
+                    run.ids, {**run.columns, **{n: run.columns[n].copy() for n in values}}
+                )
             for name, column in values.items():
                 run.columns[name][at[rows]] = column[rows]
 

@@ -119,7 +119,7 @@ class Scorer:
     def start(self) -> int:
         """Take the lease and publish what another left; return how many predictions that was."""
         self._publisher.fence()
-        self.log.refresh()
+        self.log.settle()
         group = self._group.group_offsets(SCORER_GROUP, self._topics.transactions)
         late = publish_committed(self.log, self._publisher, group, self._topics)
         self._engine.catch_up(self.log)
@@ -135,33 +135,32 @@ class Scorer:
         """Score, commit and publish the ranges in micro-batches.
 
         Args:
-            ranges: begin where the last micro-batch ended.
+            ranges: of every partition, empty ones too; begin where the last micro-batch ended.
             said: what each commit says of itself beside its own figures.
 
         Raises:
             FencedError: another scorer has taken over.
         """
-        offsets = self.log.end_offsets(self._topics.topic_id)
+        starts = {p: start for p, (start, _) in ranges.items()}
+        offsets = {**starts, **self.log.end_offsets(self._topics.topic_id)}
         remaining = dict(ranges)
         while any(start < end for start, end in remaining.values()):
             started = time.perf_counter()
-            chosen, behind = self._next(remaining)
-            batch = self._engine.score(chosen, behind, self.log.number + 1, model)
-            offsets = {**offsets, **batch.end_offsets}
-            self._commit(batch, offsets, said)
+            chosen = next_ranges(remaining, self._max)
+            behind = {p: (chosen[p][1], remaining[p][1]) for p in chosen}
+            try:
+                batch = self._engine.score(chosen, behind, self.log.number + 1, model)
+                offsets = {**offsets, **batch.end_offsets}
+                self._commit(batch, offsets, said)
+            except BaseException:
+                # the state may hold what is not committed
+                self._engine.forget()
+                raise
+            self._publish(batch, offsets)
             self.progress.seconds += time.perf_counter() - started
             for p, end in batch.end_offsets.items():
                 remaining[p] = (end, remaining[p][1])
             on_batch(batch)
-
-    def _next(self, remaining: Ranges) -> tuple[Ranges, Ranges]:
-        """Return the next ranges and what is left behind them; those of a dead run first."""
-        begun = self.log.begun()
-        if begun is not None:
-            chosen = {p: (start, begun.get(p, start)) for p, (start, _) in remaining.items()}
-            return {p: r for p, r in chosen.items() if r[0] < r[1]}, {}
-        chosen = next_ranges(remaining, self._max)
-        return chosen, {p: (chosen[p][1], remaining[p][1]) for p in chosen}
 
     def _commit(self, batch: ScoredBatch, offsets: Offsets, said: Mapping[str, Any]) -> None:
         metadata = {
@@ -172,13 +171,14 @@ class Scorer:
             "engine": self._engine.name,
         }
         if not self.log.commit(batch, metadata):
-            self._engine.forget()
             raise FencedError(
                 f"micro-batch {batch.number}: another scorer ({self.log.last().get('holder')}) "
                 "committed it first. This one stops; nothing is scored twice."
             )
         self._engine.committed(batch.number)
         self.progress.note(batch)
+
+    def _publish(self, batch: ScoredBatch, offsets: Offsets) -> None:
         rows = read_back(self._lake.files, self.log.urls(batch))
         self._note_latency(self.progress.durable_ms, rows)
         ends = {p: offsets[p] for p in batch.end_offsets}

@@ -8,6 +8,7 @@ Not here: how features are held (`features.live`), reading the lake (`scoring.re
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,13 @@ class ScoringState:
         self.clock = StreamClock()
         self._labels = LabelBook(self.rows, first_second // TILE_SECONDS)
         self._horizon_seconds = duplicate_horizon_days * HOURS_PER_DAY * TILE_SECONDS
+
+    def fork(self) -> ScoringState:
+        """Return a state that goes on from this one and leaves it as it is."""
+        fork = copy(self)
+        fork.live, fork.rows, fork.clock = self.live.fork(), self.rows.fork(), copy(self.clock)
+        fork._labels = self._labels.fork(fork.rows)
+        return fork
 
     def is_duplicate(self, transaction_ids: Ints) -> npt.NDArray[np.bool_]:
         """Tell which ids were scored before, or stand earlier in the same array."""
