@@ -170,6 +170,57 @@ def produce(
 
 
 @app.command()
+def score(
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Until Ctrl-C, in this process.")
+    ] = False,
+) -> None:
+    """Score live transactions in this process, within fractions of a second."""
+    from fraud_platform.adapters.interrupts import stop_requests
+    from fraud_platform.defs.follow import follow as run
+    from fraud_platform.defs.resources import registry_of
+
+    if not follow:
+        raise typer.BadParameter("say --follow; batches are scored by the sensor's runs")
+    with stop_requests() as is_stop_requested:
+        done = run(_settings(), registry_of(_settings()), typer.echo, is_stop_requested)
+    typer.echo(f"{done.counts.get('scored', 0)} scored in all")
+
+
+@app.command("accept-gap")
+def accept_gap(why: Why) -> None:
+    """Let scoring go on behind messages that Kafka no longer holds, or on a topic made anew."""
+    from fraud_platform.defs.live_operator import accept_gap as accept
+
+    typer.echo(accept(_settings(), why))
+
+
+@app.command()
+def replay(
+    dead_letters: Annotated[
+        bool, typer.Option("--dead-letters", help="Send those that are valid now again.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Dead letters of this reason only.")] = None,
+    batches: Annotated[
+        str | None, typer.Option("--range", help="Micro-batches FIRST-LAST to score again.")
+    ] = None,
+    model: Annotated[int | None, typer.Option(help="Model version to score them with.")] = None,
+) -> None:
+    """Submit dead letters again, or score a past range with another model for comparison."""
+    from fraud_platform.defs.live_operator import replay_dead_letters, rescore_range
+
+    if dead_letters:
+        sent, invalid = replay_dead_letters(_settings(), reason)
+        typer.echo(f"{sent} sent again, {invalid} still invalid")
+    elif batches and model:
+        first, _, last = batches.partition("-")
+        count = rescore_range(_settings(), int(first), int(last or first), model)
+        typer.echo(f"{count} rows scored again with model {model}, in the table rescored")
+    else:
+        raise typer.BadParameter("say --dead-letters, or --range FIRST-LAST with --model VERSION")
+
+
+@app.command()
 def report() -> None:
     """Show what came in, what was quarantined and why, and how the models compare."""
     _show_report(_settings())

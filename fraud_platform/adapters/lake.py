@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _LOG_RETENTION = "interval 36500 days"
 """The log is kept, so that a version that a model names can be read as long as its files are."""
+_SHORT_LOG_RETENTION = "interval 10 minutes"
+"""Of tables whose old versions nobody names: readers of a version finish in less."""
 
 
 class Lake:
@@ -66,7 +68,11 @@ class Lake:
             partition_by=list(table.partition_by) or None,
             name=table.name,
             description=table.description,
-            configuration={"delta.logRetentionDuration": _LOG_RETENTION},
+            configuration={
+                "delta.logRetentionDuration": _LOG_RETENTION
+                if table.keeps_versions
+                else _SHORT_LOG_RETENTION
+            },
         )
 
     def numbered(self, table: TableContract, application: str) -> NumberedTable:

@@ -8,16 +8,15 @@ Not here: processes in general (`adapters.processes`), what Dagster loads
 from __future__ import annotations
 
 import fcntl
-import signal
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 from fraud_platform.adapters import broker
+from fraud_platform.adapters.interrupts import stop_requests
 from fraud_platform.adapters.processes import (
     HOST,
     Record,
@@ -164,7 +163,7 @@ def dev(settings: Settings, say: Callable[[str], None] = print) -> None:
         ServiceError: they run already, a port is taken, or one ended by itself.
     """
     started: list[Started] = []
-    with _stop_requests() as is_stop_requested:
+    with stop_requests() as is_stop_requested:
         try:
             with _only_one(settings):
                 _require_none_running(settings)
@@ -242,23 +241,6 @@ def _require_stopped_by_down(settings: Settings, ended: Started) -> None:
             f"{ended.service.name} ended by itself with code {ended.process.returncode}:\n"
             f"{log_tail(ended.record)}"
         )
-
-
-@contextmanager
-def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turn SIGINT, SIGTERM and SIGHUP into a flag, also where the shell left SIGINT ignored."""
-    asked: list[int] = []
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, ask) for number in numbers}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from fraud_platform.contracts.scoring_tables import (
     DEAD_LABELS,
     DEAD_LETTERS,
     INFERENCE_PLANS,
+    RESCORED,
     SCORED,
     SCORING_STATE,
     TOPIC_LABELS,
@@ -51,4 +52,5 @@ ALL_TABLES: tuple[TableContract, ...] = (
     DEAD_LABELS,
     SCORED,
     DEAD_LETTERS,
+    RESCORED,
 )

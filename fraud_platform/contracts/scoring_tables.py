@@ -26,6 +26,7 @@ INFERENCE_PLANS = TableContract(
         Column("code_version", "string", "Of the platform that planned."),
     ),
     key=("plan",),
+    keeps_versions=False,
 )
 
 _SOURCE = (
@@ -64,6 +65,7 @@ SCORED = TableContract(
         Column("scored_at", "timestamp", "When (UTC)."),
     ),
     key=("transaction_id",),
+    keeps_versions=False,
 )
 
 DEAD_LETTERS = TableContract(
@@ -79,6 +81,23 @@ DEAD_LETTERS = TableContract(
         Column("failed_at", "timestamp", "When (UTC)."),
     ),
     key=("source_partition", "source_offset"),
+    keeps_versions=False,
+)
+
+RESCORED = TableContract(
+    name="rescored",
+    description="Past rows scored again with a named model, beside what was decided then.",
+    columns=(
+        Column("transaction_id", "long", "The transaction."),
+        Column("micro_batch", "long", "The micro-batch that scored it."),
+        Column("model_version", "long", "The model that scored it again."),
+        Column("fraud_probability", "double", "Its probability of fraud."),
+        Column("is_alert", "boolean", "Whether it would have alerted."),
+        Column("decided_by_version", "long", "The model that decided."),
+        Column("decided_probability", "double", "The probability that decided."),
+        Column("decided_alert", "boolean", "Whether it alerted."),
+    ),
+    key=("transaction_id", "model_version"),
 )
 
 TOPIC_LABELS = TableContract(
@@ -96,6 +115,7 @@ TOPIC_LABELS = TableContract(
         Column("source_offset", "long", "The message's offset."),
     ),
     key=("source_partition", "source_offset"),
+    keeps_versions=False,
 )
 
 DEAD_LABELS = TableContract(
@@ -110,6 +130,7 @@ DEAD_LABELS = TableContract(
         Column("source_offset", "long", "The message's offset."),
     ),
     key=("source_partition", "source_offset"),
+    keeps_versions=False,
 )
 
 SCORING_STATE = TableContract(

@@ -58,13 +58,19 @@ class DataFile:
 
 @dataclass(frozen=True)
 class TableContract:
-    """A table's name, meaning, columns, key and partition columns."""
+    """A table's name, meaning, columns, key and partition columns.
+
+    Attributes:
+        keeps_versions: whether old versions may be named by a model and must stay readable. A
+            table that is only appended to, many times a minute, keeps its log short instead.
+    """
 
     name: str
     description: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     partition_by: tuple[str, ...] = ()
+    keeps_versions: bool = True
 
     @property
     def column_names(self) -> list[str]:

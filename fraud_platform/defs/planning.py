@@ -15,7 +15,8 @@ from fraud_platform.adapters.kafka import Topics as KafkaTopics
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.model_registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.scoring_session import topic_now
-from fraud_platform.scoring.log import ScoringLog, offsets_in
+from fraud_platform.contracts.messages import SCORER_GROUP
+from fraud_platform.scoring.log import ScoringLog, is_covered, offsets_in
 from fraud_platform.scoring.plans import Plan, PlanLog, check_topic, ranges_to_plan
 from fraud_platform.scoring.recovery import NO_SNAPSHOT
 from fraud_platform.scoring.snapshot import newest_snapshot
@@ -40,6 +41,7 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
     topics = KafkaTopics(KafkaConnection.from_settings(settings))
     try:
         now = topic_now(topics, settings.transactions_topic)
+        published = topics.group_offsets(SCORER_GROUP, settings.transactions_topic)
     finally:
         topics.close()
     log, plans = ScoringLog(lake), PlanLog(lake)
@@ -53,8 +55,13 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
         return NextStep(last)
     check_topic(now, topic_id, committed)
     ranges = ranges_to_plan(now, committed, settings.max_plan_messages)
-    if not ranges:
+    if not ranges and is_covered(committed, published):
         return NextStep(None, f"nothing new on {now.topic}")
+    if not ranges:
+        # a run died before it published its last micro-batch: a plan of nothing makes up for it
+        if last is not None and not last.messages:
+            return NextStep(last)
+        ranges = {p: (end, end) for p, end in committed.items()}
     champion = registry.alias(CHAMPION)
     if champion is None:
         waiting = sum(end - start for start, end in ranges.values())

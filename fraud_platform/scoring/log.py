@@ -107,14 +107,22 @@ class ScoringLog:
         return itertools.takewhile(lambda said: said["number"] > number, self._scored.commits())
 
     def published(self, group_offsets: Offsets, topic_id: str) -> int:
-        """Return the last micro-batch up to which a consumer group's offsets have come."""
+        """Return the last micro-batch up to which a consumer group's offsets have come.
+
+        A group that was idle for long may have lost its offsets. Then only the last micro-batch
+        is in doubt, since each is published before the next is committed.
+        """
         for said in self._scored.commits():
-            ends = offsets_in(said)
-            if said.get("topic_id") != topic_id or all(
-                group_offsets.get(p, 0) >= end for p, end in ends.items()
-            ):
+            if said.get("topic_id") != topic_id or is_covered(offsets_in(said), group_offsets):
                 return int(said["number"])
+            if not group_offsets:
+                return int(said["number"]) - 1
         return 0
+
+
+def is_covered(ends: Mapping[int, int], group_offsets: Mapping[int, int]) -> bool:
+    """Tell whether a consumer group's offsets have come up to these."""
+    return all(group_offsets.get(p, 0) >= end for p, end in ends.items())
 
 
 def offsets_in(said: Mapping[str, Any]) -> Offsets:

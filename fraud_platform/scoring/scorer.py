@@ -86,6 +86,15 @@ class Progress:
         self.first = self.first or batch.number
         self.last = batch.number
 
+    def add(self, other: Progress) -> None:
+        """Count another's work as well; latencies and scores are not kept twice."""
+        for name, count in other.counts.items():
+            self.counts[name] = self.counts.get(name, 0) + count
+        self.micro_batches += other.micro_batches
+        self.first = self.first or other.first
+        self.last = other.last
+        self.seconds += other.seconds
+
 
 class Scorer:
     """Scores ranges with a pinned model, exactly once.
@@ -124,6 +133,10 @@ class Scorer:
         late = publish_committed(self.log, self._publisher, group, self._topics)
         self._engine.catch_up(self.log)
         return late
+
+    def catch_up(self) -> None:
+        """Take in what landed meanwhile."""
+        self._engine.catch_up(self.log)
 
     def score(
         self,
@@ -181,8 +194,7 @@ class Scorer:
     def _publish(self, batch: ScoredBatch, offsets: Offsets) -> None:
         rows = read_back(self._lake.files, self.log.urls(batch))
         self._note_latency(self.progress.durable_ms, rows)
-        ends = {p: offsets[p] for p in batch.end_offsets}
-        publish_batch(self._publisher, self._topics, rows, batch.dead, ends)
+        publish_batch(self._publisher, self._topics, rows, batch.dead, offsets)
         self._note_latency(self.progress.published_ms, rows)
         if rows is not None:
             self.progress.probabilities.append(rows["fraud_probability"].to_numpy())

@@ -1,0 +1,130 @@
+"""What people may decide about the live half: accept a gap, replay what is past.
+
+Here: `accept_gap`, `replay_dead_letters`, `rescore_range`.
+Not here: the commands' options (`fraud_platform.cli`), scoring (`fraud_platform.scoring`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+
+from fraud_platform.adapters.kafka import IdempotentProducer, KafkaConnection
+from fraud_platform.adapters.kafka import Topics as KafkaTopics
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.scoring_session import load_model, topic_now
+from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, RESCORED, SCORED
+from fraud_platform.defs.resources import registry_of
+from fraud_platform.errors import DataError
+from fraud_platform.scoring.decode import judge_message
+from fraud_platform.scoring.log import ScoredBatch, ScoringLog, offsets_in
+from fraud_platform.settings import Settings
+
+
+def accept_gap(settings: Settings, why: str) -> str:
+    """Let scoring go on where the broker's messages begin, saying in the log what was left out.
+
+    Raises:
+        DataError: there is nothing to accept.
+    """
+    topics = KafkaTopics(KafkaConnection.from_settings(settings))
+    now = topic_now(topics, settings.transactions_topic)
+    topics.close()
+    log = ScoringLog(Lake(settings.lake))
+    said = log.last()
+    before = offsets_in(said)
+    is_same = said.get("topic_id") == now.topic_id
+    ends = {
+        p: min(max(before.get(p, low), low), high) if is_same else low
+        for p, (low, high) in now.offsets.items()
+    }
+    if not said or (is_same and ends == before):
+        raise DataError("there is no gap to accept: scoring goes on where it stopped")
+    left_out = {p: [before.get(p), ends[p]] for p in ends if before.get(p) != ends[p]}
+    counts = {"messages_read": 0, "scored": 0, "dead_letters": 0, "duplicates": 0}
+    empty = DEAD_LETTERS.arrow_schema.empty_table()
+    batch = ScoredBatch(log.number + 1, [], empty, counts, ends, said.get("stream_second"))
+    metadata = {"topic_id": now.topic_id, "end_offsets": ends, "gap": left_out, "why": why}
+    if not log.commit(batch, metadata):
+        raise DataError("a scorer committed meanwhile: look again before you accept anything")
+    return f"micro-batch {batch.number} accepts {left_out} because: {why}"
+
+
+def replay_dead_letters(
+    settings: Settings, reason: str | None, repair: Callable[[bytes], bytes] | None = None
+) -> tuple[int, int]:
+    """Send dead letters to the transactions topic again, those that are valid now.
+
+    Args:
+        reason: only letters of this reason.
+        repair: what mends a value before it is judged again.
+
+    Returns:
+        How many were sent, and how many are still invalid.
+    """
+    lake = Lake(settings.lake)
+    rows = lake.read_arrow(DEAD_LETTERS).to_pylist()
+    wanted = [row for row in rows if reason is None or row["reason"] == reason]
+    producer = IdempotentProducer(KafkaConnection.from_settings(settings))
+    invalid = 0
+    for row in wanted:
+        value = row["message_value"]
+        if repair is not None and value is not None:
+            value = repair(value)
+        key = row["message_key"]
+        judged = judge_message(key, value)
+        if judged.reasons == ("wrong_key",) and value is not None:
+            key = _own_key(value)
+            judged = judge_message(key, value)
+        if judged.reasons:
+            invalid += 1
+            continue
+        producer.send(settings.transactions_topic, key, value)
+    return producer.finish().acked, invalid
+
+
+def rescore_range(settings: Settings, first_batch: int, last_batch: int, version: int) -> int:
+    """Score rows of past micro-batches again with a named model, into a table of its own.
+
+    What was decided stays: the features are those that were frozen with the first score.
+    """
+    lake = Lake(settings.lake)
+    model = load_model(registry_of(settings), version)
+    names = list(model.candidate.feature_names)
+    columns = ["transaction_id", "micro_batch", "fraud_probability", "is_alert", "model_version"]
+    rows = lake.read_arrow(
+        SCORED,
+        filters=[("micro_batch", ">=", first_batch), ("micro_batch", "<=", last_batch)],
+        columns=list(dict.fromkeys([*columns, *names])),
+    )
+    matrix = np.column_stack([rows[name].to_numpy() for name in names]).astype(np.float32)
+    probability = model.candidate.predict_probability(np.ascontiguousarray(matrix))
+    table = pa.table(
+        {
+            "transaction_id": rows["transaction_id"],
+            "micro_batch": rows["micro_batch"],
+            "model_version": np.full(rows.num_rows, version),
+            "fraud_probability": probability,
+            "is_alert": probability >= model.candidate.threshold.value,
+            "decided_by_version": rows["model_version"],
+            "decided_probability": rows["fraud_probability"],
+            "decided_alert": rows["is_alert"],
+        }
+    )
+    lake.replace_arrow(
+        RESCORED,
+        table,
+        f"model_version = {version} AND micro_batch >= {first_batch} "
+        f"AND micro_batch <= {last_batch}",
+    )
+    return rows.num_rows
+
+
+def _own_key(value: bytes) -> bytes | None:
+    """Return the key that a message should have had."""
+    import json
+
+    customer = json.loads(value).get("customer_id")
+    return None if customer is None else str(customer).encode()
