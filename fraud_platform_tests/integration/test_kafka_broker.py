@@ -21,7 +21,7 @@ from fraud_platform.adapters.kafka import (
     TransactionalProducer,
 )
 from fraud_platform.adapters.kafka_topics import lag_lines
-from fraud_platform.adapters.processes import members, read_records
+from fraud_platform.adapters.processes import members, port_owner, read_records
 from fraud_platform.contracts.messages import SCORER_GROUP
 from fraud_platform.errors import Outage, ServiceError
 from fraud_platform.settings import Settings
@@ -96,6 +96,41 @@ def test_messages_survive_down_and_kill_and_up_again_changes_nothing(settings: S
     scorer.transaction([Record(predictions, None, b"after")], SCORER_GROUP, {(topic, 0): 4})
     wait_for(lambda: values_of(settings, predictions) == [b"after", b"before"])
     assert "answers on kafka://" in services.status(settings)[0]
+
+
+def kill(settings: Settings) -> None:
+    (record,) = read_records(services.run_folder(settings))
+    os.kill(record.pid, signal.SIGKILL)
+    wait_for(lambda: not members(record.token) and port_owner(record.port) is None)
+
+
+def test_what_was_committed_just_before_a_kill_is_whole_and_once_after_the_next_start(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, topic = KafkaConnection.from_settings(settings), settings.transactions_topic
+    predictions, wanted = settings.predictions_topic, []
+    list(services.up(settings))
+    for number in range(3):
+        scorer = TransactionalProducer(connection, "scorer")
+        scorer.fence()
+        values = [b"%d-%02d" % (number, row) for row in range(20)]
+        records = [Record(predictions, value, value) for value in values]
+        scorer.transaction(records, SCORER_GROUP, {(topic, 0): number + 1})
+        kill(settings)
+        scorer.close()
+        wanted += values
+        if number == 1:
+            # As if that start were given up: the next finds nothing left of the killed session.
+            broker.prepare(settings.jars, settings.home / "kafka", settings.kafka_port)
+        with monkeypatch.context() as patched:
+            if number == 1:
+                patched.setattr(broker, "_NOTHING_TO_FENCE_SECONDS", 1.0)
+            list(services.up(settings))
+        successor = TransactionalProducer(connection, "scorer")
+        successor.fence()
+        successor.close()
+        assert Topics(connection).group_offsets(SCORER_GROUP, topic) == {0: number + 1}
+        assert values_of(settings, predictions) == wanted
 
 
 def test_a_taken_port_is_said_with_who_has_it_and_the_remedy(settings: Settings) -> None:
