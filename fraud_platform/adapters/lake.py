@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _LOG_RETENTION = "interval 36500 days"
 """The log is kept, so that a version that a model names can be read as long as its files are."""
+_BOUNDED = "delta.dataSkippingStatsColumns"
 _SHORT_LOG_RETENTION = "interval 10 minutes"
 """Of tables whose old versions nobody names: readers of a version finish in less."""
 
@@ -71,7 +72,8 @@ class Lake:
             configuration={
                 "delta.logRetentionDuration": _LOG_RETENTION
                 if table.keeps_versions
-                else _SHORT_LOG_RETENTION
+                else _SHORT_LOG_RETENTION,
+                **({_BOUNDED: ",".join(table.bounded)} if table.bounded else {}),
             },
         )
 

@@ -20,6 +20,7 @@ from deltalake.transaction import AddAction
 
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.contracts.tables import DataFile, TableContract
+from fraud_platform.errors import DataError
 
 _NUMBER = "number"
 _TRIES = 20
@@ -56,8 +57,20 @@ class NumberedTable:
         return self._handle.transaction_version(self._application) or 0
 
     def metadata(self) -> dict[str, Any]:
-        """Return what the last numbered commit says of itself; empty before the first."""
-        return next(self.commits(), {})
+        """Return what the last numbered commit says of itself; empty before the first.
+
+        Raises:
+            DataError: the log no longer holds that commit.
+        """
+        said = next(self.commits(), {})
+        if said.get(_NUMBER, 0) != self.number:
+            raise DataError(
+                f"table {self._table.name}: expected commit {self.number} of {self._application} "
+                f"in its log, found {said.get(_NUMBER, 'none')}: log entries were removed that "
+                "are still needed. Restore _delta_log from a backup; starting without it would "
+                "do things twice."
+            )
+        return said
 
     def commits(self) -> Iterator[dict[str, Any]]:
         """Yield what the numbered commits say of themselves, the last one first."""

@@ -25,6 +25,7 @@ SMALL_FILES = 200
 GRACE_SECONDS = 600.0
 """How long a replaced file stays for those who read it."""
 LOG_SECONDS = 300.0
+_OWN = "upkeep"
 
 
 class Upkeep:
@@ -76,7 +77,7 @@ class Upkeep:
         handle.optimize.compact(
             target_size=TARGET_BYTES,
             max_concurrent_tasks=1,
-            commit_properties=CommitProperties(custom_metadata={"application": "upkeep"}),
+            commit_properties=CommitProperties(custom_metadata={"application": _OWN}),
         )
         handle.update_incremental()
         moment = time.monotonic()
@@ -85,7 +86,8 @@ class Upkeep:
     def _shorten_logs(self) -> None:
         for table in self._tables:
             handle = self._lake.open(table)
-            if handle is not None:
+            # a cleaned log holds its last commit alone, which must say what was appended last
+            if handle is not None and handle.history(1)[0].get("application") != _OWN:
                 handle.create_checkpoint()
                 handle.cleanup_metadata()
 

@@ -27,6 +27,7 @@ INFERENCE_PLANS = TableContract(
     ),
     key=("plan",),
     keeps_versions=False,
+    bounded=("plan",),
 )
 
 _SOURCE = (
@@ -66,6 +67,7 @@ SCORED = TableContract(
     ),
     key=("transaction_id",),
     keeps_versions=False,
+    bounded=("transaction_id", "tx_datetime", "source_offset", "micro_batch"),
 )
 
 DEAD_LETTERS = TableContract(
@@ -82,6 +84,7 @@ DEAD_LETTERS = TableContract(
     ),
     key=("source_partition", "source_offset"),
     keeps_versions=False,
+    bounded=("source_offset", "micro_batch"),
 )
 
 RESCORED = TableContract(
@@ -116,6 +119,7 @@ TOPIC_LABELS = TableContract(
     ),
     key=("source_partition", "source_offset"),
     keeps_versions=False,
+    bounded=("transaction_id", "known_at", "landing", "source_offset"),
 )
 
 DEAD_LABELS = TableContract(
@@ -131,6 +135,7 @@ DEAD_LABELS = TableContract(
     ),
     key=("source_partition", "source_offset"),
     keeps_versions=False,
+    bounded=("landing", "source_offset"),
 )
 
 SCORING_STATE = TableContract(

@@ -63,6 +63,9 @@ class TableContract:
     Attributes:
         keeps_versions: whether old versions may be named by a model and must stay readable. A
             table that is only appended to, many times a minute, keeps its log short instead.
+        bounded: the columns of which files carry their least and greatest value, where it is this
+            platform that writes the files; () leaves the choice to Delta. A reader that filters
+            on a column without bounds would find nothing, were they not declared.
     """
 
     name: str
@@ -71,6 +74,7 @@ class TableContract:
     key: tuple[str, ...]
     partition_by: tuple[str, ...] = ()
     keeps_versions: bool = True
+    bounded: tuple[str, ...] = ()
 
     @property
     def column_names(self) -> list[str]:

@@ -16,8 +16,9 @@ from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.model_registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.scoring_session import topic_now
 from fraud_platform.contracts.messages import SCORER_GROUP
+from fraud_platform.scoring.cutting import Ranges
 from fraud_platform.scoring.log import ScoringLog, is_covered, offsets_in
-from fraud_platform.scoring.plans import Plan, PlanLog, check_topic, ranges_to_plan
+from fraud_platform.scoring.plans import Plan, PlanLog, TopicNow, check_topic, ranges_to_plan
 from fraud_platform.scoring.recovery import NO_SNAPSHOT
 from fraud_platform.scoring.snapshot import newest_snapshot
 from fraud_platform.settings import Settings
@@ -50,18 +51,17 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
     said = log.last()
     committed, topic_id = offsets_in(said), said.get("topic_id")
     last = plans.last()
-    if last is not None and last.topic_id == now.topic_id and not last.is_done(committed):
-        check_topic(now, topic_id, committed)
-        return NextStep(last)
     check_topic(now, topic_id, committed)
+    if last is not None and last.topic_id == now.topic_id and not last.is_done(committed):
+        return NextStep(last)
     ranges = ranges_to_plan(now, committed, settings.max_plan_messages)
     if not ranges and is_covered(committed, published):
         return NextStep(None, f"nothing new on {now.topic}")
     if not ranges:
         # a run died before it published its last micro-batch: a plan of nothing makes up for it
-        if last is not None and not last.messages:
-            return NextStep(last)
         ranges = {p: (end, end) for p, end in committed.items()}
+        if last is not None and last.ranges == ranges:
+            return NextStep(last)
     champion = registry.alias(CHAMPION)
     if champion is None:
         waiting = sum(end - start for start, end in ranges.values())
@@ -70,12 +70,14 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
             f"{waiting} messages wait on {now.topic}, but there is no champion yet: scoring "
             "pauses until a candidate is promoted (the weekly decision, or fraud-platform approve)",
         )
-    snapshot = newest_snapshot(lake)
-    plan = plans.save(
-        Plan(
-            0, now.topic, now.topic_id, ranges, champion,
-            NO_SNAPSHOT if snapshot is None else str(snapshot),
-            datetime.now(UTC), version("fraud-platform"),
-        )
-    )  # fmt: skip
+    plan = plans.save(_new_plan(lake, now, ranges, champion))
     return NextStep(plan, "" if plan else "another planner was first")
+
+
+def _new_plan(lake: Lake, now: TopicNow, ranges: Ranges, champion: int) -> Plan:
+    snapshot = newest_snapshot(lake)
+    return Plan(
+        0, now.topic, now.topic_id, ranges, champion,
+        NO_SNAPSHOT if snapshot is None else str(snapshot),
+        datetime.now(UTC), version("fraud-platform"),
+    )  # fmt: skip

@@ -19,7 +19,6 @@ from fraud_platform.contracts.tables import DataFile, TableContract
 if TYPE_CHECKING:
     from fraud_platform.adapters.files import ByteFiles
 
-_BOUNDED = ("micro_batch", "transaction_id", "source_offset", "tx_datetime", "known_at")
 _REPEATED = (
     "model_name", "model_version", "state_version", "micro_batch", "threshold", "source_partition",
     "scored_at", "reason", "is_fraud", "fraud_scenario", "source", "landed_at",
@@ -39,7 +38,7 @@ def write_rows(
         pq.write_table(
             rows, stream, compression="snappy", use_dictionary=dictionary, write_statistics=False
         )
-    bounds = {n: pc.min_max(rows[n]).as_py() for n in _BOUNDED if n in table.column_names}
+    bounds = {n: pc.min_max(rows[n]).as_py() for n in table.bounded}
     stats = {
         "numRecords": rows.num_rows,
         "minValues": {n: _json(b["min"]) for n, b in bounds.items()},

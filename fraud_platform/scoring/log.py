@@ -109,15 +109,17 @@ class ScoringLog:
     def published(self, group_offsets: Offsets, topic_id: str) -> int:
         """Return the last micro-batch up to which a consumer group's offsets have come.
 
-        A group that was idle for long may have lost its offsets. Then only the last micro-batch
-        is in doubt, since each is published before the next is committed.
+        A group that was idle for long may have lost its offsets, and the log its old commits.
+        Then only the last micro-batch is in doubt: each is published before the next is committed.
         """
+        oldest = 1
         for said in self._scored.commits():
+            oldest = int(said["number"])
             if said.get("topic_id") != topic_id or is_covered(offsets_in(said), group_offsets):
-                return int(said["number"])
+                return oldest
             if not group_offsets:
-                return int(said["number"]) - 1
-        return 0
+                break
+        return oldest - 1
 
 
 def is_covered(ends: Mapping[int, int], group_offsets: Mapping[int, int]) -> bool:

@@ -1,0 +1,102 @@
+"""A process that plans and scores until nothing is left, and can be killed.
+
+Here: the client of the recovery tests, and switches that take a guard away, as proof that the
+tests would see what the guard prevents.
+Not here: the tests (`test_scoring_recovery`), what they share (`scoring_world`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+import xgboost  # noqa: F401  (the fork server imports it once for all)
+
+from fraud_platform.adapters.kafka_producers import IdempotentProducer, TransactionalProducer
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.numbered import NumberedTable
+from fraud_platform.adapters.scoring_session import open_scorer
+from fraud_platform.defs.planning import plan_next
+from fraud_platform.errors import FencedError, FraudPlatformError, Outage
+from fraud_platform.scoring.micro_batch import PinnedModel
+from fraud_platform.settings import Settings
+from fraud_platform.training.candidate import Candidate
+
+LOG = "scorers.log"
+DONE, FENCED, OUTAGE, OTHER = 0, 3, 4, 5
+
+
+class _Champion:
+    """A registry in which version 1 is the champion."""
+
+    def alias(self, name: str) -> int:
+        return 1
+
+
+def run(environment: Mapping[str, str], model_folder: str, unguarded: str) -> None:
+    """Score until nothing is left; what goes wrong is told by the exit code and in the log."""
+    os.environ.update(environment)
+    settings = Settings()
+    with (Path(settings.home) / LOG).open("a", buffering=1) as log:
+        sys.stdout = sys.stderr = log
+        _UNGUARDED[unguarded]()
+        try:
+            score_all(settings, Path(model_folder))
+        except FraudPlatformError as error:
+            print(f"{type(error).__name__}: {error}")
+            kinds = ((FencedError, FENCED), (Outage, OUTAGE))
+            sys.exit(next((code for kind, code in kinds if isinstance(error, kind)), OTHER))
+        except Exception:
+            traceback.print_exc()
+            raise
+
+
+def score_all(settings: Settings, model_folder: Path) -> None:
+    """Plan and carry out, again and again, until nothing is left."""
+    lake = Lake(settings.lake)
+    model = PinnedModel("fraud", 1, Candidate.load(model_folder))
+    while True:
+        plan = plan_next(settings, lake, _Champion()).plan  # type: ignore[arg-type]
+        if plan is None:
+            return
+        with open_scorer(settings, lake, plan.state_version, f"client {os.getpid()}") as scorer:
+            left = plan.remaining(scorer.log.end_offsets(plan.topic_id))
+            scorer.score(left, model, {"plan": plan.number, "model_version": 1})
+
+
+def _ignore_numbers() -> None:
+    """Let every commit pass, whether its number is taken or not."""
+    guarded = NumberedTable.append
+
+    def append(self, files, number, metadata=None):  # type: ignore[no-untyped-def]
+        self.refresh()
+        free = max(number, self.number + 1)
+        return guarded(self, files, free, metadata)
+
+    NumberedTable.append = append  # type: ignore[method-assign]
+
+
+def _publish_plainly() -> None:
+    """Publish outside of transactions, offsets not at all."""
+
+    def transaction(self, records, group, offsets):  # type: ignore[no-untyped-def]
+        producer = IdempotentProducer(self._connection)
+        for record in records:
+            producer.send(*record)
+        producer.finish()
+
+    TransactionalProducer.transaction = transaction  # type: ignore[method-assign,assignment]
+
+
+_UNGUARDED = {
+    "": lambda: None,
+    "numbers": _ignore_numbers,
+    "transactions": _publish_plainly,
+}
+
+
+if __name__ == "__main__":
+    run({}, sys.argv[1], "")

@@ -1,0 +1,275 @@
+"""What exactly-once scoring promises, judged from topics and tables alone.
+
+Here: `judge`, which reads everything anew with plain clients and lists every broken promise.
+Not here: making streams or running scorers (`scoring_world`).
+
+It shares no code with the scorer: messages are told apart by what the sender knows of them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pandas as pd
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from deltalake import DeltaTable
+
+from fraud_platform.settings import Settings
+
+SCORED, DUPLICATE = "scored", "duplicate"
+_LIMIT_SECONDS = 20.0
+
+
+class Sent(NamedTuple):
+    """A message as it was sent, and what must become of it: `scored`, `duplicate` or a reason."""
+
+    key: bytes | None
+    value: bytes | None
+    outcome: str
+    transaction_id: int | None
+
+
+@dataclass
+class Judgement:
+    """What was found.
+
+    Attributes:
+        problems: every broken promise, in words; empty where all were kept.
+        figures: counts, for people.
+        scores: probability by transaction.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    figures: dict[str, int] = field(default_factory=dict)
+    scores: dict[int, float] = field(default_factory=dict)
+
+    def expect(self, is_kept: bool, problem: str) -> None:
+        if not is_kept:
+            self.problems.append(problem)
+
+
+def judge(settings: Settings, sent: Iterable[Sent]) -> Judgement:
+    """Judge all that scorers did with the messages of one transactions topic."""
+    found = Judgement()
+    arrived = read_topic(settings, settings.transactions_topic)
+    outcomes = _outcomes(arrived, sent, found)
+    scored = DeltaTable(f"{settings.lake}/scored")
+    rows = scored.to_pandas()
+    dead = DeltaTable(f"{settings.lake}/dead_letters").to_pandas()
+    _judge_rows(rows, dead, outcomes, arrived, found)
+    commits = _commits(scored)
+    _judge_commits(commits, rows, dead, outcomes, found)
+    _judge_predictions(settings, rows, found)
+    _judge_dead_letter_topic(settings, dead, found)
+    _judge_group(settings, commits, found)
+    found.scores = dict(zip(rows["transaction_id"], rows["fraud_probability"], strict=True))
+    found.figures |= {
+        "messages": len(arrived),
+        "scored": len(rows),
+        "dead_letters": len(dead),
+        "duplicates": sum(outcome == DUPLICATE for outcome in outcomes.values()),
+        "micro_batches": len(commits),
+    }
+    return found
+
+
+Place = tuple[int, int]
+"""Partition and offset."""
+
+
+def _outcomes(
+    arrived: list[Message], sent: Iterable[Sent], found: Judgement
+) -> dict[Place, Sent | str]:
+    """Return what must become of each offset; copies of one message are told by their order."""
+    queues: dict[tuple[bytes | None, bytes | None], list[Sent]] = {}
+    count = 0
+    for message in sent:
+        queues.setdefault((message.key, message.value), []).append(message)
+        count += 1
+    found.expect(len(arrived) == count, f"{count} messages sent, {len(arrived)} on the topic")
+    outcomes: dict[Place, Sent | str] = {}
+    for message in arrived:
+        queue = queues.get((message.key(), message.value()))
+        found.expect(bool(queue), f"nobody sent the message at {_place(message)}")
+        if queue:
+            one = queue.pop(0)
+            outcomes[_place(message)] = one if one.outcome == SCORED else one.outcome
+    return outcomes
+
+
+def _judge_rows(
+    rows: pd.DataFrame,
+    dead: pd.DataFrame,
+    outcomes: dict[Place, Sent | str],
+    arrived: list[Message],
+    found: Judgement,
+) -> None:
+    places = list(zip(rows["source_partition"], rows["source_offset"], strict=True))
+    expected = {p: o.transaction_id for p, o in outcomes.items() if isinstance(o, Sent)}
+    for what, values in (("ids", rows["transaction_id"].tolist()), ("offsets", places)):
+        twice = [value for value, n in Counter(values).items() if n > 1]
+        found.expect(not twice, f"{len(twice)} {what} scored twice, as {twice[:3]}")
+    got = dict(zip(places, rows["transaction_id"], strict=True))
+    found.expect(not (lost := expected.keys() - got), f"{len(lost)} lost, as {sorted(lost)[:3]}")
+    found.expect(not (more := got.keys() - expected), f"scored, but must not be: {len(more)}")
+    wrong = [p for p in expected.keys() & got.keys() if expected[p] != got[p]]
+    found.expect(not wrong, f"other ids than sent at {wrong[:3]}")
+    dead_places = list(zip(dead["source_partition"], dead["source_offset"], strict=True))
+    twice = [place for place, n in Counter(dead_places).items() if n > 1]
+    found.expect(not twice, f"{len(twice)} dead letters twice, as {twice[:3]}")
+    reasons = {p: o for p, o in outcomes.items() if isinstance(o, str) and o != DUPLICATE}
+    got_reasons = dict(zip(dead_places, dead["reason"], strict=True))
+    differing = {p for p in reasons.keys() | got_reasons if reasons.get(p) != got_reasons.get(p)}
+    found.expect(not differing, f"dead letters missing, too many or misnamed: {len(differing)}")
+    values = {_place(message): message.value() for message in arrived}
+    changed = [
+        place
+        for place, value in zip(dead_places, dead["message_value"], strict=True)
+        if values.get(place) != value
+    ]
+    found.expect(not changed, f"dead letters with other bytes than arrived: {changed[:3]}")
+
+
+def _commits(table: DeltaTable) -> list[dict]:
+    said = [json.loads(c["said"]) for c in table.history() if c.get("application") == "scoring"]
+    return said[::-1]
+
+
+def _judge_commits(
+    commits: list[dict],
+    rows: pd.DataFrame,
+    dead: pd.DataFrame,
+    outcomes: dict[Place, Sent | str],
+    found: Judgement,
+) -> None:
+    numbers = [commit["number"] for commit in commits]
+    found.expect(numbers == list(range(1, len(numbers) + 1)), f"numbers with gaps: {numbers}")
+    batch_of = {}
+    for table in (rows, dead):
+        columns = (table[n] for n in ("source_partition", "source_offset", "micro_batch"))
+        batch_of |= {(p, o): b for p, o, b in zip(*columns, strict=True)}
+    at: dict[int, int] = {}
+    for commit in commits:
+        counts = commit["counts"]
+        ended = counts["scored"] + counts["dead_letters"] + counts["duplicates"]
+        name = f"micro-batch {commit['number']}"
+        found.expect(counts["messages_read"] == ended, f"{name} does not conserve: {counts}")
+        ends = {int(p): end for p, end in commit["end_offsets"].items()}
+        covered = [(p, o) for p, end in ends.items() for o in range(at.get(p, 0), end)]
+        found.expect(
+            all(end >= at.get(p, 0) for p, end in ends.items()), f"{name} goes back: {ends}"
+        )
+        own = Counter(
+            DUPLICATE if outcomes.get(place) == DUPLICATE else "kept" for place in covered
+        )
+        found.expect(
+            counts["duplicates"] == own[DUPLICATE] and counts["messages_read"] == len(covered),
+            f"{name} counts {counts}, its offsets hold {dict(own)}",
+        )
+        strange = [p for p in covered if batch_of.get(p, commit["number"]) != commit["number"]]
+        found.expect(not strange, f"offsets of {name} lie under another number: {strange[:3]}")
+        at |= ends
+    missing = [place for place in outcomes if place[1] >= at.get(place[0], 0)]
+    found.expect(not missing, f"{len(missing)} offsets were never read")
+
+
+def _judge_predictions(settings: Settings, rows: pd.DataFrame, found: Judgement) -> None:
+    columns = (
+        "transaction_id", "customer_id", "fraud_probability", "is_alert", "threshold",
+        "model_version", "source_partition", "source_offset",
+    )  # fmt: skip
+    wanted = Counter(zip(*(rows[name].tolist() for name in columns), strict=True))
+
+    def read() -> Counter[tuple]:
+        published = Counter()
+        for message in read_topic(settings, settings.predictions_topic):
+            said = json.loads(message.value())
+            said["customer_id"] = int(message.key())
+            published[tuple(said[name] for name in columns)] += 1
+        return published
+
+    _equal_soon("predictions", wanted, read, found)
+
+
+def _judge_dead_letter_topic(settings: Settings, dead: pd.DataFrame, found: Judgement) -> None:
+    names = ("reason", "source_partition", "source_offset")
+    columns = [dead[name].astype(str).tolist() for name in names]
+    bodies = [dead[name].tolist() for name in ("message_key", "message_value")]
+    wanted = Counter(zip(*columns, *bodies, strict=True))
+
+    def read() -> Counter[tuple]:
+        published = Counter()
+        for message in read_topic(settings, settings.dead_letters_topic):
+            headers = dict(message.headers())
+            told = (headers[name].decode() for name in names)
+            published[*told, message.key(), message.value()] += 1
+        return published
+
+    _equal_soon("dead letters on the topic", wanted, read, found)
+
+
+def _equal_soon(what: str, wanted: Counter, read, found: Judgement) -> None:  # type: ignore[no-untyped-def]
+    """Compare, again while a transaction may still be on its way to its readers."""
+    limit = time.monotonic() + _LIMIT_SECONDS
+    while (published := read()).total() < wanted.total() and time.monotonic() < limit:
+        time.sleep(0.2)
+    missing, more = wanted - published, published - wanted
+    found.expect(not missing, f"{missing.total()} {what} missing")
+    found.expect(not more, f"{more.total()} {what} too many")
+    found.figures[what] = published.total()
+
+
+def _judge_group(settings: Settings, commits: list[dict], found: Judgement) -> None:
+    ends = {int(p): end for p, end in commits[-1]["end_offsets"].items()} if commits else {}
+    consumer = _consumer(settings, "fraud-platform-scorer")
+    try:
+        asked = [TopicPartition(settings.transactions_topic, p) for p in ends]
+        group = {p.partition: p.offset for p in consumer.committed(asked, 10)}
+    finally:
+        consumer.close()
+    found.expect(group == ends, f"the group stands at {group}, the table at {ends}")
+
+
+def _place(message: Message) -> Place:
+    return message.partition(), message.offset()
+
+
+def read_topic(settings: Settings, topic: str) -> list[Message]:
+    """Return every committed message of a topic, partition by partition."""
+    consumer = _consumer(settings, "oracle")
+    try:
+        partitions = list(consumer.list_topics(topic, 10).topics[topic].partitions)
+        consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
+        left, messages = set(partitions), []
+        limit = time.monotonic() + 6 * _LIMIT_SECONDS
+        while left:
+            assert time.monotonic() < limit, f"{topic} does not end"
+            for message in consumer.consume(1_000, 0.05):
+                if message.error() is None:
+                    messages.append(message)
+                elif message.error().code() == KafkaError._PARTITION_EOF:
+                    left.discard(message.partition())
+                else:
+                    raise AssertionError(str(message.error()))
+    finally:
+        consumer.close()
+    return sorted(messages, key=_place)
+
+
+def _consumer(settings: Settings, group: str) -> Consumer:
+    return Consumer(
+        {
+            "bootstrap.servers": settings.kafka,
+            "group.id": group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
+            "auto.offset.reset": "earliest",
+        }
+    )

@@ -1,0 +1,174 @@
+"""A small live world: a stream with bad messages in it, a model, scorers that may be killed.
+
+Here: what the tests of exactly-once scoring share, without Spark, MLflow or drops.
+Not here: judging what came of it (`oracles.scoring`), the tests themselves.
+
+Scorers are processes of a fork server that has imported everything and opened nothing.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from fraud_platform.adapters.kafka import IdempotentProducer, KafkaConnection
+from fraud_platform.features.declaration import FEATURE_NAMES
+from fraud_platform.settings import Settings
+from fraud_platform.simulation.stream import (
+    bad_messages,
+    label_messages,
+    stream_order,
+    transaction_messages,
+)
+from fraud_platform.training.candidate import Candidate, TrainingOptions, train_candidate
+from fraud_platform.training.thresholds import Constraints
+from fraud_platform_tests.integration import scoring_client
+from fraud_platform_tests.oracles.scoring import SCORED, Sent
+from fraud_platform_tests.unit.training_rows import labelled_rows
+
+MODEL_FEATURES = (*FEATURE_NAMES[:40], FEATURE_NAMES[-1])
+_FIRST_SECOND = 1_532_908_800
+"""2018-07-30 00:00 UTC."""
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload([scoring_client.__name__])
+
+
+def train_small(folder: Path) -> Path:
+    """Train a model on rows of no meaning, save it, and return its folder.
+
+    It has a prior to start from and a threshold that a few rows in a hundred pass.
+    """
+    rows = labelled_rows(rows_a_day=600, seed=3)
+    random = np.random.default_rng(4)
+    for place, name in enumerate(MODEL_FEATURES):
+        rows[name] = random.lognormal(2, 1.5, len(rows)).astype(np.float32) * (place < 39)
+    rows["amount"] = np.exp(rows["signal"] + 4).astype(np.float32)
+    rows["hours_since_last_transaction"] = np.exp(rows["other"] + 2).astype(np.float32)
+    rows[MODEL_FEATURES[-1]] = random.uniform(0, 0.1, len(rows)).astype(np.float32)
+    options = TrainingOptions("xgboost", seed=1, constraints=Constraints(500.0, 0.5, 0.1))
+    train_candidate(rows, MODEL_FEATURES, options).save(folder)
+    assert Candidate.load(folder).feature_names == MODEL_FEATURES
+    return folder
+
+
+def stream_rows(
+    count: int, seed: int = 0, customers: int = 150, terminals: int = 80, days: float = 2.0
+) -> pl.DataFrame:
+    """Return rows of `transactions` in stream order, ids 1, 2, .. among others."""
+    random = np.random.default_rng(seed)
+    seconds = _FIRST_SECOND + np.sort(random.integers(0, int(days * 86_400), count))
+    scenario = np.where(random.random(count) < 0.03, random.integers(1, 4, count), 0)
+    return stream_order(
+        pl.DataFrame(
+            {
+                "transaction_id": random.permutation(count) + 1,
+                "tx_datetime": pl.Series(seconds * 1_000_000).cast(pl.Datetime("us", "UTC")),
+                "customer_id": random.integers(0, customers, count),
+                "terminal_id": random.integers(0, terminals, count),
+                "amount_cents": np.exp(random.normal(8.5, 0.9, count)).astype(np.int64) + 1,
+                "is_fraud": scenario > 0,
+                "fraud_scenario": scenario,
+            }
+        )
+    )
+
+
+def mixed_stream(
+    rows: pl.DataFrame, bad_share: float = 0.02, seed: int = 5, each_kind: bool = True
+) -> list[Sent]:
+    """Return the messages of rows, bad ones among them, each with what must become of it."""
+    good = transaction_messages(rows)
+    ids = rows["transaction_id"].to_list()
+    bad = bad_messages(rows, bad_share, seed, each_kind=each_kind)
+    after: dict[int, list[Sent]] = {}
+    for message in bad:
+        after.setdefault(message.after, []).append(
+            Sent(message.key, message.value, message.reason, None)
+        )
+    sent = []
+    for place, (key, value) in enumerate(zip(good.keys, good.values, strict=True)):
+        sent.append(Sent(key, value, SCORED, ids[place]))
+        sent += after.get(place, [])
+    return sent
+
+
+@dataclass
+class World:
+    """A home, its topics and its model.
+
+    Attributes:
+        settings: with topics of the world's own.
+        model: folder of the candidate.
+    """
+
+    settings: Settings
+    model: Path
+
+    def produce(self, sent: Iterable[Sent]) -> None:
+        """Send messages and require that each is acknowledged."""
+        producer = IdempotentProducer(KafkaConnection.from_settings(self.settings))
+        for message in sent:
+            producer.send(self.settings.transactions_topic, message.key, message.value)
+        producer.finish()
+
+    def produce_labels(self, rows: pl.DataFrame, others: Iterable[bytes] = ()) -> None:
+        """Send the labels of rows, a day after each, and other messages on the same topic."""
+        made = label_messages(rows, delay_days=1)
+        producer = IdempotentProducer(KafkaConnection.from_settings(self.settings))
+        producer.send_many(self.settings.labels_topic, made.keys, made.values)
+        for value in others:
+            producer.send(self.settings.labels_topic, b"other", value)
+        producer.finish()
+
+    def start_scorer(self, kill_at: str = "", *, unguarded: str = "") -> BaseProcess:
+        """Start a scorer that works until nothing is left; see `integration.scoring_client`."""
+        process = _SERVER.Process(
+            target=scoring_client.run,
+            args=(self.environment(kill_at), str(self.model), unguarded),
+            daemon=True,
+        )
+        process.start()
+        return process
+
+    def score(self, kill_at: str = "", *, unguarded: str = "", limit_seconds: float = 60) -> int:
+        """Run a scorer to its end and return its exit code, minus the signal that killed it."""
+        process = self.start_scorer(kill_at, unguarded=unguarded)
+        process.join(limit_seconds)
+        assert process.exitcode is not None, f"a scorer still works after {limit_seconds} s"
+        return process.exitcode
+
+    def environment(self, kill_at: str = "") -> Mapping[str, str]:
+        """Return the variables of a scorer of this world."""
+        return {**self.settings.environment, "FRAUD_KILL_AT": kill_at}
+
+    @property
+    def said(self) -> str:
+        """What scorers printed so far."""
+        path = Path(self.settings.home) / scoring_client.LOG
+        return path.read_text() if path.exists() else ""
+
+
+def small_settings(
+    home: Path, bootstrap: str, mark: str, batch: int = 400, **chosen: object
+) -> Settings:
+    """Return settings with topics of their own, few partitions and small micro-batches."""
+    os.makedirs(home, exist_ok=True)
+    return Settings(
+        home=home,
+        kafka_bootstrap=bootstrap,
+        kafka_partitions=3,
+        transactions_topic=f"transactions-{mark}",
+        labels_topic=f"labels-{mark}",
+        predictions_topic=f"predictions-{mark}",
+        dead_letters_topic=f"transactions.dlq-{mark}",
+        max_batch_messages=batch,
+        **chosen,  # type: ignore[arg-type]
+    )
