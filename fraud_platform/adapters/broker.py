@@ -1,6 +1,7 @@
 """The embedded Kafka broker: one real node, KRaft, on this machine.
 
-Here: its files, its command, preparing its first start (jars, archive of classes, format).
+Here: its files, its command, preparing its first start (jars, archive of classes, format) and the
+start after a kill.
 Not here: starting and stopping services (`adapters.services`, `adapters.processes`), clients
 (`adapters.kafka`).
 """
@@ -121,7 +122,7 @@ def prepare(jars: Path, data: Path, port: int) -> list[str]:
 
     Raises:
         Outage: the jars cannot be fetched.
-        ServiceError: the folder cannot be formatted.
+        ServiceError: the folder cannot be formatted, or no controller starts on what a kill left.
     """
     fetch_jars(jars_folder(jars), KAFKA_JARS)
     if not archive_path(jars).exists():
