@@ -90,7 +90,7 @@ def demo(
         Path | None, typer.Option(help="Folder with drops; without it, months are simulated.")
     ] = None,
 ) -> None:
-    """Run the whole batch half once: drops to a promoted model, with a report at the end."""
+    """Run everything once: drops to a promoted model, live transactions scored by it, a report."""
     from fraud_platform.defs.demo import run_demo
 
     passed = run_demo(_settings(), drops)

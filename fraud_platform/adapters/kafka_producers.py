@@ -152,8 +152,8 @@ class TransactionalProducer:
                 )
             self._retried(lambda: self._producer.commit_transaction(self._seconds))
         except (KafkaException, SystemError) as error:
-            self._abort()
-            raise self._translated(_client_error(error)) from None
+            refused = self._abort()
+            raise self._translated(_client_error(error, refused)) from None
         except BaseException:
             self._abort()
             raise
@@ -189,13 +189,20 @@ class TransactionalProducer:
     def _translated(self, error: KafkaException) -> FraudPlatformError:
         return self._connection.translate(self._what, error, self._errors)
 
-    def _abort(self) -> None:
-        """Give the open transaction up; where even that fails, the next `fence` does it."""
+    def _abort(self) -> KafkaException | None:
+        """Give the open transaction up; where even that fails, the next `fence` does it.
+
+        Returns:
+            Why it failed.
+        """
         try:
             # It drops what is not sent yet; a purge beside it would reach the next transaction.
             self._producer.abort_transaction(self._seconds)
         except (KafkaException, SystemError) as error:
-            self._errors(_client_error(error).args[0])
+            refused = _client_error(error)
+            self._errors(refused.args[0])
+            return refused
+        return None
 
     def _group(self, group: str) -> Consumer:
         if group not in self._groups:
@@ -354,13 +361,17 @@ def _is_timeout(error: KafkaError) -> bool:
     return error.code() in (KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE)
 
 
-def _client_error(error: Exception) -> KafkaException:
+def _client_error(error: Exception, refused: KafkaException | None = None) -> KafkaException:
     """Return the client's error; a fatal one comes inside a SystemError where callbacks waited.
+
+    Args:
+        refused: what a later call said; a fatal error may come as a SystemError of no cause, and
+            every later call repeats it.
 
     Raises:
         SystemError: it has another cause.
     """
-    cause = error if isinstance(error, KafkaException) else error.__cause__
+    cause = error if isinstance(error, KafkaException) else error.__cause__ or refused
     if not isinstance(cause, KafkaException):
         raise error
     return cause

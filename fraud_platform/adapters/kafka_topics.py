@@ -36,8 +36,11 @@ _RETRY_SECONDS = 0.1
 _SOON = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 }
-"""What a broker says of a topic that it has just created or taken over."""
+"""What a broker says of a topic or a group that it has just created or taken over."""
 
 
 @dataclass(frozen=True)
@@ -111,11 +114,15 @@ class Topics:
     def group_offsets(self, group: str, topic: str) -> dict[int, int]:
         """Return the next offset of each partition for which the group committed one."""
         partitions = [TopicPartition(topic, p) for p in self.describe(topic).partitions]
-        try:
-            found = self._group(group).committed(partitions, self._seconds)
-        except KafkaException as error:
-            raise self._translated(f"offsets of group {group}", error) from None
-        return {p.partition: p.offset for p in found if p.offset >= 0}
+        deadline = time.monotonic() + self._seconds
+        while True:
+            try:
+                found = self._group(group).committed(partitions, self._seconds)
+                return {p.partition: p.offset for p in found if p.offset >= 0}
+            except KafkaException as error:
+                if error.args[0].code() not in _SOON or time.monotonic() > deadline:
+                    raise self._translated(f"offsets of group {group}", error) from None
+                time.sleep(_RETRY_SECONDS)
 
     def close(self) -> None:
         """Leave the broker."""

@@ -73,13 +73,18 @@ class NumberedTable:
         return said
 
     def commits(self) -> Iterator[dict[str, Any]]:
-        """Yield what the numbered commits say of themselves, the last one first."""
+        """Yield what the numbered commits say of themselves, the last one first.
+
+        What others committed since the last refresh is left out, though the log shows it already.
+        """
         seen, limit = 0, 8
         while self.number:
             history = self._handle.history(limit)
             for commit in history[seen:]:
                 if commit.get("application") == self._application:
-                    yield json.loads(commit["said"])
+                    said = json.loads(commit["said"])
+                    if said[_NUMBER] <= self.number:
+                        yield said
             if len(history) < limit:
                 return
             seen, limit = len(history), limit * 8

@@ -1,7 +1,10 @@
-"""The demo: drops into landing, everything that follows from them, a report.
+"""The demo: drops to a promoted model, then live transactions scored by it, then the last drop.
 
-Here: the order of the three steps, and what is said while they run.
+Here: the order of the steps, and what is said while they run.
 Not here: any step of its own; the sensors and schedules ask for the runs, as they do every day.
+
+The last drop arrives twice, as it would in life: its first transactions live, on Kafka, where the
+sensor of a Dagster daemon has them scored; and later as the drop, which is then the truth.
 """
 
 from __future__ import annotations
@@ -10,53 +13,63 @@ import filecmp
 import os
 import shutil
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.producing import Extras, Pace, load_rows, produce
 from fraud_platform.contracts.drops import drop_of
 from fraud_platform.defs.operator import run_what_is_due
-from fraud_platform.errors import DropNameError, SettingsError
+from fraud_platform.errors import DropNameError, Outage, SettingsError
 from fraud_platform.ingest.arrivals import SUCCESS_MARK
 from fraud_platform.reporting.terminal import progress_bar
+from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.settings import Settings
+
+LIVE_TRANSACTIONS = 20_000
+LIVE_DIRT = 0.002
+LIVE_SECONDS = 300.0
+_POLL_SECONDS = 1.0
 
 
 def run_demo(settings: Settings, drops: Path | None) -> bool:
-    """Bring drops into landing, run what is due, and say how it went; True if all runs passed."""
+    """Bring drops, run what is due, score live transactions; True if all runs passed."""
     console = Console(highlight=False)
     started = time.monotonic()
     landing = Path(settings.landing.removeprefix("file://"))
     landing.mkdir(parents=True, exist_ok=True)
     if drops is None:
-        _simulate(settings, landing, console)
-    else:
-        _bring(drops, landing, console)
-    (landing / SUCCESS_MARK).touch()
-    console.print("running what the sensor and the schedules ask for:")
-    runs = run_what_is_due(settings, lambda job, part: console.print(f"  {job:<12} {part}"))
-    for run in runs:
-        if not run.success:
-            console.print(f"[red]failed:[/red] {run.job_name} {run.partition}\n{run.error}")
-    minutes = (time.monotonic() - started) / 60
-    console.print(f"{len(runs)} runs in {minutes:.1f} minutes\n")
-    return all(run.success for run in runs)
+        drops = settings.home / "simulated"
+        _simulate(settings, drops)
+    wanted = _wanted(drops, landing)
+    *first, last = sorted(wanted)
+    passed = True
+    if first and not (landing / wanted[last].name).exists():
+        passed = _land_and_run(settings, [wanted[drop] for drop in first], landing, console)
+        if passed:
+            _go_live(settings, wanted[last], console)
+    passed = passed and _land_and_run(settings, list(wanted.values()), landing, console)
+    console.print(f"{(time.monotonic() - started) / 60:.1f} minutes in all\n")
+    return passed
 
 
-def _simulate(settings: Settings, landing: Path, console: Console) -> None:
+def _simulate(settings: Settings, folder: Path) -> None:
     from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 
     config = SimulationConfig(seed=settings.seed, dirt=DirtRates().scaled(20))
-    days = [config.date_of(drop.start) for drop in config.drop_ranges()]
-    expected = {f"{day}.txt" for day in days}
-    if any(path.name not in expected for path in landing.glob("*.txt*")):
-        raise SettingsError(_mixed(landing))
     with progress_bar("simulating four months", config.expected_rows, "rows") as advance:
-        simulate_drops(config, landing, settings.home / "truth", progress=advance)
+        simulate_drops(config, folder, settings.home / "truth", progress=advance)
 
 
-def _bring(drops: Path, landing: Path, console: Console) -> None:
-    """Copy drops into landing, each appearing whole."""
+def _wanted(drops: Path, landing: Path) -> dict[str, Path]:
+    """Return the drops of a folder by name.
+
+    Raises:
+        SettingsError: there are none, or landing holds others.
+    """
     wanted = {}
     for path in sorted(drops.iterdir()):
         try:
@@ -68,17 +81,75 @@ def _bring(drops: Path, landing: Path, console: Console) -> None:
     for path in landing.glob("*.txt*"):
         ours = wanted.get(drop_of(path.name))
         if ours is None or ours.name != path.name or not filecmp.cmp(ours, path, shallow=False):
-            raise SettingsError(_mixed(landing))
-    for path in wanted.values():
-        target = landing / path.name
-        if not target.exists():
-            shutil.copyfile(path, landing / f".{path.name}.part")
-            os.replace(landing / f".{path.name}.part", target)
-    console.print(f"{len(wanted)} drops from {drops}")
+            raise SettingsError(
+                f"{landing} already holds other drops than this demo brings. Set FRAUD_HOME to "
+                "another folder for it, or remove this one with `make clean`."
+            )
+    return wanted
 
 
-def _mixed(landing: Path) -> str:
-    return (
-        f"{landing} already holds other drops than this demo brings. "
-        "Set FRAUD_HOME to another folder for it, or remove this one with `make clean`."
-    )
+def _land_and_run(settings: Settings, drops: list[Path], landing: Path, console: Console) -> bool:
+    """Copy drops into landing, each appearing whole, and run what is asked for then."""
+    for path in drops:
+        if not (landing / path.name).exists():
+            part = landing / f".{path.name}.part"
+            shutil.copyfile(path, part)
+            os.replace(part, landing / path.name)
+    (landing / SUCCESS_MARK).touch()
+    console.print(f"{len(drops)} drops have landed; running what the sensor and schedules ask for:")
+    runs = run_what_is_due(settings, lambda job, part: console.print(f"  {job:<12} {part}"))
+    for run in runs:
+        if not run.success:
+            console.print(f"[red]failed:[/red] {run.job_name} {run.partition}\n{run.error}")
+    return all(run.success for run in runs)
+
+
+def _go_live(settings: Settings, drop: Path, console: Console) -> None:
+    """Produce the first transactions of a drop, and wait until the daemon's runs scored them."""
+    console.print("going live: Kafka, a Dagster daemon whose sensor asks for scoring runs")
+    with _services(settings, console.print):
+        rows, _ = load_rows(settings, str(drop), LIVE_TRANSACTIONS)
+        with progress_bar("producing", rows.height, "transactions") as advance:
+            extras = Extras(False, False, LIVE_DIRT, settings.seed)
+            produced = produce(rows, settings, Pace.parse("max", None), extras, advance)
+        total = produced.transactions + sum(produced.bad.values())
+        with progress_bar("scoring", total, "messages") as advance:
+            _await_scores(settings, total, advance)
+
+
+@contextmanager
+def _services(settings: Settings, say: Callable[[str], object]) -> Iterator[None]:
+    """Run the services while the block lasts; those that ran before stay."""
+    from fraud_platform.adapters.processes import read_records
+    from fraud_platform.adapters.services import down, run_folder, up
+
+    were_running = bool(read_records(run_folder(settings)))
+    for line in up(settings):
+        say(f"  {line}")
+    try:
+        yield
+    finally:
+        if not were_running:
+            for line in down(settings):
+                say(f"  {line}")
+
+
+def _await_scores(settings: Settings, total: int, advance: Callable[[int], None]) -> None:
+    """Wait until as many messages ended somewhere as were produced.
+
+    Raises:
+        Outage: they did not in time.
+    """
+    log, seen = ScoringLog(Lake(settings.lake)), 0
+    deadline = time.monotonic() + LIVE_SECONDS
+    while seen < total:
+        if time.monotonic() > deadline:
+            raise Outage(
+                f"expected {total} messages scored within {LIVE_SECONDS:.0f} s, found {seen}. Look "
+                f"at the sensor live_transactions (make dev) and {settings.home / 'logs'}."
+            )
+        time.sleep(_POLL_SECONDS)
+        log.settle()
+        ended = sum(said["counts"]["messages_read"] for said in log.commits_above(0))
+        advance(ended - seen)
+        seen = ended

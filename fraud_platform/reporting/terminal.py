@@ -16,6 +16,7 @@ from rich.table import Table
 
 from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
 from fraud_platform.contracts.reasons import REASON_DESCRIPTIONS, Reason, Repair
+from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 
 if TYPE_CHECKING:
@@ -54,6 +55,29 @@ def print_report(lake: Lake, console: Console | None = None) -> None:
     history = lake.read_arrow(PROMOTION_HISTORY).to_pylist()
     if history:
         out.print(_history_table(history))
+    if lake.open(SCORED) is not None:
+        _print_live(out, lake)
+
+
+def _print_live(out: Console, lake: Lake) -> None:
+    """Print what became of live messages, and which models scored them."""
+    columns = ["is_alert", "is_late", "model_version", "micro_batch"]
+    scored = lake.read_arrow(SCORED, columns=columns).to_pandas()
+    table = Table(title="Live transactions", title_justify="left")
+    for name in ("model", "scored", "alerts", "late", "micro-batches"):
+        table.add_column(name, justify="right")
+    for version, rows in scored.groupby("model_version"):
+        table.add_row(
+            str(version),
+            f"{len(rows):,}",
+            f"{int(rows['is_alert'].sum()):,}",
+            f"{int(rows['is_late'].sum()):,}",
+            f"{rows['micro_batch'].nunique():,}",
+        )
+    out.print(table)
+    dead = lake.read_arrow(DEAD_LETTERS, columns=["reason"]).to_pandas()["reason"].value_counts()
+    words = ", ".join(f"{count} {reason}" for reason, count in sorted(dead.items()))
+    out.print(f"Dead letters: {words or 'none'}")
 
 
 def _drops_table(ledger: list[dict[str, Any]]) -> Table:
@@ -125,9 +149,10 @@ def _figure(row: dict[str, Any]) -> str:
 
 def _history_table(history: list[dict[str, Any]]) -> Table:
     table = Table(title="Decisions about the champion", title_justify="left")
-    shown = ("knowledge_date", "action", "model_version", "champion_after", "decided_by")
+    shown = ("knowledge_date", "action", "model_version", "champion_after", "decided_at")
     for name in shown:
         table.add_column(name.replace("_", " "))
     for row in sorted(history, key=lambda r: r["sequence"]):
+        row = {**row, "decided_at": f"{row['decided_at']:%Y-%m-%d %H:%M}"}
         table.add_row(*("" if row[name] is None else str(row[name]) for name in shown))
     return table

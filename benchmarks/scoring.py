@@ -1,0 +1,279 @@
+"""What scoring costs, and how fast decisions are: both engines, the follower, what was before.
+
+Here: a backlog scored end to end (read, decode, duplicates, features, a model of every declared
+feature, Delta, published predictions) by each engine and by the row-at-a-time scorer of old; live
+streams through `score --follow`, their latency measured by a `read_committed` reader of the
+predictions; the scorer's state for many customers.
+Not here: whether scores are right (the tests), the world they are measured in (`scoring_world`).
+
+    python -m benchmarks.scoring [--folder DIR] [--seconds 60] [--only backlog,live,state]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+import psutil
+from confluent_kafka import Consumer, TopicPartition
+
+from benchmarks.metering import Meter
+from benchmarks.report import markdown_table, write_section
+from benchmarks.scoring_contenders import row_at_a_time, state_figures
+from benchmarks.scoring_world import World, fresh_topics, world
+from fraud_platform.adapters.kafka import KafkaConnection, RangeReader, Topics
+from fraud_platform.adapters.producing import Extras, Pace, produce
+from fraud_platform.adapters.scoring_session import load_model, open_scorer
+from fraud_platform.adapters.spark import open_session
+from fraud_platform.defs.planning import plan_next
+from fraud_platform.settings import Settings, load_settings
+
+BACKLOG = 600_000
+CURVE = (100, 400, 2_000, 5_000, 10_000, 15_000)
+_READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """One contender on a backlog."""
+
+    contender: str
+    messages: int
+    seconds: float
+    cpu_us: float
+    peak_memory_mb: float
+
+    @property
+    def per_second(self) -> float:
+        """Messages a second, publishing included."""
+        return self.messages / self.seconds
+
+
+@dataclass(frozen=True)
+class Live:
+    """A live stream through the follower."""
+
+    rate: int
+    interval_ms: int
+    sent: int
+    seen: int
+    percentiles_ms: tuple[float, float, float]
+    lag_at_end: int
+    cpu_us: float
+
+
+def backlog(place: World, engine: str) -> Backlog:
+    """Score a backlog with one engine, after a warm-up of one micro-batch."""
+    with fresh_topics(place.settings, f"backlog-{engine}") as settings:
+        produce(place.rows.head(BACKLOG), settings, Pace.parse("max", None), _plain(), _ignore)
+        place.forget_scores()
+        session = open_session(settings) if engine == "spark" else None
+        step = plan_next(settings, place.lake, place.registry)
+        assert step.plan is not None
+        plan = step.plan
+        model = load_model(place.registry, plan.model_version)
+        give = None if session is None else (lambda: session)
+        with open_scorer(settings, place.lake, plan.state_version, "benchmark", give) as scorer:
+            first = {p: (a, min(b, a + 4_000)) for p, (a, b) in plan.ranges.items()}
+            scorer.score(first, model, {"plan": plan.number})
+            left = plan.remaining(scorer.log.end_offsets(plan.topic_id))
+            messages = sum(end - start for start, end in left.values())
+            with Meter() as meter:
+                scorer.score(left, model, {"plan": plan.number})
+        if session is not None:
+            session.stop()
+    return Backlog(
+        engine, messages, meter.seconds, meter.cpu_seconds / messages * 1e6, meter.peak_memory_mb
+    )
+
+
+def live(place: World, rate: int, interval_ms: int, seconds: int) -> Live:
+    """Produce at a rate while `score --follow` runs in a process of its own."""
+    with fresh_topics(place.settings, f"live-{rate}-{interval_ms}") as settings:
+        place.forget_scores()
+        command = [sys.executable, "-m", "fraud_platform.cli", "score", "--follow"]
+        environment = {**_environment(), "FRAUD_FOLLOW_INTERVAL_MS": str(interval_ms)}
+        follower = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        try:
+            assert follower.stdout is not None
+            _wait_for(follower.stdout.readline)
+            watch = _Predictions(settings)
+            watch.start()
+            rows = place.rows.head(rate * seconds)
+            cpu = _cpu(follower.pid)
+            produced = produce(rows, settings, Pace.parse(str(rate), None), _plain(), _ignore)
+            sent, lag = produced.delivered.sent, produced.delivered.sent - watch.count
+            watch.wait(sent, _READY_SECONDS)
+            cpu = _cpu(follower.pid) - cpu
+        finally:
+            follower.terminate()
+            follower.wait(60)
+        watch.stop()
+        p50, p99, top = np.percentile(watch.latencies_ms(), (50, 99, 100)).tolist()
+    return Live(rate, interval_ms, sent, watch.count, (p50, p99, top), lag, cpu / sent * 1e6)
+
+
+class _Predictions(threading.Thread):
+    """Reads predictions as a consumer would, and notes when each was seen."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(daemon=True)
+        self._settings = settings
+        self._ended = threading.Event()
+        self._seen: list[tuple[float, bytes]] = []
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": KafkaConnection.from_settings(settings).bootstrap,
+                "group.id": f"benchmark-{time.time_ns()}",
+                "isolation.level": "read_committed",
+                "fetch.wait.max.ms": 5,
+            }
+        )
+        topic = settings.predictions_topic
+        partitions = Topics(KafkaConnection.from_settings(settings)).describe(topic).partitions
+        self._consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
+
+    @property
+    def count(self) -> int:
+        """How many predictions were seen."""
+        return len(self._seen)
+
+    def run(self) -> None:
+        """Read until stopped."""
+        while not self._ended.is_set():
+            for message in self._consumer.consume(5_000, 0.02):
+                if message.error() is None:
+                    self._seen.append((time.time() * 1000, message.value()))
+
+    def wait(self, count: int, seconds: float) -> None:
+        """Wait until as many predictions were seen, or the time is over."""
+        deadline = time.monotonic() + seconds
+        while self.count < count and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End reading."""
+        self._ended.set()
+        self.join()
+        self._consumer.close()
+
+    def latencies_ms(self) -> np.ndarray:
+        """Return how long after its transaction was produced each prediction was seen."""
+        topic = self._settings.transactions_topic
+        connection = KafkaConnection.from_settings(self._settings)
+        produced = {}
+        with RangeReader(connection, topic) as reader:
+            for chunk in reader.read(Topics(connection).offsets(topic)):
+                places = zip(chunk.partition.tolist(), chunk.offset.tolist(), strict=True)
+                produced.update(zip(places, chunk.timestamp_ms.tolist(), strict=True))
+        found = []
+        for moment, value in self._seen:
+            source = orjson.loads(value)
+            found.append(moment - produced[source["source_partition"], source["source_offset"]])
+        return np.array(found or [np.nan])
+
+
+def _plain() -> Extras:
+    return Extras(False, False, 0.0, 0)
+
+
+def _ignore(count: int) -> None:
+    pass
+
+
+def _environment() -> dict[str, str]:
+    load_settings.cache_clear()
+    return dict(os.environ)
+
+
+def _cpu(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def _wait_for(read: Callable[[], str]) -> str:
+    line = read()
+    if not line:
+        raise RuntimeError("score --follow ended before it was ready")
+    return line
+
+
+def main() -> None:
+    """Measure and write the section."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--only", default="backlog,live,state")
+    options = parser.parse_args()
+    wanted = options.only.split(",")
+    with tempfile.TemporaryDirectory() as scratch, world(options.folder or Path(scratch)) as place:
+        if "backlog" in wanted:
+            _measure_backlogs(place)
+        if "live" in wanted:
+            _measure_live(place, options.seconds)
+        if "state" in wanted:
+            _measure_state()
+
+
+def _measure_backlogs(place: World) -> None:
+    found = [backlog(place, "inprocess"), backlog(place, "spark")]
+    messages, seconds, cpu = row_at_a_time(place)
+    found.append(Backlog("row at a time in Spark", messages, seconds, cpu / messages * 1e6, 0.0))
+    slowest = found[-1].per_second
+    rows = [
+        [
+            f.contender, f"{f.messages:,}", f"{f.per_second:,.0f}", f"{f.cpu_us:,.1f}",
+            f"{f.peak_memory_mb:,.0f}" if f.peak_memory_mb else "",
+            f"{f.per_second / slowest:,.0f}",
+        ]
+        for f in found
+    ]  # fmt: skip
+    header = ["engine", "messages", "a second", "CPU us a message", "peak MB", "times as fast"]
+    _write("Scoring: a backlog", markdown_table(header, rows))
+
+
+def _measure_live(place: World, seconds: int) -> None:
+    found = [live(place, 400, 50, seconds), live(place, 10_000, 1_000, seconds)]
+    found += [live(place, rate, 100, min(seconds, 20)) for rate in CURVE]
+    rows = [
+        [
+            f"{f.rate:,}", f"{f.interval_ms}", f"{f.sent:,}", f"{f.seen:,}",
+            *(f"{ms:,.0f}" for ms in f.percentiles_ms), f"{f.lag_at_end:,}", f"{f.cpu_us:,.0f}",
+        ]
+        for f in found
+    ]  # fmt: skip
+    header = [
+        "rate a second", "interval ms", "sent", "seen", "p50 ms", "p99 ms", "max ms",
+        "not yet seen at the last send", "CPU us a message",
+    ]  # fmt: skip
+    _write("Scoring: latency against load", markdown_table(header, rows))
+
+
+def _measure_state() -> None:
+    rows = [[name, value] for name, value in state_figures().items()]
+    _write("Scoring: the state", markdown_table(["figure", "value"], rows))
+
+
+def _write(title: str, table: str) -> None:
+    print(f"\n{title}\n{table}", flush=True)
+    write_section(title, table + "\n\n" + _SAYS)
+
+
+_SAYS = (
+    "`python -m benchmarks.scoring`: 20,000 simulated customers, a month of history, a model of "
+    "all declared features, two cores that the broker shares."
+)
+
+
+if __name__ == "__main__":
+    main()

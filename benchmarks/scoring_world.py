@@ -1,0 +1,158 @@
+"""A world for the scoring benchmarks: history, a champion, a broker, a stream to score.
+
+Here: simulated drops landed, built and learned from, the stream produced.
+Not here: what is measured (`benchmarks.scoring`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from fraud_platform.adapters import broker
+from fraud_platform.adapters.kafka import KafkaConnection, Topics
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.model_registry import CHAMPION, ModelRegistry
+from fraud_platform.adapters.producing import load_rows
+from fraud_platform.adapters.spark import open_session
+from fraud_platform.cleaning.publish import publish_drop
+from fraud_platform.clock import watermark
+from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
+from fraud_platform.contracts.messages import topic_specs
+from fraud_platform.contracts.tables import TRANSACTIONS
+from fraud_platform.contracts.training_tables import CALIBRATION, FIT, THRESHOLD
+from fraud_platform.defs.resources import registry_of
+from fraud_platform.defs.state import read_drop_days, write_built_days, write_drop_days
+from fraud_platform.features.declaration import FEATURE_NAMES
+from fraud_platform.features.materialize import materialize_days
+from fraud_platform.scoring.snapshot import write_snapshot
+from fraud_platform.settings import Settings, load_settings
+from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
+
+CUSTOMERS = 20_000
+DAYS, DROP_DAYS = 60, 30
+_LIVE_TABLES = ("scored", "dead_letters", "inference_plans", "topic_labels", "dead_labels")
+
+
+@dataclass(frozen=True)
+class World:
+    """A prepared platform: one drop of history, a model on every declared feature, a stream.
+
+    Attributes:
+        settings: of its home; the environment says the same to child processes.
+        rows: the stream's transactions, in order.
+    """
+
+    settings: Settings
+    rows: pl.DataFrame
+
+    @property
+    def lake(self) -> Lake:
+        """The tables."""
+        return Lake(self.settings.lake)
+
+    @property
+    def registry(self) -> ModelRegistry:
+        """The models."""
+        return registry_of(self.settings)
+
+    def forget_scores(self) -> None:
+        """Remove what was scored, so that the next contender begins where this one did."""
+        for name in _LIVE_TABLES:
+            shutil.rmtree(Path(self.settings.lake) / name, ignore_errors=True)
+
+
+@contextmanager
+def world(folder: Path, customers: int = CUSTOMERS) -> Iterator[World]:
+    """Prepare a home in a folder once, and run a broker while the block lasts."""
+    home = folder / f"scoring-{customers}"
+    port = broker.free_port()
+    os.environ.update(FRAUD_HOME=str(home), FRAUD_KAFKA_PORT=str(port), FRAUD_MODEL_FEATURES="all")
+    load_settings.cache_clear()
+    settings = load_settings()
+    stream = home / "stream"
+    if not (home / "ready").exists():
+        shutil.rmtree(home, ignore_errors=True)
+        _prepare(settings, customers, stream)
+        (home / "ready").touch()
+    (path,) = stream.glob("*.txt")
+    rows, _ = load_rows(settings, str(path), None)
+    with broker.running(home / "kafka", settings.jars, port):
+        yield World(settings, rows)
+
+
+@contextmanager
+def fresh_topics(settings: Settings, name: str) -> Iterator[Settings]:
+    """Give settings whose topics are new, under a contender's name."""
+    names = {
+        "transactions_topic": f"{name}.transactions",
+        "labels_topic": f"{name}.labels",
+        "predictions_topic": f"{name}.predictions",
+        "dead_letters_topic": f"{name}.dlq",
+    }
+    own = settings.model_copy(update=names)
+    Topics(KafkaConnection.from_settings(own)).ensure(topic_specs(own))
+    before = {f"FRAUD_{key.upper()}": value for key, value in names.items()}
+    os.environ.update(before)
+    try:
+        yield own
+    finally:
+        for key in before:
+            del os.environ[key]
+
+
+def _prepare(settings: Settings, customers: int, stream: Path) -> None:
+    config = SimulationConfig(
+        customers=customers,
+        terminals=10_000,
+        days=DAYS,
+        drop_days=DROP_DAYS,
+        dirt=DirtRates().scaled(0),
+    )
+    drops = settings.home / "drops"
+    simulate_drops(config, drops, None)
+    history, live = sorted(drops.glob("*.txt"))
+    stream.mkdir(parents=True)
+    live.rename(stream / live.name)
+    spark, lake = open_session(settings), Lake(settings.lake)
+    publish_drop(
+        spark, lake, str(history), history.stem, content_sha256="benchmark",
+        size_bytes=history.stat().st_size, run_id="benchmark", max_quarantined_share=0.01,
+    )  # fmt: skip
+    write_drop_days(spark, lake)
+    days = read_drop_days(lake)
+    end = watermark(days)
+    assert end is not None
+    materialize_days(spark, lake, min(d.day for d in days), end - timedelta(days=1))
+    write_built_days(lake, {d.day: "benchmark" for d in days}, "benchmark")
+    write_snapshot(spark, lake, end)
+    _train(settings, lake)
+    spark.stop()
+
+
+def _train(settings: Settings, lake: Lake) -> None:
+    from fraud_platform.training.candidate import TrainingOptions, train_candidate
+
+    rows = lake.read_arrow(TRANSACTION_FEATURES).to_pandas()
+    labels = lake.read_arrow(TRANSACTIONS, columns=["transaction_id", "is_fraud"]).to_pandas()
+    rows = rows.merge(labels, on="transaction_id").sort_values("tx_datetime").tail(400_000)
+    third = len(rows) // 4
+    rows["part"] = [FIT] * (len(rows) - 2 * third) + [CALIBRATION] * third + [THRESHOLD] * third
+    rows["sample_weight"] = 1.0
+    candidate = train_candidate(rows, FEATURE_NAMES, TrainingOptions.from_settings(settings))
+    registry = registry_of(settings)
+    with TemporaryDirectory() as folder:
+        candidate.save(Path(folder))
+        model = registry.register(
+            "2018-05-01", Path(folder), candidate.feature_names, candidate.parameters,
+            candidate.metrics, {}, {},
+        )  # fmt: skip
+    registry.set_alias(CHAMPION, model.version)
