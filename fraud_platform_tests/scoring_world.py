@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -128,22 +130,42 @@ class World:
             producer.send(self.settings.labels_topic, b"other", value)
         producer.finish()
 
-    def start_scorer(self, kill_at: str = "", *, unguarded: str = "") -> BaseProcess:
+    def start_scorer(self, kill_at: str = "", *switches: str) -> BaseProcess:
         """Start a scorer that works until nothing is left; see `integration.scoring_client`."""
         process = _SERVER.Process(
             target=scoring_client.run,
-            args=(self.environment(kill_at), str(self.model), unguarded),
+            args=(self.environment(kill_at), str(self.model), switches),
             daemon=True,
         )
         process.start()
         return process
 
-    def score(self, kill_at: str = "", *, unguarded: str = "", limit_seconds: float = 60) -> int:
+    def score(self, kill_at: str = "", *switches: str) -> int:
         """Run a scorer to its end and return its exit code, minus the signal that killed it."""
-        process = self.start_scorer(kill_at, unguarded=unguarded)
-        process.join(limit_seconds)
-        assert process.exitcode is not None, f"a scorer still works after {limit_seconds} s"
-        return process.exitcode
+        return self.ended(self.start_scorer(kill_at, *switches))
+
+    def ended(self, scorer: BaseProcess, limit_seconds: float = 60) -> int:
+        """Wait for a scorer and return its exit code."""
+        scorer.join(limit_seconds)
+        assert scorer.exitcode is not None, f"a scorer still works after {limit_seconds} s"
+        return scorer.exitcode
+
+    def paused_scorer(self, at: str, *switches: str) -> BaseProcess:
+        """Start a scorer and wait until it stopped at a kill point."""
+        scorer = self.start_scorer(at, "pause", *switches)
+        limit = time.monotonic() + 60
+        state = Path(f"/proc/{scorer.pid}/stat")
+        while state.read_text().rpartition(")")[2].split()[0] != "T":
+            assert scorer.is_alive(), f"a scorer ended before {at}: {self.said}"
+            assert time.monotonic() < limit, f"a scorer never came to {at}"
+            time.sleep(0.01)
+        return scorer
+
+    def wake(self, scorer: BaseProcess) -> int:
+        """Let a paused scorer go on to its end and return its exit code."""
+        assert scorer.pid is not None
+        os.kill(scorer.pid, signal.SIGCONT)
+        return self.ended(scorer)
 
     def environment(self, kill_at: str = "") -> Mapping[str, str]:
         """Return the variables of a scorer of this world."""

@@ -1,20 +1,22 @@
 """A process that plans and scores until nothing is left, and can be killed.
 
-Here: the client of the recovery tests, and switches that take a guard away, as proof that the
-tests would see what the guard prevents.
+Here: the client of the recovery tests, and switches: one pauses it where it would be killed, the
+others take a guard away, as proof that the tests would see what the guard prevents.
 Not here: the tests (`test_scoring_recovery`), what they share (`scoring_world`).
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
-import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import xgboost  # noqa: F401  (the fork server imports it once for all)
 
+from fraud_platform import faults
 from fraud_platform.adapters.kafka_producers import IdempotentProducer, TransactionalProducer
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.numbered import NumberedTable
@@ -36,22 +38,21 @@ class _Champion:
         return 1
 
 
-def run(environment: Mapping[str, str], model_folder: str, unguarded: str) -> None:
+def run(environment: Mapping[str, str], model_folder: str, switches: Sequence[str]) -> None:
     """Score until nothing is left; what goes wrong is told by the exit code and in the log."""
     os.environ.update(environment)
     settings = Settings()
-    with (Path(settings.home) / LOG).open("a", buffering=1) as log:
-        sys.stdout = sys.stderr = log
-        _UNGUARDED[unguarded]()
-        try:
-            score_all(settings, Path(model_folder))
-        except FraudPlatformError as error:
-            print(f"{type(error).__name__}: {error}")
-            kinds = ((FencedError, FENCED), (Outage, OUTAGE))
-            sys.exit(next((code for kind, code in kinds if isinstance(error, kind)), OTHER))
-        except Exception:
-            traceback.print_exc()
-            raise
+    log = os.open(Path(settings.home) / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(log, stream.fileno())
+    for switch in switches:
+        _SWITCHES[switch]()
+    try:
+        score_all(settings, Path(model_folder))
+    except FraudPlatformError as error:
+        print(f"{type(error).__name__}: {error}")
+        kinds = ((FencedError, FENCED), (Outage, OUTAGE))
+        sys.exit(next((code for kind, code in kinds if isinstance(error, kind)), OTHER))
 
 
 def score_all(settings: Settings, model_folder: Path) -> None:
@@ -91,12 +92,20 @@ def _publish_plainly() -> None:
     TransactionalProducer.transaction = transaction  # type: ignore[method-assign,assignment]
 
 
-_UNGUARDED = {
-    "": lambda: None,
+def _pause_instead() -> None:
+    """Stop at the kill point, once, instead of dying there: SIGCONT makes a zombie of it."""
+
+    def stop_once(process: int, signal_number: int) -> None:
+        os.environ[faults.KILL_VARIABLE] = ""
+        os.kill(process, signal.SIGSTOP)
+
+    faults.os = SimpleNamespace(  # type: ignore[assignment]
+        environ=os.environ, getpid=os.getpid, kill=stop_once
+    )
+
+
+_SWITCHES: dict[str, Callable[[], None]] = {
+    "pause": _pause_instead,
     "numbers": _ignore_numbers,
     "transactions": _publish_plainly,
 }
-
-
-if __name__ == "__main__":
-    run({}, sys.argv[1], "")

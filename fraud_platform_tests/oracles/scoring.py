@@ -22,7 +22,7 @@ from deltalake import DeltaTable
 from fraud_platform.settings import Settings
 
 SCORED, DUPLICATE = "scored", "duplicate"
-_LIMIT_SECONDS = 20.0
+_READ_SECONDS = 120.0
 
 
 class Sent(NamedTuple):
@@ -39,11 +39,13 @@ class Judgement:
     """What was found.
 
     Attributes:
+        patience_seconds: see `judge`.
         problems: every broken promise, in words; empty where all were kept.
         figures: counts, for people.
         scores: probability by transaction.
     """
 
+    patience_seconds: float
     problems: list[str] = field(default_factory=list)
     figures: dict[str, int] = field(default_factory=dict)
     scores: dict[int, float] = field(default_factory=dict)
@@ -53,9 +55,13 @@ class Judgement:
             self.problems.append(problem)
 
 
-def judge(settings: Settings, sent: Iterable[Sent]) -> Judgement:
-    """Judge all that scorers did with the messages of one transactions topic."""
-    found = Judgement()
+def judge(settings: Settings, sent: Iterable[Sent], patience_seconds: float = 20.0) -> Judgement:
+    """Judge all that scorers did with the messages of one transactions topic.
+
+    Args:
+        patience_seconds: how long what was published may take to reach its readers.
+    """
+    found = Judgement(patience_seconds)
     arrived = read_topic(settings, settings.transactions_topic)
     outcomes = _outcomes(arrived, sent, found)
     scored = DeltaTable(f"{settings.lake}/scored")
@@ -215,7 +221,7 @@ def _judge_dead_letter_topic(settings: Settings, dead: pd.DataFrame, found: Judg
 
 def _equal_soon(what: str, wanted: Counter, read, found: Judgement) -> None:  # type: ignore[no-untyped-def]
     """Compare, again while a transaction may still be on its way to its readers."""
-    limit = time.monotonic() + _LIMIT_SECONDS
+    limit = time.monotonic() + found.patience_seconds
     while (published := read()).total() < wanted.total() and time.monotonic() < limit:
         time.sleep(0.2)
     missing, more = wanted - published, published - wanted
@@ -246,7 +252,7 @@ def read_topic(settings: Settings, topic: str) -> list[Message]:
         partitions = list(consumer.list_topics(topic, 10).topics[topic].partitions)
         consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
         left, messages = set(partitions), []
-        limit = time.monotonic() + 6 * _LIMIT_SECONDS
+        limit = time.monotonic() + _READ_SECONDS
         while left:
             assert time.monotonic() < limit, f"{topic} does not end"
             for message in consumer.consume(1_000, 0.05):
