@@ -55,6 +55,16 @@ def is_within_hour(partition: Ints, event_seconds: Ints, has_more: Mapping[int, 
         return keep
     bound = min(frontiers) + TILE_SECONDS
     for own in rows.values():
-        within = np.flatnonzero(event_seconds[own] <= bound)
-        keep[own[(int(within[-1]) + 1 if within.size else 0) :]] = False
-    return keep
+        keep[own[_cut(event_seconds[own], bound) :]] = False
+    # where wrong dates alone hold the partition that is furthest behind, all goes on
+    return keep if keep.any() else ~keep
+
+
+def _cut(seconds: Ints, bound: int) -> int:
+    """Return the prefix that holds the most of what is within the bound and the least beyond it.
+
+    So neither a wrong date early in it nor a late or dead message at its end moves the cut.
+    """
+    steps = np.where(seconds > bound, 1, np.where(seconds > 0, -1, 0))
+    sums = np.concatenate(([0], np.cumsum(steps)))
+    return int(sums.size - 1 - np.argmin(sums[::-1]))

@@ -151,11 +151,17 @@ class LabelBook:
         )  # fmt: skip
         _, columns = self._rows.find(labels.transaction_id, *names)
         row = dict(zip(names, columns, strict=True))
-        is_news = (row["scenario"] == NO_LABEL) | (
-            (labels.known_at_second >= row["known_at_second"])
-            & (labels.scenario != row["scenario"])
+        is_latest = labels.known_at_second >= row["known_at_second"]
+        is_same = labels.scenario == row["scenario"]
+        # what is confirmed later is not corrected by what was known in between
+        again = np.flatnonzero(is_latest & is_same)
+        self._rows.label(
+            labels.transaction_id[again],
+            row["scenario"][again],
+            row["counts_from_hour"][again],
+            labels.known_at_second[again],
         )
-        chosen = np.flatnonzero(is_news)
+        chosen = np.flatnonzero((row["scenario"] == NO_LABEL) | (is_latest & ~is_same))
         if not chosen.size:
             return []
         labels, row = labels.take(chosen), {n: c[chosen] for n, c in row.items()}

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -62,12 +62,12 @@ def judge(settings: Settings, sent: Iterable[Sent], patience_seconds: float = 20
         patience_seconds: how long what was published may take to reach its readers.
     """
     found = Judgement(patience_seconds)
-    arrived = read_topic(settings, settings.transactions_topic)
-    outcomes = _outcomes(arrived, sent, found)
+    outcomes, bad_values = _outcomes(read_topic(settings, settings.transactions_topic), sent, found)
     scored = DeltaTable(f"{settings.lake}/scored")
     rows = scored.to_pandas()
     dead = DeltaTable(f"{settings.lake}/dead_letters").to_pandas()
-    _judge_rows(rows, dead, outcomes, arrived, found)
+    _judge_rows(rows, outcomes, found)
+    _judge_dead(dead, outcomes, bad_values, found)
     commits = _commits(scored)
     _judge_commits(commits, rows, dead, outcomes, found)
     _judge_predictions(settings, rows, found)
@@ -75,7 +75,7 @@ def judge(settings: Settings, sent: Iterable[Sent], patience_seconds: float = 20
     _judge_group(settings, commits, found)
     found.scores = dict(zip(rows["transaction_id"], rows["fraud_probability"], strict=True))
     found.figures |= {
-        "messages": len(arrived),
+        "messages": len(outcomes),
         "scored": len(rows),
         "dead_letters": len(dead),
         "duplicates": sum(outcome == DUPLICATE for outcome in outcomes.values()),
@@ -89,32 +89,33 @@ Place = tuple[int, int]
 
 
 def _outcomes(
-    arrived: list[Message], sent: Iterable[Sent], found: Judgement
-) -> dict[Place, Sent | str]:
-    """Return what must become of each offset; copies of one message are told by their order."""
-    queues: dict[tuple[bytes | None, bytes | None], list[Sent]] = {}
+    arrived: Iterable[Message], sent: Iterable[Sent], found: Judgement
+) -> tuple[dict[Place, Sent | str], dict[Place, bytes | None]]:
+    """Return what must become of each offset, and the values of those that must not be scored.
+
+    Copies of one message are told by their order.
+    """
+    queues: dict[tuple[bytes | None, bytes | None], deque[Sent]] = {}
     count = 0
-    for message in sent:
-        queues.setdefault((message.key, message.value), []).append(message)
+    for one in sent:
+        queues.setdefault((one.key, one.value), deque()).append(one)
         count += 1
-    found.expect(len(arrived) == count, f"{count} messages sent, {len(arrived)} on the topic")
     outcomes: dict[Place, Sent | str] = {}
+    bad_values = {}
     for message in arrived:
         queue = queues.get((message.key(), message.value()))
-        found.expect(bool(queue), f"nobody sent the message at {_place(message)}")
-        if queue:
-            one = queue.pop(0)
-            outcomes[_place(message)] = one if one.outcome == SCORED else one.outcome
-    return outcomes
+        if not queue:
+            found.expect(False, f"nobody sent the message at {_place(message)}")
+            continue
+        one = queue.popleft()
+        outcomes[_place(message)] = one if one.outcome == SCORED else one.outcome
+        if one.outcome != SCORED:
+            bad_values[_place(message)] = message.value()
+    found.expect(len(outcomes) == count, f"{count} messages sent, {len(outcomes)} on the topic")
+    return outcomes, bad_values
 
 
-def _judge_rows(
-    rows: pd.DataFrame,
-    dead: pd.DataFrame,
-    outcomes: dict[Place, Sent | str],
-    arrived: list[Message],
-    found: Judgement,
-) -> None:
+def _judge_rows(rows: pd.DataFrame, outcomes: dict[Place, Sent | str], found: Judgement) -> None:
     places = list(zip(rows["source_partition"], rows["source_offset"], strict=True))
     expected = {p: o.transaction_id for p, o in outcomes.items() if isinstance(o, Sent)}
     for what, values in (("ids", rows["transaction_id"].tolist()), ("offsets", places)):
@@ -125,6 +126,14 @@ def _judge_rows(
     found.expect(not (more := got.keys() - expected), f"scored, but must not be: {len(more)}")
     wrong = [p for p in expected.keys() & got.keys() if expected[p] != got[p]]
     found.expect(not wrong, f"other ids than sent at {wrong[:3]}")
+
+
+def _judge_dead(
+    dead: pd.DataFrame,
+    outcomes: dict[Place, Sent | str],
+    bad_values: dict[Place, bytes | None],
+    found: Judgement,
+) -> None:
     dead_places = list(zip(dead["source_partition"], dead["source_offset"], strict=True))
     twice = [place for place, n in Counter(dead_places).items() if n > 1]
     found.expect(not twice, f"{len(twice)} dead letters twice, as {twice[:3]}")
@@ -132,11 +141,10 @@ def _judge_rows(
     got_reasons = dict(zip(dead_places, dead["reason"], strict=True))
     differing = {p for p in reasons.keys() | got_reasons if reasons.get(p) != got_reasons.get(p)}
     found.expect(not differing, f"dead letters missing, too many or misnamed: {len(differing)}")
-    values = {_place(message): message.value() for message in arrived}
     changed = [
         place
         for place, value in zip(dead_places, dead["message_value"], strict=True)
-        if values.get(place) != value
+        if bad_values.get(place) != value
     ]
     found.expect(not changed, f"dead letters with other bytes than arrived: {changed[:3]}")
 
@@ -189,14 +197,15 @@ def _judge_predictions(settings: Settings, rows: pd.DataFrame, found: Judgement)
         "transaction_id", "customer_id", "fraud_probability", "is_alert", "threshold",
         "model_version", "source_partition", "source_offset",
     )  # fmt: skip
-    wanted = Counter(zip(*(rows[name].tolist() for name in columns), strict=True))
+    # hashes, since the tuples of a million rows are too much to hold twice
+    wanted = Counter(map(hash, zip(*(rows[name].tolist() for name in columns), strict=True)))
 
-    def read() -> Counter[tuple]:
-        published = Counter()
+    def read() -> Counter[int]:
+        published: Counter[int] = Counter()
         for message in read_topic(settings, settings.predictions_topic):
             said = json.loads(message.value())
             said["customer_id"] = int(message.key())
-            published[tuple(said[name] for name in columns)] += 1
+            published[hash(tuple(said[name] for name in columns))] += 1
         return published
 
     _equal_soon("predictions", wanted, read, found)
@@ -245,26 +254,25 @@ def _place(message: Message) -> Place:
     return message.partition(), message.offset()
 
 
-def read_topic(settings: Settings, topic: str) -> list[Message]:
-    """Return every committed message of a topic, partition by partition."""
+def read_topic(settings: Settings, topic: str) -> Iterator[Message]:
+    """Yield every committed message of a topic, each partition's in order."""
     consumer = _consumer(settings, "oracle")
     try:
         partitions = list(consumer.list_topics(topic, 10).topics[topic].partitions)
         consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
-        left, messages = set(partitions), []
+        left = set(partitions)
         limit = time.monotonic() + _READ_SECONDS
         while left:
             assert time.monotonic() < limit, f"{topic} does not end"
             for message in consumer.consume(1_000, 0.05):
                 if message.error() is None:
-                    messages.append(message)
+                    yield message
                 elif message.error().code() == KafkaError._PARTITION_EOF:
                     left.discard(message.partition())
                 else:
                     raise AssertionError(str(message.error()))
     finally:
         consumer.close()
-    return sorted(messages, key=_place)
 
 
 def _consumer(settings: Settings, group: str) -> Consumer:

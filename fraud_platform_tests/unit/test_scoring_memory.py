@@ -1,0 +1,158 @@
+"""What a scorer remembers: scored ids, stream time, whether its topic is still the same."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fraud_platform.errors import OffsetGapError, TopicChangedError
+from fraud_platform.features.kernel import Transactions
+from fraud_platform.scoring.clock import WINDOW_ROWS, StreamClock
+from fraud_platform.scoring.plans import Plan, TopicNow, check_topic, ranges_to_plan
+from fraud_platform.scoring.rows import NO_LABEL, ScoredRows
+from fraud_platform.scoring.state import ScoringState
+
+DAY = 86_400
+Row = tuple[int, int, int, int, int]
+
+
+def transactions(rows: list[Row]) -> Transactions:
+    columns = zip(*rows, strict=True) if rows else ((),) * 5
+    return Transactions(*(np.array(c, dtype=np.int64) for c in columns))
+
+
+IDS = st.integers(0, 40)
+PARTS = st.lists(st.lists(st.tuples(IDS, *(st.integers(0, 10**9),) * 4), max_size=12), max_size=10)
+
+
+@settings(max_examples=150, deadline=None)
+@given(PARTS, st.lists(IDS, max_size=20), st.sets(IDS, max_size=5))
+def test_scored_rows_are_found_as_in_a_dictionary_the_last_scoring_of_an_id(parts, asked, labelled):
+    rows, plain = ScoredRows(), {}
+    for part in parts:
+        rows.add(transactions(part))
+        plain |= {row[0]: [*row[1:], NO_LABEL] for row in part}
+    known = np.array(sorted(labelled & plain.keys()), dtype=np.int64)
+    rows.label(known, known % 4, known + 1, known + 2)
+    for key in known.tolist():
+        plain[key][-1] = key % 4
+    names = ("customer_id", "terminal_id", "second", "amount_cents", "scenario")
+    is_found, columns = rows.find(np.array(asked, dtype=np.int64), *names)
+    assert is_found.tolist() == [key in plain for key in asked]
+    for place, key in enumerate(asked):
+        if key in plain:
+            assert [int(column[place]) for column in columns] == plain[key]
+    assert rows.size == sum(map(len, parts))
+
+
+def test_a_fork_of_the_rows_leaves_the_first_as_it_is():
+    rows = ScoredRows()
+    rows.add(transactions([(1, 2, 3, 4, 5)]))
+    fork = rows.fork()
+    one = np.array([1])
+    fork.label(one, np.array([2]), np.array([7]), np.array([8]))
+    fork.add(transactions([(6, 2, 3, 4, 5)]))
+    assert rows.find(one, "scenario")[1][0].tolist() == [NO_LABEL]
+    assert fork.find(one, "scenario")[1][0].tolist() == [2]
+    assert rows.find(np.array([6]))[0].tolist() == [False]
+
+
+def test_a_copy_in_the_same_batch_and_one_within_the_horizon_are_duplicates():
+    state = ScoringState(duplicate_horizon_days=30)
+    start = 1_532_908_800
+    state.score(transactions([(1, 5, 5, start, 100)]))
+    ids = np.array([2, 1, 2, 3])
+    assert state.is_duplicate(ids).tolist() == [False, True, True, False]
+    state.score(transactions([(4, 5, 5, start + 31 * DAY, 100)]))
+    # stream time is the 99th percentile: one row far ahead of one other does not move it
+    assert state.is_duplicate(ids).tolist() == [False, True, True, False]
+    later = [(10 + i, 5, 5, start + 31 * DAY + i, 100) for i in range(200)]
+    state.score(transactions(later))
+    assert state.is_duplicate(ids).tolist() == [False, False, True, False]
+
+
+def test_stream_time_is_the_percentile_of_the_last_rows_and_never_goes_back():
+    clock = StreamClock()
+    assert clock.second is None
+    clock.advance(np.arange(1_000) + 5_000)
+    assert clock.second == 5_000 + int(0.99 * 999)
+    clock.advance(np.full(5, 10**9))
+    assert clock.second < 6_000
+    before = clock.second
+    clock.advance(np.zeros(WINDOW_ROWS, dtype=np.int64))
+    assert clock.second == before
+    clock.advance(np.full(WINDOW_ROWS, 10**9))
+    assert clock.second == 10**9
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=300))
+def test_stream_time_of_one_batch_is_its_sorted_row(seconds):
+    clock = StreamClock()
+    clock.advance(np.array(seconds, dtype=np.int64))
+    assert clock.second == sorted(seconds)[int(0.99 * (len(seconds) - 1))]
+
+
+def test_a_clock_goes_on_from_where_it_stood():
+    seconds = np.random.default_rng(1).integers(0, 10**6, 3 * WINDOW_ROWS)
+    whole, first = StreamClock(), StreamClock()
+    whole.advance(seconds)
+    first.advance(seconds[:WINDOW_ROWS])
+    second = StreamClock(first.second, seconds[:WINDOW_ROWS])
+    second.advance(seconds[WINDOW_ROWS:])
+    assert second.second == whole.second
+
+
+NOW = TopicNow("transactions", "id-1", {0: (0, 10), 1: (5, 9), 2: (0, 0)})
+
+
+@pytest.mark.parametrize(
+    ("topic_id", "committed", "error", "words"),
+    [
+        ("id-0", {0: 10, 1: 9, 2: 0}, TopicChangedError, "deleted and made anew"),
+        ("id-1", {0: 10, 1: 9}, TopicChangedError, r"expected partitions \[0, 1\]"),
+        ("id-1", {0: 10, 1: 9, 2: 0, 3: 4}, TopicChangedError, r"found \[0, 1, 2\]"),
+        ("id-1", {0: 10, 1: 4, 2: 0}, OffsetGapError, "partition 1: 4 to 5"),
+        ("id-1", {0: 11, 1: 9, 2: 0}, TopicChangedError, r"\{0: 11\} lie behind"),
+    ],
+)
+def test_a_topic_that_is_not_as_it_was_stops_scoring_and_says_why(
+    topic_id, committed, error, words
+):
+    with pytest.raises(error, match=words) as caught:
+        check_topic(NOW, topic_id, committed)
+    assert "accept-gap" in str(caught.value)
+
+
+def test_a_topic_that_was_never_read_or_is_as_it_was_passes():
+    check_topic(NOW, None, {})
+    check_topic(NOW, "id-1", {0: 3, 1: 5, 2: 0})
+
+
+def test_a_plan_has_a_range_for_every_partition_and_none_where_nothing_is_new():
+    assert ranges_to_plan(NOW, {}, 100) == {0: (0, 10), 1: (5, 9), 2: (0, 0)}
+    assert ranges_to_plan(NOW, {0: 10, 1: 7, 2: 0}, 100) == {0: (10, 10), 1: (7, 9), 2: (0, 0)}
+    assert ranges_to_plan(NOW, {0: 10, 1: 9, 2: 0}, 100) == {}
+
+
+def test_a_stream_that_begins_in_one_partition_goes_on_in_the_others():
+    """Partitions that were empty when the first plan was made are no new partitions later."""
+    first = TopicNow("transactions", "id-1", {0: (0, 4), 1: (0, 0)})
+    committed = {p: end for p, (_, end) in ranges_to_plan(first, {}, 100).items()}
+    later = TopicNow("transactions", "id-1", {0: (0, 4), 1: (0, 6)})
+    check_topic(later, "id-1", committed)
+    assert ranges_to_plan(later, committed, 100) == {0: (4, 4), 1: (0, 6)}
+
+
+def test_a_plan_is_done_when_every_range_is_committed():
+    ranges = {0: (0, 4), 1: (2, 2)}
+    plan = Plan(1, "t", "id", ranges, 1, "none", datetime(2018, 8, 1, tzinfo=UTC), "0")
+    assert plan.messages == 4
+    assert plan.remaining({}) == ranges
+    assert plan.remaining({0: 3}) == {0: (3, 4), 1: (2, 2)}
+    assert not plan.is_done({0: 3})
+    assert plan.is_done({0: 4})
+    assert plan.is_done({0: 9, 1: 5})
