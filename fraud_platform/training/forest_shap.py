@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     import xgboost as xgb
@@ -69,18 +70,21 @@ def shap_values(model: xgb.Booster, features: Features) -> Floats:
 
 
 def _tree(trees: Trees, number: int, nodes: slice, n_features: int) -> Mapping[str, Any]:
-    first = nodes.start
-    is_leaf = trees.feature[nodes] < 0
+    order = _level_order(trees, nodes.start)
+    place = np.zeros(nodes.stop - nodes.start, dtype=np.int64)
+    place[order - nodes.start] = np.arange(order.size)
+    is_leaf = trees.feature[order] < 0
     size = is_leaf.size
     left, right = (
-        np.where(is_leaf, -1, children[nodes] - first) for children in (trees.left, trees.right)
+        np.where(is_leaf, -1, place[children[order] - nodes.start])
+        for children in (trees.left, trees.right)
     )
     parents = np.full(size, 2**31 - 1)
     for children in (left, right):
         parents[children[~is_leaf]] = np.flatnonzero(~is_leaf)
     # Spark sends a value equal to the threshold left, XGBoost only one below it
-    threshold = np.nextafter(_not_above(trees.threshold[nodes]), np.float32(np.inf))
-    value = (trees.fraud_share[nodes] / len(trees.roots)).astype(np.float32)
+    threshold = np.nextafter(_not_above(trees.threshold[order]), np.float32(np.inf))
+    value = (trees.fraud_share[order] / len(trees.roots)).astype(np.float32)
     zeros = [0] * size
     return {
         "base_weights": value.tolist(),
@@ -91,13 +95,13 @@ def _tree(trees: Trees, number: int, nodes: slice, n_features: int) -> Mapping[s
         "default_left": zeros,
         "id": number,
         "left_children": left.tolist(),
-        "loss_changes": trees.gain[nodes].astype(np.float32).tolist(),
+        "loss_changes": trees.gain[order].astype(np.float32).tolist(),
         "parents": parents.tolist(),
         "right_children": right.tolist(),
         "split_conditions": np.where(is_leaf, value, threshold).tolist(),
-        "split_indices": np.maximum(trees.feature[nodes], 0).tolist(),
+        "split_indices": np.maximum(trees.feature[order], 0).tolist(),
         "split_type": zeros,
-        "sum_hessian": trees.weight[nodes].astype(np.float32).tolist(),
+        "sum_hessian": trees.weight[order].astype(np.float32).tolist(),
         "tree_param": {
             "num_deleted": "0",
             "num_feature": str(n_features),
@@ -105,6 +109,20 @@ def _tree(trees: Trees, number: int, nodes: slice, n_features: int) -> Mapping[s
             "size_leaf_vector": "1",
         },
     }
+
+
+def _level_order(trees: Trees, root: int) -> npt.NDArray[np.int64]:
+    """Return a tree's nodes level by level.
+
+    XGBoost's tree SHAP takes a right child to stand beside the left one; Spark numbers nodes
+    depth first.
+    """
+    levels, level = [], np.array([root])
+    while level.size:
+        levels.append(level)
+        inner = level[trees.feature[level] >= 0]
+        level = np.column_stack((trees.left[inner], trees.right[inner])).ravel()
+    return np.concatenate(levels).astype(np.int64)
 
 
 def _not_above(values: Floats) -> Any:

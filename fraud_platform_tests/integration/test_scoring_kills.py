@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from fraud_platform.adapters import broker, services
-from fraud_platform.adapters.processes import members, read_records
+from fraud_platform.adapters.processes import port_owner, read_records
 from fraud_platform.settings import Settings
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.integration.scoring_client import DONE, OUTAGE
@@ -61,7 +61,7 @@ def quiet_port() -> int:
 def kill_broker(settings: Settings) -> None:
     (record,) = read_records(services.run_folder(settings))
     psutil.Process(record.pid).kill()
-    wait_for(lambda: not members(record.token))
+    wait_for(lambda: port_owner(settings.kafka_port) is None)
 
 
 @pytest.mark.slow

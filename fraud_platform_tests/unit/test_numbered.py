@@ -1,0 +1,197 @@
+"""Numbered commits: one sequence, whoever writes, and its words as long as they are needed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.numbered import NumberedTable
+from fraud_platform.adapters.upkeep import Upkeep
+from fraud_platform.contracts.scoring_tables import DEAD_LABELS, INFERENCE_PLANS, TOPIC_LABELS
+from fraud_platform.contracts.tables import DataFile
+from fraud_platform.errors import DataError
+from fraud_platform.scoring.files import write_rows
+from fraud_platform.scoring.pairs import PairedTables
+
+APP = "test"
+
+
+def label_rows(landing: int, count: int) -> pa.Table:
+    moment = datetime(2018, 8, 6, tzinfo=UTC)
+    return pa.Table.from_pylist(
+        [
+            {
+                "transaction_id": 100 * landing + i, "is_fraud": False, "fraud_scenario": 0,
+                "known_at": moment, "source": "topic", "landed_at": None, "landing": landing,
+                "source_partition": i % 2, "source_offset": i,
+            }
+            for i in range(count)
+        ],
+        schema=TOPIC_LABELS.arrow_schema,
+    )  # fmt: skip
+
+
+def dead_rows(landing: int, *values: bytes) -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {
+                "detail": "none", "message_key": None, "message_value": value,
+                "landing": landing, "source_partition": 0, "source_offset": i,
+            }
+            for i, value in enumerate(values)
+        ],
+        schema=DEAD_LABELS.arrow_schema,
+    )  # fmt: skip
+
+
+def files(lake: Lake, number: int, count: int = 3) -> list[DataFile]:
+    return write_rows(lake.files, lake.uri(TOPIC_LABELS), TOPIC_LABELS, label_rows(number, count))
+
+
+def landings(table: NumberedTable, above: int) -> list[int]:
+    return sorted(table.rows_above(above, "landing", ["landing"])["landing"].to_pylist())
+
+
+@pytest.fixture
+def table(lake: Lake) -> NumberedTable:
+    return lake.numbered(TOPIC_LABELS, APP)
+
+
+def test_before_the_first_commit_there_is_no_number_and_nothing_said(table: NumberedTable):
+    assert (table.number, table.metadata(), list(table.commits())) == (0, {}, [])
+
+
+def test_of_two_writers_with_one_number_the_second_commits_nothing(lake: Lake):
+    first, second = (lake.numbered(TOPIC_LABELS, APP) for _ in range(2))
+    assert first.append(files(lake, 1), 1, {"who": "first"})
+    assert not second.append(files(lake, 1), 1, {"who": "second"})
+    assert second.number == 1
+    assert second.metadata() == {"who": "first", "number": 1}
+    assert lake.read_arrow(TOPIC_LABELS).num_rows == 3
+    assert second.append(files(lake, 2), 2, {"who": "second"})
+    assert [said["number"] for said in second.commits()] == [2, 1]
+    assert (first.number, first.metadata()["number"]) == (1, 1)
+
+
+def test_a_commit_of_another_kind_in_between_takes_no_number(lake: Lake, table: NumberedTable):
+    other = lake.numbered(TOPIC_LABELS, "other")
+    assert other.append(files(lake, 7), 7)
+    lake.open(TOPIC_LABELS).optimize.compact()
+    assert table.append(files(lake, 1), 1, {"ends": [3]})
+    assert (table.number, table.metadata()) == (1, {"ends": [3], "number": 1})
+    other.refresh()
+    assert other.number == 7
+
+
+def test_every_commit_is_found_in_a_long_log(lake: Lake, table: NumberedTable):
+    for number in range(1, 41):
+        assert table.append([], number, {"n": number})
+    assert [said["n"] for said in table.commits()] == list(range(40, 0, -1))
+
+
+def test_rows_above_a_number_are_those_of_later_commits_merged_or_not(
+    lake: Lake, table: NumberedTable
+):
+    for number in (1, 2, 3):
+        table.append(files(lake, number, number), number)
+    assert landings(table, 1) == [2, 2, 3, 3, 3]
+    assert len(table.files_above(2, "landing")) == 1
+    lake.open(TOPIC_LABELS).optimize.compact()
+    table.refresh()
+    assert landings(table, 1) == [2, 2, 3, 3, 3]
+    assert table.rows_above(3, "landing", ["transaction_id"]).num_rows == 0
+
+
+def test_filters_find_rows_by_columns_with_bounds_and_without(lake: Lake, table: NumberedTable):
+    table.append(files(lake, 1), 1)
+    for filters, count in (
+        ([("transaction_id", "=", 101)], 1),
+        ([("source", "=", "topic")], 3),
+        ([("source_partition", "=", 1)], 1),
+        ([("fraud_scenario", ">", 0)], 0),
+    ):
+        assert lake.read_arrow(TOPIC_LABELS, filters=filters).num_rows == count
+
+
+def test_a_cleaned_log_still_says_what_was_committed_last(
+    lake: Lake, table: NumberedTable, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("fraud_platform.adapters.upkeep.SMALL_FILES", 2)
+    DeltaTable(lake.uri(TOPIC_LABELS)).alter.set_table_properties(
+        {"delta.logRetentionDuration": "interval 0 seconds"}
+    )
+    table.refresh()
+    upkeep = Upkeep(lake, (TOPIC_LABELS,))
+    for number in (1, 2, 3):
+        assert table.append(files(lake, number), number, {"n": number})
+        upkeep._log_at = -1e9
+        upkeep.look()
+        assert lake.numbered(TOPIC_LABELS, APP).metadata() == {"n": number, "number": number}
+
+
+def test_a_log_that_lost_its_last_words_stops_its_reader(lake: Lake, table: NumberedTable):
+    table.append(files(lake, 1), 1, {"n": 1})
+    handle = DeltaTable(lake.uri(TOPIC_LABELS))
+    handle.alter.set_table_properties({"delta.logRetentionDuration": "interval 0 seconds"})
+    handle = DeltaTable(lake.uri(TOPIC_LABELS))
+    handle.create_checkpoint()
+    handle.cleanup_metadata()
+    with pytest.raises(DataError, match="expected commit 1 of test in its log, found none"):
+        lake.numbered(TOPIC_LABELS, APP).metadata()
+
+
+def pair(lake: Lake) -> PairedTables:
+    return PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, APP)
+
+
+def dead_values(lake: Lake) -> list[bytes]:
+    return sorted(lake.read_arrow(DEAD_LABELS)["message_value"].to_pylist())
+
+
+def test_dead_messages_of_a_writer_that_lost_the_number_stay_out(lake: Lake):
+    first, late = pair(lake), pair(lake)
+    assert first.commit(1, files(lake, 1), dead_rows(1), {})
+    assert not late.commit(1, files(lake, 1), dead_rows(1, b"a", b"b"), {})
+    late.settle()
+    assert dead_values(lake) == []
+    assert first.commit(2, files(lake, 2), dead_rows(2, b"b"), {})
+    assert dead_values(lake) == [b"b"]
+
+
+def test_dead_messages_that_a_dead_writer_left_open_are_added_once_by_whoever_comes(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    class Killed(BaseException):
+        pass
+
+    def kill(point: str) -> None:
+        if point == "test.committed":
+            raise Killed
+
+    monkeypatch.setattr("fraud_platform.scoring.pairs.kill_point", kill)
+    with pytest.raises(Killed):
+        pair(lake).commit(1, files(lake, 1), dead_rows(1, b"a"), {})
+    assert dead_values(lake) == []
+    comers = pair(lake), pair(lake)
+    for comer in (*comers, *comers):
+        comer.settle()
+    assert dead_values(lake) == [b"a"]
+
+
+def test_a_plan_reads_back_by_its_number(lake: Lake):
+    from fraud_platform.scoring.plans import Plan, PlanLog
+
+    moment = datetime(2018, 8, 1, tzinfo=UTC)
+    plan = Plan(0, "topic", "id", {0: (1, 4), 3: (2, 2)}, 7, "none", moment, "0.1")
+    log, other = PlanLog(lake), PlanLog(lake)
+    assert (saved := log.save(plan)) is not None
+    assert other.save(plan) is None
+    assert (PlanLog(lake).read(1), PlanLog(lake).last()) == (saved, saved)
+    assert saved.number == 1
+    assert lake.read_arrow(INFERENCE_PLANS).num_rows == 1
+    with pytest.raises(KeyError, match="no plan 9"):
+        PlanLog(lake).read(9)
