@@ -21,6 +21,7 @@ from fraud_platform.contracts.scoring_tables import (
     RESCORED,
     SCORED,
     SCORING_STATE,
+    STREAM_LABELS,
     TOPIC_LABELS,
 )
 from fraud_platform.contracts.tables import (
@@ -49,6 +50,7 @@ ALL_TABLES: tuple[TableContract, ...] = (
     SCORING_STATE,
     INFERENCE_PLANS,
     TOPIC_LABELS,
+    STREAM_LABELS,
     DEAD_LABELS,
     SCORED,
     DEAD_LETTERS,

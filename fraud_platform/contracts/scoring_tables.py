@@ -122,6 +122,20 @@ TOPIC_LABELS = TableContract(
     bounded=("transaction_id", "known_at", "landing", "source_offset"),
 )
 
+STREAM_LABELS = TableContract(
+    name="stream_labels",
+    description="Labels from the topic of scored transactions that no drop holds yet.",
+    columns=(
+        Column("transaction_id", "long", "The labelled transaction."),
+        Column("is_fraud", "boolean", "The label."),
+        Column("fraud_scenario", "int", "0 genuine, 1 amount, 2 terminal, 3 customer."),
+        Column("known_at", "timestamp", "When it became known (UTC)."),
+        Column("counts_from", "timestamp", "First hour (UTC) in which features may use it."),
+        Column("version", "int", "1, then one more for each correction of the same id."),
+    ),
+    key=("transaction_id", "version"),
+)
+
 DEAD_LABELS = TableContract(
     name="dead_labels",
     description="Messages of the labels topic that are no valid label, byte for byte.",

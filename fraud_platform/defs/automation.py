@@ -19,7 +19,7 @@ from fraud_platform.contracts.time import MIN_TRAINING_DAYS
 from fraud_platform.defs.partitions import DAYS, DROPS, WEEKS
 from fraud_platform.defs.requests import next_attempt, request_tags
 from fraud_platform.defs.resources import LakeResource
-from fraud_platform.defs.state import read_built_days, read_drop_days
+from fraud_platform.defs.state import read_built_days, read_days
 from fraud_platform.settings import load_settings
 
 load_drop = dg.define_asset_job(
@@ -55,7 +55,7 @@ def daily_features(
     context: dg.ScheduleEvaluationContext, lake: LakeResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for one run over the days that are complete and not built from the present drops."""
-    days = read_drop_days(lake.open())
+    days = read_days(lake.open())
     inputs = inputs_by_day(days, _first_day())
     rows: dict[date, int] = {}
     for day in days:
@@ -93,7 +93,7 @@ def weekly_decision(
     from fraud_platform.defs.decisions import decided_dates
 
     settings = load_settings()
-    days = read_drop_days(lake.open())
+    days = read_days(lake.open())
     inputs = inputs_by_day(days, _first_day())
     due = due_weeks(
         inputs,

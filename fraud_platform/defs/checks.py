@@ -12,7 +12,6 @@ import dagster as dg
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.model_registry import CHAMPION
 from fraud_platform.clock import built_from_replaced
-from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import (
     CLEANING_LEDGER,
@@ -22,7 +21,7 @@ from fraud_platform.contracts.tables import (
 )
 from fraud_platform.defs.decisions import read_history
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
-from fraud_platform.defs.state import read_built_days, read_drop_days
+from fraud_platform.defs.state import read_built_days, read_days
 from fraud_platform.defs.weeks import trained_on
 from fraud_platform.promotion.history import alias_target
 
@@ -60,12 +59,12 @@ def rows_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
     description="Each built day has one feature row for each clean transaction.",
 )
 def every_row_has_features(lake: LakeResource) -> dg.AssetCheckResult:
-    """Compare the days' rows in the log with the clean rows of the drops."""
+    """Compare the days' rows in the log with the clean rows of the drops, or of the stream."""
     tables = lake.open()
     features = rows_by_partition(tables, TRANSACTION_FEATURES, "tx_date")
     clean: Counter[date] = Counter()
-    for row in tables.read_arrow(DROP_DAYS).to_pylist():
-        clean[row["tx_date"]] += row["rows"]
+    for day in read_days(tables):
+        clean[day.day] += day.rows
     built = read_built_days(tables)
     wrong = [f"{d}: {features[d]} of {clean[d]}" for d in built if features[d] != clean[d]]
     return dg.AssetCheckResult(
@@ -83,7 +82,7 @@ def trained_on_present_drops(
     lake: LakeResource, registry: ModelRegistryResource
 ) -> dg.AssetCheckResult:
     """Name the models whose training drops changed."""
-    stale = built_from_replaced(trained_on(registry.open()), read_drop_days(lake.open()))
+    stale = built_from_replaced(trained_on(registry.open()), read_days(lake.open()))
     return dg.AssetCheckResult(
         passed=not stale,
         severity=dg.AssetCheckSeverity.WARN,

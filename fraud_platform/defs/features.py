@@ -9,21 +9,24 @@ from datetime import date
 
 import dagster as dg
 
-from fraud_platform.clock import inputs_by_day
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.clock import inputs_by_day, watermark
 from fraud_platform.contracts.feature_tables import (
     CUSTOMER_TILES,
     LABEL_TILES,
     TERMINAL_TILES,
     TRANSACTION_FEATURES,
 )
+from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.contracts.tables import TableContract
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import ALL_DROPS, DAYS
 from fraud_platform.defs.resources import LakeResource, SparkResource
-from fraud_platform.defs.state import read_drop_days, write_built_days
+from fraud_platform.defs.state import read_days, read_drop_days, write_built_days
 from fraud_platform.defs.tables import table_spec, written
 from fraud_platform.features.lineage import column_sources
 from fraud_platform.features.materialize import materialize_days
+from fraud_platform.scoring.history import write_stream_labels
 from fraud_platform.settings import load_settings
 
 _KINDS = {"spark", "deltalake"}
@@ -70,8 +73,9 @@ def build_days_of_features(
     days = [date.fromisoformat(key) for key in context.partition_keys]
     tables = lake.open()
     first_day = date.fromisoformat(load_settings().first_day)
-    inputs = inputs_by_day(read_drop_days(tables), first_day)
-    outcome = materialize_days(spark.spark_session, tables, min(days), max(days))
+    inputs = inputs_by_day(read_days(tables), first_day)
+    stream_from = _stream_from(tables)
+    outcome = materialize_days(spark.spark_session, tables, min(days), max(days), stream_from)
     write_built_days(tables, {d: inputs[d] for d in days if d in inputs}, context.run_id)
     return [
         dg.MaterializeResult(
@@ -90,3 +94,12 @@ def build_days_of_features(
         )
         for name, table in outcome.tables.items()
     ]
+
+
+def _stream_from(tables: Lake) -> date | None:
+    """Return the day from which the stream stands in for drops, its labels brought up to date."""
+    if tables.open(SCORED) is None:
+        return None
+    first_day = watermark(read_drop_days(tables)) or date.fromisoformat(load_settings().first_day)
+    write_stream_labels(tables, first_day)
+    return first_day

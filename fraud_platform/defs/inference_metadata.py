@@ -42,51 +42,44 @@ def metadata_of(
         lag: messages that wait behind the run, by partition.
     """
     counts = progress.counts
-    scored = {
-        "messages": counts.get("messages_read", 0),
-        "scored": counts.get("scored", 0),
-        "dead_letters": counts.get("dead_letters", 0),
-        "duplicates": counts.get("duplicates", 0),
-        "late": counts.get("late", 0),
-        "alerts": counts.get("alerts", 0),
-        "micro_batches": progress.micro_batches,
-        "first_micro_batch": progress.first,
-        "last_micro_batch": progress.last,
-        "messages_per_second": counts.get("messages_read", 0) / max(progress.seconds, 1e-9),
-        "model_version": model.version,
-        "threshold": rounded(model.candidate.threshold.value, 6),
-        "lag": sum(lag.values()),
-        "lag_by_partition": small_table([{"partition": p, "lag": n} for p, n in lag.items()]),
-        **_latencies("durable", progress.durable_ms),
-        **_latencies("published", progress.published_ms),
-        "latency": picture(
-            latency_histogram(progress.durable_ms, progress.published_ms), "latency"
-        ),
-        "scores": picture(
-            score_histogram(progress.probabilities, model.candidate.threshold.value), "scores"
-        ),
-    }
+    scored = _scored(progress, model, lag)
     results: list[dg.MaterializeResult[Any]] = [
         dg.MaterializeResult(
             asset_key="inference_batches",
             metadata=written(lake, SCORED, **{"dagster/row_count": scored["scored"], **scored}),
         )
     ]
-    if counts.get("dead_letters", 0):
+    if dead := counts.get("dead_letters", 0):
         reasons = {
             name.removeprefix("dead_"): count
             for name, count in counts.items()
             if name.startswith("dead_") and name != "dead_letters"
         }
-        results.append(
-            dg.MaterializeResult(
-                asset_key=DEAD_LETTERS.name,
-                metadata=written(
-                    lake, DEAD_LETTERS, **{"dagster/row_count": counts["dead_letters"], **reasons}
-                ),
-            )
-        )
+        metadata = written(lake, DEAD_LETTERS, **{"dagster/row_count": dead, **reasons})
+        results.append(dg.MaterializeResult(asset_key=DEAD_LETTERS.name, metadata=metadata))
     return results
+
+
+def _scored(progress: Progress, model: PinnedModel, lag: dict[int, int]) -> dict[str, Any]:
+    counts, threshold = progress.counts, model.candidate.threshold.value
+    names = ("scored", "dead_letters", "duplicates", "late", "alerts")
+    latency = latency_histogram(progress.durable_ms, progress.published_ms)
+    return {
+        "messages": counts.get("messages_read", 0),
+        **{name: counts.get(name, 0) for name in names},
+        "micro_batches": progress.micro_batches,
+        "first_micro_batch": progress.first,
+        "last_micro_batch": progress.last,
+        "messages_per_second": counts.get("messages_read", 0) / max(progress.seconds, 1e-9),
+        "model_version": model.version,
+        "threshold": rounded(threshold, 6),
+        "lag": sum(lag.values()),
+        "lag_by_partition": small_table([{"partition": p, "lag": n} for p, n in lag.items()]),
+        **_latencies("durable", progress.durable_ms),
+        **_latencies("published", progress.published_ms),
+        "latency": picture(latency, "latency"),
+        "scores": picture(score_histogram(progress.probabilities, threshold), "scores"),
+    }
 
 
 def _latencies(name: str, latencies: list[Any]) -> dict[str, float]:

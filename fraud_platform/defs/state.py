@@ -15,10 +15,12 @@ import pyarrow as pa
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.clock import DropDay
 from fraud_platform.contracts.clock_tables import DROP_DAYS, FEATURE_DAYS
-from fraud_platform.contracts.tables import CLEANING_LEDGER, TRANSACTIONS
+from fraud_platform.contracts.scoring_tables import STREAM_LABELS
+from fraud_platform.contracts.tables import CLEANING_LEDGER, DROP_LABELS, TRANSACTIONS
+from fraud_platform.scoring.history import stream_days
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 
 def read_drop_days(lake: Lake) -> list[DropDay]:
@@ -27,6 +29,25 @@ def read_drop_days(lake: Lake) -> list[DropDay]:
         DropDay(r["drop"], r["tx_date"], r["rows"], r["content"], r["labels"])
         for r in lake.read_arrow(DROP_DAYS).to_pylist()
     ]
+
+
+def read_days(lake: Lake) -> list[DropDay]:
+    """Return the days of published drops, and those that the stream has completed behind them."""
+    days = read_drop_days(lake)
+    return [*days, *stream_days(lake, days)]
+
+
+def read_labels(spark: SparkSession, lake: Lake, version: int | None = None) -> DataFrame:
+    """Return the labels of drops, at a version if one is given, and those of the stream."""
+    from pyspark.sql import functions as F
+
+    columns = STREAM_LABELS.column_names
+    drops = lake.read(spark, DROP_LABELS, version).select(*columns)
+    if lake.open(STREAM_LABELS) is None:
+        return drops
+    known = drops.select("transaction_id")
+    stream = lake.read(spark, STREAM_LABELS).join(known, "transaction_id", "left_anti")
+    return drops.unionByName(stream.select(*map(F.col, columns)))
 
 
 def write_drop_days(spark: SparkSession, lake: Lake) -> None:

@@ -22,7 +22,7 @@ from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.contracts.time import KnowledgeWeek
 from fraud_platform.contracts.training_tables import TRAINING_SET
 from fraud_platform.defs.decisions import read_history
-from fraud_platform.defs.state import read_drop_days
+from fraud_platform.defs.state import read_days, read_labels
 from fraud_platform.errors import NotEnoughDataError
 from fraud_platform.features.declaration import CHOSEN_NAMES, FEATURE_NAMES, feature_signature
 from fraud_platform.features.documentation import features_markdown
@@ -50,7 +50,7 @@ def build_rows(
     settings = load_settings()
     return build_training_set(
         lake.read(spark, TRANSACTION_FEATURES, versions[TRANSACTION_FEATURES.name]),
-        lake.read(spark, DROP_LABELS, versions[DROP_LABELS.name]),
+        read_labels(spark, lake, versions[DROP_LABELS.name]),
         knowledge_date,
         settings.training_days,
         settings.max_training_rows,
@@ -129,7 +129,7 @@ def candidate_tags(lake: Lake, knowledge_date: date, run_id: str) -> dict[str, s
         },
         _START_TAG: first.isoformat(),
         _END_TAG: KnowledgeWeek(knowledge_date).train_end.isoformat(),
-        _INPUTS_TAG: inputs_of(read_drop_days(lake), first, last),
+        _INPUTS_TAG: inputs_of(read_days(lake), first, last),
         "feature_signature": feature_signature(),
         "dagster_run_id": run_id,
     }
@@ -173,7 +173,7 @@ def read_evaluation_rows(spark: SparkSession, lake: Lake, knowledge_date: date) 
     """Return the test week's labelled rows with their features, in the order of their ids."""
     rows = evaluation_rows(
         lake.read(spark, TRANSACTION_FEATURES),
-        lake.read(spark, DROP_LABELS),
+        read_labels(spark, lake),
         knowledge_date,
         load_settings().training_days,
     ).toArrow()

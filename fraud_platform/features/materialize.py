@@ -18,6 +18,7 @@ from fraud_platform.contracts.feature_tables import (
     TERMINAL_TILES,
     TRANSACTION_FEATURES,
 )
+from fraud_platform.contracts.scoring_tables import SCORED, STREAM_LABELS
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, DataFile, TableContract
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 from fraud_platform.errors import SchemaMismatchError
@@ -68,7 +69,11 @@ class DaysOutcome:
 
 
 def materialize_days(
-    spark: SparkSession, lake: Lake, first_day: date, last_day: date
+    spark: SparkSession,
+    lake: Lake,
+    first_day: date,
+    last_day: date,
+    stream_from: date | None = None,
 ) -> DaysOutcome:
     """Build label tiles, terminal tiles, features and customer tiles of [first_day, last_day].
 
@@ -77,12 +82,16 @@ def materialize_days(
     killed at any point is mended by running it again. The days before first_day, up to 37 of
     them, must be built where they hold transactions.
 
+    Args:
+        stream_from: the day from which scored rows stand in for a drop that has not landed; None
+            takes drops alone.
+
     Raises:
         SchemaMismatchError: a stored table has other columns than the declaration gives now.
     """
     started = time.perf_counter()
     _check_stored_columns(lake)
-    source = _Source(spark, lake, first_day, last_day)
+    source = _Source(spark, lake, first_day, last_day, stream_from)
     folders = {t.name: TableFolder(lake.files, lake.uri(t)) for t in WRITTEN_TABLES}
     written = build_days(source.inputs(), folders)
     kill_point("features.files_written")
@@ -108,9 +117,17 @@ def materialize_days(
 class _Source:
     """The lake's tables as a range of days needs them, the clean ones at fixed versions."""
 
-    def __init__(self, spark: SparkSession, lake: Lake, first_day: date, last_day: date) -> None:
+    def __init__(
+        self,
+        spark: SparkSession,
+        lake: Lake,
+        first_day: date,
+        last_day: date,
+        stream_from: date | None,
+    ) -> None:
         self._spark, self._lake = spark, lake
         self._first_day, self._last_day = first_day, last_day
+        self._stream_from = stream_from
         self.read_versions: dict[str, int] = {}
         for table in (TRANSACTIONS, DROP_LABELS):
             lake.ensure(table)
@@ -122,7 +139,7 @@ class _Source:
 
         labels = self._labels()
         labelled_from, label_count, corrections = self._entering(labels)
-        transactions = self._clean(TRANSACTIONS).where(
+        transactions = self._transactions().where(
             F.col("tx_date").between(labelled_from, self._last_day)
         )
         rows = transactions.where(F.col("tx_date") >= self._first_day).count()
@@ -144,8 +161,30 @@ class _Source:
 
         first = self._first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
         last = self._last_day + timedelta(days=1)
-        return self._clean(DROP_LABELS).where(
+        labels = self._clean(DROP_LABELS).drop("source", "drop")
+        if self._stream_from is not None:
+            labels = labels.unionByName(self._lake.read(self._spark, STREAM_LABELS))
+        return labels.where(
             (F.col("counts_from") >= _midnight(first)) & (F.col("counts_from") < _midnight(last))
+        )
+
+    def _transactions(self) -> DataFrame:
+        """Return clean rows, and scored ones of the days that no drop has brought yet."""
+        from pyspark.sql import functions as F
+
+        columns = ["transaction_id", "tx_datetime", "customer_id", "terminal_id", "amount_cents"]
+        clean = self._clean(TRANSACTIONS).select(*columns, "tx_date")
+        if self._stream_from is None:
+            return clean
+        scored = (
+            self._lake.read(self._spark, SCORED)
+            .where(F.col("tx_datetime") >= F.lit(_midnight(self._stream_from)))
+            .select(*columns, F.to_date("tx_datetime").alias("tx_date"))
+        )
+        # rows of a drop may lie beyond its days: they are the truth there too
+        beyond = clean.where(F.col("tx_date") >= self._stream_from).select("transaction_id")
+        return clean.unionByName(
+            scored.join(beyond, "transaction_id", "left_anti").select(*columns, "tx_date")
         )
 
     def _entering(self, labels: DataFrame) -> tuple[date, int, int]:

@@ -54,8 +54,10 @@ class LandedLabels:
 
 @dataclass(frozen=True)
 class LabelVersions:
-    """Signed versions of labels, with their transactions' customer and terminal."""
+    """Signed versions of labels, with their transactions and those's customer and terminal."""
 
+    transaction_id: Ints
+    known_at_second: Ints
     customer_id: Ints
     terminal_id: Ints
     labels: Labels
@@ -167,23 +169,22 @@ class LabelBook:
         labels, row = labels.take(chosen), {n: c[chosen] for n, c in row.items()}
         hours = counts_from(row["second"], labels, row["counts_from_hour"])
         self._rows.label(labels.transaction_id, labels.scenario, hours, labels.known_at_second)
+        return [self._signed(labels, row, hours)]
+
+    def _signed(self, labels: LandedLabels, row: dict[str, Ints], hours: Ints) -> LabelVersions:
+        """Return the labels as versions that enter, and what they correct as ones that leave."""
         corrected = np.flatnonzero(row["scenario"] != NO_LABEL)
-        both = np.concatenate((np.arange(chosen.size), corrected))
+        both = np.concatenate((np.arange(hours.size), corrected))
         signs = np.ones(both.size, dtype=np.int64)
-        signs[chosen.size :] = -1
+        signs[hours.size :] = -1
         scenario = np.concatenate((labels.scenario, row["scenario"][corrected]))
         is_wanted = hours[both] >= self._first_hour
         both, signs, scenario = both[is_wanted], signs[is_wanted], scenario[is_wanted]
-        return [
-            LabelVersions(
-                row["customer_id"][both],
-                row["terminal_id"][both],
-                Labels(
-                    row["second"][both] // TILE_SECONDS,
-                    hours[both],
-                    row["amount_cents"][both],
-                    scenario,
-                    signs,
-                ),
-            )
-        ]
+        event_hours, cents = row["second"][both] // TILE_SECONDS, row["amount_cents"][both]
+        return LabelVersions(
+            labels.transaction_id[both],
+            labels.known_at_second[both],
+            row["customer_id"][both],
+            row["terminal_id"][both],
+            Labels(event_hours, hours[both], cents, scenario, signs),
+        )

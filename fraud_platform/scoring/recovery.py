@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from fraud_platform.contracts.feature_tables import CUSTOMER_TILES, LABEL_TILES, TERMINAL_TILES
 from fraud_platform.contracts.scoring_tables import LANDING, SCORING_STATE, TOPIC_LABELS
+from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.kernel import LabelTiles, Tiles, Transactions
@@ -107,8 +108,29 @@ class RecoveredState:
                 self.state.replay(own, {n: flags[n][places] for n in flags})
             else:
                 self.state.remember(own)
+                self._note_drop_labels(own)
         recent = transactions.second[-WINDOW_ROWS:]
         self.state.clock = StreamClock(said.get("stream_second"), recent)
+
+    def _note_drop_labels(self, rows: Transactions) -> None:
+        """Note labels that came with a drop: the snapshot's tiles hold them already.
+
+        A label from the topic then only counts where it says something else.
+        """
+        if not rows.transaction_id.size:
+            return
+        oldest = datetime.fromtimestamp(int(rows.second.min()), UTC)
+        labels = self._lake.read_arrow(
+            DROP_LABELS,
+            filters=[("known_at", ">=", oldest)],
+            columns=["transaction_id", "fraud_scenario", "counts_from", "known_at", "version"],
+        ).sort_by("version")
+        self.state.rows.label(
+            _longs(labels["transaction_id"]),
+            _longs(labels["fraud_scenario"]),
+            _longs(labels["counts_from"].cast(pa.int64())) // (TILE_SECONDS * 1_000_000),
+            _longs(labels["known_at"].cast(pa.int64())) // 1_000_000,
+        )
 
     def _land(self) -> None:
         self._topic_labels.refresh()

@@ -15,6 +15,7 @@ GROUPS = {
     "model": {"training_set", "candidate_model"},
     "comparison": {"ab_report"},
     "promotion": {"promotion"},
+    "inference": {"scoring_state", "topic_labels", "inference_batches", "dead_letters"},
 }
 
 
@@ -64,10 +65,12 @@ def test_data_flows_from_the_drop_to_the_promotion(specs):
     assert upstream["candidate_model"] == {"training_set"}
     assert upstream["ab_report"] >= {"candidate_model", "transaction_features"}
     assert upstream["promotion"] == {"ab_report"}
+    assert upstream["scoring_state"] == {"customer_tiles", "terminal_tiles", "label_tiles"}
+    assert upstream["inference_batches"] == {"promotion", "scoring_state", "topic_labels"}
 
 
 def test_the_sensor_and_the_schedules_run_without_being_switched_on():
-    assert [s.default_status for s in defs.sensors] == [dg.DefaultSensorStatus.RUNNING]
+    assert {s.default_status for s in defs.sensors} == {dg.DefaultSensorStatus.RUNNING}
     assert {s.default_status for s in defs.schedules} == {dg.DefaultScheduleStatus.RUNNING}
 
 
