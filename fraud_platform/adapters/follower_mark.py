@@ -10,12 +10,12 @@ from __future__ import annotations
 import threading
 from types import TracebackType
 
-from confluent_kafka import Consumer, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer
 
 from fraud_platform.adapters.kafka_connection import ClientErrors, KafkaConnection
+from fraud_platform.adapters.kafka_topics import Topics
 
-GROUP = "fraud-platform-follower"
+_GROUP = "fraud-platform-follower"
 SESSION_SECONDS = 10
 _ANSWER_SECONDS = 5.0
 
@@ -25,7 +25,7 @@ class FollowerMark:
 
     Args:
         connection: where Kafka is.
-        topic: any topic that exists; nothing is read from it.
+        topic: what is followed; nothing is read from it.
         holder: who follows, for people.
     """
 
@@ -34,7 +34,7 @@ class FollowerMark:
         self._consumer = Consumer(
             connection.config(
                 self._errors,
-                group_id=GROUP,
+                group_id=_group(topic),
                 client_id=holder,
                 enable_auto_commit=False,
                 auto_offset_reset="latest",
@@ -67,19 +67,20 @@ class FollowerMark:
             self._consumer.poll(0.5)
 
 
-def follower(connection: KafkaConnection) -> str | None:
-    """Return who follows, or None where nobody does.
+def _group(topic: str) -> str:
+    """Return the group of a topic's followers: platforms that share a cluster share none."""
+    return f"{_GROUP}-{topic}"
+
+
+def follower(connection: KafkaConnection, topic: str) -> str | None:
+    """Return who follows a topic, or None where nobody does.
 
     Raises:
         Outage: Kafka does not answer.
     """
-    errors = ClientErrors()
-    admin = AdminClient(connection.config(errors))
+    topics = Topics(connection, answer_seconds=_ANSWER_SECONDS)
     try:
-        described = admin.describe_consumer_groups([GROUP], request_timeout=_ANSWER_SECONDS)
-        members = described[GROUP].result(timeout=2 * _ANSWER_SECONDS).members
-    except (KafkaException, TimeoutError) as error:
-        if isinstance(error, KafkaException) and "not found" in error.args[0].str().lower():
-            return None
-        raise connection.outage("who scores", errors, str(error)) from None
-    return str(members[0].client_id) if members else None
+        members = topics.group_members(_group(topic))
+    finally:
+        topics.close()
+    return members[0] if members else None

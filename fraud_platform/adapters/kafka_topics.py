@@ -42,6 +42,8 @@ _SOON = {
 }
 """What a broker says of a topic or a group that it has just created or taken over."""
 
+_NO_GROUP = frozenset({KafkaError.GROUP_ID_NOT_FOUND})
+
 
 @dataclass(frozen=True)
 class TopicState:
@@ -124,6 +126,20 @@ class Topics:
                     raise self._translated(f"offsets of group {group}", error) from None
                 time.sleep(_RETRY_SECONDS)
 
+    def group_members(self, group: str) -> list[str]:
+        """Return the client ids of a group's members."""
+        try:
+            found = self._answer(
+                f"members of group {group}",
+                lambda: self._admin.describe_consumer_groups(
+                    [group], request_timeout=self._seconds
+                ),
+                _NO_GROUP,
+            )
+        except KafkaException:
+            return []
+        return [str(member.client_id) for member in found[group].members]
+
     def close(self) -> None:
         """Leave the broker."""
         for consumer in self._groups.values():
@@ -167,8 +183,17 @@ class Topics:
         )
         return {tp.partition: result.offset for tp, result in found.items()}
 
-    def _answer(self, what: str, ask: Callable[[], dict[Any, Future[Any]]]) -> dict[Any, Any]:
-        """Return every future's result; asked again while the broker says that it will know."""
+    def _answer(
+        self,
+        what: str,
+        ask: Callable[[], dict[Any, Future[Any]]],
+        passed_on: frozenset[int] = frozenset(),
+    ) -> dict[Any, Any]:
+        """Return every future's result; asked again while the broker says that it will know.
+
+        Args:
+            passed_on: codes of Kafka's errors that the caller wants to see as they are.
+        """
         deadline = time.monotonic() + self._seconds
         while True:
             try:
@@ -179,6 +204,8 @@ class Topics:
             except FutureTimeout:
                 raise self._silent(what) from None
             except KafkaException as error:
+                if error.args[0].code() in passed_on:
+                    raise
                 if error.args[0].code() not in _SOON or time.monotonic() > deadline:
                     raise self._translated(what, error) from None
                 time.sleep(_RETRY_SECONDS)

@@ -18,6 +18,7 @@ from fraud_platform.defs.cleaned import clean_drop
 from fraud_platform.defs.comparison import ab_report
 from fraud_platform.defs.features import build_days_of_features
 from fraud_platform.defs.inference import live_transactions, score_job, score_plan, topic_labels
+from fraud_platform.defs.inference_checks import INFERENCE_CHECKS
 from fraud_platform.defs.maintenance import nightly_vacuum, vacuum
 from fraud_platform.defs.model import candidate_model, training_set
 from fraud_platform.defs.promotion import promotion
@@ -42,7 +43,7 @@ def assemble(settings: Settings) -> dg.Definitions:
             topic_labels,
             score_plan,
         ],
-        asset_checks=ALL_CHECKS,
+        asset_checks=[*ALL_CHECKS, *INFERENCE_CHECKS],
         jobs=[load_drop, build_days, decide_week, build_state, score_job, vacuum],
         sensors=[new_drops, live_transactions],
         schedules=[daily_features, weekly_decision, daily_state, nightly_vacuum],

@@ -56,7 +56,7 @@ def follow(
         FencedError: somebody else follows, or took over.
     """
     lake, connection = Lake(settings.lake), KafkaConnection.from_settings(settings)
-    if other := follower(connection):
+    if other := follower(connection, settings.transactions_topic):
         raise FencedError(f"{other} follows already. Stop it first; one scorer at a time.")
     model = _champion(registry)
     snapshot = newest_snapshot(lake)

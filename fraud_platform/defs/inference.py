@@ -34,12 +34,8 @@ MAX_ATTEMPTS = 1_000
 _KINDS = {"kafka", "spark", "deltalake"}
 
 
-topic_labels = dg.AssetSpec(
-    key=TOPIC_LABELS.name,
-    group_name="inference",
-    kinds={"kafka", "deltalake"},
-    description=TOPIC_LABELS.description + " Scorers take them in before each plan.",
-)
+topic_labels = table_spec(TOPIC_LABELS, "inference", [], {"kafka", "deltalake"}, {})
+"""Written by scorers, which take labels in before each plan."""
 
 
 class PlanConfig(dg.Config):
@@ -139,9 +135,11 @@ def live_transactions(
 ) -> dg.SensorResult:
     """Ask for the run of the next plan; the truth is the scored table, never the cursor."""
     try:
-        if other := follower(KafkaConnection.from_settings(load_settings())):
+        settings = load_settings()
+        connection = KafkaConnection.from_settings(settings)
+        if other := follower(connection, settings.transactions_topic):
             return _skip(f"{other} scores; the sensor waits until it ends")
-        step = plan_next(load_settings(), lake.open(), registry.open())
+        step = plan_next(settings, lake.open(), registry.open())
     except Outage as error:
         return _skip(f"{error} The sensor tries again.")
     if step.plan is None:

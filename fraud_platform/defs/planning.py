@@ -53,7 +53,12 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
     last = plans.last()
     check_topic(now, topic_id, committed)
     if last is not None and last.topic_id == now.topic_id and not last.is_done(committed):
-        return NextStep(last)
+        # a plan that met a gap is given up once the gap is accepted
+        is_before_gap = "gap" in said and any(
+            start != committed.get(p) for p, (start, _) in last.ranges.items()
+        )
+        if not is_before_gap:
+            return NextStep(last)
     ranges = ranges_to_plan(now, committed, settings.max_plan_messages)
     if not ranges and is_covered(committed, published):
         return NextStep(None, f"nothing new on {now.topic}")

@@ -12,6 +12,8 @@ import dagster as dg
 from fraud_platform.defs.failures import FAILURE_TAG
 
 REQUEST_TAG = "fraud_platform/request"
+RUN_KEY_TAG = "dagster/run_key"
+"""Where Dagster notes a request's key: a key that has a run is never launched again."""
 MAX_ATTEMPTS = 3
 
 
@@ -29,7 +31,15 @@ def next_attempt(
         return None
     if any(run.tags.get(FAILURE_TAG) == "data" for run in runs):
         return None
-    return len(runs) + 1 if len(runs) < max_attempts else None
+    # by the last run's key, not by their number: a deleted run must not bring back an old key
+    last = max([len(runs), *(_attempt_of(run) for run in runs)])
+    return last + 1 if last < max_attempts else None
+
+
+def _attempt_of(run: dg.DagsterRun) -> int:
+    """Return which attempt a run was, 0 where its key does not say."""
+    number = run.tags.get(RUN_KEY_TAG, "").rpartition("#")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def request_tags(request: str) -> dict[str, str]:

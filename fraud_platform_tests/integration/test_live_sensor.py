@@ -1,0 +1,439 @@
+"""The Kafka sensor on a real broker: what it asks for, what a run leaves, what halts it.
+
+A tick is the sensor's function on a real Dagster instance; runs execute in this process.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions
+
+from fraud_platform.adapters.follower_mark import FollowerMark, follower
+from fraud_platform.adapters.kafka import KafkaConnection, Topics
+from fraud_platform.adapters.model_registry import CHAMPION, ModelRegistry
+from fraud_platform.contracts.messages import topic_specs
+from fraud_platform.contracts.scoring_tables import SCORED
+from fraud_platform.defs.drain import DrainedRun, execute
+from fraud_platform.defs.failures import FAILURE_TAG
+from fraud_platform.defs.inference import live_transactions
+from fraud_platform.defs.inference_checks import (
+    INFERENCE_CHECKS,
+    count_problems,
+    model_problems,
+    offset_problems,
+    recent_batches,
+)
+from fraud_platform.defs.live_operator import accept_gap
+from fraud_platform.defs.resources import registry_of
+from fraud_platform.errors import DataError, OffsetGapError, TopicChangedError
+from fraud_platform.scoring.plans import PlanLog
+from fraud_platform.settings import Settings, load_settings
+from fraud_platform_tests.oracles.scoring import Sent, judge
+from fraud_platform_tests.platform_fixture import Platform
+from fraud_platform_tests.scoring_world import World, mixed_stream, stream_rows, train_small
+
+PARTITIONS = 3
+ROWS = stream_rows(900, seed=11)
+SENT = mixed_stream(ROWS)
+HALVES = SENT[: len(SENT) // 2], SENT[len(SENT) // 2 :]
+
+
+@dataclass
+class Live:
+    """A platform beside a broker and a registry with two models."""
+
+    platform: Platform
+    registry: ModelRegistry
+
+    @property
+    def settings(self) -> Settings:
+        return self.platform.settings
+
+    @property
+    def connection(self) -> KafkaConnection:
+        return KafkaConnection.from_settings(self.settings)
+
+    def produce(self, sent: list[Sent]) -> None:
+        World(self.settings, Path()).produce(sent)
+
+    def tick(self, cursor: str | None = None) -> dg.SensorResult:
+        with dg.build_sensor_context(
+            instance=self.platform.instance,
+            cursor=cursor,
+            resources=self.platform.defs.resources,
+        ) as context:
+            return live_transactions(context)
+
+    def asked(self) -> dg.RunRequest:
+        """Tick and return the one run that is asked for."""
+        result = self.tick()
+        assert len(result.run_requests or []) == 1, result.skip_reason
+        return result.run_requests[0]
+
+    def skipped(self) -> str:
+        """Tick and return why nothing is asked for."""
+        result = self.tick()
+        assert not result.run_requests
+        assert result.skip_reason is not None
+        return str(result.skip_reason.skip_message)
+
+    def record(self, request: dg.RunRequest, status: dg.DagsterRunStatus, **tags: str) -> str:
+        """Record a run of a request, as the daemon would."""
+        noted = {**request.tags, "dagster/run_key": str(request.run_key), **tags}
+        run = dg.DagsterRun("score_transactions", tags=noted, status=status)
+        return self.platform.instance.add_run(run).run_id
+
+    def run(self, request: dg.RunRequest) -> DrainedRun:
+        """Execute a request's run in this process."""
+        noted = {**request.tags, "dagster/run_key": str(request.run_key)}
+        return execute(
+            self.platform.defs,
+            self.platform.instance,
+            "score_transactions",
+            dg.RunRequest(
+                run_key=request.run_key,
+                run_config=request.run_config,
+                partition_key=request.partition_key,
+                tags=noted,
+            ),
+        )
+
+    def score(self) -> DrainedRun:
+        """Let the sensor ask once, and execute what it asks for."""
+        run = self.run(self.asked())
+        assert run.success, run.error
+        return run
+
+
+def plan_of(request: dg.RunRequest) -> int:
+    return request.run_config["ops"]["score_plan"]["config"]["plan"]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URL of a registry with versions 1 and 2."""
+    home = tmp_path_factory.mktemp("models")
+    registry = registry_of(Settings(home=home))
+    folder = train_small(tmp_path_factory.mktemp("model"))
+    for day in ("2018-07-16", "2018-07-23"):
+        registry.register(day, folder, ("amount",), {}, {}, {}, {})
+    return registry.url
+
+
+@pytest.fixture
+def live(
+    platform: Platform, kafka: KafkaConnection, models: str, monkeypatch: pytest.MonkeyPatch
+) -> Live:
+    """Topics of the test's own, few partitions, version 1 the champion."""
+    mark = secrets.token_hex(6)
+    chosen = {
+        "KAFKA_BOOTSTRAP": kafka.bootstrap,
+        "KAFKA_PARTITIONS": str(PARTITIONS),
+        "TRANSACTIONS_TOPIC": f"transactions-{mark}",
+        "LABELS_TOPIC": f"labels-{mark}",
+        "PREDICTIONS_TOPIC": f"predictions-{mark}",
+        "DEAD_LETTERS_TOPIC": f"dlq-{mark}",
+        "MLFLOW_URL": models,
+        "SCORING_ENGINE": "inprocess",
+        "MAX_BATCH_MESSAGES": "400",
+    }
+    for name, value in chosen.items():
+        monkeypatch.setenv(f"FRAUD_{name}", value)
+    load_settings.cache_clear()
+    settings = load_settings()
+    Topics(kafka).ensure(topic_specs(settings))
+    registry = registry_of(settings)
+    registry.set_alias(CHAMPION, 1)
+    return Live(Platform(settings, platform.instance), registry)
+
+
+def test_without_a_champion_the_sensor_pauses_and_says_what_waits(live: Live):
+    live.registry.set_alias(CHAMPION, None)
+    assert live.skipped() == f"nothing new on {live.settings.transactions_topic}"
+    live.produce(SENT[:50])
+    said = live.skipped()
+    assert "50 messages wait" in said
+    assert "no champion yet" in said
+    assert PlanLog(live.platform.lake).last() is None
+    live.registry.set_alias(CHAMPION, 2)
+    assert PlanLog(live.platform.lake).read(plan_of(live.asked())).model_version == 2
+
+
+def test_one_run_is_asked_for_until_its_plan_is_done(live: Live):
+    live.produce(HALVES[0])
+    first = live.asked()
+    again = live.tick(cursor="a cursor of another life").run_requests[0]
+    assert (again.run_key, plan_of(again)) == (first.run_key, plan_of(first)) == ("plan:1#1", 1)
+
+    under_way = live.record(first, dg.DagsterRunStatus.STARTED)
+    assert "being scored" in live.skipped()
+    live.produce(HALVES[1])
+    assert "being scored" in live.skipped(), "two batches in flight"
+
+    live.platform.instance.delete_run(under_way)
+    assert live.asked().run_key == "plan:1#1"
+    live.record(first, dg.DagsterRunStatus.FAILURE)
+    second = live.asked()
+    assert (second.run_key, plan_of(second)) == ("plan:1#2", 1)
+    third = live.record(second, dg.DagsterRunStatus.FAILURE)
+    (oldest,) = (r for r in live.platform.instance.get_runs() if r.run_id != third)
+    live.platform.instance.delete_run(oldest.run_id)
+    assert live.asked().run_key == "plan:1#3", "a key that has a run is never launched again"
+
+    assert live.run(live.asked()).success
+    rest = live.asked()
+    assert plan_of(rest) == 2
+    assert live.run(rest).success
+    assert "nothing new" in live.skipped()
+    assert judge(live.settings, SENT).problems == []
+
+
+def test_a_data_error_waits_for_a_person(live: Live):
+    live.produce(SENT[:50])
+    live.record(live.asked(), dg.DagsterRunStatus.FAILURE, **{FAILURE_TAG: "data"})
+    assert "failed for good" in live.skipped()
+
+
+def test_a_run_says_what_it_scored_and_its_checks_hold(live: Live):
+    live.produce(SENT)
+    judged_dead = [s.outcome for s in SENT if s.outcome not in ("scored", "duplicate")]
+    run = live.score()
+
+    batches = _materialized(live, "inference_batches")
+    wanted = {
+        "messages": len(SENT),
+        "scored": len(ROWS),
+        "dead_letters": len(judged_dead),
+        "duplicates": sum(s.outcome == "duplicate" for s in SENT),
+        "model_version": 1,
+        "lag": 0,
+    }
+    assert {name: batches[name].value for name in wanted} == wanted
+    assert batches["micro_batches"].value == batches["last_micro_batch"].value >= 2
+    late = live.platform.lake.read_arrow(SCORED, columns=["is_late", "is_alert"]).to_pandas()
+    assert batches["late"].value == late["is_late"].sum()
+    assert batches["alerts"].value == late["is_alert"].sum() > 0
+    assert batches["messages_per_second"].value > 0
+    for what in ("durable", "published"):
+        p50, p99, most = (batches[f"{what}_ms_{k}"].value for k in ("p50", "p99", "max"))
+        assert 0 < p50 <= p99 <= most
+    assert {
+        r.data["partition"]: r.data["lag"] for r in batches["lag_by_partition"].records
+    } == dict.fromkeys(range(PARTITIONS), 0)
+    for plot in ("latency", "scores"):
+        assert "data:image/png;base64," in batches[plot].value
+
+    dead = _materialized(live, "dead_letters")
+    for reason in set(judged_dead):
+        assert dead[reason].value == judged_dead.count(reason), reason
+
+    checked = live.platform.instance.get_records_for_run(
+        run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ).records
+    results = [r.event_log_entry.dagster_event.asset_check_evaluation_data for r in checked]
+    assert {(r.check_name, r.passed) for r in results} == {
+        (next(iter(check.check_keys)).name, True) for check in INFERENCE_CHECKS
+    }
+
+
+def _materialized(live: Live, asset: str) -> dict[str, dg.MetadataValue]:
+    event = live.platform.instance.get_latest_materialization_event(dg.AssetKey(asset))
+    assert event is not None
+    assert event.asset_materialization is not None
+    return dict(event.asset_materialization.metadata)
+
+
+def test_the_checks_see_lost_doubled_and_misattributed_rows(live: Live):
+    live.produce(SENT[:600])
+    live.score()
+    recent = recent_batches(live.platform.lake)
+    planned = {1: 1}
+
+    def problems(**changed) -> list[list[str]]:
+        found = replace(recent, **changed)
+        checks = offset_problems(found), count_problems(found), model_problems(found, planned)
+        return [list(check) for check in checks]
+
+    assert problems() == [[], [], []]
+    first, second = recent.commits[:2]
+    offsets, counts, models = problems(scored=recent.scored.slice(1))
+    assert "the table has" in counts[0]
+    assert not offsets + models
+    doubled = pa.concat_tables([recent.scored, recent.scored.slice(0, 1)])
+    offsets, counts, _ = problems(scored=doubled)
+    assert "holds an offset twice" in offsets[0]
+    assert "the table has" in counts[0]
+    offsets, _, _ = problems(commits=[first, {**second, "number": 3}])
+    assert offsets[0] == "micro-batch 3 follows 1"
+    skipped = {**first, "end_offsets": {p: end + 1 for p, end in first["end_offsets"].items()}}
+    offsets, _, _ = problems(commits=[skipped, *recent.commits[1:]])
+    assert any("lie outside" in problem for problem in offsets)
+    back = {**second, "end_offsets": dict.fromkeys(second["end_offsets"], 0)}
+    assert any("goes back" in p for p in problems(commits=[first, back])[0])
+    other = {**second, "topic_id": "another"}
+    assert any("another topic" in p for p in problems(commits=[first, other])[0])
+    uncounted = {**first, "counts": {**first["counts"], "messages_read": 10_000}}
+    offsets, counts, _ = problems(commits=[uncounted, *recent.commits[1:]])
+    assert "accounted for" in counts[0]
+    nothing = {**first, "number": 0, "end_offsets": dict.fromkeys(first["end_offsets"], 0)}
+    assert "read 10000" in problems(before=nothing, commits=[uncounted])[0][0]
+    assert "expected model 2" in next(iter(model_problems(recent, {1: 2})))
+
+    _add_a_row_again(live)
+    passed = {}
+    for check in INFERENCE_CHECKS:
+        result = check(lake=live.platform.defs.resources["lake"])
+        passed[next(iter(check.check_keys)).name] = result.passed
+    assert passed == {
+        "offsets_are_contiguous": False,
+        "messages_are_conserved": False,
+        "model_is_the_planned_one": True,
+    }
+
+
+def _add_a_row_again(live: Live) -> None:
+    from deltalake import DeltaTable, write_deltalake
+
+    rows = live.platform.lake.read_arrow(SCORED)
+    write_deltalake(DeltaTable(live.platform.lake.uri(SCORED)), rows.slice(0, 1), mode="append")
+
+
+def test_materializing_without_a_plan_is_refused_with_what_to_do(live: Live):
+    run = live.run(dg.RunRequest(run_key="by hand#1", partition_key="2026-07-01-00:00"))
+    assert not run.success
+    assert "sensor live_transactions: turn it on" in str(run.error)
+
+
+def test_with_the_broker_down_the_sensor_waits(live: Live, monkeypatch: pytest.MonkeyPatch):
+    from fraud_platform.adapters import follower_mark
+    from fraud_platform.adapters.broker import free_port
+
+    monkeypatch.setattr(follower_mark, "_ANSWER_SECONDS", 0.5)
+    monkeypatch.setenv("FRAUD_KAFKA_BOOTSTRAP", f"127.0.0.1:{free_port()}")
+    load_settings.cache_clear()
+    said = live.skipped()
+    assert "Kafka at 127.0.0.1" in said
+    assert "did not answer" in said
+
+
+def _accepted(live: Live, expected: type[DataError], match: str) -> None:
+    """Require that the sensor is halted, the gap named, and that a person may accept it."""
+    with pytest.raises(expected, match=match) as halted:
+        live.tick()
+    assert "accept-gap" in str(halted.value)
+    assert "because: drill" in accept_gap(live.settings, "drill")
+    with pytest.raises(DataError, match="no gap"):
+        accept_gap(live.settings, "twice")
+
+
+def test_a_topic_made_anew_halts_until_a_person_accepts(live: Live):
+    live.produce(HALVES[0])
+    live.score()
+    topic = live.settings.transactions_topic
+    before = Topics(live.connection).describe(topic).topic_id
+    admin = AdminClient({"bootstrap.servers": live.settings.kafka})
+    admin.delete_topics([topic])[topic].result(10)
+    _until(lambda: topic in Topics(live.connection).ensure(topic_specs(live.settings)))
+    _until(lambda: Topics(live.connection).describe(topic).topic_id != before)
+    live.produce(HALVES[1])
+    _accepted(live, TopicChangedError, f"topic {topic}: .* deleted and made anew")
+    live.score()
+    assert "nothing new" in live.skipped()
+    ids = live.platform.lake.read_arrow(SCORED, columns=["transaction_id"])
+    scored = ids["transaction_id"].to_pylist()
+    assert sorted(scored) == sorted(s.transaction_id for s in SENT if s.outcome == "scored")
+    assert list(offset_problems(recent_batches(live.platform.lake))) == []
+
+
+def test_added_partitions_halt_until_a_person_accepts(live: Live):
+    live.produce(HALVES[0])
+    live.score()
+    topic = live.settings.transactions_topic
+    admin = AdminClient({"bootstrap.servers": live.settings.kafka})
+    admin.create_partitions([NewPartitions(topic, PARTITIONS + 2)])[topic].result(10)
+    _until(lambda: len(Topics(live.connection).describe(topic).partitions) == PARTITIONS + 2)
+    _accepted(live, TopicChangedError, r"expected partitions \[0, 1, 2\], found \[0, 1, 2, 3, 4\]")
+    live.produce(HALVES[1])
+    live.score()
+    assert judge(live.settings, SENT).problems == []
+
+
+@pytest.mark.parametrize("planned", [False, True], ids=["before a plan", "within a plan"])
+def test_a_retention_gap_halts_until_a_person_accepts(live: Live, planned: bool):
+    live.produce(HALVES[0])
+    live.score()
+    live.produce(HALVES[1])
+    if planned:
+        live.record(live.asked(), dg.DagsterRunStatus.FAILURE, **{FAILURE_TAG: "data"})
+    topic = live.settings.transactions_topic
+    ends = Topics(live.connection).offsets(topic)
+    committed = {int(p): at for p, at in _last_commit(live)["end_offsets"].items()}
+    gone = {p: committed[p] + 20 for p in ends}
+    admin = AdminClient({"bootstrap.servers": live.settings.kafka})
+    for future in admin.delete_records(
+        [TopicPartition(topic, p, at) for p, at in gone.items()]
+    ).values():
+        future.result(10)
+    _accepted(live, OffsetGapError, f"partition 0: {committed[0]} to {gone[0]}")
+    live.score()
+    assert "nothing new" in live.skipped()
+    said = _last_commit(live)
+    assert {int(p): end for p, end in said["end_offsets"].items()} == {
+        p: high for p, (_, high) in ends.items()
+    }
+    recent = recent_batches(live.platform.lake)
+    assert list(offset_problems(recent)) + list(count_problems(recent)) == []
+    read = sum(commit["counts"]["messages_read"] for commit in recent.commits)
+    assert read == len(SENT) - 20 * PARTITIONS
+
+
+def _last_commit(live: Live) -> dict:
+    return recent_batches(live.platform.lake).commits[-1]
+
+
+def test_the_sensor_waits_while_somebody_follows(live: Live):
+    live.produce(SENT[:50])
+    topic = live.settings.transactions_topic
+    with FollowerMark(live.connection, topic, "score --follow, process 7 on tester"):
+        _until(lambda: follower(live.connection, topic) is not None)
+        assert live.skipped().startswith("score --follow, process 7 on tester scores")
+    assert plan_of(live.asked()) == 1
+
+
+def test_each_plan_keeps_the_champion_that_it_was_made_with(live: Live):
+    live.produce(HALVES[0])
+    first = live.asked()
+    live.registry.set_alias(CHAMPION, 2)
+    assert live.run(first).success
+    live.produce(HALVES[1])
+    live.score()
+    rows = live.platform.lake.read_arrow(SCORED, columns=["transaction_id", "model_version"])
+    versions = dict(zip(*(rows[n].to_pylist() for n in rows.column_names), strict=True))
+    for version, half in enumerate(HALVES, 1):
+        for sent in half:
+            if sent.outcome == "scored":
+                assert versions[sent.transaction_id] == version
+    assert list(model_problems(recent_batches(live.platform.lake), {1: 1, 2: 2})) == []
+    commits = recent_batches(live.platform.lake).commits
+    assert {commit["plan"]: commit["model_version"] for commit in commits} == {1: 1, 2: 2}
+
+
+def _until(condition: Callable[[], object], limit_seconds: float = 20.0) -> None:
+    limit = time.monotonic() + limit_seconds
+    while True:
+        try:
+            if condition():
+                return
+        except TopicChangedError:
+            pass
+        assert time.monotonic() < limit, "the condition never came true"
+        time.sleep(0.05)
