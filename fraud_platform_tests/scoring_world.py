@@ -147,7 +147,11 @@ class World:
     def ended(self, scorer: BaseProcess, limit_seconds: float = 60) -> int:
         """Wait for a scorer and return its exit code."""
         scorer.join(limit_seconds)
-        assert scorer.exitcode is not None, f"a scorer still works after {limit_seconds} s"
+        if scorer.exitcode is None:
+            assert scorer.pid is not None
+            os.kill(scorer.pid, signal.SIGUSR1)
+            scorer.join(1)
+            raise AssertionError(f"a scorer still works after {limit_seconds} s: {self.said}")
         return scorer.exitcode
 
     def paused_scorer(self, at: str, *switches: str) -> BaseProcess:

@@ -10,8 +10,10 @@ Guarantee: each write is one Delta commit. A reader sees the table before or aft
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 _LOG_RETENTION = "interval 36500 days"
 """The log is kept, so that a version that a model names can be read as long as its files are."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _BOUNDED = "delta.dataSkippingStatsColumns"
 _SHORT_LOG_RETENTION = "interval 10 minutes"
 """Of tables whose old versions nobody names: readers of a version finish in less."""
@@ -53,7 +56,8 @@ class Lake:
     def open(self, table: TableContract, version: int | None = None) -> DeltaTable | None:
         """Return a delta-rs handle, or None where the table does not exist yet."""
         try:
-            return DeltaTable(self.uri(table), version=version)
+            with reaching(self.uri(table)):
+                return DeltaTable(self.uri(table), version=version)
         except TableNotFoundError:
             return None
 
@@ -62,20 +66,22 @@ class Lake:
 
         Created before its first write, so that concurrent first writers agree on the protocol.
         """
-        return self.open(table) or DeltaTable.create(
-            self.uri(table),
-            schema=table.arrow_schema,
-            mode="ignore",
-            partition_by=list(table.partition_by) or None,
-            name=table.name,
-            description=table.description,
-            configuration={
-                "delta.logRetentionDuration": _LOG_RETENTION
-                if table.keeps_versions
-                else _SHORT_LOG_RETENTION,
-                **({_BOUNDED: ",".join(table.bounded)} if table.bounded else {}),
-            },
-        )
+        if handle := self.open(table):
+            return handle
+        retention = _LOG_RETENTION if table.keeps_versions else _SHORT_LOG_RETENTION
+        with reaching(self.uri(table)):
+            return DeltaTable.create(
+                self.uri(table),
+                schema=table.arrow_schema,
+                mode="ignore",
+                partition_by=list(table.partition_by) or None,
+                name=table.name,
+                description=table.description,
+                configuration={
+                    "delta.logRetentionDuration": retention,
+                    **({_BOUNDED: ",".join(table.bounded)} if table.bounded else {}),
+                },
+            )
 
     def numbered(self, table: TableContract, application: str) -> NumberedTable:
         """Return a table whose commits one application numbers, creating it where absent."""
@@ -267,6 +273,23 @@ class Lake:
         version = self.version(table)
         assert version is not None
         return version
+
+
+@contextmanager
+def reaching(url: str) -> Iterator[None]:
+    """Turn what the storage behind a table refuses within the block into an `Outage`.
+
+    Raises:
+        Outage: the storage is full, read-only, broken or away.
+    """
+    try:
+        yield
+    except OSError as error:
+        words = " ".join(_COLOUR.sub("", str(error)).split())
+        raise Outage(
+            f"lake: expected to read and write {url}, found: {words}. Check that the storage is "
+            "there, writable and not full; nothing that was committed is lost."
+        ) from error
 
 
 def _text(metadata: Mapping[str, Any] | None) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.lake import Lake, reaching
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import DataError
 
@@ -44,7 +45,8 @@ class NumberedTable:
 
     def refresh(self) -> None:
         """Read what the log has got since."""
-        self._handle.update_incremental()
+        with self._reaching():
+            self._handle.update_incremental()
 
     @property
     def version(self) -> int:
@@ -79,7 +81,8 @@ class NumberedTable:
         """
         seen, limit = 0, 8
         while self.number:
-            history = self._handle.history(limit)
+            with self._reaching():
+                history = self._handle.history(limit)
             for commit in history[seen:]:
                 if commit.get("application") == self._application:
                     said = json.loads(commit["said"])
@@ -98,35 +101,51 @@ class NumberedTable:
             files: may be empty.
             number: one more than the last, or later.
             metadata: JSON that `metadata` gives back while the number is the last.
+
+        Raises:
+            Outage: the storage refuses; whether it was committed is told by `refresh`.
         """
         now_ms = int(time.time() * 1000)
         for _ in range(_TRIES):
             if self.number >= number:
                 return False
             try:
-                self._handle.create_write_transaction(
-                    [
-                        AddAction(f.path, f.size_bytes, dict(f.partition), now_ms, True, f.stats)
-                        for f in files
-                    ],
-                    mode="append",
-                    schema=self._table.arrow_schema,
-                    partition_by=list(self._table.partition_by),
-                    commit_properties=CommitProperties(
-                        custom_metadata={
-                            "application": self._application,
-                            "said": json.dumps({**(metadata or {}), _NUMBER: number}),
-                        },
-                        max_commit_retries=0,
-                        app_transactions=[Transaction(self._application, number)],
-                    ),
-                )
+                with self._reaching():
+                    self._commit(files, number, metadata, now_ms)
             except CommitFailedError:
                 self.refresh()
                 continue
             self.refresh()
             return True
         raise CommitFailedError(f"{self._table.name}: {_TRIES} other commits came between")
+
+    def _commit(
+        self,
+        files: Sequence[DataFile],
+        number: int,
+        metadata: Mapping[str, Any] | None,
+        now_ms: int,
+    ) -> None:
+        self._handle.create_write_transaction(
+            [
+                AddAction(f.path, f.size_bytes, dict(f.partition), now_ms, True, f.stats)
+                for f in files
+            ],
+            mode="append",
+            schema=self._table.arrow_schema,
+            partition_by=list(self._table.partition_by),
+            commit_properties=CommitProperties(
+                custom_metadata={
+                    "application": self._application,
+                    "said": json.dumps({**(metadata or {}), _NUMBER: number}),
+                },
+                max_commit_retries=0,
+                app_transactions=[Transaction(self._application, number)],
+            ),
+        )
+
+    def _reaching(self) -> AbstractContextManager[None]:
+        return reaching(self._lake.uri(self._table))
 
     def files_above(self, number: int, column: str) -> list[str]:
         """Return URLs of the files that may hold rows whose `column` is above a number."""

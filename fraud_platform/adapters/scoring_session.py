@@ -80,6 +80,10 @@ def open_scorer(
 
     Labels that wait on their topic are landed first.
 
+    Raises:
+        TopicChangedError: a topic to read or to publish to is missing.
+        Outage: Kafka or the lake does not answer.
+
     Args:
         state_version: the snapshot to start from.
         kind: who scores, for people.
@@ -94,6 +98,9 @@ def open_scorer(
         settings.dead_letters_topic,
         now.topic_id,
     )
+    # a client waits half a minute for a missing topic, and then does not name it
+    topics.describe(names.predictions)
+    topics.describe(names.dead_letters)
     publisher = TransactionalProducer(connection, transactional_id(settings.transactions_topic))
     try:
         with RangeReader(connection, settings.transactions_topic) as source:

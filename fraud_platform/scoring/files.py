@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fraud_platform.contracts.tables import DataFile, TableContract
+from fraud_platform.errors import Outage
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.files import ByteFiles
@@ -28,16 +29,27 @@ _REPEATED = (
 def write_rows(
     files: ByteFiles, table_url: str, table: TableContract, rows: pa.Table
 ) -> list[DataFile]:
-    """Write rows into the table's folder; no rows make no file."""
+    """Write rows into the table's folder; no rows make no file.
+
+    Raises:
+        Outage: the storage is full, read-only or away.
+    """
     if not rows.num_rows:
         return []
     path = f"{uuid.uuid4().hex}.parquet"
     url = f"{table_url}/{path}"
     dictionary = [name for name in _REPEATED if name in table.column_names]
-    with files.create(url) as stream:
-        pq.write_table(
-            rows, stream, compression="snappy", use_dictionary=dictionary, write_statistics=False
-        )
+    try:
+        with files.create(url) as stream:
+            pq.write_table(
+                rows, stream,
+                compression="snappy", use_dictionary=dictionary, write_statistics=False,
+            )  # fmt: skip
+    except OSError as error:
+        raise Outage(
+            f"lake: expected to write {url}, found: {error}. Check that the storage is there, "
+            "writable and not full; nothing of this file was committed."
+        ) from error
     bounds = {n: pc.min_max(rows[n]).as_py() for n in table.bounded}
     stats = {
         "numRecords": rows.num_rows,

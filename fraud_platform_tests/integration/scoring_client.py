@@ -7,6 +7,7 @@ Not here: the tests (`test_scoring_recovery`), what they share (`scoring_world`)
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -45,6 +46,7 @@ def run(environment: Mapping[str, str], model_folder: str, switches: Sequence[st
     log = os.open(Path(settings.home) / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(log, stream.fileno())
+    faulthandler.register(signal.SIGUSR1)
     for switch in switches:
         _SWITCHES[switch]()
     try:
