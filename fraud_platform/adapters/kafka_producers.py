@@ -6,6 +6,7 @@ Not here: what is produced and when (`fraud_platform.scoring`, `adapters.produci
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ Headers = list[tuple[str, str | bytes | None]]
 _POLL_EVERY = 10_000
 _FULL_QUEUE_SECONDS = 0.05
 _TRIES, _RETRY_SECONDS = 5, 0.2
+_SPARE_SECONDS = 2.0
 _TUNING = {
     # The same key goes to the same partition as with the Java client.
     "partitioner": "murmur2_random",
@@ -146,8 +148,10 @@ class TransactionalProducer:
                 positions = [TopicPartition(t, p, o) for (t, p), o in offsets.items()]
                 metadata = self._group(group).consumer_group_metadata()
                 self._retried(
-                    lambda: self._producer.send_offsets_to_transaction(
-                        positions, metadata, self._seconds
+                    lambda: self._bounded(
+                        lambda: self._producer.send_offsets_to_transaction(
+                            positions, metadata, self._seconds
+                        )
                     )
                 )
             self._retried(lambda: self._producer.commit_transaction(self._seconds))
@@ -173,6 +177,28 @@ class TransactionalProducer:
             if deliveries.first_error and is_fenced(deliveries.first_error):
                 raise KafkaException(deliveries.first_error)
             raise DeliveryError(f"{problem} {self._errors}".strip())
+
+    def _bounded(self, call: Callable[[], Any]) -> None:
+        """Make a call that may never return, though it was given a timeout.
+
+        librdkafka (2.16) waits for ever in send_offsets_to_transaction where the broker was killed
+        at the wrong moment. The thread is left behind; the next `fence` gives the transaction up.
+        """
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                call()
+            except BaseException as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(self._seconds + _SPARE_SECONDS)
+        if thread.is_alive():
+            raise self._connection.outage(self._what, self._errors, "no answer about offsets")
+        if failures:
+            raise failures[0]
 
     def _retried(self, call: Callable[[], Any]) -> None:
         """Call, and again where the broker asks for it, a few times."""
