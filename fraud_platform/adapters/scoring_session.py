@@ -111,7 +111,12 @@ def open_scorer(
                 from fraud_platform.scoring.spark_engine import SparkEngine
 
                 engine = SparkEngine(
-                    spark(), lake, settings, state_version, settings.duplicate_horizon_days
+                    spark(),
+                    lake,
+                    settings,
+                    source,
+                    state_version,
+                    settings.duplicate_horizon_days,
                 )
             scorer = Scorer(
                 lake, engine, publisher, topics, names, settings.max_batch_messages, holder(kind)

@@ -17,7 +17,8 @@ Ints = npt.NDArray[np.int64]
 Ranges = Mapping[int, tuple[int, int]]
 """Partition to first offset and the offset behind the last."""
 
-_FRONTIER_ROWS = 51
+FRONTIER_ROWS = 51
+"""Messages of a partition whose median event time says how far it has come."""
 
 
 def next_ranges(remaining: Ranges, max_messages: int) -> dict[int, tuple[int, int]]:
@@ -47,7 +48,7 @@ def is_within_hour(partition: Ints, event_seconds: Ints, has_more: Mapping[int, 
     rows = {p: np.flatnonzero(partition == p) for p in np.unique(partition).tolist()}
     frontiers = []
     for p, own in rows.items():
-        seconds = event_seconds[own][event_seconds[own] > 0][-_FRONTIER_ROWS:]
+        seconds = event_seconds[own][event_seconds[own] > 0][-FRONTIER_ROWS:]
         if has_more.get(p, False) and seconds.size:
             frontiers.append(int(np.median(seconds)))
     keep = np.ones(partition.size, dtype=bool)

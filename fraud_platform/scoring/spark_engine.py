@@ -5,9 +5,10 @@ Not here: scoring itself (`scoring.micro_batch`), the same for both engines; com
 publishing (`scoring.scorer`).
 
 A task holds whole topic partitions, hence whole customers. Terminals and labels matter one label
-delay later, so a micro-batch of less than seven days needs nothing of its other tasks. Python
-workers live on between micro-batches, each with a state of its own that it rolls forward from the
-committed table; what a task scores is taken in only once it is committed.
+delay later, so a micro-batch of less than seven days, which `scoring.peeking` sees to, needs
+nothing of its other tasks. Python workers live on between micro-batches, each with a state of its
+own that it rolls forward from the committed table; what a task scores is taken in only once it is
+committed.
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ from fraud_platform.scoring.cutting import Ranges
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.log import ScoredBatch, ScoringLog
 from fraud_platform.scoring.micro_batch import BatchContext, PinnedModel, score_messages
+from fraud_platform.scoring.peeking import Peeker
 from fraud_platform.scoring.recovery import RecoveredState
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from fraud_platform.adapters.lake import Lake
+    from fraud_platform.scoring.ports import Source
     from fraud_platform.settings import Settings
 
 _RESULT = "manifest string, dead binary, ids binary, seconds binary, first_partition int"
@@ -70,6 +73,7 @@ class SparkEngine:
         spark: the session.
         lake: the tables, on a URL that every worker reaches.
         settings: where Kafka is, and the topic.
+        source: reads a few messages of the topic, to see how far ranges reach.
         state_version: the snapshot to start from.
         duplicate_horizon_days: how long an id stays known, in stream time.
     """
@@ -81,12 +85,13 @@ class SparkEngine:
         spark: SparkSession,
         lake: Lake,
         settings: Settings,
+        source: Source,
         state_version: str,
         duplicate_horizon_days: int,
     ) -> None:
         self._spark, self._lake, self._settings = spark, lake, settings
         self._state_version, self._horizon = state_version, duplicate_horizon_days
-        self._clock = StreamClock()
+        self._clock, self._peeker = StreamClock(), Peeker(source)
         self._files: tuple[int, dict[str, bytes]] | None = None
 
     def catch_up(self, log: ScoringLog) -> None:
@@ -103,7 +108,17 @@ class SparkEngine:
         """Nothing to note: the table says it."""
 
     def score(self, ranges: Ranges, behind: Ranges, number: int, model: PinnedModel) -> ScoredBatch:
-        """Score all of `ranges`; an id that two partitions hold counts in the first of them."""
+        """Score `ranges` as far as one hour goes.
+
+        An id that two partitions hold counts in the first of them.
+
+        Args:
+            ranges: offsets to read, or a part of them.
+            behind: what of the plan remains behind them.
+        """
+        cut = self._peeker.cut(ranges, behind)
+        ends = {p: end for p, (_, end) in cut.items()}
+        ranges = {p: (start, end) for p, (start, end) in cut.items() if start < end}
         excluded: Excluded = frozenset()
         results = self._run(ranges, number, model, excluded)
         if repeated := _repeated(results):
@@ -119,7 +134,6 @@ class SparkEngine:
         dead = pa.concat_tables(
             [DEAD_LETTERS.arrow_schema.empty_table(), *(_read(r["dead"]) for r in results)]
         )
-        ends = {p: end for p, (_, end) in ranges.items()}
         return ScoredBatch(number, files, dead, dict(counts), ends, self._clock.second)
 
     def _run(
