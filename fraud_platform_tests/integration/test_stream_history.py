@@ -1,0 +1,127 @@
+"""Where no drop has landed yet, the stream's rows and labels give the tables a drop would give."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.clock import DropDay
+from fraud_platform.contracts.scoring_tables import LANDING, SCORED, SCORING, TOPIC_LABELS
+from fraud_platform.contracts.tables import TableContract
+from fraud_platform.features.materialize import WRITTEN_TABLES, materialize_days
+from fraud_platform.scoring.files import write_rows
+from fraud_platform.scoring.history import STREAM, stream_days, write_stream_labels
+from fraud_platform_tests.oracles.feature_lake import (
+    FIRST_DAY,
+    contents,
+    seeded_world,
+    write_world,
+)
+from fraud_platform_tests.oracles.feature_worlds import START_HOUR, World
+from fraud_platform_tests.oracles.features import DELAY, HOUR, Tx
+
+DAYS, DROP_DAYS = 50, 38
+LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
+STREAM_FROM = FIRST_DAY + timedelta(days=DROP_DAYS)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """A world whose labels are all on time: the one kind that a drop and the topic tell alike."""
+    drawn = seeded_world(DAYS, rows=2_000)
+    hours = {t.id: t.hour + DELAY + 1 for t in drawn.transactions}
+    on_time = tuple(v for v in drawn.labels if v.version == 1 and v.counts_from == hours[v.id])
+    return World(drawn.transactions, on_time)
+
+
+def _before(world: World, hour: int) -> World:
+    rows = tuple(t for t in world.transactions if t.hour < hour)
+    ids = {t.id for t in rows}
+    return World(rows, tuple(v for v in world.labels if v.id in ids))
+
+
+def _append(lake: Lake, table: TableContract, rows: pa.Table, application: str) -> None:
+    files = write_rows(lake.files, lake.uri(table), table, rows)
+    said = {"stream_second": (START_HOUR + DAYS * 24) * HOUR, "end_offsets": {}}
+    assert lake.numbered(table, application).append(files, 1, said)
+
+
+def _score(lake: Lake, rows: list[Tx]) -> None:
+    """Write rows as the scorer would; what it thought of them does not matter here."""
+    known = {
+        "transaction_id": [t.id for t in rows],
+        "tx_datetime": [datetime.fromtimestamp(t.second, UTC) for t in rows],
+        "customer_id": [t.customer for t in rows],
+        "terminal_id": [t.terminal for t in rows],
+        "amount_cents": [t.cents for t in rows],
+        "micro_batch": [1] * len(rows),
+        "reasons": [None] * len(rows),
+    }
+    columns = []
+    for field in SCORED.arrow_schema:
+        if field.name in known:
+            columns.append(pa.array(known[field.name], field.type))
+        elif pa.types.is_string(field.type):
+            columns.append(pa.array([""] * len(rows)))
+        else:
+            columns.append(pa.array(np.zeros(len(rows), np.int64)).cast(field.type))
+    _append(lake, SCORED, pa.Table.from_arrays(columns, schema=SCORED.arrow_schema), SCORING)
+
+
+def _label(lake: Lake, world: World, ids: set[int]) -> None:
+    of_id = {t.id: t for t in world.transactions}
+    rows = [
+        {
+            "transaction_id": v.id,
+            "is_fraud": v.scenario > 0,
+            "fraud_scenario": v.scenario,
+            "known_at": datetime.fromtimestamp(of_id[v.id].second + DELAY * HOUR, UTC),
+            "source": "topic",
+            "landed_at": None,
+            "landing": 1,
+            "source_partition": 0,
+            "source_offset": number,
+        }
+        for number, v in enumerate(v for v in world.labels if v.id in ids)
+    ]
+    _append(
+        lake, TOPIC_LABELS, pa.Table.from_pylist(rows, schema=TOPIC_LABELS.arrow_schema), LANDING
+    )
+
+
+def test_days_from_the_stream_equal_those_of_a_drop_with_the_same_rows(
+    spark, world: World, tmp_path: Path
+) -> None:
+    expected, lake = Lake(str(tmp_path / "drops")), Lake(str(tmp_path / "stream"))
+    write_world(expected, world)
+    materialize_days(spark, expected, FIRST_DAY, LAST_DAY)
+
+    landed = _before(world, START_HOUR + DROP_DAYS * 24)
+    write_world(lake, landed)
+    materialize_days(spark, lake, FIRST_DAY, STREAM_FROM - timedelta(days=1))
+    of_drop = {t.id for t in landed.transactions}
+    live = [t for t in world.transactions if t.id not in of_drop]
+    _score(lake, live)
+    _label(lake, world, {t.id for t in live})
+    assert write_stream_labels(lake, STREAM_FROM) == len(world.labels) - len(landed.labels)
+    materialize_days(spark, lake, STREAM_FROM, LAST_DAY, stream_from=STREAM_FROM)
+    for table in WRITTEN_TABLES:
+        assert contents(lake, table).equals(contents(expected, table)), table.name
+
+
+def test_the_stream_completes_days_behind_the_drops_until_stream_time(lake: Lake) -> None:
+    rows = [
+        Tx(1, (START_HOUR + 24) * HOUR, 1, 1, 100),
+        Tx(2, (START_HOUR + 48) * HOUR, 1, 1, 100),
+        Tx(3, (START_HOUR + DAYS * 24) * HOUR, 1, 1, 100),
+    ]
+    _score(lake, rows)
+    drops = [DropDay("2018-04-01", FIRST_DAY + timedelta(days=1), 1, "x")]
+    found = stream_days(lake, drops)
+    # day 1 is the drop's; the day that stream time stands in is not complete
+    assert [(d.drop, d.day, d.rows) for d in found] == [(STREAM, FIRST_DAY + timedelta(days=2), 1)]
