@@ -19,11 +19,12 @@ from fraud_platform.features.declarables import Declaration
 from fraud_platform.features.expressions import Array, Expression
 from fraud_platform.features.ordering import sort_order
 from fraud_platform.features.terms import MAX_SINCE_SECONDS
-from fraud_platform.features.windows import expand, merge_small, prefix_sums
+from fraud_platform.features.windows import compact_sums, expand, merge_small, prefix_sums
 
 _SECOND_BITS = 32
 _SECOND_MASK = (1 << _SECOND_BITS) - 1
 _EXPANDED_ROWS = 4_000_000
+_FITS_32_BITS = 1 << 31
 TILE_ID = -1
 """The transaction id of an event that is a whole tile."""
 
@@ -52,15 +53,20 @@ class _Run:
     def __init__(self, events: Events, declaration: Declaration, order: Array) -> None:
         self._declaration = declaration
         self.keys = (events.entity[order] << _SECOND_BITS) + events.second[order]
-        self.ids = events.transaction_id[order]
-        self.terminals = events.terminal_id[order]
+        self.ids = _in_place_of_one(events.transaction_id[order])
+        self.terminals = _narrow(events.terminal_id[order])
         sums = {term.measure for term in declaration.customer_sums}
         sums |= {term.measure for term in declaration.visit_sums}
-        self.sums = {n: prefix_sums(events.measures[n][order]) for n in sorted(sums)}
+        self.sums = {n: compact_sums(events.measures[n][order]) for n in sorted(sums)}
         lasts = {since.measure for since in declaration.customer_sinces} | {"last_second"}
-        self.lasts = {n: events.measures[n][order].astype(np.uint32) for n in sorted(lasts)}
         entity = self.keys >> _SECOND_BITS << _SECOND_BITS
-        self._latest = {n: np.maximum.accumulate(entity + c) for n, c in self.lasts.items()}
+        self.latest_of = {
+            n: (np.maximum.accumulate(entity + events.measures[n][order]) & _SECOND_MASK).astype(
+                np.uint32
+            )
+            for n in sorted(lasts)
+        }
+        """The greatest time of the customer's events up to each one, 0 where there is none."""
         tiles = self.keys[self.ids == TILE_ID] & _SECOND_MASK
         self._tiles_end = int(tiles.max()) + TILE_SECONDS if tiles.size else 0
 
@@ -68,14 +74,21 @@ class _Run:
         """Return the run of both runs' events."""
         parts = (self, other)
         keys = np.concatenate([p.keys for p in parts])
-        measures = {n: np.concatenate([np.diff(p.sums[n]) for p in parts]) for n in self.sums}
-        measures |= {n: np.concatenate([p.lasts[n] for p in parts]) for n in self.lasts}
+        measures = {
+            n: np.concatenate([np.diff(p.sums[n]) for p in parts]).astype(np.int64)
+            for n in self.sums
+        }
+        # what was the greatest up to an event stays so when others come between
+        measures |= {
+            n: np.concatenate([p.latest_of[n] for p in parts]).astype(np.int64)
+            for n in self.latest_of
+        }
         ids = np.concatenate([p.ids for p in parts])
         events = Events(
             keys >> _SECOND_BITS,
             keys & _SECOND_MASK,
             ids,
-            np.concatenate([p.terminals for p in parts]),
+            np.concatenate([p.terminals for p in parts]).astype(np.int64),
             measures,
         )
         return _Run(events, self._declaration, _merge_order(keys, ids))
@@ -109,9 +122,9 @@ class _Run:
         """Return each customer's greatest time before a position, 0 where there is none."""
         if not self.keys.size:
             return np.zeros(entity.size, dtype=np.int64)
-        before = self._latest[measure][np.maximum(ends - 1, 0)]
-        is_own = (ends > 0) & (before >> _SECOND_BITS == entity)
-        return np.where(is_own, before & _SECOND_MASK, 0)
+        at = np.maximum(ends - 1, 0)
+        is_own = (ends > 0) & (self.keys[at] >> _SECOND_BITS == entity)
+        return np.where(is_own, self.latest_of[measure][at].astype(np.int64), 0)
 
 
 class EventRuns:
@@ -161,7 +174,8 @@ class EventRuns:
         for term in self._declaration.customer_sums:
             total = np.zeros(entity.size, dtype=np.int64)
             for run, first, end in zip(self._runs, start(term.days), ends, strict=True):
-                total += run.sums[term.measure][end] - run.sums[term.measure][first]
+                sums = run.sums[term.measure]
+                total += sums[end] - sums[first]
             terms[term] = total
         for since in self._declaration.customer_sinces:
             last = np.zeros(entity.size, dtype=np.int64)
@@ -184,7 +198,7 @@ class EventRuns:
                 is_here = run.terminals[places] == terminal_id[rows][owner]
                 places, owner = places[is_here], owner[is_here]
                 sums = run.sums[measure]
-                values = sums[places + 1] - sums[places]
+                values = (sums[places + 1] - sums[places]).astype(np.int64, copy=False)
                 bounds = np.searchsorted(owner, np.arange(rows.stop - rows.start))
                 total[rows] += _sums_between(values, bounds)
         return total
@@ -202,6 +216,18 @@ class EventRuns:
             is_later = (own_second > second) | ((own_second == second) & (own_ids > ids))
             second, ids = np.where(is_later, own_second, second), np.where(is_later, own_ids, ids)
         return second, ids
+
+
+def _in_place_of_one(ids: Array) -> Array:
+    """Return the ids, all of them one number in memory where they are all tiles."""
+    is_tiles = ids.size > 0 and bool((ids == TILE_ID).all())
+    return np.broadcast_to(np.int64(TILE_ID), ids.shape) if is_tiles else ids
+
+
+def _narrow(values: Array) -> Array:
+    """Return the values in 32 bits where they fit."""
+    fits = values.size == 0 or (values.min() >= 0 and values.max() < _FITS_32_BITS)
+    return values.astype(np.int32) if fits else values
 
 
 def _merge_order(keys: Array, ids: Array) -> Array:

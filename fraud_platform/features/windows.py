@@ -35,6 +35,8 @@ NO_HOUR = 1 << 62
 """Later than any hour."""
 _EXPANDED_ROWS = 2_000_000
 _RUN_RATIO = 4
+_FITS_32_BITS = 1 << 30
+"""Half of the range, so that a difference of two fits as well."""
 
 
 def dense_ids(*columns: Array) -> tuple[Array, ...]:
@@ -63,6 +65,13 @@ def prefix_sums(column: Array) -> Array:
     return sums
 
 
+def compact_sums(column: Array) -> Array:
+    """Return the prefix sums in 32 bits where all of them fit, else in 64."""
+    sums = prefix_sums(column)
+    fits = int(sums.min()) > -_FITS_32_BITS and int(sums.max()) < _FITS_32_BITS
+    return sums.astype(np.int32) if fits else sums
+
+
 class HourlySums:
     """Sums of integer columns over any hours of any entity.
 
@@ -78,16 +87,18 @@ class HourlySums:
         keys = keys[order]
         starts = group_starts(keys)
         self.keys = keys[starts]
-        self.columns = {n: group_sums(column[order], starts) for n, column in columns.items()}
-        self.sums = {name: prefix_sums(column) for name, column in self.columns.items()}
-        self._last: dict[str, Array] = {}
-        self._next: dict[str, Array] = {}
+        grouped = {n: group_sums(column[order], starts) for n, column in columns.items()}
+        self._is_rising = all((column >= 0).all() for column in grouped.values())
+        self.sums = {name: compact_sums(column) for name, column in grouped.items()}
 
     def merged_with(self, other: HourlySums) -> HourlySums:
         """Return the sums of both, which must have the same measures."""
         merged = HourlySums.__new__(HourlySums)
         keys = np.concatenate((self.keys, other.keys))
-        columns = {n: np.concatenate((c, other.columns[n])) for n, c in self.columns.items()}
+        columns = {
+            n: np.concatenate((np.diff(s), np.diff(other.sums[n]))).astype(np.int64)
+            for n, s in self.sums.items()
+        }
         merged._set(keys, np.argsort(keys, kind="stable"), columns)
         return merged
 
@@ -98,25 +109,32 @@ class HourlySums:
     def between(self, measure: str, starts: Array, ends: Array) -> Array:
         """Return a measure's sum over rows [start, end) for each pair of positions."""
         sums = self.sums[measure]
-        return sums[ends] - sums[starts]
+        return (sums[ends] - sums[starts]).astype(np.int64, copy=False)
+
+    def values(self, measure: str, rows: Array) -> Array:
+        """Return a measure of single rows."""
+        return self.between(measure, rows, rows + 1)
 
     def last_hour(self, measure: str, starts: Array, ends: Array) -> Array:
         """Return the hour of the last row in [start, end) with a measure above 0, or -1."""
-        if measure not in self._last:
-            column = self.columns[measure]
-            index = np.where(column > 0, np.arange(column.size), -1)
-            self._last[measure] = np.concatenate(([-1], np.maximum.accumulate(index)))
-        rows = self._last[measure][ends]
+        sums = self.sums[measure]
+        if self._is_rising:
+            # the row whose value brought the sum to what it is at the end
+            rows = np.searchsorted(sums, sums[ends]) - 1
+        else:
+            index = np.where(np.diff(sums) > 0, np.arange(sums.size - 1), -1)
+            rows = np.concatenate(([-1], np.maximum.accumulate(index)))[ends]
         return np.where(rows >= starts, self._hours(rows), -1)
 
     def first_hour(self, measure: str, starts: Array, ends: Array) -> Array:
         """Return the hour of the first row in [start, end) with a measure above 0, or NO_HOUR."""
-        if measure not in self._next:
-            column = self.columns[measure]
-            index = np.where(column > 0, np.arange(column.size), column.size)
-            index = np.concatenate((index, [column.size]))
-            self._next[measure] = np.minimum.accumulate(index[::-1])[::-1]
-        rows = self._next[measure][starts]
+        sums = self.sums[measure]
+        if self._is_rising:
+            rows = np.searchsorted(sums, sums[starts], side="right") - 1
+        else:
+            index = np.where(np.diff(sums) > 0, np.arange(sums.size - 1), sums.size - 1)
+            index = np.concatenate((index, [sums.size - 1]))
+            rows = np.minimum.accumulate(index[::-1])[::-1][starts]
         return np.where(rows < ends, self._hours(rows), NO_HOUR)
 
     def _hours(self, rows: Array) -> Array:
@@ -288,22 +306,23 @@ class LabelHistory:
     ) -> Iterator[tuple[Array, KnownLabels]]:
         """Yield queries in bounded groups, each with the labels that counted at its own hour."""
         late_keys, counts_from, late_columns = self._late
-        sources = [(late_keys, late_columns), *((run.keys, run.columns) for run in self._runs)]
-        bounds = [_lookback(keys, entities[queries], hours[queries]) for keys, _ in sources]
+        sources = [late_keys, *(run.keys for run in self._runs)]
+        bounds = [_lookback(keys, entities[queries], hours[queries]) for keys in sources]
         sizes = np.sum([highs - lows for lows, highs in bounds], axis=0, dtype=np.int64)
         groups = np.cumsum(sizes) // _EXPANDED_ROWS
         for group in np.split(np.arange(queries.size), np.flatnonzero(np.diff(groups)) + 1):
             own, event_hours, columns = [], [], []
-            for number, ((keys, values), (lows, highs)) in enumerate(
-                zip(sources, bounds, strict=True)
-            ):
+            for number, (keys, (lows, highs)) in enumerate(zip(sources, bounds, strict=True)):
                 owner, rows = expand(lows[group], highs[group])
                 if number == 0:
                     counted = counts_from[rows] <= hours[queries[group]][owner]
                     owner, rows = owner[counted], rows[counted]
+                    columns.append({name: late_columns[name][rows] for name in self._measures})
+                else:
+                    run = self._runs[number - 1]
+                    columns.append({name: run.values(name, rows) for name in self._measures})
                 own.append(owner)
                 event_hours.append(keys[rows] & _HOUR_MASK)
-                columns.append({name: values[name][rows] for name in self._measures})
             joined = {n: np.concatenate([c[n] for c in columns]) for n in self._measures}
             sums = HourlySums(np.concatenate(own), np.concatenate(event_hours), joined)
             yield queries[group], KnownLabels([sums])
