@@ -6,6 +6,7 @@ Not here: the sensor (`defs.inference`), the rules (`fraud_platform.scoring.plan
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,6 +17,7 @@ from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.model_registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.scoring_session import topic_now
 from fraud_platform.contracts.messages import SCORER_GROUP
+from fraud_platform.errors import Outage
 from fraud_platform.scoring.cutting import Ranges
 from fraud_platform.scoring.log import ScoringLog, is_covered, offsets_in
 from fraud_platform.scoring.plans import Plan, PlanLog, TopicNow, check_topic, ranges_to_plan
@@ -42,7 +44,6 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
     topics = KafkaTopics(KafkaConnection.from_settings(settings))
     try:
         now = topic_now(topics, settings.transactions_topic)
-        published = topics.group_offsets(SCORER_GROUP, settings.transactions_topic)
     finally:
         topics.close()
     log, plans = ScoringLog(lake), PlanLog(lake)
@@ -60,7 +61,7 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
         if not is_before_gap:
             return NextStep(last)
     ranges = ranges_to_plan(now, committed, settings.max_plan_messages)
-    if not ranges and is_covered(committed, published):
+    if not ranges and _is_published(settings, committed):
         return NextStep(None, f"nothing new on {now.topic}")
     if not ranges:
         # a run died before it published its last micro-batch: a plan of nothing makes up for it
@@ -86,3 +87,18 @@ def _new_plan(lake: Lake, now: TopicNow, ranges: Ranges, champion: int) -> Plan:
         NO_SNAPSHOT if snapshot is None else str(snapshot),
         datetime.now(UTC), version("fraud-platform"),
     )  # fmt: skip
+
+
+def _is_published(settings: Settings, committed: Mapping[int, int]) -> bool:
+    """Tell whether the group's offsets have come up to what is committed.
+
+    A transaction that a killed scorer left open holds the answer back; the next lease ends it.
+    """
+    topics = KafkaTopics(KafkaConnection.from_settings(settings))
+    try:
+        group = topics.group_offsets(SCORER_GROUP, settings.transactions_topic)
+    except Outage:
+        return False
+    finally:
+        topics.close()
+    return is_covered(committed, group)
