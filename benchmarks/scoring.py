@@ -75,7 +75,7 @@ class Live:
 def backlog(place: World, engine: str) -> Backlog:
     """Score a backlog with one engine, after a warm-up of one micro-batch."""
     with fresh_topics(place.settings, f"backlog-{engine}") as settings:
-        produce(place.rows.head(BACKLOG), settings, Pace.parse("max", None), _plain(), _ignore)
+        produce(place.rows.head(BACKLOG), settings, Pace.parse("max", None), plain(), _ignore)
         place.forget_scores()
         session = open_session(settings) if engine == "spark" else None
         step = plan_next(settings, place.lake, place.registry)
@@ -102,7 +102,7 @@ def live(place: World, rate: int, interval_ms: int, seconds: int) -> Live:
     with fresh_topics(place.settings, f"live-{rate}-{interval_ms}") as settings:
         place.forget_scores()
         command = [sys.executable, "-m", "fraud_platform.cli", "score", "--follow"]
-        environment = {**_environment(), "FRAUD_FOLLOW_INTERVAL_MS": str(interval_ms)}
+        environment = {**child_environment(), "FRAUD_FOLLOW_INTERVAL_MS": str(interval_ms)}
         follower = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         try:
             assert follower.stdout is not None
@@ -111,7 +111,7 @@ def live(place: World, rate: int, interval_ms: int, seconds: int) -> Live:
             watch.start()
             rows = place.rows.head(rate * seconds)
             cpu = _cpu(follower.pid)
-            produced = produce(rows, settings, Pace.parse(str(rate), None), _plain(), _ignore)
+            produced = produce(rows, settings, Pace.parse(str(rate), None), plain(), _ignore)
             sent, lag = produced.delivered.sent, produced.delivered.sent - watch.count
             watch.wait(sent, _READY_SECONDS)
             cpu = _cpu(follower.pid) - cpu
@@ -183,7 +183,8 @@ class _Predictions(threading.Thread):
         return np.array(found or [np.nan])
 
 
-def _plain() -> Extras:
+def plain() -> Extras:
+    """Return no extras: no labels, no bad messages."""
     return Extras(False, False, 0.0, 0)
 
 
@@ -191,7 +192,8 @@ def _ignore(count: int) -> None:
     pass
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
+    """Return the environment that child processes get, settings read anew."""
     load_settings.cache_clear()
     return dict(os.environ)
 

@@ -26,6 +26,9 @@ app = typer.Typer(
 bench = typer.Typer(help="Measure quality and speed on this machine.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
+_PLAIN_WIDTH = 140
+"""Columns of a report that goes into a file or a log."""
+
 Why = Annotated[str, typer.Option(help="The reason, kept in the history.")]
 
 
@@ -297,10 +300,15 @@ def bench_quality(
 
 
 def _show_report(settings: Settings) -> None:
+    from rich.console import Console
+
     from fraud_platform.adapters.lake import Lake
     from fraud_platform.reporting.terminal import print_report
 
-    print_report(Lake(settings.lake))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_PLAIN_WIDTH)
+    print_report(Lake(settings.lake), console)
 
 
 def _settings() -> Settings:
