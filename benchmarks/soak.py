@@ -53,7 +53,7 @@ def soak(place: World, rate: int, seconds: int) -> list[Sample]:
         first = place.registry.alias(CHAMPION)
         assert first is not None
         second = register_again(place.registry, first)
-        command = [sys.executable, "-m", "fraud_platform.cli", "score", "--follow"]
+        command = [Path(sys.executable).with_name("fraud-platform"), "score", "--follow"]
         follower = subprocess.Popen(
             command, env=child_environment(), stdout=subprocess.PIPE, text=True
         )
