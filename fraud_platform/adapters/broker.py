@@ -222,6 +222,8 @@ def _write_settings(data: Path, port: int) -> None:
             1,
         ),
         "group.initial.rebalance.delay.ms": 0,
+        # What is published is told by the scorer's offsets, after an idle year too.
+        "offsets.retention.minutes": 366 * 24 * 60,
         **_SESSION,
     }
     _write_files(data, chosen, _LOGGING)

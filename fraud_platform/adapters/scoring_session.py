@@ -135,6 +135,11 @@ def take_in_labels(
     """Land what the labels topic has got; return how many labels, good and dead."""
     connection = KafkaConnection.from_settings(settings)
     now = topic_now(topics, settings.labels_topic)
+    total = {"labels": 0, "dead_labels": 0}
     with RangeReader(connection, settings.labels_topic) as source:
         stream_second = scorer.log.last().get("stream_second")
-        return dict(land_labels(lake, source, now, stream_second))
+        while any(landed := land_labels(lake, source, now, stream_second).values()):
+            total = dict(
+                zip(total, map(sum, zip(total.values(), landed, strict=True)), strict=True)
+            )
+    return total

@@ -9,8 +9,10 @@ import dagster as dg
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.model_registry import ModelRegistry
 from fraud_platform.contracts.catalog import ALL_TABLES
+from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, registry_of
 from fraud_platform.defs.weeks import VERSION_TAG
+from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.settings import Settings, load_settings
 
 
@@ -20,6 +22,9 @@ def vacuum_lake(settings: Settings) -> dict[str, int]:
 
 
 def _vacuum(lake: Lake, registry: ModelRegistry, retention_hours: int) -> dict[str, int]:
+    if lake.open(SCORED) is not None:
+        # a file of dead letters that waits for its commit is no leftover
+        ScoringLog(lake).settle()
     kept: dict[str, set[int]] = {}
     for model in registry.versions():
         for tag, version in model.tags.items():

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from fraud_platform.contracts.messages import Messages
 from fraud_platform.contracts.scoring_tables import DEAD_LABELS, LANDING, TOPIC_LABELS
+from fraud_platform.scoring.cutting import next_ranges
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.pairs import PairedTables
 from fraud_platform.scoring.plans import TopicNow, check_topic
@@ -72,6 +73,8 @@ def land_labels(
 ) -> Mapping[str, int]:
     """Land what the labels topic has got since the last landing, in one commit.
 
+    After a long while that is the first `MAX_LANDING_MESSAGES` of it: call again for the rest.
+
     Args:
         now: the labels topic as the broker has it.
         stream_second: stream time, from which it follows whether a label is late.
@@ -88,15 +91,15 @@ def land_labels(
     said = tables.results.metadata()
     done = {int(p): end for p, end in said.get("end_offsets", {}).items()}
     check_topic(now, said.get("topic_id"), done)
-    ranges = {p: (done.get(p, low), high) for p, (low, high) in now.offsets.items()}
-    new = {p: r for p, r in ranges.items() if r[0] < r[1]}
+    waiting = {p: (done.get(p, low), high) for p, (low, high) in now.offsets.items()}
+    new = next_ranges(waiting, MAX_LANDING_MESSAGES)
     if not new:
         return _NOTHING
     number = tables.results.number + 1
     good, dead = _read(Messages.join(list(source.read(new))), number, stream_second)
     metadata = {
         "topic_id": now.topic_id,
-        "end_offsets": {p: end for p, (_, end) in ranges.items()},
+        "end_offsets": {p: new.get(p, (at, at))[1] for p, (at, _) in waiting.items()},
     }
     files = write_rows(lake.files, lake.uri(TOPIC_LABELS), TOPIC_LABELS, good)
     if not tables.commit(number, files, dead, metadata):
