@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -135,11 +136,9 @@ def take_in_labels(
     """Land what the labels topic has got; return how many labels, good and dead."""
     connection = KafkaConnection.from_settings(settings)
     now = topic_now(topics, settings.labels_topic)
-    total = {"labels": 0, "dead_labels": 0}
+    total = Counter(labels=0, dead_labels=0)
     with RangeReader(connection, settings.labels_topic) as source:
         stream_second = scorer.log.last().get("stream_second")
-        while any(landed := land_labels(lake, source, now, stream_second).values()):
-            total = dict(
-                zip(total, map(sum, zip(total.values(), landed, strict=True)), strict=True)
-            )
-    return total
+        while any((landed := land_labels(lake, source, now, stream_second)).values()):
+            total.update(landed)
+    return dict(total)
