@@ -123,7 +123,7 @@ class _Loop:
         self._topics = KafkaTopics(KafkaConnection.from_settings(settings))
         self.total = Progress()
         self._reported_at = self._labels_at = time.monotonic()
-        self._model_version = watch.model.version
+        self._model = watch.model
 
     def run(self, is_stopped: Callable[[], bool]) -> None:
         topic = self._settings.transactions_topic
@@ -138,20 +138,21 @@ class _Loop:
             ends = self._topics.ends(topic, at)
             check_topic(TopicNow(topic, now.topic_id, {p: (0, e) for p, e in ends.items()}),
                         now.topic_id, at)  # fmt: skip
-            ranges = {p: (at[p], end) for p, end in ends.items() if at[p] < end}
             model = self._swapped()
-            if ranges:
+            if any(at[p] < end for p, end in ends.items()):
+                # every partition, empty ones too: by them a partition that comes later is seen
+                ranges = {p: (at[p], end) for p, end in ends.items()}
                 self._scorer.score(ranges, model, {"model_version": model.version})
-                at |= {p: end for p, (_, end) in ranges.items()}
+                at |= ends
             self._now_and_then()
             time.sleep(max(0.0, pause - (time.monotonic() - started)))
 
     def _swapped(self) -> PinnedModel:
         model = self._watch.model
-        if model.version != self._model_version:
+        if model.version != self._model.version:
             self.report()
-            self._say(f"model {model.version} is champion now, in place of {self._model_version}")
-            self._model_version = model.version
+            self._say(f"model {model.version} is champion now, in place of {self._model.version}")
+            self._model = model
         return model
 
     def _now_and_then(self) -> None:
@@ -174,7 +175,7 @@ class _Loop:
         highs = self._topics.offsets(self._settings.transactions_topic)
         threading.Thread(
             target=_tell_dagster,
-            args=(self._settings, self._lake, progress, self._watch.model, highs),
+            args=(self._settings, self._lake, progress, self._model, highs),
         ).start()
         counts = progress.counts
         self._say(

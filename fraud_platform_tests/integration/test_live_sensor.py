@@ -5,11 +5,7 @@ A tick is the sensor's function on a real Dagster instance; runs execute in this
 
 from __future__ import annotations
 
-import secrets
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import dagster as dg
 import pyarrow as pa
@@ -18,13 +14,11 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from fraud_platform.adapters.follower_mark import FollowerMark, follower
-from fraud_platform.adapters.kafka import KafkaConnection, Topics
-from fraud_platform.adapters.model_registry import CHAMPION, ModelRegistry
+from fraud_platform.adapters.kafka import Topics
+from fraud_platform.adapters.model_registry import CHAMPION
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.contracts.scoring_tables import SCORED
-from fraud_platform.defs.drain import DrainedRun, execute
 from fraud_platform.defs.failures import FAILURE_TAG
-from fraud_platform.defs.inference import live_transactions
 from fraud_platform.defs.inference_checks import (
     INFERENCE_CHECKS,
     count_problems,
@@ -33,127 +27,16 @@ from fraud_platform.defs.inference_checks import (
     recent_batches,
 )
 from fraud_platform.defs.live_operator import accept_gap
-from fraud_platform.defs.resources import registry_of
 from fraud_platform.errors import DataError, OffsetGapError, TopicChangedError
 from fraud_platform.scoring.plans import PlanLog
-from fraud_platform.settings import Settings, load_settings
-from fraud_platform_tests.oracles.scoring import Sent, judge
-from fraud_platform_tests.platform_fixture import Platform
-from fraud_platform_tests.scoring_world import World, mixed_stream, stream_rows, train_small
+from fraud_platform.settings import load_settings
+from fraud_platform_tests.live_platform import PARTITIONS, Live, plan_of, until
+from fraud_platform_tests.oracles.scoring import judge
+from fraud_platform_tests.scoring_world import mixed_stream, stream_rows
 
-PARTITIONS = 3
 ROWS = stream_rows(900, seed=11)
 SENT = mixed_stream(ROWS)
 HALVES = SENT[: len(SENT) // 2], SENT[len(SENT) // 2 :]
-
-
-@dataclass
-class Live:
-    """A platform beside a broker and a registry with two models."""
-
-    platform: Platform
-    registry: ModelRegistry
-
-    @property
-    def settings(self) -> Settings:
-        return self.platform.settings
-
-    @property
-    def connection(self) -> KafkaConnection:
-        return KafkaConnection.from_settings(self.settings)
-
-    def produce(self, sent: list[Sent]) -> None:
-        World(self.settings, Path()).produce(sent)
-
-    def tick(self, cursor: str | None = None) -> dg.SensorResult:
-        with dg.build_sensor_context(
-            instance=self.platform.instance,
-            cursor=cursor,
-            resources=self.platform.defs.resources,
-        ) as context:
-            return live_transactions(context)
-
-    def asked(self) -> dg.RunRequest:
-        """Tick and return the one run that is asked for."""
-        result = self.tick()
-        assert len(result.run_requests or []) == 1, result.skip_reason
-        return result.run_requests[0]
-
-    def skipped(self) -> str:
-        """Tick and return why nothing is asked for."""
-        result = self.tick()
-        assert not result.run_requests
-        assert result.skip_reason is not None
-        return str(result.skip_reason.skip_message)
-
-    def record(self, request: dg.RunRequest, status: dg.DagsterRunStatus, **tags: str) -> str:
-        """Record a run of a request, as the daemon would."""
-        noted = {**request.tags, "dagster/run_key": str(request.run_key), **tags}
-        run = dg.DagsterRun("score_transactions", tags=noted, status=status)
-        return self.platform.instance.add_run(run).run_id
-
-    def run(self, request: dg.RunRequest) -> DrainedRun:
-        """Execute a request's run in this process."""
-        noted = {**request.tags, "dagster/run_key": str(request.run_key)}
-        return execute(
-            self.platform.defs,
-            self.platform.instance,
-            "score_transactions",
-            dg.RunRequest(
-                run_key=request.run_key,
-                run_config=request.run_config,
-                partition_key=request.partition_key,
-                tags=noted,
-            ),
-        )
-
-    def score(self) -> DrainedRun:
-        """Let the sensor ask once, and execute what it asks for."""
-        run = self.run(self.asked())
-        assert run.success, run.error
-        return run
-
-
-def plan_of(request: dg.RunRequest) -> int:
-    return request.run_config["ops"]["score_plan"]["config"]["plan"]
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """URL of a registry with versions 1 and 2."""
-    home = tmp_path_factory.mktemp("models")
-    registry = registry_of(Settings(home=home))
-    folder = train_small(tmp_path_factory.mktemp("model"))
-    for day in ("2018-07-16", "2018-07-23"):
-        registry.register(day, folder, ("amount",), {}, {}, {}, {})
-    return registry.url
-
-
-@pytest.fixture
-def live(
-    platform: Platform, kafka: KafkaConnection, models: str, monkeypatch: pytest.MonkeyPatch
-) -> Live:
-    """Topics of the test's own, few partitions, version 1 the champion."""
-    mark = secrets.token_hex(6)
-    chosen = {
-        "KAFKA_BOOTSTRAP": kafka.bootstrap,
-        "KAFKA_PARTITIONS": str(PARTITIONS),
-        "TRANSACTIONS_TOPIC": f"transactions-{mark}",
-        "LABELS_TOPIC": f"labels-{mark}",
-        "PREDICTIONS_TOPIC": f"predictions-{mark}",
-        "DEAD_LETTERS_TOPIC": f"dlq-{mark}",
-        "MLFLOW_URL": models,
-        "SCORING_ENGINE": "inprocess",
-        "MAX_BATCH_MESSAGES": "400",
-    }
-    for name, value in chosen.items():
-        monkeypatch.setenv(f"FRAUD_{name}", value)
-    load_settings.cache_clear()
-    settings = load_settings()
-    Topics(kafka).ensure(topic_specs(settings))
-    registry = registry_of(settings)
-    registry.set_alias(CHAMPION, 1)
-    return Live(Platform(settings, platform.instance), registry)
 
 
 def test_without_a_champion_the_sensor_pauses_and_says_what_waits(live: Live):
@@ -342,8 +225,8 @@ def test_a_topic_made_anew_halts_until_a_person_accepts(live: Live):
     before = Topics(live.connection).describe(topic).topic_id
     admin = AdminClient({"bootstrap.servers": live.settings.kafka})
     admin.delete_topics([topic])[topic].result(10)
-    _until(lambda: topic in Topics(live.connection).ensure(topic_specs(live.settings)))
-    _until(lambda: Topics(live.connection).describe(topic).topic_id != before)
+    until(lambda: topic in Topics(live.connection).ensure(topic_specs(live.settings)))
+    until(lambda: Topics(live.connection).describe(topic).topic_id != before)
     live.produce(HALVES[1])
     _accepted(live, TopicChangedError, f"topic {topic}: .* deleted and made anew")
     live.score()
@@ -360,7 +243,7 @@ def test_added_partitions_halt_until_a_person_accepts(live: Live):
     topic = live.settings.transactions_topic
     admin = AdminClient({"bootstrap.servers": live.settings.kafka})
     admin.create_partitions([NewPartitions(topic, PARTITIONS + 2)])[topic].result(10)
-    _until(lambda: len(Topics(live.connection).describe(topic).partitions) == PARTITIONS + 2)
+    until(lambda: len(Topics(live.connection).describe(topic).partitions) == PARTITIONS + 2)
     _accepted(live, TopicChangedError, r"expected partitions \[0, 1, 2\], found \[0, 1, 2, 3, 4\]")
     live.produce(HALVES[1])
     live.score()
@@ -404,7 +287,7 @@ def test_the_sensor_waits_while_somebody_follows(live: Live):
     live.produce(SENT[:50])
     topic = live.settings.transactions_topic
     with FollowerMark(live.connection, topic, "score --follow, process 7 on tester"):
-        _until(lambda: follower(live.connection, topic) is not None)
+        until(lambda: follower(live.connection, topic) is not None)
         assert live.skipped().startswith("score --follow, process 7 on tester scores")
     assert plan_of(live.asked()) == 1
 
@@ -425,15 +308,3 @@ def test_each_plan_keeps_the_champion_that_it_was_made_with(live: Live):
     assert list(model_problems(recent_batches(live.platform.lake), {1: 1, 2: 2})) == []
     commits = recent_batches(live.platform.lake).commits
     assert {commit["plan"]: commit["model_version"] for commit in commits} == {1: 1, 2: 2}
-
-
-def _until(condition: Callable[[], object], limit_seconds: float = 20.0) -> None:
-    limit = time.monotonic() + limit_seconds
-    while True:
-        try:
-            if condition():
-                return
-        except TopicChangedError:
-            pass
-        assert time.monotonic() < limit, "the condition never came true"
-        time.sleep(0.05)

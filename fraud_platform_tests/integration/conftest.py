@@ -1,0 +1,54 @@
+"""Fixtures of the live half: a registry with models, a platform on topics of its own."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+
+from fraud_platform.adapters.kafka import KafkaConnection, Topics
+from fraud_platform.adapters.model_registry import CHAMPION
+from fraud_platform.contracts.messages import topic_specs
+from fraud_platform.defs.resources import registry_of
+from fraud_platform.settings import Settings, load_settings
+from fraud_platform_tests.live_platform import PARTITIONS, Live
+from fraud_platform_tests.platform_fixture import Platform
+from fraud_platform_tests.scoring_world import train_small
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URL of a registry with versions 1 and 2."""
+    home = tmp_path_factory.mktemp("models")
+    registry = registry_of(Settings(home=home))
+    folder = train_small(tmp_path_factory.mktemp("model"))
+    for day in ("2018-07-16", "2018-07-23"):
+        registry.register(day, folder, ("amount",), {}, {}, {}, {})
+    return registry.url
+
+
+@pytest.fixture
+def live(
+    platform: Platform, kafka: KafkaConnection, models: str, monkeypatch: pytest.MonkeyPatch
+) -> Live:
+    """Topics of the test's own, few partitions, version 1 the champion."""
+    mark = secrets.token_hex(6)
+    chosen = {
+        "KAFKA_BOOTSTRAP": kafka.bootstrap,
+        "KAFKA_PARTITIONS": str(PARTITIONS),
+        "TRANSACTIONS_TOPIC": f"transactions-{mark}",
+        "LABELS_TOPIC": f"labels-{mark}",
+        "PREDICTIONS_TOPIC": f"predictions-{mark}",
+        "DEAD_LETTERS_TOPIC": f"dlq-{mark}",
+        "MLFLOW_URL": models,
+        "SCORING_ENGINE": "inprocess",
+        "MAX_BATCH_MESSAGES": "400",
+    }
+    for name, value in chosen.items():
+        monkeypatch.setenv(f"FRAUD_{name}", value)
+    load_settings.cache_clear()
+    settings = load_settings()
+    Topics(kafka).ensure(topic_specs(settings))
+    registry = registry_of(settings)
+    registry.set_alias(CHAMPION, 1)
+    return Live(Platform(settings, platform.instance), registry)

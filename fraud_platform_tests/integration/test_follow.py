@@ -1,0 +1,121 @@
+"""`score --follow` as a process: it scores, swaps the champion, reports, and hands over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from fraud_platform.adapters.model_registry import CHAMPION
+from fraud_platform.contracts.scoring_tables import SCORED
+from fraud_platform.defs.inference_checks import (
+    count_problems,
+    model_problems,
+    offset_problems,
+    recent_batches,
+)
+from fraud_platform_tests.live_platform import Live, until
+from fraud_platform_tests.oracles.scoring import SCORED as IS_SCORED
+from fraud_platform_tests.oracles.scoring import Sent, judge
+from fraud_platform_tests.scoring_world import mixed_stream, stream_rows
+
+SENT = mixed_stream(stream_rows(900, seed=12))
+FIRST, BEFORE, AFTER, HANDED_OVER = SENT[:1], SENT[1:300], SENT[300:600], SENT[600:]
+_FOLLOW = (
+    "import sys; from fraud_platform.cli import main; sys.argv[1:] = ['score', '--follow']; main()"
+)
+
+
+@contextmanager
+def following(live: Live, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `score --follow` until the block ends; what it says goes to a file."""
+    environment = {**os.environ, **live.settings.environment}
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-c", _FOLLOW, "score", "--follow"],
+            env=environment,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def scored_ids(sent: list[Sent]) -> list[int | None]:
+    return sorted(one.transaction_id for one in sent if one.outcome == IS_SCORED)
+
+
+def rows_by_version(live: Live) -> dict[int, list[int]]:
+    rows = live.platform.lake.read_arrow(SCORED, columns=["transaction_id", "model_version"])
+    found: dict[int, list[int]] = {}
+    for row in rows.to_pylist():
+        found.setdefault(row["model_version"], []).append(row["transaction_id"])
+    return {version: sorted(ids) for version, ids in found.items()}
+
+
+def test_a_follower_scores_swaps_the_champion_reports_and_hands_over(live: Live, tmp_path: Path):
+    log = tmp_path / "follow.log"
+
+    def await_scored(sent: list[Sent]) -> None:
+        count = len(scored_ids(sent))
+        until(lambda: sum(map(len, rows_by_version(live).values())) >= count)
+
+    with following(live, log) as first:
+        until(lambda: "following" in log.read_text() or first.poll() is not None, 60)
+        # one message alone, so that the first commit finds most partitions empty
+        live.produce(FIRST)
+        await_scored(FIRST)
+        live.produce(BEFORE)
+        await_scored(FIRST + BEFORE)
+        assert live.skipped().startswith(f"score --follow, process {first.pid} on ")
+
+        live.registry.set_alias(CHAMPION, 2)
+        until(lambda: "model 2 is champion now, in place of 1" in log.read_text())
+        live.produce(AFTER)
+        await_scored(FIRST + BEFORE + AFTER)
+
+        second_log = tmp_path / "second.log"
+        with following(live, second_log) as second:
+            assert second.wait(60) == 1
+        assert f"process {first.pid} on" in second_log.read_text()
+        assert "follows already. Stop it first" in second_log.read_text()
+
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(30) == 0, log.read_text()
+    said = log.read_text()
+    assert f"{len(scored_ids(FIRST + BEFORE + AFTER))} scored in all" in said, said
+    _is_told_by_version(live)
+
+    live.produce(HANDED_OVER)
+    live.score()
+    assert rows_by_version(live) == {
+        1: scored_ids(FIRST + BEFORE),
+        2: scored_ids(AFTER + HANDED_OVER),
+    }
+    assert judge(live.settings, SENT).problems == []
+    recent = recent_batches(live.platform.lake)
+    problems = [*offset_problems(recent), *count_problems(recent), *model_problems(recent, {1: 2})]
+    assert problems == []
+
+
+def _is_told_by_version(live: Live) -> None:
+    """Require one materialization for each model, with what that model scored."""
+    with dg.DagsterInstance.from_config(str(live.settings.dagster_home)) as instance:
+        records = instance.fetch_materializations(
+            dg.AssetKey("inference_batches"), limit=10
+        ).records
+    told = [record.asset_materialization for record in records[::-1]]
+    scored = {one.metadata["model_version"].value: one.metadata["scored"].value for one in told}
+    assert scored == {1: len(scored_ids(FIRST + BEFORE)), 2: len(scored_ids(AFTER))}
+    assert all(one.description == "reported by score --follow" for one in told)
+    assert all(one.partition is not None for one in told)
+    assert all(one.metadata["published_ms_p50"].value > 0 for one in told)

@@ -1,0 +1,402 @@
+"""Live equals batch: what was scored from the stream is what the drop gives later, bit for bit.
+
+The last days of a world go through a real broker, labels on their topic, and are scored by either
+engine. In a copy of the lake the same days are published as a drop and built by Spark.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from fraud_platform.adapters.kafka import IdempotentProducer, KafkaConnection, Topics
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.producing import load_rows
+from fraud_platform.adapters.scoring_session import open_scorer
+from fraud_platform.cleaning.publish import publish_drop
+from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
+from fraud_platform.contracts.messages import topic_specs
+from fraud_platform.contracts.scoring_tables import SCORED
+from fraud_platform.contracts.tables import DROP_LABELS
+from fraud_platform.defs.planning import plan_next
+from fraud_platform.features.declaration import DECLARATION, FEATURE_NAMES
+from fraud_platform.features.materialize import materialize_days
+from fraud_platform.scoring.micro_batch import PinnedModel
+from fraud_platform.scoring.snapshot import write_snapshot
+from fraud_platform.settings import Settings
+from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
+from fraud_platform.simulation.stream import label_messages, transaction_messages
+from fraud_platform.training.candidate import Candidate
+from fraud_platform_tests.scoring_world import train_small
+
+CONFIG = SimulationConfig(
+    customers=80,
+    terminals=40,
+    days=57,
+    drop_days=45,
+    dirt=DirtRates.none(),
+    radius=25.0,
+    compromised_terminals_per_day=1,
+    compromised_customers_per_day=1,
+)
+COMPARED = [*FEATURE_NAMES, *(flag.name for flag in DECLARATION.flags)]
+ENGINES = ("inprocess", "spark")
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class History:
+    """A lake with all but the last drop, that drop's rows, and the model that scores them.
+
+    Attributes:
+        first_day: of the last drop; the snapshot's midnight.
+        last_drop: its file.
+        rows: its rows in stream order.
+    """
+
+    lake: Lake
+    first_day: date
+    last_drop: Path
+    rows: pl.DataFrame
+    model: PinnedModel
+
+    def with_last_drop(self, spark, folder: Path) -> Lake:
+        """Return a copy of the lake in which the last drop is published and its days built."""
+        lake = Lake(str(folder / "batch"))
+        shutil.copytree(self.lake.url, lake.url)
+        _publish(spark, lake, self.last_drop)
+        materialize_days(spark, lake, self.first_day, self.last_day)
+        return lake
+
+    def with_labels(self, spark, built: Lake, change: Callable[[pa.Table], pa.Table]) -> None:
+        """Change the last drop's labels in a built lake and build the days in which they count."""
+        drop = self.first_day.isoformat()
+        labels = change(built.read_arrow(DROP_LABELS, filters=[("drop", "=", drop)]))
+        built.replace_arrow(DROP_LABELS, labels, f"drop = '{drop}'")
+        materialize_days(spark, built, self.first_day + 7 * DAY, self.last_day)
+
+    @property
+    def last_day(self) -> date:
+        return self.rows["tx_datetime"].max().date()
+
+    def batch(self, lake: Lake) -> pd.DataFrame:
+        """Return the last drop's features and the model's probabilities."""
+        rows = lake.read_arrow(
+            TRANSACTION_FEATURES, filters=[("tx_date", ">=", self.first_day)]
+        ).to_pandas()
+        candidate = self.model.candidate
+        matrix = rows[list(candidate.feature_names)].to_numpy(np.float32)
+        rows["fraud_probability"] = candidate.predict_probability(np.ascontiguousarray(matrix))
+        return rows.set_index("transaction_id").sort_index()
+
+
+def _publish(spark, lake: Lake, path: Path) -> None:
+    publish_drop(
+        spark, lake, str(path), path.name.split(".")[0], content_sha256=path.name,
+        size_bytes=os.path.getsize(path), run_id="parity", max_quarantined_share=0.01,
+    )  # fmt: skip
+
+
+def make_history(spark, folder: Path, drops: list[Path], model: Path) -> History:
+    """Publish all drops but the last, build their days and the snapshot behind them."""
+    lake, (*before, last) = Lake(str(folder / "history")), sorted(drops)
+    for path in before:
+        _publish(spark, lake, path)
+    first_day = date.fromisoformat(last.name.split(".")[0])
+    materialize_days(spark, lake, date.fromisoformat(before[0].name.split(".")[0]), first_day - DAY)
+    write_snapshot(spark, lake, first_day)
+    rows, _ = load_rows(Settings(home=folder), str(last))
+    return History(lake, first_day, last, rows, PinnedModel("fraud", 1, Candidate.load(model)))
+
+
+class Stream:
+    """The topics and the home of one test, and what is done with them."""
+
+    def __init__(self, history: History, settings: Settings, spark) -> None:
+        self._history, self.settings, self._spark = history, settings, spark
+        shutil.copytree(history.lake.url, settings.lake)
+        self.plans = 0
+
+    def produce(self, rows: pl.DataFrame) -> None:
+        made = transaction_messages(rows)
+        self._send(self.settings.transactions_topic, made.keys, made.values)
+
+    def produce_labels(self, rows: pl.DataFrame, known_at: datetime | None = None) -> None:
+        """Send labels, known a label delay after their transactions or at another moment."""
+        if known_at is not None:
+            rows = rows.with_columns(tx_datetime=pl.lit(known_at))
+        made = label_messages(rows, 7 if known_at is None else 0)
+        self._send(self.settings.labels_topic, made.keys, made.values)
+
+    def _send(self, topic: str, keys: list[bytes], values: list[bytes]) -> None:
+        producer = IdempotentProducer(KafkaConnection.from_settings(self.settings))
+        producer.send_many(topic, keys, values)
+        assert producer.finish().acked == len(keys)
+
+    def score(self, engine: str) -> None:
+        """Plan and score until nothing is left, each plan with a new scorer."""
+        lake, champion = Lake(self.settings.lake), SimpleNamespace(alias=lambda name: 1)
+        session = (lambda: self._spark) if engine == "spark" else None
+        while (plan := plan_next(self.settings, lake, champion).plan) is not None:
+            with open_scorer(self.settings, lake, plan.state_version, "parity", session) as scorer:
+                left = plan.remaining(scorer.log.end_offsets(plan.topic_id))
+                scorer.score(left, self._history.model, {"plan": plan.number})
+            self.plans += 1
+
+    def scored(self) -> pd.DataFrame:
+        rows = Lake(self.settings.lake).read_arrow(SCORED).to_pandas()
+        return rows.set_index("transaction_id", verify_integrity=True).sort_index()
+
+
+def differing(scored: pd.DataFrame, batch: pd.DataFrame) -> dict[str, list[int]]:
+    """Return the transactions whose value differs in a bit, by column; both hold the same ids."""
+    assert scored.index.equals(batch.index)
+    found = {}
+    for name in [*COMPARED, "fraud_probability"]:
+        one, other = scored[name].to_numpy(), batch[name].to_numpy()
+        assert one.dtype == other.dtype, name
+        is_other = one.view(f"i{one.itemsize}") != other.view(f"i{other.itemsize}")
+        if is_other.any():
+            found[name] = scored.index[is_other].tolist()
+    return found
+
+
+@pytest.fixture(scope="module")
+def history(spark, tmp_path_factory: pytest.TempPathFactory) -> History:
+    folder = tmp_path_factory.mktemp("parity")
+    simulate_drops(CONFIG, folder / "drops", None)
+    model = train_small(folder / "model")
+    made = make_history(spark, folder, list((folder / "drops").glob("*.txt")), model)
+    assert made.first_day - CONFIG.first_day > timedelta(days=38)
+    return made
+
+
+@pytest.fixture(scope="module")
+def built(spark, history: History, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return history.with_last_drop(spark, tmp_path_factory.mktemp("batch"))
+
+
+@pytest.fixture(scope="module")
+def batch(history: History, built: Lake) -> pd.DataFrame:
+    found = history.batch(built)
+    assert len(found) == len(history.rows) > 1_500
+    assert found["fraud_probability"].nunique() > 100
+    # what is known only by the stream's own labels matters
+    assert (found["terminal_risk_30d"] > 0).mean() > 0.01
+    return found
+
+
+@pytest.fixture
+def make_stream(kafka: KafkaConnection, spark, tmp_path: Path) -> Callable[..., Stream]:
+    def make(history: History, **chosen: int) -> Stream:
+        mark = secrets.token_hex(6)
+        settings = Settings(
+            home=tmp_path / mark,
+            kafka_bootstrap=kafka.bootstrap,
+            transactions_topic=f"transactions-{mark}",
+            labels_topic=f"labels-{mark}",
+            predictions_topic=f"predictions-{mark}",
+            dead_letters_topic=f"dlq-{mark}",
+            **chosen,
+        )
+        Topics(kafka).ensure(topic_specs(settings))
+        return Stream(history, settings, spark)
+
+    return make
+
+
+def _is_mid_day(moment: datetime) -> bool:
+    return moment.hour not in (0, 23)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_row_equals_the_batch_features_and_score(
+    engine: str, history: History, batch: pd.DataFrame, make_stream
+):
+    half = len(history.rows) // 2
+    stream = make_stream(
+        history, kafka_partitions=4, max_plan_messages=half, max_batch_messages=700
+    )
+    stream.produce_labels(history.rows)
+    stream.produce(history.rows)
+    stream.score(engine)
+    scored = stream.scored()
+    assert stream.plans >= 2
+    assert _is_mid_day(history.rows["tx_datetime"][half]), "the restart is in the middle of a day"
+    assert differing(scored, batch) == {}
+    assert not scored["is_late"].any()
+
+
+def test_labels_that_land_between_plans_late_or_corrected_give_the_batch_features(
+    history: History, built: Lake, make_stream, spark, tmp_path: Path
+):
+    stream = make_stream(history, kafka_partitions=4)
+    random = np.random.default_rng(2)
+    rows = history.rows.with_columns(
+        known=pl.col("tx_datetime") + timedelta(days=7),
+        is_held=pl.Series(random.random(len(history.rows)) < 0.05),
+        is_wrong=pl.Series(random.random(len(history.rows)) < 0.05),
+    )
+    start = datetime(*history.first_day.timetuple()[:3], tzinfo=UTC)
+    counts_from: dict[int, datetime] = {}
+    corrected: dict[int, tuple[int, datetime]] = {}
+    for number in range(12):
+        since, until = (
+            start + number * DAY - timedelta(hours=11),
+            start + number * DAY + DAY / 24 * 13,
+        )
+        due = rows.filter(pl.col("known").is_between(since, until, closed="left"))
+        # what could be on time or late by minutes is not held
+        held = due.filter(pl.col("is_held") & (pl.col("known") < until - timedelta(hours=3)))
+        stream.produce_labels(due.join(held, "transaction_id", how="anti"))
+        stream.produce(rows.filter(pl.col("tx_datetime").is_between(since, until, closed="left")))
+        stream.score(ENGINES[number % 4 == 2])
+        midnight = start + (number + 1) * DAY
+        wrong = due.filter(pl.col("is_wrong") & ~pl.col("is_held")).with_columns(
+            fraud_scenario=1 - pl.col("fraud_scenario").clip(0, 1),
+            is_fraud=pl.col("fraud_scenario") == 0,
+        )
+        stream.produce_labels(held)
+        stream.produce_labels(wrong, until)
+        counts_from |= dict.fromkeys(held["transaction_id"], midnight)
+        corrected |= {
+            i: (scenario, midnight)
+            for i, scenario in wrong.select("transaction_id", "fraud_scenario").iter_rows()
+        }
+    rest = rows.filter(pl.col("tx_datetime") >= until)
+    stream.produce_labels(rows.filter(pl.col("known").is_between(until, until + DAY)))
+    stream.produce(rest)
+    stream.score("spark")
+    assert stream.plans == 13
+    assert len(counts_from) > 20
+    assert len(corrected) > 20
+
+    shutil.copytree(built.url, tmp_path / "changed")
+    changed = Lake(str(tmp_path / "changed"))
+    history.with_labels(spark, changed, lambda rows: _changed(rows, counts_from, corrected))
+    assert differing(stream.scored(), history.batch(changed)) == {}
+
+
+def _changed(
+    labels: pa.Table,
+    counts_from: dict[int, datetime],
+    corrected: dict[int, tuple[int, datetime]],
+) -> pa.Table:
+    """Return a drop's labels as the contract wants late ones and corrections."""
+    rows = labels.to_pylist()
+    for row in rows:
+        row["counts_from"] = counts_from.get(row["transaction_id"], row["counts_from"])
+    second = [
+        {
+            **row,
+            "fraud_scenario": corrected[row["transaction_id"]][0],
+            "is_fraud": corrected[row["transaction_id"]][0] > 0,
+            "counts_from": corrected[row["transaction_id"]][1],
+            "version": row["version"] + 1,
+        }
+        for row in rows
+        if row["transaction_id"] in corrected
+    ]
+    return pa.Table.from_pylist(rows + second, schema=labels.schema)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_late_rows_change_nothing_but_what_has_them_in_reach(
+    engine: str, history: History, batch: pd.DataFrame, make_stream
+):
+    rows, late = _with_late_rows(history.rows, 0.01)
+    stream = make_stream(history, kafka_partitions=4, max_batch_messages=500)
+    stream.produce_labels(rows)
+    stream.produce(rows)
+    stream.score(engine)
+    scored = stream.scored()
+
+    touched = _touched(history.rows, late)
+    wrong = differing(scored.drop(index=touched), batch.drop(index=touched))
+    assert wrong == {}
+    found = differing(scored, batch)
+    differ = set().union(*found.values())
+    print(
+        f"{engine}: {len(late)} of {len(rows)} rows late, {len(touched)} have one in reach, "
+        f"{len(differ)} differ, {scored['is_late'].sum()} marked late"
+    )
+    assert late & set(scored.index[scored["is_late"]])
+    assert differ
+
+
+def _with_late_rows(rows: pl.DataFrame, share: float) -> tuple[pl.DataFrame, set[int]]:
+    """Move a share of the rows hours to days back in the stream; return it and their ids."""
+    random = np.random.default_rng(7)
+    chosen = random.random(len(rows)) < share
+    delay = np.where(chosen, random.integers(3_600, 2 * 86_400, len(rows)), 0)
+    moved = rows.with_columns(arrives=pl.col("tx_datetime").dt.epoch("s") + pl.Series(delay))
+    ids = set(rows["transaction_id"].to_numpy()[chosen].tolist())
+    return moved.sort("arrives", "transaction_id").drop("arrives"), ids
+
+
+def _touched(rows: pl.DataFrame, late: set[int]) -> list[int]:
+    """Return the late rows, and every later row of their customers.
+
+    All of the stream lies within one window of 30 days, so each of those has the late row in a
+    window, or in a flag or last value of a row between. Terminals count a label delay later, when
+    the late row has come.
+    """
+    frame = rows.to_pandas()
+    firsts = frame[frame["transaction_id"].isin(late)].groupby("customer_id")["tx_datetime"].min()
+    first = frame["customer_id"].map(firsts)
+    return frame.loc[first.notna() & (frame["tx_datetime"] >= first), "transaction_id"].tolist()
+
+
+@pytest.fixture(scope="module")
+def real_history(spark, real_drops: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
+    """Three Handbook drops landed, the fourth to come."""
+    folder = tmp_path_factory.mktemp("real")
+    model = train_small(folder / "model")
+    return make_history(spark, folder, sorted(real_drops.glob("2018-*.txt*")), model)
+
+
+@pytest.fixture(scope="module")
+def real_batch(spark, real_history: History, tmp_path_factory: pytest.TempPathFactory):
+    built = real_history.with_last_drop(spark, tmp_path_factory.mktemp("real_batch"))
+    return real_history.batch(built)
+
+
+@pytest.mark.slow
+@pytest.mark.real_drops
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("late_share", [0.0, 0.01])
+def test_the_last_real_drop_equals_its_batch_features_and_scores(
+    engine: str, late_share: float, real_history: History, real_batch: pd.DataFrame, make_stream
+):
+    rows, late = _with_late_rows(real_history.rows, late_share)
+    # an odd size, so that plans end in the middle of a day
+    stream = make_stream(real_history, max_plan_messages=131_071, max_batch_messages=20_000)
+    stream.produce_labels(rows)
+    stream.produce(rows)
+    started = time.perf_counter()
+    stream.score(engine)
+    seconds = time.perf_counter() - started
+    scored = stream.scored()
+    touched = _touched(real_history.rows, late)
+    wrong = differing(scored.drop(index=touched), real_batch.drop(index=touched))
+    assert wrong == {}
+    differ = set().union(*differing(scored, real_batch).values())
+    print(
+        f"{engine}: {len(scored)} rows in {stream.plans} plans and {seconds:.0f} s, {len(late)} "
+        f"late, {len(touched)} with one in reach, {len(differ)} differ"
+    )
+    assert stream.plans > 1
+    assert bool(differ) == bool(late)
