@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from fraud_platform.adapters.kafka_connection import ClientErrors, KafkaConnection, is_fenced
+from fraud_platform.adapters.kafka_deliveries import Delivered, Deliveries
 from fraud_platform.contracts.messages import MAX_MESSAGE_BYTES
 from fraud_platform.errors import DeliveryError, FraudPlatformError
 
@@ -45,44 +45,6 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers | None = None
-
-
-@dataclass(frozen=True)
-class Delivered:
-    """What became of messages: handed over, acknowledged by the broker, failed."""
-
-    sent: int
-    acked: int
-    errors: int
-
-
-class _Deliveries:
-    """Counts delivery callbacks; it is the callback."""
-
-    def __init__(self) -> None:
-        self.sent = self.acked = self.errors = 0
-        self.first_error: KafkaError | None = None
-
-    def __call__(self, error: KafkaError | None, message: Message) -> None:
-        if error is None:
-            self.acked += 1
-        else:
-            self.errors += 1
-            self.first_error = self.first_error or error
-
-    @property
-    def counts(self) -> Delivered:
-        return Delivered(self.sent, self.acked, self.errors)
-
-    def problem(self, what: str) -> str | None:
-        """Return what is wrong with the counts, or None when every message is acknowledged."""
-        if self.acked == self.sent and self.errors == 0:
-            return None
-        why = self.first_error.str() if self.first_error else "no answer from the broker in time"
-        return (
-            f"{what}: expected {self.sent} acknowledged, found {self.acked} and {self.errors} "
-            f"failed ({why})"
-        )
 
 
 class TransactionalProducer:
@@ -139,7 +101,7 @@ class TransactionalProducer:
             DeliveryError: not every message was acknowledged; nothing of it is visible.
             Outage: the broker did not answer in time.
         """
-        deliveries = _Deliveries()
+        deliveries = Deliveries()
         try:
             self._producer.begin_transaction()
             _produce_all(self._producer, records, deliveries, self._seconds)
@@ -171,7 +133,7 @@ class TransactionalProducer:
         self._producer.purge()
         self._producer.flush(0)
 
-    def _await_deliveries(self, deliveries: _Deliveries) -> None:
+    def _await_deliveries(self, deliveries: Deliveries) -> None:
         self._producer.flush(self._seconds)
         if problem := deliveries.problem(self._what):
             if deliveries.first_error and is_fenced(deliveries.first_error):
@@ -249,7 +211,7 @@ class IdempotentProducer:
     ) -> None:
         self._connection, self._seconds = connection, timeout_seconds
         self._errors = ClientErrors()
-        self._deliveries = _Deliveries()
+        self._deliveries = Deliveries()
         self._producer = Producer(
             {
                 **connection.config(self._errors),
@@ -342,7 +304,7 @@ class IdempotentProducer:
 def _produce_all(
     producer: Producer,
     records: Iterable[tuple[str, bytes | None, bytes | None, Headers | None]],
-    deliveries: _Deliveries,
+    deliveries: Deliveries,
     limit_seconds: float,
 ) -> None:
     produce = producer.produce
@@ -363,7 +325,7 @@ def _produce(
     topic: str,
     key: bytes | None,
     value: bytes | None,
-    deliveries: _Deliveries,
+    deliveries: Deliveries,
     limit_seconds: float,
     more: Mapping[str, Any],
 ) -> None:

@@ -8,6 +8,10 @@ the difference. Whole customers are drawn, because a customer's transactions sha
 (scenario 3); and once more whole terminals (scenario 2). The wider interval is reported. It answers
 for the stronger of the two dependences; an interval for both at once, of variance V_customer +
 V_terminal - V_row, would be 2 to 19 % wider for average precision on the Handbook's drops.
+
+A difference is reported with bounds moved out to those of the other clustering and of Student's t
+on the resamples' standard deviation, where they lie beyond: percentiles alone cover a loss, which a
+few large frauds decide, in 94.6 % of A/A pairs, these in 97.8 %.
 """
 
 from __future__ import annotations
@@ -124,12 +128,20 @@ def _differences(
         tests = [_z_test(_wider(both[j])) for j in range(len(TESTED_METRICS))]
         holm = holm_adjusted([p_value for _, p_value in tests])
         for j, metric in enumerate(TESTED_METRICS):
-            differences.append(_difference(metric, against, both[j], tests[j], float(holm[j])))
+            bounds = _outermost(both[j], level)
+            differences.append(
+                _difference(metric, against, both[j], bounds, tests[j], float(holm[j]))
+            )
     return tuple(differences)
 
 
 def _difference(
-    metric: Metric, against: Role, both: list[Interval], test: tuple[float, float], holm: float
+    metric: Metric,
+    against: Role,
+    both: list[Interval],
+    bounds: tuple[float, float],
+    test: tuple[float, float],
+    holm: float,
 ) -> Difference:
     wider = _wider(both)
     return Difference(
@@ -138,8 +150,8 @@ def _difference(
         value=wider.value,
         mean=wider.mean,
         standard_deviation=wider.standard_deviation,
-        low=wider.low,
-        high=wider.high,
+        low=bounds[0],
+        high=bounds[1],
         clustered_by=wider.clustering,
         degrees_of_freedom=wider.freedom,
         z_score=test[0],
@@ -152,6 +164,18 @@ def _difference(
 def _wider(intervals: list[Interval]) -> Interval:
     """Return the wider interval, the customers' where both are alike."""
     return max(intervals, key=lambda interval: np.nan_to_num(interval.high - interval.low))
+
+
+def _outermost(intervals: list[Interval], level: float) -> tuple[float, float]:
+    """Return the lowest and highest of all percentile bounds and Student's bounds."""
+    from scipy import stats
+
+    lows, highs = [i.low for i in intervals], [i.high for i in intervals]
+    for i in intervals:
+        reach = stats.t.ppf((1 + level) / 2, i.freedom) * i.standard_deviation
+        lows.append(i.value - reach)
+        highs.append(i.value + reach)
+    return float(np.fmin.reduce(lows)), float(np.fmax.reduce(highs))
 
 
 def _z_test(interval: Interval) -> tuple[float, float]:

@@ -148,17 +148,16 @@ def live_transactions(
     attempt = next_attempt(context.instance, request, MAX_ATTEMPTS)
     if attempt is None:
         return _skip(f"plan {step.plan.number} is being scored, or failed for good: see its runs")
-    return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(
-                run_key=f"{request}#{attempt}",
-                partition_key=datetime.now(UTC).strftime("%Y-%m-%d-%H:00"),
-                run_config=dg.RunConfig(
-                    ops={"score_plan": PlanConfig(plan=step.plan.number)}
-                ).to_config_dict(),
-                tags=request_tags(request),
-            )
-        ]
+    return dg.SensorResult(run_requests=[_request(step.plan, f"{request}#{attempt}", request)])
+
+
+def _request(plan: Plan, run_key: str, request: str) -> dg.RunRequest:
+    config = dg.RunConfig(ops={"score_plan": PlanConfig(plan=plan.number)})
+    return dg.RunRequest(
+        run_key=run_key,
+        partition_key=datetime.now(UTC).strftime("%Y-%m-%d-%H:00"),
+        run_config=config.to_config_dict(),
+        tags=request_tags(request),
     )
 
 

@@ -7,6 +7,7 @@ from datetime import date
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from fraud_platform.comparison.bootstrap import compare_models
 from fraud_platform.comparison.forest_plot import forest_plot
@@ -66,11 +67,16 @@ def test_pairing_makes_the_difference_of_near_twins_far_surer_than_their_figures
     assert result.difference(Metric.AUC_ROC).standard_deviation < spread / 2
 
 
-def test_the_reported_interval_is_the_wider_of_both_clusterings(compared):
+def test_the_reported_interval_reaches_as_far_as_any_percentile_or_student_bound(compared):
     for d in compared[3].differences:
         widths = {c: high - low for c, low, high in d.by_clustering}
-        assert d.high - d.low == max(widths.values())
-        assert widths[d.clustered_by] == d.high - d.low
+        assert widths[d.clustered_by] == max(widths.values())
+        reach = stats.t.ppf(0.975, d.degrees_of_freedom) * d.standard_deviation
+        lows = [low for _, low, _ in d.by_clustering]
+        highs = [high for _, _, high in d.by_clustering]
+        assert d.low <= min(*lows, d.value - reach) + 1e-12
+        assert d.high >= max(*highs, d.value + reach) - 1e-12
+        assert d.high - d.low < 2 * max(max(widths.values()), 2 * reach) + 1e-12
         assert d.value == pytest.approx(d.mean, abs=4 * d.standard_deviation)
 
 
