@@ -59,7 +59,7 @@ class Difference:
         standard_deviation: over resamples.
         low: the lowest of both clusterings' percentile and Student bounds.
         high: the highest.
-        clustered_by: the clustering whose interval is the wider one; the other figures come from it.
+        clustered_by: the clustering whose interval is the wider one; other figures come from it.
         degrees_of_freedom: of the standard deviation; small where few clusters carry nearly all.
         z_score: value / standard_deviation.
         p_value: two-sided, of the z-score as Student's t with these degrees of freedom.
