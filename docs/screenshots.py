@@ -86,7 +86,7 @@ def main() -> None:
         shoot_markdown(page, root, "ab_report", "report", "ab_report")
         shoot_markdown(page, root, "ab_report", "forest_plot", "forest_plot")
         shoot_page(page, f"{location}/schedules/weekly_decision", "Tick history", "schedule")
-        shoot_page(page, f"{location}/sensors/live_transactions", "Tick history", "sensor")
+        shoot_page(page, f"{location}/sensors/live_transactions", "live_transactions", "sensor")
         shoot_markdown(page, root, "inference_batches", "latency", "inference_batches")
         browser.close()
 

@@ -22,7 +22,7 @@ from rich.console import Console
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.producing import Extras, Pace, load_rows, produce
 from fraud_platform.contracts.drops import drop_of
-from fraud_platform.defs.operator import run_what_is_due
+from fraud_platform.defs.operator import open_instance, run_what_is_due
 from fraud_platform.errors import DropNameError, Outage, SettingsError
 from fraud_platform.ingest.arrivals import SUCCESS_MARK
 from fraud_platform.reporting.terminal import progress_bar
@@ -153,3 +153,11 @@ def _await_scores(settings: Settings, total: int, advance: Callable[[int], None]
         ended = sum(said["counts"]["messages_read"] for said in log.commits_above(0))
         advance(ended - seen)
         seen = ended
+    while _is_running(settings) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_running(settings: Settings) -> bool:
+    """Tell whether a run is under way; stopped before its end, it would count as failed."""
+    with open_instance(settings) as instance:
+        return any(not run.is_finished for run in instance.get_runs(limit=20))
