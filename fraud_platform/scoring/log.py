@@ -67,11 +67,6 @@ class ScoringLog:
         """The last micro-batch committed, 0 before the first."""
         return self._scored.number
 
-    @property
-    def scored_version(self) -> int:
-        """Version of the table `scored`."""
-        return self._scored.version
-
     def last(self) -> dict[str, Any]:
         """Return what the last micro-batch says of itself: end offsets, stream time, counts, .."""
         return self._scored.metadata()

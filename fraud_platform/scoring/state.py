@@ -74,11 +74,6 @@ class ScoringState:
         """Take in labels from the topic."""
         self._add(self._labels.land(labels))
 
-    @property
-    def labels_waiting(self) -> LandedLabels:
-        """Labels of transactions that nobody scored yet."""
-        return self._labels.waiting
-
     def _note(self, rows: Transactions) -> None:
         self.remember(rows)
         self.clock.advance(rows.second)
