@@ -105,6 +105,11 @@ class LabelBook:
         fork._rows = rows
         return fork
 
+    @property
+    def waiting(self) -> LandedLabels:
+        """Labels whose transaction was not scored yet."""
+        return self._waiting
+
     def land(self, labels: LandedLabels) -> list[LabelVersions]:
         """Take in labels; return the versions of those whose transaction is known."""
         is_known, _ = self._rows.find(labels.transaction_id)
