@@ -86,6 +86,10 @@ class KafkaConnection:
             **{name.replace("_", "."): value for name, value in properties.items()},
         }
 
+    def spark_options(self) -> dict[str, str]:
+        """Return what Spark's Kafka source needs to reach the same cluster."""
+        return {"kafka.bootstrap.servers": self.bootstrap}
+
     def outage(self, what: str, errors: ClientErrors | None, detail: str = "") -> Outage:
         """Return the error that says that Kafka is away, with every reason known."""
         reasons = "; ".join(filter(None, (detail, str(errors or ""))))

@@ -114,7 +114,8 @@ def open_scorer(
                 engine = SparkEngine(
                     spark(),
                     lake,
-                    settings,
+                    connection.spark_options(),
+                    settings.transactions_topic,
                     source,
                     state_version,
                     settings.duplicate_horizon_days,

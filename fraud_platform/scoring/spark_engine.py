@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from fraud_platform.adapters.lake import Lake
     from fraud_platform.scoring.ports import Source
-    from fraud_platform.settings import Settings
 
 _RESULT = "manifest string, dead binary, ids binary, seconds binary, first_partition int"
 _SOURCE_COLUMNS = ["partition", "offset", "timestamp", "key", "value"]
@@ -72,7 +71,8 @@ class SparkEngine:
     Args:
         spark: the session.
         lake: the tables, on a URL that every worker reaches.
-        settings: where Kafka is, and the topic.
+        source_options: how Spark's Kafka source reaches the cluster.
+        topic: what is read.
         source: reads a few messages of the topic, to see how far ranges reach.
         state_version: the snapshot to start from.
         duplicate_horizon_days: how long an id stays known, in stream time.
@@ -84,12 +84,14 @@ class SparkEngine:
         self,
         spark: SparkSession,
         lake: Lake,
-        settings: Settings,
+        source_options: Mapping[str, str],
+        topic: str,
         source: Source,
         state_version: str,
         duplicate_horizon_days: int,
     ) -> None:
-        self._spark, self._lake, self._settings = spark, lake, settings
+        self._spark, self._lake = spark, lake
+        self._source_options, self._topic = source_options, topic
         self._state_version, self._horizon = state_version, duplicate_horizon_days
         self._clock, self._peeker = StreamClock(), Peeker(source)
         self._files: tuple[int, dict[str, bytes]] | None = None
@@ -155,15 +157,12 @@ class SparkEngine:
         return sorted(found, key=lambda result: int(result["first_partition"]))
 
     def _source(self, ranges: Ranges) -> DataFrame:
-        from fraud_platform.adapters.kafka import KafkaConnection
-
-        connection = KafkaConnection.from_settings(self._settings)
-        topic = self._settings.transactions_topic
+        topic = self._topic
         starts = {topic: {str(p): start for p, (start, _) in ranges.items()}}
         ends = {topic: {str(p): end for p, (_, end) in ranges.items()}}
         return (
             self._spark.read.format("kafka")
-            .option("kafka.bootstrap.servers", connection.bootstrap)
+            .options(**self._source_options)
             .option("kafka.isolation.level", "read_committed")
             .option("assign", json.dumps({topic: sorted(ranges)}))
             .option("startingOffsets", json.dumps(starts))

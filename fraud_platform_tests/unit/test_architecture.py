@@ -19,10 +19,11 @@ STAGES = (
     "ingest",
     "promotion",
     "reporting",
+    "scoring",
     "simulation",
     "training",
 )
-FOUNDATIONS = ("contracts", "clock.py", "errors.py", "faults.py", "settings.py")
+FOUNDATIONS = ("contracts", "clock.py", "errors.py", "faults.py", "settings")
 CLIENTS = {
     "aiobotocore",
     "boto3",

@@ -1,0 +1,42 @@
+"""How live transactions are scored.
+
+Here: the engine, sizes of plans and micro-batches, the duplicate horizon.
+Not here: scoring (`fraud_platform.scoring`), Kafka (`settings.kafka`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from fraud_platform.settings.base import HomeSettings
+from fraud_platform.settings.days import require_day
+
+
+class ScoringSettings(HomeSettings):
+    """Live scoring."""
+
+    scoring_engine: Literal["spark", "inprocess"] = Field(
+        default="spark", description="What the sensor's scoring runs score with."
+    )
+    max_plan_messages: int = Field(
+        default=1_000_000, ge=1, description="Most messages that one scoring run is asked for."
+    )
+    max_batch_messages: int = Field(
+        default=50_000, ge=1, description="Most messages of one micro-batch, which is one commit."
+    )
+    duplicate_horizon_days: int = Field(
+        default=30, ge=1, description="Days of stream time in which an id is scored only once."
+    )
+    follow_interval_ms: int = Field(
+        default=100, ge=10, le=5_000, description="Longest wait of `score --follow` for messages."
+    )
+    first_planning_day: str = Field(
+        default="2026-01-01", description="First partition of the inference batches."
+    )
+
+    @field_validator("first_planning_day")
+    @classmethod
+    def _check_first_planning_day(cls, day: str) -> str:
+        return require_day(day)
