@@ -42,6 +42,8 @@ class NumberedTable:
     def __init__(self, lake: Lake, table: TableContract, application: str) -> None:
         self._lake, self._table, self._application = lake, table, application
         self._handle: DeltaTable = lake.ensure(table)
+        self._said: dict[str, Any] = {}
+        """What the last commit said that was made or looked up here: most ask for it again."""
 
     def refresh(self) -> None:
         """Read what the log has got since."""
@@ -64,7 +66,9 @@ class NumberedTable:
         Raises:
             DataError: the log no longer holds that commit.
         """
-        said = next(self.commits(), {})
+        if self._said.get(_NUMBER) == self.number:
+            return dict(self._said)
+        self._said = said = next(self.commits(), {})
         if said.get(_NUMBER, 0) != self.number:
             raise DataError(
                 f"table {self._table.name}: expected commit {self.number} of {self._application} "
@@ -72,7 +76,7 @@ class NumberedTable:
                 "are still needed. Restore _delta_log from a backup; starting without it would "
                 "do things twice."
             )
-        return said
+        return dict(said)
 
     def commits(self) -> Iterator[dict[str, Any]]:
         """Yield what the numbered commits say of themselves, the last one first.
@@ -106,15 +110,17 @@ class NumberedTable:
             Outage: the storage refuses; whether it was committed is told by `refresh`.
         """
         now_ms = int(time.time() * 1000)
+        said = json.dumps({**(metadata or {}), _NUMBER: number})
         for _ in range(_TRIES):
             if self.number >= number:
                 return False
             try:
                 with self._reaching():
-                    self._commit(files, number, metadata, now_ms)
+                    self._commit(files, number, said, now_ms)
             except CommitFailedError:
                 self.refresh()
                 continue
+            self._said = json.loads(said)
             self.refresh()
             return True
         raise CommitFailedError(f"{self._table.name}: {_TRIES} other commits came between")
@@ -123,7 +129,7 @@ class NumberedTable:
         self,
         files: Sequence[DataFile],
         number: int,
-        metadata: Mapping[str, Any] | None,
+        said: str,
         now_ms: int,
     ) -> None:
         self._handle.create_write_transaction(
@@ -137,7 +143,7 @@ class NumberedTable:
             commit_properties=CommitProperties(
                 custom_metadata={
                     "application": self._application,
-                    "said": json.dumps({**(metadata or {}), _NUMBER: number}),
+                    "said": said,
                 },
                 max_commit_retries=0,
                 app_transactions=[Transaction(self._application, number)],

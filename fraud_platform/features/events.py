@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,15 +71,15 @@ class _Run:
         tiles = self.keys[self.ids == TILE_ID] & _SECOND_MASK
         self._tiles_end = int(tiles.max()) + TILE_SECONDS if tiles.size else 0
 
-    def merged_with(self, other: _Run) -> _Run:
-        """Return the run of both runs' events."""
+    def merged_with(self, other: _Run, oldest: int) -> _Run:
+        """Return the run of both runs' events from a second on, and of each customer's last."""
         parts = (self, other)
         keys = np.concatenate([p.keys for p in parts])
         measures = {
             n: np.concatenate([np.diff(p.sums[n]) for p in parts]).astype(np.int64)
             for n in self.sums
         }
-        # what was the greatest up to an event stays so when others come between
+        # what was the greatest up to an event stays so when others come between, or go
         measures |= {
             n: np.concatenate([p.latest_of[n] for p in parts]).astype(np.int64)
             for n in self.latest_of
@@ -91,7 +92,9 @@ class _Run:
             np.concatenate([p.terminals for p in parts]).astype(np.int64),
             measures,
         )
-        return _Run(events, self._declaration, _merge_order(keys, ids))
+        order = _merge_order(keys, ids)
+        is_last = np.append(np.diff(events.entity[order]) > 0, True)
+        return _Run(events, self._declaration, order[(events.second[order] >= oldest) | is_last])
 
     def ends(self, entity: Array, second: Array, ids: Array) -> Array:
         """Return how many events come before each row, its own hour's tile never among them."""
@@ -137,10 +140,12 @@ class EventRuns:
     def __init__(self, declaration: Declaration) -> None:
         self._declaration = declaration
         self._runs: list[_Run] = []
+        self.oldest_second = 0
+        """Earlier events may be left out, a customer's last one apart."""
 
     def fork(self) -> EventRuns:
         """Return events that go on from these and leave these as they are."""
-        fork = EventRuns(self._declaration)
+        fork = copy(self)
         fork._runs = list(self._runs)
         return fork
 
@@ -154,7 +159,7 @@ class EventRuns:
         if events.entity.size:
             order = sort_order(events.entity, events.second, events.transaction_id)
             self._runs.append(_Run(events, self._declaration, order))
-            merge_small(self._runs, lambda run: run.keys.size)
+            merge_small(self._runs, lambda run: run.keys.size, self.oldest_second)
 
     def terms(
         self, entity: Array, second: Array, transaction_id: Array, terminal_id: Array

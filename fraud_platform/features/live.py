@@ -29,6 +29,7 @@ from fraud_platform.features.kernel import (
     row_terms,
 )
 from fraud_platform.features.ordering import group_starts, sort_order
+from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS, MAX_WINDOW_HOURS
 from fraud_platform.features.tiles import label_tiles
 from fraud_platform.features.windows import HourlySums, LabelHistory, merge_small
 
@@ -79,6 +80,14 @@ class LiveState:
         fork._labels = {entity: labels.fork() for entity, labels in self._labels.items()}
         fork._terminals = self._terminals.fork()
         return fork
+
+    def keep_since(self, second: int) -> None:
+        """Let go, in time, of what no row at this second or later looks back to."""
+        hour = second // TILE_SECONDS
+        self._events.oldest_second = (hour - MAX_WINDOW_HOURS) * TILE_SECONDS
+        self._terminals.oldest_hour = hour - LABEL_LOOKBACK_HOURS
+        for labels in self._labels.values():
+            labels.oldest_hour = hour - LABEL_LOOKBACK_HOURS
 
     @property
     def n_events(self) -> int:
@@ -232,6 +241,7 @@ class _TerminalTiles:
         self._terms = declaration.terminal_sums
         self._measures = sorted({term.measure for term in self._terms})
         self._runs: list[HourlySums] = []
+        self.oldest_hour = 0
         self._waiting: list[tuple[Array, Array, dict[str, Array]]] = []
         self._waiting_from = _NEVER
 
@@ -264,7 +274,7 @@ class _TerminalTiles:
         entities, hours, columns = zip(*self._waiting, strict=True)
         joined = {n: np.concatenate([c[n] for c in columns]) for n in self._measures}
         self._runs.append(HourlySums(np.concatenate(entities), np.concatenate(hours), joined))
-        merge_small(self._runs, lambda run: run.keys.size)
+        merge_small(self._runs, lambda run: run.keys.size, self.oldest_hour)
         self._waiting, self._waiting_from = [], _NEVER
 
 

@@ -91,12 +91,14 @@ class HourlySums:
         self._is_rising = all((column >= 0).all() for column in grouped.values())
         self.sums = {name: compact_sums(column) for name, column in grouped.items()}
 
-    def merged_with(self, other: HourlySums) -> HourlySums:
-        """Return the sums of both, which must have the same measures."""
+    def merged_with(self, other: HourlySums, oldest: int) -> HourlySums:
+        """Return the sums of both, which must have the same measures, from an hour on."""
         merged = HourlySums.__new__(HourlySums)
         keys = np.concatenate((self.keys, other.keys))
+        kept = keys & _HOUR_MASK >= oldest
+        keys = keys[kept]
         columns = {
-            n: np.concatenate((np.diff(s), np.diff(other.sums[n]))).astype(np.int64)
+            n: np.concatenate((np.diff(s), np.diff(other.sums[n])))[kept].astype(np.int64)
             for n, s in self.sums.items()
         }
         merged._set(keys, np.argsort(keys, kind="stable"), columns)
@@ -143,15 +145,19 @@ class HourlySums:
         return self.keys[np.clip(rows, 0, self.keys.size - 1)] & _HOUR_MASK
 
 
-def merge_small(runs: list[Any], size: Callable[[Any], int]) -> None:
+def merge_small(runs: list[Any], size: Callable[[Any], int], oldest: int) -> None:
     """Merge the last runs until each is at least `_RUN_RATIO` times as large as the next.
 
     So n rows that come a few at a time lie in O(log n) runs and are merged O(log n) times each
     (a log-structured merge: O'Neil, Cheng, Gawlick, O'Neil, 1996).
+
+    Args:
+        oldest: merging leaves out what is older, so that a history that goes on for ever stays
+            within a quarter more than what it has to keep.
     """
     while len(runs) > 1 and size(runs[-2]) < _RUN_RATIO * size(runs[-1]):
         last = runs.pop()
-        runs[-1] = runs[-1].merged_with(last)
+        runs[-1] = runs[-1].merged_with(last, oldest)
 
 
 class KnownLabels:
@@ -243,6 +249,8 @@ class LabelHistory:
     def __init__(self, measures: Sequence[str]) -> None:
         self._measures = tuple(measures)
         self._runs: list[HourlySums] = []
+        self.oldest_hour = 0
+        """Labels of earlier events may be left out."""
         empty = np.zeros(0, dtype=np.int64)
         self._late = (empty, empty, dict.fromkeys(measures, empty))
 
@@ -274,6 +282,7 @@ class LabelHistory:
             old_keys, old_from, old_columns = self._late
             keys = np.concatenate((old_keys, keys))
             order = np.argsort(keys, kind="stable")
+            order = order[keys[order] & _HOUR_MASK >= self.oldest_hour]
             late = {n: np.concatenate((old_columns[n], c[is_late]))[order] for n, c in own.items()}
             counted = np.concatenate((old_from, counts_from[is_late]))[order]
             self._late = (keys[order], counted, late)
@@ -282,7 +291,7 @@ class LabelHistory:
             own = {name: column[on_time] for name, column in own.items()}
         if entities.size:
             self._runs.append(HourlySums(entities, event_hours, own))
-            merge_small(self._runs, lambda run: run.keys.size)
+            merge_small(self._runs, lambda run: run.keys.size, self.oldest_hour)
         return self
 
     def terms(

@@ -133,7 +133,10 @@ class LabelBook:
 
     def _wait(self, labels: LandedLabels) -> None:
         if labels.transaction_id.size:
-            self._waiting = LandedLabels.join(self._waiting, labels)
+            waiting = LandedLabels.join(self._waiting, labels)
+            # whoever was labelled so long ago matters to no row any more
+            is_open = waiting.known_at_second >= self._rows.oldest_second
+            self._waiting = waiting.take(np.flatnonzero(is_open))
 
     def _versions(self, labels: LandedLabels) -> list[LabelVersions]:
         """Return one set of versions a round: a second label of an id corrects the first."""

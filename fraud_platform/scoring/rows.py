@@ -6,6 +6,8 @@ Not here: features (`fraud_platform.features.live`), the scored table (`contract
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,9 +26,11 @@ class _Run:
         self.ids, self.columns = ids, columns
         self.is_shared = False
 
-    def merged_with(self, other: _Run) -> _Run:
+    def merged_with(self, other: _Run, oldest: int) -> _Run:
         ids = np.concatenate((self.ids, other.ids))
+        second = np.concatenate((self.columns["second"], other.columns["second"]))
         order = np.argsort(ids, kind="stable")
+        order = order[second[order] >= oldest]
         columns = {n: np.concatenate((c, other.columns[n]))[order] for n, c in self.columns.items()}
         return _Run(ids[order], columns)
 
@@ -36,10 +40,12 @@ class ScoredRows:
 
     def __init__(self) -> None:
         self._runs: list[_Run] = []
+        self.oldest_second = 0
+        """Rows of earlier events may be left out."""
 
     def fork(self) -> ScoredRows:
         """Return rows that go on from these and leave these as they are."""
-        fork = ScoredRows()
+        fork = copy(self)
         fork._runs = list(self._runs)
         for run in self._runs:
             run.is_shared = True
@@ -58,7 +64,7 @@ class ScoredRows:
         columns = {name: getattr(rows, name)[order] for name in _OF_TRANSACTION}
         columns |= {name: np.full(order.size, NO_LABEL, np.int64) for name in _OF_LABEL}
         self._runs.append(_Run(rows.transaction_id[order], columns))
-        merge_small(self._runs, lambda run: run.ids.size)
+        merge_small(self._runs, lambda run: run.ids.size, self.oldest_second)
 
     def find(self, ids: Ints, *names: str) -> tuple[npt.NDArray[np.bool_], list[Ints]]:
         """Return which ids were scored, and these columns of theirs (0 for the others)."""

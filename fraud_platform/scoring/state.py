@@ -16,11 +16,15 @@ import numpy.typing as npt
 from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.kernel import Transactions
 from fraud_platform.features.live import LiveState, ScoredFeatures
+from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS
 from fraud_platform.scoring.clock import StreamClock
 from fraud_platform.scoring.labels import LabelBook, LabelVersions, LandedLabels
 from fraud_platform.scoring.rows import ScoredRows
 
 Ints = npt.NDArray[np.int64]
+_LOOKBACK_SECONDS = LABEL_LOOKBACK_HOURS * TILE_SECONDS
+_LATE_SECONDS = 7 * HOURS_PER_DAY * TILE_SECONDS
+"""A row this late still finds all that it looks back to; the state keeps nothing beyond."""
 
 
 class ScoringState:
@@ -77,6 +81,10 @@ class ScoringState:
     def _note(self, rows: Transactions) -> None:
         self.remember(rows)
         self.clock.advance(rows.second)
+        if self.clock.second is not None:
+            oldest = self.clock.second - _LATE_SECONDS
+            self.live.keep_since(oldest)
+            self.rows.oldest_second = oldest - max(self._horizon_seconds, _LOOKBACK_SECONDS)
 
     def _add(self, versions: list[LabelVersions]) -> None:
         for found in versions:

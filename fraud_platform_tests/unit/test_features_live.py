@@ -144,6 +144,55 @@ def _add(
     )
 
 
+def test_a_state_that_goes_on_for_months_lets_go_of_what_no_row_looks_back_to():
+    rng = np.random.default_rng(5)
+    days, per_day = 200, 50
+    endless, bounded = LiveState(), LiveState()
+    history: list[Transactions] = []
+    for day in range(days):
+        second = np.sort(rng.integers(0, 86_400, per_day)) + (20_000 + day) * 86_400
+        ids = np.arange(per_day) + day * per_day
+        # the last customers come back once in months
+        customer = np.where(rng.random(per_day) < 0.02, 30 + day % 20, rng.integers(0, 30, per_day))
+        rows = Transactions(
+            ids, customer, rng.integers(0, 12, per_day), second, rng.integers(1, 9**5, per_day)
+        )
+        history.append(rows)
+        bounded.keep_since(int(second[0]) - 7 * 86_400)
+        scored, kept = endless.score(rows), bounded.score(rows)
+        for name, column in scored.features.items():
+            assert np.array_equal(column, kept.features[name]), name
+        assert np.array_equal(scored.is_late, kept.is_late)
+        if day >= 7:
+            for state in (endless, bounded):
+                _label(state, history[day - 7], day, np.random.default_rng(day))
+    assert endless.n_events == days * per_day
+    # 37 days of events, a quarter more that waits for a merge, and a last one a customer
+    assert bounded.n_events < 1.3 * 37 * per_day + 50
+
+
+def _label(state: LiveState, rows: Transactions, day: int, rng: np.random.Generator) -> None:
+    """Land the labels of a day of rows on time, and take back some of them later."""
+    scenario = np.where(rng.random(rows.second.size) < 0.1, rng.integers(1, 4, rows.second.size), 0)
+    on_time = rows.hour + 7 * 24 + 1
+    late = np.flatnonzero(rng.random(rows.second.size) < 0.05)
+    midnight = np.full(late.size, (20_000 + day + 2) * 24)
+    both = np.concatenate((np.arange(rows.second.size), late, late))
+    size = rows.second.size
+    signs = np.concatenate((np.ones(size), -np.ones(late.size), np.ones(late.size)))
+    state.add_labels(
+        rows.customer_id[both],
+        rows.terminal_id[both],
+        Labels(
+            rows.hour[both],
+            np.concatenate((on_time, midnight, midnight)),
+            rows.amount_cents[both],
+            np.concatenate((scenario, scenario[late], 3 - scenario[late])),
+            signs.astype(np.int64),
+        ),
+    )
+
+
 @settings(max_examples=30, deadline=None)
 @given(worlds())
 def test_ids_of_eighteen_digits_give_the_features_of_small_ones(world: World):

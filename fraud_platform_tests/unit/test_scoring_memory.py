@@ -75,6 +75,19 @@ def test_a_copy_in_the_same_batch_and_one_within_the_horizon_are_duplicates():
     assert state.is_duplicate(ids).tolist() == [False, False, True, False]
 
 
+def test_scored_ids_are_kept_as_long_as_a_copy_or_a_label_may_come_and_not_for_ever():
+    state = ScoringState(duplicate_horizon_days=30)
+    start, per_day = 1_532_908_800, 100
+    for day in range(300):
+        ids = np.arange(per_day) + day * per_day
+        seconds = start + day * DAY + np.arange(per_day) * 600
+        state.score(Transactions(ids, ids % 7, ids % 5, seconds, ids + 1))
+        sent_again = np.arange(max(0, day - 29) * per_day, (day + 1) * per_day)
+        assert state.is_duplicate(sent_again).all()
+    # 44 days: the lookback of labels and a week for what is late
+    assert state.rows.size < 1.3 * 44 * per_day
+
+
 def test_stream_time_is_the_percentile_of_the_last_rows_and_never_goes_back():
     clock = StreamClock()
     assert clock.second is None
