@@ -1,4 +1,4 @@
-# make demo | test | dev | bench | acceptance | lint | clean
+# make demo | test | dev | systems | bench | acceptance | lint | clean
 # Each sets itself up: a virtual environment with the versions of constraints.txt, and the jars.
 
 PYTHON ?= python3.11
@@ -17,13 +17,14 @@ INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/pytest -n $(PYTEST_WORKERS)
 export FRAUD_HOME
 
-.PHONY: help demo test dev bench acceptance lint clean java python jars
+.PHONY: help demo test systems dev bench acceptance lint clean java python jars
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo        four months of drops to a promoted model, with a report (DROPS=folder: yours)"
 	@echo "make dev         the Dagster UI and MLflow on what the demo made, until Ctrl-C"
 	@echo "make test        the tests"
+	@echo "make systems     one small case on each real system: S3, HDFS, YARN, Connect, secured Kafka, ..."
 	@echo "make lint        ruff, mypy and the architecture test"
 	@echo "make bench       measure speed and quality, write docs/benchmarks.md"
 	@echo "make acceptance  the long checks as well"
@@ -36,7 +37,10 @@ dev: jars
 	@exec $(BIN)/fraud-platform dev
 
 test: jars
-	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not slow and not systems" $(PYTEST_ARGS)
+
+systems: jars
+	@$(PYTEST) -m "systems and not slow" $(PYTEST_ARGS)
 
 acceptance: jars
 	@$(PYTEST) $(PYTEST_ARGS)
