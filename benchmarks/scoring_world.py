@@ -38,7 +38,7 @@ from fraud_platform.settings import Settings, load_settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 
 CUSTOMERS = 20_000
-DAYS, DROP_DAYS = 60, 30
+DROP_DAYS = 30
 _LIVE_TABLES = ("scored", "dead_letters", "inference_plans", "topic_labels", "dead_labels")
 
 
@@ -71,9 +71,14 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, customers: int = CUSTOMERS) -> Iterator[World]:
-    """Prepare a home in a folder once, and run a broker while the block lasts."""
-    home = folder / f"scoring-{customers}"
+def world(folder: Path, customers: int = CUSTOMERS, drop_days: int = DROP_DAYS) -> Iterator[World]:
+    """Prepare a home in a folder once, and run a broker while the block lasts.
+
+    Args:
+        customers: about 1.9 transactions a day each.
+        drop_days: length of the history, and of the stream after it.
+    """
+    home = folder / f"scoring-{customers}-{drop_days}"
     port = broker.free_port()
     os.environ.update(FRAUD_HOME=str(home), FRAUD_KAFKA_PORT=str(port), FRAUD_MODEL_FEATURES="all")
     load_settings.cache_clear()
@@ -81,7 +86,7 @@ def world(folder: Path, customers: int = CUSTOMERS) -> Iterator[World]:
     stream = home / "stream"
     if not (home / "ready").exists():
         shutil.rmtree(home, ignore_errors=True)
-        _prepare(settings, customers, stream)
+        _prepare(settings, customers, drop_days, stream)
         (home / "ready").touch()
     (path,) = stream.glob("*.txt")
     rows, _ = load_rows(settings, str(path), None)
@@ -109,12 +114,12 @@ def fresh_topics(settings: Settings, name: str) -> Iterator[Settings]:
             del os.environ[key]
 
 
-def _prepare(settings: Settings, customers: int, stream: Path) -> None:
+def _prepare(settings: Settings, customers: int, drop_days: int, stream: Path) -> None:
     config = SimulationConfig(
         customers=customers,
         terminals=10_000,
-        days=DAYS,
-        drop_days=DROP_DAYS,
+        days=2 * drop_days,
+        drop_days=drop_days,
         dirt=DirtRates().scaled(0),
     )
     drops = settings.home / "drops"

@@ -1,9 +1,8 @@
 """`score --follow`: the in-process engine in a loop, told to Dagster once a minute.
 
-Here: the loop, the champion's hot swap, labels on the way, the report as materializations of
-`inference_batches`.
+Here: the loop, the champion's hot swap, labels on the way, when to report.
 Not here: scoring (`fraud_platform.scoring.scorer`), the mark that keeps the sensor out
-(`adapters.follower_mark`).
+(`adapters.follower_mark`), telling Dagster (`defs.follow_reports`).
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from fraud_platform.adapters.scoring_session import (
 )
 from fraud_platform.adapters.upkeep import Upkeep
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED
+from fraud_platform.defs.follow_reports import Report, Reporter
 from fraud_platform.errors import FencedError, PromotionError
 from fraud_platform.scoring.log import offsets_in
 from fraud_platform.scoring.plans import TopicNow, check_topic
@@ -63,13 +63,14 @@ def follow(
     state_version = NO_SNAPSHOT if snapshot is None else str(snapshot)
     name = holder("score --follow")
     with (
+        Reporter(settings) as reporter,
         FollowerMark(connection, settings.transactions_topic, name),
         open_scorer(settings, lake, state_version, "score --follow") as scorer,
         Upkeep(lake, (SCORED, DEAD_LETTERS)),
         _Watch(registry, model) as watch,
     ):
         say(f"following {settings.transactions_topic} with model {model.version}, Ctrl-C ends it")
-        loop = _Loop(settings, lake, scorer, watch, say)
+        loop = _Loop(settings, lake, scorer, watch, reporter, say)
         try:
             loop.run(is_stopped)
         finally:
@@ -116,10 +117,11 @@ class _Loop:
         lake: Lake,
         scorer: Scorer,
         watch: _Watch,
+        reporter: Reporter,
         say: Callable[[str], None],
     ) -> None:
         self._settings, self._lake, self._scorer = settings, lake, scorer
-        self._watch, self._say = watch, say
+        self._watch, self._reporter, self._say = watch, reporter, say
         self._topics = KafkaTopics(KafkaConnection.from_settings(settings))
         self.total = Progress()
         self._reported_at = self._labels_at = time.monotonic()
@@ -173,10 +175,10 @@ class _Loop:
             return
         self.total.add(progress)
         highs = self._topics.offsets(self._settings.transactions_topic)
-        threading.Thread(
-            target=_tell_dagster,
-            args=(self._settings, self._lake, progress, self._model, highs),
-        ).start()
+        threshold = self._model.candidate.threshold.value
+        self._reporter.tell(
+            Report(progress, self._model.version, threshold, highs, datetime.now(UTC))
+        )
         counts = progress.counts
         self._say(
             f"{datetime.now(UTC):%H:%M:%S} {counts['scored']} scored, {counts['alerts']} alerts, "
@@ -184,35 +186,6 @@ class _Loop:
             f"{progress.micro_batches} micro-batches"
             + (f"; {self._watch.problem}" if self._watch.problem else "")
         )
-
-
-def _tell_dagster(
-    settings: Settings,
-    lake: Lake,
-    progress: Progress,
-    model: PinnedModel,
-    highs: dict[int, tuple[int, int]],
-) -> None:
-    """Report a minute of scoring as a materialization, as a run would."""
-    import os
-
-    import dagster as dg
-
-    from fraud_platform.adapters.services import write_dagster_yaml
-    from fraud_platform.defs.inference_metadata import lag_behind, metadata_of
-
-    write_dagster_yaml(settings)
-    os.environ.setdefault("DAGSTER_HOME", str(settings.dagster_home))
-    with dg.DagsterInstance.get() as instance:
-        for result in metadata_of(lake, progress, model, lag_behind(lake, highs)):
-            instance.report_runless_asset_event(
-                dg.AssetMaterialization(
-                    asset_key=result.asset_key or "inference_batches",
-                    partition=datetime.now(UTC).strftime("%Y-%m-%d-%H:00"),
-                    metadata=result.metadata,
-                    description="reported by score --follow",
-                )
-            )
 
 
 def _champion(registry: ModelRegistry) -> PinnedModel:

@@ -73,7 +73,8 @@ def score_plan(
     plan = _plan(tables, config.plan)
     model = load_model(registry.open(), plan.model_version)
     progress = _carry_out(context, tables, plan, model, spark)
-    return metadata_of(tables, progress, model, lag_behind(tables, read_highs(load_settings())))
+    lag = lag_behind(tables, read_highs(load_settings()))
+    return metadata_of(tables, progress, model.version, model.candidate.threshold.value, lag)
 
 
 def _carry_out(

@@ -18,7 +18,6 @@ from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.lineage import column_sources
 from fraud_platform.scoring.figures import latency_histogram, percentiles_ms, score_histogram
 from fraud_platform.scoring.log import ScoringLog, offsets_in
-from fraud_platform.scoring.micro_batch import PinnedModel
 from fraud_platform.scoring.scorer import Progress
 
 _SOURCES = column_sources(TRANSACTION_FEATURES)
@@ -34,15 +33,16 @@ LINEAGE = {
 
 
 def metadata_of(
-    lake: Lake, progress: Progress, model: PinnedModel, lag: dict[int, int]
+    lake: Lake, progress: Progress, model_version: int, threshold: float, lag: dict[int, int]
 ) -> list[dg.MaterializeResult]:
     """Return what a run did, by asset.
 
     Args:
+        model_version, threshold: of the model that did it.
         lag: messages that wait behind the run, by partition.
     """
     counts = progress.counts
-    scored = _scored(progress, model, lag)
+    scored = _scored(progress, model_version, threshold, lag)
     results: list[dg.MaterializeResult[Any]] = [
         dg.MaterializeResult(
             asset_key="inference_batches",
@@ -60,8 +60,10 @@ def metadata_of(
     return results
 
 
-def _scored(progress: Progress, model: PinnedModel, lag: dict[int, int]) -> dict[str, Any]:
-    counts, threshold = progress.counts, model.candidate.threshold.value
+def _scored(
+    progress: Progress, model_version: int, threshold: float, lag: dict[int, int]
+) -> dict[str, Any]:
+    counts = progress.counts
     names = ("scored", "dead_letters", "duplicates", "late", "alerts")
     latency = latency_histogram(progress.durable_ms, progress.published_ms)
     return {
@@ -71,7 +73,7 @@ def _scored(progress: Progress, model: PinnedModel, lag: dict[int, int]) -> dict
         "first_micro_batch": progress.first,
         "last_micro_batch": progress.last,
         "messages_per_second": counts.get("messages_read", 0) / max(progress.seconds, 1e-9),
-        "model_version": model.version,
+        "model_version": model_version,
         "threshold": rounded(threshold, 6),
         "lag": sum(lag.values()),
         "lag_by_partition": small_table([{"partition": p, "lag": n} for p, n in lag.items()]),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -134,17 +135,18 @@ def _alert(reasons: list[str] | None) -> str:
 
 def _tails(rows: pa.Table) -> list[str]:
     """Return the part of each message that is the same for all rows of one model and moment."""
-    names = ("threshold", "model_name", "model_version", "scored_at")
-    keys = list(zip(*(rows[n].combine_chunks().to_pylist() for n in names), strict=True))
-    texts: dict[Any, str] = {}
-    for key in keys:
-        if key not in texts:
-            threshold, name, version, moment = key
-            texts[key] = (
-                f'"threshold": {threshold!r}, "model_name": "{name}", '
-                f'"model_version": {version}, "scored_at": "{_time(moment)}"}}'
-            )
-    return [texts[key] for key in keys]
+    common = rows.select(["threshold", "model_name", "model_version", "scored_at"]).combine_chunks()
+    begins = np.zeros(rows.num_rows, dtype=bool)
+    begins[:1] = True
+    for column in common.columns:
+        codes = column.combine_chunks().dictionary_encode().indices.to_numpy()
+        begins[1:] |= codes[1:] != codes[:-1]
+    texts = [
+        f'"threshold": {row["threshold"]!r}, "model_name": "{row["model_name"]}", '
+        f'"model_version": {row["model_version"]}, "scored_at": "{_time(row["scored_at"])}"}}'
+        for row in common.filter(pa.array(begins)).to_pylist()
+    ]
+    return [texts[i] for i in (np.cumsum(begins) - 1).tolist()]
 
 
 def _time(moment: datetime) -> str:

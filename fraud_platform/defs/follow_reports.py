@@ -1,0 +1,129 @@
+"""Telling Dagster what a follower scored, from a process beside it.
+
+Here: the process that reports, at a lower priority, as materializations of `inference_batches`.
+Not here: what a batch's page shows (`defs.inference_metadata`), when to report (`defs.follow`).
+
+Dagster and the plots take some 200 MB and, once a minute, a second of CPU under Python's lock: in
+the scoring process that second would be every decision's delay.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from fraud_platform.scoring.scorer import Progress
+from fraud_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+_LOW_PRIORITY = 10
+_END_SECONDS = 60.0
+_MOST_UNTOLD = 60
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was scored since the report before.
+
+    Attributes:
+        progress: the work.
+        model_version, threshold: of the model that did it.
+        highs: first and next offset of each partition at the time, for the lag.
+        at: when, in UTC.
+    """
+
+    progress: Progress
+    model_version: int
+    threshold: float
+    highs: dict[int, tuple[int, int]]
+    at: datetime
+
+
+class Reporter:
+    """Tells Dagster from a child process, which ends with its parent however that ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        # spawned, not forked: librdkafka's threads do not survive a fork
+        spawn = multiprocessing.get_context("spawn")
+        theirs, self._ours = spawn.Pipe(duplex=False)
+        self._process = spawn.Process(target=_tell_all, args=(settings, theirs), name="reports")
+        self._theirs = theirs
+        self._sender = ThreadPoolExecutor(1, "reports")
+
+    def __enter__(self) -> Reporter:
+        self._process.start()
+        self._theirs.close()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._sender.shutdown(wait=True)
+        self._ours.close()
+        self._process.join(_END_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+
+    def tell(self, report: Report) -> None:
+        """Send a report on its way; never waits, and never fails because Dagster is away."""
+        self._sender.submit(self._send, report)
+
+    def _send(self, report: Report) -> None:
+        try:
+            self._ours.send(report)
+        except OSError:
+            print("score --follow: the process that tells Dagster has ended; scores go on, "
+                  "Dagster shows them again after a restart.", file=sys.stderr)  # fmt: skip
+
+
+def _tell_all(settings: Settings, reports: Connection[None, Report]) -> None:
+    """Tell each report that comes, until the pipe is closed; keep those that could not be told."""
+    for ending in (signal.SIGINT, signal.SIGTERM):  # meant for the scorer, whose end ends this
+        signal.signal(ending, signal.SIG_IGN)
+    os.nice(_LOW_PRIORITY)
+    untold: list[Report] = []
+    while True:
+        try:
+            untold.append(reports.recv())
+        except EOFError:
+            return
+        try:
+            _tell(settings, untold)
+        except Exception as error:  # whatever Dagster's storage raises: scoring does not need it
+            print(f"score --follow: Dagster could not be told ({error}); it is tried again with "
+                  "the next report.", file=sys.stderr)  # fmt: skip
+            del untold[:-_MOST_UNTOLD]
+
+
+def _tell(settings: Settings, untold: list[Report]) -> None:
+    import dagster as dg
+
+    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.services import write_dagster_yaml
+    from fraud_platform.defs.inference_metadata import lag_behind, metadata_of
+
+    write_dagster_yaml(settings)
+    os.environ.setdefault("DAGSTER_HOME", str(settings.dagster_home))
+    lake = Lake(settings.lake)
+    with dg.DagsterInstance.get() as instance:
+        while untold:
+            report = untold[0]
+            lag = lag_behind(lake, report.highs)
+            for result in metadata_of(
+                lake, report.progress, report.model_version, report.threshold, lag
+            ):
+                instance.report_runless_asset_event(
+                    dg.AssetMaterialization(
+                        asset_key=result.asset_key or "inference_batches",
+                        partition=report.at.strftime("%Y-%m-%d-%H:00"),
+                        metadata=result.metadata,
+                        description="reported by score --follow",
+                    )
+                )
+            del untold[0]
