@@ -7,6 +7,7 @@ Not here: scoring (`fraud_platform.scoring.scorer`), the mark that keeps the sen
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -69,7 +70,6 @@ def follow(
         Upkeep(lake, (SCORED, DEAD_LETTERS)),
         _Watch(registry, model) as watch,
     ):
-        say(f"following {settings.transactions_topic} with model {model.version}, Ctrl-C ends it")
         loop = _Loop(settings, lake, scorer, watch, reporter, say)
         try:
             loop.run(is_stopped)
@@ -135,6 +135,11 @@ class _Loop:
         check_topic(now, said.get("topic_id"), at)
         at = {p: at.get(p, low) for p, (low, _) in now.offsets.items()}
         pause = self._settings.follow_interval_ms / 1000
+        self._scorer.warm_up(at, self._model)
+        # half a million objects of libraries, which every full collection would go through: 0.3 s
+        gc.collect()
+        gc.freeze()
+        self._say(f"following {topic} with model {self._model.version}, Ctrl-C ends it")
         while not is_stopped():
             started = time.monotonic()
             ends = self._topics.ends(topic, at)
