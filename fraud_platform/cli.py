@@ -191,11 +191,20 @@ def score(
 
 
 @app.command("accept-gap")
-def accept_gap(why: Why) -> None:
+def accept_gap(
+    why: Why,
+    labels: Annotated[bool, typer.Option("--labels", help="On the labels topic.")] = False,
+) -> None:
     """Let scoring go on behind messages that Kafka no longer holds, or on a topic made anew."""
     from fraud_platform.defs.live_operator import accept_gap as accept
+    from fraud_platform.defs.live_operator import accept_label_gap
+    from fraud_platform.defs.operator import open_instance
 
-    typer.echo(accept(_settings(), why))
+    if not labels:
+        typer.echo(accept(_settings(), why))
+        return
+    with open_instance(_settings()) as instance:
+        typer.echo(accept_label_gap(_settings(), instance, why))
 
 
 @app.command()

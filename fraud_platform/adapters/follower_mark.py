@@ -14,8 +14,8 @@ from confluent_kafka import Consumer
 
 from fraud_platform.adapters.kafka_connection import ClientErrors, KafkaConnection
 from fraud_platform.adapters.kafka_topics import Topics
+from fraud_platform.contracts.messages import FOLLOWER_GROUP
 
-_GROUP = "fraud-platform-follower"
 SESSION_SECONDS = 10
 _ANSWER_SECONDS = 5.0
 
@@ -69,11 +69,14 @@ class FollowerMark:
 
 def _group(topic: str) -> str:
     """Return the group of a topic's followers: platforms that share a cluster share none."""
-    return f"{_GROUP}-{topic}"
+    return f"{FOLLOWER_GROUP}-{topic}"
 
 
-def follower(connection: KafkaConnection, topic: str) -> str | None:
+def follower(connection: KafkaConnection, topic: str, besides: str = "") -> str | None:
     """Return who follows a topic, or None where nobody does.
+
+    Args:
+        besides: a holder that does not count.
 
     Raises:
         Outage: Kafka does not answer.
@@ -83,4 +86,4 @@ def follower(connection: KafkaConnection, topic: str) -> str | None:
         members = topics.group_members(_group(topic))
     finally:
         topics.close()
-    return members[0] if members else None
+    return next((member for member in members if member != besides), None)

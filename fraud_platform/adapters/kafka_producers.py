@@ -6,6 +6,7 @@ Not here: what is produced and when (`fraud_platform.scoring`, `adapters.produci
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,13 +18,17 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from fraud_platform.adapters.kafka_connection import ClientErrors, KafkaConnection, is_fenced
 from fraud_platform.adapters.kafka_deliveries import Delivered, Deliveries
 from fraud_platform.contracts.messages import MAX_MESSAGE_BYTES
-from fraud_platform.errors import DeliveryError, FraudPlatformError
+from fraud_platform.errors import DeliveryError, FencedError, FraudPlatformError
 
 Headers = list[tuple[str, str | bytes | None]]
+_SILENT = logging.getLogger(f"{__name__}.silent")
+_SILENT.disabled = True
 _POLL_EVERY = 10_000
 _FULL_QUEUE_SECONDS = 0.05
 _TRIES, _RETRY_SECONDS = 5, 0.2
 _SPARE_SECONDS = 2.0
+_ABORT_SECONDS = 5.0
+"""A broker that answers aborts at once; of one that does not, nothing more is asked."""
 _TUNING = {
     # The same key goes to the same partition as with the Java client.
     "partitioner": "murmur2_random",
@@ -60,6 +65,7 @@ class TransactionalProducer:
         self, connection: KafkaConnection, transactional_id: str, timeout_seconds: float = 30.0
     ) -> None:
         self._connection, self._seconds = connection, timeout_seconds
+        self._given_up_seconds = max(60.0, 2 * timeout_seconds)
         self._what = f"transaction of {transactional_id}"
         self._errors = ClientErrors()
         self._producer = Producer(
@@ -67,10 +73,12 @@ class TransactionalProducer:
                 **connection.config(
                     self._errors,
                     transactional_id=transactional_id,
-                    transaction_timeout_ms=max(60_000, int(2_000 * timeout_seconds)),
+                    transaction_timeout_ms=int(1_000 * self._given_up_seconds),
                 ),
                 **_TUNING,
                 "delivery.timeout.ms": int(1_000 * timeout_seconds),
+                # A producer given up may say last words, of which its successor is the cause.
+                "logger": _SILENT,
             }
         )
         self._groups: dict[str, Consumer] = {}
@@ -99,8 +107,23 @@ class TransactionalProducer:
         Raises:
             FencedError: another producer holds the lease now.
             DeliveryError: not every message was acknowledged; nothing of it is visible.
-            Outage: the broker did not answer in time.
+            Outage: the broker did not answer in time, or gave the transaction up meanwhile.
         """
+        began = time.monotonic()
+        try:
+            return self._transaction(records, group, offsets)
+        except FencedError as error:
+            # to give a transaction up, the broker fences its producer as a successor would
+            if time.monotonic() - began < self._given_up_seconds:
+                raise
+            raise self._connection.outage(self._what, self._errors, str(error)) from None
+
+    def _transaction(
+        self,
+        records: Iterable[tuple[str, bytes | None, bytes | None, Headers | None]],
+        group: str,
+        offsets: Mapping[tuple[str, int], int],
+    ) -> Delivered:
         deliveries = Deliveries()
         try:
             self._producer.begin_transaction()
@@ -185,7 +208,7 @@ class TransactionalProducer:
         """
         try:
             # It drops what is not sent yet; a purge beside it would reach the next transaction.
-            self._producer.abort_transaction(self._seconds)
+            self._producer.abort_transaction(min(_ABORT_SECONDS, self._seconds))
         except (KafkaException, SystemError) as error:
             refused = _client_error(error)
             self._errors(refused.args[0])

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from numpy.typing import NDArray
 
 from fraud_platform.adapters.kafka_connection import ClientErrors, KafkaConnection
-from fraud_platform.contracts.messages import Messages
+from fraud_platform.contracts.messages import READER_GROUP, Messages
 from fraud_platform.errors import OffsetGapError
 
 CHUNK_MESSAGES = 10_000
@@ -62,7 +62,7 @@ class RangeReader:
             connection.config(
                 self._errors,
                 # A group is demanded of every consumer; this one neither joins nor commits.
-                group_id="fraud-platform-reader",
+                group_id=READER_GROUP,
                 isolation_level=isolation,
                 auto_offset_reset="error",
                 enable_auto_commit=False,

@@ -18,7 +18,7 @@ from fraud_platform.adapters.kafka import KafkaConnection, RangeReader, Transact
 from fraud_platform.adapters.kafka import Topics as KafkaTopics
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.model_registry import MODEL_NAME, ModelRegistry
-from fraud_platform.contracts.messages import SCORER_GROUP
+from fraud_platform.contracts.messages import lease_of
 from fraud_platform.scoring.inprocess import InProcessEngine
 from fraud_platform.scoring.label_intake import land_labels
 from fraud_platform.scoring.micro_batch import PinnedModel
@@ -33,9 +33,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def transactional_id(topic: str) -> str:
-    """Return the lease of a topic: of all producers with it, Kafka lets only the latest write."""
-    return f"{SCORER_GROUP}-{topic}"
+ANSWER_SECONDS = 30.0
 
 
 def load_model(registry: ModelRegistry, version: int) -> PinnedModel:
@@ -76,6 +74,7 @@ def open_scorer(
     state_version: str,
     kind: str,
     spark: Callable[[], SparkSession] | None = None,
+    answer_seconds: float = ANSWER_SECONDS,
 ) -> Iterator[Scorer]:
     """Give a scorer that holds the lease, its clients closed behind the block.
 
@@ -89,6 +88,7 @@ def open_scorer(
         state_version: the snapshot to start from.
         kind: who scores, for people.
         spark: gives the session of the Spark engine; None scores in this process.
+        answer_seconds: how long Kafka may take to go on before that is an outage.
     """
     connection = KafkaConnection.from_settings(settings)
     topics = KafkaTopics(connection)
@@ -102,9 +102,11 @@ def open_scorer(
     # a client waits half a minute for a missing topic, and then does not name it
     topics.describe(names.predictions)
     topics.describe(names.dead_letters)
-    publisher = TransactionalProducer(connection, transactional_id(settings.transactions_topic))
+    lease = lease_of(settings.transactions_topic)
+    publisher = TransactionalProducer(connection, lease, answer_seconds)
+    reader = RangeReader(connection, settings.transactions_topic, stall_seconds=answer_seconds)
     try:
-        with RangeReader(connection, settings.transactions_topic) as source:
+        with reader as source:
             engine: Engine = InProcessEngine(
                 lake, source, state_version, settings.duplicate_horizon_days
             )

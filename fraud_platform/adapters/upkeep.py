@@ -18,6 +18,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.contracts.tables import TableContract
+from fraud_platform.errors import Outage
 
 TARGET_BYTES = 64 << 20
 SMALL_FILES = 200
@@ -95,5 +96,5 @@ class Upkeep:
         while not self._ended.wait(self._pause):
             try:
                 self.look()
-            except (CommitFailedError, DeltaError, OSError) as error:
+            except (CommitFailedError, DeltaError, OSError, Outage) as error:
                 self.problems.append(str(error))

@@ -21,6 +21,7 @@ from fraud_platform.contracts.scoring_tables import (
     RESCORED,
     SCORED,
     SCORING_STATE,
+    STREAM_DISAGREEMENTS,
     STREAM_LABELS,
     TOPIC_LABELS,
 )
@@ -55,4 +56,5 @@ ALL_TABLES: tuple[TableContract, ...] = (
     SCORED,
     DEAD_LETTERS,
     RESCORED,
+    STREAM_DISAGREEMENTS,
 )

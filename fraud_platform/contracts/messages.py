@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 SCORER_GROUP = "fraud-platform-scorer"
 """Consumer group under which the scorer's published offsets are kept."""
 
+READER_GROUP = "fraud-platform-reader"
+"""Consumer group of those who read without committing anything."""
+
+FOLLOWER_GROUP = "fraud-platform-follower"
+"""How the group begins whose members are followers of a topic."""
+
 TRANSACTION_FIELDS: tuple[str, ...] = (
     "transaction_id",
     "tx_datetime",
@@ -117,6 +123,11 @@ class TopicSpec:
     name: str
     partitions: int
     config: Mapping[str, str] = field(default_factory=dict)
+
+
+def lease_of(topic: str) -> str:
+    """Return a topic's transactional id: of all producers with it, only the latest may write."""
+    return f"{SCORER_GROUP}-{topic}"
 
 
 def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:

@@ -152,6 +152,31 @@ DEAD_LABELS = TableContract(
     bounded=("landing", "source_offset"),
 )
 
+DISAGREEMENT_KINDS = (
+    "only_in_stream",
+    "only_in_drop",
+    "transaction",
+    "features",
+    "score",
+    "label",
+)
+"""What may differ between the stream and a drop that came later: ids, and the parts of a row."""
+
+STREAM_DISAGREEMENTS = TableContract(
+    name="stream_disagreements",
+    description="By day: where a drop that came later says something else than the stream did.",
+    columns=(
+        Column("tx_date", "date", "The day (UTC)."),
+        Column("kind", "string", f"{', '.join(DISAGREEMENT_KINDS)}."),
+        Column("rows", "long", "How many rows differ so."),
+        Column("compared", "long", "Ids of that day that stream and drop both know."),
+        Column("examples", "array<string>", "The first of them: id and columns, no values."),
+        Column("inputs", "string", "What the day's features were built from."),
+        Column("compared_at", "timestamp", "When (UTC)."),
+    ),
+    key=("tx_date", "kind"),
+)
+
 SCORING_STATE = TableContract(
     name="scoring_state",
     description="History up to a midnight, from which scoring starts: a checkpoint of the tiles.",

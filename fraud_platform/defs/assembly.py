@@ -16,6 +16,11 @@ from fraud_platform.defs.automation import (
 from fraud_platform.defs.checks import ALL_CHECKS
 from fraud_platform.defs.cleaned import clean_drop
 from fraud_platform.defs.comparison import ab_report
+from fraud_platform.defs.disagreements import (
+    compare_days,
+    compare_stream_with_drops,
+    late_drops,
+)
 from fraud_platform.defs.features import build_days_of_features
 from fraud_platform.defs.inference import live_transactions, score_job, score_plan, topic_labels
 from fraud_platform.defs.inference_checks import INFERENCE_CHECKS
@@ -42,11 +47,12 @@ def assemble(settings: Settings) -> dg.Definitions:
             build_scoring_state,
             topic_labels,
             score_plan,
+            compare_stream_with_drops,
         ],
         asset_checks=[*ALL_CHECKS, *INFERENCE_CHECKS],
-        jobs=[load_drop, build_days, decide_week, build_state, score_job, vacuum],
+        jobs=[load_drop, build_days, decide_week, build_state, score_job, compare_days, vacuum],
         sensors=[new_drops, live_transactions],
-        schedules=[daily_features, weekly_decision, daily_state, nightly_vacuum],
+        schedules=[daily_features, weekly_decision, daily_state, late_drops, nightly_vacuum],
         resources=resources_of(settings),
     )
 

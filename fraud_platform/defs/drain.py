@@ -16,7 +16,7 @@ import dagster as dg
 MAX_ROUNDS = 1_000
 DUE_SENSORS = ("new_drops",)
 """The sensors of the batch half; live transactions are scored by a daemon's runs."""
-DUE_SCHEDULES = ("daily_features", "weekly_decision", "daily_state")
+DUE_SCHEDULES = ("daily_features", "weekly_decision", "daily_state", "late_drops")
 """The schedules that ask for what the data has completed; the others go by the clock."""
 
 

@@ -11,14 +11,16 @@ import gc
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fraud_platform.adapters.follower_mark import FollowerMark, follower
 from fraud_platform.adapters.kafka import KafkaConnection
 from fraud_platform.adapters.kafka import Topics as KafkaTopics
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.lake import Lake, reaching
 from fraud_platform.adapters.model_registry import CHAMPION, ModelRegistry
+from fraud_platform.adapters.patience import Patience
 from fraud_platform.adapters.scoring_session import (
     holder,
     load_model,
@@ -29,11 +31,11 @@ from fraud_platform.adapters.scoring_session import (
 from fraud_platform.adapters.upkeep import Upkeep
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED
 from fraud_platform.defs.follow_reports import Report, Reporter
-from fraud_platform.errors import FencedError, PromotionError
+from fraud_platform.errors import FencedError, Outage, PromotionError
 from fraud_platform.scoring.log import offsets_in
 from fraud_platform.scoring.plans import TopicNow, check_topic
 from fraud_platform.scoring.recovery import NO_SNAPSHOT
-from fraud_platform.scoring.scorer import Progress, Scorer
+from fraud_platform.scoring.scorer import Progress
 from fraud_platform.scoring.snapshot import newest_snapshot
 from fraud_platform.settings import Settings
 
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 60.0
 LOOK_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
+"""How long Kafka may take before that is said; what was under way is then done anew."""
 
 
 def follow(
@@ -52,27 +56,23 @@ def follow(
 ) -> Progress:
     """Score live transactions until stopped; return what was done in all.
 
+    An outage of Kafka, the lake or MLflow is waited out, whenever it comes: everything is opened
+    anew from the committed truth, as after a restart.
+
     Raises:
         PromotionError: there is no champion.
         FencedError: somebody else follows, or took over.
+        DataError: what came in, or what is stored, stops scoring.
     """
-    lake, connection = Lake(settings.lake), KafkaConnection.from_settings(settings)
-    if other := follower(connection, settings.transactions_topic):
-        raise FencedError(f"{other} follows already. Stop it first; one scorer at a time.")
-    model = _champion(registry)
-    snapshot = newest_snapshot(lake)
-    state_version = NO_SNAPSHOT if snapshot is None else str(snapshot)
-    name = holder("score --follow")
-    with (
-        Reporter(settings) as reporter,
-        FollowerMark(connection, settings.transactions_topic, name),
-        open_scorer(settings, lake, state_version, "score --follow") as scorer,
-        Upkeep(lake, (SCORED, DEAD_LETTERS)),
-        _Watch(registry, model) as watch,
-    ):
-        loop = _Loop(settings, lake, scorer, watch, reporter, say)
+    patience = Patience(say, is_stopped)
+    with ExitStack() as kept:
+        loop = _Loop(settings, registry, kept, patience, say)
         try:
-            loop.run(is_stopped)
+            while not is_stopped():
+                try:
+                    loop.run(is_stopped)
+                except Outage as outage:
+                    patience.wait(outage)
         finally:
             loop.report()
     return loop.total
@@ -94,7 +94,8 @@ class _Watch:
 
     def __exit__(self, *error: object) -> None:
         self._ended.set()
-        self._thread.join()
+        # a registry that does not answer holds nobody up
+        self._thread.join(LOOK_SECONDS)
 
     def _look(self) -> None:
         from fraud_platform.errors import FraudPlatformError
@@ -111,24 +112,70 @@ class _Watch:
 
 
 class _Loop:
+    """Scores in sessions: each opens all that scoring needs, and an outage ends it.
+
+    Args:
+        kept: keeps open, over all sessions, what outlives an outage.
+        patience: is told when work goes on.
+    """
+
     def __init__(
         self,
         settings: Settings,
-        lake: Lake,
-        scorer: Scorer,
-        watch: _Watch,
-        reporter: Reporter,
+        registry: ModelRegistry,
+        kept: ExitStack,
+        patience: Patience,
         say: Callable[[str], None],
     ) -> None:
-        self._settings, self._lake, self._scorer = settings, lake, scorer
-        self._watch, self._reporter, self._say = watch, reporter, say
-        self._topics = KafkaTopics(KafkaConnection.from_settings(settings))
-        self.total = Progress()
+        self._settings, self._registry, self._lake = settings, registry, Lake(settings.lake)
+        self._kept, self._patience, self._say = kept, patience, say
+        self._connection = KafkaConnection.from_settings(settings)
+        self._name = holder("score --follow")
+        self._watch: _Watch | None = None
+        self._is_told = False
+        self._highs: dict[int, tuple[int, int]] = {}
+        self.total, self._progress = Progress(), Progress()
         self._reported_at = self._labels_at = time.monotonic()
-        self._model = watch.model
 
     def run(self, is_stopped: Callable[[], bool]) -> None:
+        """Score until stopped.
+
+        Raises:
+            Outage: Kafka, the lake or MLflow went away; call again for another session.
+        """
         topic = self._settings.transactions_topic
+        if other := follower(self._connection, topic, besides=self._name):
+            raise FencedError(f"{other} follows already. Stop it first; one scorer at a time.")
+        self._begin()
+        snapshot = newest_snapshot(self._lake)
+        state_version = NO_SNAPSHOT if snapshot is None else str(snapshot)
+        with (
+            reaching(self._settings.lake),
+            closing(KafkaTopics(self._connection)) as self._topics,
+            open_scorer(
+                self._settings,
+                self._lake,
+                state_version,
+                "score --follow",
+                answer_seconds=ANSWER_SECONDS,
+            ) as self._scorer,
+            Upkeep(self._lake, (SCORED, DEAD_LETTERS)),
+        ):
+            self._scorer.progress = self._progress
+            self._score(topic, is_stopped)
+
+    def _begin(self) -> None:
+        """Load the champion and set the mark up, in the first session that comes so far."""
+        if self._watch is not None:
+            return
+        model = _champion(self._registry)
+        topic = self._settings.transactions_topic
+        self._reporter = self._kept.enter_context(Reporter(self._settings))
+        self._kept.enter_context(FollowerMark(self._connection, topic, self._name))
+        self._watch = self._kept.enter_context(_Watch(self._registry, model))
+        self._model = model
+
+    def _score(self, topic: str, is_stopped: Callable[[], bool]) -> None:
         now = topic_now(self._topics, topic)
         said = self._scorer.log.last()
         at = offsets_in(said)
@@ -136,15 +183,13 @@ class _Loop:
         at = {p: at.get(p, low) for p, (low, _) in now.offsets.items()}
         pause = self._settings.follow_interval_ms / 1000
         self._scorer.warm_up(at, self._model)
-        # half a million objects of libraries, which every full collection would go through: 0.3 s
-        gc.collect()
-        gc.freeze()
-        self._say(f"following {topic} with model {self._model.version}, Ctrl-C ends it")
+        self._tell_once(topic)
         while not is_stopped():
             started = time.monotonic()
             ends = self._topics.ends(topic, at)
             check_topic(TopicNow(topic, now.topic_id, {p: (0, e) for p, e in ends.items()}),
                         now.topic_id, at)  # fmt: skip
+            self._highs = {p: (now.offsets[p][0], end) for p, end in ends.items()}
             model = self._swapped()
             if any(at[p] < end for p, end in ends.items()):
                 # every partition, empty ones too: by them a partition that comes later is seen
@@ -152,9 +197,21 @@ class _Loop:
                 self._scorer.score(ranges, model, {"model_version": model.version})
                 at |= ends
             self._now_and_then()
+            self._patience.work_goes_on()
             time.sleep(max(0.0, pause - (time.monotonic() - started)))
 
+    def _tell_once(self, topic: str) -> None:
+        """Say that it follows, in the first session that comes so far."""
+        if self._is_told:
+            return
+        # half a million objects of libraries, which every full collection would go through: 0.3 s
+        gc.collect()
+        gc.freeze()
+        self._say(f"following {topic} with model {self._model.version}, Ctrl-C ends it")
+        self._is_told = True
+
     def _swapped(self) -> PinnedModel:
+        assert self._watch is not None
         model = self._watch.model
         if model.version != self._model.version:
             self.report()
@@ -175,14 +232,14 @@ class _Loop:
     def report(self) -> None:
         """Tell Dagster what was scored since the last time, and begin to count anew."""
         self._reported_at = time.monotonic()
-        progress, self._scorer.progress = self._scorer.progress, Progress()
-        if not progress.micro_batches:
+        progress, self._progress = self._progress, Progress()
+        if self._watch is None or not progress.micro_batches:
             return
+        self._scorer.progress = self._progress
         self.total.add(progress)
-        highs = self._topics.offsets(self._settings.transactions_topic)
         threshold = self._model.candidate.threshold.value
         self._reporter.tell(
-            Report(progress, self._model.version, threshold, highs, datetime.now(UTC))
+            Report(progress, self._model.version, threshold, self._highs, datetime.now(UTC))
         )
         counts = progress.counts
         self._say(

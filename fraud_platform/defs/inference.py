@@ -19,7 +19,7 @@ from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.inference_metadata import LINEAGE, lag_behind, metadata_of
 from fraud_platform.defs.partitions import HOURS
 from fraud_platform.defs.planning import plan_next
-from fraud_platform.defs.requests import next_attempt, request_tags
+from fraud_platform.defs.requests import next_attempt, request_of, request_tags
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
 from fraud_platform.defs.tables import table_spec
 from fraud_platform.errors import DataError, Outage
@@ -145,7 +145,7 @@ def live_transactions(
         return _skip(f"{error} The sensor tries again.")
     if step.plan is None:
         return _skip(step.reason)
-    request = f"plan:{step.plan.number}"
+    request = request_of(step.plan.number)
     attempt = next_attempt(context.instance, request, MAX_ATTEMPTS)
     if attempt is None:
         return _skip(f"plan {step.plan.number} is being scored, or failed for good: see its runs")

@@ -1,6 +1,6 @@
 """What people may decide about the live half: accept a gap, replay what is past.
 
-Here: `accept_gap`, `replay_dead_letters`, `rescore_range`.
+Here: `accept_gap`, `accept_label_gap`, `replay_dead_letters`, `rescore_range`.
 Not here: the commands' options (`fraud_platform.cli`), scoring (`fraud_platform.scoring`).
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import dagster as dg
 import numpy as np
 import pyarrow as pa
 
@@ -16,10 +17,13 @@ from fraud_platform.adapters.kafka import Topics as KafkaTopics
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.scoring_session import load_model, topic_now
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, RESCORED, SCORED
+from fraud_platform.defs.requests import ask_again, request_of
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.errors import DataError
+from fraud_platform.scoring import label_intake
 from fraud_platform.scoring.decode import judge_message
 from fraud_platform.scoring.log import ScoredBatch, ScoringLog, offsets_in
+from fraud_platform.scoring.plans import PlanLog, TopicNow, left_out, offsets_behind_gap
 from fraud_platform.settings import Settings
 
 
@@ -29,27 +33,44 @@ def accept_gap(settings: Settings, why: str) -> str:
     Raises:
         DataError: there is nothing to accept.
     """
-    topics = KafkaTopics(KafkaConnection.from_settings(settings))
-    now = topic_now(topics, settings.transactions_topic)
-    topics.close()
+    now = _topic_now(settings, settings.transactions_topic)
     log = ScoringLog(Lake(settings.lake))
     said = log.last()
     before = offsets_in(said)
-    is_same = said.get("topic_id") == now.topic_id
-    ends = {
-        p: min(max(before.get(p, low), low), high) if is_same else low
-        for p, (low, high) in now.offsets.items()
-    }
-    if not said or (is_same and ends == before):
+    ends = offsets_behind_gap(now, said.get("topic_id"), before)
+    if ends is None:
         raise DataError("there is no gap to accept: scoring goes on where it stopped")
-    left_out = {p: [before.get(p), ends[p]] for p in ends if before.get(p) != ends[p]}
+    gap = left_out(before, ends)
     counts = {"messages_read": 0, "scored": 0, "dead_letters": 0, "duplicates": 0}
     empty = DEAD_LETTERS.arrow_schema.empty_table()
     batch = ScoredBatch(log.number + 1, [], empty, counts, ends, said.get("stream_second"))
-    metadata = {"topic_id": now.topic_id, "end_offsets": ends, "gap": left_out, "why": why}
+    metadata = {"topic_id": now.topic_id, "end_offsets": ends, "gap": gap, "why": why}
     if not log.commit(batch, metadata):
         raise DataError("a scorer committed meanwhile: look again before you accept anything")
-    return f"micro-batch {batch.number} accepts {left_out} because: {why}"
+    return f"micro-batch {batch.number} accepts {gap} because: {why}"
+
+
+def accept_label_gap(settings: Settings, instance: dg.DagsterInstance, why: str) -> str:
+    """Let labels go on landing where the broker's messages begin; as `accept_gap`.
+
+    The plan that failed because of the gap is asked for again.
+
+    Raises:
+        DataError: there is nothing to accept.
+    """
+    now, lake = _topic_now(settings, settings.labels_topic), Lake(settings.lake)
+    said = label_intake.accept_label_gap(lake, now, why)
+    if plan := PlanLog(lake).last():
+        ask_again(instance, request_of(plan.number))
+    return said
+
+
+def _topic_now(settings: Settings, topic: str) -> TopicNow:
+    topics = KafkaTopics(KafkaConnection.from_settings(settings))
+    try:
+        return topic_now(topics, topic)
+    finally:
+        topics.close()
 
 
 def replay_dead_letters(

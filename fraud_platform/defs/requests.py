@@ -36,10 +36,22 @@ def next_attempt(
     return last + 1 if last < max_attempts else None
 
 
+def ask_again(instance: dg.DagsterInstance, request: str) -> None:
+    """Let a request be asked again though a run of it met a data error: a person mended that."""
+    for run in instance.get_runs(filters=dg.RunsFilter(tags={REQUEST_TAG: request})):
+        if run.tags.get(FAILURE_TAG) == "data":
+            instance.add_run_tags(run.run_id, {FAILURE_TAG: "mended"})
+
+
 def _attempt_of(run: dg.DagsterRun) -> int:
     """Return which attempt a run was, 0 where its key does not say."""
     number = run.tags.get(RUN_KEY_TAG, "").rpartition("#")[2]
     return int(number) if number.isdecimal() else 0
+
+
+def request_of(plan: int) -> str:
+    """Return the request of a scoring plan's run."""
+    return f"plan:{plan}"
 
 
 def request_tags(request: str) -> dict[str, str]:

@@ -16,12 +16,18 @@ from rich.table import Table
 
 from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
 from fraud_platform.contracts.reasons import REASON_DESCRIPTIONS, Reason, Repair
-from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED
+from fraud_platform.contracts.scoring_tables import (
+    DEAD_LETTERS,
+    DISAGREEMENT_KINDS,
+    SCORED,
+    STREAM_DISAGREEMENTS,
+)
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.lake import Lake
 
+_SHOWN_EXAMPLES = 3
 _ROLES = ("candidate", "champion", "never_fraud", "amount_above")
 
 
@@ -78,6 +84,30 @@ def _print_live(out: Console, lake: Lake) -> None:
     dead = lake.read_arrow(DEAD_LETTERS, columns=["reason"]).to_pandas()["reason"].value_counts()
     words = ", ".join(f"{count} {reason}" for reason, count in sorted(dead.items()))
     out.print(f"Dead letters: {words or 'none'}")
+    _print_disagreements(out, lake)
+
+
+def _print_disagreements(out: Console, lake: Lake) -> None:
+    """Print where drops that came later differ from what was scored live."""
+    rows = lake.read_arrow(STREAM_DISAGREEMENTS).to_pandas()
+    rows = rows[(rows.groupby("tx_date")["compared"].transform("sum") > 0) | (rows["rows"] > 0)]
+    if rows.empty:
+        return
+    table = Table(title="Scored live, then told by a drop: what differs", title_justify="left")
+    for name in ("kind", "rows", "days", "for example"):
+        table.add_column(name, justify="right" if name in ("rows", "days") else "left")
+    for kind in DISAGREEMENT_KINDS:
+        own = rows[(rows["kind"] == kind) & (rows["rows"] > 0)].sort_values("tx_date")
+        named = [example for examples in own["examples"] for example in examples]
+        table.add_row(
+            kind.replace("_", " "),
+            f"{int(own['rows'].sum()):,}",
+            str(len(own)),
+            "; ".join(named[:_SHOWN_EXAMPLES]),
+        )
+    out.print(table)
+    days, compared = rows["tx_date"].nunique(), rows.drop_duplicates("tx_date")["compared"].sum()
+    out.print(f"{compared:,} transactions of {days} days are in both. The drop counts.")
 
 
 def _drops_table(ledger: list[dict[str, Any]]) -> Table:

@@ -18,11 +18,18 @@ import pyarrow as pa
 from fraud_platform.cleaning.judge import REASON_BITS, judge_fields
 from fraud_platform.contracts.messages import LABEL_FIELDS, Messages
 from fraud_platform.contracts.scoring_tables import DEAD_LABELS, LANDING, TOPIC_LABELS
+from fraud_platform.errors import DataError
 from fraud_platform.scoring.cutting import next_ranges
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.message_json import JsonNumber, JsonPairs, parse_json
 from fraud_platform.scoring.pairs import PairedTables
-from fraud_platform.scoring.plans import TopicNow, check_topic
+from fraud_platform.scoring.plans import (
+    ACCEPT_LABEL_GAP,
+    TopicNow,
+    check_topic,
+    left_out,
+    offsets_behind_gap,
+)
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.lake import Lake
@@ -96,7 +103,7 @@ def land_labels(
     tables.settle()
     said = tables.results.metadata()
     done = {int(p): end for p, end in said.get("end_offsets", {}).items()}
-    check_topic(now, said.get("topic_id"), done)
+    check_topic(now, said.get("topic_id"), done, ACCEPT_LABEL_GAP)
     waiting = {p: (done.get(p, low), high) for p, (low, high) in now.offsets.items()}
     new = next_ranges(waiting, MAX_LANDING_MESSAGES)
     if not new:
@@ -111,6 +118,26 @@ def land_labels(
     if not tables.commit(number, files, dead, metadata):
         return _NOTHING
     return {"labels": good.num_rows, "dead_labels": dead.num_rows}
+
+
+def accept_label_gap(lake: Lake, now: TopicNow, why: str) -> str:
+    """Let the next landing begin where the broker's messages do; return what was left out.
+
+    Raises:
+        DataError: there is nothing to accept, or labels landed meanwhile.
+    """
+    tables = PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING)
+    tables.settle()
+    said = tables.results.metadata()
+    done = {int(p): end for p, end in said.get("end_offsets", {}).items()}
+    ends = offsets_behind_gap(now, said.get("topic_id"), done)
+    if ends is None:
+        raise DataError("there is no gap to accept: labels land from where they stopped")
+    number, gap = tables.results.number + 1, left_out(done, ends)
+    metadata = {"topic_id": now.topic_id, "end_offsets": ends, "gap": gap, "why": why}
+    if not tables.commit(number, [], DEAD_LABELS.arrow_schema.empty_table(), metadata):
+        raise DataError("labels landed meanwhile: look again before you accept anything")
+    return f"landing {number} accepts {gap} because: {why}"
 
 
 def split_labels(

@@ -24,7 +24,8 @@ from fraud_platform.scoring.files import write_rows
 if TYPE_CHECKING:
     from fraud_platform.adapters.lake import Lake
 
-_REMEDY = "Look at what happened, then say `fraud-platform accept-gap --why ..` to go on."
+ACCEPT_GAP, ACCEPT_LABEL_GAP = "accept-gap", "accept-gap --labels"
+"""The commands by which a person lets reading go on behind a gap."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,15 @@ class TopicNow:
 
 
 def check_topic(
-    now: TopicNow, committed_topic_id: str | None, committed: Mapping[int, int]
+    now: TopicNow,
+    committed_topic_id: str | None,
+    committed: Mapping[int, int],
+    accept: str = ACCEPT_GAP,
 ) -> None:
     """Require that reading may go on where it stopped.
+
+    Args:
+        accept: the command that accepts what is found, for the message.
 
     Raises:
         TopicChangedError: the topic was made anew, or has other partitions than before.
@@ -83,29 +90,47 @@ def check_topic(
     """
     if committed_topic_id is None:
         return
+    remedy = f"Look at what happened, then say `fraud-platform {accept} --why ..` to go on."
     if committed_topic_id != now.topic_id:
         raise TopicChangedError(
             f"topic {now.topic}: expected the topic {committed_topic_id} that was read so far, "
-            f"found {now.topic_id}: it was deleted and made anew. {_REMEDY}"
+            f"found {now.topic_id}: it was deleted and made anew. {remedy}"
         )
     if set(committed) != set(now.offsets):
         raise TopicChangedError(
             f"topic {now.topic}: expected partitions {sorted(committed)}, found "
-            f"{sorted(now.offsets)}. Keys may have moved between partitions. {_REMEDY}"
+            f"{sorted(now.offsets)}. Keys may have moved between partitions. {remedy}"
         )
     gaps = {p: (at, now.offsets[p][0]) for p, at in committed.items() if at < now.offsets[p][0]}
     if gaps:
         words = ", ".join(f"partition {p}: {at} to {low}" for p, (at, low) in sorted(gaps.items()))
         raise OffsetGapError(
-            f"topic {now.topic}: the broker no longer holds offsets that were not scored "
-            f"({words}). {_REMEDY}"
+            f"topic {now.topic}: the broker no longer holds offsets that were not read "
+            f"({words}). {remedy}"
         )
     ahead = {p: at for p, at in committed.items() if at > now.offsets[p][1]}
     if ahead:
         raise TopicChangedError(
             f"topic {now.topic}: committed offsets {ahead} lie behind the broker's last ones: it "
-            f"lost messages that were scored. {_REMEDY}"
+            f"lost messages that were read. {remedy}"
         )
+
+
+def offsets_behind_gap(
+    now: TopicNow, committed_topic_id: str | None, committed: Mapping[int, int]
+) -> dict[int, int] | None:
+    """Return where reading goes on once a gap is accepted; None where there is no gap."""
+    is_same = committed_topic_id == now.topic_id
+    ends = {
+        p: min(max(committed.get(p, low), low), high) if is_same else low
+        for p, (low, high) in now.offsets.items()
+    }
+    return None if committed_topic_id is None or (is_same and ends == committed) else ends
+
+
+def left_out(committed: Mapping[int, int], ends: Mapping[int, int]) -> dict[int, list[int | None]]:
+    """Return, of each partition that an accepted gap moves, where reading was and goes on."""
+    return {p: [committed.get(p), e] for p, e in ends.items() if committed.get(p) != e}
 
 
 def ranges_to_plan(now: TopicNow, committed: Mapping[int, int], max_messages: int) -> Ranges:

@@ -20,6 +20,7 @@ from fraud_platform.defs.inference_checks import (
     offset_problems,
     recent_batches,
 )
+from fraud_platform.settings import Settings
 from fraud_platform_tests.live_platform import Live, until
 from fraud_platform_tests.oracles.scoring import SCORED as IS_SCORED
 from fraud_platform_tests.oracles.scoring import Sent, judge
@@ -33,9 +34,9 @@ _FOLLOW = (
 
 
 @contextmanager
-def following(live: Live, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def following(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run `score --follow` until the block ends; what it says goes to a file."""
-    environment = {**os.environ, **live.settings.environment}
+    environment = {**os.environ, **settings.environment}
     with log.open("wb") as said:
         process = subprocess.Popen(
             [sys.executable, "-u", "-c", _FOLLOW, "score", "--follow"],
@@ -69,7 +70,7 @@ def test_a_follower_scores_swaps_the_champion_reports_and_hands_over(live: Live,
         count = len(scored_ids(sent))
         until(lambda: sum(map(len, rows_by_version(live).values())) >= count)
 
-    with following(live, log) as first:
+    with following(live.settings, log) as first:
         until(lambda: "following" in log.read_text() or first.poll() is not None, 60)
         # one message alone, so that the first commit finds most partitions empty
         live.produce(FIRST)
@@ -84,7 +85,7 @@ def test_a_follower_scores_swaps_the_champion_reports_and_hands_over(live: Live,
         await_scored(FIRST + BEFORE + AFTER)
 
         second_log = tmp_path / "second.log"
-        with following(live, second_log) as second:
+        with following(live.settings, second_log) as second:
             assert second.wait(60) == 1
         assert f"process {first.pid} on" in second_log.read_text()
         assert "follows already. Stop it first" in second_log.read_text()

@@ -15,7 +15,13 @@ GROUPS = {
     "model": {"training_set", "candidate_model"},
     "comparison": {"ab_report"},
     "promotion": {"promotion"},
-    "inference": {"scoring_state", "topic_labels", "inference_batches", "dead_letters"},
+    "inference": {
+        "scoring_state",
+        "topic_labels",
+        "inference_batches",
+        "dead_letters",
+        "stream_disagreements",
+    },
 }
 
 

@@ -1,0 +1,80 @@
+"""Gaps on the labels topic: intake halts with the gap named, goes on once it is accepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from fraud_platform.adapters.kafka import Topics
+from fraud_platform.contracts.messages import topic_specs
+from fraud_platform.contracts.scoring_tables import TOPIC_LABELS
+from fraud_platform.defs.live_operator import accept_label_gap
+from fraud_platform.errors import DataError
+from fraud_platform_tests.live_platform import Live, until
+from fraud_platform_tests.oracles.scoring import judge
+from fraud_platform_tests.scoring_world import World, mixed_stream, stream_rows
+
+ROWS = stream_rows(300, seed=21)
+SENT = mixed_stream(ROWS)
+HALVES = SENT[: len(SENT) // 2], SENT[len(SENT) // 2 :]
+
+
+def _admin(live: Live) -> AdminClient:
+    return AdminClient({"bootstrap.servers": live.settings.kafka})
+
+
+def _halt_and_accept(live: Live, named: str) -> None:
+    """Require a run that fails with the gap named, and one that scores once it is accepted."""
+    run = live.run(live.asked())
+    assert not run.success
+    assert named in str(run.error)
+    assert "accept-gap --labels" in str(run.error)
+    assert "failed for good" in live.skipped()
+    said = accept_label_gap(live.settings, live.platform.instance, "drill")
+    assert "because: drill" in said
+    with pytest.raises(DataError, match="no gap"):
+        accept_label_gap(live.settings, live.platform.instance, "twice")
+    live.score()
+    assert judge(live.settings, SENT).problems == []
+
+
+def _landed(live: Live) -> list[int]:
+    rows = live.platform.lake.read_arrow(TOPIC_LABELS, columns=["transaction_id"])
+    return sorted(rows["transaction_id"].to_pylist())
+
+
+def test_a_labels_topic_made_anew_halts_until_a_person_accepts(live: Live):
+    world = World(live.settings, Path())
+    live.produce(HALVES[0])
+    world.produce_labels(ROWS[:100])
+    live.score()
+    topic = live.settings.labels_topic
+    before = Topics(live.connection).describe(topic).topic_id
+    admin = _admin(live)
+    admin.delete_topics([topic])[topic].result(10)
+    until(lambda: topic in Topics(live.connection).ensure(topic_specs(live.settings)))
+    until(lambda: Topics(live.connection).describe(topic).topic_id != before)
+    live.produce(HALVES[1])
+    world.produce_labels(ROWS[100:])
+    _halt_and_accept(live, f"topic {topic}: expected the topic {before}")
+    assert _landed(live) == sorted(ROWS["transaction_id"].to_list())
+
+
+def test_a_retention_gap_on_the_labels_topic_halts_until_a_person_accepts(live: Live):
+    world = World(live.settings, Path())
+    live.produce(HALVES[0])
+    world.produce_labels(ROWS[:150])
+    live.score()
+    topic = live.settings.labels_topic
+    landed = {p: high for p, (_, high) in Topics(live.connection).offsets(topic).items()}
+    live.produce(HALVES[1])
+    world.produce_labels(ROWS[150:])
+    gone = [TopicPartition(topic, p, at + 5) for p, at in landed.items()]
+    admin = _admin(live)
+    for future in admin.delete_records(gone).values():
+        future.result(10)
+    _halt_and_accept(live, f"partition 0: {landed[0]} to {landed[0] + 5}")
+    assert len(_landed(live)) == ROWS.height - 5 * len(landed)
