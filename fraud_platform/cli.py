@@ -112,11 +112,18 @@ def dev() -> None:
 
 
 @app.command()
-def up() -> None:
+def up(
+    secure: Annotated[
+        bool, typer.Option("--secure", help="Kafka by SASL_SSL, its users with least rights.")
+    ] = False,
+) -> None:
     """Start Kafka, the Dagster UI, its daemon and MLflow in the background, what does not run."""
     from fraud_platform.adapters.services import up as start
 
-    for line in start(_settings()):
+    settings = _settings()
+    if secure:
+        settings = settings.model_copy(update={"kafka_security": "sasl_ssl"})
+    for line in start(settings):
         typer.echo(line)
 
 

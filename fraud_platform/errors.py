@@ -75,6 +75,13 @@ class Outage(FraudPlatformError):
     """A system that the platform needs does not answer. Retried, with a bound and back-off."""
 
 
+class AccessError(FraudPlatformError):
+    """A system answers and refuses: a wrong secret, a missing right, a certificate not trusted.
+
+    Trying again by itself would not help; once somebody has mended it, the next run goes on.
+    """
+
+
 class DeliveryError(Outage):
     """The broker did not acknowledge every message that was sent."""
 

@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 
 from fraud_platform.adapters.kafka import IdempotentProducer, KafkaConnection
+from fraud_platform.contracts.access import Role
 from fraud_platform.features.declaration import FEATURE_NAMES
 from fraud_platform.settings import Settings
 from fraud_platform.simulation.stream import (
@@ -116,7 +117,7 @@ class World:
 
     def produce(self, sent: Iterable[Sent]) -> None:
         """Send messages and require that each is acknowledged."""
-        producer = IdempotentProducer(KafkaConnection.from_settings(self.settings))
+        producer = IdempotentProducer(KafkaConnection.from_settings(self.settings, Role.PRODUCER))
         for message in sent:
             producer.send(self.settings.transactions_topic, message.key, message.value)
         producer.finish()
@@ -124,7 +125,7 @@ class World:
     def produce_labels(self, rows: pl.DataFrame, others: Iterable[bytes] = ()) -> None:
         """Send the labels of rows, a day after each, and other messages on the same topic."""
         made = label_messages(rows, delay_days=1)
-        producer = IdempotentProducer(KafkaConnection.from_settings(self.settings))
+        producer = IdempotentProducer(KafkaConnection.from_settings(self.settings, Role.PRODUCER))
         producer.send_many(self.settings.labels_topic, made.keys, made.values)
         for value in others:
             producer.send(self.settings.labels_topic, b"other", value)

@@ -1,9 +1,9 @@
 """The embedded Kafka broker: one real node, KRaft, on this machine.
 
-Here: its files, its command, preparing its first start (jars, archive of classes, format) and the
-start after a kill.
-Not here: starting and stopping services (`adapters.services`, `adapters.processes`), clients
-(`adapters.kafka`).
+Here: its command, preparing its first start (jars, archive of classes, format) and the start after
+a kill, its topics.
+Not here: its settings (`adapters.broker_settings`), starting and stopping services
+(`adapters.services`, `adapters.processes`), clients (`adapters.kafka`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,22 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from fraud_platform.adapters.broker_security import (
+    administrator,
+    ensure_secrets,
+    set_up_access,
+)
+from fraud_platform.adapters.broker_settings import (
+    Node,
+    free_port,
+    write_fencing_settings,
+    write_settings,
+)
 from fraud_platform.adapters.jars import fetch_jars
 from fraud_platform.adapters.java import find_java
 from fraud_platform.adapters.kafka_connection import KafkaConnection
@@ -37,7 +48,8 @@ from fraud_platform.adapters.processes import (
     stop,
     wait_until_healthy,
 )
-from fraud_platform.contracts.messages import MAX_MESSAGE_BYTES, TopicSpec, topic_specs
+from fraud_platform.contracts.access import Role, grants
+from fraud_platform.contracts.messages import TopicSpec, topic_specs
 from fraud_platform.errors import ServiceError
 from fraud_platform.settings import Settings
 
@@ -54,36 +66,33 @@ _JVM = (
     "-Xlog:disable",
     "-Xlog:all=error:stderr",
 )
-# Long: to be declared dead for a pause helps nobody where there is no other broker.
-_SESSION = {"broker.session.timeout.ms": 30_000, "broker.heartbeat.interval.ms": 500}
-_SHORT_SESSION = {"broker.session.timeout.ms": 200, "broker.heartbeat.interval.ms": 100}
 _IS_ACTIVE, _HAS_FENCED = "Performing controller activation", "handleBrokerFenced"
 # A record is on disk some 25 ms after the controller has spoken of it.
 _SETTLED_SECONDS, _NOTHING_TO_FENCE_SECONDS = 0.3, 5.0
-_LOGGING = """\
-status=error
-appender.out.type=Console
-appender.out.name=out
-appender.out.layout.type=PatternLayout
-appender.out.layout.pattern=%d{ISO8601} %p %c: %m%n
-rootLogger.level=warn
-rootLogger.appenderRef.out.ref=out
-"""
-_CONTROLLER_LOGGING = """\
-logger.controller.name=org.apache.kafka.controller
-logger.controller.level=info
-"""
 
 
 def service(settings: Settings) -> Service:
     """Return the broker of these settings, with the contract's topics made once it is ready."""
-    connection = KafkaConnection.from_settings(settings)
+    secrets = settings.kafka_secrets if settings.is_kafka_secured else None
+    node = Node(settings.home / NAME, settings.kafka_port, secrets)
 
     def make_topics() -> list[str]:
+        connection = administrator_of(node)
+        if node.secrets:
+            set_up_access(connection, node.secrets, grants(settings))
         created = Topics(connection).ensure(topic_specs(settings))
-        return [f"kafka    created topics {', '.join(created)}"] if created else []
+        users = [f"kafka    secured: users {', '.join(Role)}, secrets in {secrets}"]
+        lines = [f"kafka    created topics {', '.join(created)}"] if created else []
+        return users + lines if secrets else lines
 
-    return _service(settings.jars, settings.home / NAME, settings.kafka_port, make_topics)
+    return service_of(settings.jars, node, make_topics)
+
+
+def administrator_of(node: Node) -> KafkaConnection:
+    """Return the connection of who may do everything on a node."""
+    if node.secrets is None:
+        return KafkaConnection(f"{HOST}:{node.port}")
+    return administrator(node.secrets, node.internal_port() or 0)
 
 
 def jars_folder(jars: Path) -> Path:
@@ -98,7 +107,8 @@ def running(folder: Path, jars: Path, port: int) -> Iterator[KafkaConnection]:
     Raises:
         ServiceError: it does not start, or the port is taken.
     """
-    started = start(_service(jars, folder / NAME, port), folder / "run", folder / "logs")
+    node = Node(folder / NAME, port)
+    started = start(service_of(jars, node), folder / "run", folder / "logs")
     try:
         wait_until_healthy(started, START_SECONDS)
         yield KafkaConnection(f"{HOST}:{port}")
@@ -107,14 +117,7 @@ def running(folder: Path, jars: Path, port: int) -> Iterator[KafkaConnection]:
         started.process.wait()
 
 
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def prepare(jars: Path, data: Path, port: int) -> list[str]:
+def prepare(jars: Path, node: Node) -> list[str]:
     """Make ready what a start needs: jars, the archive of classes, settings, a formatted log.
 
     Returns:
@@ -127,11 +130,13 @@ def prepare(jars: Path, data: Path, port: int) -> list[str]:
     fetch_jars(jars_folder(jars), KAFKA_JARS)
     if not archive_path(jars).exists():
         _build_archive(jars)
-    _write_settings(data, port)
-    if not (data / _FORMATTED).exists():
-        _format(jars, data)
-    elif not (data / "log" / ".kafka_cleanshutdown").exists():
-        _fence_the_killed(jars, data)
+    if node.secrets:
+        ensure_secrets(node.secrets)
+    write_settings(node)
+    if not (node.data / _FORMATTED).exists():
+        _format(jars, node)
+    elif node.is_alone and not (node.data / "log" / ".kafka_cleanshutdown").exists():
+        _fence_the_killed(jars, node)
         return ["kafka    was not stopped cleanly before; it has checked its log"]
     return []
 
@@ -145,36 +150,43 @@ def archive_path(jars: Path) -> Path:
     return jars_folder(jars) / f"kafka-{digest}.jsa"
 
 
-def _service(
+def service_of(
     jars: Path,
-    data: Path,
-    port: int,
+    node: Node,
     make_topics: Callable[[], list[str]] | None = None,
     archive: str | None = None,
 ) -> Service:
+    """Return a node as a service.
+
+    Args:
+        make_topics: called once it is ready; returns lines that say what was done.
+        archive: the option of Java that names the archive of classes.
+    """
     said: list[str] = []
     return Service(
-        NAME,
+        NAME if node.is_alone else f"{NAME}{node.number}",
         (
-            *_java(jars, data, archive or f"-XX:SharedArchiveFile={archive_path(jars)}"),
+            *_java(jars, node.data, archive or f"-XX:SharedArchiveFile={archive_path(jars)}"),
             "kafka.Kafka",
-            str(data / "server.properties"),
+            str(node.data / "server.properties"),
         ),
-        port,
+        node.port,
         scheme="kafka",
-        prepare=lambda: said.extend(prepare(jars, data, port)),
-        is_ready=lambda: is_ready(port),
+        prepare=lambda: said.extend(prepare(jars, node)),
+        is_ready=lambda: is_ready(node),
         when_ready=lambda: said + (make_topics() if make_topics else []),
     )
 
 
-def is_ready(port: int) -> bool:
-    """Tell whether a broker answers on a port of this machine."""
+def is_ready(node: Node) -> bool:
+    """Tell whether a node of this machine answers its administrator."""
+    if node.secrets and node.internal_port() is None:
+        return False
     try:
-        socket.create_connection((HOST, port), timeout=_PROBE_SECONDS).close()
+        socket.create_connection((HOST, node.port), timeout=_PROBE_SECONDS).close()
     except OSError:
         return False
-    return Topics(KafkaConnection(f"{HOST}:{port}")).is_ready(_PROBE_SECONDS)
+    return Topics(administrator_of(node)).is_ready(_PROBE_SECONDS)
 
 
 def _java(jars: Path, data: Path, archive: str) -> tuple[str, ...]:
@@ -188,63 +200,7 @@ def _class_path(jars: Path) -> str:
     return os.pathsep.join(str(folder / name) for name in KAFKA_JARS)
 
 
-def _write_settings(data: Path, port: int) -> None:
-    """Write the broker's settings; the controller's port is nobody's business but its own."""
-    controller = free_port()
-    chosen = {
-        **_node(controller),
-        "process.roles": "broker,controller",
-        "listeners": f"CLIENTS://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
-        "advertised.listeners": f"CLIENTS://{HOST}:{port}",
-        "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "inter.broker.listener.name": "CLIENTS",
-        "log.dirs": data / "log",
-        "auto.create.topics.enable": "false",
-        "message.max.bytes": 2 * MAX_MESSAGE_BYTES,
-        # The defaults make 100 partitions of internal topics on three nodes.
-        **dict.fromkeys(
-            (
-                "offsets.topic.num.partitions",
-                "transaction.state.log.num.partitions",
-                "share.coordinator.state.topic.num.partitions",
-            ),
-            4,
-        ),
-        **dict.fromkeys(
-            (
-                "default.replication.factor",
-                "offsets.topic.replication.factor",
-                "transaction.state.log.replication.factor",
-                "transaction.state.log.min.isr",
-                "share.coordinator.state.topic.replication.factor",
-                "share.coordinator.state.topic.min.isr",
-            ),
-            1,
-        ),
-        "group.initial.rebalance.delay.ms": 0,
-        # What is published is told by the scorer's offsets, after an idle year too.
-        "offsets.retention.minutes": 366 * 24 * 60,
-        **_SESSION,
-    }
-    _write_files(data, chosen, _LOGGING)
-
-
-def _node(controller: int) -> dict[str, object]:
-    return {
-        "node.id": 1,
-        "controller.quorum.voters": f"1@{HOST}:{controller}",
-        "controller.listener.names": "CONTROLLER",
-    }
-
-
-def _write_files(folder: Path, chosen: Mapping[str, object], logging: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = "".join(f"{name}={value}\n" for name, value in chosen.items())
-    (folder / "server.properties").write_text(lines)
-    (folder / "log4j2.properties").write_text(logging)
-
-
-def _fence_the_killed(jars: Path, data: Path) -> None:
+def _fence_the_killed(jars: Path, node: Node) -> None:
     """Let a controller alone declare the killed broker dead, before a broker starts again.
 
     A broker that starts within its predecessor's session believes that it leads all partitions,
@@ -256,19 +212,11 @@ def _fence_the_killed(jars: Path, data: Path) -> None:
     Raises:
         ServiceError: the controller does not start.
     """
-    work, port = data / "fencing", free_port()
+    work, port = node.data / "fencing", free_port()
     # An `up` that was killed meanwhile leaves a controller, and that holds the log's lock.
     for left in read_records(work):
         stop(left, work)
-    chosen = {
-        **_node(port),
-        "process.roles": "controller",
-        "listeners": f"CONTROLLER://{HOST}:{port}",
-        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT",
-        "log.dirs": data / "log",
-        **_SHORT_SESSION,
-    }
-    _write_files(work, chosen, _LOGGING + _CONTROLLER_LOGGING)
+    write_fencing_settings(node, work, port)
     archive = f"-XX:SharedArchiveFile={archive_path(jars)}"
     command = (*_java(jars, work, archive), "kafka.Kafka", str(work / "server.properties"))
     log = work / f"{NAME}.log"
@@ -289,11 +237,12 @@ def _has_fenced(log: Path) -> bool:
     return _IS_ACTIVE in said and quiet_seconds > _NOTHING_TO_FENCE_SECONDS
 
 
-def _format(jars: Path, data: Path) -> None:
+def _format(jars: Path, node: Node) -> None:
+    data = node.data
     command = (
         *_java(jars, data, f"-XX:SharedArchiveFile={archive_path(jars)}"),
         "kafka.tools.StorageTool", "format", "--ignore-formatted",
-        "-t", _cluster_id(), "-c", str(data / "server.properties"),
+        "-t", node.cluster_id or new_cluster_id(), "-c", str(data / "server.properties"),
     )  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
@@ -304,7 +253,7 @@ def _format(jars: Path, data: Path) -> None:
     (data / _FORMATTED).touch()
 
 
-def _cluster_id() -> str:
+def new_cluster_id() -> str:
     """Return 16 random bytes as Kafka writes them; a first dash would read as an option."""
     return "k" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
 
@@ -321,9 +270,10 @@ def _build_archive(jars: Path) -> None:
         with tempfile.TemporaryDirectory(dir=jars_folder(jars)) as scratch:
             work, port = Path(scratch), free_port()
             made = work / "made.jsa"
-            _write_settings(work / NAME, port)
-            _format(jars, work / NAME)
-            one = _service(jars, work / NAME, port, archive=f"-XX:ArchiveClassesAtExit={made}")
+            node = Node(work / NAME, port)
+            write_settings(node)
+            _format(jars, node)
+            one = service_of(jars, node, archive=f"-XX:ArchiveClassesAtExit={made}")
             started = start(replace(one, prepare=None), work / "run", work / "logs")
             try:
                 wait_until_healthy(started, START_SECONDS)

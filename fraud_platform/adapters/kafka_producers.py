@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from fraud_platform.adapters.kafka_connection import ClientErrors, KafkaConnection, is_fenced
+from fraud_platform.adapters.kafka_connection import ClientErrors, KafkaConnection
 from fraud_platform.adapters.kafka_deliveries import Delivered, Deliveries
 from fraud_platform.contracts.messages import MAX_MESSAGE_BYTES
 from fraud_platform.errors import DeliveryError, FencedError, FraudPlatformError
@@ -158,10 +158,8 @@ class TransactionalProducer:
 
     def _await_deliveries(self, deliveries: Deliveries) -> None:
         self._producer.flush(self._seconds)
-        if problem := deliveries.problem(self._what):
-            if deliveries.first_error and is_fenced(deliveries.first_error):
-                raise KafkaException(deliveries.first_error)
-            raise DeliveryError(f"{problem} {self._errors}".strip())
+        if problem := self._connection.undelivered(self._what, deliveries, self._errors):
+            raise problem
 
     def _bounded(self, call: Callable[[], Any]) -> None:
         """Make a call that may never return, though it was given a timeout.
@@ -300,7 +298,7 @@ class IdempotentProducer:
         """
         self._served(0.0)
         if self._deliveries.errors:
-            raise DeliveryError(f"{self._deliveries.problem('producing')} {self._errors}".strip())
+            self._require_delivered()
 
     def finish(self) -> Delivered:
         """Wait until every message is acknowledged and return the counts.
@@ -309,9 +307,12 @@ class IdempotentProducer:
             DeliveryError: some message failed or had no answer in time.
         """
         self._served(self._seconds)
-        if problem := self._deliveries.problem("producing"):
-            raise DeliveryError(f"{problem} {self._errors}".strip())
+        self._require_delivered()
         return self._deliveries.counts
+
+    def _require_delivered(self) -> None:
+        if problem := self._connection.undelivered("producing", self._deliveries, self._errors):
+            raise problem
 
     def _served(self, seconds: float) -> None:
         try:

@@ -125,6 +125,9 @@ class Topics:
                 return {p.partition: p.offset for p in found if p.offset >= 0}
             except KafkaException as error:
                 if error.args[0].code() not in _SOON or time.monotonic() > deadline:
+                    # a consumer tells by polling alone why it has no answer
+                    if (said := self._group(group).poll(0)) and (reason := said.error()):
+                        self._errors(reason)
                     raise self._translated(f"offsets of group {group}", error) from None
                 time.sleep(_RETRY_SECONDS)
 

@@ -32,6 +32,7 @@ from fraud_platform.cleaning.canonical import parse_canonical
 from fraud_platform.cleaning.judge import judge_line
 from fraud_platform.cleaning.lines import LineBlock, TextRange, read_blocks
 from fraud_platform.cleaning.raw_text import open_text
+from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.tables import TRANSACTIONS
 from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_DAYS
 from fraud_platform.errors import NotEnoughDataError, SettingsError
@@ -208,7 +209,7 @@ def produce(
         TopicChangedError: a topic is missing.
         Outage: the broker is away.
     """
-    connection = KafkaConnection.from_settings(settings)
+    connection = KafkaConnection.from_settings(settings, Role.PRODUCER)
     topics = [settings.transactions_topic, *([settings.labels_topic] if extras.labels else [])]
     for topic in topics:
         Topics(connection).describe(topic)

@@ -91,22 +91,15 @@ def open_scorer(
         answer_seconds: how long Kafka may take to go on before that is an outage.
     """
     connection = KafkaConnection.from_settings(settings)
-    topics = KafkaTopics(connection)
-    now = topic_now(topics, settings.transactions_topic)
-    names = Topics(
-        settings.transactions_topic,
-        settings.predictions_topic,
-        settings.dead_letters_topic,
-        now.topic_id,
-    )
+    topics, topic = KafkaTopics(connection), settings.transactions_topic
+    now = topic_now(topics, topic)
+    names = Topics(topic, settings.predictions_topic, settings.dead_letters_topic, now.topic_id)
     # a client waits half a minute for a missing topic, and then does not name it
     topics.describe(names.predictions)
     topics.describe(names.dead_letters)
-    lease = lease_of(settings.transactions_topic)
-    publisher = TransactionalProducer(connection, lease, answer_seconds)
-    reader = RangeReader(connection, settings.transactions_topic, stall_seconds=answer_seconds)
+    publisher = TransactionalProducer(connection, lease_of(topic), answer_seconds)
     try:
-        with reader as source:
+        with RangeReader(connection, topic, stall_seconds=answer_seconds) as source:
             engine: Engine = InProcessEngine(
                 lake, source, state_version, settings.duplicate_horizon_days
             )
@@ -117,7 +110,7 @@ def open_scorer(
                     spark(),
                     lake,
                     connection.spark_options(),
-                    settings.transactions_topic,
+                    topic,
                     source,
                     state_version,
                     settings.duplicate_horizon_days,

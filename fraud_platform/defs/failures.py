@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from fraud_platform.errors import FencedError, FraudPlatformError, Outage
+from fraud_platform.errors import AccessError, FencedError, FraudPlatformError, Outage
 
 FAILURE_TAG = "fraud_platform/failure"
 OUTAGE_RETRIES = 3
@@ -40,6 +40,8 @@ def stop_or_retry(body: Callable[..., Results]) -> Callable[..., Iterator[dg.Mat
             raise dg.RetryRequested(max_retries=OUTAGE_RETRIES, seconds_to_wait=wait) from error
         except FencedError as error:
             raise _failure(context, error, "fenced") from error
+        except AccessError as error:
+            raise _failure(context, error, "access") from error
         except FraudPlatformError as error:
             raise _failure(context, error, "data") from error
         yield from [results] if isinstance(results, dg.MaterializeResult) else results

@@ -16,6 +16,7 @@ from fraud_platform.adapters.kafka import IdempotentProducer, KafkaConnection
 from fraud_platform.adapters.kafka import Topics as KafkaTopics
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.scoring_session import load_model, topic_now
+from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, RESCORED, SCORED
 from fraud_platform.defs.requests import ask_again, request_of
 from fraud_platform.defs.resources import registry_of
@@ -88,7 +89,7 @@ def replay_dead_letters(
     lake = Lake(settings.lake)
     rows = lake.read_arrow(DEAD_LETTERS).to_pylist()
     wanted = [row for row in rows if reason is None or row["reason"] == reason]
-    producer = IdempotentProducer(KafkaConnection.from_settings(settings))
+    producer = IdempotentProducer(KafkaConnection.from_settings(settings, Role.PRODUCER))
     invalid = 0
     for row in wanted:
         value = row["message_value"]

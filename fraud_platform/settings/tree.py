@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import SecretStr, model_validator
 
 from fraud_platform.settings.base import PREFIX
 from fraud_platform.settings.decisions import DecisionSettings
@@ -61,6 +61,7 @@ class Settings(
             problems.append(
                 "FRAUD_MIN_SCENARIO_RECALL needs FRAUD_MAX_ALERTS_PER_DAY of at least 1"
             )
+        problems += _without_access(self)
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -78,7 +79,9 @@ class Settings(
             if chosen.get(f"{zone}_url") is not None:
                 chosen[f"{zone}_url"] = getattr(self, zone)
         return {
-            f"{PREFIX}{name.upper()}": str(value)
+            f"{PREFIX}{name.upper()}": (
+                value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            )
             for name, value in sorted(chosen.items())
             if value is not None
         }
@@ -87,6 +90,17 @@ class Settings(
 def without_password(url: str) -> str:
     """Return a URL as it may be shown: `user:password@` becomes `user:***@`."""
     return _PASSWORD.sub(r"\1:***@", url)
+
+
+def _without_access(kafka: KafkaSettings) -> list[str]:
+    """Name what a secured cluster of somebody else's needs and does not have."""
+    given = {"FRAUD_KAFKA_USER": kafka.kafka_user, "FRAUD_KAFKA_PASSWORD": kafka.kafka_password}
+    if kafka.kafka_security == "sasl_ssl" and kafka.kafka_bootstrap is not None:
+        return [f"FRAUD_KAFKA_SECURITY=sasl_ssl needs {name}" for name, v in given.items() if not v]
+    if kafka.kafka_bootstrap is not None and any(given.values()):
+        # they would be ignored, and everything sent in the clear
+        return ["FRAUD_KAFKA_USER or FRAUD_KAFKA_PASSWORD needs FRAUD_KAFKA_SECURITY=sasl_ssl"]
+    return []
 
 
 def _repeated(chosen: Mapping[str, object]) -> list[str]:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import xgboost  # noqa: F401  (the fork server imports it once for all)
 
@@ -57,7 +58,9 @@ def run(environment: Mapping[str, str], model_folder: str, switches: Sequence[st
         sys.exit(next((code for kind, code in kinds if isinstance(error, kind)), OTHER))
 
 
-def score_all(settings: Settings, model_folder: Path) -> None:
+def score_all(
+    settings: Settings, model_folder: Path, spark: Callable[[], Any] | None = None
+) -> None:
     """Plan and carry out, again and again, until nothing is left."""
     lake = Lake(settings.lake)
     model = PinnedModel("fraud", 1, Candidate.load(model_folder))
@@ -65,7 +68,8 @@ def score_all(settings: Settings, model_folder: Path) -> None:
         plan = plan_next(settings, lake, _Champion()).plan  # type: ignore[arg-type]
         if plan is None:
             return
-        with open_scorer(settings, lake, plan.state_version, f"client {os.getpid()}") as scorer:
+        name = f"client {os.getpid()}"
+        with open_scorer(settings, lake, plan.state_version, name, spark) as scorer:
             left = plan.remaining(scorer.log.end_offsets(plan.topic_id))
             scorer.score(left, model, {"plan": plan.number, "model_version": 1})
 

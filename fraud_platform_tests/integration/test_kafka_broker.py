@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fraud_platform.adapters import broker, services
+from fraud_platform.adapters.broker_settings import Node
 from fraud_platform.adapters.kafka import (
     IdempotentProducer,
     KafkaConnection,
@@ -121,7 +122,7 @@ def test_what_was_committed_just_before_a_kill_is_whole_and_once_after_the_next_
         wanted += values
         if number == 1:
             # As if that start were given up: the next finds nothing left of the killed session.
-            broker.prepare(settings.jars, settings.home / "kafka", settings.kafka_port)
+            broker.prepare(settings.jars, Node(settings.home / "kafka", settings.kafka_port))
         with monkeypatch.context() as patched:
             if number == 1:
                 patched.setattr(broker, "_NOTHING_TO_FENCE_SECONDS", 1.0)

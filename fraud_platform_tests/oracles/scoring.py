@@ -19,7 +19,10 @@ import pandas as pd
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from deltalake import DeltaTable
 
+from fraud_platform.adapters.kafka_connection import KafkaConnection
 from fraud_platform.settings import Settings
+
+GROUP = "oracle"
 
 SCORED, DUPLICATE = "scored", "duplicate"
 _READ_SECONDS = 120.0
@@ -256,7 +259,7 @@ def _place(message: Message) -> Place:
 
 def read_topic(settings: Settings, topic: str) -> Iterator[Message]:
     """Yield every committed message of a topic, each partition's in order."""
-    consumer = _consumer(settings, "oracle")
+    consumer = _consumer(settings, GROUP)
     try:
         partitions = list(consumer.list_topics(topic, 10).topics[topic].partitions)
         consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
@@ -285,5 +288,6 @@ def _consumer(settings: Settings, group: str) -> Consumer:
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 20,
             "auto.offset.reset": "earliest",
+            **KafkaConnection.from_settings(settings).access.client_options(),
         }
     )
