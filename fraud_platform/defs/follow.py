@@ -194,15 +194,12 @@ def _tell_dagster(
     highs: dict[int, tuple[int, int]],
 ) -> None:
     """Report a minute of scoring as a materialization, as a run would."""
-    import os
-
     import dagster as dg
 
-    from fraud_platform.adapters.services import write_dagster_yaml
+    from fraud_platform.adapters.dagster_home import enter_dagster_home
     from fraud_platform.defs.inference_metadata import lag_behind, metadata_of
 
-    write_dagster_yaml(settings)
-    os.environ.setdefault("DAGSTER_HOME", str(settings.dagster_home))
+    enter_dagster_home(settings)
     with dg.DagsterInstance.get() as instance:
         for result in metadata_of(lake, progress, model, lag_behind(lake, highs)):
             instance.report_runless_asset_event(
