@@ -112,10 +112,16 @@ def dev() -> None:
 
 
 @app.command()
-def up() -> None:
+def up(
+    spark_server: Annotated[
+        bool, typer.Option("--spark-server", help="And a Spark server that every run shares.")
+    ] = False,
+) -> None:
     """Start Kafka, the Dagster UI, its daemon and MLflow in the background, what does not run."""
     from fraud_platform.adapters.services import up as start
 
+    if spark_server:
+        os.environ["FRAUD_SPARK_SERVER"] = "true"
     for line in start(_settings()):
         typer.echo(line)
 
@@ -138,6 +144,22 @@ def status() -> None:
     for line in services_status(_settings()) + lag_lines(_settings()):
         typer.echo(line)
     _show_report(_settings())
+
+
+@app.command()
+def clusters(
+    reap: Annotated[
+        bool, typer.Option("--reap", help="Delete those whose run's process has ended.")
+    ] = False,
+) -> None:
+    """Show the clusters that were made for runs: size, seconds, core-hours, cost."""
+    from fraud_platform.defs.clusters import cluster_lines, reap_clusters
+
+    if reap:
+        for line in reap_clusters(_settings(), None):
+            typer.echo(line)
+    for line in cluster_lines(_settings()):
+        typer.echo(line)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from fraud_platform.defs.automation import (
 )
 from fraud_platform.defs.checks import ALL_CHECKS
 from fraud_platform.defs.cleaned import clean_drop
+from fraud_platform.defs.clusters import cluster_reaper, clusters
 from fraud_platform.defs.comparison import ab_report
 from fraud_platform.defs.features import build_days_of_features
 from fraud_platform.defs.inference import live_transactions, score_job, score_plan, topic_labels
@@ -42,10 +43,11 @@ def assemble(settings: Settings) -> dg.Definitions:
             build_scoring_state,
             topic_labels,
             score_plan,
+            clusters,
         ],
         asset_checks=[*ALL_CHECKS, *INFERENCE_CHECKS],
         jobs=[load_drop, build_days, decide_week, build_state, score_job, vacuum],
-        sensors=[new_drops, live_transactions],
+        sensors=[new_drops, live_transactions, cluster_reaper],
         schedules=[daily_features, weekly_decision, daily_state, nightly_vacuum],
         resources=resources_of(settings),
     )

@@ -16,6 +16,7 @@ from dagster._core.storage.tags import (
 
 from fraud_platform.clock import days_to_build, due_weeks, inputs_by_day, watermark
 from fraud_platform.contracts.time import MIN_TRAINING_DAYS
+from fraud_platform.defs.clusters import cluster_tags
 from fraud_platform.defs.partitions import DAYS, DROPS, WEEKS
 from fraud_platform.defs.requests import next_attempt, request_tags
 from fraud_platform.defs.resources import LakeResource
@@ -74,6 +75,7 @@ def daily_features(
         run_key=f"{request}#{attempt}",
         tags={
             **request_tags(request),
+            **cluster_tags(load_settings()),
             ASSET_PARTITION_RANGE_START_TAG: first.isoformat(),
             ASSET_PARTITION_RANGE_END_TAG: last.isoformat(),
         },
@@ -109,7 +111,7 @@ def weekly_decision(
             return dg.RunRequest(
                 run_key=f"{request}#{attempt}",
                 partition_key=knowledge_date.isoformat(),
-                tags=request_tags(request),
+                tags={**request_tags(request), **cluster_tags(settings)},
             )
         if _under_way(context.instance, request):
             return dg.SkipReason(f"knowledge date {knowledge_date} is being decided")

@@ -10,6 +10,7 @@ import dagster as dg
 
 from fraud_platform.clock import fingerprint
 from fraud_platform.contracts.scoring_tables import SCORING_STATE
+from fraud_platform.defs.clusters import cluster_tags
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.requests import next_attempt, request_tags
 from fraud_platform.defs.resources import LakeResource, SparkResource
@@ -17,6 +18,7 @@ from fraud_platform.defs.state import read_built_days
 from fraud_platform.defs.tables import table_spec, written
 from fraud_platform.errors import NotEnoughDataError
 from fraud_platform.scoring.snapshot import write_snapshot
+from fraud_platform.settings import load_settings
 
 _TILES = ("customer_tiles", "terminal_tiles", "label_tiles")
 
@@ -84,4 +86,5 @@ def daily_state(
     attempt = next_attempt(context.instance, request)
     if attempt is None:
         return dg.SkipReason(f"the state of {as_of} was asked for: its run goes on, or failed")
-    return dg.RunRequest(run_key=f"{request}#{attempt}", tags=request_tags(request))
+    tags = {**request_tags(request), **cluster_tags(load_settings())}
+    return dg.RunRequest(run_key=f"{request}#{attempt}", tags=tags)

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import model_validator
 
 from fraud_platform.settings.base import PREFIX
+from fraud_platform.settings.clusters import ClusterSettings
 from fraud_platform.settings.decisions import DecisionSettings
 from fraud_platform.settings.kafka import KafkaSettings
 from fraud_platform.settings.scoring import ScoringSettings
@@ -28,6 +29,7 @@ class Settings(
     DecisionSettings,
     ServiceSettings,
     KafkaSettings,
+    ClusterSettings,
     SparkSettings,
     StorageSettings,
 ):
@@ -47,6 +49,7 @@ class Settings(
                 "FRAUD_DAGSTER_PORT": self.dagster_port,
                 "FRAUD_MLFLOW_PORT": self.mlflow_port,
                 "FRAUD_KAFKA_PORT": self.kafka_port,
+                "FRAUD_SPARK_SERVER_PORT": self.spark_server_port,
             }
         )
         problems += _repeated(
@@ -61,6 +64,10 @@ class Settings(
             problems.append(
                 "FRAUD_MIN_SCENARIO_RECALL needs FRAUD_MAX_ALERTS_PER_DAY of at least 1"
             )
+        if self.spark_server and not self.spark_url.startswith("local"):
+            problems.append("FRAUD_SPARK_SERVER and FRAUD_SPARK_URL name two places for sessions")
+        if self.cluster_provider == "yarn" and self.yarn_url is None:
+            problems.append("FRAUD_CLUSTER_PROVIDER=yarn needs FRAUD_YARN_URL (http://host:8088)")
         if problems:
             raise ValueError("; ".join(problems))
         return self
