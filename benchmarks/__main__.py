@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-MODULES = ("simulation", "cleaning", "features", "comparison")
+MODULES = ("simulation", "cleaning", "features", "comparison", "spark_start")
 
 
 def main() -> int:

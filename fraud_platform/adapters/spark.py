@@ -104,6 +104,7 @@ def open_session(
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     if url.startswith("sc://"):
         return _open_remote(settings, url)
+    _require_cluster(settings, url)
     chosen = spark_conf(settings) | ({} if url.startswith("local") else cluster_conf(settings, url))
     if host := driver_host(settings, url):
         os.environ.setdefault("SPARK_LOCAL_IP", host)
@@ -112,6 +113,18 @@ def open_session(
     if not url.startswith("local"):
         _hand_over_code(session, settings)
     return session
+
+
+def _require_cluster(settings: Settings, url: str) -> None:
+    """Raise where a cluster's master does not answer: Spark would try for minutes."""
+    if url.startswith("spark://"):
+        from fraud_platform.adapters.spark_connect import require_listener
+
+        require_listener(url, "a Spark master", "its log says why it ended")
+    if url == "yarn" and settings.yarn_url is not None:
+        from fraud_platform.adapters.clusters.yarn import YarnProvider
+
+        YarnProvider(settings.yarn_url).require_started()
 
 
 def _open_own(settings: Settings, url: str, conf: Mapping[str, str]) -> SparkSession:

@@ -51,6 +51,27 @@ class SessionRecord:
         return self.host == socket.gethostname() and not is_running(self.pid, self.process_started)
 
 
+def require_listener(url: str, what: str, remedy: str) -> None:
+    """Raise unless something listens on one of a URL's addresses; a client would try for minutes.
+
+    Raises:
+        Outage: nothing does.
+    """
+    found = ""
+    for address in url.partition("://")[2].partition("/")[0].split(","):
+        parts = urlsplit(f"//{address}")
+        try:
+            place = (parts.hostname or "", parts.port or 15002)
+            socket.create_connection(place, timeout=REACH_SECONDS).close()
+            return
+        except OSError as error:
+            found = str(error)
+    raise Outage(
+        f"spark: expected {what} on {url}, found: {found}. Start it ({remedy}) or mend "
+        "FRAUD_SPARK_URL."
+    )
+
+
 def is_running(pid: int, started: float) -> bool:
     """Tell whether a process of this host lives, and is the one that started then."""
     try:
@@ -150,7 +171,7 @@ def _ask(url: str, full: str, session_id: str, token_file: Path | None) -> dict[
     import grpc
     from pyspark.sql.connect.proto import ConfigRequest, UserContext
 
-    _reach(url)
+    require_listener(url, "a Connect server", "`fraud-platform up --spark-server` starts one here")
     request = ConfigRequest(session_id=session_id, user_context=UserContext(user_id=USER))
     for key in (_EXTENSIONS, CODE_KEY):
         request.operation.get_with_default.pairs.add(key=key, value="")
@@ -160,19 +181,6 @@ def _ask(url: str, full: str, session_id: str, token_file: Path | None) -> dict[
     except grpc.RpcError as error:
         raise _explained(error, url, token_file) from error
     return {pair.key: pair.value for pair in answer.pairs}
-
-
-def _reach(url: str) -> None:
-    """Raise unless something listens; a client would try for minutes."""
-    parts = urlsplit(url)
-    try:
-        address = (parts.hostname or "", parts.port or 15002)
-        socket.create_connection(address, timeout=REACH_SECONDS).close()
-    except OSError as error:
-        raise Outage(
-            f"spark: expected a Connect server on {url}, found {error}. Start it (`fraud-platform "
-            "up --spark-server` starts one here) or mend FRAUD_SPARK_URL."
-        ) from error
 
 
 @contextmanager

@@ -37,6 +37,14 @@ class YarnProvider:
 
     def create(self, cluster_id: str, size: ClusterSize) -> None:
         """Look that the resource manager works; containers are given to the session."""
+        self.require_started()
+
+    def require_started(self) -> None:
+        """Raise unless the resource manager works.
+
+        Raises:
+            Outage: it does not answer, or is not the active one.
+        """
         state = self._ask("info")["clusterInfo"]["state"]
         if state != "STARTED":
             raise Outage(
