@@ -72,6 +72,12 @@ class Settings(
             raise ValueError("; ".join(problems))
         return self
 
+    @property
+    def is_spark_here(self) -> bool:
+        """Whether every executor that a run may get sees this machine's folders."""
+        is_here = self.spark.startswith("local") or self.spark_server
+        return is_here and self.cluster_provider in ("none", "standalone")
+
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Give names and values for printing, passwords in URLs left out."""
         for name, value in super().__repr_args__():

@@ -79,7 +79,8 @@ def _fetch(folder: Path) -> None:
     pattern = str(folder / "[artifact]-[revision](-[classifier]).[ext]")
     command = [
         find_java() or "java", "-jar", str(ivy), "-settings", str(folder / "settings.xml"),
-        "-ivy", str(folder / "ivy.xml"), "-types", "jar", "bundle", "-retrieve", pattern,
+        "-ivy", str(folder / "ivy.xml"), "-types", "jar", "bundle", "test-jar",
+        "-retrieve", pattern,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout[-2000:]

@@ -117,7 +117,13 @@ class StandaloneProvider:
             find_java() or "java", *_JVM, *open_modules(), "-cp", f"{home}/jars/*", main_class,
             "--host", HOST, *arguments,
         )  # fmt: skip
-        environment = {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": HOST, TOKEN_VARIABLE: cluster_id}
+        environment = {
+            "SPARK_HOME": str(home),
+            "SPARK_LOCAL_IP": HOST,
+            # else a worker cannot start executors: Spark's scripts say it, and those are not used
+            "SPARK_SCALA_VERSION": next((home / "jars").glob("spark-core_*.jar")).name[11:15],
+            TOKEN_VARIABLE: cluster_id,
+        }
         with (self._folder / cluster_id / f"{what}.log").open("wb") as log:
             return subprocess.Popen(
                 command,
