@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-MODULES = ("simulation", "cleaning", "features", "comparison", "scoring")
+MODULES = ("simulation", "cleaning", "features", "comparison", "scoring", "spark_start")
 
 
 def main() -> int:

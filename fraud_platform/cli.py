@@ -116,14 +116,18 @@ def up(
     secure: Annotated[
         bool, typer.Option("--secure", help="Kafka by SASL_SSL, its users with least rights.")
     ] = False,
+    spark_server: Annotated[
+        bool, typer.Option("--spark-server", help="And a Spark server that every run shares.")
+    ] = False,
 ) -> None:
     """Start Kafka, the Dagster UI, its daemon and MLflow in the background, what does not run."""
     from fraud_platform.adapters.services import up as start
 
     settings = _settings()
-    if secure:
-        settings = settings.model_copy(update={"kafka_security": "sasl_ssl"})
-    for line in start(settings):
+    chosen: dict[str, object] = {"kafka_security": "sasl_ssl"} if secure else {}
+    if spark_server:
+        chosen["spark_server"] = True
+    for line in start(settings.model_copy(update=chosen)):
         typer.echo(line)
 
 
@@ -165,6 +169,22 @@ def status() -> None:
     for line in services_status(_settings()) + lag_lines(_settings()):
         typer.echo(line)
     _show_report(_settings())
+
+
+@app.command()
+def clusters(
+    reap: Annotated[
+        bool, typer.Option("--reap", help="Delete those whose run's process has ended.")
+    ] = False,
+) -> None:
+    """Show the clusters that were made for runs: size, seconds, core-hours, cost."""
+    from fraud_platform.defs.clusters import cluster_lines, reap_clusters
+
+    if reap:
+        for line in reap_clusters(_settings(), None):
+            typer.echo(line)
+    for line in cluster_lines(_settings()):
+        typer.echo(line)
 
 
 @app.command()

@@ -86,5 +86,9 @@ class DeliveryError(Outage):
     """The broker did not acknowledge every message that was sent."""
 
 
+class ClusterError(Outage):
+    """A cluster made for a run did not become ready, was lost, or could not be deleted."""
+
+
 class ServiceError(FraudPlatformError):
     """A service of this machine cannot be started, or stopped."""

@@ -199,6 +199,13 @@ def members(token: str) -> list[psutil.Process]:
     return found
 
 
+def environment_of(process: psutil.Process) -> dict[str, str]:
+    """Return a process's environment, empty where it has ended or is somebody else's."""
+    with suppress(psutil.Error, OSError):
+        return process.environ()
+    return {}
+
+
 def read_records(run_folder: Path) -> list[Record]:
     """Return the records of services that live, by name; one that outlived its service is none."""
     found = []

@@ -1,4 +1,4 @@
-"""The services of a laptop: Kafka, Dagster (UI, daemon, code server) and the MLflow UI.
+"""The services of a laptop: Kafka, Spark, Dagster (UI, daemon, code server) and the MLflow UI.
 
 Here: their commands and settings, starting and stopping both, in the background or in front.
 Not here: processes in general (`adapters.processes`), what Dagster loads
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from fraud_platform.adapters import broker
+from fraud_platform.adapters import broker, spark_server
 from fraud_platform.adapters.dagster_home import dagster_variables, enter_dagster_home
 from fraud_platform.adapters.interrupts import stop_requests
 from fraud_platform.adapters.processes import (
@@ -23,8 +23,10 @@ from fraud_platform.adapters.processes import (
     Record,
     Service,
     Started,
+    environment_of,
     is_healthy,
     log_tail,
+    members,
     read_records,
     record_path,
     start,
@@ -42,6 +44,8 @@ _POLL_SECONDS = 0.3
 def services(settings: Settings) -> list[Service]:
     """Return the services that these settings ask for; what is elsewhere is not started here."""
     kafka = [] if settings.kafka_bootstrap else [broker.service(settings)]
+    if settings.spark_server:
+        kafka.append(spark_server.service(settings))
     environment = {
         **settings.environment,
         **dagster_variables(settings),
@@ -84,6 +88,7 @@ def up(settings: Settings) -> Iterator[str]:
         for service in services(settings):
             if record := running.get(service.name):
                 _require_healthy(service, record)
+                _require_same_spark(settings, record)
                 yield f"{record.name:<8} runs already on {record.url}, process {record.pid}"
         yield from _start_all(settings, [], set(running))
     yield f"Logs are in {_log_folder(settings)}; `fraud-platform down` stops them."
@@ -115,6 +120,12 @@ def status(settings: Settings) -> list[str]:
             f"{service.name:<8} {answers} on {record.url}, process {record.pid}, "
             f"for {minutes:.0f} min, log {record.log}"
         )
+    named = {service.name for service in services(settings)}
+    lines += [
+        f"{r.name:<8} runs on {r.url}, process {r.pid}, log {r.log}"
+        for r in records.values()
+        if r.name not in named
+    ]
     return lines
 
 
@@ -151,6 +162,21 @@ def _require_healthy(service: Service, record: Record) -> None:
         raise ServiceError(
             f"{record.name}: expected an answer on {record.url}, found none; process {record.pid} "
             f"lives. Its log is {record.log}. Stop it with fraud-platform down, then start again."
+        )
+
+
+def _require_same_spark(settings: Settings, record: Record) -> None:
+    """Look whether the runs of a Dagster that runs already use the warm server, if one is wanted.
+
+    Raises:
+        ServiceError: they would go on starting a JVM each.
+    """
+    if record.name != "dagster" or not settings.spark_server:
+        return
+    if not any("FRAUD_SPARK_SERVER" in environment_of(p) for p in members(record.token)):
+        raise ServiceError(
+            f"dagster: expected its runs to use the Spark server, but process {record.pid} was "
+            "started without it. Stop it first (fraud-platform down), then start again."
         )
 
 

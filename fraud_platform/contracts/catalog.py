@@ -7,6 +7,7 @@ Not here: the tables themselves (the modules beside this one).
 from __future__ import annotations
 
 from fraud_platform.contracts.clock_tables import DROP_DAYS, FEATURE_DAYS
+from fraud_platform.contracts.cluster_tables import CLUSTERS
 from fraud_platform.contracts.feature_tables import (
     CUSTOMER_TILES,
     LABEL_TILES,
@@ -57,4 +58,5 @@ ALL_TABLES: tuple[TableContract, ...] = (
     DEAD_LETTERS,
     RESCORED,
     STREAM_DISAGREEMENTS,
+    CLUSTERS,
 )

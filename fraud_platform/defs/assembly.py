@@ -15,6 +15,7 @@ from fraud_platform.defs.automation import (
 )
 from fraud_platform.defs.checks import ALL_CHECKS
 from fraud_platform.defs.cleaned import clean_drop
+from fraud_platform.defs.clusters import cluster_reaper, clusters
 from fraud_platform.defs.comparison import ab_report
 from fraud_platform.defs.disagreements import (
     compare_days,
@@ -49,6 +50,7 @@ def assemble(settings: Settings) -> dg.Definitions:
             topic_labels,
             score_plan,
             compare_stream_with_drops,
+            clusters,
         ],
         asset_checks=[*ALL_CHECKS, *INFERENCE_CHECKS],
         jobs=[
@@ -61,7 +63,7 @@ def assemble(settings: Settings) -> dg.Definitions:
             vacuum,
             retention,
         ],
-        sensors=[new_drops, live_transactions],
+        sensors=[new_drops, live_transactions, cluster_reaper],
         schedules=[
             daily_features,
             weekly_decision,

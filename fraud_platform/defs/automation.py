@@ -16,6 +16,7 @@ from dagster._core.storage.tags import (
 
 from fraud_platform.clock import days_to_build, due_weeks, inputs_by_day, watermark
 from fraud_platform.contracts.time import MIN_TRAINING_DAYS
+from fraud_platform.defs.clusters import cluster_tags
 from fraud_platform.defs.partitions import DAYS, DROPS, WEEKS
 from fraud_platform.defs.requests import ask, runs_of
 from fraud_platform.defs.resources import LakeResource
@@ -71,6 +72,7 @@ def daily_features(
         f"days:{first}:{last}:{inputs[last]}",
         f"{first} to {last}",
         tags={
+            **cluster_tags(load_settings()),
             ASSET_PARTITION_RANGE_START_TAG: first.isoformat(),
             ASSET_PARTITION_RANGE_END_TAG: last.isoformat(),
         },
@@ -101,7 +103,13 @@ def weekly_decision(
     )
     for knowledge_date in due:
         request = f"week:{knowledge_date}:{inputs[max(inputs)]}"
-        asked = ask(context.instance, request, str(knowledge_date), knowledge_date.isoformat())
+        asked = ask(
+            context.instance,
+            request,
+            str(knowledge_date),
+            knowledge_date.isoformat(),
+            cluster_tags(settings),
+        )
         if isinstance(asked, dg.RunRequest):
             return asked
         if any(not run.is_finished for run in runs_of(context.instance, request)):

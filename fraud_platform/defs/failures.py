@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from fraud_platform.adapters.spark_faults import reaching_spark
 from fraud_platform.errors import AccessError, FencedError, FraudPlatformError, Outage
 
 FAILURE_TAG = "fraud_platform/failure"
@@ -31,7 +32,8 @@ def stop_or_retry(body: Callable[..., Results]) -> Callable[..., Iterator[dg.Mat
     @functools.wraps(body)
     def wrapped(context: dg.AssetExecutionContext, **kwargs: Any) -> Any:
         try:
-            results = body(context, **kwargs)
+            with reaching_spark():
+                results = body(context, **kwargs)
         except Outage as error:
             if context.retry_number >= OUTAGE_RETRIES:
                 raise _failure(context, error, "outage") from error

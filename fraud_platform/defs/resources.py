@@ -6,6 +6,7 @@ Not here: what an adapter does (`fraud_platform.adapters`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +14,86 @@ import dagster as dg
 from dagster_pyspark import LazyPySparkResource
 from pydantic import Field, PrivateAttr
 
+from fraud_platform.adapters.clusters.ephemeral import EphemeralCluster
+from fraud_platform.adapters.clusters.ledger import ClusterLedger
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.mlflow_server import login_of
 from fraud_platform.adapters.model_registry import ModelRegistry
+from fraud_platform.defs.clusters import (
+    CLUSTER_TAG,
+    cluster_options,
+    outcome_of,
+    provider_named,
+)
 from fraud_platform.settings import Settings, load_settings
 
 
 class SparkResource(LazyPySparkResource):
     """A Spark session addressed by one URL, started on first use, stopped after the run.
 
-    A session that was there before (a warm one, shared by several runs of one process) is used
-    and left running.
+    A run that is tagged for one gets a cluster of its own, made on first use and deleted after the
+    run. A session that was there before (a warm one, shared by several runs of one process) is
+    used and left running. One that died is replaced.
     """
 
     url: str
     spark_config: dict[str, Any] = Field(default_factory=dict)
     _is_ours: bool = PrivateAttr(default=False)
+    _context: dg.InitResourceContext | None = PrivateAttr(default=None)
+    _cluster: EphemeralCluster | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Remember the run; nothing is started yet."""
+        self._context = context
 
     def _init_session(self) -> None:
-        if self._spark_session is not None:
+        from fraud_platform.adapters.spark import is_alive, open_session
+
+        if self._spark_session is not None and is_alive(self._spark_session):
             return
+        self._close("its session was lost")
         from pyspark.sql import SparkSession
 
-        from fraud_platform.adapters.spark import open_session
+        settings = load_settings()
+        provider = self._run_tags().get(CLUSTER_TAG)
+        if provider is None:
+            self._is_ours = SparkSession.getActiveSession() is None
+            self._spark_session = open_session(settings, self.url, self.spark_config)
+            return
+        context = self._context
+        assert context is not None
+        assert context.run_id is not None
+        self._is_ours = True
+        self._cluster = EphemeralCluster(
+            provider_named(provider, settings),
+            ClusterLedger(Lake(settings.lake)),
+            cluster_options(settings),
+            context.log.info if context.log else print,
+        )
+        made = self._cluster.open(context.run_id)
+        self._spark_session = open_session(settings, made.url, {**self.spark_config, **made.conf})
 
-        self._is_ours = SparkSession.getActiveSession() is None
-        settings = load_settings().model_copy(update={"spark_url": self.url})
-        self._spark_session = open_session(settings)
+    def _run_tags(self) -> Mapping[str, str]:
+        run = None if self._context is None else self._context.run
+        return {} if run is None else run.tags
+
+    def _close(self, outcome: str) -> None:
+        """Stop the session if this resource started it, and delete its cluster."""
+        session, self._spark_session = self._spark_session, None
+        cluster, self._cluster = self._cluster, None
+        try:
+            if self._is_ours and session is not None:
+                session.stop()
+        finally:
+            if cluster is not None:
+                cluster.close(outcome)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Stop the session if this resource started it."""
-        if self._is_ours and self._spark_session is not None:
-            self._spark_session.stop()
-            self._spark_session = None
+        """Stop the session if this resource started it, and delete its cluster."""
+        outcome = "run ended"
+        if self._cluster is not None and context.instance and context.run_id:
+            outcome = outcome_of(context.instance, context.run_id)
+        self._close(outcome)
 
 
 class LakeResource(dg.ConfigurableResource):
@@ -89,7 +137,7 @@ def resources_of(settings: Settings) -> dict[str, Any]:
     """Return the resources that the settings describe."""
     local = settings.mlflow.startswith("sqlite:")
     return {
-        "spark": SparkResource(url=settings.spark_url),
+        "spark": SparkResource(url=settings.spark),
         "lake": LakeResource(url=settings.lake),
         "zones": ZonesResource(landing_url=settings.landing, raw_url=settings.raw),
         "registry": ModelRegistryResource(

@@ -10,6 +10,7 @@ import dagster as dg
 
 from fraud_platform.clock import fingerprint
 from fraud_platform.contracts.scoring_tables import SCORING_STATE
+from fraud_platform.defs.clusters import cluster_tags
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.requests import ask, runs_of
 from fraud_platform.defs.resources import LakeResource, SparkResource
@@ -17,6 +18,7 @@ from fraud_platform.defs.state import read_built_days
 from fraud_platform.defs.tables import table_spec, written
 from fraud_platform.errors import NotEnoughDataError
 from fraud_platform.scoring.snapshot import write_snapshot
+from fraud_platform.settings import load_settings
 
 _TILES = ("customer_tiles", "terminal_tiles", "label_tiles")
 
@@ -80,4 +82,9 @@ def daily_state(
     request = f"state:{as_of}:{fingerprint(sorted(recent.items()))}"
     if any(run.is_success for run in runs_of(context.instance, request)):
         return dg.SkipReason(f"the state of {as_of} is published")
-    return ask(context.instance, request, f"the state of {as_of}")
+    return ask(
+        context.instance,
+        request,
+        f"the state of {as_of}",
+        tags=cluster_tags(load_settings()),
+    )

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -37,8 +38,9 @@ def load_settings() -> Settings:
     """
     secrets, unread = read_secret_files(secret_names(Settings.model_fields), os.environ)
     problems = _unknown_variables(os.environ) + unread
+    given: dict[str, Any] = dict(secrets)
     try:
-        settings = Settings(**secrets)
+        settings = Settings(**given)
     except ValidationError as error:
         problems += _problems(error)
     if problems:

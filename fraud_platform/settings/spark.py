@@ -1,7 +1,9 @@
 """Where Spark runs, and how much of a machine it takes.
 
-Here: the URL of a session and its sizes.
-Not here: building a session (`fraud_platform.adapters.spark`).
+Here: the URL of a session and its sizes, the token and the Python that a cluster needs, the warm
+Connect server.
+Not here: building a session (`fraud_platform.adapters.spark`), clusters made for a run
+(`settings.clusters`).
 """
 
 from __future__ import annotations
@@ -26,6 +28,32 @@ class SparkSettings(HomeSettings):
     spark_memory: str = Field(
         default="4g", pattern=r"^\d+[mg]$", description="Driver memory of an embedded Spark."
     )
+    spark_token_file: Path | None = Field(
+        default=None, description="File with the token of a Connect server; never in the URL."
+    )
+    spark_server: bool = Field(
+        default=False, description="Keep a warm Connect server, which every run shares."
+    )
+    spark_server_port: int = Field(
+        default=15002, ge=1024, le=65535, description="Port of the warm Connect server."
+    )
+    spark_executors: int = Field(default=2, ge=1, description="Executors on a cluster.")
+    spark_executor_cores: int = Field(default=1, ge=1, description="Cores of each executor.")
+    spark_executor_memory: str = Field(
+        default="1g", pattern=r"^\d+[mg]$", description="Memory of each executor's JVM."
+    )
+    spark_python: str | None = Field(
+        default=None, description="Python of a cluster's executors; without it, this one's path."
+    )
+    spark_environment: Path | None = Field(
+        default=None, description="Archive of a Python environment that executors unpack and use."
+    )
+    spark_driver_host: str | None = Field(
+        default=None, description="Where a cluster's executors reach the driver."
+    )
+    spark_yarn_jars: str | None = Field(
+        default=None, description="Spark's jars on YARN (local:/.. or hdfs://..), else uploaded."
+    )
     spark_shuffle_partitions: int = Field(default=4, ge=1, description="Shuffle partitions.")
     max_rows_per_run: int = Field(
         default=50_000_000, ge=1, description="Most transactions that one features run covers."
@@ -36,7 +64,23 @@ class SparkSettings(HomeSettings):
     def _check_spark_url(cls, url: str) -> str:
         if not _SPARK_URL.fullmatch(url):
             raise ValueError("expected local[N], sc://host:port, spark://host:port, k8s:// or yarn")
+        if "token=" in url:
+            raise ValueError(
+                "a token in a URL is shown to everybody; put it in a file and name that in "
+                "FRAUD_SPARK_TOKEN_FILE"
+            )
         return url
+
+    @cached_property
+    def spark(self) -> str:
+        """URL of sessions: the warm server's where there is one."""
+        return f"sc://localhost:{self.spark_server_port}" if self.spark_server else self.spark_url
+
+    @cached_property
+    def spark_token(self) -> Path | None:
+        """File of the token for sessions; the warm server makes its own."""
+        kept = self.home / "spark-server" / "token"
+        return self.spark_token_file or (kept if self.spark_server else None)
 
     @cached_property
     def jars(self) -> Path:

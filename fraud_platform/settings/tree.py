@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import PrivateAttr, SecretStr, model_validator
 
+from fraud_platform.settings.clusters import ClusterSettings
 from fraud_platform.settings.decisions import DecisionSettings
 from fraud_platform.settings.kafka import KafkaSettings
 from fraud_platform.settings.scoring import ScoringSettings
@@ -31,6 +32,7 @@ class Settings(
     DecisionSettings,
     ServiceSettings,
     KafkaSettings,
+    ClusterSettings,
     SparkSettings,
     StorageSettings,
 ):
@@ -55,6 +57,7 @@ class Settings(
                 "FRAUD_MLFLOW_PORT": self.mlflow_port,
                 "FRAUD_KAFKA_PORT": self.kafka_port,
                 "FRAUD_CODE_SERVER_PORT": self.code_server_port,
+                "FRAUD_SPARK_SERVER_PORT": self.spark_server_port,
             }
         )
         problems += _repeated(
@@ -70,9 +73,19 @@ class Settings(
                 "FRAUD_MIN_SCENARIO_RECALL needs FRAUD_MAX_ALERTS_PER_DAY of at least 1"
             )
         problems += _without_access(self)
+        if self.spark_server and not self.spark_url.startswith("local"):
+            problems.append("FRAUD_SPARK_SERVER and FRAUD_SPARK_URL name two places for sessions")
+        if self.cluster_provider == "yarn" and self.yarn_url is None:
+            problems.append("FRAUD_CLUSTER_PROVIDER=yarn needs FRAUD_YARN_URL (http://host:8088)")
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def is_spark_here(self) -> bool:
+        """Whether every executor that a run may get sees this machine's folders."""
+        is_here = self.spark.startswith("local") or self.spark_server
+        return is_here and self.cluster_provider in ("none", "standalone")
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Give names and values for printing, passwords in URLs left out."""

@@ -51,12 +51,14 @@ class TrainingOptions:
         seed: of every random choice in fitting.
         constraints: of the fraud team, for the threshold.
         imbalance: `none` or `balanced`, see `training.estimators.balance`.
+        scratch_url: where a forest fitted by Spark passes through; None is a local folder.
     """
 
     estimator: str
     seed: int
     constraints: Constraints
     imbalance: Imbalance = "none"
+    scratch_url: str | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> TrainingOptions:
@@ -69,6 +71,7 @@ class TrainingOptions:
                 settings.max_false_positive_rate,
                 settings.review_cost,
             ),
+            scratch_url=None if settings.is_spark_here else f"{settings.lake}/_scratch",
         )
 
 
@@ -170,7 +173,7 @@ def train_candidate(
     """
     parts = _parts(training_rows, feature_names)
     fit, calibration, threshold_days = (parts[name] for name in (FIT, CALIBRATION, THRESHOLD))
-    model = estimator_named(options.estimator, feature_names, spark).fit(
+    model = estimator_named(options.estimator, feature_names, spark, options.scratch_url).fit(
         fit.features,
         fit.is_fraud,
         balance(fit.weights, fit.is_fraud, options.imbalance),

@@ -63,7 +63,10 @@ class Estimator(Protocol):
 
 
 def estimator_named(
-    name: str, feature_names: Sequence[str], spark: SparkSession | None = None
+    name: str,
+    feature_names: Sequence[str],
+    spark: SparkSession | None = None,
+    scratch_url: str | None = None,
 ) -> Estimator:
     """Return the estimator of a name.
 
@@ -71,6 +74,7 @@ def estimator_named(
         name: `xgboost` or `random_forest`.
         feature_names: what the features' columns are.
         spark: the session that fits a random forest; loading one needs none.
+        scratch_url: a folder that its executors reach, where they are elsewhere.
 
     Raises:
         SettingsError: there is no estimator of that name.
@@ -82,7 +86,7 @@ def estimator_named(
     if name == "random_forest":
         from fraud_platform.training.forest import RandomForest
 
-        return RandomForest(spark)
+        return RandomForest(spark, scratch_url)
     raise SettingsError(
         f"FRAUD_ESTIMATOR: expected xgboost or random_forest, found {name!r}. Set one of them."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,9 +12,17 @@ from fraud_platform.adapters.model_registry import CHAMPION
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.settings import Settings, load_settings
+from fraud_platform_tests.integration.hadoop import Hadoop, running_yarn
 from fraud_platform_tests.live_platform import PARTITIONS, Live
 from fraud_platform_tests.platform_fixture import Platform
 from fraud_platform_tests.scoring_world import train_small
+
+
+@pytest.fixture(scope="session")
+def yarn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hadoop]:
+    """A real YARN for all tests of a process, started when the first one asks."""
+    with running_yarn(tmp_path_factory.mktemp("hadoop") / "yarn") as hadoop:
+        yield hadoop
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,105 @@
+"""How long a run waits for Spark: a session on the warm server beside a `local[*]` of its own.
+
+Here: seconds from a process's start to its first Spark result, contenders in turn, medians. A
+process imports what a run imports of Spark, opens the platform's session, and sums a column.
+Not here: how fast Spark then works (`benchmarks.features`), starting the server once.
+
+    python -m benchmarks.spark_start [--rounds 7]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.report import markdown_table, write_section
+from fraud_platform.adapters import spark_server
+from fraud_platform.adapters.processes import start, stop, wait_until_healthy
+from fraud_platform.settings import Settings, load_settings
+
+CLIENT = """
+import time
+begun = time.perf_counter()
+from fraud_platform.adapters.spark import open_session
+from fraud_platform.settings import load_settings
+spark = open_session(load_settings())
+assert spark.range(1000).selectExpr("sum(id)").first()[0] == 499500
+print(time.perf_counter() - begun, flush=True)
+spark.stop()
+"""
+
+
+def first_result(settings: Settings) -> tuple[float, float]:
+    """Return seconds to the first result: of the whole process, and behind Python's own start."""
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", CLIENT],
+        env={**os.environ, **settings.environment},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    inside = float(process.stdout.readline())
+    whole = time.perf_counter() - begun
+    assert process.wait(timeout=120) == 0
+    return whole, inside
+
+
+def measure(rounds: int, home: Path) -> dict[str, list[float]]:
+    """Let both start in turn; the first round of each is left out."""
+    port = spark_server_port()
+    (home / "jars").symlink_to(load_settings().jars)
+    own = Settings(home=home, spark_url="local[*]")
+    warm = Settings(home=home, spark_url="local[*]", spark_server=True, spark_server_port=port)
+    started = start(spark_server.service(warm), home / "run", home / "logs")
+    seconds: dict[str, list[float]] = {"own local[*]": [], "warm server": []}
+    try:
+        wait_until_healthy(started, 120)
+        for number in range(rounds + 1):
+            for name, settings in (("own local[*]", own), ("warm server", warm)):
+                whole, inside = first_result(settings)
+                print(f"{name:<12} {whole:6.2f} s, {inside:6.2f} s without Python's start")
+                if number:
+                    seconds[name].append(whole)
+    finally:
+        stop(started.record, home / "run")
+        started.process.wait()
+    return seconds
+
+
+def spark_server_port() -> int:
+    """Return a port that nobody has."""
+    from fraud_platform.adapters.broker import free_port
+
+    return free_port()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=measure.__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = measure(arguments.rounds, Path(folder))
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    ratio = medians["own local[*]"] / medians["warm server"]
+    rows = [
+        [name, f"{medians[name]:.2f}", f"{min(values):.2f}", f"{max(values):.2f}"]
+        for name, values in seconds.items()
+    ]
+    print(f"{ratio:.1f} times sooner")
+    write_section(
+        "Spark's start",
+        "`python -m benchmarks.spark_start`: seconds from the start of a run's process to its "
+        f"first Spark result, {arguments.rounds} rounds in turn. The warm server is **{ratio:.1f} "
+        "times** sooner.\n\n" + markdown_table(["session", "median", "least", "most"], rows),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Clusters that are made for a run and deleted after it.
+
+Here: which provider makes them, how long they may take and live, what they cost; Hadoop's and
+EMR's own words.
+Not here: their size (`settings.spark`: as many workers as executors), making them
+(`fraud_platform.adapters.clusters`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from fraud_platform.settings.base import HomeSettings
+
+
+class ClusterSettings(HomeSettings):
+    """Ephemeral clusters."""
+
+    cluster_provider: Literal["none", "standalone", "yarn", "emr"] = Field(
+        default="none", description="What makes a cluster for each run that a schedule asks for."
+    )
+    cluster_ready_seconds: float = Field(
+        default=300, gt=0, description="A cluster that is not ready by then is deleted."
+    )
+    cluster_limit_minutes: float = Field(
+        default=240, gt=0, description="A cluster that is older is deleted whatever its run does."
+    )
+    cluster_core_hour_price: float = Field(
+        default=0.05, ge=0, description="Price of a core for an hour, in your currency."
+    )
+    yarn_url: str | None = Field(
+        default=None, description="Web address of YARN's resource manager, http://host:8088."
+    )
+    emr_region: str = Field(default="us-east-1", description="AWS region of EMR clusters.")
+    emr_release: str = Field(default="emr-spark-8.0.0", description="EMR release, with Spark 4.")
+    emr_instance_type: str = Field(default="m6g.xlarge", description="EC2 type of every node.")
+    emr_subnet: str | None = Field(default=None, description="EC2 subnet of EMR clusters.")
+    emr_log_url: str | None = Field(default=None, description="s3:// folder for EMR's logs.")
+    emr_service_role: str = Field(default="EMR_DefaultRole", description="EMR's own role.")
+    emr_instance_profile: str = Field(
+        default="EMR_EC2_DefaultRole", description="Role of the EC2 instances."
+    )

@@ -1,0 +1,124 @@
+"""A process with a Spark session of its own: `python -m .. TASK ARGUMENTS`, settings by FRAUD_*.
+
+Here: what the tests of Spark's URLs let run elsewhere: a small world made, cleaned, its features
+built, its stream scored; a job that lasts; where executors find the platform's code.
+Not here: the tests, the clusters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.spark import open_session
+from fraud_platform.settings import load_settings
+
+
+def build(landing: str, first: str, last: str) -> None:
+    """Clean the drops of a folder and build the features of their days."""
+    from fraud_platform.cleaning import publish_drop
+    from fraud_platform.defs.state import write_drop_days
+    from fraud_platform.features.materialize import materialize_days
+
+    settings = load_settings()
+    spark, lake = open_session(settings), Lake(settings.lake)
+    for path in sorted(Path(landing).glob("*.txt")):
+        content = path.read_bytes()
+        publish_drop(
+            spark, lake, str(path), path.stem, content_sha256=hashlib.sha256(content).hexdigest(),
+            size_bytes=len(content), run_id="equal", max_quarantined_share=1.0,
+        )  # fmt: skip
+    write_drop_days(spark, lake)
+    materialize_days(spark, lake, date.fromisoformat(first), date.fromisoformat(last))
+    spark.stop()
+
+
+def score(model_folder: str, as_of: str) -> None:
+    """Publish the state of a midnight and score what the topic holds, by Spark's tasks."""
+    from fraud_platform.adapters.scoring_session import open_scorer
+    from fraud_platform.defs.planning import plan_next
+    from fraud_platform.scoring.micro_batch import PinnedModel
+    from fraud_platform.scoring.snapshot import write_snapshot
+    from fraud_platform.training.candidate import Candidate
+
+    settings = load_settings()
+    spark, lake = open_session(settings), Lake(settings.lake)
+    write_snapshot(spark, lake, date.fromisoformat(as_of))
+    model = PinnedModel("fraud", 1, Candidate.load(model_folder))
+    champion: Any = SimpleNamespace(alias=lambda name: 1)
+    while (plan := plan_next(settings, lake, champion).plan) is not None:
+        with open_scorer(settings, lake, plan.state_version, "client", lambda: spark) as scorer:
+            left = plan.remaining(scorer.log.end_offsets(plan.topic_id))
+            scorer.score(left, model, {"plan": plan.number, "model_version": 1})
+    spark.stop()
+
+
+def locate() -> None:
+    """Print where each executor found the platform's code, and in which Python."""
+    settings = load_settings()
+    spark = open_session(settings)
+    rows = spark.range(4, numPartitions=4).mapInArrow(_place(), "code string, python string")
+    print(json.dumps(sorted({tuple(row) for row in rows.collect()})))
+    spark.stop()
+
+
+def _place() -> Callable[..., Iterator[object]]:
+    def place(batches: Iterable[object]) -> Iterator[object]:
+        import sys
+
+        import pyarrow as pa
+
+        import fraud_platform
+
+        for _ in batches:
+            yield pa.RecordBatch.from_pydict(
+                {"code": [fraud_platform.__file__], "python": [sys.prefix]}
+            )
+
+    return place
+
+
+def slow(seconds: str, tasks: str) -> None:
+    """Add numbers in tasks that last; print the sum, or what went wrong and after how long."""
+    from fraud_platform.adapters.spark_faults import reaching_spark
+    from fraud_platform.errors import FraudPlatformError
+
+    settings = load_settings()
+    begun = time.monotonic()
+    try:
+        with reaching_spark():
+            spark = open_session(settings)
+            rows = spark.range(0, 1000, 1, int(tasks)).mapInArrow(_wait(float(seconds)), "n long")
+            print("begun", flush=True)
+            print(sum(row.n for row in rows.collect()), flush=True)
+            spark.stop()
+    except FraudPlatformError as error:
+        print(f"{type(error).__name__}: {error} ({time.monotonic() - begun:.1f} s)", flush=True)
+        sys.exit(3)
+
+
+def _wait(seconds: float) -> Callable[..., Iterator[object]]:
+    def wait(batches: Iterable[object]) -> Iterator[object]:
+        import time
+
+        import pyarrow as pa
+
+        for batch in batches:
+            time.sleep(seconds)
+            yield pa.RecordBatch.from_pydict({"n": [sum(batch["id"].to_pylist())]})  # type: ignore
+
+    return wait
+
+
+TASKS = {task.__name__: task for task in (build, score, locate, slow)}
+
+if __name__ == "__main__":
+    TASKS[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,127 @@
+"""What Spark's machines do to a run: one clear line in time, and the next run is whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fraud_platform.adapters.clusters.provider import ClusterSize
+from fraud_platform.adapters.clusters.standalone import StandaloneProvider
+from fraud_platform.adapters.processes import members
+from fraud_platform.settings import Settings
+from fraud_platform_tests.conftest import STATE
+from fraud_platform_tests.integration.clusters_here import ready
+from fraud_platform_tests.integration.spark_server_process import running_server, settings_of
+from fraud_platform_tests.spark_world import client, start_client
+
+pytestmark = pytest.mark.systems
+LIMIT = 20.0
+_EXECUTOR = "CoarseGrainedExecutorBackend"
+TOTAL = "499500"
+
+
+def begun(process: subprocess.Popen[str]) -> None:
+    """Wait until a client's job is asked for."""
+    assert process.stdout is not None
+    assert any(line.strip() == "begun" for line in process.stdout)
+
+
+def refused(settings: Settings, *arguments: str) -> str:
+    """Run a client that must be refused in time and return the error's line."""
+    process = start_client(settings, *(arguments or ("slow", "0", "2")))
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 3, said[-3000:]
+    line = next(line for line in said.splitlines() if "Error:" in line or "Outage:" in line)
+    assert float(line.rsplit("(", 1)[1].split()[0]) < LIMIT, line
+    return line
+
+
+def test_a_warm_server_survives_wrong_tokens_dead_clients_and_its_own_end(tmp_path: Path):
+    settings = settings_of(tmp_path / "home", spark_url="local[2]")
+    with running_server(settings) as server:
+        _a_wrong_token_is_refused(settings, tmp_path)
+        _what_a_killed_run_left_is_interrupted(settings)
+        process = start_client(settings, "slow", "600", "2")
+        begun(process)
+        time.sleep(2.0)
+        killed = time.monotonic()
+        for member in members(server.record.token):
+            member.kill()
+        said, _ = process.communicate(timeout=60)
+        assert time.monotonic() - killed < LIMIT
+        assert "Outage: spark: the Connect server went away" in said, said[-3000:]
+    assert "expected a Connect server on sc://localhost" in refused(settings)
+    with running_server(settings):
+        assert client(settings, "slow", "0", "2").splitlines()[-1] == TOTAL
+
+
+def _a_wrong_token_is_refused(settings: Settings, folder: Path) -> None:
+    (folder / "expired").write_text("an-old-token")
+    line = refused(settings.model_copy(update={"spark_token_file": folder / "expired"}))
+    assert "SettingsError" in line
+    assert "wrong or expired" in line
+    assert "FRAUD_SPARK_TOKEN_FILE" in line
+    assert "an-old-token" not in line
+
+
+def _what_a_killed_run_left_is_interrupted(settings: Settings) -> None:
+    """Its tasks hold all cores for ten minutes: the next run would wait as long for its first."""
+    process = start_client(settings, "slow", "600", "4")
+    begun(process)
+    time.sleep(5.0)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=10)
+    started = time.monotonic()
+    assert client(settings, "slow", "0", "2", limit=100).splitlines()[-1] == TOTAL
+    assert time.monotonic() - started < 60
+
+
+def test_a_worker_killed_mid_job_costs_nothing_but_time(tmp_path: Path):
+    size, provider = ClusterSize(2, 1, "512m"), StandaloneProvider(tmp_path / "clusters")
+    with ready(provider, size) as cluster:
+        home = tmp_path / "home"
+        home.mkdir()
+        (home / "jars").symlink_to(STATE / "jars")
+        settings = Settings(
+            home=home, spark_url=cluster.url, spark_memory="1g", spark_executor_memory="512m"
+        )
+        process = start_client(settings, "slow", "4", "6")
+        begun(process)
+        executors = _wait_for_executors(cluster.cluster_id, 2)
+        worker = executors[0].parent()
+        assert worker is not None
+        worker.kill()
+        executors[0].kill()
+        said, _ = process.communicate(timeout=150)
+        assert process.returncode == 0, said[-3000:]
+        assert said.splitlines()[-1] == TOTAL
+        _a_lost_master_is_said(settings, cluster.cluster_id)
+
+
+def _a_lost_master_is_said(settings: Settings, cluster_id: str) -> None:
+    """And with all of the cluster gone, the next run says so in time."""
+    for member in members(cluster_id):
+        member.kill()
+    line = refused(settings)
+    assert "expected a Spark master on spark://127.0.0.1" in line
+
+
+def _wait_for_executors(cluster_id: str, count: int) -> list[psutil.Process]:
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit:
+        found = [
+            p
+            for p in members(cluster_id)
+            if "CoarseGrainedExecutorBackend" in " ".join(p.cmdline())
+        ]
+        if len(found) >= count:
+            time.sleep(3.0)
+            return found
+        time.sleep(0.3)
+    raise AssertionError("the executors never came")

@@ -1,0 +1,103 @@
+"""One URL after another: Connect, a standalone cluster and YARN give what `local[*]` gives."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fraud_platform.adapters.clusters.provider import ClusterSize
+from fraud_platform.adapters.clusters.standalone import StandaloneProvider
+from fraud_platform.adapters.kafka import KafkaConnection, Topics
+from fraud_platform.contracts.messages import topic_specs
+from fraud_platform.settings import Settings
+from fraud_platform_tests.conftest import STATE
+from fraud_platform_tests.integration.clusters_here import ready
+from fraud_platform_tests.integration.hadoop import Hadoop, yarn_variables
+from fraud_platform_tests.integration.spark_server_process import running_server
+from fraud_platform_tests.scoring_world import small_settings, train_small
+from fraud_platform_tests.spark_world import (
+    SparkWorld,
+    assert_equal,
+    bare_python,
+    places,
+    simulated_world,
+)
+from fraud_platform_tests.unit.test_services import free_port
+
+pytestmark = pytest.mark.systems
+SIZE = ClusterSize(2, 1, "1g")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> SparkWorld:
+    model = train_small(tmp_path_factory.mktemp("model"))
+    return simulated_world(tmp_path_factory.mktemp("world"), model)
+
+
+def settings_for(home: Path, kafka: KafkaConnection, **chosen: object) -> Settings:
+    """Settings with a lake and topics of their own."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "jars").symlink_to(STATE / "jars")
+    settings = small_settings(
+        home, kafka.bootstrap, secrets.token_hex(4), batch=50_000, spark_memory="2g", **chosen
+    )
+    Topics(kafka).ensure(topic_specs(settings))
+    return settings
+
+
+@pytest.fixture(scope="module")
+def expected(
+    world: SparkWorld, kafka: KafkaConnection, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, pd.DataFrame]:
+    """The tables that `local[*]` gives."""
+    home = tmp_path_factory.mktemp("local") / "home"
+    return world.carry_out(settings_for(home, kafka, spark_url="local[*]"))
+
+
+def test_a_warm_connect_server_gives_the_same_tables(
+    world: SparkWorld, expected: dict[str, pd.DataFrame], kafka: KafkaConnection, tmp_path: Path
+):
+    settings = settings_for(
+        tmp_path / "home", kafka, spark_server=True, spark_server_port=free_port()
+    )
+    with running_server(settings):
+        assert_equal(world.carry_out(settings), expected)
+        assert [".zip/" in code for code, _ in places(settings)] == [True]
+
+
+def test_a_standalone_cluster_gives_the_same_tables_without_the_platform_installed(
+    world: SparkWorld, expected: dict[str, pd.DataFrame], kafka: KafkaConnection, tmp_path: Path
+):
+    python = bare_python(tmp_path / "bare")
+    provider = StandaloneProvider(tmp_path / "clusters")
+    with ready(provider, SIZE) as cluster:
+        settings = settings_for(
+            tmp_path / "home", kafka, spark_url=cluster.url, spark_python=str(python)
+        )
+        assert_equal(world.carry_out(settings), expected)
+        found = places(settings)
+        assert {prefix for _, prefix in found} == {str(tmp_path / "bare")}
+        assert all(".zip/" in code for code, _ in found)
+    assert provider.living() == set()
+
+
+def test_yarn_gives_the_same_tables_without_the_platform_installed(
+    world: SparkWorld,
+    expected: dict[str, pd.DataFrame],
+    kafka: KafkaConnection,
+    yarn: Hadoop,
+    tmp_path: Path,
+):
+    python = bare_python(tmp_path / "bare")
+    settings = settings_for(
+        tmp_path / "home", kafka, spark_url="yarn", spark_python=str(python),
+        spark_executor_memory="512m",
+    )  # fmt: skip
+    variables = yarn_variables(yarn)
+    assert_equal(world.carry_out(settings, **variables), expected)
+    found = places(settings, **variables)
+    assert {prefix for _, prefix in found} == {str(tmp_path / "bare")}
+    assert all(".zip/" in code for code, _ in found)

@@ -1,0 +1,155 @@
+"""A small world that any Spark can work on, and what must come out the same everywhere.
+
+Here: drops and a stream, client processes on a Spark URL, a Python without the platform, tables
+as they are compared.
+Not here: clusters and servers (`integration.hadoop`, `integration.spark_server_process`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pandas.testing
+
+from fraud_platform.adapters.kafka import IdempotentProducer, KafkaConnection
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.producing import rows_of_file
+from fraud_platform.contracts.feature_tables import (
+    CUSTOMER_TILES,
+    LABEL_TILES,
+    TERMINAL_TILES,
+    TRANSACTION_FEATURES,
+)
+from fraud_platform.contracts.scoring_tables import SCORED
+from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, TableContract
+from fraud_platform.settings import Settings
+from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
+from fraud_platform.simulation.stream import transaction_messages
+
+ROOT = Path(__file__).parents[1]
+COMPARED = (
+    TRANSACTIONS, QUARANTINE, DROP_LABELS, LABEL_TILES, TERMINAL_TILES, CUSTOMER_TILES,
+    TRANSACTION_FEATURES, SCORED,
+)  # fmt: skip
+_BY_CLOCK = ["produced_at", "scored_at", "micro_batch", "state_version", "source_partition",
+             "source_offset"]  # fmt: skip
+"""Columns that differ between two runs of the same thing, wherever they run."""
+
+
+@dataclass(frozen=True)
+class SparkWorld:
+    """A drop to clean and a drop to stream.
+
+    Attributes:
+        landing: folder of the first.
+        streamed: file of the second.
+        rows: how many rows of it are streamed.
+        days: first and last day of the first.
+        model: folder of a trained model.
+    """
+
+    landing: Path
+    streamed: Path
+    rows: int
+    days: tuple[date, date]
+    model: Path
+
+    def carry_out(self, settings: Settings, **variables: str) -> dict[str, pd.DataFrame]:
+        """Clean, build features and score on the Spark of these settings; return the tables."""
+        first, last = self.days
+        client(settings, "build", str(self.landing), str(first), str(last), **variables)
+        made = transaction_messages(rows_of_file(self.streamed)[0].head(self.rows))
+        producer = IdempotentProducer(KafkaConnection.from_settings(settings))
+        producer.send_many(settings.transactions_topic, made.keys, made.values)
+        assert producer.finish().acked == len(made.keys)
+        as_of = str(last + timedelta(days=1))
+        client(settings, "score", str(self.model), as_of, **variables)
+        lake = Lake(settings.lake)
+        return {table.name: _comparable(lake, table) for table in COMPARED}
+
+
+def simulated_world(folder: Path, model: Path) -> SparkWorld:
+    """Return a world of a few thousand dirty rows."""
+    config = SimulationConfig(
+        customers=300, terminals=200, days=24, drop_days=12, dirt=DirtRates().scaled(300)
+    )
+    simulate_drops(config, folder / "all", None)
+    first, second = sorted((folder / "all").glob("*.txt"))
+    (folder / "landing").mkdir()
+    landed = first.rename(folder / "landing" / first.name)
+    day = date.fromisoformat(landed.stem)
+    return SparkWorld(landed.parent, second, 1_500, (day, day + timedelta(days=11)), model)
+
+
+def client(settings: Settings, *arguments: str, limit: float = 300, **variables: str) -> str:
+    """Run a client process to its end and return what it printed."""
+    process = start_client(settings, *arguments, **variables)
+    said, _ = process.communicate(timeout=limit)
+    assert process.returncode == 0, said[-3000:]
+    return said
+
+
+def start_client(settings: Settings, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """Start a client process in a session of its own."""
+    module = "fraud_platform_tests.integration.spark_client"
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", module, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **settings.environment, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def places(settings: Settings, **variables: str) -> set[tuple[str, str]]:
+    """Return where executors find the platform's code, and the prefix of their Python."""
+    lines = client(settings, "locate", **variables).splitlines()
+    return {tuple(pair) for pair in json.loads(lines[-1])}
+
+
+def bare_python(folder: Path) -> Path:
+    """Return a Python that has every library of this one, but not the platform.
+
+    A path file names this Python's libraries; path files among those, which make an editable
+    install importable, are not followed.
+    """
+    venv.create(folder, with_pip=False, symlinks=True)
+    libraries = sysconfig.get_path("purelib", vars={"base": str(folder)})
+    (Path(libraries) / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    python = folder / "bin" / "python"
+    asked = "import numpy, pyspark, importlib.util as u; print(u.find_spec('fraud_platform'))"
+    done = subprocess.run(
+        [python, "-c", asked], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "None"
+    return python
+
+
+def assert_equal(found: dict[str, pd.DataFrame], expected: dict[str, pd.DataFrame]) -> None:
+    """Compare all tables in every bit."""
+    assert found.keys() == expected.keys()
+    for name, rows in expected.items():
+        assert len(rows), f"{name} is empty: the comparison would say nothing"
+        pandas.testing.assert_frame_equal(found[name], rows, check_exact=True, obj=f"table {name}")
+
+
+def _comparable(lake: Lake, table: TableContract) -> pd.DataFrame:
+    rows = lake.read_arrow(table).to_pandas()
+    rows = rows.drop(columns=[name for name in _BY_CLOCK if name in rows])
+    for name in rows.select_dtypes("object"):
+        rows[name] = rows[name].map(lambda v: tuple(v) if isinstance(v, np.ndarray) else v)
+    spelt = [repr(row) for row in rows.itertuples(index=False)]
+    order = sorted(range(len(rows)), key=spelt.__getitem__)
+    return rows.iloc[order].reset_index(drop=True)
