@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fraud_platform.adapters.jars import fetch_jars
+from fraud_platform.adapters.access import hadoop_options
+from fraud_platform.adapters.jars import SPARK_JARS, fetch_jars
+from fraud_platform.adapters.s3_jars import S3_JARS
 from fraud_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 
 def spark_conf(settings: Settings) -> dict[str, str]:
     """Return the configuration that every session of the platform has."""
-    jars = ",".join(str(path) for path in fetch_jars(settings.jars))
+    wanted = SPARK_JARS | (S3_JARS if settings.uses_s3 else {})
+    jars = ",".join(str(path) for path in fetch_jars(settings.jars, wanted))
     return {
         "spark.app.name": "fraud_platform",
         "spark.jars": jars,
@@ -53,12 +56,19 @@ def open_session(settings: Settings) -> SparkSession:
     from pyspark.sql import SparkSession
 
     if settings.spark_url.startswith("sc://"):
-        return SparkSession.builder.remote(settings.spark_url).getOrCreate()
+        return _reaching_storage(SparkSession.builder.remote(settings.spark_url).getOrCreate())
     builder = SparkSession.builder.master(settings.spark_url)
     for key, value in spark_conf(settings).items():
         builder = builder.config(key, value)
     with _errors_into(settings.home / "logs" / "spark.log"):
-        return builder.getOrCreate()
+        return _reaching_storage(builder.getOrCreate())
+
+
+def _reaching_storage(session: SparkSession) -> SparkSession:
+    """Tell the session how S3 is reached: here, since a start's command line shows its secrets."""
+    for key, value in hadoop_options().items():
+        session.conf.set(key, value)
+    return session
 
 
 @contextmanager

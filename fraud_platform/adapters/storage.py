@@ -18,6 +18,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from fraud_platform.adapters.access import file_system as open_file_system
+from fraud_platform.adapters.probing import require_storage
 from fraud_platform.errors import DropUnreadableError, Outage, SettingsError
 from fraud_platform.ingest.zone import CHUNK_BYTES, FileInfo, Sink, Zone, partial_name
 
@@ -40,17 +42,8 @@ def open_zone(url: str, *, create: bool = False) -> Zone:
     protocol, _, path = url.rpartition("://")
     if protocol in ("", "file"):
         return LocalZone(Path(path).absolute(), create=create)
-    import fsspec
-
-    try:
-        file_system, root = fsspec.core.url_to_fs(
-            url, skip_instance_cache=True, use_listings_cache=False
-        )
-    except (ImportError, ValueError) as error:
-        raise SettingsError(
-            f"{url}: expected a local path or a protocol that is installed ({error}). For s3:// "
-            "install s3fs into the environment, or mend the URL."
-        ) from None
+    require_storage(url)
+    file_system, root = open_file_system(url)
     return ObjectZone(url.rstrip("/"), file_system, root.rstrip("/"))
 
 

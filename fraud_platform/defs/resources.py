@@ -6,7 +6,6 @@ Not here: what an adapter does (`fraud_platform.adapters`).
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -61,12 +60,11 @@ class ModelRegistryResource(dg.ConfigurableResource):
     """MLflow's tracking store and registry."""
 
     url: str
-    artifact_folder: str | None = None
+    artifacts_url: str | None = None
 
     def open(self) -> ModelRegistry:
         """Return the registry."""
-        folder = None if self.artifact_folder is None else Path(self.artifact_folder)
-        return ModelRegistry(self.url, folder)
+        return ModelRegistry(self.url, self.artifacts_url)
 
 
 class ZonesResource(dg.ConfigurableResource):
@@ -77,7 +75,7 @@ class ZonesResource(dg.ConfigurableResource):
 
 
 def registry_of(settings: Settings) -> ModelRegistry:
-    """Return the registry that the settings name; local stores keep artifacts beside them."""
+    """Return the registry that the settings name."""
     resource = resources_of(settings)["registry"]
     assert isinstance(resource, ModelRegistryResource)
     return resource.open()
@@ -85,15 +83,13 @@ def registry_of(settings: Settings) -> ModelRegistry:
 
 def resources_of(settings: Settings) -> dict[str, Any]:
     """Return the resources that the settings describe."""
-    local = settings.mlflow.startswith("sqlite:")
+    # a server knows where its artifacts are, unless the settings say where they go
+    is_served = not settings.mlflow.startswith("sqlite:") and settings.artifacts_url is None
     return {
         "spark": SparkResource(url=settings.spark_url),
         "lake": LakeResource(url=settings.lake),
         "zones": ZonesResource(landing_url=settings.landing, raw_url=settings.raw),
         "registry": ModelRegistryResource(
-            url=settings.mlflow,
-            artifact_folder=str(settings.home.absolute() / "mlflow" / "artifacts")
-            if local
-            else None,
+            url=settings.mlflow, artifacts_url=None if is_served else settings.artifacts
         ),
     }

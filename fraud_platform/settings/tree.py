@@ -40,6 +40,7 @@ class Settings(
                 "FRAUD_LANDING_URL": self.landing,
                 "FRAUD_RAW_URL": self.raw,
                 "FRAUD_LAKE_URL": self.lake,
+                "FRAUD_ARTIFACTS_URL": self.artifacts,
             }
         )
         problems += _repeated(
@@ -74,7 +75,7 @@ class Settings(
     def environment(self) -> dict[str, str]:
         """The variables that give another process, wherever it starts, the same settings."""
         chosen = {name: getattr(self, name) for name in {*self.model_fields_set, "home"}}
-        for zone in ("landing", "raw", "lake"):
+        for zone in ("landing", "raw", "lake", "artifacts"):
             if chosen.get(f"{zone}_url") is not None:
                 chosen[f"{zone}_url"] = getattr(self, zone)
         return {
