@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -156,7 +157,7 @@ class Lake:
         """
         table.check({f.name: _spark_name(table, f) for f in rows.schema})
         self.ensure(table)
-        with reaching(self.uri(table)):
+        with self._committing(table):
             write_deltalake(
                 self.uri(table),
                 rows.cast(table.arrow_schema),
@@ -185,21 +186,15 @@ class Lake:
         used = handle.transaction_version(application)
         if used is not None and used >= number:
             return False
-        try:
-            with reaching(self.uri(table)):
-                write_deltalake(
-                    handle,
-                    rows.cast(table.arrow_schema),
-                    mode="append",
-                    commit_properties=CommitProperties(
-                        app_transactions=[Transaction(application, number)]
-                    ),
-                )
-        except CommitFailedError as error:
-            raise Outage(
-                f"table {table.name}: another writer committed number {number} of {application} "
-                "first. Run again: what it wrote is then read."
-            ) from error
+        with self._committing(table):
+            write_deltalake(
+                handle,
+                rows.cast(table.arrow_schema),
+                mode="append",
+                commit_properties=CommitProperties(
+                    app_transactions=[Transaction(application, number)]
+                ),
+            )
         return True
 
     def read(
@@ -261,7 +256,7 @@ class Lake:
         """
         handle = self.ensure(table)
         now_ms = int(time.time() * 1000)
-        with reaching(self.uri(table)):
+        with self._committing(table):
             handle.create_write_transaction(
                 [
                     AddAction(f.path, f.size_bytes, dict(f.partition), now_ms, True, f.stats)
@@ -276,6 +271,18 @@ class Lake:
         version = self.version(table)
         assert version is not None
         return version
+
+    @contextmanager
+    def _committing(self, table: TableContract) -> Iterator[None]:
+        """Reach the table for one commit, and tell of another writer's that came first."""
+        try:
+            with reaching(self.uri(table)):
+                yield
+        except CommitFailedError as error:
+            raise Outage(
+                f"table {table.name}: another writer committed first ({error}). Nothing was "
+                "written. Run again: what it wrote is then read."
+            ) from error
 
 
 def _text(metadata: Mapping[str, Any] | None) -> dict[str, str]:

@@ -13,6 +13,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _MANIFEST_DDL = "file string"
 _MANIFEST = pa.schema([("file", pa.string())])
+INDEXED_COLUMNS = 32
+"""As many as Delta expects bounds of; a reader that filters on one without finds nothing."""
 Partition = tuple[str, ...]
 
 
@@ -88,19 +91,41 @@ class _File:
         folders = "".join(f"{name}={value}/" for name, value in partition.items())
         self._path = f"{folders}{uuid.uuid4().hex}.parquet"
         self._url, self._partition, self._rows = f"{table_url}/{self._path}", partition, 0
+        self._nulls: dict[str, int] = {}
+        self._bounds: dict[str, tuple[Any, Any]] = {}
         stream = stack.enter_context(files.create(self._url))
         self._writer = stack.enter_context(pq.ParquetWriter(stream, schema, compression="snappy"))
 
     def write(self, rows: pa.Table) -> None:
         self._writer.write_table(rows)
         self._rows += rows.num_rows
+        for name in rows.column_names[:INDEXED_COLUMNS]:
+            column = rows[name]
+            self._nulls[name] = self._nulls.get(name, 0) + column.null_count
+            if pa.types.is_boolean(column.type) or column.null_count == len(column):
+                continue
+            found = pc.min_max(column).as_py()
+            low, high = self._bounds.get(name, (found["min"], found["max"]))
+            self._bounds[name] = (min(low, found["min"]), max(high, found["max"]))
 
     def manifest(self, files: ByteFiles) -> dict[str, Any]:
         """Return the finished file as the arguments of a `DataFile`."""
+        stats = {
+            "numRecords": self._rows,
+            "minValues": {name: _json(low) for name, (low, _) in self._bounds.items()},
+            "maxValues": {name: _json(high) for name, (_, high) in self._bounds.items()},
+            "nullCount": self._nulls,
+        }
         return {
             "path": self._path,
             "size_bytes": files.size_bytes(self._url),
             "rows": self._rows,
             "partition": self._partition,
-            "stats": json.dumps({"numRecords": self._rows}),
+            "stats": json.dumps(stats),
         }
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.isoformat() if isinstance(value, date) else value

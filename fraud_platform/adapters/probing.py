@@ -10,6 +10,7 @@ bucket an empty table. So the first use in a while asks with a client of short p
 from __future__ import annotations
 
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from fraud_platform.errors import Outage, SettingsError
 PROBE_SECONDS = 4
 _TRUSTED_SECONDS = 30.0
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_REFUSED = {
+REFUSED = {
     "SignatureDoesNotMatch": "the secret is wrong. Set AWS_SECRET_ACCESS_KEY to the key's secret",
     "InvalidAccessKeyId": "the key is not known there. Set AWS_ACCESS_KEY_ID and its secret",
     "XAdminUserNotFound": "the key is not known there. Set AWS_ACCESS_KEY_ID and its secret",
@@ -31,6 +32,8 @@ _REFUSED = {
     "AccessDenied": "access is denied. Give AWS_ACCESS_KEY_ID the right to list, read and write",
     "ExpiredToken": "the token has expired. Set AWS_SESSION_TOKEN anew",
 }
+"""What S3 refuses, by its code: what is wrong and the remedy."""
+REFUSED["403"] = REFUSED["AccessDenied"]
 _answered: dict[str, float] = {}
 
 
@@ -66,10 +69,9 @@ def reaching(url: str) -> Iterator[None]:
     except OSError as error:
         if is_s3(url) or is_hdfs(url):
             _probe(url)
-        words = " ".join(_COLOUR.sub("", str(error)).split())
         raise Outage(
-            f"lake: expected to read and write {url}, found: {words}. Check that the storage is "
-            "there, writable and not full; nothing that was committed is lost."
+            f"lake: expected to read and write {url}, found: {first_line(error)}. Check that the "
+            "storage is there, writable and not full; nothing that was committed is lost."
         ) from error
 
 
@@ -94,7 +96,7 @@ def _probe_s3(url: str) -> None:
         client.list_objects_v2(Bucket=bucket, MaxKeys=1)
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code"))
-        if remedy := _REFUSED.get(code):
+        if remedy := REFUSED.get(code):
             raise SettingsError(f"{url}: expected to use {place}, but {remedy}.") from None
         raise Outage(
             f"{url}: expected {place} to answer, found {code}: {error}. Run again when it does."
@@ -114,12 +116,15 @@ def _probe_s3(url: str) -> None:
 def _probe_hdfs(url: str) -> None:
     from hdfs_native import Client
 
-    place = urlsplit(url).netloc
+    place = urlsplit(url)
     done: list[BaseException | None] = []
 
     def ask() -> None:
         try:
-            Client(f"hdfs://{place}").get_file_info("/")
+            if place.port:  # without one it names a pair of namenodes of HADOOP_CONF_DIR
+                # the client itself asks again and again where nobody listens
+                socket.create_connection((place.hostname or "", place.port), PROBE_SECONDS).close()
+            Client(f"hdfs://{place.netloc}").get_file_info("/")
             done.append(None)
         except Exception as error:
             done.append(error)
@@ -127,11 +132,17 @@ def _probe_hdfs(url: str) -> None:
     _within(2 * PROBE_SECONDS, ask)
     if done == [None]:
         return
-    found = str(done[0]) if done else f"no answer within {2 * PROBE_SECONDS} s"
+    found = first_line(done[0]) if done else f"no answer within {2 * PROBE_SECONDS} s"
     raise Outage(
-        f"{url}: expected the namenode {place} to answer, found: {found}. Check that it is up and "
-        "the URL names its RPC port, then run again."
+        f"{url}: expected the namenode {place.netloc} to answer, found: {found}. Check that it is "
+        "up and the URL names its RPC port, then run again."
     )
+
+
+def first_line(error: object) -> str:
+    """Return what an error says, without colours and a Java stack trace."""
+    words = _COLOUR.sub("", str(error)).replace("\\n\\tat ", "\n\tat ").split("\n\tat ")[0]
+    return " ".join(words.split())
 
 
 def _within(seconds: float, call: Callable[[], None]) -> None:

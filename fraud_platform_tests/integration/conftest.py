@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,6 +15,14 @@ from fraud_platform.settings import Settings, load_settings
 from fraud_platform_tests.live_platform import PARTITIONS, Live
 from fraud_platform_tests.platform_fixture import Platform
 from fraud_platform_tests.scoring_world import train_small
+from fraud_platform_tests.storage_servers import S3Server, s3_server
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """One real S3 server for all tests of a process."""
+    with s3_server(tmp_path_factory.mktemp("s3") / "buckets") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
