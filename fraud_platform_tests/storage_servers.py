@@ -17,6 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+HADOOP = "3.5.0"
+HADOOP_PARTS = (
+    f"org.apache.hadoop:hadoop-minicluster:{HADOOP}",
+    "org.junit.jupiter:junit-jupiter-api:5.13.4",
+    "org.mockito:mockito-core:4.11.0",
+)
 VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fraud_platform_tests"
 START_SECONDS = 120.0
@@ -79,6 +85,85 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
     try:
         wait_until(lambda: accepts(port), process, "the S3 server")
         yield S3Server(f"http://127.0.0.1:{port}", key, secret, folder, process)
+    finally:
+        end(process)
+
+
+@dataclass(frozen=True)
+class HdfsCluster:
+    """A running namenode with two datanodes, all in one process."""
+
+    url: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    def admin(self, *command: str) -> str:
+        """Run a command of Hadoop's administrator and return what it says."""
+        java = ["java", "-cp", f"{hadoop_jars()}/*", "org.apache.hadoop.hdfs.tools.DFSAdmin"]
+        return subprocess.run(
+            [*java, "-fs", self.url, *command],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+
+
+def hadoop_jars() -> Path:
+    """Return the folder with the jars of a small Hadoop cluster, resolved once into the cache."""
+    import pyspark
+
+    folder = CACHE / f"hadoop-{HADOOP}"
+    if folder.exists():
+        return folder
+    work = CACHE / f"hadoop-{HADOOP}.{os.getpid()}"
+    (work / "jars").mkdir(parents=True)
+    wanted = "".join(
+        '<dependency org="{}" name="{}" rev="{}" conf="default->master,runtime"/>'.format(
+            *part.split(":")
+        )
+        for part in HADOOP_PARTS
+    )
+    (work / "ivy.xml").write_text(
+        '<ivy-module version="2.0"><info organisation="tests" module="hadoop"/><configurations>'
+        f'<conf name="default"/></configurations><dependencies>{wanted}</dependencies></ivy-module>'
+    )
+    (work / "settings.xml").write_text(
+        '<ivysettings><settings defaultResolver="central"/>'
+        f'<caches defaultCacheDir="{work}/cache"/><resolvers>'
+        '<ibiblio name="central" m2compatible="true"/></resolvers></ivysettings>'
+    )
+    ivy = next((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))
+    command = [
+        "java", "-jar", str(ivy), "-settings", str(work / "settings.xml"),
+        "-ivy", str(work / "ivy.xml"), "-types", "jar", "bundle", "test-jar", "-retrieve",
+        str(work / "jars" / "[artifact]-[revision](-[classifier])(-[type]).[ext]"),
+    ]  # fmt: skip
+    subprocess.run(command, check=True, timeout=900, stdout=subprocess.DEVNULL)
+    (work / "jars").rename(folder)
+    shutil.rmtree(work)
+    return folder
+
+
+@contextmanager
+def hdfs_cluster(folder: Path) -> Iterator[HdfsCluster]:
+    """Run HDFS on a free port of this machine."""
+    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [
+        "java", "-Xmx600m", "-Djava.net.preferIPv4Stack=true", "-cp", f"{hadoop_jars()}/*",
+        "org.apache.hadoop.mapreduce.MiniHadoopClusterManager", "-format", "-nomr",
+        "-nnport", str(port), "-datanodes", "2",
+        "-writeConfig", "core-site.xml", "-writeDetails", "details.properties",
+    ]  # fmt: skip
+    with (folder / "hdfs.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        wait_until((folder / "details.properties").exists, process, "HDFS")
+        yield HdfsCluster(f"hdfs://127.0.0.1:{port}", folder, process)
     finally:
         end(process)
 

@@ -13,11 +13,13 @@ import pytest
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.storage import open_zone
 from fraud_platform.contracts.tables import TRANSACTIONS
+from fraud_platform.defs.resources import registry_of
 from fraud_platform.ingest.manifests import read_raw_manifests
+from fraud_platform.settings import Settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.oracles.same_tables import counts, differences
-from fraud_platform_tests.storage_servers import S3Server
+from fraud_platform_tests.storage_servers import HdfsCluster, S3Server
 
 CONFIG = SimulationConfig(
     customers=400, terminals=300, days=44, drop_days=22, dirt=DirtRates().scaled(200),
@@ -65,22 +67,45 @@ def urls_under(base: str) -> dict[str, str]:
             ("landing", "raw", "lake", "artifacts")}  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def on_disk(drops: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose data all lies on the disk, everything run."""
+    home = tmp_path_factory.mktemp("on_disk") / "home"
+    run_platform(home, drops, {})
+    return home
+
+
+def assert_same_as_on_disk(on_disk: Path, home: Path, urls: Mapping[str, str]) -> None:
+    """Assert that the same rows, drops and models are at these URLs, and nothing in the home."""
+    lakes = Lake(str(on_disk / "lake")), Lake(urls["FRAUD_LAKE_URL"])
+    assert counts(lakes[0])[TRANSACTIONS.name] > 10_000
+    assert differences(*lakes) == []
+    raw = [open_zone(url) for url in (str(on_disk / "raw"), urls["FRAUD_RAW_URL"])]
+    held = [{d: m.sha256 for d, m in read_raw_manifests(zone).items()} for zone in raw]
+    assert held[0] == held[1]
+    registry = registry_of(Settings(home=home, artifacts_url=urls["FRAUD_ARTIFACTS_URL"]))
+    with registry.candidate_folder(registry.versions()[-1].version) as folder:
+        assert any(folder.iterdir())
+    assert not (home / "lake").exists()
+    assert not (home / "raw").exists()
+    assert not (home / "mlflow" / "artifacts").exists()
+
+
 @pytest.mark.systems
 @pytest.mark.timeout(2 * LIMIT_SECONDS + 60)
 def test_the_batch_half_on_s3_gives_the_tables_of_the_disk(
-    s3: S3Server, drops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    s3: S3Server, s3_variables: dict[str, str], on_disk: Path, drops: Path, tmp_path: Path
 ) -> None:
-    for name, value in s3.variables.items():
-        monkeypatch.setenv(name, value)
-    bucket = s3.make_bucket()
-    run_platform(tmp_path / "on_disk", drops, {})
-    run_platform(tmp_path / "on_s3", drops, urls_under(f"s3://{bucket}"))
-    on_disk, on_s3 = Lake(str(tmp_path / "on_disk" / "lake")), Lake(f"s3://{bucket}/lake")
-    assert counts(on_disk)[TRANSACTIONS.name] > 10_000
-    assert differences(on_disk, on_s3) == []
-    assert not (tmp_path / "on_s3" / "lake").exists()
-    assert not (tmp_path / "on_s3" / "mlflow" / "artifacts").exists()
-    assert list((s3.folder / bucket / "artifacts").rglob("MLmodel")) != []
-    raw = [open_zone(url) for url in (str(tmp_path / "on_disk" / "raw"), f"s3://{bucket}/raw")]
-    held = [{d: m.sha256 for d, m in read_raw_manifests(zone).items()} for zone in raw]
-    assert held[0] == held[1]
+    urls = urls_under(f"s3://{s3.make_bucket()}")
+    run_platform(tmp_path / "home", drops, urls)
+    assert_same_as_on_disk(on_disk, tmp_path / "home", urls)
+
+
+@pytest.mark.systems
+@pytest.mark.timeout(2 * LIMIT_SECONDS + 60)
+def test_the_batch_half_on_hdfs_gives_the_tables_of_the_disk(
+    hdfs: HdfsCluster, on_disk: Path, drops: Path, tmp_path: Path
+) -> None:
+    urls = urls_under(f"{hdfs.url}/{tmp_path.name}")
+    run_platform(tmp_path / "home", drops, urls)
+    assert_same_as_on_disk(on_disk, tmp_path / "home", urls)
