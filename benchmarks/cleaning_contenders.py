@@ -73,9 +73,8 @@ def clean_naively(spark: SparkSession, job: Job) -> Tables:
         F.col("line").cast("binary").alias("raw_line"),
         "transaction_id",
     )
-    predicate = f"drop = '{job.drop}'"
-    lake.replace(QUARANTINE, bad, predicate)
-    lake.replace(TRANSACTIONS, clean, predicate)
+    lake.replace(QUARANTINE, bad, "drop", [job.drop])
+    lake.replace(TRANSACTIONS, clean, "drop", [job.drop])
     return lake.read(spark, TRANSACTIONS).count(), lake.read(spark, QUARANTINE).count()
 
 

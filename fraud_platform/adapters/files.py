@@ -7,15 +7,29 @@ Not here: tables (`adapters.lake`), zones and what makes a file appear in them (
 
 from __future__ import annotations
 
+import io
 import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from fraud_platform.adapters.access import S3Access, file_system, is_hdfs, is_s3
+
+_BUFFER_BYTES = 4 << 20
+
 
 class ByteFiles:
-    """Single files by URL: a path, `file://`, or a scheme that fsspec knows."""
+    """Single files by URL: a path, `file://`, or a scheme that fsspec knows.
+
+    Pickled to a task it takes along how S3 is reached from here, whose variables are not there.
+    """
+
+    def __init__(self) -> None:
+        self._s3: S3Access | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_s3": self._s3 or S3Access.from_variables()}
 
     def open_input(self, url: str) -> IO[bytes]:
         """Open a file for reading, seekable.
@@ -25,7 +39,9 @@ class ByteFiles:
         """
         if (local := local_path(url)) is not None:
             return local.open("rb", buffering=0)
-        filesystem, path = _remote(url)
+        filesystem, path = self._remote(url)
+        if is_hdfs(url):
+            return filesystem.open(path, "rb", block_size=_BUFFER_BYTES)
         return filesystem.open(path, "rb")
 
     def create(self, url: str) -> IO[bytes]:
@@ -33,9 +49,11 @@ class ByteFiles:
         if (local := local_path(url)) is not None:
             local.parent.mkdir(parents=True, exist_ok=True)
             return local.open("wb")
-        filesystem, path = _remote(url)
-        filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
-        return filesystem.open(path, "wb")
+        filesystem, path = self._remote(url)
+        if not is_s3(url):  # which has no folders; s3fs would make a bucket
+            filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+        file = filesystem.open(path, "wb")
+        return io.BufferedWriter(file, _BUFFER_BYTES) if is_hdfs(url) else file
 
     def size_bytes(self, url: str) -> int:
         """Return a file's size.
@@ -45,7 +63,7 @@ class ByteFiles:
         """
         if (local := local_path(url)) is not None:
             return local.stat().st_size
-        filesystem, path = _remote(url)
+        filesystem, path = self._remote(url)
         return filesystem.size(path)
 
     def remove(self, url: str) -> None:
@@ -53,7 +71,7 @@ class ByteFiles:
         if (local := local_path(url)) is not None:
             local.unlink(missing_ok=True)
             return
-        filesystem, path = _remote(url)
+        filesystem, path = self._remote(url)
         with suppress(FileNotFoundError):
             filesystem.rm_file(path)
 
@@ -62,9 +80,12 @@ class ByteFiles:
         if (local := local_path(url)) is not None:
             shutil.rmtree(local, ignore_errors=True)
             return
-        filesystem, path = _remote(url)
+        filesystem, path = self._remote(url)
         with suppress(FileNotFoundError):
             filesystem.rm(path, recursive=True)
+
+    def _remote(self, url: str) -> tuple[Any, str]:
+        return file_system(url, self._s3)
 
 
 def local_path(url: str) -> Path | None:
@@ -73,10 +94,3 @@ def local_path(url: str) -> Path | None:
     if parts.scheme == "":
         return Path(url)
     return Path(parts.path) if parts.scheme == "file" else None
-
-
-def _remote(url: str) -> tuple[Any, str]:
-    """Return fsspec's file system and the path in it."""
-    import fsspec
-
-    return fsspec.core.url_to_fs(url)

@@ -1,7 +1,7 @@
 """The jars that pip does not bring: resolved once with Ivy into a folder, checked by hash.
 
 Here: what Delta and Spark's Kafka source need, fetching, checking hashes.
-Not here: the broker's long list (`adapters.kafka_jars`), starting what uses them
+Not here: the longer lists (`adapters.kafka_jars`, `adapters.s3_jars`), starting what uses them
 (`adapters.spark`, `adapters.broker`).
 """
 
@@ -49,6 +49,16 @@ SPARK_KAFKA_JARS: dict[str, tuple[str, str]] = {
 """All that Spark's Kafka source needs beside Spark's own jars."""
 
 SPARK_JARS = DELTA_JARS | SPARK_KAFKA_JARS
+
+
+def by_file_name(pins: str) -> dict[str, tuple[str, str]]:
+    """Return jars as the lists here have them from lines of coordinate and SHA-256."""
+    jars = {}
+    for coordinate, digest in (line.split() for line in pins.split("\n") if line):
+        _, artifact, version = coordinate.split(":")
+        jars[f"{artifact}-{version}.jar"] = (coordinate, digest)
+    return jars
+
 
 _SETTINGS = """<ivysettings><settings defaultResolver="central"/><caches defaultCacheDir="{cache}"/>
 <resolvers><ibiblio name="central" m2compatible="true"/></resolvers></ivysettings>"""

@@ -7,6 +7,8 @@ Not here: fetching and checking them (`adapters.jars`), starting the broker (`ad
 
 from __future__ import annotations
 
+from fraud_platform.adapters.jars import by_file_name
+
 _PINS = """
 at.yawk.lz4:lz4-java:1.11.2 8a7458657938e9b692224db83aac458c13abd7a59ab75c3d3b08bd2233a646a2
 com.dynatrace.hash4j:hash4j:0.22.0 23028a3fd006e530bf495f551083208187cafd8f80624d048eba56442f16a50e
@@ -55,14 +57,5 @@ org.xerial.snappy:snappy-java:1.1.10.7 4c766cb3f855415ee734b2392949a0b6f12a60879
 org.yaml:snakeyaml:2.5 e6682acf1ace77508ef13649cbf4f8d09d2cf5457bdb61d25ffb6ac0233d78dd
 """
 
-
-def _by_file_name(pins: str) -> dict[str, tuple[str, str]]:
-    jars = {}
-    for coordinate, digest in (line.split() for line in pins.split("\n") if line):
-        _, artifact, version = coordinate.split(":")
-        jars[f"{artifact}-{version}.jar"] = (coordinate, digest)
-    return jars
-
-
-KAFKA_JARS: dict[str, tuple[str, str]] = _by_file_name(_PINS)
+KAFKA_JARS = by_file_name(_PINS)
 """File name to (Maven coordinate, SHA-256), in the order of the broker's class path."""

@@ -1,7 +1,7 @@
 """Delta tables of the lake: create, read, replace, append, metadata.
 
 Here: one class, `Lake`, over one URL. Spark writes and reads what is large; delta-rs, with no JVM,
-what is small and all metadata.
+what is small and all metadata, and it makes every commit: on S3 its commit is a conditional put.
 Not here: what the rows mean (`contracts.tables`) or how they are made (stage packages).
 
 Guarantee: each write is one Delta commit. A reader sees the table before or after it.
@@ -10,7 +10,6 @@ Guarantee: each write is one Delta commit. A reader sees the table before or aft
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,9 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
+from fraud_platform.adapters.access import delta_options
 from fraud_platform.adapters.files import ByteFiles, local_path
+from fraud_platform.adapters.probing import reaching
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import Outage
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 _LOG_RETENTION = "interval 36500 days"
 """The log is kept, so that a version that a model names can be read as long as its files are."""
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _BOUNDED = "delta.dataSkippingStatsColumns"
 _SHORT_LOG_RETENTION = "interval 10 minutes"
 """Of tables whose old versions nobody names: readers of a version finish in less."""
@@ -49,6 +49,7 @@ class Lake:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self.files = ByteFiles()
+        self._options = delta_options(self.url)
 
     def uri(self, table: TableContract) -> str:
         """Return the table's URL."""
@@ -58,7 +59,7 @@ class Lake:
         """Return a delta-rs handle, or None where the table does not exist yet."""
         try:
             with reaching(self.uri(table)):
-                return DeltaTable(self.uri(table), version=version)
+                return DeltaTable(self.uri(table), version, storage_options=self._options)
         except TableNotFoundError:
             return None
 
@@ -82,6 +83,7 @@ class Lake:
                     "delta.logRetentionDuration": retention,
                     **({_BOUNDED: ",".join(table.bounded)} if table.bounded else {}),
                 },
+                storage_options=self._options,
             )
 
     def numbered(self, table: TableContract, application: str) -> NumberedTable:
@@ -106,13 +108,14 @@ class Lake:
         if handle is None:
             return 0
         kept = [version for version in keep_versions if version <= handle.version()]
-        removed = handle.vacuum(
-            retention_hours,
-            dry_run=False,
-            enforce_retention_duration=False,
-            full=True,
-            keep_versions=kept or None,
-        )
+        with reaching(self.uri(table)):
+            removed = handle.vacuum(
+                retention_hours,
+                dry_run=False,
+                enforce_retention_duration=False,
+                full=True,
+                keep_versions=kept or None,
+            )
         return len(removed)
 
     def last_commit(
@@ -138,9 +141,10 @@ class Lake:
         if handle is None:
             names = columns or table.column_names
             return table.arrow_schema.empty_table().select(names)
-        return handle.to_pyarrow_table(
-            filters=filters, columns=columns, filesystem=self._filesystem(table)
-        )
+        with reaching(self.uri(table)):
+            return handle.to_pyarrow_table(
+                filters=filters, columns=columns, filesystem=self._filesystem(table)
+            )
 
     def _filesystem(self, table: TableContract) -> fs.FileSystem | None:
         """Return pyarrow's own file system where the table is local, else None: delta-rs's.
@@ -165,13 +169,15 @@ class Lake:
         """
         table.check({f.name: _spark_name(table, f) for f in rows.schema})
         self.ensure(table)
-        write_deltalake(
-            self.uri(table),
-            rows.cast(table.arrow_schema),
-            mode="overwrite",
-            predicate=predicate,
-            commit_properties=CommitProperties(custom_metadata=_text(metadata)),
-        )
+        with self._committing(table):
+            write_deltalake(
+                self.uri(table),
+                rows.cast(table.arrow_schema),
+                mode="overwrite",
+                predicate=predicate,
+                storage_options=self._options,
+                commit_properties=CommitProperties(custom_metadata=_text(metadata)),
+            )
         version = self.version(table)
         assert version is not None
         return version
@@ -192,7 +198,7 @@ class Lake:
         used = handle.transaction_version(application)
         if used is not None and used >= number:
             return False
-        try:
+        with self._committing(table):
             write_deltalake(
                 handle,
                 rows.cast(table.arrow_schema),
@@ -201,11 +207,6 @@ class Lake:
                     app_transactions=[Transaction(application, number)]
                 ),
             )
-        except CommitFailedError as error:
-            raise Outage(
-                f"table {table.name}: another writer committed number {number} of {application} "
-                "first. Run again: what it wrote is then read."
-            ) from error
         return True
 
     def read(
@@ -222,31 +223,25 @@ class Lake:
         self,
         table: TableContract,
         rows: DataFrame,
-        predicate: str,
+        partition_column: str,
+        partitions: Sequence[str],
         metadata: Mapping[str, Any] | None = None,
     ) -> int:
-        """Replace with Spark the rows that `predicate` selects, in one commit; return version.
+        """Make `rows`, written by Spark, all that these partitions hold; return the version.
 
         Raises:
             SchemaMismatchError: `rows` has other columns than the contract.
         """
+        from fraud_platform.adapters.partition_files import write_files
+
         table.check(
             {
                 f.name: f.dataType.simpleString().replace("bigint", "long")
                 for f in rows.schema.fields
             }
         )
-        self.ensure(table)
-        (
-            rows.write.format("delta")
-            .mode("overwrite")
-            .option("replaceWhere", predicate)
-            .option("userMetadata", json.dumps(_text(metadata)))
-            .save(self.uri(table))
-        )
-        version = self.version(table)
-        assert version is not None
-        return version
+        files = write_files(rows, self.files, self.uri(table), table)
+        return self.commit_files(table, files, partition_column, partitions, metadata)
 
     def data_files(self, table: TableContract) -> pa.Table:
         """Return one row a file of the current version: path, num_records, `partition.*`, `min.*`.
@@ -254,7 +249,9 @@ class Lake:
         Raises:
             TableNotFoundError: the table does not exist (call `ensure` first).
         """
-        return pa.table(DeltaTable(self.uri(table)).get_add_actions(flatten=True))
+        with reaching(self.uri(table)):
+            handle = DeltaTable(self.uri(table), storage_options=self._options)
+            return pa.table(handle.get_add_actions(flatten=True))
 
     def commit_files(
         self,
@@ -271,37 +268,33 @@ class Lake:
         """
         handle = self.ensure(table)
         now_ms = int(time.time() * 1000)
-        handle.create_write_transaction(
-            [
-                AddAction(f.path, f.size_bytes, dict(f.partition), now_ms, True, f.stats)
-                for f in files
-            ],
-            mode="overwrite",
-            schema=table.arrow_schema,
-            partition_by=list(table.partition_by),
-            partition_filters=[(partition_column, "in", list(partitions))],
-            commit_properties=CommitProperties(custom_metadata=_text(metadata)),
-        )
+        with self._committing(table):
+            handle.create_write_transaction(
+                [
+                    AddAction(f.path, f.size_bytes, dict(f.partition), now_ms, True, f.stats)
+                    for f in files
+                ],
+                mode="overwrite",
+                schema=table.arrow_schema,
+                partition_by=list(table.partition_by),
+                partition_filters=[(partition_column, "in", list(partitions))],
+                commit_properties=CommitProperties(custom_metadata=_text(metadata)),
+            )
         version = self.version(table)
         assert version is not None
         return version
 
-
-@contextmanager
-def reaching(url: str) -> Iterator[None]:
-    """Turn what the storage behind a table refuses within the block into an `Outage`.
-
-    Raises:
-        Outage: the storage is full, read-only, broken or away.
-    """
-    try:
-        yield
-    except OSError as error:
-        words = " ".join(_COLOUR.sub("", str(error)).split())
-        raise Outage(
-            f"lake: expected to read and write {url}, found: {words}. Check that the storage is "
-            "there, writable and not full; nothing that was committed is lost."
-        ) from error
+    @contextmanager
+    def _committing(self, table: TableContract) -> Iterator[None]:
+        """Reach the table for one commit, and tell of another writer's that came first."""
+        try:
+            with reaching(self.uri(table)):
+                yield
+        except CommitFailedError as error:
+            raise Outage(
+                f"table {table.name}: another writer committed first ({error}). Nothing was "
+                "written. Run again: what it wrote is then read."
+            ) from error
 
 
 def _text(metadata: Mapping[str, Any] | None) -> dict[str, str]:

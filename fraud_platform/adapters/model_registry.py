@@ -46,16 +46,16 @@ class ModelRegistry:
 
     Args:
         url: tracking and registry URI (`sqlite:///..`, `postgresql://..` or `http(s)://..`).
-        artifact_root: where artifacts go when the tracking store is a local database.
+        artifacts_url: where artifacts go, a path or URL; the tracking store's choice if None.
         login: what the proxy before a server asks for.
     """
 
     def __init__(
-        self, url: str, artifact_root: Path | None = None, login: Login | None = None
+        self, url: str, artifacts_url: str | None = None, login: Login | None = None
     ) -> None:
         self.url = url
         self._login = login
-        self._artifact_root = artifact_root
+        self._artifacts_url = artifacts_url
 
     def register(
         self,
@@ -205,9 +205,10 @@ class ModelRegistry:
         import mlflow
 
         if client.get_experiment_by_name(_EXPERIMENT) is None:
-            root = self._artifact_root
-            location = None if root is None else root.absolute().as_uri()
-            client.create_experiment(_EXPERIMENT, artifact_location=location)
+            root = self._artifacts_url
+            if root is not None and "://" not in root:
+                root = Path(root).absolute().as_uri()
+            client.create_experiment(_EXPERIMENT, artifact_location=root)
         mlflow.set_experiment(_EXPERIMENT)
         if not client.search_registered_models(f"name='{MODEL_NAME}'"):
             client.create_registered_model(MODEL_NAME, description="Card fraud probability.")

@@ -19,7 +19,8 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
 
-from fraud_platform.adapters.lake import Lake, reaching
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.probing import reaching
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import DataError
 

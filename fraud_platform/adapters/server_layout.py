@@ -81,9 +81,7 @@ def mlflow_variables(settings: Settings) -> dict[str, str]:
         variables["MLFLOW_BACKEND_STORE_URI"] = url_with_password(
             settings.mlflow_storage_url, settings.mlflow_storage_password
         )
-        variables["MLFLOW_ARTIFACTS_DESTINATION"] = settings.mlflow_artifacts_url or str(
-            settings.home / "mlflow" / "artifacts"
-        )
+        variables["MLFLOW_ARTIFACTS_DESTINATION"] = settings.artifacts
     return variables
 
 

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from fraud_platform.adapters.jars import fetch_jars
+from fraud_platform.adapters.access import hadoop_options
+from fraud_platform.adapters.jars import SPARK_JARS, fetch_jars
+from fraud_platform.adapters.s3_jars import S3_JARS
 from fraud_platform.adapters.spark_code import code_archive
 from fraud_platform.settings import Settings
 
@@ -43,7 +45,8 @@ def session_conf(settings: Settings) -> dict[str, str]:
 
 def spark_conf(settings: Settings) -> dict[str, str]:
     """Return the configuration of a session that has a JVM of its own."""
-    jars = ",".join(str(path.absolute()) for path in fetch_jars(settings.jars))
+    wanted = SPARK_JARS | (S3_JARS if settings.uses_s3 else {})
+    jars = ",".join(str(path.absolute()) for path in fetch_jars(settings.jars, wanted))
     return {
         **session_conf(settings),
         "spark.app.name": "fraud_platform",
@@ -135,7 +138,14 @@ def _open_own(settings: Settings, url: str, conf: Mapping[str, str]) -> SparkSes
     for key, value in conf.items():
         builder = builder.config(key, value)
     with _errors_into(settings.home / "logs" / "spark.log"):
-        return builder.getOrCreate()
+        return _reaching_storage(builder.getOrCreate())
+
+
+def _reaching_storage(session: SparkSession) -> SparkSession:
+    """Tell the session how S3 is reached: here, since a start's command line shows its secrets."""
+    for key, value in hadoop_options().items():
+        session.conf.set(key, value)
+    return session
 
 
 def _open_remote(settings: Settings, url: str) -> SparkSession:
@@ -145,7 +155,7 @@ def _open_remote(settings: Settings, url: str) -> SparkSession:
     session, has_code = connect(url, settings.spark_token, session_conf(settings), records)
     if not has_code:
         _hand_over_code(session, settings)
-    return session
+    return _reaching_storage(session)
 
 
 def session_records(settings: Settings) -> Path:

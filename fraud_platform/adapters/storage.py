@@ -1,9 +1,9 @@
-"""Zones of files: a local folder, or a prefix of an object store through fsspec.
+"""Zones of files by URL: a local folder, or a prefix of an object store through fsspec.
 
 Here: listing, reading, writing that appears at once, and storage errors told apart: a system that
 is away, access that is refused, a file that is not there.
-Not here: what a drop is and when it is complete (`fraud_platform.ingest`), Delta tables
-(`adapters.lake`).
+Not here: S3 (`adapters.s3_zone`), HDFS (`adapters.hdfs_zone`), Delta tables (`adapters.lake`),
+what a drop is and when it is complete (`fraud_platform.ingest`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from fraud_platform.adapters.access import file_system as open_file_system
+from fraud_platform.adapters.access import is_hdfs, is_s3
+from fraud_platform.adapters.probing import REFUSED, require_storage
 from fraud_platform.errors import DropUnreadableError, Outage, SettingsError
 from fraud_platform.ingest.zone import CHUNK_BYTES, FileInfo, Sink, Zone, partial_name
 
@@ -27,12 +30,13 @@ _CLIENTS = ("aiobotocore", "aiohttp", "botocore", "requests", "urllib3")
 _TIMES = ("LastModified", "last_modified", "modificationTime", "mtime", "updated", "created")
 
 
-def open_zone(url: str, *, create: bool = False) -> Zone:
+def open_zone(url: str, *, create: bool = False, s3: Any = None) -> Zone:
     """Return the zone behind a URL: a local path, `file://`, or any URL that fsspec knows.
 
     Args:
         url: For example `/data/landing`, `s3://bucket/landing` or `memory://landing`.
-        create: Make a local folder that is not there yet.
+        create: Make a folder that is not there yet.
+        s3: boto3's client, as Dagster's S3 resource gives it; one of its own, if None.
 
     Raises:
         SettingsError: nothing installed here speaks that protocol, or it refuses its options.
@@ -40,29 +44,28 @@ def open_zone(url: str, *, create: bool = False) -> Zone:
     protocol, _, path = url.rpartition("://")
     if protocol in ("", "file"):
         return LocalZone(Path(path).absolute(), create=create)
-    import fsspec
+    require_storage(url)
+    if is_s3(url):
+        from fraud_platform.adapters.s3_zone import S3Zone
 
-    try:
-        file_system, root = fsspec.core.url_to_fs(
-            url, skip_instance_cache=True, use_listings_cache=False
-        )
-    except (ImportError, ValueError) as error:
-        raise SettingsError(
-            f"{url}: expected a local path or a protocol that is installed ({error}). For s3:// "
-            "install s3fs into the environment, or mend the URL."
-        ) from None
+        return S3Zone(url, s3)
+    if is_hdfs(url):
+        from fraud_platform.adapters.hdfs_zone import HdfsZone
+
+        return HdfsZone(url, create=create)
+    file_system, root = open_file_system(url)
     return ObjectZone(url.rstrip("/"), file_system, root.rstrip("/"))
 
 
 class LocalZone:
     """A local folder. Files appear by rename; an unfinished one is kept, and can be resumed."""
 
-    is_resumable = True
+    shows_unfinished = True
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         self.folder = folder
         if create:
-            with _translated(str(folder)):
+            with translated(str(folder)):
                 folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -76,7 +79,7 @@ class LocalZone:
 
     def list_files(self) -> list[FileInfo]:
         """Return the regular files directly in the folder, by name."""
-        with _translated(self.url):
+        with translated(self.url):
             try:
                 names = sorted(entry.name for entry in os.scandir(self.folder))
             except FileNotFoundError:
@@ -88,7 +91,7 @@ class LocalZone:
     def stat(self, name: str) -> FileInfo | None:
         """Return one file's facts, or None where there is no such regular file."""
         path = self.folder / name
-        with _translated(str(path)):
+        with translated(str(path)):
             try:
                 found = path.stat()
             except FileNotFoundError:
@@ -102,14 +105,14 @@ class LocalZone:
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
         """Yield a file's bytes from `offset` on."""
         path = self.folder / name
-        with _translated(str(path), reading=True), path.open("rb", buffering=0) as file:
+        with translated(str(path), reading=True), path.open("rb", buffering=0) as file:
             file.seek(offset)
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
 
     def put(self, name: str, data: bytes) -> None:
         """Write a small file: synced, then renamed into place."""
-        with _translated(self.url_of(name)):
+        with translated(self.url_of(name)):
             temporary = self.folder / f".{name.lstrip('.')}.{os.getpid()}.tmp"
             with temporary.open("wb") as file:
                 file.write(data)
@@ -120,8 +123,13 @@ class LocalZone:
 
     def remove(self, name: str) -> None:
         """Remove a file; absent is fine."""
-        with _translated(self.url_of(name)):
+        with translated(self.url_of(name)):
             (self.folder / name).unlink(missing_ok=True)
+
+    def can_resume(self, name: str, at: int) -> bool:
+        """Tell whether the partial file is there and long enough."""
+        partial = self.stat(partial_name(name))
+        return partial is not None and partial.size_bytes >= at
 
     def begin(self, name: str, resume_at: int = 0) -> Sink:
         """Start writing a file, keeping the first `resume_at` bytes of an unfinished one."""
@@ -129,7 +137,7 @@ class LocalZone:
 
     def free_bytes(self) -> int | None:
         """Return the space left on the folder's disk."""
-        with _translated(self.url):
+        with translated(self.url):
             return shutil.disk_usage(self.folder).free
 
 
@@ -139,7 +147,7 @@ class _LocalSink:
     def __init__(self, folder: Path, name: str, resume_at: int) -> None:
         self.folder, self.target = folder, folder / name
         self.path = folder / partial_name(name)
-        with _translated(str(self.path)):
+        with translated(str(self.path)):
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             self.file: BinaryIO = os.fdopen(descriptor, "r+b", buffering=0)
             try:
@@ -155,13 +163,13 @@ class _LocalSink:
     def write(self, data: bytes) -> None:
         """Append bytes."""
         left = memoryview(data)
-        with _translated(str(self.target)):
+        with translated(str(self.target)):
             while left:
                 left = left[self.file.write(left) :]
 
     def sync(self) -> None:
         """Make durable what was written so far."""
-        with _translated(str(self.target)):
+        with translated(str(self.target)):
             os.fsync(self.file.fileno())
 
     def close(self) -> None:
@@ -171,26 +179,26 @@ class _LocalSink:
     def publish(self) -> None:
         """Rename the partial file to its name."""
         self.sync()
-        with _translated(str(self.target)):
+        with translated(str(self.target)):
             self.path.replace(self.target)
             _sync_folder(self.folder)
         self.file.close()
 
     def discard(self) -> None:
         """Remove the partial file."""
-        with _translated(str(self.path)):
+        with translated(str(self.path)):
             self.path.unlink(missing_ok=True)
         self.file.close()
 
 
 class ObjectZone:
-    """A prefix of an object store (S3 and others), through fsspec.
+    """A prefix of an object store through fsspec.
 
     A put is atomic there: a file appears when its upload is complete. Nothing unfinished is
     visible, so an interrupted copy starts afresh.
     """
 
-    is_resumable = False
+    shows_unfinished = False
 
     def __init__(self, url: str, file_system: Any, root: str) -> None:
         self._url, self.file_system, self.root = url, file_system, root
@@ -209,25 +217,18 @@ class ObjectZone:
 
     def list_files(self) -> list[FileInfo]:
         """Return the objects directly under the prefix, by name; none where there is no prefix."""
-        with _translated(self.url):
+        with translated(self.url):
             try:
                 self.file_system.invalidate_cache()
                 found = self.file_system.ls(self.root, detail=True)
             except FileNotFoundError:
-                self._require_bucket()
                 return []
         infos = [_object_info(entry) for entry in found if entry["type"] == "file"]
         return sorted((i for i in infos if i.name), key=lambda info: info.name)
 
-    def _require_bucket(self) -> None:
-        """Tell a bucket that does not exist from a prefix under which nothing is yet."""
-        bucket = self.root.lstrip("/").split("/")[0]
-        if self._url.startswith("s3") and not self.file_system.exists(bucket):
-            raise SettingsError(f"{self._url}: no bucket {bucket}. Create it, or mend the URL.")
-
     def stat(self, name: str) -> FileInfo | None:
         """Return one object's facts, or None where it is absent."""
-        with _translated(self.url_of(name)):
+        with translated(self.url_of(name)):
             try:
                 self.file_system.invalidate_cache()
                 entry = self.file_system.info(self._path(name))
@@ -238,7 +239,7 @@ class ObjectZone:
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
         """Yield an object's bytes from `offset` on."""
         with (
-            _translated(self.url_of(name), reading=True),
+            translated(self.url_of(name), reading=True),
             self.file_system.open(
                 self._path(name), "rb", block_size=CHUNK_BYTES, cache_type="readahead"
             ) as file,
@@ -249,19 +250,23 @@ class ObjectZone:
 
     def put(self, name: str, data: bytes) -> None:
         """Write a small object."""
-        with _translated(self.url_of(name)):
+        with translated(self.url_of(name)):
             self.file_system.pipe_file(self._path(name), data)
 
     def remove(self, name: str) -> None:
         """Remove an object; absent is fine."""
-        with _translated(self.url_of(name)):
+        with translated(self.url_of(name)):
             try:
                 self.file_system.rm_file(self._path(name))
             except FileNotFoundError:
                 return
 
+    def can_resume(self, name: str, at: int) -> bool:
+        """Return False: fsspec keeps nothing of an unfinished upload."""
+        return False
+
     def begin(self, name: str, resume_at: int = 0) -> Sink:
-        """Start an upload; an object store keeps nothing to resume."""
+        """Start an upload afresh."""
         if resume_at:
             raise ValueError(f"{self.url} cannot resume an upload, asked to from {resume_at}")
         return _ObjectSink(self.url_of(name), self.file_system, self._path(name))
@@ -280,13 +285,13 @@ class _ObjectSink:
 
     def __init__(self, url: str, file_system: Any, path: str) -> None:
         self.url = url
-        with _translated(url):
+        with translated(url):
             self.file = file_system.open(path, "wb", block_size=CHUNK_BYTES, autocommit=False)
         self.is_open = True
 
     def write(self, data: bytes) -> None:
         """Upload bytes."""
-        with _translated(self.url):
+        with translated(self.url):
             self.file.write(data)
 
     def sync(self) -> None:
@@ -298,7 +303,7 @@ class _ObjectSink:
 
     def publish(self) -> None:
         """Complete the upload, so that the object appears."""
-        with _translated(self.url):
+        with translated(self.url):
             self.is_open = False
             self.file.close()
             self.file.commit()
@@ -307,7 +312,7 @@ class _ObjectSink:
         """Abandon the upload, so that nothing appears."""
         if self.is_open:
             self.is_open = False
-            with _translated(self.url):
+            with translated(self.url):
                 self.file.discard()
             with suppress(AttributeError):
                 # A buffered file flushes when it is collected, unless it counts as closed.
@@ -336,7 +341,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _translated(url: str, *, reading: bool = False) -> Iterator[None]:
+def translated(url: str, *, reading: bool = False) -> Iterator[None]:
     """Turn a storage client's exceptions into the platform's, leaving `FileNotFoundError`."""
     try:
         yield
@@ -354,6 +359,11 @@ def _translated(url: str, *, reading: bool = False) -> Iterator[None]:
             raise
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise Outage(f"{url}: no space left. Make room there and run again.") from None
+        code = str(getattr(error, "response", {}).get("Error", {}).get("Code"))
+        if code in ("404", "NoSuchKey", "NoSuchUpload"):
+            raise FileNotFoundError(url) from None
+        if remedy := REFUSED.get(code):
+            raise SettingsError(f"{url}: {remedy}.") from None
         if "Credentials" in type(error).__name__:
             raise SettingsError(f"{url}: {error}. Set the storage's credentials.") from None
         raise Outage(

@@ -9,9 +9,7 @@ sensor of a Dagster daemon has them scored; and later as the drop, which is then
 
 from __future__ import annotations
 
-import filecmp
-import os
-import shutil
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,10 +19,12 @@ from rich.console import Console
 
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.producing import Extras, Pace, load_rows, produce
+from fraud_platform.adapters.storage import open_zone
 from fraud_platform.contracts.drops import drop_of
 from fraud_platform.defs.operator import open_instance, run_what_is_due
 from fraud_platform.errors import DropNameError, Outage, SettingsError
 from fraud_platform.ingest.arrivals import SUCCESS_MARK
+from fraud_platform.ingest.zone import CHUNK_BYTES, Zone, sha256_of
 from fraud_platform.reporting.terminal import progress_bar
 from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.settings import Settings
@@ -39,15 +39,14 @@ def run_demo(settings: Settings, drops: Path | None) -> bool:
     """Bring drops, run what is due, score live transactions; True if all runs passed."""
     console = Console(highlight=False)
     started = time.monotonic()
-    landing = Path(settings.landing.removeprefix("file://"))
-    landing.mkdir(parents=True, exist_ok=True)
+    landing = open_zone(settings.landing, create=True)
     if drops is None:
         drops = settings.home / "simulated"
         _simulate(settings, drops)
     wanted = _wanted(drops, landing)
     *first, last = sorted(wanted)
     passed = True
-    if first and not (landing / wanted[last].name).exists():
+    if first and landing.stat(wanted[last].name) is None:
         passed = _land_and_run(settings, [wanted[drop] for drop in first], landing, console)
         if passed:
             _go_live(settings, wanted[last], console)
@@ -64,7 +63,7 @@ def _simulate(settings: Settings, folder: Path) -> None:
         simulate_drops(config, folder, settings.home / "truth", progress=advance)
 
 
-def _wanted(drops: Path, landing: Path) -> dict[str, Path]:
+def _wanted(drops: Path, landing: Zone) -> dict[str, Path]:
     """Return the drops of a folder by name.
 
     Raises:
@@ -78,24 +77,34 @@ def _wanted(drops: Path, landing: Path) -> dict[str, Path]:
             continue
     if not wanted:
         raise SettingsError(f"{drops}: expected drops named YYYY-MM-DD.txt, found none.")
-    for path in landing.glob("*.txt*"):
-        ours = wanted.get(drop_of(path.name))
-        if ours is None or ours.name != path.name or not filecmp.cmp(ours, path, shallow=False):
+    names = {path.name: path for path in wanted.values()}
+    for file in landing.list_files():
+        if file.name.startswith((".", "_")):
+            continue
+        ours = names.get(file.name)
+        if ours is None or _sha256(ours) != sha256_of(landing, file.name):
             raise SettingsError(
-                f"{landing} already holds other drops than this demo brings. Set FRAUD_HOME to "
+                f"{landing.url} already holds other drops than this demo brings. Set FRAUD_HOME to "
                 "another folder for it, or remove this one with `make clean`."
             )
     return wanted
 
 
-def _land_and_run(settings: Settings, drops: list[Path], landing: Path, console: Console) -> bool:
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _land_and_run(settings: Settings, drops: list[Path], landing: Zone, console: Console) -> bool:
     """Copy drops into landing, each appearing whole, and run what is asked for then."""
     for path in drops:
-        if not (landing / path.name).exists():
-            part = landing / f".{path.name}.part"
-            shutil.copyfile(path, part)
-            os.replace(part, landing / path.name)
-    (landing / SUCCESS_MARK).touch()
+        if landing.stat(path.name) is None:
+            sink = landing.begin(path.name)
+            with path.open("rb") as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    sink.write(chunk)
+            sink.publish()
+    landing.put(SUCCESS_MARK, b"")
     console.print(f"{len(drops)} drops have landed; running what the sensor and schedules ask for:")
     runs = run_what_is_due(settings, lambda job, part: console.print(f"  {job:<12} {part}"))
     for run in runs:

@@ -65,7 +65,7 @@ def training_set(
     read = {t.name: tables.version(t) or 0 for t in (TRANSACTION_FEATURES, DROP_LABELS)}
     rows = build_rows(spark.spark_session, tables, day, read)
     version = tables.replace(
-        TRAINING_SET, rows, f"knowledge_date = '{day}'", {"knowledge_date": day, **read}
+        TRAINING_SET, rows, "knowledge_date", [str(day)], {"knowledge_date": day, **read}
     )
     counts = part_counts(tables, day)
     return dg.MaterializeResult(

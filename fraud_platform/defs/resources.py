@@ -7,7 +7,6 @@ Not here: what an adapter does (`fraud_platform.adapters`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -110,13 +109,12 @@ class ModelRegistryResource(dg.ConfigurableResource):
     """MLflow's tracking store and registry."""
 
     url: str
-    artifact_folder: str | None = None
+    artifacts_url: str | None = None
 
     def open(self) -> ModelRegistry:
         """Return the registry."""
-        folder = None if self.artifact_folder is None else Path(self.artifact_folder)
         # no field of this resource, since Dagster shows those
-        return ModelRegistry(self.url, folder, login_of(load_settings()))
+        return ModelRegistry(self.url, self.artifacts_url, login_of(load_settings()))
 
 
 class ZonesResource(dg.ConfigurableResource):
@@ -127,7 +125,7 @@ class ZonesResource(dg.ConfigurableResource):
 
 
 def registry_of(settings: Settings) -> ModelRegistry:
-    """Return the registry that the settings name; local stores keep artifacts beside them."""
+    """Return the registry that the settings name."""
     resource = resources_of(settings)["registry"]
     assert isinstance(resource, ModelRegistryResource)
     return resource.open()
@@ -135,15 +133,15 @@ def registry_of(settings: Settings) -> ModelRegistry:
 
 def resources_of(settings: Settings) -> dict[str, Any]:
     """Return the resources that the settings describe."""
-    local = settings.mlflow.startswith("sqlite:")
+    # a server knows where its artifacts are; one of somebody else's can be told by the settings
+    is_served = settings.mlflow.startswith("http") and (
+        settings.artifacts_url is None or settings.mlflow_storage_url is not None
+    )
     return {
         "spark": SparkResource(url=settings.spark),
         "lake": LakeResource(url=settings.lake),
         "zones": ZonesResource(landing_url=settings.landing, raw_url=settings.raw),
         "registry": ModelRegistryResource(
-            url=settings.mlflow,
-            artifact_folder=str(settings.home.absolute() / "mlflow" / "artifacts")
-            if local
-            else None,
+            url=settings.mlflow, artifacts_url=None if is_served else settings.artifacts
         ),
     }

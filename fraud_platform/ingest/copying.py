@@ -9,7 +9,6 @@ before the older file is replaced, the newer one is written last.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typing import Any
 from fraud_platform.contracts.drops import drop_of
 from fraud_platform.errors import DataError, DropChangedError, DropUnreadableError, Outage
 from fraud_platform.faults import kill_point
+from fraud_platform.ingest.blocks import BlockDigests
 from fraud_platform.ingest.manifests import (
     RAW_SUFFIX,
     SENDER_SUFFIX,
@@ -130,17 +130,17 @@ class _Copy:
         self, landing: Zone, raw: Zone, source: FileInfo, progress: Progress, checkpoint_bytes: int
     ) -> None:
         self.landing, self.raw, self.source, self.progress = landing, raw, source, progress
-        self.checkpoint_bytes = checkpoint_bytes
         self.partial = partial_name(source.name)
         self.state_name = self.partial + RAW_SUFFIX
-        self.digest = hashlib.sha256()
+        self.blocks = BlockDigests(checkpoint_bytes)
         self.done = 0
+        self.sha256 = ""
         self.resumed_from: int | None = None
 
     def run(self) -> str:
         """Copy, verify and publish; return the SHA-256."""
         if self._is_published():
-            return self.digest.hexdigest()
+            return self.sha256
         self._resume()
         self._require_space()
         sink = self.raw.begin(self.source.name, self.done)
@@ -154,22 +154,21 @@ class _Copy:
         except BaseException:
             sink.close()
             raise
-        return self.digest.hexdigest()
+        return self.sha256
 
     def _is_published(self) -> bool:
         """Tell whether an earlier run put this content in place and died before its manifest."""
         state = self._state()
-        if state is None or state["done"] != self.source.size_bytes or not state["verified"]:
+        if state is None or not state["complete"]:
             return False
         published = self.raw.stat(self.source.name)
         if published is None or published.size_bytes != self.source.size_bytes:
             return False
-        digest = hashlib.sha256()
-        for chunk in self.raw.read(self.source.name):
-            digest.update(chunk)
-        if digest.hexdigest() != state["sha256"]:
+        noted = BlockDigests(state["block_bytes"], state["blocks"])
+        sha256 = noted.verified(self.raw.read(self.source.name))
+        if sha256 is None:
             return False
-        self.digest, self.resumed_from = digest, self.source.size_bytes
+        self.sha256, self.resumed_from = sha256, self.source.size_bytes
         return True
 
     def _state(self) -> dict[str, Any] | None:
@@ -177,31 +176,28 @@ class _Copy:
         try:
             state = json.loads(read_whole(self.raw, self.state_name))
             fits = state["source_fingerprint"] == self.source.fingerprint
-            return state if fits and {"done", "sha256", "verified"} <= state.keys() else None
+            return state if fits and {"block_bytes", "blocks", "complete"} <= state.keys() else None
         except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def _note(self, verified: bool = False) -> None:
+    def _note(self, complete: bool = False) -> None:
         state = {
             "source_fingerprint": self.source.fingerprint,
-            "done": self.done,
-            "sha256": self.digest.hexdigest(),
-            "verified": verified,
+            "block_bytes": self.blocks.block_bytes,
+            "blocks": self.blocks.digests,
+            "complete": complete,
         }
         self.raw.put(self.state_name, json.dumps(state).encode())
 
     def _resume(self) -> None:
-        """Take over the bytes that an interrupted copy left, if they still have their checksum."""
-        state, partial = self._state(), self.raw.stat(self.partial)
-        if state is None or partial is None or not 0 < state["done"] <= partial.size_bytes:
+        """Go on behind the whole blocks that an interrupted copy left, without reading them."""
+        state = self._state()
+        if state is None or state["complete"] or not state["blocks"]:
             return
-        digest, left = hashlib.sha256(), state["done"]
-        for chunk in self.raw.read(self.partial):
-            digest.update(chunk[:left])
-            left -= min(left, len(chunk))
-        if digest.hexdigest() == state["sha256"]:
-            self.digest, self.done = digest, state["done"]
-            self.resumed_from = self.done
+        done = state["block_bytes"] * len(state["blocks"])
+        if done <= self.source.size_bytes and self.raw.can_resume(self.source.name, done):
+            self.blocks = BlockDigests(state["block_bytes"], state["blocks"])
+            self.done = self.resumed_from = done
 
     def _require_space(self) -> None:
         free, needed = self.raw.free_bytes(), self.source.size_bytes - self.done
@@ -212,24 +208,23 @@ class _Copy:
             )
 
     def _transfer(self, sink: Sink) -> None:
-        """Write the rest of the source, noting now and then how far the copy is."""
+        """Write the rest of the source, noting the blocks that are done."""
         self._note()
-        noted = self.done
         try:
             for chunk in self.landing.read(self.source.name, self.done):
                 self.done += len(chunk)
                 if self.done > self.source.size_bytes:
                     break
-                sink.write(chunk)
-                self.digest.update(chunk)
+                for piece, ends_block in self.blocks.cut(chunk):
+                    sink.write(piece)
+                    if ends_block:
+                        sink.sync()
+                        self._note()
                 self.progress(self.done, self.source.size_bytes)
-                if self.raw.is_resumable and self.done - noted >= self.checkpoint_bytes:
-                    sink.sync()
-                    self._note()
-                    noted = self.done
                 kill_point("ingest.mid_copy")
         except FileNotFoundError:
             raise _vanished(self.landing, self.source.name) from None
+        self.blocks.finish()
         self._require_unchanged()
 
     def _require_unchanged(self) -> None:
@@ -242,33 +237,45 @@ class _Copy:
                 f"found {now.size_bytes:,} and a change while copying. Wait until the sender is "
                 "done; the sensor then asks for it again."
             )
-        promised = _promise(self.landing, self.source.name)[1]
-        if promised not in (None, self.digest.hexdigest()):
-            raise DropUnreadableError(
-                f"{self.source.name}: expected SHA-256 {promised} by its manifest, found "
-                f"{self.digest.hexdigest()}. Send the drop or its manifest again."
-            )
 
     def _publish(self, sink: Sink) -> None:
         """Verify the bytes that the raw zone holds and let them appear."""
         sink.sync()
-        if self.raw.is_resumable:
+        if self.raw.shows_unfinished:
             self._verify(self.partial, sink)
-        self._note(verified=True)
+        elif self.blocks.sha256:
+            self._require_promise(self.blocks.sha256)
+        self._note(complete=True)
         kill_point("ingest.before_rename")
         self.raw.remove(self.source.name + RAW_SUFFIX)
         sink.publish()
-        if not self.raw.is_resumable:
-            self._verify(self.source.name, sink)
+        if not self.raw.shows_unfinished:
+            try:
+                self._verify(self.source.name, sink)
+            except (DataError, Outage):
+                self.raw.remove(self.source.name)
+                raise
         kill_point("ingest.before_manifest")
 
     def _verify(self, written: str, sink: Sink) -> None:
-        if sha256_of(self.raw, written) != self.digest.hexdigest():
+        """Read back what was written, and compare it with the source block by block."""
+        sha256 = self.blocks.verified(self.raw.read(written))
+        if sha256 is None:
             sink.discard()
             self.raw.remove(self.state_name)
             raise Outage(
                 f"{self.source.name}: {self.raw.url} gave back other bytes than were written. "
                 "Check that storage; the copy starts afresh."
+            )
+        self._require_promise(sha256)
+        self.sha256 = sha256
+
+    def _require_promise(self, sha256: str) -> None:
+        promised = _promise(self.landing, self.source.name)[1]
+        if promised not in (None, sha256):
+            raise DropUnreadableError(
+                f"{self.source.name}: expected SHA-256 {promised} by its manifest, found "
+                f"{sha256}. Send the drop or its manifest again."
             )
 
 

@@ -69,8 +69,11 @@ class Zone(Protocol):
         """The zone's URL, without a slash at its end."""
 
     @property
-    def is_resumable(self) -> bool:
-        """Whether an unfinished file outlives its writer, as `partial_name` of its name."""
+    def shows_unfinished(self) -> bool:
+        """Whether an unfinished file can be read, as `partial_name` of its name."""
+
+    def can_resume(self, name: str, at: int) -> bool:
+        """Tell whether an unfinished file outlived its writer with at least its first bytes."""
 
     def url_of(self, name: str) -> str:
         """Return the URL of a file in the zone."""
@@ -91,7 +94,7 @@ class Zone(Protocol):
         """Remove a file; absent is fine."""
 
     def begin(self, name: str, resume_at: int = 0) -> Sink:
-        """Start writing a file, keeping the first `resume_at` bytes of an unfinished one."""
+        """Start writing a file, keeping the first bytes of an unfinished one (see `can_resume`)."""
 
     def free_bytes(self) -> int | None:
         """Return the space left, or None where the store has no such limit."""

@@ -55,13 +55,13 @@ def write_snapshot(spark: SparkSession, lake: Lake, as_of: date) -> Snapshot:
     stored = sorted({str(p["as_of"]) for p in handle.partitions()})
     kept = [day for day in stored if day != str(as_of)][-(KEPT_SNAPSHOTS - 1) :]
     gone = [day for day in stored if day not in kept]
-    days = ", ".join(f"'{day}'" for day in {*gone, str(as_of)})
     version = lake.replace(
         SCORING_STATE,
         rows.repartition("part").sortWithinPartitions(
             "part", "entity", "entity_id", "hour", "terminal_id"
         ),
-        f"as_of IN ({days})",
+        "as_of",
+        sorted({*gone, str(as_of)}),
         {"as_of": as_of},
     )
     return Snapshot(as_of, version)

@@ -52,9 +52,6 @@ class ServiceSettings(HomeSettings):
     mlflow_storage_password: SecretStr | None = Field(
         default=None, description="Password of that user."
     )
-    mlflow_artifacts_url: str | None = Field(
-        default=None, description="Where the MLflow server here keeps artifacts."
-    )
 
     @field_validator("dagster_storage_url", "mlflow_storage_url")
     @classmethod

@@ -49,6 +49,7 @@ class Settings(
                 "FRAUD_LANDING_URL": self.landing,
                 "FRAUD_RAW_URL": self.raw,
                 "FRAUD_LAKE_URL": self.lake,
+                "FRAUD_ARTIFACTS_URL": self.artifacts,
             }
         )
         problems += _repeated(
@@ -99,7 +100,7 @@ class Settings(
         A secret is among them, as its file where it came from one: never log this.
         """
         chosen = {name: getattr(self, name) for name in {*self.model_fields_set, "home"}}
-        for zone in ("landing", "raw", "lake"):
+        for zone in ("landing", "raw", "lake", "artifacts"):
             if chosen.get(f"{zone}_url") is not None:
                 chosen[f"{zone}_url"] = getattr(self, zone)
         given = {

