@@ -8,10 +8,10 @@ Not here: the system's clock, which nothing of this looks at; schedules that ask
 from __future__ import annotations
 
 import hashlib
-import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import accumulate
 
 from fraud_platform.contracts.time import KnowledgeWeek
 
@@ -44,14 +44,18 @@ def watermark(days: Iterable[DropDay]) -> date | None:
     """Return the first day that the data does not cover yet, or None without data.
 
     That is the day after the last one that holds at least 1 % of the median day's rows, so a
-    few rows with a wrong date do not move the clock.
+    few rows with a wrong date do not move the clock. The median day is that of the median row:
+    wrong dates, a row each, may be more days than the right ones.
     """
     rows: dict[date, int] = {}
     for day in days:
         rows[day.day] = rows.get(day.day, 0) + day.rows
     if not rows:
         return None
-    limit = WATERMARK_SHARE * statistics.median(rows.values())
+    sizes = sorted(rows.values())
+    half = sum(sizes) / 2
+    median = next(n for n, up_to in zip(sizes, accumulate(sizes), strict=True) if up_to >= half)
+    limit = WATERMARK_SHARE * median
     return max(day for day, count in rows.items() if count >= limit) + timedelta(days=1)
 
 

@@ -56,21 +56,21 @@ def judge_line(line: bytes) -> JudgedRow:
     """Judge one data line (not blank, not a comment), without its line ending."""
     fields = line.split(b",")
     if len(fields) != len(COLUMNS):
-        return JudgedRow(_MALFORMED, 0, _integer(fields[0].strip(b" ")))
+        return JudgedRow(_MALFORMED, 0, read_integer(fields[0].strip(b" ")))
     return judge_fields(fields)
 
 
 def judge_fields(fields: Sequence[bytes]) -> JudgedRow:
     """Judge the nine fields of a row."""
     fields = [field.strip(b" ") for field in fields]
-    transaction_id = _integer(fields[0])
-    numbers = {i: _integer(fields[i]) for i in (2, 3, 7, 8)}
+    transaction_id = read_integer(fields[0])
+    numbers = {i: read_integer(fields[i]) for i in (2, 3, 7, 8)}
     malformed = (
         transaction_id is None
         or transaction_id < 0
         or any(fields[i] and number is None for i, number in numbers.items())
-        or _integer(fields[5]) is None
-        or _integer(fields[6]) is None
+        or read_integer(fields[5]) is None
+        or read_integer(fields[6]) is None
         or not _is_utf8(b"".join(fields))
     )
     seconds, midnight = _timestamp(fields[1])
@@ -94,8 +94,13 @@ def judge_fields(fields: Sequence[bytes]) -> JudgedRow:
 
 def read_id(line: bytes) -> int | None:
     """Return the transaction_id that a line begins with, or None where it is none."""
-    transaction_id = _integer(line.split(b",", 1)[0].strip(b" "))
+    transaction_id = read_integer(line.split(b",", 1)[0].strip(b" "))
     return None if transaction_id is None or transaction_id < 0 else transaction_id
+
+
+def read_integer(field: bytes) -> int | None:
+    """Return a trimmed field's integer, or None where it is outside of the grammar."""
+    return int(field) if _INTEGER.fullmatch(field) else None
 
 
 def _bit(reason: Reason, fits: bool) -> int:
@@ -108,10 +113,6 @@ def _is_utf8(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _integer(field: bytes) -> int | None:
-    return int(field) if _INTEGER.fullmatch(field) else None
 
 
 def _is_label(fraud: int | None, scenario: int | None) -> bool:

@@ -12,12 +12,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import lzma
-import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -86,7 +85,8 @@ def _unpack(files: ByteFiles, raw_path: str, target: str, suffix: str) -> None:
     name = raw_path.rsplit("/", 1)[-1]
     with files.open_input(raw_path) as packed, files.create(target) as plain:
         try:
-            shutil.copyfileobj(_unpacking(packed, suffix), plain, _CHUNK_BYTES)
+            for text in _unpacked(packed, suffix):
+                plain.write(text)
         except (*_UNPACKING_ERRORS, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # The disk or the store, not the stream.
@@ -96,9 +96,31 @@ def _unpack(files: ByteFiles, raw_path: str, target: str, suffix: str) -> None:
             ) from error
 
 
-def _unpacking(packed: IO[bytes], suffix: str) -> Any:
-    if suffix == ".gz":
-        return gzip.GzipFile(fileobj=packed)
+def _unpacked(packed: IO[bytes], suffix: str) -> Iterator[bytes]:
     if suffix == ".xz":
-        return lzma.LZMAFile(packed)
-    return pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
+        return _unpacked_xz(packed)
+    stream = (
+        gzip.GzipFile(fileobj=packed)
+        if suffix == ".gz"
+        else pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
+    )
+    return iter(lambda: stream.read(_CHUNK_BYTES), b"")
+
+
+def _unpacked_xz(packed: IO[bytes]) -> Iterator[bytes]:
+    """Yield the text of all streams; zeros may pad them.
+
+    `lzma.LZMAFile` takes a second stream whose header is damaged for the end of the file.
+    """
+    stream, data = None, packed.read(_CHUNK_BYTES)
+    while stream is not None or data:
+        if stream is None:
+            stream = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+        yield stream.decompress(data, _CHUNK_BYTES)
+        data = b""
+        if stream.eof:
+            data, stream = stream.unused_data.lstrip(b"\0"), None
+            while not data and (chunk := packed.read(_CHUNK_BYTES)):
+                data = chunk.lstrip(b"\0")
+        elif stream.needs_input and not (data := packed.read(_CHUNK_BYTES)):
+            raise EOFError("the file ends before its stream does")

@@ -7,6 +7,7 @@ Not here: scoring (`fraud_platform.scoring.scorer`), the mark that keeps the sen
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -161,9 +162,6 @@ class _Loop:
             Upkeep(self._lake, (SCORED, DEAD_LETTERS)),
         ):
             self._scorer.progress = self._progress
-            if not self._is_told:
-                self._say(f"following {topic} with model {self._model.version}, Ctrl-C ends it")
-                self._is_told = True
             self._score(topic, is_stopped)
 
     def _begin(self) -> None:
@@ -184,6 +182,14 @@ class _Loop:
         check_topic(now, said.get("topic_id"), at)
         at = {p: at.get(p, low) for p, (low, _) in now.offsets.items()}
         pause = self._settings.follow_interval_ms / 1000
+        self._scorer.warm_up(at, self._model)
+        # half a million objects of libraries, which every full collection would go through: 0.3 s
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+        if not self._is_told:
+            self._say(f"following {topic} with model {self._model.version}, Ctrl-C ends it")
+            self._is_told = True
         while not is_stopped():
             started = time.monotonic()
             ends = self._topics.ends(topic, at)

@@ -13,7 +13,6 @@ read by the parser of drops.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -22,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fraud_platform.cleaning.canonical import read_amounts, read_integers, read_timestamps
-from fraud_platform.cleaning.judge import REASON_BITS, REPAIRS, judge_fields
+from fraud_platform.cleaning.judge import REASON_BITS, REPAIRS, judge_fields, read_integer
 from fraud_platform.cleaning.lines import PADDING, PaddedText
 from fraud_platform.contracts.messages import (
     MAX_TRANSACTION_BYTES,
@@ -31,6 +30,7 @@ from fraud_platform.contracts.messages import (
 )
 from fraud_platform.contracts.reasons import MessageReason, Reason
 from fraud_platform.features.kernel import Transactions
+from fraud_platform.scoring.message_json import JsonNumber, JsonPairs, parse_json
 
 Ints = npt.NDArray[np.int64]
 
@@ -126,10 +126,10 @@ def judge_message(key: bytes | None, value: bytes | None) -> JudgedMessage:
         detail = f"{len(value)} bytes, at most {MAX_TRANSACTION_BYTES} are a transaction"
         return JudgedMessage((MessageReason.TOO_LARGE,), detail)
     try:
-        pairs = _parse(value)
-    except (ValueError, RecursionError) as error:
+        pairs = parse_json(value)
+    except ValueError as error:
         return JudgedMessage((MessageReason.NOT_JSON,), str(error)[:200])
-    if not isinstance(pairs, _Pairs):
+    if not isinstance(pairs, JsonPairs):
         return JudgedMessage((Reason.MALFORMED_ROW,), "not a JSON object")
     names = [name for name, _ in pairs]
     fields, problems = _fields(pairs, names)
@@ -146,34 +146,7 @@ def judge_message(key: bytes | None, value: bytes | None) -> JudgedMessage:
     return JudgedMessage((), "", judged.repairs, (*contents, judged.seconds, judged.amount_cents))
 
 
-class _Number(bytes):
-    """A JSON number by its own digits."""
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """A JSON object as its pairs, so that a name given twice is seen."""
-
-
-def _parse(value: bytes | None) -> Any:
-    if not value:
-        raise ValueError("empty value")
-
-    def digits(text: str) -> _Number:
-        return _Number(text.encode())
-
-    def refuse(name: str) -> Any:
-        raise ValueError(f"{name} is no JSON number")
-
-    return json.loads(
-        value.decode("utf-8"),
-        parse_int=digits,
-        parse_float=digits,
-        parse_constant=refuse,
-        object_pairs_hook=_Pairs,
-    )
-
-
-def _fields(pairs: _Pairs, names: list[str]) -> tuple[list[bytes], list[str]]:
+def _fields(pairs: JsonPairs, names: list[str]) -> tuple[list[bytes], list[str]]:
     """Return the five fields as text, and what is wrong with them as JSON."""
     problems, fields = [], []
     values = dict(pairs)
@@ -196,11 +169,12 @@ def _text(value: Any, is_time: bool) -> bytes | None:
     if is_time:
         # surrogates that a \\u escape may hold have no bytes; such a text is no time
         return value.encode("utf-8", "replace") if isinstance(value, str) else _WRONG_TYPE
-    return bytes(value) if isinstance(value, _Number) else None
+    return bytes(value) if isinstance(value, JsonNumber) else None
 
 
 def _customer_key(field: bytes) -> bytes | None:
-    return str(int(field)).encode() if field.lstrip(b"-").isdigit() else None
+    customer = read_integer(field)
+    return None if customer is None else str(customer).encode()
 
 
 def _quick(

@@ -17,8 +17,14 @@ from fraud_platform.faults import kill_point
 from fraud_platform.scoring.cutting import Ranges, is_within_hour
 from fraud_platform.scoring.decode import decode
 from fraud_platform.scoring.files import write_rows
-from fraud_platform.scoring.log import ScoredBatch, ScoringLog
-from fraud_platform.scoring.micro_batch import BatchContext, PinnedModel, score_decoded
+from fraud_platform.scoring.log import Offsets, ScoredBatch, ScoringLog
+from fraud_platform.scoring.micro_batch import (
+    BatchContext,
+    PinnedModel,
+    sample_messages,
+    score_decoded,
+    score_messages,
+)
 from fraud_platform.scoring.recovery import RecoveredState
 
 if TYPE_CHECKING:
@@ -51,6 +57,14 @@ class InProcessEngine:
         if self._recovered is None:
             self._recovered = RecoveredState(self._lake, self._state_version, self._horizon)
         self._recovered.catch_up(log)
+
+    def warm_up(self, starts: Offsets, model: PinnedModel) -> None:
+        """Make the first message as quick as any: go to its place, run all code once on a copy."""
+        assert self._recovered is not None
+        for _ in self._source.read({p: (start, start) for p, start in starts.items()}):
+            pass
+        context = BatchContext(self._recovered.number + 1, model, self._state_version)
+        score_messages(sample_messages(), self._recovered.state.fork(), context)
 
     def forget(self) -> None:
         """Drop the state: what it took in was not committed."""

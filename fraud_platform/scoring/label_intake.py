@@ -7,7 +7,6 @@ Not here: from when a label counts (`scoring.labels`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from fraud_platform.contracts.messages import Messages
+from fraud_platform.cleaning.judge import REASON_BITS, judge_fields
+from fraud_platform.contracts.messages import LABEL_FIELDS, Messages
 from fraud_platform.contracts.scoring_tables import DEAD_LABELS, LANDING, TOPIC_LABELS
 from fraud_platform.errors import DataError
 from fraud_platform.scoring.cutting import next_ranges
 from fraud_platform.scoring.files import write_rows
+from fraud_platform.scoring.message_json import JsonNumber, JsonPairs, parse_json
 from fraud_platform.scoring.pairs import PairedTables
 from fraud_platform.scoring.plans import (
     ACCEPT_LABEL_GAP,
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     from fraud_platform.scoring.ports import Source
 
 MAX_LANDING_MESSAGES = 1_000_000
-_MAX_ID = 10**18 - 1
-_SCENARIOS = range(4)
+_OF_ANY_ROW = (b"0", b"0", b"1", b"0", b"0")
+"""What stands between the time and the label of a drop's row."""
+
 _NOTHING = {"labels": 0, "dead_labels": 0}
 
 
@@ -56,23 +58,27 @@ def read_label(value: bytes | None) -> Label:
     Raises:
         ValueError: it is none; the message says why.
     """
-    fields = json.loads((value or b"").decode("utf-8"))
-    if not isinstance(fields, dict):
+    pairs = parse_json(value)
+    if not isinstance(pairs, JsonPairs):
         raise ValueError("not a JSON object")
-    transaction, is_fraud = fields.get("transaction_id"), fields.get("is_fraud")
-    scenario, known_at = fields.get("fraud_scenario"), fields.get("known_at")
-    if type(transaction) is not int or not 0 <= transaction <= _MAX_ID:
-        raise ValueError("transaction_id is no id of at most 18 digits")
-    if type(is_fraud) is not bool or type(scenario) is not int or scenario not in _SCENARIOS:
-        raise ValueError("is_fraud is no boolean, or fraud_scenario not 0 to 3")
-    if is_fraud != (scenario > 0):
-        raise ValueError("is_fraud and fraud_scenario disagree")
-    if not isinstance(known_at, str):
-        raise ValueError("known_at is no text")
-    moment = datetime.strptime(known_at, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
-    if not 2000 <= moment.year < 2100:
-        raise ValueError("known_at is outside of the years 2000 to 2099")
-    return Label(transaction, is_fraud, scenario, moment)
+    if sum(name in LABEL_FIELDS for name, _ in pairs) > len(LABEL_FIELDS):
+        raise ValueError("a field is given twice")
+    transaction, is_fraud, scenario, known_at = map(dict(pairs).get, LABEL_FIELDS)
+    if not isinstance(transaction, JsonNumber) or not isinstance(scenario, JsonNumber):
+        raise ValueError("transaction_id or fraud_scenario is no number")
+    if not isinstance(is_fraud, bool) or not isinstance(known_at, str):
+        raise ValueError("is_fraud is no boolean, or known_at no text")
+    # a drop's row with this label at this time, whose rules these are
+    fraud, moment = str(int(is_fraud)).encode(), known_at.encode("utf-8", "replace")
+    judged = judge_fields([transaction, moment, *_OF_ANY_ROW, fraud, scenario])
+    if judged.reasons:
+        raise ValueError(", ".join(r for r, bit in REASON_BITS.items() if judged.reasons & bit))
+    return Label(
+        judged.transaction_id or 0,
+        is_fraud,
+        judged.scenario,
+        datetime.fromtimestamp(judged.seconds, UTC),
+    )
 
 
 def land_labels(
@@ -103,7 +109,7 @@ def land_labels(
     if not new:
         return _NOTHING
     number = tables.results.number + 1
-    good, dead = _read(Messages.join(list(source.read(new))), number, stream_second)
+    good, dead = split_labels(Messages.join(list(source.read(new))), number, stream_second)
     metadata = {
         "topic_id": now.topic_id,
         "end_offsets": {p: new.get(p, (at, at))[1] for p, (at, _) in waiting.items()},
@@ -134,7 +140,15 @@ def accept_label_gap(lake: Lake, now: TopicNow, why: str) -> str:
     return f"landing {number} accepts {gap} because: {why}"
 
 
-def _read(messages: Messages, number: int, stream_second: int | None) -> tuple[pa.Table, pa.Table]:
+def split_labels(
+    messages: Messages, number: int, stream_second: int | None
+) -> tuple[pa.Table, pa.Table]:
+    """Return the rows of `topic_labels` and of `dead_labels` that messages become.
+
+    Args:
+        number: of the landing.
+        stream_second: stream time; None where nothing was ever scored.
+    """
     landed_at = None if stream_second is None else datetime.fromtimestamp(stream_second, UTC)
     good: list[dict[str, Any]] = []
     dead: list[dict[str, Any]] = []
@@ -147,7 +161,7 @@ def _read(messages: Messages, number: int, stream_second: int | None) -> tuple[p
         }
         try:
             label = read_label(messages.values[i])
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             dead.append(
                 {
                     "detail": str(error)[:200],

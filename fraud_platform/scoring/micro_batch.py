@@ -7,6 +7,7 @@ Not here: the parts themselves (the modules beside this one), committing and pub
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from fraud_platform.contracts.messages import TRANSACTION_FIELDS, Messages
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED
 from fraud_platform.errors import ConservationError, SchemaMismatchError
 from fraud_platform.features.declaration import DECLARATION, feature_signature
@@ -25,7 +27,6 @@ from fraud_platform.scoring.decode import Decoded, decode
 from fraud_platform.scoring.state import ScoringState
 
 if TYPE_CHECKING:
-    from fraud_platform.contracts.messages import Messages
     from fraud_platform.training.candidate import Candidate
 
 _MICROSECONDS = 1_000_000
@@ -81,6 +82,14 @@ class MicroBatch:
     scored: pa.Table
     dead: pa.Table
     counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def sample_messages() -> Messages:
+    """Return one valid message, for a scorer to warm up with; its ids are nobody's."""
+    values = (0, "2018-01-01 00:00:00", 0, 0, 1.0)
+    value = json.dumps(dict(zip(TRANSACTION_FIELDS, values, strict=True))).encode()
+    place = np.zeros(1, np.int64)
+    return Messages(place.astype(np.int32), place, place, [b"0"], [value])
 
 
 def score_messages(messages: Messages, state: ScoringState, context: BatchContext) -> MicroBatch:

@@ -8,6 +8,7 @@ Not here: making snapshots (`scoring.snapshot`), the state itself (`scoring.stat
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,11 @@ from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.kernel import LabelTiles, Tiles, Transactions
+from fraud_platform.features.ordering import group_bounds
 from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS
 from fraud_platform.scoring.clock import WINDOW_ROWS, StreamClock
 from fraud_platform.scoring.labels import NEVER_LANDED, LandedLabels
-from fraud_platform.scoring.state import ScoringState
+from fraud_platform.scoring.state import Ints, ScoringState, noted_seconds
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.lake import Lake
@@ -98,19 +100,29 @@ class RecoveredState:
         names = ("micro_batch", "source_partition", "source_offset")
         rows = rows.sort_by([(name, "ascending") for name in names])
         transactions, flags = transactions_of(rows), flags_of(rows)
+        noted = self._noted(rows, transactions.second)
         first = self._snapshot.first_second if self._snapshot else 0
         is_new = transactions.second >= first
         oldest = first - LABEL_LOOKBACK_HOURS * TILE_SECONDS
         for mask, is_replayed in ((is_new, True), (~is_new, False)):
-            places = np.flatnonzero(mask & (transactions.second >= oldest))
+            places = np.flatnonzero(mask & (noted >= oldest))
             own = transactions.take(places)
             if is_replayed:
-                self.state.replay(own, {n: flags[n][places] for n in flags})
+                self.state.replay(own, {n: flags[n][places] for n in flags}, noted[places])
             else:
-                self.state.remember(own)
-                self._note_drop_labels(own)
+                self.state.remember(own, noted[places])
+                self._note_drop_labels(own.take(np.flatnonzero(own.second >= oldest)))
         recent = transactions.second[-WINDOW_ROWS:]
         self.state.clock = StreamClock(said.get("stream_second"), recent)
+
+    def _noted(self, rows: pa.Table, second: Ints) -> Ints:
+        """Return `noted_seconds` as they were when each micro-batch was scored."""
+        clock = copy(self.state.clock)
+        noted = np.empty_like(second)
+        for start, end in group_bounds(_longs(rows["micro_batch"])):
+            clock.advance(second[start:end])
+            noted[start:end] = noted_seconds(second[start:end], clock.second)
+        return noted
 
     def _note_drop_labels(self, rows: Transactions) -> None:
         """Note labels that came with a drop: the snapshot's tiles hold them already.

@@ -18,6 +18,7 @@ Ints = npt.NDArray[np.int64]
 NO_LABEL = -1
 
 _OF_TRANSACTION = ("customer_id", "terminal_id", "second", "amount_cents")
+_NOTED = "noted_second"
 _OF_LABEL = ("scenario", "counts_from_hour", "known_at_second")
 
 
@@ -28,9 +29,9 @@ class _Run:
 
     def merged_with(self, other: _Run, oldest: int) -> _Run:
         ids = np.concatenate((self.ids, other.ids))
-        second = np.concatenate((self.columns["second"], other.columns["second"]))
+        noted = np.concatenate((self.columns[_NOTED], other.columns[_NOTED]))
         order = np.argsort(ids, kind="stable")
-        order = order[second[order] >= oldest]
+        order = order[noted[order] >= oldest]
         columns = {n: np.concatenate((c, other.columns[n]))[order] for n, c in self.columns.items()}
         return _Run(ids[order], columns)
 
@@ -41,7 +42,7 @@ class ScoredRows:
     def __init__(self) -> None:
         self._runs: list[_Run] = []
         self.oldest_second = 0
-        """Rows of earlier events may be left out."""
+        """Rows that were noted earlier may be left out."""
 
     def fork(self) -> ScoredRows:
         """Return rows that go on from these and leave these as they are."""
@@ -56,12 +57,17 @@ class ScoredRows:
         """How many there are."""
         return sum(run.ids.size for run in self._runs)
 
-    def add(self, rows: Transactions) -> None:
-        """Take in rows that were scored; none has a label yet."""
+    def add(self, rows: Transactions, noted_second: Ints | None = None) -> None:
+        """Take in rows that were scored; none has a label yet.
+
+        Args:
+            noted_second: from when on each counts as known; None is its event time.
+        """
         if not rows.transaction_id.size:
             return
         order = np.argsort(rows.transaction_id, kind="stable")
         columns = {name: getattr(rows, name)[order] for name in _OF_TRANSACTION}
+        columns[_NOTED] = (rows.second if noted_second is None else noted_second)[order]
         columns |= {name: np.full(order.size, NO_LABEL, np.int64) for name in _OF_LABEL}
         self._runs.append(_Run(rows.transaction_id[order], columns))
         merge_small(self._runs, lambda run: run.ids.size, self.oldest_second)

@@ -46,6 +46,9 @@ class Engine(Protocol):
     def catch_up(self, log: ScoringLog) -> None:
         """Bring the state to the last committed micro-batch and the labels that landed."""
 
+    def warm_up(self, starts: Offsets, model: PinnedModel) -> None:
+        """Make ready to score from these offsets at once; changes nothing."""
+
     def forget(self) -> None:
         """Drop the state: what it took in was not committed."""
 
@@ -133,6 +136,10 @@ class Scorer:
         late = publish_committed(self.log, self._publisher, group, self._topics)
         self._engine.catch_up(self.log)
         return late
+
+    def warm_up(self, starts: Offsets, model: PinnedModel) -> None:
+        """Make ready to score from these offsets at once."""
+        self._engine.warm_up(starts, model)
 
     def catch_up(self) -> None:
         """Take in what landed meanwhile."""

@@ -30,7 +30,7 @@ from fraud_platform.contracts.tables import DataFile
 from fraud_platform.scoring.clock import WINDOW_ROWS, StreamClock
 from fraud_platform.scoring.cutting import Ranges
 from fraud_platform.scoring.files import write_rows
-from fraud_platform.scoring.log import ScoredBatch, ScoringLog
+from fraud_platform.scoring.log import Offsets, ScoredBatch, ScoringLog
 from fraud_platform.scoring.micro_batch import BatchContext, PinnedModel, score_messages
 from fraud_platform.scoring.peeking import Peeker
 from fraud_platform.scoring.recovery import RecoveredState
@@ -102,6 +102,9 @@ class SparkEngine:
             rows = log.rows_above(log.number - 1, ["tx_datetime"])
             seconds = rows["tx_datetime"].cast(pa.int64()).to_numpy() // 1_000_000
             self._clock = StreamClock(log.last().get("stream_second"), seconds[-WINDOW_ROWS:])
+
+    def warm_up(self, starts: Offsets, model: PinnedModel) -> None:
+        """Nothing to do: a first micro-batch starts the workers, which takes seconds anyway."""
 
     def forget(self) -> None:
         """Nothing to drop: workers take in what is committed, and nothing else."""

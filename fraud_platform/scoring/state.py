@@ -51,9 +51,9 @@ class ScoringState:
 
     def is_duplicate(self, transaction_ids: Ints) -> npt.NDArray[np.bool_]:
         """Tell which ids were scored before, or stand earlier in the same array."""
-        is_known, (second,) = self.rows.find(transaction_ids, "second")
+        is_known, (noted,) = self.rows.find(transaction_ids, "noted_second")
         if self.clock.second is not None:
-            is_known &= second >= self.clock.second - self._horizon_seconds
+            is_known &= noted >= self.clock.second - self._horizon_seconds
         _, firsts = np.unique(transaction_ids, return_index=True)
         is_repeated = np.ones(transaction_ids.size, dtype=bool)
         is_repeated[firsts] = False
@@ -64,23 +64,27 @@ class ScoringState:
         self._note(rows)
         return self.live.score(rows)
 
-    def replay(self, rows: Transactions, flags: Mapping[str, Ints]) -> None:
+    def replay(
+        self, rows: Transactions, flags: Mapping[str, Ints], noted_second: Ints | None = None
+    ) -> None:
         """Take in rows that were scored before, with the flags that were frozen then."""
-        self._note(rows)
+        self._note(rows, noted_second)
         self.live.add_transactions(rows, flags)
 
-    def remember(self, rows: Transactions) -> None:
+    def remember(self, rows: Transactions, noted_second: Ints | None = None) -> None:
         """Take in rows whose history is in the tiles already: for duplicates and labels alone."""
-        self.rows.add(rows)
+        self.rows.add(rows, noted_second)
         self._add(self._labels.on_scored(rows))
 
     def land(self, labels: LandedLabels) -> None:
         """Take in labels from the topic."""
         self._add(self._labels.land(labels))
 
-    def _note(self, rows: Transactions) -> None:
-        self.remember(rows)
+    def _note(self, rows: Transactions, noted_second: Ints | None = None) -> None:
         self.clock.advance(rows.second)
+        if noted_second is None:
+            noted_second = noted_seconds(rows.second, self.clock.second)
+        self.remember(rows, noted_second)
         if self.clock.second is not None:
             oldest = self.clock.second - _LATE_SECONDS
             self.live.keep_since(oldest)
@@ -89,3 +93,15 @@ class ScoringState:
     def _add(self, versions: list[LabelVersions]) -> None:
         for found in versions:
             self.live.add_labels(found.customer_id, found.terminal_id, found.labels)
+
+
+def noted_seconds(event_second: Ints, stream_second: int | None) -> Ints:
+    """Return from when each row counts as scored, for the duplicate horizon.
+
+    That is its event time; for a row more than a week late it is stream time, or its copy would be
+    scored again.
+    """
+    if stream_second is None:
+        return event_second
+    is_far_behind = event_second < stream_second - _LATE_SECONDS
+    return np.where(is_far_behind, stream_second, event_second)

@@ -196,6 +196,7 @@ _FIELD_TEXTS: tuple[tuple[str, str, tuple[str | None, ...]], ...] = (
         ),
     ),
     (Reason.MALFORMED_ROW, _CUSTOMER, ('"12x"', "596.5", "[596]", '{"id": 596}', "9" * 40)),
+    (Reason.MALFORMED_ROW, _CUSTOMER, ("9" * 5_000,)),
     (Reason.MALFORMED_ROW, _TERMINAL, ('"T12"', "12.5", "[]", '"3\\n1"', "9" * 19)),
     (Reason.MALFORMED_ROW, _AMOUNT, ('"5.00.1"', '"$5.00"', "[57.16]", '{"value": 5}', "true")),
     (
@@ -223,6 +224,7 @@ _OTHERS: tuple[tuple[str, Spoil], ...] = (
         MessageReason.NOT_JSON,
         _whole(lambda value: value.replace(b"tx_amount", b"tx\xff\xfeamount")),
     ),
+    (MessageReason.NOT_JSON, _whole(lambda value: b'{"a": ' * 2_000 + value + b"}" * 2_000)),
     (MessageReason.NOT_JSON, _field(_AMOUNT, "NaN")),
     (MessageReason.NOT_JSON, _field(_AMOUNT, "-Infinity")),
     (MessageReason.NOT_JSON, _field(_TX_TIME, '"2018-04-01\n10:00:00"')),

@@ -30,6 +30,11 @@ def test_a_few_rows_with_a_far_date_do_not_move_the_watermark():
     assert watermark(days_of("2018-04-01", FIRST, 30) + stray) == date(2018, 5, 1)
 
 
+def test_more_wrong_days_than_right_ones_do_not_move_the_watermark():
+    stray = [DropDay("2018-04-01", date(2020 + n, 1, 1), 1, "a") for n in range(70)]
+    assert watermark(days_of("2018-04-01", FIRST, 30) + stray) == date(2018, 5, 1)
+
+
 def test_one_percent_of_the_median_day_does_move_it():
     thin = [DropDay("2018-04-01", date(2018, 5, 3), 10, "a")]
     assert watermark(days_of("2018-04-01", FIRST, 30) + thin) == date(2018, 5, 4)

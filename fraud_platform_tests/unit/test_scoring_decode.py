@@ -47,6 +47,9 @@ def _one(value: bytes | None, key: bytes | None = b"596"):
         (GOOD.replace(b" ", b"").replace(b"30", b"30 "), (17, 596, 3156, SECOND, 5716)),
         (GOOD.replace(b"transaction_id", b"tranaction_id"), (17, 596, 3156, SECOND, 5716)),
         (_with(extra='"x"'), (17, 596, 3156, SECOND, 5716)),
+        (_with(extra="[" * 255 + "]" * 255), (17, 596, 3156, SECOND, 5716)),
+        (_with(extra="[[], {}, " * 150 + "1" + "]" * 150), (17, 596, 3156, SECOND, 5716)),
+        (_with(extra='"' + "[{" * 5_000 + '\\"[\\\\"'), (17, 596, 3156, SECOND, 5716)),
         (_with(terminal_id="0"), (17, 596, 0, SECOND, 5716)),
         (_with(tx_amount="57"), (17, 596, 3156, SECOND, 5700)),
         (_with(tx_amount="57.165"), (17, 596, 3156, SECOND, 5717)),
@@ -87,6 +90,10 @@ def test_a_valid_message_is_its_transaction(value: bytes, expected: tuple[int, .
         (_with(tx_amount="1e3"), "malformed_row"),
         (_with(tx_amount='"57.16"'), "malformed_row"),
         (_with(customer_id='{"id": 596}'), "malformed_row"),
+        (_with(customer_id="9" * 5_000), "malformed_row"),
+        (_with(customer_id="-" + "9" * 5_000), "malformed_row"),
+        (_with(tx_amount="9" * 5_000), "non_positive_amount"),
+        (_with(extra="[" * 256 + "]" * 256), "not_json"),
         (GOOD[:-1] + b', "customer_id": 596}', "malformed_row"),
         (_with(tx_datetime="null"), "bad_timestamp"),
         (_with(tx_datetime="1532908841"), "bad_timestamp"),
@@ -120,8 +127,35 @@ def test_all_reasons_that_fit_are_listed_in_order():
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("nesting", [200, 255, 256, 700, 5_000])
+def test_the_depth_of_the_caller_does_not_decide_what_a_message_is(nesting: int):
+    value = _with(extra="[" * nesting + "]" * nesting)
+
+    def called_from(depth: int) -> bool:
+        return bool(judge_message(b"596", value).reasons) if not depth else called_from(depth - 1)
+
+    assert called_from(0) == called_from(400)
+
+
 _numbers = st.sampled_from(
-    ("0", "1", "17", "596", "-1", "007", "1.5", "null", "true", "1e2", '"5"', "0.1", "12.345", "")
+    (
+        "0",
+        "1",
+        "17",
+        "596",
+        "-1",
+        "007",
+        "1.5",
+        "null",
+        "true",
+        "1e2",
+        '"5"',
+        "0.1",
+        "12.345",
+        "",
+        "9" * 18,
+        "9" * 5_000,
+    )
 )
 _texts = st.builds(
     lambda parts: b"".join(parts),

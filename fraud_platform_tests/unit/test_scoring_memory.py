@@ -75,6 +75,21 @@ def test_a_copy_in_the_same_batch_and_one_within_the_horizon_are_duplicates():
     assert state.is_duplicate(ids).tolist() == [False, False, True, False]
 
 
+def test_a_copy_of_what_came_long_after_its_event_is_a_duplicate_in_whatever_batch_it_comes():
+    state = ScoringState(duplicate_horizon_days=30)
+    start, per_day = 1_532_908_800, 300
+    for day in range(40):
+        ids = np.arange(per_day) + (day + 1) * per_day
+        seconds = start + day * DAY + np.arange(per_day) * 60
+        state.score(Transactions(ids, ids % 7, ids % 5, seconds, ids + 1))
+        if day == 5:
+            # from years before, and from months behind
+            state.score(transactions([(1, 5, 5, start - 6000 * DAY, 100)]))
+            state.score(transactions([(2, 5, 5, start - 60 * DAY, 100)]))
+        expected = [5 <= day <= 35] * 2
+        assert state.is_duplicate(np.array([1, 2])).tolist() == expected, day
+
+
 def test_scored_ids_are_kept_as_long_as_a_copy_or_a_label_may_come_and_not_for_ever():
     state = ScoringState(duplicate_horizon_days=30)
     start, per_day = 1_532_908_800, 100
