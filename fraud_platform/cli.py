@@ -137,6 +137,26 @@ def down() -> None:
 
 
 @app.command()
+def serve(
+    program: Annotated[str, typer.Argument(help="code-server, webserver, daemon, mlflow, kafka")],
+) -> None:
+    """Become one program of a server, in front, as its unit asks (docs/server.md)."""
+    from fraud_platform.adapters.server_layout import become
+
+    become(_settings(), program)
+
+
+@app.command("make-topics")
+def make_topics(
+    wait_seconds: Annotated[float, typer.Option(min=0, help="Patience with a broker.")] = 0.0,
+) -> None:
+    """Make the topics of the contract that Kafka does not have yet."""
+    from fraud_platform.adapters.server_layout import make_topics as make
+
+    typer.echo(f"created: {', '.join(make(_settings(), wait_seconds)) or 'none, all are there'}")
+
+
+@app.command()
 def status() -> None:
     """Show which services run, how far the topics are, and what the lake holds."""
     from fraud_platform.adapters.kafka_topics import lag_lines

@@ -44,19 +44,28 @@ def watermark(days: Iterable[DropDay]) -> date | None:
     """Return the first day that the data does not cover yet, or None without data.
 
     That is the day after the last one that holds at least 1 % of the median day's rows, so a
-    few rows with a wrong date do not move the clock. The median day is that of the median row:
-    wrong dates, a row each, may be more days than the right ones.
+    few rows with a wrong date do not move the clock.
+    """
+    full = _full_days(days)
+    return max(full) + timedelta(days=1) if full else None
+
+
+def _full_days(days: Iterable[DropDay]) -> list[date]:
+    """Return the days that hold at least 1 % of the median day's rows.
+
+    The median day is that of the median row: wrong dates, a row each, may be more days than the
+    right ones.
     """
     rows: dict[date, int] = {}
     for day in days:
         rows[day.day] = rows.get(day.day, 0) + day.rows
     if not rows:
-        return None
+        return []
     sizes = sorted(rows.values())
     half = sum(sizes) / 2
     median = next(n for n, up_to in zip(sizes, accumulate(sizes), strict=True) if up_to >= half)
     limit = WATERMARK_SHARE * median
-    return max(day for day, count in rows.items() if count >= limit) + timedelta(days=1)
+    return [day for day, count in rows.items() if count >= limit]
 
 
 def inputs_of(days: Collection[DropDay], first: date, last: date) -> str:
@@ -65,11 +74,11 @@ def inputs_of(days: Collection[DropDay], first: date, last: date) -> str:
 
 
 def inputs_by_day(days: Collection[DropDay], first_day: date) -> dict[date, str]:
-    """Return, for each day from the first to the watermark, what its features are made from."""
-    end = watermark(days)
+    """Return, for each day from the first full one to the watermark, what its features are of."""
+    end, full = watermark(days), _full_days(days)
     if end is None:
         return {}
-    start = max(first_day, min(d.day for d in days))
+    start = max(first_day, min(full))
     contents: dict[date, list[tuple[date, str, str]]] = {}
     for d in days:
         contents.setdefault(d.day, []).append((d.day, d.drop, d.content))

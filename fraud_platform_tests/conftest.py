@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,33 @@ if TYPE_CHECKING:
     from fraud_platform.adapters.kafka import KafkaConnection
 
 STATE = Path(os.environ.get("FRAUD_HOME", ".fraud_platform")).absolute()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let CI say that a test which is skipped has failed: everything that is needed is there."""
+    parser.addoption("--no-skips", action="store_true", help="Count every skip as a failure.")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    return _without_skip(report, item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    report = yield
+    return _without_skip(report, collector.config)
+
+
+def _without_skip(report: Any, config: pytest.Config) -> Any:
+    """Turn a skip into a failure that names its reason, where skips are not allowed."""
+    is_skip = report.outcome == "skipped" and not hasattr(report, "wasxfail")
+    if is_skip and config.getoption("--no-skips"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid}: {reason}. --no-skips counts that as a failure."
+    return report
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -23,14 +23,14 @@ class ByteFiles:
         Raises:
             FileNotFoundError: there is no such file.
         """
-        if (local := _local_path(url)) is not None:
+        if (local := local_path(url)) is not None:
             return local.open("rb", buffering=0)
         filesystem, path = _remote(url)
         return filesystem.open(path, "rb")
 
     def create(self, url: str) -> IO[bytes]:
         """Open a new file for writing, making its folder where there is none."""
-        if (local := _local_path(url)) is not None:
+        if (local := local_path(url)) is not None:
             local.parent.mkdir(parents=True, exist_ok=True)
             return local.open("wb")
         filesystem, path = _remote(url)
@@ -43,14 +43,14 @@ class ByteFiles:
         Raises:
             FileNotFoundError: there is no such file.
         """
-        if (local := _local_path(url)) is not None:
+        if (local := local_path(url)) is not None:
             return local.stat().st_size
         filesystem, path = _remote(url)
         return filesystem.size(path)
 
     def remove(self, url: str) -> None:
         """Remove a file; one that is not there is no error."""
-        if (local := _local_path(url)) is not None:
+        if (local := local_path(url)) is not None:
             local.unlink(missing_ok=True)
             return
         filesystem, path = _remote(url)
@@ -59,7 +59,7 @@ class ByteFiles:
 
     def remove_folder(self, url: str) -> None:
         """Remove a folder with all that is in it; one that is not there is no error."""
-        if (local := _local_path(url)) is not None:
+        if (local := local_path(url)) is not None:
             shutil.rmtree(local, ignore_errors=True)
             return
         filesystem, path = _remote(url)
@@ -67,7 +67,8 @@ class ByteFiles:
             filesystem.rm(path, recursive=True)
 
 
-def _local_path(url: str) -> Path | None:
+def local_path(url: str) -> Path | None:
+    """Return the path that a URL names on this machine, None where it names another place."""
     parts = urlsplit(url)
     if parts.scheme == "":
         return Path(url)

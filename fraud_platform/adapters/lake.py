@@ -20,8 +20,9 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction
+from pyarrow import fs
 
-from fraud_platform.adapters.files import ByteFiles
+from fraud_platform.adapters.files import ByteFiles, local_path
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import Outage
 
@@ -137,7 +138,18 @@ class Lake:
         if handle is None:
             names = columns or table.column_names
             return table.arrow_schema.empty_table().select(names)
-        return handle.to_pyarrow_table(filters=filters, columns=columns)
+        return handle.to_pyarrow_table(
+            filters=filters, columns=columns, filesystem=self._filesystem(table)
+        )
+
+    def _filesystem(self, table: TableContract) -> fs.FileSystem | None:
+        """Return pyarrow's own file system where the table is local, else None: delta-rs's.
+
+        With delta-rs's, pyarrow's threads run Python to close a file. One that does so while the
+        process ends aborts it: a command that had done its work ended with code 134, one in twelve.
+        """
+        path = local_path(self.uri(table))
+        return None if path is None else fs.SubTreeFileSystem(str(path), fs.LocalFileSystem())
 
     def replace_arrow(
         self,

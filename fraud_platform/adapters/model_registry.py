@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fraud_platform.adapters.mlflow_server import Login, require_mlflow
 from fraud_platform.errors import Outage
 
 if TYPE_CHECKING:
@@ -46,10 +47,14 @@ class ModelRegistry:
     Args:
         url: tracking and registry URI (`sqlite:///..`, `postgresql://..` or `http(s)://..`).
         artifact_root: where artifacts go when the tracking store is a local database.
+        login: what the proxy before a server asks for.
     """
 
-    def __init__(self, url: str, artifact_root: Path | None = None) -> None:
+    def __init__(
+        self, url: str, artifact_root: Path | None = None, login: Login | None = None
+    ) -> None:
         self.url = url
+        self._login = login
         self._artifact_root = artifact_root
 
     def register(
@@ -182,6 +187,8 @@ class ModelRegistry:
             logging.getLogger(name).setLevel(logging.WARNING)
         if self.url.startswith("sqlite:///"):
             Path(self.url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        if self.url.startswith(("http://", "https://")):
+            require_mlflow(self.url, self._login)
         try:
             mlflow.set_tracking_uri(self.url)
             mlflow.set_registry_uri(self.url)
@@ -190,7 +197,7 @@ class ModelRegistry:
             yield client
         except MlflowException as error:
             raise Outage(
-                f"MLflow at {_without_secret(self.url)} failed: {error.message}. "
+                f"MLflow at {self.url} failed: {error.message}. "
                 "Check that it runs and that its store is writable, then run again."
             ) from error
 
@@ -223,14 +230,3 @@ def _signature(feature_names: tuple[str, ...]) -> Any:
         inputs=Schema([ColSpec(DataType.float, name) for name in feature_names]),
         outputs=Schema([ColSpec(DataType.double, "fraud_probability")]),
     )
-
-
-def _without_secret(url: str) -> str:
-    """Return a URL with any password taken out."""
-    from urllib.parse import urlsplit, urlunsplit
-
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    host = parts.netloc.replace(f":{parts.password}@", ":***@")
-    return urlunsplit(parts._replace(netloc=host))

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fraud_platform.adapters import broker
+from fraud_platform.adapters.dagster_home import dagster_variables, enter_dagster_home
 from fraud_platform.adapters.interrupts import stop_requests
 from fraud_platform.adapters.processes import (
     HOST,
@@ -30,37 +31,12 @@ from fraud_platform.adapters.processes import (
     stop,
     wait_until_healthy,
 )
+from fraud_platform.adapters.server_layout import mlflow_variables
 from fraud_platform.errors import ServiceError
 from fraud_platform.settings import Settings
 
 START_SECONDS = 180.0
 _POLL_SECONDS = 0.3
-_MARK = "# Written by fraud-platform. Remove this line to keep a version of your own.\n"
-_DAGSTER_YAML = (
-    _MARK
-    + """\
-telemetry: {enabled: false}
-nux: {enabled: false}
-
-# A run whose process died is marked failed, and what it held is freed.
-run_monitoring:
-  enabled: true
-  start_timeout_seconds: 300
-  poll_interval_seconds: 15
-  free_slots_after_run_end_seconds: 30
-
-# Runs are retried where their tags ask for it; assets retry outages by a policy of their own.
-run_retries:
-  enabled: true
-  max_retries: 0
-  retry_on_asset_or_op_failure: false
-
-# One writer for each table at a time; a run is a Spark driver, and a laptop bears two.
-concurrency:
-  pools: {default_limit: 1}
-  runs: {max_concurrent_runs: 2}
-"""
-)
 
 
 def services(settings: Settings) -> list[Service]:
@@ -68,10 +44,8 @@ def services(settings: Settings) -> list[Service]:
     kafka = [] if settings.kafka_bootstrap else [broker.service(settings)]
     environment = {
         **settings.environment,
-        "DAGSTER_HOME": str(settings.dagster_home),
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        **dagster_variables(settings),
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PYTHONUNBUFFERED": "1",
     }
     dagster = Service(
@@ -81,15 +55,14 @@ def services(settings: Settings) -> list[Service]:
         "/server_info",
         environment,
     )
-    if settings.mlflow.startswith(("http://", "https://")):
+    if (settings.mlflow_url or "").startswith(("http://", "https://")):
         return [*kafka, dagster]
     mlflow = Service(
         "mlflow",
         _python("mlflow", "server", "--workers", "1", port=settings.mlflow_port),
         settings.mlflow_port,
         "/health",
-        # In the environment, since a command line shows its password to everybody.
-        {**environment, "MLFLOW_BACKEND_STORE_URI": settings.mlflow},
+        {**environment, **mlflow_variables(settings)},
     )
     return [*kafka, dagster, mlflow]
 
@@ -97,17 +70,6 @@ def services(settings: Settings) -> list[Service]:
 def _python(*command: str, port: int) -> tuple[str, ...]:
     python = (sys.executable, "-W", "ignore", "-m")
     return (*python, *command, "--host", HOST, "--port", str(port))
-
-
-def write_dagster_yaml(settings: Settings) -> Path:
-    """Write the Dagster instance's settings for one machine, unless somebody wrote their own."""
-    path = settings.dagster_home / "dagster.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = path.read_text() if path.exists() else None
-    if written is None or (written.startswith(_MARK) and written != _DAGSTER_YAML):
-        path.with_suffix(".tmp").write_text(_DAGSTER_YAML)
-        path.with_suffix(".tmp").replace(path)
-    return path
 
 
 def up(settings: Settings) -> Iterator[str]:
@@ -206,7 +168,7 @@ def _start_all(
     wanted = [service for service in services(settings) if service.name not in running]
     if not wanted:
         return
-    write_dagster_yaml(settings)
+    enter_dagster_home(settings)
     (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
     yield "Starting " + " and ".join(service.name for service in wanted) + " ..."
     try:

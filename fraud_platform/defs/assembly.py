@@ -29,6 +29,7 @@ from fraud_platform.defs.model import candidate_model, training_set
 from fraud_platform.defs.promotion import promotion
 from fraud_platform.defs.raw import new_drops, raw_drops
 from fraud_platform.defs.resources import resources_of
+from fraud_platform.defs.retention import nightly_retention, retention
 from fraud_platform.defs.scoring_state import build_scoring_state, build_state, daily_state
 from fraud_platform.settings import Settings, load_settings
 
@@ -50,9 +51,25 @@ def assemble(settings: Settings) -> dg.Definitions:
             compare_stream_with_drops,
         ],
         asset_checks=[*ALL_CHECKS, *INFERENCE_CHECKS],
-        jobs=[load_drop, build_days, decide_week, build_state, score_job, compare_days, vacuum],
+        jobs=[
+            load_drop,
+            build_days,
+            decide_week,
+            build_state,
+            score_job,
+            compare_days,
+            vacuum,
+            retention,
+        ],
         sensors=[new_drops, live_transactions],
-        schedules=[daily_features, weekly_decision, daily_state, late_drops, nightly_vacuum],
+        schedules=[
+            daily_features,
+            weekly_decision,
+            daily_state,
+            late_drops,
+            nightly_vacuum,
+            nightly_retention,
+        ],
         resources=resources_of(settings),
     )
 

@@ -17,7 +17,7 @@ from dagster._core.storage.tags import (
 from fraud_platform.clock import days_to_build, due_weeks, inputs_by_day, watermark
 from fraud_platform.contracts.time import MIN_TRAINING_DAYS
 from fraud_platform.defs.partitions import DAYS, DROPS, WEEKS
-from fraud_platform.defs.requests import next_attempt, request_tags
+from fraud_platform.defs.requests import ask, runs_of
 from fraud_platform.defs.resources import LakeResource
 from fraud_platform.defs.state import read_built_days, read_days
 from fraud_platform.settings import load_settings
@@ -66,14 +66,11 @@ def daily_features(
     if stale is None:
         return dg.SkipReason(f"every day before the watermark ({watermark(days)}) is built")
     first, last = stale
-    request = f"days:{first}:{last}:{inputs[last]}"
-    attempt = next_attempt(context.instance, request)
-    if attempt is None:
-        return dg.SkipReason(f"{first} to {last} was asked for: its run goes on, or failed")
-    return dg.RunRequest(
-        run_key=f"{request}#{attempt}",
+    return ask(
+        context.instance,
+        f"days:{first}:{last}:{inputs[last]}",
+        f"{first} to {last}",
         tags={
-            **request_tags(request),
             ASSET_PARTITION_RANGE_START_TAG: first.isoformat(),
             ASSET_PARTITION_RANGE_END_TAG: last.isoformat(),
         },
@@ -104,21 +101,12 @@ def weekly_decision(
     )
     for knowledge_date in due:
         request = f"week:{knowledge_date}:{inputs[max(inputs)]}"
-        attempt = next_attempt(context.instance, request)
-        if attempt is not None:
-            return dg.RunRequest(
-                run_key=f"{request}#{attempt}",
-                partition_key=knowledge_date.isoformat(),
-                tags=request_tags(request),
-            )
-        if _under_way(context.instance, request):
+        asked = ask(context.instance, request, str(knowledge_date), knowledge_date.isoformat())
+        if isinstance(asked, dg.RunRequest):
+            return asked
+        if any(not run.is_finished for run in runs_of(context.instance, request)):
             return dg.SkipReason(f"knowledge date {knowledge_date} is being decided")
     return dg.SkipReason(f"no knowledge date is due at the watermark {watermark(days)}")
-
-
-def _under_way(instance: dg.DagsterInstance, request: str) -> bool:
-    runs = instance.get_runs(filters=dg.RunsFilter(tags=request_tags(request)))
-    return any(not run.is_finished for run in runs)
 
 
 def _first_day() -> date:

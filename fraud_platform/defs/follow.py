@@ -183,13 +183,7 @@ class _Loop:
         at = {p: at.get(p, low) for p, (low, _) in now.offsets.items()}
         pause = self._settings.follow_interval_ms / 1000
         self._scorer.warm_up(at, self._model)
-        # half a million objects of libraries, which every full collection would go through: 0.3 s
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()
-        if not self._is_told:
-            self._say(f"following {topic} with model {self._model.version}, Ctrl-C ends it")
-            self._is_told = True
+        self._tell_once(topic)
         while not is_stopped():
             started = time.monotonic()
             ends = self._topics.ends(topic, at)
@@ -205,6 +199,16 @@ class _Loop:
             self._now_and_then()
             self._patience.work_goes_on()
             time.sleep(max(0.0, pause - (time.monotonic() - started)))
+
+    def _tell_once(self, topic: str) -> None:
+        """Say that it follows, in the first session that comes so far."""
+        if self._is_told:
+            return
+        # half a million objects of libraries, which every full collection would go through: 0.3 s
+        gc.collect()
+        gc.freeze()
+        self._say(f"following {topic} with model {self._model.version}, Ctrl-C ends it")
+        self._is_told = True
 
     def _swapped(self) -> PinnedModel:
         assert self._watch is not None

@@ -104,12 +104,11 @@ def _tell_all(settings: Settings, reports: Connection[None, Report]) -> None:
 def _tell(settings: Settings, untold: list[Report]) -> None:
     import dagster as dg
 
+    from fraud_platform.adapters.dagster_home import enter_dagster_home
     from fraud_platform.adapters.lake import Lake
-    from fraud_platform.adapters.services import write_dagster_yaml
     from fraud_platform.defs.inference_metadata import lag_behind, metadata_of
 
-    write_dagster_yaml(settings)
-    os.environ.setdefault("DAGSTER_HOME", str(settings.dagster_home))
+    enter_dagster_home(settings)
     lake = Lake(settings.lake)
     with dg.DagsterInstance.get() as instance:
         while untold:

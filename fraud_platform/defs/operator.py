@@ -6,7 +6,6 @@ Not here: parsing words (`fraud_platform.cli`), showing results (`fraud_platform
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -19,10 +18,9 @@ from fraud_platform.settings import Settings
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """Give the Dagster instance under `settings.home`, the one that `make dev` shows."""
-    from fraud_platform.adapters.services import write_dagster_yaml
+    from fraud_platform.adapters.dagster_home import enter_dagster_home
 
-    write_dagster_yaml(settings)
-    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+    enter_dagster_home(settings)
     with dg.DagsterInstance.get() as instance:
         yield instance
 

@@ -7,7 +7,10 @@ Not here: what is due (`fraud_platform.clock`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import dagster as dg
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from fraud_platform.defs.failures import FAILURE_TAG
 
@@ -26,7 +29,7 @@ def next_attempt(
     fails the same way), or after `max_attempts`. A finished run whose result is no longer in the
     lake, and one that was killed or met an outage, may be asked again.
     """
-    runs = instance.get_runs(filters=dg.RunsFilter(tags={REQUEST_TAG: request}))
+    runs = runs_of(instance, request)
     if any(not run.is_finished for run in runs):
         return None
     if any(run.tags.get(FAILURE_TAG) == "data" for run in runs):
@@ -55,5 +58,33 @@ def request_of(plan: int) -> str:
 
 
 def request_tags(request: str) -> dict[str, str]:
-    """Return the tags that make a run findable by its request."""
-    return {REQUEST_TAG: request}
+    """Return the tags of a requested run: what finds it, and that Dagster need not retry it too."""
+    return {REQUEST_TAG: request, MAX_RETRIES_TAG: "0"}
+
+
+def runs_of(instance: dg.DagsterInstance, request: str) -> Sequence[dg.DagsterRun]:
+    """Return the runs that were asked for under a request."""
+    return instance.get_runs(filters=dg.RunsFilter(tags={REQUEST_TAG: request}))
+
+
+def ask(
+    instance: dg.DagsterInstance,
+    request: str,
+    what: str,
+    partition_key: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> dg.RunRequest | dg.SkipReason:
+    """Return a schedule's request for a run, or why it is not asked for (again).
+
+    Args:
+        what: the thing that is asked for, for people.
+        tags: others that the run needs.
+    """
+    attempt = next_attempt(instance, request)
+    if attempt is None:
+        return dg.SkipReason(f"{what} was asked for: its run goes on, or failed")
+    return dg.RunRequest(
+        run_key=f"{request}#{attempt}",
+        partition_key=partition_key,
+        tags={**request_tags(request), **(tags or {})},
+    )

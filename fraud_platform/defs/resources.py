@@ -14,6 +14,7 @@ from dagster_pyspark import LazyPySparkResource
 from pydantic import Field, PrivateAttr
 
 from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.mlflow_server import login_of
 from fraud_platform.adapters.model_registry import ModelRegistry
 from fraud_platform.settings import Settings, load_settings
 
@@ -66,7 +67,8 @@ class ModelRegistryResource(dg.ConfigurableResource):
     def open(self) -> ModelRegistry:
         """Return the registry."""
         folder = None if self.artifact_folder is None else Path(self.artifact_folder)
-        return ModelRegistry(self.url, folder)
+        # no field of this resource, since Dagster shows those
+        return ModelRegistry(self.url, folder, login_of(load_settings()))
 
 
 class ZonesResource(dg.ConfigurableResource):

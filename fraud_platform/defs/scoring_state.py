@@ -11,7 +11,7 @@ import dagster as dg
 from fraud_platform.clock import fingerprint
 from fraud_platform.contracts.scoring_tables import SCORING_STATE
 from fraud_platform.defs.failures import stop_or_retry
-from fraud_platform.defs.requests import next_attempt, request_tags
+from fraud_platform.defs.requests import ask, runs_of
 from fraud_platform.defs.resources import LakeResource, SparkResource
 from fraud_platform.defs.state import read_built_days
 from fraud_platform.defs.tables import table_spec, written
@@ -78,10 +78,6 @@ def daily_state(
     as_of: date = max(built) + timedelta(days=1)
     recent = {str(day): inputs for day, inputs in built.items() if (as_of - day).days <= 38}
     request = f"state:{as_of}:{fingerprint(sorted(recent.items()))}"
-    asked = context.instance.get_runs(filters=dg.RunsFilter(tags=request_tags(request)))
-    if any(run.is_success for run in asked):
+    if any(run.is_success for run in runs_of(context.instance, request)):
         return dg.SkipReason(f"the state of {as_of} is published")
-    attempt = next_attempt(context.instance, request)
-    if attempt is None:
-        return dg.SkipReason(f"the state of {as_of} was asked for: its run goes on, or failed")
-    return dg.RunRequest(run_key=f"{request}#{attempt}", tags=request_tags(request))
+    return ask(context.instance, request, f"the state of {as_of}")

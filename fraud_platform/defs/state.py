@@ -15,9 +15,10 @@ import pyarrow as pa
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.clock import DropDay
 from fraud_platform.contracts.clock_tables import DROP_DAYS, FEATURE_DAYS
-from fraud_platform.contracts.scoring_tables import STREAM_LABELS
+from fraud_platform.contracts.scoring_tables import STREAM_LABELS, TOPIC_LABELS
 from fraud_platform.contracts.tables import CLEANING_LEDGER, DROP_LABELS, TRANSACTIONS
 from fraud_platform.scoring.history import stream_days
+from fraud_platform.training.later_labels import later_labels
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -38,16 +39,22 @@ def read_days(lake: Lake) -> list[DropDay]:
 
 
 def read_labels(spark: SparkSession, lake: Lake, version: int | None = None) -> DataFrame:
-    """Return the labels of drops, at a version if one is given, and those of the stream."""
+    """Return the labels of drops, at a version if one is given, and those of the topic.
+
+    Of a transaction that a drop holds, the topic's count where they were known later.
+    """
     from pyspark.sql import functions as F
 
     columns = STREAM_LABELS.column_names
     drops = lake.read(spark, DROP_LABELS, version).select(*columns)
-    if lake.open(STREAM_LABELS) is None:
-        return drops
-    known = drops.select("transaction_id")
-    stream = lake.read(spark, STREAM_LABELS).join(known, "transaction_id", "left_anti")
-    return drops.unionByName(stream.select(*map(F.col, columns)))
+    labels = drops
+    if lake.open(TOPIC_LABELS) is not None:
+        labels = labels.unionByName(later_labels(drops, lake.read(spark, TOPIC_LABELS)))
+    if lake.open(STREAM_LABELS) is not None:
+        known = drops.select("transaction_id")
+        stream = lake.read(spark, STREAM_LABELS).join(known, "transaction_id", "left_anti")
+        labels = labels.unionByName(stream.select(*map(F.col, columns)))
+    return labels
 
 
 def write_drop_days(spark: SparkSession, lake: Lake) -> None:

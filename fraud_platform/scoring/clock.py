@@ -14,13 +14,16 @@ Ints = npt.NDArray[np.int64]
 
 WINDOW_ROWS = 10_000
 _SHARE = 0.99
+_LEAST_ROWS = 2
+"""Of two rows, the percentile is the earlier one."""
 
 
 class StreamClock:
     """The stream's clock.
 
     Args:
-        second: where it stood, seconds since 1970; None where nothing was ever scored.
+        second: where it stood, seconds since 1970; None where nothing was ever scored, or a
+            single row, whose date may be the wrong one.
         recent: event times of the last scored rows, oldest first, at most `WINDOW_ROWS`.
     """
 
@@ -33,6 +36,8 @@ class StreamClock:
         for start in range(0, seconds.size, WINDOW_ROWS):
             part = seconds[start : start + WINDOW_ROWS]
             self._recent = np.concatenate((self._recent, part))[-WINDOW_ROWS:]
+            if self._recent.size < _LEAST_ROWS:
+                continue
             place = int(_SHARE * (self._recent.size - 1))
             now = int(np.partition(self._recent, place)[place])
             self.second = now if self.second is None else max(self.second, now)

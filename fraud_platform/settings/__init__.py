@@ -7,6 +7,7 @@ Not here: facts of the data contract (`fraud_platform.contracts`), which nobody 
 
 from fraud_platform.settings.base import PREFIX
 from fraud_platform.settings.loading import OTHER_VARIABLES, load_settings
-from fraud_platform.settings.tree import Settings, without_password
+from fraud_platform.settings.secrets import without_password
+from fraud_platform.settings.tree import Settings
 
 __all__ = ["OTHER_VARIABLES", "PREFIX", "Settings", "load_settings", "without_password"]

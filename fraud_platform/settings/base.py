@@ -17,7 +17,9 @@ PREFIX = "FRAUD_"
 class HomeSettings(BaseSettings):
     """Where local state lies; every field of a group is the variable `FRAUD_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     home: Path = Field(
         default=Path(".fraud_platform"),

@@ -10,11 +10,18 @@ import difflib
 import os
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from fraud_platform.errors import SettingsError
 from fraud_platform.settings.base import PREFIX
+from fraud_platform.settings.secrets import (
+    FILE_SUFFIX,
+    read_secret_files,
+    secret_names,
+    variable,
+)
 from fraud_platform.settings.tree import Settings
 
 OTHER_VARIABLES = frozenset({"FRAUD_REAL_DROPS", "FRAUD_KILL_AT", "FRAUD_SERVICE_TOKEN"})
@@ -28,9 +35,10 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: lists every problem found, each with its variable.
     """
-    problems = _unknown_variables(os.environ)
+    secrets, unread = read_secret_files(secret_names(Settings.model_fields), os.environ)
+    problems = _unknown_variables(os.environ) + unread
     try:
-        settings = Settings()
+        settings = Settings(**secrets)
     except ValidationError as error:
         problems += _problems(error)
     if problems:
@@ -39,7 +47,9 @@ def load_settings() -> Settings:
             + "\n".join(f"  - {problem}" for problem in problems)
             + "\nMend these variables and start again."
         )
-    return settings
+    return settings.with_secret_files(
+        {name: Path(os.environ[variable(name) + FILE_SUFFIX]) for name in secrets}
+    )
 
 
 def _problems(error: ValidationError) -> list[str]:
@@ -67,7 +77,8 @@ def _problems(error: ValidationError) -> list[str]:
 
 def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Name every `FRAUD_*` variable that nothing reads, with the setting that it may have meant."""
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    known = {variable(name) for name in Settings.model_fields}
+    known |= {variable(name) + FILE_SUFFIX for name in secret_names(Settings.model_fields)}
     problems = []
     for name in sorted(environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known | OTHER_VARIABLES:

@@ -6,21 +6,24 @@ Not here: single settings (the groups beside this module), reading them (`loadin
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, model_validator
+from pydantic import PrivateAttr, SecretStr, model_validator
 
-from fraud_platform.settings.base import PREFIX
 from fraud_platform.settings.decisions import DecisionSettings
 from fraud_platform.settings.kafka import KafkaSettings
 from fraud_platform.settings.scoring import ScoringSettings
+from fraud_platform.settings.secrets import (
+    FILE_SUFFIX,
+    passwords_in_urls,
+    variable,
+    without_password,
+)
 from fraud_platform.settings.services import ServiceSettings
 from fraud_platform.settings.spark import SparkSettings
 from fraud_platform.settings.storage import StorageSettings
-
-_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]*@")
 
 
 class Settings(
@@ -33,9 +36,13 @@ class Settings(
 ):
     """The settings tree; every field is the variable `FRAUD_<NAME>`."""
 
+    _secret_files: dict[str, Path] = PrivateAttr(default_factory=dict)
+    """Where secrets came from that came from files."""
+
     @model_validator(mode="after")
     def _check_together(self) -> Settings:
-        problems = _overlaps(
+        problems = passwords_in_urls({name: getattr(self, name) for name in self.model_fields_set})
+        problems += _overlaps(
             {
                 "FRAUD_LANDING_URL": self.landing,
                 "FRAUD_RAW_URL": self.raw,
@@ -47,6 +54,7 @@ class Settings(
                 "FRAUD_DAGSTER_PORT": self.dagster_port,
                 "FRAUD_MLFLOW_PORT": self.mlflow_port,
                 "FRAUD_KAFKA_PORT": self.kafka_port,
+                "FRAUD_CODE_SERVER_PORT": self.code_server_port,
             }
         )
         problems += _repeated(
@@ -73,23 +81,26 @@ class Settings(
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that give another process, wherever it starts, the same settings."""
+        """The variables that give another process, wherever it starts, the same settings.
+
+        A secret is among them, as its file where it came from one: never log this.
+        """
         chosen = {name: getattr(self, name) for name in {*self.model_fields_set, "home"}}
         for zone in ("landing", "raw", "lake"):
             if chosen.get(f"{zone}_url") is not None:
                 chosen[f"{zone}_url"] = getattr(self, zone)
-        return {
-            f"{PREFIX}{name.upper()}": (
-                value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-            )
+        given = {
+            variable(name): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
             for name, value in sorted(chosen.items())
-            if value is not None
+            if value is not None and name not in self._secret_files
         }
+        files = {variable(name) + FILE_SUFFIX: str(p) for name, p in self._secret_files.items()}
+        return given | files
 
-
-def without_password(url: str) -> str:
-    """Return a URL as it may be shown: `user:password@` becomes `user:***@`."""
-    return _PASSWORD.sub(r"\1:***@", url)
+    def with_secret_files(self, files: Mapping[str, Path]) -> Settings:
+        """Note which secrets came from which files, so that other processes read them too."""
+        self._secret_files = {name: path.absolute() for name, path in files.items()}
+        return self
 
 
 def _without_access(kafka: KafkaSettings) -> list[str]:

@@ -113,15 +113,19 @@ def evaluation_rows(
 
 def _labelled(features: DataFrame, labels: DataFrame, knowledge_date: date) -> DataFrame:
     """Return the rows whose label is known at D, each with its latest version of then."""
+    return features.join(labels_known_at(labels, knowledge_date), "transaction_id")
+
+
+def labels_known_at(labels: DataFrame, knowledge_date: date) -> DataFrame:
+    """Return each id's latest version that is known at D: is_fraud and fraud_scenario."""
     from pyspark.sql import functions as F
 
-    known = (
+    return (
         labels.where(F.col("known_at") <= F.lit(knowledge_date).cast("timestamp"))
         .groupBy("transaction_id")
         .agg(F.max(F.struct("version", "known_at", "is_fraud", "fraud_scenario")).alias("label"))
         .select("transaction_id", "label.is_fraud", "label.fraud_scenario")
     )
-    return features.join(known, "transaction_id")
 
 
 def _part(parts: TrainingParts) -> Column:

@@ -35,6 +35,14 @@ def test_more_wrong_days_than_right_ones_do_not_move_the_watermark():
     assert watermark(days_of("2018-04-01", FIRST, 30) + stray) == date(2018, 5, 1)
 
 
+def test_a_few_rows_with_an_early_date_ask_for_no_days_and_no_weeks():
+    month = days_of("2018-05-01", date(2018, 5, 1), 30)
+    stray = [DropDay("2018-05-01", FIRST + timedelta(days=n), 1, "a") for n in range(3)]
+    inputs = inputs_by_day(month + stray, FIRST)
+    assert (min(inputs), max(inputs)) == (date(2018, 5, 1), date(2018, 5, 30))
+    assert due_weeks(inputs, inputs, set(), 7, 4) == []
+
+
 def test_one_percent_of_the_median_day_does_move_it():
     thin = [DropDay("2018-04-01", date(2018, 5, 3), 10, "a")]
     assert watermark(days_of("2018-04-01", FIRST, 30) + thin) == date(2018, 5, 4)

@@ -6,6 +6,7 @@ from datetime import date
 
 import pyarrow as pa
 import pytest
+from deltalake.fs import DeltaStorageHandler
 
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.contracts.tables import Column, TableContract
@@ -43,6 +44,17 @@ def test_an_absent_table_reads_as_empty(lake: Lake):
     assert lake.version(DROP_DAYS) is None
     assert lake.read_arrow(DROP_DAYS).num_rows == 0
     assert lake.read_arrow(DROP_DAYS, columns=["rows"]).column_names == ["rows"]
+
+
+def test_reading_a_local_table_runs_no_python_in_threads_that_outlive_it(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    """Such a thread aborts a process that ends at that moment, after its work was done."""
+    lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 3), None)
+    for name in ("open_input_file", "open_input_stream", "get_file_info"):
+        monkeypatch.setattr(DeltaStorageHandler, name, None)
+    found = lake.read_arrow(DROP_DAYS, [("rows", ">", 0)], ["drop", "rows"])
+    assert sorted(found["rows"].to_pylist()) == [1, 2]
 
 
 def test_replacing_one_drop_leaves_the_others(lake: Lake):

@@ -117,7 +117,15 @@ def test_stream_time_is_the_percentile_of_the_last_rows_and_never_goes_back():
     assert clock.second == 10**9
 
 
-@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=300))
+def test_a_wrong_date_at_the_very_beginning_does_not_move_stream_time():
+    clock = StreamClock()
+    clock.advance(np.array([10**9]))
+    assert clock.second is None
+    clock.advance(np.array([5_000]))
+    assert clock.second == 5_000
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=2, max_size=300))
 def test_stream_time_of_one_batch_is_its_sorted_row(seconds):
     clock = StreamClock()
     clock.advance(np.array(seconds, dtype=np.int64))
