@@ -16,6 +16,7 @@ GROUPS = {
     "comparison": {"ab_report"},
     "promotion": {"promotion"},
     "inference": {"scoring_state", "topic_labels", "inference_batches", "dead_letters"},
+    "operations": {"clusters"},
 }
 
 
