@@ -88,6 +88,29 @@ def simulate(
 
 
 @app.command()
+def load(
+    workers: Annotated[int, typer.Option(min=1, help="Files copied at once.")] = 4,
+    distcp: Annotated[bool, typer.Option(help="Let Hadoop's DistCp copy.")] = False,
+    yarn: Annotated[bool, typer.Option(help="Run it on HADOOP_CONF_DIR's cluster.")] = False,
+) -> None:
+    """Copy all drops of landing to the raw zone, verified; an interrupted one goes on."""
+    from fraud_platform.adapters.distcp import distcp as run_distcp
+    from fraud_platform.adapters.storage import open_zone
+    from fraud_platform.ingest.loading import adopt_drop, drop_names, load_drops
+
+    settings = _settings()
+    landing, raw = open_zone(settings.landing), open_zone(settings.raw, create=True)
+    names = drop_names(landing)
+    if distcp:
+        run_distcp([landing.url_of(name) for name in names], raw.url, settings.jars, yarn)
+        loaded = [adopt_drop(landing, raw, name) for name in names]
+    else:
+        loaded = load_drops(landing, raw, names, workers, typer.echo)
+    for drop in loaded:
+        typer.echo(f"{drop.name} {drop.size_bytes} bytes, SHA-256 {drop.sha256}")
+
+
+@app.command()
 def demo(
     drops: Annotated[
         Path | None, typer.Option(help="Folder with drops; without it, months are simulated.")

@@ -7,6 +7,7 @@ Not here: what is tested on them (`integration`), the fixtures (`conftest`).
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -107,6 +108,13 @@ class HdfsCluster:
             timeout=60,
             check=True,
         ).stdout
+
+    def datanodes(self) -> list[str]:
+        """Return where the datanodes take commands."""
+        said = (self.folder / "hdfs.log").read_text()
+        ports = re.findall(r"DataNode.*Opened IPC server at /127\.0\.0\.1:(\d+)", said)
+        assert len(ports) == 2, ports
+        return [f"127.0.0.1:{port}" for port in ports]
 
 
 def hadoop_jars() -> Path:

@@ -124,9 +124,9 @@ class Lake:
         """Return version and metadata of the newest commit whose writer said key = value."""
         handle = self.open(table)
         for commit in handle.history() if handle is not None else ():
-            metadata = json.loads(commit.get("userMetadata") or "{}")
-            if metadata.get(key) == value:
-                return commit["version"], metadata
+            said = {**json.loads(commit.get("userMetadata") or "{}"), **commit}
+            if said.get(key) == value:
+                return commit["version"], {k: v for k, v in said.items() if isinstance(v, str)}
         return None
 
     def read_arrow(

@@ -53,6 +53,11 @@ def require_storage(url: str) -> None:
     _answered[place] = time.monotonic()
 
 
+def forget() -> None:
+    """Ask every storage again before its next use."""
+    _answered.clear()
+
+
 @contextmanager
 def reaching(url: str) -> Iterator[None]:
     """Ask the storage first, and turn what it refuses within the block into a clear error.
