@@ -163,6 +163,7 @@ def test_twenty_clusters_with_every_end_mixed_leave_none(place: Place):
     judge(place, kinds)
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_application_on_yarn(
     place: Place, yarn: Hadoop, monkeypatch: pytest.MonkeyPatch
 ):
@@ -183,6 +184,7 @@ def test_a_killed_run_leaves_no_application_on_yarn(
     assert [r.step for r in place.clusters] == ["ended"]
 
 
+@pytest.mark.slow
 def test_a_cluster_without_room_is_said_within_its_limit(place: Place, yarn: Hadoop):
     size = ClusterSize(64, 1, "1g")
     options = ClusterOptions(size, ready_seconds=3, price_per_core_hour=0)
