@@ -77,8 +77,8 @@ class Place:
                 else:
                     self.cancel(process, line.split()[1])
         code = process.wait(timeout=120)
-        expected = {"success": 0, "kill": -signal.SIGKILL}.get(kind, 1)
-        assert code == expected, said[-3000:]
+        codes = {"success": (0,), "kill": (-signal.SIGKILL,), "failure": (1,)}
+        assert code in codes.get(kind, (1, 130, -signal.SIGINT)), said[-3000:]
         return said
 
     def cancel(self, process: subprocess.Popen[str], run_id: str) -> None:
@@ -163,6 +163,7 @@ def test_twenty_clusters_with_every_end_mixed_leave_none(place: Place):
     judge(place, kinds)
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_application_on_yarn(
     place: Place, yarn: Hadoop, monkeypatch: pytest.MonkeyPatch
 ):
@@ -183,6 +184,7 @@ def test_a_killed_run_leaves_no_application_on_yarn(
     assert [r.step for r in place.clusters] == ["ended"]
 
 
+@pytest.mark.slow
 def test_a_cluster_without_room_is_said_within_its_limit(place: Place, yarn: Hadoop):
     size = ClusterSize(64, 1, "1g")
     options = ClusterOptions(size, ready_seconds=3, price_per_core_hour=0)

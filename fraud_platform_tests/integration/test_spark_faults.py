@@ -20,7 +20,7 @@ from fraud_platform_tests.integration.clusters_here import ready
 from fraud_platform_tests.integration.spark_server_process import running_server, settings_of
 from fraud_platform_tests.spark_world import client, start_client
 
-pytestmark = pytest.mark.systems
+pytestmark = [pytest.mark.systems, pytest.mark.slow]
 LIMIT = 20.0
 _EXECUTOR = "CoarseGrainedExecutorBackend"
 TOTAL = "499500"

@@ -69,6 +69,7 @@ def test_a_warm_connect_server_gives_the_same_tables(
         assert [".zip/" in code for code, _ in places(settings)] == [True]
 
 
+@pytest.mark.slow
 def test_a_standalone_cluster_gives_the_same_tables_without_the_platform_installed(
     world: SparkWorld, expected: dict[str, pd.DataFrame], kafka: KafkaConnection, tmp_path: Path
 ):
