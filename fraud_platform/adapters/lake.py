@@ -23,7 +23,7 @@ from pyarrow import fs
 
 from fraud_platform.adapters.access import delta_options
 from fraud_platform.adapters.files import ByteFiles, local_path
-from fraud_platform.adapters.probing import reaching
+from fraud_platform.adapters.probing import reaching, require_safe_commits
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import Outage
 
@@ -72,6 +72,7 @@ class Lake:
             return handle
         retention = _LOG_RETENTION if table.keeps_versions else _SHORT_LOG_RETENTION
         with reaching(self.uri(table)):
+            require_safe_commits(self.url)
             return DeltaTable.create(
                 self.uri(table),
                 schema=table.arrow_schema,
