@@ -9,7 +9,7 @@ import dagster as dg
 import yaml
 
 import fraud_platform
-from fraud_platform.adapters.services import write_dagster_yaml
+from fraud_platform.adapters.dagster_home import write_dagster_yaml
 from fraud_platform.contracts.catalog import ALL_TABLES
 from fraud_platform.definitions import defs
 from fraud_platform.settings import Settings
@@ -57,10 +57,13 @@ WRITERS = {
     "dead_letters": ("scoring/log.py", LEASE, None),
     "topic_labels": ("scoring/label_intake.py", NUMBER, None),
     "dead_labels": ("scoring/label_intake.py", NUMBER, None),
+    "stream_disagreements": ("scoring/disagreements.py", POOL, "stream_disagreements"),
+    "clusters": ("adapters/clusters/ledger.py", NUMBER, None),
     "rescored": ("defs/live_operator.py", "a partition of its own for each replay", None),
 }
 
 CALLS = {
+    ("adapters/clusters/ledger.py", "append_numbered CLUSTERS"),
     ("adapters/lake.py", "commit_files table"),  # what Spark wrote, for `replace`
     ("cleaning/labels.py", "commit_files DROP_LABELS"),
     ("cleaning/ledger.py", "replace_arrow CLEANING_LEDGER"),
@@ -72,6 +75,8 @@ CALLS = {
     ("defs/state.py", "replace_arrow DROP_DAYS"),
     ("defs/state.py", "replace_arrow FEATURE_DAYS"),
     ("features/materialize.py", "commit_files table"),
+    ("scoring/disagreements.py", "numbered SCORED"),  # reads alone
+    ("scoring/disagreements.py", "replace_arrow STREAM_DISAGREEMENTS"),
     ("scoring/history.py", "numbered SCORED"),  # reads alone, as recovery does
     ("scoring/history.py", "numbered TOPIC_LABELS"),
     ("scoring/history.py", "replace_arrow STREAM_LABELS"),
