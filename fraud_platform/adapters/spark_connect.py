@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 USER = "fraud_platform"
 REACH_SECONDS, ANSWER_SECONDS = 3.0, 10.0
 _EXTENSIONS, CODE_KEY = "spark.sql.extensions", "spark.fraudPlatform.code"
-_RETRIES, _LONGEST_WAIT_MS = 5, 3_000
-"""About ten seconds; the client's own choice is ten minutes of silence."""
+_RETRIES, _LONGEST_WAIT_MS = 4, 3_000
+"""Some five seconds; the client's own choice is ten minutes of silence."""
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from fraud_platform.adapters.java import find_java
 from fraud_platform.adapters.processes import HOST, Service
-from fraud_platform.adapters.spark import spark_conf
+from fraud_platform.adapters.spark import JAVA_OPTIONS, open_session, spark_conf
 from fraud_platform.adapters.spark_code import code_archive, code_digest
 from fraud_platform.adapters.spark_connect import CODE_KEY
 from fraud_platform.settings import Settings
 
-NAME = "spark"
+NAME = "spark_server"
 MAIN_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 _TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 
@@ -30,19 +30,20 @@ def service(settings: Settings) -> Service:
     folder, port = settings.home / "spark-server", settings.spark_server_port
     conf = folder / "spark.properties"
     environment = {
-        "PYTHONPATH": str(code_archive(settings.home / "spark-code").absolute()),
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": HOST,
         "SPARK_HOME": str(spark_home()),
-        _TOKEN_VARIABLE: _token(settings.spark_token or folder / "token"),
     }
 
     def prepare() -> None:
         write_properties(conf, {**_conf(settings), "spark.connect.grpc.binding.port": str(port)})
+        environment["PYTHONPATH"] = str(code_archive(settings.home / "spark-code").absolute())
+        # In the environment, since a command line shows it to everybody.
+        environment[_TOKEN_VARIABLE] = _token(settings.spark_token or folder / "token")
 
     return Service(
         NAME, _command(settings, conf), port, environment=environment, scheme="sc",
-        prepare=prepare, is_ready=lambda: _answers(settings),
+        prepare=prepare, is_ready=lambda: _answers(settings), when_ready=lambda: _warm(settings),
     )  # fmt: skip
 
 
@@ -73,10 +74,9 @@ def _conf(settings: Settings) -> dict[str, str]:
 def _command(settings: Settings, conf: Path) -> tuple[str, ...]:
     """Return the JVM's command: what spark-submit would start, without a second JVM before it."""
     memory = f"-Xmx{settings.spark_memory}"
-    options = spark_conf(settings)["spark.driver.extraJavaOptions"].split()
     submit = ("org.apache.spark.deploy.SparkSubmit", "--properties-file", str(conf))
     return (
-        find_java() or "java", memory, *options, *open_modules(),
+        find_java() or "java", memory, *JAVA_OPTIONS.split(), *open_modules(),
         "-cp", f"{spark_home()}/jars/*", *submit, "--class", MAIN_CLASS, "spark-internal",
     )  # fmt: skip
 
@@ -105,6 +105,14 @@ def _token(path: Path) -> str:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(32))
     return path.read_text().strip()
+
+
+def _warm(settings: Settings) -> list[str]:
+    """Let the server load what its first session would wait for."""
+    session = open_session(settings)
+    session.range(1000).selectExpr("sum(id)").collect()
+    session.stop()
+    return []
 
 
 def _answers(settings: Settings) -> bool:

@@ -172,6 +172,10 @@ class _LocalSink:
         with translated(str(self.target)):
             os.fsync(self.file.fileno())
 
+    def finish(self) -> None:
+        """Make durable all that was written."""
+        self.sync()
+
     def close(self) -> None:
         """End writing and keep the partial file."""
         self.file.close()
@@ -296,6 +300,9 @@ class _ObjectSink:
 
     def sync(self) -> None:
         """Do nothing: parts are durable once uploaded, and invisible until `publish`."""
+
+    def finish(self) -> None:
+        """Do nothing: the last bytes go with `publish`."""
 
     def close(self) -> None:
         """Abandon the upload."""

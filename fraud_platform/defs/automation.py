@@ -103,13 +103,8 @@ def weekly_decision(
     )
     for knowledge_date in due:
         request = f"week:{knowledge_date}:{inputs[max(inputs)]}"
-        asked = ask(
-            context.instance,
-            request,
-            str(knowledge_date),
-            knowledge_date.isoformat(),
-            cluster_tags(settings),
-        )
+        day, tags = str(knowledge_date), cluster_tags(settings)
+        asked = ask(context.instance, request, day, day, tags)
         if isinstance(asked, dg.RunRequest):
             return asked
         if any(not run.is_finished for run in runs_of(context.instance, request)):

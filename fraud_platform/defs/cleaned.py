@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.storage import open_zone
 from fraud_platform.cleaning import DropOutcome, publish_drop
 from fraud_platform.clock import watermark
 from fraud_platform.contracts.reasons import REASON_DESCRIPTIONS, Reason, Repair
@@ -83,7 +82,7 @@ def clean_drop(
     zones: ZonesResource,
 ) -> Iterable[dg.MaterializeResult]:
     """Clean one drop and publish it, or hold it."""
-    raw = raw_drop(open_zone(zones.raw_url), context.partition_key)
+    raw = raw_drop(zones.open(zones.raw_url), context.partition_key)
     tables = lake.open()
     outcome = publish_drop(
         spark.spark_session,

@@ -9,7 +9,6 @@ import time
 import dagster as dg
 
 from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.storage import open_zone
 from fraud_platform.contracts.drops import COLUMNS, drop_of
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.automation import load_drop
@@ -19,7 +18,8 @@ from fraud_platform.defs.requests import next_attempt, request_tags
 from fraud_platform.defs.resources import LakeResource, ZonesResource
 from fraud_platform.defs.tables import OWNERS, rounded
 from fraud_platform.errors import DropNameError
-from fraud_platform.ingest import copy_drop, observe_landing, raw_drop
+from fraud_platform.ingest import RawDrop, copy_drop, observe_landing, raw_drop
+from fraud_platform.ingest.loading import Meter
 from fraud_platform.ingest.manifests import read_raw_manifests
 from fraud_platform.ingest.zone import Zone
 from fraud_platform.settings import load_settings
@@ -43,9 +43,9 @@ def raw_drops(
     context: dg.AssetExecutionContext, zones: ZonesResource
 ) -> dg.MaterializeResult[None]:
     """Copy one drop from landing to the raw zone."""
-    landing, raw = open_zone(zones.landing_url, create=True), open_zone(zones.raw_url, create=True)
+    landing, raw = zones.open(zones.landing_url), zones.open(zones.raw_url)
     name = _name_in_landing(landing, context.partition_key)
-    copied = copy_drop(landing, raw, name) if name else raw_drop(raw, context.partition_key)
+    copied = _copied(context, landing, raw, name)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(copied.sha256),
         metadata={
@@ -60,6 +60,17 @@ def raw_drops(
     )
 
 
+def _copied(
+    context: dg.AssetExecutionContext, landing: Zone, raw: Zone, name: str | None
+) -> RawDrop:
+    """Copy the drop, saying in the run's log how far it is; one that is gone was copied before."""
+    found = landing.stat(name) if name else None
+    if name is None or found is None:
+        return raw_drop(raw, context.partition_key)
+    meter = Meter(found.size_bytes, context.log.info, every_seconds=10.0)
+    return copy_drop(landing, raw, name, meter.of(name))
+
+
 @dg.sensor(
     job=load_drop,
     minimum_interval_seconds=5,
@@ -70,7 +81,7 @@ def new_drops(
     context: dg.SensorEvaluationContext, zones: ZonesResource, lake: LakeResource
 ) -> dg.SensorResult:
     """Look at landing and ask for what is not in the raw zone, or not cleaned, yet."""
-    landing, raw = open_zone(zones.landing_url, create=True), open_zone(zones.raw_url, create=True)
+    landing, raw = zones.open(zones.landing_url), zones.open(zones.raw_url)
     settle_seconds = load_settings().drop_settle_seconds
     look = observe_landing(landing, raw, context.cursor, time.time(), settle_seconds)
     for complaint in look.complaints:

@@ -10,20 +10,25 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
+from dagster_aws.s3 import S3Resource
 from dagster_pyspark import LazyPySparkResource
 from pydantic import Field, PrivateAttr
 
+from fraud_platform.adapters.access import S3Access, is_s3
 from fraud_platform.adapters.clusters.ephemeral import EphemeralCluster
 from fraud_platform.adapters.clusters.ledger import ClusterLedger
 from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.mlflow_server import login_of
 from fraud_platform.adapters.model_registry import ModelRegistry
+from fraud_platform.adapters.s3_zone import s3_client
+from fraud_platform.adapters.storage import open_zone
 from fraud_platform.defs.clusters import (
     CLUSTER_TAG,
     cluster_options,
     outcome_of,
     provider_named,
 )
+from fraud_platform.ingest.zone import Zone
 from fraud_platform.settings import Settings, load_settings
 
 
@@ -117,11 +122,32 @@ class ModelRegistryResource(dg.ConfigurableResource):
         return ModelRegistry(self.url, self.artifacts_url, login_of(load_settings()))
 
 
+class BoundedS3Resource(S3Resource):
+    """Dagster's S3 resource, with short patience, and paths that servers of one's own take."""
+
+    def get_client(self) -> Any:
+        """Return a boto3 client."""
+        return s3_client(
+            S3Access(endpoint_url=self.endpoint_url, region=self.region_name or S3Access.region)
+        )
+
+
 class ZonesResource(dg.ConfigurableResource):
-    """The landing and the raw zone, by URL."""
+    """The landing and the raw zone, by URL; on S3, through Dagster's own S3 resource."""
 
     landing_url: str
     raw_url: str
+    s3: S3Resource
+
+    def open(self, url: str) -> Zone:
+        """Return the zone behind a URL, its folder made where there is none."""
+        return open_zone(url, create=True, s3=self.s3.get_client() if is_s3(url) else None)
+
+
+def _s3() -> S3Resource:
+    """Return the S3 resource as AWS's variables say; keys it finds itself, so none is shown."""
+    access = S3Access.from_variables()
+    return BoundedS3Resource(endpoint_url=access.endpoint_url, region_name=access.region)
 
 
 def registry_of(settings: Settings) -> ModelRegistry:
@@ -140,7 +166,7 @@ def resources_of(settings: Settings) -> dict[str, Any]:
     return {
         "spark": SparkResource(url=settings.spark),
         "lake": LakeResource(url=settings.lake),
-        "zones": ZonesResource(landing_url=settings.landing, raw_url=settings.raw),
+        "zones": ZonesResource(landing_url=settings.landing, raw_url=settings.raw, s3=_s3()),
         "registry": ModelRegistryResource(
             url=settings.mlflow, artifacts_url=None if is_served else settings.artifacts
         ),

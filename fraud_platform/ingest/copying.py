@@ -105,7 +105,7 @@ def copy_drop(
     """
     start = time.monotonic()
     drop = drop_of(name)
-    source = _complete_source(landing, name)
+    source = complete_source(landing, name)
     held = read_raw_manifests(raw).get(drop)
     if held is not None and _is_intact(raw, held, source):
         _remove_leftovers(raw, drop, name)
@@ -240,7 +240,7 @@ class _Copy:
 
     def _publish(self, sink: Sink) -> None:
         """Verify the bytes that the raw zone holds and let them appear."""
-        sink.sync()
+        sink.finish()
         if self.raw.shows_unfinished:
             self._verify(self.partial, sink)
         elif self.blocks.sha256:
@@ -279,7 +279,7 @@ class _Copy:
             )
 
 
-def _complete_source(landing: Zone, name: str) -> FileInfo:
+def complete_source(landing: Zone, name: str) -> FileInfo:
     """Return the source's facts, refusing an empty file and one short of its manifest."""
     source = landing.stat(name)
     if source is None:

@@ -47,8 +47,11 @@ class Sink(Protocol):
     def sync(self) -> None:
         """Make durable what was written so far, where the store can."""
 
+    def finish(self) -> None:
+        """End writing for good: all that was written is durable."""
+
     def close(self) -> None:
-        """End writing and keep what can be resumed."""
+        """Leave off, and keep what can be resumed."""
 
     def publish(self) -> None:
         """Make the whole file appear under its name at once, replacing an older one."""

@@ -18,10 +18,10 @@ class HowItGoes(dg.Config):
 
 
 @dg.op
-def work(config: HowItGoes, spark: SparkResource) -> None:
+def work(context: dg.OpExecutionContext, config: HowItGoes, spark: SparkResource) -> None:
     session = spark.spark_session
     assert session.range(100).selectExpr("sum(id)").first()[0] == 4950
-    print("worked", flush=True)
+    print(f"worked {context.run_id}", flush=True)
     if config.mode == "failure":
         raise ValueError("the work itself is wrong")
     if config.mode == "wait":

@@ -30,11 +30,12 @@ def build(landing: str, first: str, last: str) -> None:
 
     settings = load_settings()
     spark, lake = open_session(settings), Lake(settings.lake)
-    for path in sorted(Path(landing).glob("*.txt")):
+    for path in sorted(Path(landing).glob("*.txt*")):
         content = path.read_bytes()
         publish_drop(
-            spark, lake, str(path), path.stem, content_sha256=hashlib.sha256(content).hexdigest(),
-            size_bytes=len(content), run_id="equal", max_quarantined_share=1.0,
+            spark, lake, str(path), path.name.split(".")[0],
+            content_sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content),
+            run_id="equal", max_quarantined_share=1.0,
         )  # fmt: skip
     write_drop_days(spark, lake)
     materialize_days(spark, lake, date.fromisoformat(first), date.fromisoformat(last))

@@ -20,7 +20,7 @@ from fraud_platform_tests.integration.clusters_here import ready
 from fraud_platform_tests.integration.spark_server_process import running_server, settings_of
 from fraud_platform_tests.spark_world import client, start_client
 
-pytestmark = pytest.mark.systems
+pytestmark = [pytest.mark.systems, pytest.mark.slow]
 LIMIT = 20.0
 _EXECUTOR = "CoarseGrainedExecutorBackend"
 TOTAL = "499500"
@@ -38,7 +38,9 @@ def refused(settings: Settings, *arguments: str) -> str:
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 3, said[-3000:]
     line = next(line for line in said.splitlines() if "Error:" in line or "Outage:" in line)
-    assert float(line.rsplit("(", 1)[1].split()[0]) < LIMIT, line
+    seconds = float(line.rsplit("(", 1)[1].split()[0])
+    assert seconds < LIMIT, line
+    print(f"{line.split('(')[0][:90]} .. said after {seconds:.1f} s")
     return line
 
 
@@ -54,7 +56,9 @@ def test_a_warm_server_survives_wrong_tokens_dead_clients_and_its_own_end(tmp_pa
         for member in members(server.record.token):
             member.kill()
         said, _ = process.communicate(timeout=60)
-        assert time.monotonic() - killed < LIMIT
+        seconds = time.monotonic() - killed
+        assert seconds < LIMIT, said[-3000:]
+        print(f"server killed mid-job: said after {seconds:.1f} s, the client's end included")
         assert "Outage: spark: the Connect server went away" in said, said[-3000:]
     assert "expected a Connect server on sc://localhost" in refused(settings)
     with running_server(settings):

@@ -23,6 +23,7 @@ from fraud_platform_tests.spark_world import (
     assert_equal,
     bare_python,
     places,
+    real_world,
     simulated_world,
 )
 from fraud_platform_tests.unit.test_services import free_port
@@ -68,6 +69,7 @@ def test_a_warm_connect_server_gives_the_same_tables(
         assert [".zip/" in code for code, _ in places(settings)] == [True]
 
 
+@pytest.mark.slow
 def test_a_standalone_cluster_gives_the_same_tables_without_the_platform_installed(
     world: SparkWorld, expected: dict[str, pd.DataFrame], kafka: KafkaConnection, tmp_path: Path
 ):
@@ -101,3 +103,23 @@ def test_yarn_gives_the_same_tables_without_the_platform_installed(
     found = places(settings, **variables)
     assert {prefix for _, prefix in found} == {str(tmp_path / "bare")}
     assert all(".zip/" in code for code, _ in found)
+
+
+@pytest.mark.slow
+@pytest.mark.real_drops
+@pytest.mark.timeout(3600)
+def test_a_real_drop_is_the_same_everywhere(
+    real_drops: Path, world: SparkWorld, kafka: KafkaConnection, yarn: Hadoop, tmp_path: Path
+):
+    world = real_world(real_drops, tmp_path / "landing", world.model)
+    local = settings_for(tmp_path / "local", kafka, spark_url="local[*]")
+    expected = world.carry_out(local)
+    assert len(expected["transactions"]) == 288_062
+    warm = settings_for(tmp_path / "warm", kafka, spark_server=True, spark_server_port=free_port())
+    with running_server(warm):
+        assert_equal(world.carry_out(warm), expected)
+    with ready(StandaloneProvider(tmp_path / "clusters"), SIZE) as cluster:
+        alone = settings_for(tmp_path / "alone", kafka, spark_url=cluster.url)
+        assert_equal(world.carry_out(alone), expected)
+    on_yarn = settings_for(tmp_path / "yarn", kafka, spark_url="yarn")
+    assert_equal(world.carry_out(on_yarn, **yarn_variables(yarn)), expected)

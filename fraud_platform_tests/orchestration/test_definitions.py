@@ -22,6 +22,7 @@ GROUPS = {
         "dead_letters",
         "stream_disagreements",
     },
+    "operations": {"clusters"},
 }
 
 

@@ -6,12 +6,19 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pyarrow as pa
+import pytest
 
+from fraud_platform.adapters.clusters.ledger import ClusterLedger
+from fraud_platform.adapters.clusters.provider import ClusterSize
 from fraud_platform.clock import inputs_by_day
 from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
 from fraud_platform.defs.automation import daily_features, weekly_decision
+from fraud_platform.defs.clusters import CLUSTER_TAG, cluster_reaper
+from fraud_platform.defs.requests import ask, runs_of
+from fraud_platform.defs.scoring_state import daily_state
 from fraud_platform.defs.state import read_drop_days, write_built_days
+from fraud_platform.settings import load_settings
 from fraud_platform_tests.platform_fixture import Platform
 
 FIRST = date(2018, 4, 1)
@@ -117,3 +124,49 @@ def test_a_failed_week_lets_the_next_one_be_asked_for(platform: Platform):
         )
     )
     assert tick(platform, weekly_decision).partition_key == "2018-05-07"
+
+
+def test_schedules_ask_for_a_cluster_where_a_provider_is_configured(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+):
+    land(platform, 10)
+    assert CLUSTER_TAG not in tick(platform, daily_features).tags
+    monkeypatch.setenv("FRAUD_CLUSTER_PROVIDER", "standalone")
+    load_settings.cache_clear()
+    assert tick(platform, daily_features).tags[CLUSTER_TAG] == "standalone"
+    build(platform)
+    assert tick(platform, daily_state).tags[CLUSTER_TAG] == "standalone"
+
+
+def test_the_reaper_ends_the_cluster_of_a_run_that_failed(platform: Platform):
+    failed = platform.instance.add_run(
+        dg.DagsterRun("build_days", status=dg.DagsterRunStatus.FAILURE)
+    )
+    works = platform.instance.add_run(
+        dg.DagsterRun("build_days", status=dg.DagsterRunStatus.STARTED)
+    )
+    ledger = ClusterLedger(platform.lake)
+    for name, run in (("a", failed), ("b", works)):
+        ledger.request(name, run.run_id, "standalone", ClusterSize(1, 1, "1g"), 0.0)
+    with dg.build_sensor_context(instance=platform.instance) as context:
+        said = cluster_reaper(context).skip_message
+    assert said == "a deleted: its run ended: failure"
+    assert [(row.cluster_id, row.step) for row in ledger.clusters()] == [
+        ("a", "ended"),
+        ("b", "requested"),
+    ]
+
+
+def test_a_request_is_asked_once_and_dagster_itself_does_not_repeat_it(platform: Platform) -> None:
+    asked = ask(platform.instance, "thing:1", "the thing", "2018-04-02", {"also": "this"})
+    assert isinstance(asked, dg.RunRequest)
+    assert (asked.run_key, asked.partition_key) == ("thing:1#1", "2018-04-02")
+    assert asked.tags["also"] == "this"
+    assert asked.tags["dagster/max_retries"] == "0"
+    noted = {**asked.tags, "dagster/run_key": str(asked.run_key)}
+    run = dg.DagsterRun("job", tags=noted, status=dg.DagsterRunStatus.STARTED)
+    platform.instance.add_run(run)
+    again = ask(platform.instance, "thing:1", "the thing")
+    assert isinstance(again, dg.SkipReason)
+    assert "the thing was asked for" in str(again.skip_message)
+    assert [found.run_id for found in runs_of(platform.instance, "thing:1")] == [run.run_id]

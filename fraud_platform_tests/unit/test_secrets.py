@@ -22,6 +22,7 @@ SECRETS = secret_names(Settings.model_fields)
 def test_every_setting_that_sounds_like_a_secret_is_one() -> None:
     words = ("password", "secret", "token", "private")
     alike = {name for name in Settings.model_fields if any(word in name for word in words)}
+    alike -= {name for name in alike if name.endswith("_file")}  # these say where a secret lies
     assert alike - set(SECRETS) == set()
     assert {"dagster_storage_password", "mlflow_storage_password", "mlflow_password"} <= set(
         SECRETS

@@ -355,3 +355,25 @@ def test_an_mlflow_server_elsewhere_is_not_started_here(tmp_path: Path) -> None:
 def test_a_kafka_cluster_elsewhere_is_not_started_here(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, kafka_bootstrap="a.example.org:9093,b.example.org:9093")
     assert [service.name for service in services.services(settings)] == ["dagster", "mlflow"]
+
+
+def test_the_spark_server_is_a_service_with_its_token_on_no_command_line(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, spark_server=True, spark_server_port=free_port())
+    server = {s.name: s for s in services.services(settings)}["spark_server"]
+    assert not (tmp_path / "spark-server").exists(), "asking for services must write nothing"
+    token = tmp_path / "spark-server" / "token"
+    token.parent.mkdir()
+    token.write_text("a-secret")
+    assert "a-secret" not in " ".join(server.command)
+    assert server.url == f"sc://127.0.0.1:{settings.spark_server_port}"
+    dagster = {s.name: s for s in services.services(settings)}["dagster"]
+    assert dagster.environment["FRAUD_SPARK_SERVER"] == "True"
+    assert "spark_server" not in {s.name for s in services.services(Settings(home=tmp_path))}
+
+
+def test_a_dagster_whose_runs_would_not_use_the_spark_server_is_said(
+    settings: Settings, wanted: list[Service]
+) -> None:
+    list(services.up(settings))
+    with pytest.raises(ServiceError, match=r"its runs to use the Spark server.*down"):
+        list(services.up(settings.model_copy(update={"spark_server": True})))

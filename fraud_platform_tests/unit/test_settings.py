@@ -109,6 +109,22 @@ def test_zones_that_lie_in_one_another_are_refused(
     assert found[0].startswith("FRAUD_LANDING_URL and FRAUD_RAW_URL lie in one another")
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("s3a://bucket/lake", "write s3://"),
+        ("webhdfs://nn:9870/lake", "write hdfs://"),
+        ("gs://bucket/lake", "found gs://; elsewhere two writers could lose a commit"),
+    ],
+)
+def test_storage_on_which_a_commit_could_be_lost_is_refused(
+    load: Callable[..., Settings], url: str, words: str
+) -> None:
+    found = problems_of(load, FRAUD_LAKE_URL=url)
+    assert len(found) == 1
+    assert words in found[0]
+
+
 def test_zones_with_a_common_beginning_of_their_names_are_fine(
     load: Callable[..., Settings],
 ) -> None:

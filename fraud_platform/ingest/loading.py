@@ -1,0 +1,126 @@
+"""Many drops from landing to the raw zone: several at once, with a line that says how far.
+
+Here: which files are copied, the threads, how fast it goes and how long it takes still.
+Not here: one copy (`copying`), who carries bytes instead of this process (`adapters.distcp`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from fraud_platform.contracts.drops import drop_of
+from fraud_platform.errors import DropNameError, Outage
+from fraud_platform.ingest.blocks import BlockDigests
+from fraud_platform.ingest.copying import CHECKPOINT_BYTES, RawDrop, complete_source, copy_drop
+from fraud_platform.ingest.manifests import RAW_SUFFIX, RawManifest
+from fraud_platform.ingest.zone import Zone
+
+Say = Callable[[str], object]
+
+
+class Meter:
+    """Says now and then how many bytes of all are done, how fast, and how long it takes still.
+
+    Args:
+        total_bytes: all that is to be done.
+        say: gets the line.
+        every_seconds: the least time between two lines; the last byte gets one at once.
+    """
+
+    def __init__(self, total_bytes: int, say: Say, every_seconds: float = 5.0) -> None:
+        self._total, self._say, self._every = total_bytes, say, every_seconds
+        self._done: dict[str, int] = {}
+        self._first: dict[str, int] = {}
+        self._start = self._said = time.monotonic()
+        self._lock = threading.Lock()
+
+    def of(self, name: str) -> Callable[[int, int], None]:
+        """Return what a copy tells its progress to."""
+
+        def progress(done: int, total: int) -> None:
+            with self._lock:
+                # what an interrupted copy had done is done, but says nothing of the speed
+                self._first.setdefault(name, done)
+                self._done[name] = done
+                now = time.monotonic()
+                is_last = sum(self._done.values()) >= self._total
+                if is_last or now - self._said >= self._every:
+                    self._said = now
+                    self._say(self.line(now))
+
+        return progress
+
+    def line(self, now: float) -> str:
+        """Return the line of a moment of `time.monotonic`."""
+        done = sum(self._done.values())
+        moved = done - sum(self._first.values())
+        per_second = moved / max(now - self._start, 1e-9)
+        left = (self._total - done) / per_second if per_second > 0 else 0.0
+        return (
+            f"{done / 1e6:,.0f} of {self._total / 1e6:,.0f} MB, {per_second / 1e6:,.1f} MB/s, "
+            f"{left:,.0f} s left"
+        )
+
+
+def load_drops(
+    landing: Zone, raw: Zone, names: Sequence[str], workers: int, say: Say
+) -> list[RawDrop]:
+    """Copy drops to the raw zone, several at once; those that can be are copied if one cannot.
+
+    Raises:
+        DataError, Outage: the first one's that could not, when all others are done.
+    """
+    sizes = {name: complete_source(landing, name).size_bytes for name in names}
+    meter = Meter(sum(sizes.values()), say)
+    with ThreadPoolExecutor(workers) as pool:
+        copies = [pool.submit(copy_drop, landing, raw, name, meter.of(name)) for name in names]
+    return [copy.result() for copy in copies]
+
+
+def adopt_drop(landing: Zone, raw: Zone, name: str) -> RawDrop:
+    """Take over a file that another tool put into the raw zone: verify it, write its manifest.
+
+    Source and copy are both read, and compared block by block as `copy_drop` does.
+
+    Raises:
+        DropUnreadableError: the source is empty, or not what its sender's manifest promises.
+        Outage: the copy has other bytes; it is removed.
+    """
+    start = time.monotonic()
+    source = complete_source(landing, name)
+    blocks = BlockDigests(CHECKPOINT_BYTES)
+    for chunk in landing.read(name):
+        for _ in blocks.cut(chunk):
+            pass
+    blocks.finish()
+    sha256 = blocks.verified(raw.read(name))
+    if sha256 is None:
+        raw.remove(name)
+        raise Outage(
+            f"{name}: {raw.url} holds other bytes than {landing.url}; the copy was removed. "
+            "Check that storage and load again."
+        )
+    copied_at = datetime.now(UTC).isoformat()
+    source_url, drop = landing.url_of(name), drop_of(name)
+    manifest = RawManifest(
+        drop, name, source.size_bytes, sha256, source_url, source.fingerprint, copied_at
+    )
+    raw.put(name + RAW_SUFFIX, manifest.to_json())
+    seconds = time.monotonic() - start
+    return RawDrop(drop, name, raw.url_of(name), source.size_bytes, sha256, seconds)
+
+
+def drop_names(landing: Zone) -> list[str]:
+    """Return the names of drops in landing, in their order."""
+    names = []
+    for file in landing.list_files():
+        try:
+            drop_of(file.name)
+        except DropNameError:
+            continue
+        names.append(file.name)
+    return sorted(names)

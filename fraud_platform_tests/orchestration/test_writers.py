@@ -1,0 +1,116 @@
+"""Every writer of every table, by name: one asset with a pool of one, or the holder of a lease."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import dagster as dg
+import yaml
+
+import fraud_platform
+from fraud_platform.adapters.services import write_dagster_yaml
+from fraud_platform.contracts.catalog import ALL_TABLES
+from fraud_platform.definitions import defs
+from fraud_platform.settings import Settings
+
+PACKAGE = Path(fraud_platform.__file__).parent
+COMMITS = {"replace_arrow", "append_numbered", "commit_files", "numbered", "PairedTables"}
+
+
+def found_writers() -> set[tuple[str, str]]:
+    """Return (module, table as the code names it) of every call that commits or can."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            name = ast.unparse(node.func).split(".")[-1]
+            is_lake = name == "replace" and "contract" not in ast.unparse(node.args[0])
+            if name in COMMITS or (is_lake and len(node.args) >= 4):
+                first = node.args[1 if name == "PairedTables" else 0]
+                found.add((str(path.relative_to(PACKAGE)), f"{name} {ast.unparse(first)}"))
+    return found
+
+
+POOL, LEASE, NUMBER = "a pool of one", "the lease of the transactions topic", "its numbers"
+"""What keeps a second writer away: Dagster, Kafka, or the table's own log."""
+
+WRITERS = {
+    "transactions": ("cleaning/publish.py", POOL, "transactions"),
+    "quarantine": ("cleaning/publish.py", POOL, "transactions"),
+    "drop_labels": ("cleaning/labels.py", POOL, "transactions"),
+    "cleaning_ledger": ("cleaning/ledger.py", POOL, "transactions"),
+    "drop_days": ("defs/state.py", POOL, "transactions"),
+    "label_tiles": ("features/materialize.py", POOL, "features"),
+    "transaction_features": ("features/materialize.py", POOL, "features"),
+    "customer_tiles": ("features/materialize.py", POOL, "features"),
+    "terminal_tiles": ("features/materialize.py", POOL, "features"),
+    "feature_days": ("defs/state.py", POOL, "features"),
+    "stream_labels": ("scoring/history.py", POOL, "features"),
+    "training_set": ("defs/model.py", POOL, "training_set"),
+    "ab_report": ("defs/comparison.py", POOL, "ab_report"),
+    "promotion_history": ("defs/decisions.py", NUMBER, None),
+    "scoring_state": ("scoring/snapshot.py", POOL, "scoring_state"),
+    "inference_plans": ("scoring/plans.py", NUMBER, None),
+    "scored": ("scoring/log.py", LEASE, None),
+    "dead_letters": ("scoring/log.py", LEASE, None),
+    "topic_labels": ("scoring/label_intake.py", NUMBER, None),
+    "dead_labels": ("scoring/label_intake.py", NUMBER, None),
+    "rescored": ("defs/live_operator.py", "a partition of its own for each replay", None),
+}
+
+CALLS = {
+    ("adapters/lake.py", "commit_files table"),  # what Spark wrote, for `replace`
+    ("cleaning/labels.py", "commit_files DROP_LABELS"),
+    ("cleaning/ledger.py", "replace_arrow CLEANING_LEDGER"),
+    ("cleaning/publish.py", "commit_files table"),
+    ("defs/comparison.py", "replace_arrow AB_REPORT"),
+    ("defs/decisions.py", "append_numbered PROMOTION_HISTORY"),
+    ("defs/live_operator.py", "replace_arrow RESCORED"),
+    ("defs/model.py", "replace TRAINING_SET"),
+    ("defs/state.py", "replace_arrow DROP_DAYS"),
+    ("defs/state.py", "replace_arrow FEATURE_DAYS"),
+    ("features/materialize.py", "commit_files table"),
+    ("scoring/history.py", "numbered SCORED"),  # reads alone, as recovery does
+    ("scoring/history.py", "numbered TOPIC_LABELS"),
+    ("scoring/history.py", "replace_arrow STREAM_LABELS"),
+    ("scoring/label_intake.py", "PairedTables TOPIC_LABELS"),
+    ("scoring/log.py", "PairedTables SCORED"),
+    ("scoring/pairs.py", "numbered dead"),
+    ("scoring/pairs.py", "numbered results"),
+    ("scoring/plans.py", "numbered INFERENCE_PLANS"),
+    ("scoring/recovery.py", "numbered TOPIC_LABELS"),
+    ("scoring/snapshot.py", "replace SCORING_STATE"),
+}
+"""Every call that commits to a table, or opens one to append to it."""
+
+
+def test_every_table_has_one_writer_and_something_that_keeps_a_second_away():
+    assert set(WRITERS) == {table.name for table in ALL_TABLES}
+    for table, (module, guard, pool) in WRITERS.items():
+        assert (guard == POOL) == (pool is not None), table
+        assert module in {path for path, _ in CALLS}, table
+
+
+def test_nothing_else_commits():
+    assert found_writers() == CALLS
+
+
+def test_every_asset_has_a_pool_that_no_other_has():
+    pools = [a.node_def.pool for a in defs.assets if isinstance(a, dg.AssetsDefinition)]
+    assert None not in pools
+    assert len(set(pools)) == len(pools)
+    assert {pool for _, _, pool in WRITERS.values() if pool} <= set(pools)
+
+
+def test_a_pool_lets_one_run_write_at_a_time(tmp_path: Path):
+    written = yaml.safe_load(write_dagster_yaml(Settings(home=tmp_path)).read_text())
+    assert written["concurrency"]["pools"]["default_limit"] == 1
+
+
+def test_spark_commits_nothing_itself():
+    """Its commit on S3 is a check and a put, by which two drivers can lose one."""
+    savers = [p for p in PACKAGE.rglob("*.py") if '.format("delta")' in p.read_text()]
+    assert [p.name for p in savers] == ["lake.py"]
+    assert "write.format" not in savers[0].read_text()
