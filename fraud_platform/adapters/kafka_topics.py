@@ -44,8 +44,6 @@ _SOON = {
 }
 """What a broker says of a topic or a group that it has just created or taken over."""
 
-_NO_GROUP = frozenset({KafkaError.GROUP_ID_NOT_FOUND})
-
 
 @dataclass(frozen=True)
 class TopicState:
@@ -132,18 +130,16 @@ class Topics:
                 time.sleep(_RETRY_SECONDS)
 
     def group_members(self, group: str) -> list[str]:
-        """Return the client ids of a group's members."""
+        """Return the client ids of a group's members.
+
+        librdkafka's newer question (describe_consumer_groups) aborts the process where its answer
+        comes after its time: a coordinator that is being elected gives it that (2.16.1).
+        """
         try:
-            found = self._answer(
-                f"members of group {group}",
-                lambda: self._admin.describe_consumer_groups(
-                    [group], request_timeout=self._seconds
-                ),
-                _NO_GROUP,
-            )
-        except KafkaException:
-            return []
-        return [str(member.client_id) for member in found[group].members]
+            found = self._admin.list_groups(group, timeout=self._seconds)
+        except KafkaException as error:
+            raise self._translated(f"members of group {group}", error) from None
+        return [str(member.client_id) for one in found for member in one.members]
 
     def close(self) -> None:
         """Leave the broker."""
@@ -192,13 +188,8 @@ class Topics:
         self,
         what: str,
         ask: Callable[[], dict[Any, Future[Any]]],
-        passed_on: frozenset[int] = frozenset(),
     ) -> dict[Any, Any]:
-        """Return every future's result; asked again while the broker says that it will know.
-
-        Args:
-            passed_on: codes of Kafka's errors that the caller wants to see as they are.
-        """
+        """Return every future's result; asked again while the broker says that it will know."""
         deadline = time.monotonic() + self._seconds
         while True:
             try:
@@ -209,8 +200,6 @@ class Topics:
             except FutureTimeout:
                 raise self._silent(what) from None
             except KafkaException as error:
-                if error.args[0].code() in passed_on:
-                    raise
                 if error.args[0].code() not in _SOON or time.monotonic() > deadline:
                     raise self._translated(what, error) from None
                 time.sleep(_RETRY_SECONDS)

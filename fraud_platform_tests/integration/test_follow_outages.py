@@ -80,6 +80,7 @@ def producing_slowly(settings: Settings, sent: list[Sent]) -> Iterator[Callable[
     assert done == [len(sent)]
 
 
+@pytest.mark.slow
 def test_a_broker_down_at_start_and_killed_in_mid_stream_is_waited_for(
     models: str, tmp_path: Path
 ) -> None:
