@@ -41,7 +41,7 @@ class ByteFiles:
             return local.open("rb", buffering=0)
         filesystem, path = self._remote(url)
         if is_hdfs(url):
-            return filesystem.open(path, "rb", block_size=_BUFFER_BYTES)
+            return io.BufferedReader(_HdfsFile(filesystem.open(path, "rb")), _BUFFER_BYTES)
         return filesystem.open(path, "rb")
 
     def create(self, url: str) -> IO[bytes]:
@@ -86,6 +86,35 @@ class ByteFiles:
 
     def _remote(self, url: str) -> tuple[Any, str]:
         return file_system(url, self._s3)
+
+
+class _HdfsFile(io.RawIOBase):
+    """A file of hdfs_native as Python's buffers want it: its own `seek` says not where it is."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader, self._at = reader, 0
+        self._size = len(reader)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = min(max(start + offset, 0), self._size)
+        self._reader.seek(self._at)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._reader.read(min(len(buffer), self._size - self._at))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 def local_path(url: str) -> Path | None:

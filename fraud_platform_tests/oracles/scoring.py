@@ -19,6 +19,7 @@ import pandas as pd
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from deltalake import DeltaTable
 
+from fraud_platform.adapters.access import delta_options
 from fraud_platform.adapters.kafka_connection import KafkaConnection
 from fraud_platform.settings import Settings
 
@@ -66,9 +67,10 @@ def judge(settings: Settings, sent: Iterable[Sent], patience_seconds: float = 20
     """
     found = Judgement(patience_seconds)
     outcomes, bad_values = _outcomes(read_topic(settings, settings.transactions_topic), sent, found)
-    scored = DeltaTable(f"{settings.lake}/scored")
+    options = delta_options(settings.lake)
+    scored = DeltaTable(f"{settings.lake}/scored", storage_options=options)
     rows = scored.to_pandas()
-    dead = DeltaTable(f"{settings.lake}/dead_letters").to_pandas()
+    dead = DeltaTable(f"{settings.lake}/dead_letters", storage_options=options).to_pandas()
     _judge_rows(rows, outcomes, found)
     _judge_dead(dead, outcomes, bad_values, found)
     commits = _commits(scored)
