@@ -1,0 +1,70 @@
+"""A server started as documented, on a real Postgres: its units, a run, a kill, a restart."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fraud_platform.adapters.model_registry import ModelRegistry
+from fraud_platform_tests.conftest import STATE
+from fraud_platform_tests.postgres_server import running_postgres
+from fraud_platform_tests.server_world import Server, is_whole, launch
+
+pytestmark = pytest.mark.systems
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with running_postgres() as postgres:
+        server = Server(tmp_path / "server", postgres)
+        (server.home / "jars").symlink_to(STATE / "jars")
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.mark.timeout(900)
+def test_the_units_start_as_documented_run_a_job_and_end_when_asked(server: Server) -> None:
+    for name in ("code-server", "webserver", "daemon", "mlflow"):
+        server.start(name)
+    server.until(lambda: server.is_up("3000", "/server_info"), 120, "up: the web server")
+    server.until(lambda: is_whole(server), 120, "whole: definitions and daemons")
+    server.until(lambda: server.is_up("5000", "/health"), 120, "up: MLflow")
+
+    assert launch(server, "retention") == "SUCCESS"
+    runs = server.postgres.ask("SELECT pipeline_name, status FROM runs", "dagster")
+    assert ("retention", "SUCCESS") in runs
+    assert ModelRegistry(server.url("5000")).versions() == []
+    experiments = server.postgres.ask("SELECT name, artifact_location FROM experiments", "mlflow")
+    assert dict(experiments)["fraud_platform"].startswith("mlflow-artifacts:/")
+    assert not list(server.home.rglob("*.db"))
+
+    _the_database_dies_and_comes_back(server)
+    assert set(server.stop().values()) <= {0, -signal.SIGTERM}
+    left = [p.pid for p in psutil.process_iter() if _is_of(p, str(server.home))]
+    assert left == []
+
+
+def _the_database_dies_and_comes_back(server: Server) -> None:
+    """What runs goes on by itself when Postgres is back; nothing needs a hand."""
+    server.postgres.stop()
+    said = server.call("serve", "daemon", code=1)
+    assert said.startswith("Outage: Postgres at postgresql://fraud@127.0.0.1:")
+    assert len(said.splitlines()) == 1
+    server.postgres.start()
+    server.until(lambda: is_whole(server), 120, "whole after the database came back")
+    assert launch(server, "retention") == "SUCCESS"
+    assert ModelRegistry(server.url("5000")).versions() == []
+
+
+def _is_of(process: psutil.Process, home: str) -> bool:
+    try:
+        return process.pid != os.getpid() and process.environ().get("FRAUD_HOME") == home
+    except psutil.Error:
+        return False
