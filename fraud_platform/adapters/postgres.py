@@ -75,7 +75,4 @@ def _told(name: str, url: str, said: str) -> Outage | SettingsError:
         if part in said:
             return SettingsError(f"{begin} {meaning.format(name=name)}.")
     words = " ".join(said.split()) or "no answer"
-    return Outage(
-        f"{begin} no answer within {CONNECT_SECONDS} s: {words}. Start it, or mend {name}_URL; "
-        "then run again."
-    )
+    return Outage(f"{begin} no answer: {words}. Start it, or mend {name}_URL; then run again.")

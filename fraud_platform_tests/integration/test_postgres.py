@@ -136,7 +136,7 @@ def test_a_database_that_accepts_and_never_answers_is_said() -> None:
         told(
             lambda: require_postgres("FRAUD_DAGSTER_STORAGE", url, None),
             Outage,
-            "no answer within 5 s",
+            "timeout expired",
         )
 
 
@@ -181,8 +181,8 @@ def refusing_proxy() -> Iterator[int]:
 
 
 @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b"]))
-def parted(context: dg.AssetExecutionContext) -> None:
-    context.log.info("made")
+def parted() -> None:
+    """One of two parts."""
 
 
 def test_old_runs_are_forgotten_but_not_the_last_writers_nor_what_failed_for_its_data(
