@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
@@ -37,7 +37,7 @@ class Postgres:
     folder: Path
     programs: Path
     port: int
-    password: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    password: str
     process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str) -> str:
@@ -122,15 +122,15 @@ def unprivileged() -> dict[str, object]:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
+def running_postgres(password: str | None = None) -> Iterator[Postgres]:
     """Run a server with the databases `dagster` and `mlflow` until the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="fraud-postgres-"))
-    server = Postgres(folder, programs(), free_port())
+    server = Postgres(folder, programs(), free_port(), password or secrets.token_urlsafe(16))
     try:
-        password = folder / "password"
-        password.write_text(server.password)
+        secret = folder / "password"
+        secret.write_text(server.password)
         if os.getuid() == 0:
-            for path in (folder, password):
+            for path in (folder, secret):
                 shutil.chown(path, "postgres", "postgres")
         subprocess.run(
             [
