@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -317,14 +316,14 @@ def _changed(
 def test_late_rows_change_nothing_but_what_has_them_in_reach(
     engine: str, history: History, batch: pd.DataFrame, make_stream
 ):
-    rows, late = _with_late_rows(history.rows, 0.01)
+    rows, late = with_late_rows(history.rows, 0.01)
     stream = make_stream(history, kafka_partitions=4, max_batch_messages=500)
     stream.produce_labels(rows)
     stream.produce(rows)
     stream.score(engine)
     scored = stream.scored()
 
-    touched = _touched(history.rows, late)
+    touched = touched_by(history.rows, late)
     wrong = differing(scored.drop(index=touched), batch.drop(index=touched))
     assert wrong == {}
     found = differing(scored, batch)
@@ -337,7 +336,7 @@ def test_late_rows_change_nothing_but_what_has_them_in_reach(
     assert differ
 
 
-def _with_late_rows(rows: pl.DataFrame, share: float) -> tuple[pl.DataFrame, set[int]]:
+def with_late_rows(rows: pl.DataFrame, share: float) -> tuple[pl.DataFrame, set[int]]:
     """Move a share of the rows hours to days back in the stream; return it and their ids."""
     random = np.random.default_rng(7)
     chosen = random.random(len(rows)) < share
@@ -347,7 +346,7 @@ def _with_late_rows(rows: pl.DataFrame, share: float) -> tuple[pl.DataFrame, set
     return moved.sort("arrives", "transaction_id").drop("arrives"), ids
 
 
-def _touched(rows: pl.DataFrame, late: set[int]) -> list[int]:
+def touched_by(rows: pl.DataFrame, late: set[int]) -> list[int]:
     """Return the late rows, and every later row of their customers.
 
     All of the stream lies within one window of 30 days, so each of those has the late row in a
@@ -358,45 +357,3 @@ def _touched(rows: pl.DataFrame, late: set[int]) -> list[int]:
     firsts = frame[frame["transaction_id"].isin(late)].groupby("customer_id")["tx_datetime"].min()
     first = frame["customer_id"].map(firsts)
     return frame.loc[first.notna() & (frame["tx_datetime"] >= first), "transaction_id"].tolist()
-
-
-@pytest.fixture(scope="module")
-def real_history(spark, real_drops: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
-    """Three Handbook drops landed, the fourth to come."""
-    folder = tmp_path_factory.mktemp("real")
-    model = train_small(folder / "model")
-    return make_history(spark, folder, sorted(real_drops.glob("2018-*.txt*")), model)
-
-
-@pytest.fixture(scope="module")
-def real_batch(spark, real_history: History, tmp_path_factory: pytest.TempPathFactory):
-    built = real_history.with_last_drop(spark, tmp_path_factory.mktemp("real_batch"))
-    return real_history.batch(built)
-
-
-@pytest.mark.slow
-@pytest.mark.real_drops
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("late_share", [0.0, 0.01])
-def test_the_last_real_drop_equals_its_batch_features_and_scores(
-    engine: str, late_share: float, real_history: History, real_batch: pd.DataFrame, make_stream
-):
-    rows, late = _with_late_rows(real_history.rows, late_share)
-    # an odd size, so that plans end in the middle of a day
-    stream = make_stream(real_history, max_plan_messages=131_071, max_batch_messages=20_000)
-    stream.produce_labels(rows)
-    stream.produce(rows)
-    started = time.perf_counter()
-    stream.score(engine)
-    seconds = time.perf_counter() - started
-    scored = stream.scored()
-    touched = _touched(real_history.rows, late)
-    wrong = differing(scored.drop(index=touched), real_batch.drop(index=touched))
-    assert wrong == {}
-    differ = set().union(*differing(scored, real_batch).values())
-    print(
-        f"{engine}: {len(scored)} rows in {stream.plans} plans and {seconds:.0f} s, {len(late)} "
-        f"late, {len(touched)} with one in reach, {len(differ)} differ"
-    )
-    assert stream.plans > 1
-    assert bool(differ) == bool(late)
