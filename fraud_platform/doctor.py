@@ -18,7 +18,7 @@ from pathlib import Path
 from fraud_platform.adapters.java import find_java, java_problem, java_version
 from fraud_platform.adapters.processes import Service, port_owner, read_records
 from fraud_platform.adapters.services import run_folder, services
-from fraud_platform.errors import Outage
+from fraud_platform.errors import Outage, SettingsError
 from fraud_platform.settings import Settings
 
 PYTHON = (3, 11)
@@ -67,6 +67,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         check_disk(settings),
         check_memory(settings),
         *(check_port(settings, service) for service in services(settings)),
+        *check_databases(settings),
         check_jars(settings, has_java=java.ok),
         check_packages(CONSTRAINTS),
     ]
@@ -156,6 +157,27 @@ def check_port(settings: Settings, service: Service) -> Finding:
         f"expected it free for {service.name}, found it taken by {owner}. "
         f"Stop that, or set FRAUD_{service.name.upper()}_PORT to another port.",
     )
+
+
+def check_databases(settings: Settings) -> list[Finding]:
+    """Look whether the databases of a server let us in, where the settings name any."""
+    from fraud_platform.adapters.postgres import require_postgres
+
+    named = {
+        "Dagster's database": ("FRAUD_DAGSTER_STORAGE", "dagster_storage"),
+        "MLflow's database": ("FRAUD_MLFLOW_STORAGE", "mlflow_storage"),
+    }
+    findings = []
+    for subject, (variables, field) in named.items():
+        url = getattr(settings, f"{field}_url")
+        if url is None:
+            continue
+        try:
+            require_postgres(variables, url, getattr(settings, f"{field}_password"))
+            findings.append(Finding(subject, Level.OK, url))
+        except (Outage, SettingsError) as error:
+            findings.append(Finding(subject, Level.PROBLEM, str(error)))
+    return findings
 
 
 def check_jars(settings: Settings, *, has_java: bool) -> Finding:

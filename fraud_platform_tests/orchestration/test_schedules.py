@@ -11,6 +11,7 @@ from fraud_platform.clock import inputs_by_day
 from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
 from fraud_platform.defs.automation import daily_features, weekly_decision
+from fraud_platform.defs.requests import ask, runs_of
 from fraud_platform.defs.state import read_drop_days, write_built_days
 from fraud_platform_tests.platform_fixture import Platform
 
@@ -117,3 +118,18 @@ def test_a_failed_week_lets_the_next_one_be_asked_for(platform: Platform):
         )
     )
     assert tick(platform, weekly_decision).partition_key == "2018-05-07"
+
+
+def test_a_request_is_asked_once_and_dagster_itself_does_not_repeat_it(platform: Platform) -> None:
+    asked = ask(platform.instance, "thing:1", "the thing", "2018-04-02", {"also": "this"})
+    assert isinstance(asked, dg.RunRequest)
+    assert (asked.run_key, asked.partition_key) == ("thing:1#1", "2018-04-02")
+    assert asked.tags["also"] == "this"
+    assert asked.tags["dagster/max_retries"] == "0"
+    noted = {**asked.tags, "dagster/run_key": str(asked.run_key)}
+    run = dg.DagsterRun("job", tags=noted, status=dg.DagsterRunStatus.STARTED)
+    platform.instance.add_run(run)
+    again = ask(platform.instance, "thing:1", "the thing")
+    assert isinstance(again, dg.SkipReason)
+    assert "the thing was asked for" in str(again.skip_message)
+    assert [found.run_id for found in runs_of(platform.instance, "thing:1")] == [run.run_id]

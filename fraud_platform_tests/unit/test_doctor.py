@@ -211,3 +211,13 @@ def test_a_sound_machine_has_no_problem(
     assert subjects[:5] == ["Python", "Java", "State", "Disk", "Memory"]
     assert len(subjects) == 10
     assert all(finding.ok for finding in findings)
+
+
+def test_a_database_that_is_away_is_a_problem_and_none_is_none(tmp_path: Path) -> None:
+    assert doctor.check_databases(Settings(home=tmp_path)) == []
+    url = f"postgresql://me@127.0.0.1:{free_port()}/dagster"
+    chosen = {"dagster_storage_url": url, "dagster_storage_password": "hush"}
+    (found,) = doctor.check_databases(Settings(home=tmp_path, **chosen))
+    assert (found.subject, found.level) == ("Dagster's database", Level.PROBLEM)
+    assert "Start it, or mend FRAUD_DAGSTER_STORAGE_URL" in found.message
+    assert "hush" not in found.message
