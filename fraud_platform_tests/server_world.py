@@ -48,6 +48,8 @@ class Server:
     postgres: Postgres
     extra: dict[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    restarts: bool = False
+    """Whether a unit that ended is started again, as its `Restart=on-failure` asks."""
 
     def __post_init__(self) -> None:
         self.ports = {name: free_port() for name in ("3000", "4000", "5000", "9092")}
@@ -140,11 +142,26 @@ class Server:
                     return found
             except (OSError, AssertionError, KeyError):
                 pass
-            ended = [n for n, p in self.processes.items() if p.poll() is not None]
+            ended = self._restart([n for n, p in self.processes.items() if p.poll() is not None])
             if ended or time.monotonic() > deadline:
                 tails = [f"--- {p.name}\n{p.read_text()[-1500:]}" for p in self.logs.glob("*.log")]
                 raise AssertionError("\n".join([f"not {what}; ended: {ended}", *tails]))
             time.sleep(0.5)
+
+    def _restart(self, ended: list[str]) -> list[str]:
+        """Start again what may be, as the service manager does; return what must not be."""
+        stopped = []
+        for name in ended:
+            service = unit(f"fraud-{name}.service")["Service"]
+            code = self.processes[name].returncode
+            is_final = code == 0 or str(code) in service["RestartPreventExitStatus"].split()
+            if not self.restarts or is_final or service["Restart"] != "on-failure":
+                stopped.append(name)
+                continue
+            with (self.logs / "restarts.log").open("a") as log:
+                log.write(f"{name} ended with {code}; started again\n")
+            self.start(name)
+        return stopped
 
     def ask(self, query: str, **variables: object) -> dict[str, Any]:
         """Ask Dagster's UI, as a browser does."""

@@ -33,13 +33,14 @@ def variable(name: str) -> str:
 
 def read_secret_files(
     names: Iterable[str], environ: Mapping[str, str]
-) -> tuple[dict[str, str], list[str]]:
+) -> tuple[dict[str, Any], list[str]]:
     """Read the secrets that files hold.
 
     Returns:
         The secrets by setting, and a line for every problem; no line holds what a file holds.
     """
-    secrets, problems = {}, []
+    secrets: dict[str, Any] = {}
+    problems: list[str] = []
     for name in names:
         both = (variable(name), variable(name) + FILE_SUFFIX)
         path = environ.get(both[1])

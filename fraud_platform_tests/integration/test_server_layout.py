@@ -52,7 +52,8 @@ def test_the_units_start_as_documented_run_a_job_and_end_when_asked(server: Serv
 
 
 def _the_database_dies_and_comes_back(server: Server) -> None:
-    """What runs goes on by itself when Postgres is back; nothing needs a hand."""
+    """What runs goes on by itself, or is started again, when Postgres is back."""
+    server.restarts = True
     server.postgres.stop()
     said = server.call("serve", "daemon", code=1)
     assert said.startswith("Outage: Postgres at postgresql://fraud@127.0.0.1:")
