@@ -142,7 +142,7 @@ def running_postgres(password: str | None = None) -> Iterator[Postgres]:
                 "-A",
                 "scram-sha-256",
                 "--pwfile",
-                password,
+                secret,
                 "--no-sync",
                 "-E",
                 "UTF8",
