@@ -144,7 +144,7 @@ def _fail_in_several_ways(server: Server) -> None:
     wrong = {"FRAUD_DAGSTER_STORAGE_URL": url, "FRAUD_MLFLOW_STORAGE_URL": url}
     for program in ("daemon", "mlflow"):
         assert "no such user or database" in server.call("serve", program, code=2, **wrong)
-    assert "a refused connection" in server.call("score", "--follow", code=1, FRAUD_MLFLOW_URL=away)
+    assert "a refused connection" in server.call("reproduce", "1", code=1, FRAUD_MLFLOW_URL=away)
     twice = {STORAGE: "canary-twice"}
     assert "are both given" in server.call("status", code=2, **twice)
     broken = {"FRAUD_DAGSTER_PORT": "many", "FRAUD_SECRET": "x"}
