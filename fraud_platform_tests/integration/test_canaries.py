@@ -101,7 +101,7 @@ def test_no_secret_is_in_anything_that_the_platform_wrote_showed_or_started(
 
 def _bring_drops(server: Server, scratch: Path) -> Path:
     """Let a drop and a broken one arrive; return the good one."""
-    config = SimulationConfig(customers=80, terminals=40, days=3, dirt=DirtRates.none())
+    config = SimulationConfig(customers=200, terminals=40, days=3, dirt=DirtRates.none())
     (drop,) = simulate_drops(config, scratch / "drops", None)
     good = next((scratch / "drops").glob("*.txt*"))
     landing = server.home / "landing"
