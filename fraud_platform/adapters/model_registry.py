@@ -99,7 +99,11 @@ class ModelRegistry:
                     pip_requirements=["fraud-platform"],
                 )
             made = client.create_model_version(
-                MODEL_NAME, source=info.model_uri, run_id=run.info.run_id, tags=every_tag
+                MODEL_NAME,
+                source=info.model_uri,
+                run_id=run.info.run_id,
+                tags=every_tag,
+                model_id=info.model_id,
             )
             return ModelVersion(int(made.version), run.info.run_id, every_tag)
 
@@ -174,6 +178,7 @@ class ModelRegistry:
         """Give a client set up for this store, with its failures told as outages."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         # its own patience is minutes; ours says so and goes on
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")

@@ -74,5 +74,5 @@ def _told(name: str, url: str, said: str) -> Outage | SettingsError:
     for part, meaning in _REFUSALS.items():
         if part in said:
             return SettingsError(f"{begin} {meaning.format(name=name)}.")
-    words = " ".join(said.split()) or "no answer"
+    words = " ".join(said.split()).rstrip("?. ") or "nothing"
     return Outage(f"{begin} no answer: {words}. Start it, or mend {name}_URL; then run again.")

@@ -19,7 +19,7 @@ from fraud_platform.adapters.lake import Lake
 from fraud_platform.adapters.mlflow_server import Login
 from fraud_platform.adapters.model_registry import CHAMPION, ModelRegistry
 from fraud_platform.contracts.scoring_tables import SCORED
-from fraud_platform.simulation import SimulationConfig, simulate_drops
+from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 from fraud_platform_tests.canaries import (
     CommandLines,
     Place,
@@ -101,7 +101,7 @@ def test_no_secret_is_in_anything_that_the_platform_wrote_showed_or_started(
 
 def _bring_drops(server: Server, scratch: Path) -> Path:
     """Let a drop and a broken one arrive; return the good one."""
-    config = SimulationConfig(customers=60, terminals=40, days=3)
+    config = SimulationConfig(customers=200, terminals=40, days=3, dirt=DirtRates.none())
     (drop,) = simulate_drops(config, scratch / "drops", None)
     good = next((scratch / "drops").glob("*.txt*"))
     landing = server.home / "landing"
@@ -144,7 +144,7 @@ def _fail_in_several_ways(server: Server) -> None:
     wrong = {"FRAUD_DAGSTER_STORAGE_URL": url, "FRAUD_MLFLOW_STORAGE_URL": url}
     for program in ("daemon", "mlflow"):
         assert "no such user or database" in server.call("serve", program, code=2, **wrong)
-    assert "a refused connection" in server.call("score", "--follow", code=1, FRAUD_MLFLOW_URL=away)
+    assert "a refused connection" in server.call("reproduce", "1", code=1, FRAUD_MLFLOW_URL=away)
     twice = {STORAGE: "canary-twice"}
     assert "are both given" in server.call("status", code=2, **twice)
     broken = {"FRAUD_DAGSTER_PORT": "many", "FRAUD_SECRET": "x"}
