@@ -18,9 +18,10 @@ from fraud_platform.contracts.tables import TableContract
 OF_A_RUN = {
     "transactions_version", "publication", "run_id", "cleaned_at", "built_at", "decided_at",
     "scored_at", "landed_at", "state_version", "micro_batch", "number", "plan", "landing",
-    "planned_at", "planned_by", "topic_id", "source_partition", "source_offset", "rescored_at",
+    "planned_at", "planned_by", "decided_by", "raw_path", "published_path",
+    "topic_id", "source_partition", "source_offset", "rescored_at",
 }  # fmt: skip
-"""Wall-clock times, ids of runs, versions of tables, bounds of batches."""
+"""Wall-clock times, ids of runs, versions of tables, bounds of batches, where files are."""
 
 
 def differences(
