@@ -44,12 +44,12 @@ def wait_for(condition, what: str) -> None:
 
 
 def run_workers(home: Path) -> list[psutil.Process]:
-    """Return the processes that execute runs of this home's instance."""
+    """Return the processes that execute runs of this home's instance: its code server's spawn."""
     found = []
     for process in psutil.process_iter(["cmdline", "environ"]):
         words = " ".join(process.info["cmdline"] or ())
         environ = process.info["environ"] or {}
-        if "execute_run" in words and environ.get("FRAUD_HOME") == str(home):
+        if "multiprocessing.spawn" in words and environ.get("FRAUD_HOME") == str(home):
             found.append(process)
     return found
 
