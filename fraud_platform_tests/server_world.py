@@ -47,6 +47,7 @@ class Server:
     folder: Path
     postgres: Postgres
     extra: dict[str, str] = field(default_factory=dict)
+    """Variables beside those of the environment file; an empty one takes one away."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     restarts: bool = False
     """Whether a unit that ended is started again, as its `Restart=on-failure` asks."""
@@ -82,7 +83,7 @@ class Server:
         pairs = [line.split("=", 1) for line in text.splitlines() if re.match(r"\w+=", line)]
         kept = {k: v for k, v in os.environ.items() if k in ("PATH", "JAVA_HOME", "LANG", "TZ")}
         kept["PYTHONDONTWRITEBYTECODE"] = "1"
-        return {**kept, **dict(pairs), **self.extra}
+        return {name: v for name, v in {**kept, **dict(pairs), **self.extra}.items() if v}
 
     def command(self, line: str) -> list[str]:
         program = str(Path(sys.executable).with_name("fraud-platform"))

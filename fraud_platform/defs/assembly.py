@@ -17,6 +17,7 @@ from fraud_platform.defs.checks import ALL_CHECKS
 from fraud_platform.defs.cleaned import clean_drop
 from fraud_platform.defs.clusters import cluster_reaper, clusters
 from fraud_platform.defs.comparison import ab_report
+from fraud_platform.defs.dead_runs import dead_runs
 from fraud_platform.defs.disagreements import (
     compare_days,
     compare_stream_with_drops,
@@ -63,7 +64,7 @@ def assemble(settings: Settings) -> dg.Definitions:
             vacuum,
             retention,
         ],
-        sensors=[new_drops, live_transactions, cluster_reaper],
+        sensors=[new_drops, live_transactions, cluster_reaper, dead_runs],
         schedules=[
             daily_features,
             weekly_decision,

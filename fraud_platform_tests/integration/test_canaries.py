@@ -61,6 +61,8 @@ def server(tmp_path: Path, canaries: dict[str, str]) -> Iterator[Server]:
             "FRAUD_SPARK_URL": "local[1]",
             "FRAUD_SPARK_MEMORY": "1g",
             "FRAUD_KAFKA_PARTITIONS": "2",
+            # without it, the embedded broker on the same port, to which a user is nothing
+            "FRAUD_KAFKA_BOOTSTRAP": "",
             "FRAUD_DROP_SETTLE_SECONDS": "0",
         }
         server = Server(tmp_path / "server", postgres, {**given, **chosen})
@@ -145,6 +147,9 @@ def _fail_in_several_ways(server: Server) -> None:
     for program in ("daemon", "mlflow"):
         assert "no such user or database" in server.call("serve", program, code=2, **wrong)
     assert "a refused connection" in server.call("reproduce", "1", code=1, FRAUD_MLFLOW_URL=away)
+    secured = {"FRAUD_KAFKA_BOOTSTRAP": f"127.0.0.1:{server.ports['9092']}",
+               "FRAUD_KAFKA_SECURITY": "sasl_ssl", "FRAUD_KAFKA_USER": "somebody"}  # fmt: skip
+    assert "Kafka at 127.0.0.1" in server.call("make-topics", code=1, **secured)
     twice = {STORAGE: "canary-twice"}
     assert "are both given" in server.call("status", code=2, **twice)
     broken = {"FRAUD_DAGSTER_PORT": "many", "FRAUD_SECRET": "x"}

@@ -66,8 +66,10 @@ def kill_dagster(settings: Settings) -> None:
     """Kill the UI, the daemon, the code server and every run at once, as a power cut would."""
     records = {r.name: r for r in read_records(services.run_folder(settings))}
     if "dagster" in records:
-        for process in members(records["dagster"].token):
+        killed = members(records["dagster"].token)
+        for process in killed:
             process.kill()
+        psutil.wait_procs(killed, 20)
     list(services.up(settings))
 
 
