@@ -101,6 +101,7 @@ def test_the_batch_half_on_s3_gives_the_tables_of_the_disk(
     assert_same_as_on_disk(on_disk, tmp_path / "home", urls)
 
 
+@pytest.mark.slow
 @pytest.mark.systems
 @pytest.mark.timeout(2 * LIMIT_SECONDS + 60)
 def test_the_batch_half_on_hdfs_gives_the_tables_of_the_disk(
