@@ -59,7 +59,8 @@ def quiet_port() -> int:
 
 
 def kill_broker(settings: Settings) -> None:
-    (record,) = read_records(services.run_folder(settings))
+    records = read_records(services.run_folder(settings))
+    record = next(record for record in records if record.name == broker.NAME)
     psutil.Process(record.pid).kill()
     wait_for(lambda: port_owner(settings.kafka_port) is None)
 
