@@ -100,7 +100,7 @@ def programs() -> Path:
     """Return the folder of Postgres's programs, the newest there is."""
     found = shutil.which("postgres")
     if found:
-        return Path(found).parent
+        return Path(found).resolve().parent
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if not versions:
         pytest.skip("Postgres is not installed (Debian: apt-get install postgresql)")
