@@ -61,7 +61,7 @@ clean:
 
 # The module needs the standard library alone, so that a missing Java is said before a download.
 java: python
-	@$(PYTHON) -m fraud_platform.adapters.java
+	@$(PYTHON) -m fraud_platform.adapters.jvm.java
 
 python:
 	@command -v $(PYTHON) > /dev/null || { echo "Python: expected $(PYTHON), found none." \

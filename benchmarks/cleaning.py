@@ -85,7 +85,7 @@ def run_contender(contender: str, warm_up: Path, raw: Path, folder: Path) -> Mea
         with Meter() as meter:
             clean, quarantined = clean_with_duckdb(job, CORES, MEMORY)
     else:
-        from fraud_platform.adapters.spark import open_session
+        from fraud_platform.adapters.spark.session import open_session
         from fraud_platform.settings import Settings
 
         spark = open_session(Settings(spark_url=f"local[{CORES}]", spark_memory=MEMORY))

@@ -35,7 +35,7 @@ from benchmarks.features_contenders import (
 )
 from benchmarks.metering import Meter
 from benchmarks.report import markdown_table, write_section
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import TRANSACTIONS
 from fraud_platform.features.declaration import FEATURE_NAMES, HANDBOOK_NAMES
@@ -89,7 +89,7 @@ class Platform:
     """The platform in this process: an embedded session that a small lake has warmed."""
 
     def __init__(self, folder: Path) -> None:
-        from fraud_platform.adapters.spark import open_session
+        from fraud_platform.adapters.spark.session import open_session
 
         self.spark = open_session(Settings(spark_url=f"local[{CORES}]", spark_memory=MEMORY))
         name, rows, days = WARM_UP

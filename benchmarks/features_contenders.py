@@ -13,7 +13,7 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS, TILE_SECONDS
 from fraud_platform.simulation import SimulationConfig

@@ -15,7 +15,7 @@ import pyarrow as pa
 from benchmarks.metering import Meter
 from benchmarks.scoring_world import World
 from fraud_platform.adapters.scoring_session import load_model
-from fraud_platform.adapters.spark import open_session
+from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.kernel import LabelTiles, Tiles
 from fraud_platform.features.live import LiveState
@@ -29,7 +29,7 @@ def row_at_a_time(place: World) -> tuple[int, float, float]:
     As the consumer of old did it: a DataFrame from one message, the model applied by a task, the
     answer collected. Features are taken as given, which flatters it.
     """
-    from fraud_platform.adapters.model_registry import CHAMPION
+    from fraud_platform.adapters.models.registry import CHAMPION
 
     version = place.registry.alias(CHAMPION)
     assert version is not None

@@ -17,12 +17,13 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from fraud_platform.adapters import broker
-from fraud_platform.adapters.kafka import KafkaConnection, Topics
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import CHAMPION, ModelRegistry
-from fraud_platform.adapters.producing import load_rows
-from fraud_platform.adapters.spark import open_session
+from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.producing import load_rows
+from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
+from fraud_platform.adapters.spark.session import open_session
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning.publish import publish_drop
 from fraud_platform.clock import watermark
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES

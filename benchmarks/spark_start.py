@@ -19,14 +19,14 @@ import time
 from pathlib import Path
 
 from benchmarks.report import markdown_table, write_section
-from fraud_platform.adapters import spark_server
-from fraud_platform.adapters.processes import start, stop, wait_until_healthy
+from fraud_platform.adapters.services.processes import start, stop, wait_until_healthy
+from fraud_platform.adapters.spark import server as spark_server
 from fraud_platform.settings import Settings, load_settings
 
 CLIENT = """
 import time
 begun = time.perf_counter()
-from fraud_platform.adapters.spark import open_session
+from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.settings import load_settings
 spark = open_session(load_settings())
 assert spark.range(1000).selectExpr("sum(id)").first()[0] == 499500
@@ -75,7 +75,7 @@ def measure(rounds: int, home: Path) -> dict[str, list[float]]:
 
 def spark_server_port() -> int:
     """Return a port that nobody has."""
-    from fraud_platform.adapters.broker import free_port
+    from fraud_platform.adapters.kafka.broker import free_port
 
     return free_port()
 

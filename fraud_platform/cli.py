@@ -48,9 +48,9 @@ def doctor() -> None:
 @app.command()
 def fetch_jars() -> None:
     """Fetch the jars of Delta and of the Kafka broker, once, and check their hashes."""
-    from fraud_platform.adapters.broker import jars_folder
-    from fraud_platform.adapters.jars import fetch_jars as fetch
-    from fraud_platform.adapters.kafka_jars import KAFKA_JARS
+    from fraud_platform.adapters.jvm.jars import fetch_jars as fetch
+    from fraud_platform.adapters.jvm.kafka_jars import KAFKA_JARS
+    from fraud_platform.adapters.kafka.broker import jars_folder
 
     jars = _settings().jars
     for path in fetch(jars) + fetch(jars_folder(jars), KAFKA_JARS):
@@ -95,8 +95,8 @@ def load(
     yarn: Annotated[bool, typer.Option(help="Run it on HADOOP_CONF_DIR's cluster.")] = False,
 ) -> None:
     """Copy all drops of landing to the raw zone, verified; an interrupted one goes on."""
-    from fraud_platform.adapters.distcp import distcp as run_distcp
-    from fraud_platform.adapters.storage import open_zone
+    from fraud_platform.adapters.storage.distcp import distcp as run_distcp
+    from fraud_platform.adapters.storage.zones import open_zone
     from fraud_platform.ingest.loading import adopt_drop, drop_names, load_drops
 
     settings = _settings()
@@ -130,7 +130,7 @@ def demo(
 @app.command()
 def dev() -> None:
     """Open the Dagster UI, MLflow and Kafka on what is there, until Ctrl-C."""
-    from fraud_platform.adapters.services import dev as run_dev
+    from fraud_platform.adapters.services.laptop import dev as run_dev
 
     run_dev(_settings())
 
@@ -145,7 +145,7 @@ def up(
     ] = False,
 ) -> None:
     """Start Kafka, the Dagster UI, its daemon and MLflow in the background, what does not run."""
-    from fraud_platform.adapters.services import up as start
+    from fraud_platform.adapters.services.laptop import up as start
 
     settings = _settings()
     chosen: dict[str, object] = {"kafka_security": "sasl_ssl"} if secure else {}
@@ -158,7 +158,7 @@ def up(
 @app.command()
 def down() -> None:
     """Stop every process that `up` or `dev` started."""
-    from fraud_platform.adapters.services import down as stop
+    from fraud_platform.adapters.services.laptop import down as stop
 
     for line in stop(_settings()):
         typer.echo(line)
@@ -169,7 +169,7 @@ def serve(
     program: Annotated[str, typer.Argument(help="code-server, webserver, daemon, mlflow, kafka")],
 ) -> None:
     """Become one program of a server, in front, as its unit asks (docs/server.md)."""
-    from fraud_platform.adapters.server_layout import become
+    from fraud_platform.adapters.services.server import become
 
     become(_settings(), program)
 
@@ -177,8 +177,8 @@ def serve(
 @app.command()
 def status() -> None:
     """Show which services run, how far the topics are, and what the lake holds."""
-    from fraud_platform.adapters.kafka_topics import lag_lines
-    from fraud_platform.adapters.services import status as services_status
+    from fraud_platform.adapters.kafka.topics import lag_lines
+    from fraud_platform.adapters.services.laptop import status as services_status
 
     for line in services_status(_settings()) + lag_lines(_settings()):
         typer.echo(line)
@@ -280,7 +280,7 @@ def bench_quality(
 def _show_report(settings: Settings) -> None:
     from rich.console import Console
 
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.reporting.terminal import print_report
 
     console = Console(highlight=False)

@@ -1,7 +1,7 @@
 """The commands of the live half: topics, producing, scoring, gaps, replay.
 
 Here: words to calls and results to words, as commands of `fraud-platform`.
-Not here: the other commands (`fraud_platform.cli`), what these do (`adapters.producing`,
+Not here: the other commands (`fraud_platform.cli`), what these do (`adapters.kafka.producing`,
 `fraud_platform.defs.follow`, `fraud_platform.defs.live_operator`).
 """
 
@@ -22,7 +22,7 @@ def make_topics(
     wait_seconds: Annotated[float, typer.Option(min=0, help="Patience with a broker.")] = 0.0,
 ) -> None:
     """Make the topics of the contract that Kafka does not have yet."""
-    from fraud_platform.adapters.server_layout import make_topics as make
+    from fraud_platform.adapters.services.server import make_topics as make
 
     typer.echo(f"created: {', '.join(make(_settings(), wait_seconds)) or 'none, all are there'}")
 
@@ -43,8 +43,8 @@ def produce(
     seed: Annotated[int, typer.Option(help="Seed of the bad messages.")] = 0,
 ) -> None:
     """Replay a drop as live transactions, without labels, until done or Ctrl-C."""
-    from fraud_platform.adapters.producing import Extras, Pace, load_rows
-    from fraud_platform.adapters.producing import produce as replay
+    from fraud_platform.adapters.kafka.producing import Extras, Pace, load_rows
+    from fraud_platform.adapters.kafka.producing import produce as replay
     from fraud_platform.reporting.terminal import progress_bar
 
     pace = Pace.parse(rate, speedup)

@@ -15,9 +15,9 @@ from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
-from fraud_platform.adapters.java import find_java, java_problem, java_version
-from fraud_platform.adapters.processes import Service, port_owner, read_records
-from fraud_platform.adapters.services import run_folder, services
+from fraud_platform.adapters.jvm.java import find_java, java_problem, java_version
+from fraud_platform.adapters.services.laptop import run_folder, services
+from fraud_platform.adapters.services.processes import Service, port_owner, read_records
 from fraud_platform.errors import Outage, SettingsError
 from fraud_platform.settings import Settings
 
@@ -161,7 +161,7 @@ def check_port(settings: Settings, service: Service) -> Finding:
 
 def check_databases(settings: Settings) -> list[Finding]:
     """Look whether the databases of a server let us in, where the settings name any."""
-    from fraud_platform.adapters.postgres import require_postgres
+    from fraud_platform.adapters.services.postgres import require_postgres
 
     named = {
         "Dagster's database": ("FRAUD_DAGSTER_STORAGE", "dagster_storage"),
@@ -182,9 +182,9 @@ def check_databases(settings: Settings) -> list[Finding]:
 
 def check_jars(settings: Settings, *, has_java: bool) -> Finding:
     """Look whether the jars are there, and fetch them where they are not."""
-    from fraud_platform.adapters.broker import jars_folder
-    from fraud_platform.adapters.jars import DELTA_JARS, fetch_jars, missing_jars
-    from fraud_platform.adapters.kafka_jars import KAFKA_JARS
+    from fraud_platform.adapters.jvm.jars import DELTA_JARS, fetch_jars, missing_jars
+    from fraud_platform.adapters.jvm.kafka_jars import KAFKA_JARS
+    from fraud_platform.adapters.kafka.broker import jars_folder
 
     sets = [(settings.jars, DELTA_JARS)]
     if settings.kafka_bootstrap is None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.kafka import KafkaConnection
+    from fraud_platform.adapters.kafka.connection import KafkaConnection
 
 STATE = Path(os.environ.get("FRAUD_HOME", ".fraud_platform")).absolute()
 
@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def spark():
     """One embedded Spark session for all tests of a process."""
-    from fraud_platform.adapters.spark import open_session
+    from fraud_platform.adapters.spark.session import open_session
 
     session = open_session(Settings(home=STATE, spark_memory="3g"))
     yield session
@@ -68,7 +68,7 @@ def spark():
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaConnection]:
     """One real broker for all tests of a process, started when the first one asks."""
-    from fraud_platform.adapters import broker
+    from fraud_platform.adapters.kafka import broker
 
     folder = tmp_path_factory.mktemp("kafka")
     with broker.running(folder, STATE / "jars", broker.free_port()) as connection:
@@ -78,7 +78,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaConnection]
 @pytest.fixture
 def new_topic(kafka: KafkaConnection) -> Callable[..., str]:
     """A function that makes a topic of the test's own, with so many partitions."""
-    from fraud_platform.adapters.kafka import Topics
+    from fraud_platform.adapters.kafka.topics import Topics
     from fraud_platform.contracts.messages import TopicSpec
 
     def make(partitions: int = 3, **config: str) -> str:
@@ -93,7 +93,7 @@ def new_topic(kafka: KafkaConnection) -> Callable[..., str]:
 @pytest.fixture
 def kafka_settings(kafka: KafkaConnection, tmp_path: Path) -> Settings:
     """Settings with topics of the test's own, made, on the real broker."""
-    from fraud_platform.adapters.kafka import Topics
+    from fraud_platform.adapters.kafka.topics import Topics
     from fraud_platform.contracts.messages import topic_specs
 
     mark = secrets.token_hex(6)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from fraud_platform.adapters.kafka import KafkaConnection
-from fraud_platform.adapters.model_registry import ModelRegistry
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.defs.drain import DrainedRun, execute
 from fraud_platform.defs.inference import live_transactions
 from fraud_platform.errors import TopicChangedError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.settings import Settings
 
 

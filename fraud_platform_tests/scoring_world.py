@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from fraud_platform.adapters.kafka import IdempotentProducer, KafkaConnection
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.producers import IdempotentProducer
 from fraud_platform.contracts.access import Role
 from fraud_platform.features.declaration import FEATURE_NAMES
 from fraud_platform.settings import Settings

@@ -11,12 +11,13 @@ import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fraud_platform.adapters import broker
-from fraud_platform.adapters.broker_security import administrator, set_up_access
-from fraud_platform.adapters.broker_settings import Node
-from fraud_platform.adapters.kafka import KafkaConnection, Topics
-from fraud_platform.adapters.kafka_access import CA_NAME, read_password
-from fraud_platform.adapters.processes import Started, start, stop, wait_until_healthy
+from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.kafka.access import CA_NAME, read_password
+from fraud_platform.adapters.kafka.broker_security import administrator, set_up_access
+from fraud_platform.adapters.kafka.broker_settings import Node
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.adapters.services.processes import Started, start, stop, wait_until_healthy
 from fraud_platform.contracts.access import Grant, Role, grants
 from fraud_platform.contracts.messages import SCORER_GROUP, topic_specs
 from fraud_platform.settings import Settings

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import fraud_platform
-from fraud_platform.adapters.broker import free_port
+from fraud_platform.adapters.kafka.broker import free_port
 from fraud_platform_tests.postgres_server import Postgres
 
 ROOT = Path(fraud_platform.__file__).parent.parent

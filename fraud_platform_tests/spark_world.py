@@ -21,9 +21,10 @@ import numpy as np
 import pandas as pd
 import pandas.testing
 
-from fraud_platform.adapters.kafka import IdempotentProducer, KafkaConnection
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.producing import rows_of_file
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.producers import IdempotentProducer
+from fraud_platform.adapters.kafka.producing import rows_of_file
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.feature_tables import (
     CUSTOMER_TILES,
     LABEL_TILES,

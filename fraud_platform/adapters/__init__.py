@@ -1,5 +1,5 @@
-"""The outside world, one module a system, with errors translated at that edge.
+"""The outside world, a folder for each system, with errors translated at that edge.
 
-Here: Spark sessions, Delta tables, storage, the model registry, jars.
+Here: Kafka, Spark, storage, Delta tables, MLflow, the services and the JVM that runs some of them.
 Not here: what the data means (the stage packages) or when it moves (`fraud_platform.defs`).
 """

@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM as a question instead of an exception.
 
 Here: one context manager, for loops that end in order.
-Not here: what ends (`adapters.services`, `defs.follow`).
+Not here: what ends (`adapters.services.laptop`, `defs.follow`).
 """
 
 from __future__ import annotations

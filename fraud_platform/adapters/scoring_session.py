@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from fraud_platform.adapters.kafka import KafkaConnection, RangeReader, TransactionalProducer
-from fraud_platform.adapters.kafka import Topics as KafkaTopics
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import MODEL_NAME, ModelRegistry
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.producers import TransactionalProducer
+from fraud_platform.adapters.kafka.reader import RangeReader
+from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
+from fraud_platform.adapters.models.registry import MODEL_NAME, ModelRegistry
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import lease_of
 from fraud_platform.scoring.inprocess import InProcessEngine
 from fraud_platform.scoring.label_intake import land_labels

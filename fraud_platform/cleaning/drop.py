@@ -54,7 +54,7 @@ from fraud_platform.errors import ConservationError, DropUnreadableError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from fraud_platform.adapters.files import ByteFiles
+    from fraud_platform.adapters.storage.files import ByteFiles
 
 RANGE_BYTES = 64 << 20
 SMALLEST_RANGE_BYTES = 4 << 20

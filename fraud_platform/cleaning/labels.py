@@ -39,8 +39,8 @@ from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-    from fraud_platform.adapters.files import ByteFiles
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.storage.files import ByteFiles
+    from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.cleaning.drop import CleanedDrop
 
 _BATCH_ROWS = 1 << 16

@@ -23,7 +23,7 @@ from fraud_platform.contracts.reasons import Reason, Repair
 from fraud_platform.contracts.tables import CLEANING_LEDGER, QUARANTINE, TRANSACTIONS
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
 
 PUBLISHED, HELD = "published", "held"
 

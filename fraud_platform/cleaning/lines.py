@@ -1,7 +1,7 @@
 """Bytes into lines: a range of a drop's text, block by block, with the places of its fields.
 
 Here: who owns which line, where lines and fields begin and end.
-Not here: what the fields say (`canonical`, `judge`), opening files (`adapters.files`).
+Not here: what the fields say (`canonical`, `judge`), opening files (`adapters.storage.files`).
 
 LF or CRLF ends a line, a lone CR is data. A range owns the lines that begin in it, so ranges that
 cover the text own each line once.

@@ -1,7 +1,7 @@
 """Parquet files of clean, quarantined and suspect rows, written inside Spark's tasks.
 
 Here: column types and encodings, row groups of bounded size, file statistics.
-Not here: what goes in (`tasks`), committing the files to a table (`adapters.lake`).
+Not here: what goes in (`tasks`), committing the files to a table (`adapters.tables.lake`).
 
 A file belongs to nothing until a commit names it, so a task that dies leaves no trace in a table.
 """
@@ -27,7 +27,7 @@ from fraud_platform.cleaning.judge import REASONS
 from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, DataFile
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.files import ByteFiles
+    from fraud_platform.adapters.storage.files import ByteFiles
 
 Seconds = npt.NDArray[np.int64]
 

@@ -1,7 +1,7 @@
 """Publishing a drop: quarantine, transactions, labels, and last the ledger's mark.
 
 Here: the order of the commits, whether a drop is held, which other drops change with it.
-Not here: cleaning a drop's text (`drop`), the tables' storage (`adapters.lake`).
+Not here: cleaning a drop's text (`drop`), the tables' storage (`adapters.tables.lake`).
 
 Guarantee: whatever point a run dies at, running it again gives the tables of an undisturbed run.
 All files are written first and belong to nothing. Each table then changes in one commit that
@@ -40,7 +40,7 @@ from fraud_platform.faults import kill_point
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
 
 _OF_PUBLISHED = ("published_sha256", "published_path", "transactions_version")
 _QUARANTINE_DDL = "transaction_id long, reason string"

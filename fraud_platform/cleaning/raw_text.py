@@ -25,7 +25,7 @@ from fraud_platform.contracts.drops import COMPRESSIONS
 from fraud_platform.errors import DropUnreadableError
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.files import ByteFiles
+    from fraud_platform.adapters.storage.files import ByteFiles
 
 _CHUNK_BYTES = 1 << 20
 _UNPACKING_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, pa.ArrowException)

@@ -19,7 +19,7 @@ from fraud_platform.cleaning.parquet_files import WrittenFile
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.contracts.tables import TableContract
 
 

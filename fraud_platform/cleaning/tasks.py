@@ -27,7 +27,7 @@ from fraud_platform.cleaning.lines import LineBlock, LineTooLongError, TextRange
 from fraud_platform.cleaning.parquet_files import CleanFile, QuarantineFile, SuspectFile
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.files import ByteFiles
+    from fraud_platform.adapters.storage.files import ByteFiles
 
 Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 

@@ -2,7 +2,7 @@
 
 Here: the roles and their grants, as data.
 Not here: how a user proves who it is (`settings.kafka`), telling the broker
-(`adapters.kafka_access`).
+(`adapters.kafka.access`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The ledger of clusters that were made for a run.
 
 Here: its columns.
-Not here: writing it (`adapters.clusters.ledger`), clusters (`adapters.clusters`).
+Not here: writing it (`adapters.spark.clusters.ledger`), clusters (`adapters.spark.clusters`).
 """
 
 from __future__ import annotations

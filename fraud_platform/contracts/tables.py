@@ -1,7 +1,7 @@
 """Every table of the lake: columns, types, meaning, key, partitioning.
 
 Here: one `TableContract` a table, checked where the table is written.
-Not here: how a table is written or read (`fraud_platform.adapters.lake`), how rows are made
+Not here: how a table is written or read (`fraud_platform.adapters.tables.lake`), how rows are made
 (the stage packages).
 """
 

@@ -9,8 +9,8 @@ from datetime import date
 
 import dagster as dg
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import CHAMPION
+from fraud_platform.adapters.models.registry import CHAMPION
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.clock import built_from_replaced
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import (

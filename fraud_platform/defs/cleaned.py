@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning import DropOutcome, publish_drop
 from fraud_platform.clock import watermark
 from fraud_platform.contracts.reasons import REASON_DESCRIPTIONS, Reason, Repair

@@ -2,7 +2,8 @@
 
 Here: the tag that asks for one, providers from settings, how a run ended, the reaper, the ledger
 as an asset.
-Not here: clusters themselves (`fraud_platform.adapters.clusters`), sessions (`defs.resources`).
+Not here: clusters themselves (`fraud_platform.adapters.spark.clusters`), sessions
+(`defs.resources`).
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from fraud_platform.adapters.clusters.emr import EmrProvider
-from fraud_platform.adapters.clusters.ephemeral import ClusterOptions
-from fraud_platform.adapters.clusters.ledger import ClusterLedger
-from fraud_platform.adapters.clusters.provider import ClusterSize, Provider
-from fraud_platform.adapters.clusters.reaper import reap
-from fraud_platform.adapters.clusters.standalone import StandaloneProvider
-from fraud_platform.adapters.clusters.yarn import YarnProvider
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.spark import session_records
-from fraud_platform.adapters.spark_connect import release_dead_sessions
+from fraud_platform.adapters.spark.clusters.emr import EmrProvider
+from fraud_platform.adapters.spark.clusters.ephemeral import ClusterOptions
+from fraud_platform.adapters.spark.clusters.ledger import ClusterLedger
+from fraud_platform.adapters.spark.clusters.provider import ClusterSize, Provider
+from fraud_platform.adapters.spark.clusters.reaper import reap
+from fraud_platform.adapters.spark.clusters.standalone import StandaloneProvider
+from fraud_platform.adapters.spark.clusters.yarn import YarnProvider
+from fraud_platform.adapters.spark.connect import release_dead_sessions
+from fraud_platform.adapters.spark.session import session_records
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.cluster_tables import CLUSTERS
 from fraud_platform.defs.tables import table_spec
 from fraud_platform.errors import SettingsError

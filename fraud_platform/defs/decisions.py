@@ -10,8 +10,8 @@ same call again moves the alias.
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import CHALLENGER, CHAMPION, ModelRegistry
+from fraud_platform.adapters.models.registry import CHALLENGER, CHAMPION, ModelRegistry
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.errors import Outage, PromotionError

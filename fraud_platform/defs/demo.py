@@ -17,9 +17,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.producing import Extras, Pace, load_rows, produce
-from fraud_platform.adapters.storage import open_zone
+from fraud_platform.adapters.kafka.producing import Extras, Pace, load_rows, produce
+from fraud_platform.adapters.storage.zones import open_zone
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.drops import drop_of
 from fraud_platform.defs.operator import open_instance, run_what_is_due
 from fraud_platform.errors import DropNameError, Outage, SettingsError
@@ -129,8 +129,8 @@ def _go_live(settings: Settings, drop: Path, console: Console) -> None:
 @contextmanager
 def _services(settings: Settings, say: Callable[[str], object]) -> Iterator[None]:
     """Run the services while the block lasts; those that ran before stay."""
-    from fraud_platform.adapters.processes import read_records
-    from fraud_platform.adapters.services import down, run_folder, up
+    from fraud_platform.adapters.services.laptop import down, run_folder, up
+    from fraud_platform.adapters.services.processes import read_records
 
     were_running = bool(read_records(run_folder(settings)))
     for line in up(settings):

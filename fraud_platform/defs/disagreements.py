@@ -11,9 +11,9 @@ from functools import cache
 
 import dagster as dg
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import ModelRegistry
+from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.scoring_session import load_model
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.clock import fingerprint, inputs_by_day, watermark
 from fraud_platform.contracts.scoring_tables import STREAM_DISAGREEMENTS
 from fraud_platform.contracts.tables import CLEANING_LEDGER

@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from fraud_platform.adapters.spark_faults import reaching_spark
+from fraud_platform.adapters.spark.faults import reaching_spark
 from fraud_platform.errors import AccessError, FencedError, FraudPlatformError, Outage
 
 FAILURE_TAG = "fraud_platform/failure"

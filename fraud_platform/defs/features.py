@@ -9,7 +9,7 @@ from datetime import date
 
 import dagster as dg
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.clock import inputs_by_day, watermark
 from fraud_platform.contracts.feature_tables import (
     CUSTOMER_TILES,

@@ -2,7 +2,7 @@
 
 Here: the loop, the champion's hot swap, labels on the way, when to report.
 Not here: scoring (`fraud_platform.scoring.scorer`), the mark that keeps the sensor out
-(`adapters.follower_mark`), telling Dagster (`defs.follow_reports`).
+(`adapters.kafka.follower_mark`), telling Dagster (`defs.follow_reports`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from fraud_platform.adapters.follower_mark import FollowerMark, follower
-from fraud_platform.adapters.kafka import KafkaConnection
-from fraud_platform.adapters.kafka import Topics as KafkaTopics
-from fraud_platform.adapters.lake import Lake, reaching
-from fraud_platform.adapters.model_registry import CHAMPION, ModelRegistry
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.follower_mark import FollowerMark, follower
+from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
+from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.patience import Patience
 from fraud_platform.adapters.scoring_session import (
     holder,
@@ -28,7 +27,8 @@ from fraud_platform.adapters.scoring_session import (
     take_in_labels,
     topic_now,
 )
-from fraud_platform.adapters.upkeep import Upkeep
+from fraud_platform.adapters.tables.lake import Lake, reaching
+from fraud_platform.adapters.tables.upkeep import Upkeep
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED
 from fraud_platform.defs.follow_reports import Report, Reporter
 from fraud_platform.errors import FencedError, Outage, PromotionError

@@ -104,8 +104,8 @@ def _tell_all(settings: Settings, reports: Connection[None, Report]) -> None:
 def _tell(settings: Settings, untold: list[Report]) -> None:
     import dagster as dg
 
-    from fraud_platform.adapters.dagster_home import enter_dagster_home
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.services.dagster_home import enter_dagster_home
+    from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.defs.inference_metadata import lag_behind, metadata_of
 
     enter_dagster_home(settings)

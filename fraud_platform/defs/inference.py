@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from fraud_platform.adapters.follower_mark import follower
-from fraud_platform.adapters.kafka import KafkaConnection
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.follower_mark import follower
 from fraud_platform.adapters.scoring_session import load_model, open_scorer, read_highs
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED, TOPIC_LABELS
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.inference_metadata import LINEAGE, lag_behind, metadata_of

@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.scoring_tables import INFERENCE_PLANS, SCORED
 from fraud_platform.defs.resources import LakeResource
 from fraud_platform.scoring.log import ScoringLog, offsets_in

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED
 from fraud_platform.defs.tables import picture, rounded, small_table, written

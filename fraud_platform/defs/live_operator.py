@@ -12,10 +12,11 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from fraud_platform.adapters.kafka import IdempotentProducer, KafkaConnection
-from fraud_platform.adapters.kafka import Topics as KafkaTopics
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.producers import IdempotentProducer
+from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
 from fraud_platform.adapters.scoring_session import load_model, topic_now
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, RESCORED, SCORED
 from fraud_platform.defs.requests import ask_again, request_of

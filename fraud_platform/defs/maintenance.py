@@ -1,13 +1,13 @@
 """Keeping the lake small without losing what a registered model was trained on.
 
 Here: vacuum, which keeps every table version that a model names; its job and schedule.
-Not here: removing files (`fraud_platform.adapters.lake`).
+Not here: removing files (`fraud_platform.adapters.tables.lake`).
 """
 
 import dagster as dg
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import ModelRegistry
+from fraud_platform.adapters.models.registry import ModelRegistry
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.catalog import ALL_TABLES
 from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, registry_of

@@ -2,7 +2,7 @@
 
 Here: two weekly assets.
 Not here: which rows, which estimator, which threshold (`fraud_platform.training`), MLflow
-(`adapters.model_registry`).
+(`adapters.models.registry`).
 """
 
 import tempfile
@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from fraud_platform.adapters.model_registry import ModelVersion
+from fraud_platform.adapters.models.registry import ModelVersion
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.contracts.training_tables import TRAINING_SET

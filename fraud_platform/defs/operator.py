@@ -18,7 +18,7 @@ from fraud_platform.settings import Settings
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """Give the Dagster instance under `settings.home`, the one that `make dev` shows."""
-    from fraud_platform.adapters.dagster_home import enter_dagster_home
+    from fraud_platform.adapters.services.dagster_home import enter_dagster_home
 
     enter_dagster_home(settings)
     with dg.DagsterInstance.get() as instance:
@@ -29,7 +29,7 @@ def run_what_is_due(
     settings: Settings, on_run: Callable[[str, str], None] | None = None
 ) -> list[DrainedRun]:
     """Run everything that sensors and schedules ask for, in this process, until nothing is due."""
-    from fraud_platform.adapters.spark import open_session
+    from fraud_platform.adapters.spark.session import open_session
     from fraud_platform.definitions import defs
 
     session = open_session(settings)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from fraud_platform.adapters.kafka import KafkaConnection
-from fraud_platform.adapters.kafka import Topics as KafkaTopics
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import CHAMPION, ModelRegistry
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
+from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.scoring_session import topic_now
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import SCORER_GROUP
 from fraud_platform.errors import Outage
 from fraud_platform.scoring.cutting import Ranges

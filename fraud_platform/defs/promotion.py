@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
 from fraud_platform.defs.decisions import carry_out, read_history
 from fraud_platform.defs.failures import stop_or_retry

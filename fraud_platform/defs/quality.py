@@ -11,8 +11,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.spark import open_session
+from fraud_platform.adapters.spark.session import open_session
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning import publish_drop
 from fraud_platform.clock import watermark
 from fraud_platform.contracts.drops import drop_of

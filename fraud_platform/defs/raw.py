@@ -8,7 +8,7 @@ import time
 
 import dagster as dg
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.drops import COLUMNS, drop_of
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.automation import load_drop

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import folder_digest
-from fraud_platform.adapters.spark import open_session
+from fraud_platform.adapters.models.registry import folder_digest
+from fraud_platform.adapters.spark.session import open_session
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.defs.resources import registry_of

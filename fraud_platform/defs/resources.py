@@ -14,14 +14,14 @@ from dagster_aws.s3 import S3Resource
 from dagster_pyspark import LazyPySparkResource
 from pydantic import Field, PrivateAttr
 
-from fraud_platform.adapters.access import S3Access, is_s3
-from fraud_platform.adapters.clusters.ephemeral import EphemeralCluster
-from fraud_platform.adapters.clusters.ledger import ClusterLedger
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.mlflow_server import login_of
-from fraud_platform.adapters.model_registry import ModelRegistry
-from fraud_platform.adapters.s3_zone import s3_client
-from fraud_platform.adapters.storage import open_zone
+from fraud_platform.adapters.models.registry import ModelRegistry
+from fraud_platform.adapters.models.server import login_of
+from fraud_platform.adapters.spark.clusters.ephemeral import EphemeralCluster
+from fraud_platform.adapters.spark.clusters.ledger import ClusterLedger
+from fraud_platform.adapters.storage.access import S3Access, is_s3
+from fraud_platform.adapters.storage.s3_zone import s3_client
+from fraud_platform.adapters.storage.zones import open_zone
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.defs.clusters import (
     CLUSTER_TAG,
     cluster_options,
@@ -51,7 +51,7 @@ class SparkResource(LazyPySparkResource):
         self._context = context
 
     def _init_session(self) -> None:
-        from fraud_platform.adapters.spark import is_alive, open_session
+        from fraud_platform.adapters.spark.session import is_alive, open_session
 
         if self._spark_session is not None and is_alive(self._spark_session):
             return

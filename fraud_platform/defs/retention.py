@@ -3,8 +3,8 @@
 Here: which runs may go, their job and schedule. Kept whatever their age: runs under way, the run
 that last wrote an asset's partition (the UI would call the partition missing), and runs that
 failed for their data (sensors would ask for the same content again).
-Not here: ticks of sensors and schedules (`retention` in `adapters/instance/*.yaml`), files of the
-lake (`defs.maintenance`).
+Not here: ticks of sensors and schedules (`retention` in `adapters/services/instance/*.yaml`), files
+of the lake (`defs.maintenance`).
 """
 
 from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.clock import DropDay
 from fraud_platform.contracts.clock_tables import DROP_DAYS, FEATURE_DAYS
 from fraud_platform.contracts.scoring_tables import STREAM_LABELS, TOPIC_LABELS

@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import TableContract
 
 OWNERS = ["team:fraud-data"]

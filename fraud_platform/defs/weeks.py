@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import MODEL_NAME, ModelRegistry, ModelVersion
+from fraud_platform.adapters.models.registry import MODEL_NAME, ModelRegistry, ModelVersion
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.clock import inputs_of
 from fraud_platform.comparison.inputs import ScoredModel
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES

@@ -26,7 +26,7 @@ from fraud_platform.features.expressions import Array, Ratio
 from fraud_platform.features.ordering import group_bounds, sort_order
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.files import ByteFiles
+    from fraud_platform.adapters.storage.files import ByteFiles
 
 _EPOCH = date(1970, 1, 1)
 

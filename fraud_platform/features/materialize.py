@@ -35,7 +35,7 @@ from fraud_platform.features.files import TableFolder
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
 
 WRITTEN_TABLES = (LABEL_TILES, TERMINAL_TILES, TRANSACTION_FEATURES, CUSTOMER_TILES)
 """In the order of their commits."""

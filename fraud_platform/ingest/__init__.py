@@ -1,7 +1,7 @@
 """Drops on their way in: seen in the landing zone, copied to the raw zone byte for byte.
 
 Here: when a drop is complete, which content it is, how its copy survives an interruption.
-Not here: storage clients (`fraud_platform.adapters.storage`), what the lines mean
+Not here: storage clients (`fraud_platform.adapters.storage.zones`), what the lines mean
 (`fraud_platform.cleaning`), when a copy runs (`fraud_platform.defs`).
 """
 

@@ -1,7 +1,8 @@
 """One drop from landing to the raw zone: byte for byte, verified, whole or not at all.
 
 Here: resuming, checksums, the order in which a copy becomes visible, its manifest.
-Not here: when a drop is complete (`arrivals`), storage clients (`fraud_platform.adapters.storage`).
+Not here: when a drop is complete (`arrivals`), storage clients
+(`fraud_platform.adapters.storage.zones`).
 
 A reader that finds a manifest finds exactly the file that it describes: the older manifest goes
 before the older file is replaced, the newer one is written last.

@@ -1,7 +1,8 @@
 """Many drops from landing to the raw zone: several at once, with a line that says how far.
 
 Here: which files are copied, the threads, how fast it goes and how long it takes still.
-Not here: one copy (`copying`), who carries bytes instead of this process (`adapters.distcp`).
+Not here: one copy (`copying`), who carries bytes instead of this process
+(`adapters.storage.distcp`).
 """
 
 from __future__ import annotations

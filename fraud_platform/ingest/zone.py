@@ -1,7 +1,8 @@
 """What ingest asks of a storage location: a flat folder of files behind a URL.
 
 Here: the protocols, and the two facts about a file that ingest works with.
-Not here: their implementations over disk and object stores (`fraud_platform.adapters.storage`).
+Not here: their implementations over disk and object stores
+(`fraud_platform.adapters.storage.zones`).
 """
 
 from __future__ import annotations

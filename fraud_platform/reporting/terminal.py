@@ -25,7 +25,7 @@ from fraud_platform.contracts.scoring_tables import (
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
 
 _SHOWN_EXAMPLES = 3
 _ROLES = ("candidate", "champion", "never_fraud", "amount_above")

@@ -32,7 +32,7 @@ from fraud_platform.contracts.tables import TRANSACTIONS
 from fraud_platform.features.declaration import DECLARATION
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.scoring.micro_batch import PinnedModel
 
 MAX_EXAMPLES = 20

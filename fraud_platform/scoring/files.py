@@ -1,7 +1,7 @@
 """Parquet files of the scored tables, which a numbered commit names later.
 
 Here: encodings and file statistics, by which readers find the rows behind a number.
-Not here: the commit (`adapters.numbered`).
+Not here: the commit (`adapters.tables.numbered`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import Outage
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.files import ByteFiles
+    from fraud_platform.adapters.storage.files import ByteFiles
 
 _REPEATED = (
     "model_name", "model_version", "state_version", "micro_batch", "threshold", "source_partition",

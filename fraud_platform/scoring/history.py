@@ -29,7 +29,7 @@ from fraud_platform.scoring.recovery import landed_of, transactions_of
 from fraud_platform.scoring.rows import ScoredRows
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
 
 STREAM = "stream"
 """What stands for a drop's name where a day comes from the stream."""

@@ -28,7 +28,7 @@ from fraud_platform.scoring.micro_batch import (
 from fraud_platform.scoring.recovery import RecoveredState
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.scoring.ports import Source
 
 

@@ -32,7 +32,7 @@ from fraud_platform.scoring.plans import (
 )
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.scoring.ports import Source
 
 MAX_LANDING_MESSAGES = 1_000_000

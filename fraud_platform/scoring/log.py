@@ -1,7 +1,7 @@
 """The committed truth: what was scored up to which offset, under which number.
 
 Here: `ScoringLog`, the only writer of `scored` and `dead_letters`, and what it gives to publish.
-Not here: numbers and Delta (`adapters.numbered`), scoring (`scoring.micro_batch`).
+Not here: numbers and Delta (`adapters.tables.numbered`), scoring (`scoring.micro_batch`).
 
 Guarantee: micro-batch n is in `scored` once, and that commit decides its dead letters too (see
 `scoring.pairs`), so neither table ever holds a message twice or leaves one out.
@@ -21,7 +21,7 @@ from fraud_platform.contracts.tables import DataFile
 from fraud_platform.scoring.pairs import PairedTables
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
 
 Offsets = dict[int, int]
 

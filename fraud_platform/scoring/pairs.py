@@ -1,7 +1,7 @@
 """Two tables under one sequence of numbers: results, and the dead messages beside them.
 
 Here: `PairedTables`, by which the commit of the results decides for both.
-Not here: numbers and Delta (`adapters.numbered`), what the rows mean (`scoring.log`,
+Not here: numbers and Delta (`adapters.tables.numbered`), what the rows mean (`scoring.log`,
 `scoring.label_intake`).
 """
 
@@ -18,7 +18,7 @@ from fraud_platform.faults import kill_point
 from fraud_platform.scoring.files import write_rows
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
 
 _DEAD_FILES = "dead_files"
 

@@ -22,7 +22,7 @@ from fraud_platform.scoring.cutting import Ranges, next_ranges
 from fraud_platform.scoring.files import write_rows
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
 
 ACCEPT_GAP, ACCEPT_LABEL_GAP = "accept-gap", "accept-gap --labels"
 """The commands by which a person lets reading go on behind a gap."""

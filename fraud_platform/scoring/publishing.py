@@ -24,7 +24,7 @@ from fraud_platform.faults import kill_point
 from fraud_platform.scoring.log import Offsets, ScoringLog, offsets_in
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.files import ByteFiles
+    from fraud_platform.adapters.storage.files import ByteFiles
     from fraud_platform.scoring.ports import Publisher
 
 PUBLISHED_COLUMNS = [

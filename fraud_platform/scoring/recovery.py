@@ -30,7 +30,7 @@ from fraud_platform.scoring.labels import NEVER_LANDED, LandedLabels
 from fraud_platform.scoring.state import Ints, ScoringState, noted_seconds
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.scoring.log import ScoringLog
 
 NO_SNAPSHOT = "none"

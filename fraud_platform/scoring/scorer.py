@@ -33,7 +33,7 @@ from fraud_platform.scoring.publishing import (
 )
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.scoring.ports import Offsets as GroupOffsets
     from fraud_platform.scoring.ports import Publisher
 

@@ -26,7 +26,7 @@ from fraud_platform.scoring.recovery import Snapshot
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
 
 _LOOKBACK_DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
 _ENTITIES = ("customer", "terminal")

@@ -38,7 +38,7 @@ from fraud_platform.scoring.recovery import RecoveredState
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from fraud_platform.adapters.lake import Lake
+    from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.scoring.ports import Source
 
 _RESULT = "manifest string, dead binary, ids binary, seconds binary, first_partition int"

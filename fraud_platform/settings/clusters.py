@@ -3,7 +3,7 @@
 Here: which provider makes them, how long they may take and live, what they cost; Hadoop's and
 EMR's own words.
 Not here: their size (`settings.spark`: as many workers as executors), making them
-(`fraud_platform.adapters.clusters`).
+(`fraud_platform.adapters.spark.clusters`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Dagster and MLflow: where they serve and keep their state.
 
 Here: ports, MLflow's URI, the databases of both, Dagster's home, how long runs are remembered.
-Not here: starting them (`fraud_platform.adapters.services`, `adapters.server_layout`), talking to
-a database (`adapters.postgres`).
+Not here: starting them (`fraud_platform.adapters.services.laptop`, `adapters.services.server`),
+talking to a database (`adapters.services.postgres`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Here: the URL of a session and its sizes, the token and the Python that a cluster needs, the warm
 Connect server.
-Not here: building a session (`fraud_platform.adapters.spark`), clusters made for a run
+Not here: building a session (`fraud_platform.adapters.spark.session`), clusters made for a run
 (`settings.clusters`).
 """
 

@@ -2,7 +2,7 @@
 
 Here: the JSON of transactions and labels, and one bad message for every way to be bad, each with
 the reason that it must get.
-Not here: producing, pacing (`fraud_platform.adapters.producing`), judging a message
+Not here: producing, pacing (`fraud_platform.adapters.kafka.producing`), judging a message
 (`fraud_platform.scoring`).
 
 A bad message is taken up only where the contract leaves no doubt which reason comes first.

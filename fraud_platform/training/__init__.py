@@ -4,5 +4,5 @@ Here: `splits` (which days are for what), `training_set` (rows, by Spark), `esti
 `boosted_trees` and `forest` (models), `calibration`, `thresholds`, `candidate` (all of it
 together, saved and loaded), `plots`, `quality` (the benchmark on prequential folds).
 Not here: features (`fraud_platform.features`), who becomes champion (`comparison`, `promotion`),
-MLflow (`adapters.model_registry`).
+MLflow (`adapters.models.registry`).
 """

@@ -2,7 +2,7 @@
 
 Here: training one from a training set, scoring with it, saving and loading it.
 Not here: the parts themselves (the modules beside this one), logging it to MLflow
-(`adapters.model_registry`).
+(`adapters.models.registry`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Spark ML's random forest: fitted by Spark, its trees taken out as arrays, scored by numpy.
 
 Here: fitting, the arrays, scoring that equals Spark's, files.
-Not here: sessions (`adapters.spark`), calibration or thresholds.
+Not here: sessions (`adapters.spark.session`), calibration or thresholds.
 
 Only what Spark Connect has is used: the trees come out through the model's own saved Parquet.
 """

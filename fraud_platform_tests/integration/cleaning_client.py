@@ -12,8 +12,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.spark import open_session
+from fraud_platform.adapters.spark.session import open_session
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning import publish_drop
 from fraud_platform.settings import Settings
 

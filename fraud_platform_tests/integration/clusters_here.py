@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fraud_platform.adapters.clusters.provider import PREFIX, Cluster, ClusterSize, Provider
+from fraud_platform.adapters.spark.clusters.provider import PREFIX, Cluster, ClusterSize, Provider
 
 
 @contextmanager

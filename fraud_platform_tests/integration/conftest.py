@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from fraud_platform.adapters.kafka import KafkaConnection, Topics
-from fraud_platform.adapters.model_registry import CHAMPION
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.settings import Settings, load_settings

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fraud_platform.adapters.java import find_java
-from fraud_platform.adapters.processes import HOST
-from fraud_platform.adapters.spark_server import open_modules, spark_home
+from fraud_platform.adapters.jvm.java import find_java
+from fraud_platform.adapters.services.processes import HOST
+from fraud_platform.adapters.spark.server import open_modules, spark_home
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.unit.test_services import free_port
 

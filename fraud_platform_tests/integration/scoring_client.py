@@ -19,10 +19,10 @@ from typing import Any
 import xgboost  # noqa: F401  (the fork server imports it once for all)
 
 from fraud_platform import faults
-from fraud_platform.adapters.kafka_producers import IdempotentProducer, TransactionalProducer
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.numbered import NumberedTable
+from fraud_platform.adapters.kafka.producers import IdempotentProducer, TransactionalProducer
 from fraud_platform.adapters.scoring_session import open_scorer
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.adapters.tables.numbered import NumberedTable
 from fraud_platform.defs.planning import plan_next
 from fraud_platform.errors import FencedError, FraudPlatformError, Outage
 from fraud_platform.scoring.micro_batch import PinnedModel

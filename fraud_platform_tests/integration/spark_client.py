@@ -17,8 +17,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.spark import open_session
+from fraud_platform.adapters.spark.session import open_session
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.settings import load_settings
 
 
@@ -89,7 +89,7 @@ def _place() -> Callable[..., Iterator[object]]:
 
 def slow(seconds: str, tasks: str) -> None:
     """Add numbers in tasks that last; print the sum, or what went wrong and after how long."""
-    from fraud_platform.adapters.spark_faults import reaching_spark
+    from fraud_platform.adapters.spark.faults import reaching_spark
     from fraud_platform.errors import FraudPlatformError
 
     settings = load_settings()

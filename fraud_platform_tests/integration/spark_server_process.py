@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fraud_platform.adapters import spark_server
-from fraud_platform.adapters.processes import Started, start, stop, wait_until_healthy
+from fraud_platform.adapters.services.processes import Started, start, stop, wait_until_healthy
+from fraud_platform.adapters.spark import server as spark_server
 from fraud_platform.settings import Settings
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.unit.test_services import free_port

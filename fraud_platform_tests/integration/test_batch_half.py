@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters.model_registry import CHAMPION
+from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.clock import watermark
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.model_tables import AB_REPORT

@@ -15,7 +15,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning import DropOutcome, publish_drop
 from fraud_platform.cleaning import drop as drop_module
 from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS

@@ -20,8 +20,8 @@ from pathlib import Path
 import pyspark
 import pytest
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.spark import spark_conf
+from fraud_platform.adapters.spark.session import spark_conf
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.settings import Settings
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.oracles import cleaning as oracle

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning import publish_drop
 from fraud_platform.contracts.tables import QUARANTINE, TRANSACTIONS
 from fraud_platform.simulation import (

@@ -17,13 +17,13 @@ import dagster as dg
 import psutil
 import pytest
 
-from fraud_platform.adapters.clusters.ephemeral import ClusterOptions, EphemeralCluster
-from fraud_platform.adapters.clusters.ledger import ClusterLedger, ClusterRow
-from fraud_platform.adapters.clusters.provider import PREFIX, ClusterSize
-from fraud_platform.adapters.clusters.standalone import StandaloneProvider
-from fraud_platform.adapters.clusters.yarn import YarnProvider
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.processes import TOKEN_VARIABLE, environment_of
+from fraud_platform.adapters.services.processes import TOKEN_VARIABLE, environment_of
+from fraud_platform.adapters.spark.clusters.ephemeral import ClusterOptions, EphemeralCluster
+from fraud_platform.adapters.spark.clusters.ledger import ClusterLedger, ClusterRow
+from fraud_platform.adapters.spark.clusters.provider import PREFIX, ClusterSize
+from fraud_platform.adapters.spark.clusters.standalone import StandaloneProvider
+from fraud_platform.adapters.spark.clusters.yarn import YarnProvider
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.defs.clusters import cluster_reaper
 from fraud_platform.errors import ClusterError
 from fraud_platform.settings import Settings, load_settings

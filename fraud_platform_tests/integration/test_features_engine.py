@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.feature_tables import LABEL_TILES, TRANSACTION_FEATURES
 from fraud_platform.errors import SchemaMismatchError
 from fraud_platform.features.declaration import FEATURE_NAMES
@@ -173,8 +173,8 @@ import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.spark import open_session
+from fraud_platform.adapters.spark.session import open_session
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.features.materialize import materialize_days
 from fraud_platform.settings import Settings
 spark = open_session(Settings(home=Path(sys.argv[2]), spark_memory="1g"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from fraud_platform.adapters.model_registry import CHAMPION
+from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.defs.inference_checks import (
     count_problems,

@@ -16,12 +16,14 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from fraud_platform.adapters import broker
-from fraud_platform.adapters.follower_mark import FollowerMark
-from fraud_platform.adapters.kafka import IdempotentProducer, KafkaConnection, Topics
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import CHAMPION, ModelRegistry
-from fraud_platform.adapters.processes import read_records
+from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.follower_mark import FollowerMark
+from fraud_platform.adapters.kafka.producers import IdempotentProducer
+from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
+from fraud_platform.adapters.services.processes import read_records
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.defs.follow import follow

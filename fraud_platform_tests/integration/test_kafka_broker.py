@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters import broker, services
-from fraud_platform.adapters.broker_settings import Node
-from fraud_platform.adapters.kafka import (
+from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.kafka.broker_settings import Node
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.producers import (
     IdempotentProducer,
-    KafkaConnection,
-    RangeReader,
     Record,
-    Topics,
     TransactionalProducer,
 )
-from fraud_platform.adapters.kafka_topics import lag_lines
-from fraud_platform.adapters.processes import members, port_owner, read_records
+from fraud_platform.adapters.kafka.reader import RangeReader
+from fraud_platform.adapters.kafka.topics import Topics, lag_lines
+from fraud_platform.adapters.services import laptop
+from fraud_platform.adapters.services.processes import members, port_owner, read_records
 from fraud_platform.contracts.messages import SCORER_GROUP
 from fraud_platform.errors import Outage, ServiceError
 from fraud_platform.settings import Settings
@@ -35,9 +35,9 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     """A home of the test's own, whose only service is Kafka."""
     (tmp_path / "jars").symlink_to(STATE / "jars")
     settings = Settings(home=tmp_path, kafka_port=broker.free_port(), kafka_partitions=2)
-    monkeypatch.setattr(services, "services", lambda settings: [broker.service(settings)])
+    monkeypatch.setattr(laptop, "services", lambda settings: [broker.service(settings)])
     yield settings
-    list(services.down(settings))
+    list(laptop.down(settings))
 
 
 def values_of(settings: Settings, topic: str) -> list[bytes | None]:
@@ -49,20 +49,20 @@ def values_of(settings: Settings, topic: str) -> list[bytes | None]:
 
 def test_messages_survive_down_and_kill_and_up_again_changes_nothing(settings: Settings) -> None:
     topic = settings.transactions_topic
-    lines = list(services.up(settings))
+    lines = list(laptop.up(settings))
     assert any(line.startswith(f"kafka    created topics {topic}") for line in lines)
-    (record,) = read_records(services.run_folder(settings))
-    (line, _) = services.up(settings)
+    (record,) = read_records(laptop.run_folder(settings))
+    (line, _) = laptop.up(settings)
     assert line.startswith("kafka    runs already on kafka://127.0.0.1:")
     producer = IdempotentProducer(KafkaConnection.from_settings(settings))
     for number in range(50):
         producer.send(topic, b"%d" % number, b"%02d" % number)
     producer.finish()
     wanted = [b"%02d" % number for number in range(50)]
-    assert list(services.down(settings)) == ["kafka stopped"]
+    assert list(laptop.down(settings)) == ["kafka stopped"]
     assert members(record.token) == []
 
-    lines = list(services.up(settings))
+    lines = list(laptop.up(settings))
     assert not any("created" in line or "cleanly" in line for line in lines)
     assert values_of(settings, topic) == wanted
     scorer = TransactionalProducer(
@@ -74,10 +74,10 @@ def test_messages_survive_down_and_kill_and_up_again_changes_nothing(settings: S
     connection = KafkaConnection.from_settings(settings)
     assert Topics(connection).group_offsets(SCORER_GROUP, topic) == {0: 3}
     assert values_of(settings, predictions) == [b"before"]
-    (record,) = read_records(services.run_folder(settings))
+    (record,) = read_records(laptop.run_folder(settings))
     os.kill(record.pid, signal.SIGKILL)
     wait_for(lambda: not members(record.token))
-    assert services.status(settings) == ["kafka    does not run"]
+    assert laptop.status(settings) == ["kafka    does not run"]
     with pytest.raises(Outage):
         Topics(KafkaConnection.from_settings(settings), answer_seconds=1).offsets(topic)
     assert "Connection refused" in lag_lines(settings)[-1]
@@ -87,7 +87,7 @@ def test_messages_survive_down_and_kill_and_up_again_changes_nothing(settings: S
     assert time.monotonic() - began < 15
     scorer.close()
 
-    lines = list(services.up(settings))
+    lines = list(laptop.up(settings))
     assert "kafka    was not stopped cleanly before; it has checked its log" in lines
     assert values_of(settings, topic) == wanted
     lag = "2 partitions, 50 messages so far, fraud-platform-scorer is 47 behind"
@@ -96,11 +96,11 @@ def test_messages_survive_down_and_kill_and_up_again_changes_nothing(settings: S
     scorer.fence()
     scorer.transaction([Record(predictions, None, b"after")], SCORER_GROUP, {(topic, 0): 4})
     wait_for(lambda: values_of(settings, predictions) == [b"after", b"before"])
-    assert "answers on kafka://" in services.status(settings)[0]
+    assert "answers on kafka://" in laptop.status(settings)[0]
 
 
 def kill(settings: Settings) -> None:
-    (record,) = read_records(services.run_folder(settings))
+    (record,) = read_records(laptop.run_folder(settings))
     os.kill(record.pid, signal.SIGKILL)
     wait_for(lambda: not members(record.token) and port_owner(record.port) is None)
 
@@ -110,7 +110,7 @@ def test_what_was_committed_just_before_a_kill_is_whole_and_once_after_the_next_
 ) -> None:
     connection, topic = KafkaConnection.from_settings(settings), settings.transactions_topic
     predictions, wanted = settings.predictions_topic, []
-    list(services.up(settings))
+    list(laptop.up(settings))
     for number in range(3):
         scorer = TransactionalProducer(connection, "scorer")
         scorer.fence()
@@ -126,7 +126,7 @@ def test_what_was_committed_just_before_a_kill_is_whole_and_once_after_the_next_
         with monkeypatch.context() as patched:
             if number == 1:
                 patched.setattr(broker, "_NOTHING_TO_FENCE_SECONDS", 1.0)
-            list(services.up(settings))
+            list(laptop.up(settings))
         successor = TransactionalProducer(connection, "scorer")
         successor.fence()
         successor.close()
@@ -142,14 +142,14 @@ def test_a_taken_port_is_said_with_who_has_it_and_the_remedy(settings: Settings)
             ServiceError,
             match=rf"kafka: expected port .* taken by process {os.getpid()}.*KAFKA_PORT",
         ):
-            list(services.up(settings))
-    assert read_records(services.run_folder(settings)) == []
+            list(laptop.up(settings))
+    assert read_records(laptop.run_folder(settings)) == []
 
 
 def test_a_data_folder_that_cannot_be_read_stops_the_start_with_the_log(settings: Settings) -> None:
-    list(services.up(settings))
-    list(services.down(settings))
+    list(laptop.up(settings))
+    list(laptop.down(settings))
     (settings.home / "kafka" / "log" / "meta.properties").write_text("version=1\nnode.id=99\n")
     with pytest.raises(ServiceError, match=r"kafka ended with code 1 while it started:\n"):
-        list(services.up(settings))
-    assert read_records(services.run_folder(settings)) == []
+        list(laptop.up(settings))
+    assert read_records(laptop.run_folder(settings)) == []

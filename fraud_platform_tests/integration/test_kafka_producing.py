@@ -14,16 +14,16 @@ import orjson
 import polars as pl
 import pytest
 
-from fraud_platform.adapters.kafka import (
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.producers import (
     Delivered,
     IdempotentProducer,
-    KafkaConnection,
-    RangeReader,
     Record,
-    Topics,
     TransactionalProducer,
 )
-from fraud_platform.adapters.producing import Extras, Pace, produce, rows_of_file
+from fraud_platform.adapters.kafka.producing import Extras, Pace, produce, rows_of_file
+from fraud_platform.adapters.kafka.reader import RangeReader
+from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.errors import DeliveryError, FencedError, TopicChangedError
 from fraud_platform.settings import Settings
 from fraud_platform_tests.integration.test_kafka_reading import _wait

@@ -10,15 +10,16 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from fraud_platform.adapters import broker, kafka_reader
-from fraud_platform.adapters.kafka import (
+from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.kafka import reader as kafka_reader
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.producers import (
     IdempotentProducer,
-    KafkaConnection,
-    RangeReader,
     Record,
-    Topics,
     TransactionalProducer,
 )
+from fraud_platform.adapters.kafka.reader import RangeReader
+from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import Messages, TopicSpec
 from fraud_platform.errors import OffsetGapError, Outage, TopicChangedError
 

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from fraud_platform.adapters.kafka import Topics
+from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.contracts.scoring_tables import TOPIC_LABELS
 from fraud_platform.defs.live_operator import accept_label_gap

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.scoring_tables import LANDING, TOPIC_LABELS
 from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.defs.state import read_labels

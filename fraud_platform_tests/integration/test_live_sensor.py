@@ -13,9 +13,9 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from fraud_platform.adapters.follower_mark import FollowerMark, follower
-from fraud_platform.adapters.kafka import Topics
-from fraud_platform.adapters.model_registry import CHAMPION
+from fraud_platform.adapters.kafka.follower_mark import FollowerMark, follower
+from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.defs.failures import FAILURE_TAG
@@ -197,8 +197,8 @@ def test_materializing_without_a_plan_is_refused_with_what_to_do(live: Live):
 
 
 def test_with_the_broker_down_the_sensor_waits(live: Live, monkeypatch: pytest.MonkeyPatch):
-    from fraud_platform.adapters import follower_mark
-    from fraud_platform.adapters.broker import free_port
+    from fraud_platform.adapters.kafka import follower_mark
+    from fraud_platform.adapters.kafka.broker import free_port
 
     monkeypatch.setattr(follower_mark, "_ANSWER_SECONDS", 0.5)
     monkeypatch.setenv("FRAUD_KAFKA_BOOTSTRAP", f"127.0.0.1:{free_port()}")

@@ -10,10 +10,11 @@ import numpy as np
 import psutil
 import pytest
 
-from fraud_platform.adapters import broker, services
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import CHAMPION
-from fraud_platform.adapters.processes import members, read_records
+from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.models.registry import CHAMPION
+from fraud_platform.adapters.services import laptop
+from fraud_platform.adapters.services.processes import members, read_records
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.errors import Outage
 from fraud_platform.scoring.log import ScoringLog
@@ -50,27 +51,27 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     model = train_small(home / "model")
     registry.register("2018-07-23", model, MODEL_FEATURES, {}, {}, {}, {})
     registry.set_alias(CHAMPION, 1)
-    all_services = services.services(settings.model_copy(update={"kafka_bootstrap": None}))
+    all_services = laptop.services(settings.model_copy(update={"kafka_bootstrap": None}))
     chosen = [
         broker.service(settings) if service.name == broker.NAME else service
         for service in all_services
         if service.name in (broker.NAME, "dagster")
     ]
-    monkeypatch.setattr(services, "services", lambda settings: chosen)
-    list(services.up(settings))
+    monkeypatch.setattr(laptop, "services", lambda settings: chosen)
+    list(laptop.up(settings))
     yield settings
-    list(services.down(settings))
+    list(laptop.down(settings))
 
 
 def kill_dagster(settings: Settings) -> None:
     """Kill the UI, the daemon, the code server and every run at once, as a power cut would."""
-    records = {r.name: r for r in read_records(services.run_folder(settings))}
+    records = {r.name: r for r in read_records(laptop.run_folder(settings))}
     if "dagster" in records:
         killed = members(records["dagster"].token)
         for process in killed:
             process.kill()
         psutil.wait_procs(killed, 20)
-    list(services.up(settings))
+    list(laptop.up(settings))
 
 
 def kill_run(settings: Settings) -> None:
@@ -88,7 +89,7 @@ def kill(what: str, settings: Settings) -> None:
         kill_dagster(settings)
     else:
         kill_broker(settings)
-        list(services.up(settings))
+        list(laptop.up(settings))
 
 
 def committed(settings: Settings) -> int:

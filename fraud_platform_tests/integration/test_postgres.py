@@ -10,11 +10,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from fraud_platform.adapters.broker import free_port
-from fraud_platform.adapters.mlflow_server import Login
-from fraud_platform.adapters.model_registry import ModelRegistry
-from fraud_platform.adapters.postgres import require_postgres
-from fraud_platform.adapters.server_layout import PROGRAMS
+from fraud_platform.adapters.kafka.broker import free_port
+from fraud_platform.adapters.models.registry import ModelRegistry
+from fraud_platform.adapters.models.server import Login
+from fraud_platform.adapters.services.postgres import require_postgres
+from fraud_platform.adapters.services.server import PROGRAMS
 from fraud_platform.defs.failures import FAILURE_TAG
 from fraud_platform.defs.operator import open_instance
 from fraud_platform.defs.retention import forget_runs

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import CHAMPION, ModelRegistry
+from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.defs.decisions import read_history
 
 PROGRAM = """
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import ModelRegistry
+from fraud_platform.adapters.models.registry import ModelRegistry
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.comparison.gate import Verdict
 from fraud_platform.defs.decisions import carry_out, read_history
 from fraud_platform.promotion.decision import Guardrails, decide

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters import broker
-from fraud_platform.adapters.kafka import KafkaConnection, Topics
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import TopicSpec, topic_specs
 from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.errors import Outage, SchemaMismatchError, TopicChangedError

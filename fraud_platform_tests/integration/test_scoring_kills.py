@@ -13,8 +13,9 @@ import numpy as np
 import psutil
 import pytest
 
-from fraud_platform.adapters import broker, services
-from fraud_platform.adapters.processes import port_owner, read_records
+from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.services import laptop
+from fraud_platform.adapters.services.processes import port_owner, read_records
 from fraud_platform.settings import Settings
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.integration.scoring_client import DONE, OUTAGE
@@ -43,10 +44,10 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
         home, f"127.0.0.1:{port}", secrets.token_hex(4), batch=4_000,
         kafka_port=port, max_plan_messages=100_000,
     )  # fmt: skip
-    monkeypatch.setattr(services, "services", lambda settings: [broker.service(settings)])
-    list(services.up(settings))
+    monkeypatch.setattr(laptop, "services", lambda settings: [broker.service(settings)])
+    list(laptop.up(settings))
     yield settings
-    list(services.down(settings))
+    list(laptop.down(settings))
 
 
 def quiet_port() -> int:
@@ -59,7 +60,7 @@ def quiet_port() -> int:
 
 
 def kill_broker(settings: Settings) -> None:
-    records = read_records(services.run_folder(settings))
+    records = read_records(laptop.run_folder(settings))
     record = next(record for record in records if record.name == broker.NAME)
     psutil.Process(record.pid).kill()
     wait_for(lambda: port_owner(settings.kafka_port) is None)
@@ -82,7 +83,7 @@ def test_a_million_messages_are_scored_once_through_fifty_random_kills(settings:
         scorer.join(float(random.uniform(0.2, 3.0)))
         if kill % BROKER_KILL_EVERY == BROKER_KILL_EVERY - 1:
             kill_broker(settings)
-            list(services.up(settings))
+            list(laptop.up(settings))
         else:
             scorer.kill()
         ends[world.ended(scorer, 120)] += 1

@@ -21,10 +21,12 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from fraud_platform.adapters.kafka import IdempotentProducer, KafkaConnection, Topics
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.producing import load_rows
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.producers import IdempotentProducer
+from fraud_platform.adapters.kafka.producing import load_rows
+from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.scoring_session import open_scorer
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning.publish import publish_drop
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.messages import topic_specs

@@ -15,7 +15,8 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from fraud_platform.adapters.kafka import KafkaConnection, Topics
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform_tests.integration.scoring_client import DONE, FENCED
 from fraud_platform_tests.oracles.scoring import Sent, judge

@@ -13,22 +13,23 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
-from fraud_platform.adapters import broker, services
-from fraud_platform.adapters.broker_security import ensure_secrets
-from fraud_platform.adapters.follower_mark import follower
-from fraud_platform.adapters.kafka import (
+from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.kafka.access import CA_NAME, read_password
+from fraud_platform.adapters.kafka.broker_security import ensure_secrets
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.follower_mark import follower
+from fraud_platform.adapters.kafka.producers import (
     IdempotentProducer,
-    KafkaConnection,
-    RangeReader,
     Record,
-    Topics,
     TransactionalProducer,
 )
-from fraud_platform.adapters.kafka_access import CA_NAME, read_password
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import CHAMPION
-from fraud_platform.adapters.processes import read_records
-from fraud_platform.adapters.producing import Extras, Pace, produce
+from fraud_platform.adapters.kafka.producing import Extras, Pace, produce
+from fraud_platform.adapters.kafka.reader import RangeReader
+from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.adapters.models.registry import CHAMPION
+from fraud_platform.adapters.services import laptop
+from fraud_platform.adapters.services.processes import read_records
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.scoring_tables import SCORED as SCORED_TABLE
 from fraud_platform.defs.resources import registry_of
@@ -287,25 +288,25 @@ def test_up_secure_starts_the_embedded_broker_so_and_all_commands_follow(
 ) -> None:
     (tmp_path / "jars").symlink_to(STATE / "jars")
     plain = Settings(home=tmp_path, kafka_port=broker.free_port(), kafka_partitions=2)
-    monkeypatch.setattr(services, "services", lambda settings: [broker.service(settings)])
+    monkeypatch.setattr(laptop, "services", lambda settings: [broker.service(settings)])
     sent = [one for one in SENT[:100] if one.outcome == SCORED]
     try:
         # messages that came in the clear are still there when it is secured
-        list(services.up(plain))
+        list(laptop.up(plain))
         World(plain, model).produce(sent[:50])
-        list(services.down(plain))
-        lines = list(services.up(plain.model_copy(update={"kafka_security": "sasl_ssl"})))
+        list(laptop.down(plain))
+        lines = list(laptop.up(plain.model_copy(update={"kafka_security": "sasl_ssl"})))
         assert any("secured: users producer, scorer, reader" in line for line in lines), lines
         assert plain.is_kafka_secured
         World(plain, model).produce(sent[50:])
         score_all(plain, model)
         _predictions_are_there(plain, sent)
         _no_secret_is_shown(plain)
-        assert "answers on kafka://" in services.status(plain)[0]
-        (line, _) = services.up(plain)
+        assert "answers on kafka://" in laptop.status(plain)[0]
+        (line, _) = laptop.up(plain)
         assert "runs already" in line
     finally:
-        list(services.down(plain))
+        list(laptop.down(plain))
 
 
 def _predictions_are_there(settings: Settings, sent: list[Sent]) -> None:
@@ -322,7 +323,7 @@ def _no_secret_is_shown(settings: Settings) -> None:
     for path in settings.kafka_secrets.iterdir():
         if path.name != CA_NAME:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
-    (record,) = read_records(services.run_folder(settings))
+    (record,) = read_records(laptop.run_folder(settings))
     shown = [Path(record.log).read_text()]
     for process in psutil.process_iter(["cmdline"]):
         shown.append(" ".join(process.info["cmdline"] or ()))

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters import broker, services
-from fraud_platform.adapters.broker_security import set_up_access
-from fraud_platform.adapters.broker_settings import Node
-from fraud_platform.adapters.kafka_access import read_password
-from fraud_platform.adapters.model_registry import CHAMPION
+from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.kafka.access import read_password
+from fraud_platform.adapters.kafka.broker_security import set_up_access
+from fraud_platform.adapters.kafka.broker_settings import Node
+from fraud_platform.adapters.models.registry import CHAMPION
+from fraud_platform.adapters.services import laptop
 from fraud_platform.contracts.access import Role
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.settings import Settings
@@ -46,13 +47,13 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     model = train_small(tmp_path / "model")
     registry.register("2018-07-23", model, MODEL_FEATURES, {}, {}, {}, {})
     registry.set_alias(CHAMPION, 1)
-    chosen = [s for s in services.services(made) if s.name in (broker.NAME, "dagster")]
-    monkeypatch.setattr(services, "services", lambda settings: chosen)
+    chosen = [s for s in laptop.services(made) if s.name in (broker.NAME, "dagster")]
+    monkeypatch.setattr(laptop, "services", lambda settings: chosen)
     try:
-        list(services.up(made))
+        list(laptop.up(made))
         yield made
     finally:
-        list(services.down(made))
+        list(laptop.down(made))
 
 
 def test_a_daemon_scores_a_secured_stream(settings: Settings) -> None:

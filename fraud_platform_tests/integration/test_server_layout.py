@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fraud_platform.adapters.model_registry import ModelRegistry
+from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.postgres_server import running_postgres
 from fraud_platform_tests.server_world import Server, is_whole, launch

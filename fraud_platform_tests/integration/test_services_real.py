@@ -11,8 +11,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from fraud_platform.adapters import services
-from fraud_platform.adapters.processes import members, read_records
+from fraud_platform.adapters.services import laptop
+from fraud_platform.adapters.services.processes import members, read_records
 from fraud_platform.settings import Settings
 from fraud_platform_tests.unit.test_services import free_port, wait_for
 
@@ -52,7 +52,7 @@ def test_dev_serves_the_code_location_runs_its_daemons_and_leaves_nothing(tmp_pa
     try:
         wait_for(lambda: "Ctrl-C stops them." in log.read_text() or dev.poll() is not None, 120)
         assert dev.poll() is None, log.read_text()
-        dagster, _ = services.services(settings)
+        dagster, _ = laptop.services(settings)
 
         def unhealthy() -> list[dict[str, Any]]:
             found = ask(dagster.url)["instance"]["daemonHealth"]["allDaemonStatuses"]
@@ -64,11 +64,11 @@ def test_dev_serves_the_code_location_runs_its_daemons_and_leaves_nothing(tmp_pa
         assert [entry["name"] for entry in entries] == ["fraud_platform.definitions"]
         assert entries[0]["locationOrLoadError"]["__typename"] == "RepositoryLocation", entries
         assert answer["instance"]["runQueuingSupported"]
-        started = [record.token for record in read_records(services.run_folder(settings))]
+        started = [record.token for record in read_records(laptop.run_folder(settings))]
         assert [len(members(token)) > 1 for token in started] == [True, True]
         dev.send_signal(signal.SIGINT)
         assert dev.wait(timeout=60) == 0
         assert [members(token) for token in started] == [[], []]
     finally:
         dev.kill()
-        list(services.down(settings))
+        list(laptop.down(settings))

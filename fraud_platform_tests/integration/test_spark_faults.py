@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fraud_platform.adapters.clusters.provider import ClusterSize
-from fraud_platform.adapters.clusters.standalone import StandaloneProvider
-from fraud_platform.adapters.processes import members
+from fraud_platform.adapters.services.processes import members
+from fraud_platform.adapters.spark.clusters.provider import ClusterSize
+from fraud_platform.adapters.spark.clusters.standalone import StandaloneProvider
 from fraud_platform.settings import Settings
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.integration.clusters_here import ready

@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fraud_platform.adapters.clusters.provider import ClusterSize
-from fraud_platform.adapters.clusters.standalone import StandaloneProvider
-from fraud_platform.adapters.kafka import KafkaConnection, Topics
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.adapters.spark.clusters.provider import ClusterSize
+from fraud_platform.adapters.spark.clusters.standalone import StandaloneProvider
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.settings import Settings
 from fraud_platform_tests.conftest import STATE

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.storage import open_zone
+from fraud_platform.adapters.storage.zones import open_zone
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import TRANSACTIONS
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.ingest.manifests import read_raw_manifests

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 from fraud_platform_tests.conftest import STATE

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters import probing
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.storage import open_zone
+from fraud_platform.adapters.storage import probing
+from fraud_platform.adapters.storage.zones import open_zone
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.clock_tables import FEATURE_DAYS
 from fraud_platform.errors import FraudPlatformError, Outage, SettingsError
 from fraud_platform.ingest import copy_drop

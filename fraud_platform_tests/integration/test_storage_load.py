@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters.s3_zone import PART_BYTES, S3Zone
-from fraud_platform.adapters.storage import open_zone
+from fraud_platform.adapters.storage.s3_zone import PART_BYTES, S3Zone
+from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.ingest import copy_drop
 from fraud_platform.ingest.manifests import read_raw_manifests
 from fraud_platform.ingest.zone import sha256_of
@@ -24,8 +24,8 @@ DROP = "2018-04-01.txt"
 BLOCKS = 4
 DYING = """
 import os, signal, sys
-from fraud_platform.adapters.s3_zone import PART_BYTES, S3Zone
-from fraud_platform.adapters.storage import open_zone
+from fraud_platform.adapters.storage.s3_zone import PART_BYTES, S3Zone
+from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.ingest import copy_drop
 
 class Dying(S3Zone):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters.kafka import KafkaConnection, Topics
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform_tests.integration.scoring_client import DONE
 from fraud_platform_tests.oracles.scoring import judge

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.clock_tables import FEATURE_DAYS
 from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
 from fraud_platform.contracts.scoring_tables import SCORED
@@ -21,7 +21,7 @@ WRITER = """
 import json, sys
 from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.clock_tables import FEATURE_DAYS
 from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.errors import Outage

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.clock import DropDay
 from fraud_platform.contracts.scoring_tables import LANDING, SCORED, SCORING, TOPIC_LABELS
 from fraud_platform.contracts.tables import TableContract

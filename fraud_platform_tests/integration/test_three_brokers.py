@@ -12,9 +12,10 @@ import pytest
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from fraud_platform.adapters.kafka import IdempotentProducer, KafkaConnection, Topics
-from fraud_platform.adapters.kafka_connection import ClientErrors
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.kafka.connection import ClientErrors, KafkaConnection
+from fraud_platform.adapters.kafka.producers import IdempotentProducer
+from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.scoring_tables import SCORED as SCORED_TABLE
 from fraud_platform.settings import Settings

@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.model_registry import CHAMPION
-from fraud_platform.adapters.services import down, run_folder, up
+from fraud_platform.adapters.models.registry import CHAMPION
+from fraud_platform.adapters.services.laptop import down, run_folder, up
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.decisions import read_history

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.scoring_tables import LANDING, SCORED, SCORING, TOPIC_LABELS
 from fraud_platform.contracts.tables import TRANSACTIONS, TableContract

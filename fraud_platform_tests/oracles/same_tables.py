@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.catalog import ALL_TABLES
 from fraud_platform.contracts.tables import TableContract
 

@@ -19,8 +19,8 @@ import pandas as pd
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from deltalake import DeltaTable
 
-from fraud_platform.adapters.access import delta_options
-from fraud_platform.adapters.kafka_connection import KafkaConnection
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.storage.access import delta_options
 from fraud_platform.settings import Settings
 
 GROUP = "oracle"

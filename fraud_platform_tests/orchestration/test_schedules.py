@@ -8,8 +8,8 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from fraud_platform.adapters.clusters.ledger import ClusterLedger
-from fraud_platform.adapters.clusters.provider import ClusterSize
+from fraud_platform.adapters.spark.clusters.ledger import ClusterLedger
+from fraud_platform.adapters.spark.clusters.provider import ClusterSize
 from fraud_platform.clock import inputs_by_day
 from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.contracts.model_tables import PROMOTION_HISTORY

@@ -9,7 +9,7 @@ import dagster as dg
 import yaml
 
 import fraud_platform
-from fraud_platform.adapters.dagster_home import write_dagster_yaml
+from fraud_platform.adapters.services.dagster_home import write_dagster_yaml
 from fraud_platform.contracts.catalog import ALL_TABLES
 from fraud_platform.definitions import defs
 from fraud_platform.settings import Settings
@@ -58,13 +58,13 @@ WRITERS = {
     "topic_labels": ("scoring/label_intake.py", NUMBER, None),
     "dead_labels": ("scoring/label_intake.py", NUMBER, None),
     "stream_disagreements": ("scoring/disagreements.py", POOL, "stream_disagreements"),
-    "clusters": ("adapters/clusters/ledger.py", NUMBER, None),
+    "clusters": ("adapters/spark/clusters/ledger.py", NUMBER, None),
     "rescored": ("defs/live_operator.py", "a partition of its own for each replay", None),
 }
 
 CALLS = {
-    ("adapters/clusters/ledger.py", "append_numbered CLUSTERS"),
-    ("adapters/lake.py", "commit_files table"),  # what Spark wrote, for `replace`
+    ("adapters/spark/clusters/ledger.py", "append_numbered CLUSTERS"),
+    ("adapters/tables/lake.py", "commit_files table"),  # what Spark wrote, for `replace`
     ("cleaning/labels.py", "commit_files DROP_LABELS"),
     ("cleaning/ledger.py", "replace_arrow CLEANING_LEDGER"),
     ("cleaning/publish.py", "commit_files table"),

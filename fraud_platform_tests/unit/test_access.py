@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fraud_platform.adapters import probing, s3_zone
-from fraud_platform.adapters.access import S3Access, file_system
-from fraud_platform.adapters.files import ByteFiles
+from fraud_platform.adapters.storage import probing, s3_zone
+from fraud_platform.adapters.storage.access import S3Access, file_system
+from fraud_platform.adapters.storage.files import ByteFiles
 from fraud_platform.errors import SettingsError
 
 VARIABLES = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters.files import ByteFiles
+from fraud_platform.adapters.storage.files import ByteFiles
 
 
 @pytest.fixture(params=["path", "file URL", "other scheme"])

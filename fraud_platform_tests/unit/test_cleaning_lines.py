@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from fraud_platform.adapters.files import ByteFiles
+from fraud_platform.adapters.storage.files import ByteFiles
 from fraud_platform.cleaning import lines as lines_module
 from fraud_platform.cleaning.canonical import parse_canonical
 from fraud_platform.cleaning.duplicates import SuspectJudge

@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fraud_platform.adapters.files import ByteFiles
+from fraud_platform.adapters.storage.files import ByteFiles
 from fraud_platform.cleaning.raw_text import open_text
 from fraud_platform.contracts.drops import HEADER
 from fraud_platform.errors import DropUnreadableError

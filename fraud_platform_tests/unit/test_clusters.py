@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fraud_platform.adapters.clusters.ephemeral import ClusterOptions, EphemeralCluster
-from fraud_platform.adapters.clusters.ledger import ClusterLedger
-from fraud_platform.adapters.clusters.provider import PREFIX, Cluster, ClusterSize
-from fraud_platform.adapters.clusters.reaper import reap
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.spark.clusters.ephemeral import ClusterOptions, EphemeralCluster
+from fraud_platform.adapters.spark.clusters.ledger import ClusterLedger
+from fraud_platform.adapters.spark.clusters.provider import PREFIX, Cluster, ClusterSize
+from fraud_platform.adapters.spark.clusters.reaper import reap
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.errors import ClusterError, Outage
 
 SIZE = ClusterSize(3, 2, "1g")
@@ -54,8 +54,8 @@ class Obedient:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fraud_platform.adapters.clusters.ephemeral.FIRST_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr("fraud_platform.adapters.clusters.ephemeral._POLL_SECONDS", 0.01)
+    monkeypatch.setattr("fraud_platform.adapters.spark.clusters.ephemeral.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("fraud_platform.adapters.spark.clusters.ephemeral._POLL_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -152,9 +152,9 @@ def test_the_reaper_leaves_a_working_run_its_cluster_until_the_limit(ledger: Clu
 
 REQUEST = """
 import sys
-from fraud_platform.adapters.clusters.ledger import ClusterLedger
-from fraud_platform.adapters.clusters.provider import ClusterSize
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.spark.clusters.ledger import ClusterLedger
+from fraud_platform.adapters.spark.clusters.provider import ClusterSize
+from fraud_platform.adapters.tables.lake import Lake
 ledger, size = ClusterLedger(Lake(sys.argv[1])), ClusterSize(1, 1, "1g")
 ledger.request(sys.argv[2], "run-9", "standalone", size, 0)
 """

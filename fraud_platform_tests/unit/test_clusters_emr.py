@@ -11,8 +11,8 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from fraud_platform.adapters.clusters.emr import EmrProvider
-from fraud_platform.adapters.clusters.provider import Cluster, ClusterSize
+from fraud_platform.adapters.spark.clusters.emr import EmrProvider
+from fraud_platform.adapters.spark.clusters.provider import Cluster, ClusterSize
 from fraud_platform.errors import ClusterError, Outage
 from fraud_platform.settings import Settings
 

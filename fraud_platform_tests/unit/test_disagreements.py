@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.scoring_tables import STREAM_DISAGREEMENTS
 from fraud_platform.scoring import disagreements
 from fraud_platform.scoring.disagreements import compare_day, days_to_compare, record

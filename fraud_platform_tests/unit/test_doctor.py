@@ -11,10 +11,10 @@ from typing import NamedTuple
 import pytest
 
 from fraud_platform import doctor
-from fraud_platform.adapters import jars
-from fraud_platform.adapters.java import find_java, java_problem, java_version
-from fraud_platform.adapters.processes import Service, start, stop
-from fraud_platform.adapters.services import run_folder
+from fraud_platform.adapters.jvm import jars
+from fraud_platform.adapters.jvm.java import find_java, java_problem, java_version
+from fraud_platform.adapters.services.laptop import run_folder
+from fraud_platform.adapters.services.processes import Service, start, stop
 from fraud_platform.doctor import Level
 from fraud_platform.errors import Outage
 from fraud_platform.settings import Settings

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters.storage import open_zone
+from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.errors import Outage
 from fraud_platform.ingest import copy_drop, observe_landing
 from fraud_platform.ingest.arrivals import LandingLook

@@ -11,11 +11,11 @@ import pytest
 from cryptography import x509
 from pydantic import SecretStr, ValidationError
 
-from fraud_platform.adapters import broker_security
-from fraud_platform.adapters.broker_security import CERTIFICATE_NAME, ensure_secrets
-from fraud_platform.adapters.broker_settings import Node, write_settings
-from fraud_platform.adapters.kafka_access import CA_NAME, Access, read_password
-from fraud_platform.adapters.kafka_connection import KafkaConnection
+from fraud_platform.adapters.kafka import broker_security
+from fraud_platform.adapters.kafka.access import CA_NAME, Access, read_password
+from fraud_platform.adapters.kafka.broker_security import CERTIFICATE_NAME, ensure_secrets
+from fraud_platform.adapters.kafka.broker_settings import Node, write_settings
+from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.contracts.access import Role, grants
 from fraud_platform.errors import SettingsError
 from fraud_platform.settings import Settings

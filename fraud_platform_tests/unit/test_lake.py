@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from deltalake.fs import DeltaStorageHandler
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import Column, TableContract
 from fraud_platform.errors import Outage, SchemaMismatchError
 

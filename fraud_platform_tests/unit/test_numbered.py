@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from fraud_platform.adapters.lake import Lake
-from fraud_platform.adapters.numbered import NumberedTable
-from fraud_platform.adapters.upkeep import Upkeep
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.adapters.tables.numbered import NumberedTable
+from fraud_platform.adapters.tables.upkeep import Upkeep
 from fraud_platform.contracts.scoring_tables import DEAD_LABELS, INFERENCE_PLANS, TOPIC_LABELS
 from fraud_platform.contracts.tables import DataFile
 from fraud_platform.errors import DataError
@@ -120,7 +120,7 @@ def test_filters_find_rows_by_columns_with_bounds_and_without(lake: Lake, table:
 def test_a_cleaned_log_still_says_what_was_committed_last(
     lake: Lake, table: NumberedTable, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("fraud_platform.adapters.upkeep.SMALL_FILES", 2)
+    monkeypatch.setattr("fraud_platform.adapters.tables.upkeep.SMALL_FILES", 2)
     DeltaTable(lake.uri(TOPIC_LABELS)).alter.set_table_properties(
         {"delta.logRetentionDuration": "interval 0 seconds"}
     )

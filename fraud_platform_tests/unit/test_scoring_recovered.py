@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fraud_platform.adapters.lake import Lake
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.scoring_tables import SCORED, SCORING
 from fraud_platform.features.kernel import Transactions
 from fraud_platform.scoring.files import write_rows

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from fraud_platform.adapters import server_layout
+from fraud_platform.adapters.services import server as server_layout
 from fraud_platform.errors import SettingsError
 from fraud_platform.settings import Settings
 from fraud_platform.settings.secrets import secret_names, variable

@@ -16,8 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters import processes, services
-from fraud_platform.adapters.processes import Record, Service, members, read_records, start, stop
+from fraud_platform.adapters.services import laptop, processes
+from fraud_platform.adapters.services.processes import (
+    Record,
+    Service,
+    members,
+    read_records,
+    start,
+    stop,
+)
 from fraud_platform.errors import ServiceError
 from fraud_platform.settings import Settings
 
@@ -44,12 +51,12 @@ http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 DEV = """
 import sys
 from pathlib import Path
-from fraud_platform.adapters import services
+from fraud_platform.adapters.services import laptop
 from fraud_platform_tests.unit.test_services import fake
 from fraud_platform.settings import Settings
 home, ports = Path(sys.argv[1]), [int(port) for port in sys.argv[2:]]
-services.services = lambda settings: [fake(f"s{port}", port) for port in ports]
-services.dev(Settings(home=home), say=lambda line: print(line, flush=True))
+laptop.services = lambda settings: [fake(f"s{port}", port) for port in ports]
+laptop.dev(Settings(home=home), say=lambda line: print(line, flush=True))
 """
 
 
@@ -74,32 +81,32 @@ def wait_for(condition: Callable[[], bool], limit_seconds: float = 60.0) -> None
 def settings(tmp_path: Path) -> Iterator[Settings]:
     settings = Settings(home=tmp_path)
     yield settings
-    for record in read_records(services.run_folder(settings)):
-        stop(record, services.run_folder(settings), polite_seconds=0)
+    for record in read_records(laptop.run_folder(settings)):
+        stop(record, laptop.run_folder(settings), polite_seconds=0)
 
 
 @pytest.fixture
 def wanted(monkeypatch: pytest.MonkeyPatch) -> list[Service]:
     """The services that `up` and `dev` start in this test."""
     chosen = [fake("dagster", free_port()), fake("mlflow", free_port())]
-    monkeypatch.setattr(services, "services", lambda settings: chosen)
-    monkeypatch.setattr(services, "START_SECONDS", 60.0)
+    monkeypatch.setattr(laptop, "services", lambda settings: chosen)
+    monkeypatch.setattr(laptop, "START_SECONDS", 60.0)
     return chosen
 
 
 def tokens(settings: Settings) -> list[str]:
-    return [record.token for record in read_records(services.run_folder(settings))]
+    return [record.token for record in read_records(laptop.run_folder(settings))]
 
 
 def test_up_answers_and_down_leaves_no_process(settings: Settings, wanted: list[Service]) -> None:
-    lines = list(services.up(settings))
+    lines = list(laptop.up(settings))
     assert f"dagster  {wanted[0].url}" in lines
     assert all(processes.is_healthy(service) for service in wanted)
     started = tokens(settings)
-    assert list(services.down(settings)) == ["dagster stopped", "mlflow stopped"]
+    assert list(laptop.down(settings)) == ["dagster stopped", "mlflow stopped"]
     assert [members(token) for token in started] == [[], []]
     assert tokens(settings) == []
-    assert list(services.down(settings)) == ["nothing runs"]
+    assert list(laptop.down(settings)) == ["nothing runs"]
 
 
 def test_stopping_ends_children_that_ignore_signals_and_left_the_session(
@@ -117,11 +124,11 @@ def test_stopping_ends_children_that_ignore_signals_and_left_the_session(
 def test_a_second_start_leaves_what_runs_as_it_is(
     settings: Settings, wanted: list[Service]
 ) -> None:
-    list(services.up(settings))
+    list(laptop.up(settings))
     before = tokens(settings)
     with pytest.raises(ServiceError, match=r"already run\. Stop them first"):
-        services.dev(settings)
-    lines = list(services.up(settings))
+        laptop.dev(settings)
+    lines = list(laptop.up(settings))
     assert [line.split(" on ")[0] for line in lines[:2]] == [
         "dagster  runs already",
         "mlflow   runs already",
@@ -131,11 +138,11 @@ def test_a_second_start_leaves_what_runs_as_it_is(
 
 
 def test_up_starts_what_is_missing_alone(settings: Settings, wanted: list[Service]) -> None:
-    list(services.up(settings))
-    first, second = read_records(services.run_folder(settings))
-    stop(second, services.run_folder(settings))
-    assert "Starting mlflow ..." in list(services.up(settings))
-    records = read_records(services.run_folder(settings))
+    list(laptop.up(settings))
+    first, second = read_records(laptop.run_folder(settings))
+    stop(second, laptop.run_folder(settings))
+    assert "Starting mlflow ..." in list(laptop.up(settings))
+    records = read_records(laptop.run_folder(settings))
     assert records[0] == first
     assert records[1].pid != second.pid
 
@@ -144,11 +151,11 @@ def test_up_says_which_service_hangs(
     settings: Settings, wanted: list[Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "ANSWER_SECONDS", 0.5)
-    list(services.up(settings))
-    record = read_records(services.run_folder(settings))[0]
+    list(laptop.up(settings))
+    record = read_records(laptop.run_folder(settings))[0]
     os.kill(record.pid, signal.SIGSTOP)
     with pytest.raises(ServiceError, match=rf"found none; process {record.pid} lives"):
-        list(services.up(settings))
+        list(laptop.up(settings))
     os.kill(record.pid, signal.SIGCONT)
 
 
@@ -165,9 +172,9 @@ def test_a_service_may_prepare_say_that_it_works_and_act_then(
             when_ready=lambda: [*said, "acted"],
         )
     ]
-    lines = list(services.up(settings))
+    lines = list(laptop.up(settings))
     assert lines[1:4] == [f"dagster  kafka://127.0.0.1:{wanted[0].port}", "prepared", "acted"]
-    assert "answers on kafka://" in services.status(settings)[0]
+    assert "answers on kafka://" in laptop.status(settings)[0]
 
 
 def test_a_taken_port_is_refused_with_who_has_it(settings: Settings, wanted: list[Service]) -> None:
@@ -175,7 +182,7 @@ def test_a_taken_port_is_refused_with_who_has_it(settings: Settings, wanted: lis
         other.bind(("127.0.0.1", wanted[1].port))
         other.listen()
         with pytest.raises(ServiceError, match=rf"taken by process {os.getpid()} .*MLFLOW_PORT"):
-            list(services.up(settings))
+            list(laptop.up(settings))
     assert tokens(settings) == []
 
 
@@ -183,7 +190,7 @@ def test_another_program_that_answers_on_the_port_is_not_mistaken_for_the_servic
     settings: Settings,
 ) -> None:
     port = free_port()
-    silent = start(fake("dagster", port, "silent"), services.run_folder(settings), settings.home)
+    silent = start(fake("dagster", port, "silent"), laptop.run_folder(settings), settings.home)
     alien = subprocess.Popen([sys.executable, "-c", SERVER, str(port), "alien"])
     try:
         wait_for(lambda: processes.is_healthy(silent.service))
@@ -199,7 +206,7 @@ def test_one_service_that_ends_at_once_stops_the_other_and_shows_its_log(
 ) -> None:
     wanted[1] = fake("mlflow", wanted[1].port, "dies")
     with pytest.raises(ServiceError, match=r"mlflow ended with code 7.*\n  a line in the log"):
-        list(services.up(settings))
+        list(laptop.up(settings))
     assert tokens(settings) == []
     wait_for(lambda: processes.port_owner(wanted[0].port) is None)
 
@@ -207,25 +214,25 @@ def test_one_service_that_ends_at_once_stops_the_other_and_shows_its_log(
 def test_a_record_that_outlived_its_process_is_in_nobodys_way(
     settings: Settings, wanted: list[Service]
 ) -> None:
-    run = services.run_folder(settings)
+    run = laptop.run_folder(settings)
     started = start(wanted[0], run, settings.home)
     started.process.kill()
     started.process.wait()
     assert processes.record_path(run, "dagster").exists()
-    assert services.status(settings)[0] == "dagster  does not run"
-    assert list(services.down(settings)) == ["nothing runs"]
-    list(services.up(settings))
+    assert laptop.status(settings)[0] == "dagster  does not run"
+    assert list(laptop.down(settings)) == ["nothing runs"]
+    list(laptop.up(settings))
     assert len(tokens(settings)) == 2
 
 
 def test_a_process_id_given_to_somebody_else_is_left_alone(settings: Settings) -> None:
-    run = services.run_folder(settings)
+    run = laptop.run_folder(settings)
     run.mkdir()
     innocent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     try:
         stale = Record("dagster", innocent.pid, "0" * 32, 3000, "log", 0.0)
         processes.record_path(run, "dagster").write_text(json.dumps(stale.__dict__))
-        assert list(services.down(settings)) == ["nothing runs"]
+        assert list(laptop.down(settings)) == ["nothing runs"]
         stop(stale, run)
         assert innocent.poll() is None
     finally:
@@ -240,10 +247,10 @@ def test_a_record_that_cannot_be_read_is_no_service(tmp_path: Path, text: str) -
 
 
 def test_two_commands_at_once_do_not_cross(settings: Settings, wanted: list[Service]) -> None:
-    first = services.up(settings)
+    first = laptop.up(settings)
     next(first)
     with pytest.raises(ServiceError, match="another fraud-platform command"):
-        list(services.down(settings))
+        list(laptop.down(settings))
     assert len(list(first)) == 3
 
 
@@ -251,14 +258,14 @@ def test_status_tells_running_hanging_and_absent_apart(
     settings: Settings, wanted: list[Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "ANSWER_SECONDS", 0.5)
-    assert services.status(settings) == ["dagster  does not run", "mlflow   does not run"]
-    list(services.up(settings))
-    first, second = read_records(services.run_folder(settings))
-    running = services.status(settings)[0]
+    assert laptop.status(settings) == ["dagster  does not run", "mlflow   does not run"]
+    list(laptop.up(settings))
+    first, second = read_records(laptop.run_folder(settings))
+    running = laptop.status(settings)[0]
     assert running.startswith(f"dagster  answers on {wanted[0].url}, process {first.pid}")
     os.kill(first.pid, signal.SIGSTOP)
-    stop(second, services.run_folder(settings))
-    hanging, absent = services.status(settings)
+    stop(second, laptop.run_folder(settings))
+    hanging, absent = laptop.status(settings)
     os.kill(first.pid, signal.SIGCONT)
     assert hanging.startswith(f"dagster  does not answer on {wanted[0].url}")
     assert absent == "mlflow   does not run"
@@ -297,7 +304,7 @@ def test_dev_stops_everything_on_a_signal(
 def test_dev_says_which_service_ended_and_stops_the_other(
     dev: subprocess.Popen[str], settings: Settings
 ) -> None:
-    records = read_records(services.run_folder(settings))
+    records = read_records(laptop.run_folder(settings))
     os.kill(records[0].pid, signal.SIGKILL)
     output = dev.communicate(timeout=60)[0]
     assert f"{records[0].name} ended by itself with code -9" in output
@@ -308,7 +315,7 @@ def test_dev_says_which_service_ended_and_stops_the_other(
 def test_dev_ends_when_down_stops_its_services(
     dev: subprocess.Popen[str], settings: Settings
 ) -> None:
-    assert len(list(services.down(settings))) == 2
+    assert len(list(laptop.down(settings))) == 2
     dev.communicate(timeout=60)
     assert dev.returncode == 0
 
@@ -318,13 +325,13 @@ def test_down_finds_what_a_killed_dev_left(dev: subprocess.Popen[str], settings:
     dev.kill()
     dev.wait()
     assert [len(members(token)) for token in started] == [1, 1]
-    assert len(list(services.down(settings))) == 2
+    assert len(list(laptop.down(settings))) == 2
     assert [members(token) for token in started] == [[], []]
 
 
 def test_services_listen_on_this_machine_alone_and_get_the_settings(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, dagster_port=3111, mlflow_port=5111, seed=5)
-    _, dagster, mlflow = services.services(settings)
+    _, dagster, mlflow = laptop.services(settings)
     for service, port in ((dagster, 3111), (mlflow, 5111)):
         assert service.port == port
         assert service.command[-4:] == ("--host", "127.0.0.1", "--port", str(port))
@@ -341,7 +348,7 @@ def test_a_database_password_is_on_no_command_line(tmp_path: Path) -> None:
         dagster_storage_url="postgresql://me@db/dagster",
         dagster_storage_password="quiet",
     )
-    _, dagster, mlflow = services.services(settings)
+    _, dagster, mlflow = laptop.services(settings)
     assert "hush" in mlflow.environment["MLFLOW_BACKEND_STORE_URI"]
     assert "quiet" in dagster.environment["DAGSTER_STORAGE_URL"]
     assert not {"hush", "quiet"} & set(re.findall(r"\w+", str([dagster.command, mlflow.command])))
@@ -349,31 +356,31 @@ def test_a_database_password_is_on_no_command_line(tmp_path: Path) -> None:
 
 def test_an_mlflow_server_elsewhere_is_not_started_here(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, mlflow_url="https://mlflow.example.org")
-    assert [service.name for service in services.services(settings)] == ["kafka", "dagster"]
+    assert [service.name for service in laptop.services(settings)] == ["kafka", "dagster"]
 
 
 def test_a_kafka_cluster_elsewhere_is_not_started_here(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, kafka_bootstrap="a.example.org:9093,b.example.org:9093")
-    assert [service.name for service in services.services(settings)] == ["dagster", "mlflow"]
+    assert [service.name for service in laptop.services(settings)] == ["dagster", "mlflow"]
 
 
 def test_the_spark_server_is_a_service_with_its_token_on_no_command_line(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, spark_server=True, spark_server_port=free_port())
-    server = {s.name: s for s in services.services(settings)}["spark_server"]
+    server = {s.name: s for s in laptop.services(settings)}["spark_server"]
     assert not (tmp_path / "spark-server").exists(), "asking for services must write nothing"
     token = tmp_path / "spark-server" / "token"
     token.parent.mkdir()
     token.write_text("a-secret")
     assert "a-secret" not in " ".join(server.command)
     assert server.url == f"sc://127.0.0.1:{settings.spark_server_port}"
-    dagster = {s.name: s for s in services.services(settings)}["dagster"]
+    dagster = {s.name: s for s in laptop.services(settings)}["dagster"]
     assert dagster.environment["FRAUD_SPARK_SERVER"] == "True"
-    assert "spark_server" not in {s.name for s in services.services(Settings(home=tmp_path))}
+    assert "spark_server" not in {s.name for s in laptop.services(Settings(home=tmp_path))}
 
 
 def test_a_dagster_whose_runs_would_not_use_the_spark_server_is_said(
     settings: Settings, wanted: list[Service]
 ) -> None:
-    list(services.up(settings))
+    list(laptop.up(settings))
     with pytest.raises(ServiceError, match=r"its runs to use the Spark server.*down"):
-        list(services.up(settings.model_copy(update={"spark_server": True})))
+        list(laptop.up(settings.model_copy(update={"spark_server": True})))

@@ -14,11 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fraud_platform.adapters import spark_connect
-from fraud_platform.adapters.spark import cluster_conf, driver_host
-from fraud_platform.adapters.spark_code import code_archive, code_digest
-from fraud_platform.adapters.spark_connect import SessionRecord, connect, release_dead_sessions
-from fraud_platform.adapters.spark_faults import explain
+from fraud_platform.adapters.spark import connect as spark_connect
+from fraud_platform.adapters.spark.code import code_archive, code_digest
+from fraud_platform.adapters.spark.connect import SessionRecord, connect, release_dead_sessions
+from fraud_platform.adapters.spark.faults import explain
+from fraud_platform.adapters.spark.session import cluster_conf, driver_host
 from fraud_platform.errors import Outage, SettingsError
 from fraud_platform.settings import Settings
 from fraud_platform_tests.unit.test_services import free_port

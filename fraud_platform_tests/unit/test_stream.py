@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fraud_platform.adapters.producing import Pace
+from fraud_platform.adapters.kafka.producing import Pace
 from fraud_platform.errors import SettingsError
 from fraud_platform.scoring.decode import judge_message
 from fraud_platform.simulation.stream import (

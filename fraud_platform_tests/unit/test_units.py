@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fraud_platform.adapters.server_layout import PROGRAMS
+from fraud_platform.adapters.services.server import PROGRAMS
 from fraud_platform.cli import app
 from fraud_platform.settings import Settings
 from fraud_platform.settings.secrets import FILE_SUFFIX, secret_names, variable
@@ -63,6 +63,10 @@ def test_the_environment_file_sets_settings_only_and_holds_no_secret() -> None:
 def test_the_page_tells_of_every_unit_and_names_files_that_there_are() -> None:
     page = (ROOT / "docs" / "server.md").read_text()
     assert [n for n in SERVICES if f"`{n.removesuffix('.service')}`" not in page] == []
-    for path in ("deploy/platform.env", "deploy/systemd", "fraud_platform/adapters/instance"):
+    for path in (
+        "deploy/platform.env",
+        "deploy/systemd",
+        "fraud_platform/adapters/services/instance",
+    ):
         assert path in page
         assert (ROOT / path).exists()

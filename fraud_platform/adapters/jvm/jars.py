@@ -1,0 +1,139 @@
+"""The jars that pip does not bring: resolved once with Ivy into a folder, checked by hash.
+
+Here: what Delta and Spark's Kafka source need, fetching, checking hashes.
+Not here: the longer lists (`adapters.jvm.kafka_jars`, `adapters.jvm.s3_jars`), starting what uses
+them (`adapters.spark.session`, `adapters.kafka.broker`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import subprocess
+import tempfile
+from pathlib import Path
+
+from fraud_platform.adapters.jvm.java import find_java
+from fraud_platform.errors import Outage
+
+DELTA_JARS: dict[str, tuple[str, str]] = {
+    "delta-spark_4.2_2.13-4.4.0.jar": (
+        "io.delta:delta-spark_4.2_2.13:4.4.0",
+        "27d4fd8b1f879535c573ed1c718177d6a27f24d3e626ba02e216369725721ead",
+    ),
+    "delta-storage-4.4.0.jar": (
+        "io.delta:delta-storage:4.4.0",
+        "c46735481fa8e326b0957be02b4420cbcab4b325bb08009b7f2045a95133f1cc",
+    ),
+}
+"""File name to (Maven coordinate, SHA-256): all that Delta needs beside Spark's own jars."""
+
+SPARK_KAFKA_JARS: dict[str, tuple[str, str]] = {
+    "spark-sql-kafka-0-10_2.13-4.2.0.jar": (
+        "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0",
+        "64539c45e5d39f7ddb747312c239f38f5208d08c1a0ddf7d70beb2fbd9373705",
+    ),
+    "spark-token-provider-kafka-0-10_2.13-4.2.0.jar": (
+        "org.apache.spark:spark-token-provider-kafka-0-10_2.13:4.2.0",
+        "641c7947afc8aa1189e433b7c2d305293993c8691bc1c2062d6d4f513b12518c",
+    ),
+    "kafka-clients-3.9.2.jar": (
+        "org.apache.kafka:kafka-clients:3.9.2",
+        "014b4ef36884478a932641818b080c36a8f8e2e92dc771e800c9d2694f4f83d8",
+    ),
+    "commons-pool2-2.13.1.jar": (
+        "org.apache.commons:commons-pool2:2.13.1",
+        "f77a5060d6936a9144023584232f9de3f2248f1abfe156e9d31795f18770674f",
+    ),
+}
+"""All that Spark's Kafka source needs beside Spark's own jars."""
+
+SPARK_JARS = DELTA_JARS | SPARK_KAFKA_JARS
+
+
+def by_file_name(pins: str) -> dict[str, tuple[str, str]]:
+    """Return jars as the lists here have them from lines of coordinate and SHA-256."""
+    jars = {}
+    for coordinate, digest in (line.split() for line in pins.split("\n") if line):
+        _, artifact, version = coordinate.split(":")
+        jars[f"{artifact}-{version}.jar"] = (coordinate, digest)
+    return jars
+
+
+_SETTINGS = """<ivysettings><settings defaultResolver="central"/><caches defaultCacheDir="{cache}"/>
+<resolvers><ibiblio name="central" m2compatible="true"/></resolvers></ivysettings>"""
+_MODULE = """<ivy-module version="2.0"><info organisation="fraud-platform" module="jars"/>
+<configurations><conf name="default"/></configurations><dependencies>{dependencies}</dependencies>
+</ivy-module>"""
+
+
+def missing_jars(folder: Path, jars: dict[str, tuple[str, str]] = SPARK_JARS) -> list[str]:
+    """Return the names of jars that are absent from `folder` or differ from their hash."""
+    return [
+        name
+        for name, (_, digest) in jars.items()
+        if not (folder / name).is_file()
+        or hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest
+    ]
+
+
+def fetch_jars(folder: Path, jars: dict[str, tuple[str, str]] = SPARK_JARS) -> list[Path]:
+    """Make `folder` hold exactly these jars and return their paths, downloading what is missing.
+
+    Several processes may call it at once; a file appears whole or not at all.
+
+    Raises:
+        Outage: the jars could not be fetched, or what came differs from the pinned hash.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / name for name in jars]
+    if not missing_jars(folder, jars):
+        return paths
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = missing_jars(folder, jars)
+        if wanted:
+            _retrieve({name: jars[name] for name in wanted}, folder)
+    if wrong := missing_jars(folder, jars):
+        raise Outage(
+            f"expected {', '.join(wrong)} with the pinned SHA-256 in {folder}, found "
+            "other bytes. Delete the folder and run again."
+        )
+    return paths
+
+
+def _retrieve(jars: dict[str, tuple[str, str]], folder: Path) -> None:
+    import pyspark
+
+    ivy = next((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        work = Path(scratch)
+        dependencies = "".join(
+            '<dependency org="{}" name="{}" rev="{}" transitive="false" '
+            'conf="default->master"/>'.format(*coordinate.split(":"))
+            for coordinate, _ in jars.values()
+        )
+        (work / "settings.xml").write_text(_SETTINGS.format(cache=work / "cache"))
+        (work / "ivy.xml").write_text(_MODULE.format(dependencies=dependencies))
+        command = [
+            find_java() or "java", "-jar", str(ivy), "-settings", str(work / "settings.xml"),
+            "-ivy", str(work / "ivy.xml"), "-types", "jar", "bundle",
+            "-retrieve", str(work / "out" / "[artifact]-[revision].[ext]"),
+        ]  # fmt: skip
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+        except FileNotFoundError:
+            raise Outage(
+                "java is not on the PATH, so the jars cannot be fetched. Install Java 17 "
+                "(Debian: apt-get install openjdk-17-jre-headless) and run again."
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise Outage("fetching the jars took more than 600 s; check the network.") from None
+        found = {path.name: path for path in (work / "out").glob("*.jar")}
+        if lacking := [name for name in jars if name not in found]:
+            raise Outage(
+                f"could not fetch {', '.join(lacking)} from Maven Central. Check the network or a "
+                f"proxy (JAVA_TOOL_OPTIONS), then run again.\n{done.stdout[-800:]}"
+            )
+        for name in jars:
+            found[name].replace(folder / name)

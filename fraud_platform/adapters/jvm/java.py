@@ -1,0 +1,60 @@
+"""Which Java runs, and whether it is new enough; with nothing but the standard library.
+
+Here: finding it as Spark does (JAVA_HOME, else PATH), asking its version. `make` runs this module
+before anything is installed, so that a machine without Java learns it first.
+Not here: what is started with it (`adapters.spark.session`, `adapters.jvm.jars`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+
+MIN_JAVA = 17
+REMEDY = (
+    f"Install Java {MIN_JAVA} (Debian: apt-get install openjdk-17-jre-headless; macOS: brew "
+    "install openjdk@17) or point JAVA_HOME at one."
+)
+_VERSION = re.compile(r'version "(?:1\.)?(\d+)')
+
+
+def find_java(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return the path of the java that Spark would start, or None."""
+    if home := environ.get("JAVA_HOME"):
+        return shutil.which(os.path.join(home, "bin", "java"))
+    return shutil.which("java", path=environ.get("PATH"))
+
+
+def java_version(java: str) -> int | None:
+    """Return the major version of a java, or None where it does not run."""
+    try:
+        done = subprocess.run(
+            [java, "-version"], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = _VERSION.search(done.stderr + done.stdout)
+    return int(match[1]) if match else None
+
+
+def java_problem(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return what is wrong with this machine's Java and how to mend it, or None."""
+    java = find_java(environ)
+    if java is None:
+        where = f"JAVA_HOME={home}" if (home := environ.get("JAVA_HOME")) else "the PATH"
+        return f"expected Java {MIN_JAVA} or later, found none in {where}. {REMEDY}"
+    version = java_version(java)
+    if version is None:
+        return f"expected Java {MIN_JAVA} or later, but {java} does not run. {REMEDY}"
+    if version < MIN_JAVA:
+        return f"expected Java {MIN_JAVA} or later, found Java {version} ({java}). {REMEDY}"
+    return None
+
+
+if __name__ == "__main__":
+    if problem := java_problem():
+        sys.exit(f"Java: {problem}")

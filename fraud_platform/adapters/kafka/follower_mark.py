@@ -1,0 +1,89 @@
+"""The mark by which others see that `score --follow` is in charge.
+
+Here: membership of a Kafka group of its own, which ends by itself when the process dies.
+Not here: the lease that keeps results single (`adapters.kafka.producers`): the mark only keeps
+the sensor from asking for runs that would take the lease back and forth.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+from confluent_kafka import Consumer
+
+from fraud_platform.adapters.kafka.connection import ClientErrors, KafkaConnection
+from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.contracts.messages import FOLLOWER_GROUP
+
+SESSION_SECONDS = 10
+_ANSWER_SECONDS = 5.0
+
+
+class FollowerMark:
+    """Membership of the followers' group while the block lasts, kept by a thread of its own.
+
+    Args:
+        connection: where Kafka is.
+        topic: what is followed; nothing is read from it.
+        holder: who follows, for people.
+    """
+
+    def __init__(self, connection: KafkaConnection, topic: str, holder: str) -> None:
+        self._errors = ClientErrors()
+        self._consumer = Consumer(
+            connection.config(
+                self._errors,
+                group_id=_group(topic),
+                client_id=holder,
+                enable_auto_commit=False,
+                auto_offset_reset="latest",
+                session_timeout_ms=SESSION_SECONDS * 1000,
+            )
+        )
+        self._topic = topic
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._stay, daemon=True)
+
+    def __enter__(self) -> FollowerMark:
+        self._consumer.subscribe(
+            [self._topic], on_assign=lambda consumer, partitions: consumer.pause(partitions)
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._consumer.close()
+
+    def _stay(self) -> None:
+        while not self._ended.is_set():
+            self._consumer.poll(0.5)
+
+
+def _group(topic: str) -> str:
+    """Return the group of a topic's followers: platforms that share a cluster share none."""
+    return f"{FOLLOWER_GROUP}-{topic}"
+
+
+def follower(connection: KafkaConnection, topic: str, besides: str = "") -> str | None:
+    """Return who follows a topic, or None where nobody does.
+
+    Args:
+        besides: a holder that does not count.
+
+    Raises:
+        Outage: Kafka does not answer.
+    """
+    topics = Topics(connection, answer_seconds=_ANSWER_SECONDS)
+    try:
+        members = topics.group_members(_group(topic))
+    finally:
+        topics.close()
+    return next((member for member in members if member != besides), None)

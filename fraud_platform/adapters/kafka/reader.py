@@ -1,0 +1,240 @@
+"""Reading exact ranges of offsets, as columns.
+
+Here: one reader, its chunks, and the errors of ranges that cannot be read.
+Not here: which ranges are read (the planner), what messages mean (`fraud_platform.scoring`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Literal
+
+import numpy as np
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from numpy.typing import NDArray
+
+from fraud_platform.adapters.kafka.connection import ClientErrors, KafkaConnection
+from fraud_platform.contracts.messages import READER_GROUP, Messages
+from fraud_platform.errors import OffsetGapError
+
+CHUNK_MESSAGES = 10_000
+_POLL_SECONDS = 0.1
+_ANSWER_SECONDS = 3.0
+_AHEAD_MESSAGES, _AHEAD_BYTES = 500_000, 64 * 1024 * 1024
+
+
+def _columns(batch: list[Message]) -> Messages:
+    count = len(batch)
+    return Messages(
+        np.fromiter(map(Message.partition, batch), np.int32, count),
+        np.fromiter(map(Message.offset, batch), np.int64, count),
+        np.fromiter((stamp for _, stamp in map(Message.timestamp, batch)), np.int64, count),
+        list(map(Message.key, batch)),
+        list(map(Message.value, batch)),
+    )
+
+
+class RangeReader:
+    """Reads exactly [start, end) of each partition of one topic.
+
+    Guarantee: every message in the ranges once, none beside them, or an error; nothing is ever
+    skipped silently. The reader commits no offset. Ranges that continue where the last ended cost
+    no seek: what was fetched beyond them waits here.
+
+    Args:
+        topic: the topic.
+        isolation: `read_uncommitted` shows messages of open and aborted transactions too.
+        stall_seconds: longest time without progress.
+    """
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        topic: str,
+        isolation: Literal["read_committed", "read_uncommitted"] = "read_committed",
+        stall_seconds: float = 30.0,
+    ) -> None:
+        self._connection, self._topic, self._stall_seconds = connection, topic, stall_seconds
+        self._errors = ClientErrors()
+        self._consumer = Consumer(
+            connection.config(
+                self._errors,
+                # A group is demanded of every consumer; this one neither joins nor commits.
+                group_id=READER_GROUP,
+                isolation_level=isolation,
+                auto_offset_reset="error",
+                enable_auto_commit=False,
+                enable_auto_offset_store=False,
+                queued_min_messages=200_000,
+                queued_max_messages_kbytes=128 * 1024,
+                # A new place to read from waits until the fetch under way returns.
+                fetch_wait_max_ms=50,
+                # Small, so that partitions take turns and little waits of those ahead.
+                fetch_message_max_bytes=512 * 1024,
+                # The default waits a whole second once the queue was full.
+                fetch_queue_backoff_ms=5,
+            )
+        )
+        # Next offset to hand out and to fetch; between them lies what waits in `_ahead`.
+        self._next: dict[int, int] = {}
+        self._position: dict[int, int] = {}
+        self._ahead: dict[int, list[Messages]] = {}
+        self._paused: set[int] = set()
+
+    def __enter__(self) -> RangeReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+    def read(self, ranges: Mapping[int, tuple[int, int]]) -> Iterator[Messages]:
+        """Yield the messages of [start, end) of each partition, in chunks.
+
+        Raises:
+            OffsetGapError: a range begins below, or ends above, what the broker holds.
+            TopicChangedError: the topic or a partition is missing.
+            Outage: no progress within `stall_seconds`.
+        """
+        following = self._go_to({p: start for p, (start, _) in ranges.items()})
+        ends = np.zeros(max(following, default=0) + 1, np.int64)
+        ends[list(ranges)] = [end for _, end in ranges.values()]
+        if waited := [part for p, (_, end) in ranges.items() for part in self._waited(p, end)]:
+            yield Messages.join(waited)
+        self._resume([p for p in self._paused if self._position[p] < ends[p]])
+        progress_at = time.monotonic()
+        while missing := sum(max(0, e - self._position[p]) for p, (_, e) in ranges.items()):
+            if batch := self._consume(min(missing, CHUNK_MESSAGES), ranges):
+                progress_at = time.monotonic()
+                yield from self._within(_columns(batch), ends)
+                self._pause_those_far_ahead(ends)
+            elif time.monotonic() - progress_at > self._stall_seconds:
+                raise self._stalled(ranges)
+        self._next = {**following, **{p: end for p, (_, end) in ranges.items()}}
+
+    def _go_to(self, starts: Mapping[int, int]) -> dict[int, int]:
+        """Assign the partitions at their starts, unless every one continues.
+
+        Until the read is done nothing is known to continue, so that one given up starts afresh.
+        """
+        following, self._next = self._next, {}
+        if all(following.get(p) == start for p, start in starts.items()):
+            return following
+        self._ahead, self._paused = {}, set()
+        self._position = dict(starts)
+        self._consumer.assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])
+        return dict(starts)
+
+    def _consume(self, count: int, ranges: Mapping[int, tuple[int, int]]) -> list[Message]:
+        """Fetch messages of any assigned partition and note the positions.
+
+        What is there already is taken in one go; else up to `count` messages are waited for.
+        """
+        try:
+            batch = self._consumer.consume(CHUNK_MESSAGES, 0)
+            batch = batch or self._consumer.consume(count, _POLL_SECONDS)
+            if any(map(Message.error, batch)):
+                batch = [message for message in batch if not self._is_error(message, ranges)]
+            assigned = [TopicPartition(self._topic, p) for p in self._position]
+            for partition in self._consumer.position(assigned):
+                if partition.offset >= 0:
+                    self._position[partition.partition] = partition.offset
+        except KafkaException as error:
+            raise self._connection.translate(self._what, error, self._errors) from None
+        return batch
+
+    def _is_error(self, message: Message, ranges: Mapping[int, tuple[int, int]]) -> bool:
+        """Tell an error from a message; one that concerns the ranges is raised."""
+        error = message.error()
+        if error is None:
+            return False
+        partition = message.partition() or 0
+        if error.code() != KafkaError._AUTO_OFFSET_RESET:
+            raise self._connection.translate(self._what, KafkaException(error), self._errors)
+        start, end = ranges.get(partition, (0, 0))
+        if start < end:
+            raise self._gap(partition, start, end, error.str())
+        return True
+
+    def _within(self, chunk: Messages, ends: NDArray[np.int64]) -> Iterator[Messages]:
+        """Yield what lies below the ends and keep the rest for the next ranges."""
+        is_within = chunk.offset < ends[chunk.partition]
+        if is_within.all():
+            yield chunk
+            return
+        for partition in np.unique(chunk.partition[~is_within]).tolist():
+            beyond = np.flatnonzero(~is_within & (chunk.partition == partition))
+            self._ahead.setdefault(partition, []).append(chunk.take(beyond))
+        if is_within.any():
+            yield chunk.take(np.flatnonzero(is_within))
+
+    def _waited(self, partition: int, end: int) -> Iterator[Messages]:
+        """Yield what waits of a partition below an end; the rest waits on."""
+        parts = self._ahead.pop(partition, [])
+        for number, part in enumerate(parts):
+            cut = int(np.searchsorted(part.offset, end))
+            if cut:
+                yield part.part(0, cut)
+            if cut < len(part):
+                self._ahead[partition] = [part.part(cut, len(part)), *parts[number + 1 :]]
+                return
+
+    def _pause_those_far_ahead(self, ends: NDArray[np.int64]) -> None:
+        """Stop fetching partitions that are done, once what waits of them grows large."""
+        waiting = [part for parts in self._ahead.values() for part in parts]
+        if (
+            sum(map(len, waiting)) <= _AHEAD_MESSAGES
+            and sum(part.size_bytes for part in waiting) <= _AHEAD_BYTES
+        ):
+            return
+        far = [p for p, at in self._position.items() if at >= ends[p] and p not in self._paused]
+        self._consumer.pause([TopicPartition(self._topic, p) for p in far])
+        self._paused.update(far)
+
+    def _resume(self, partitions: list[int]) -> None:
+        self._consumer.resume([TopicPartition(self._topic, p) for p in partitions])
+        self._paused.difference_update(partitions)
+
+    def _stalled(self, ranges: Mapping[int, tuple[int, int]]) -> Exception:
+        """Return why nothing more arrives."""
+        for partition, (start, end) in ranges.items():
+            at = self._position[partition]
+            if at < end:
+                try:
+                    _, high = self._consumer.get_watermark_offsets(
+                        TopicPartition(self._topic, partition), timeout=_ANSWER_SECONDS
+                    )
+                except KafkaException as error:
+                    return self._connection.translate(self._what, error, self._errors)
+                if high < end:
+                    return self._gap(partition, start, end, "no such message yet")
+        return self._connection.outage(
+            self._what, self._errors, f"no message within {self._stall_seconds:.0f} s"
+        )
+
+    def _gap(self, partition: int, start: int, end: int, detail: str) -> Exception:
+        try:
+            low, high = self._consumer.get_watermark_offsets(
+                TopicPartition(self._topic, partition), timeout=_ANSWER_SECONDS
+            )
+        except KafkaException as error:
+            return self._connection.translate(self._what, error, self._errors)
+        return OffsetGapError(
+            f"{self._what}, partition {partition}: expected offsets {start} to {end}, found "
+            f"{low} to {high} ({detail}). Below {low}, retention has deleted them; a topic that "
+            f"ends before {end} was truncated or created anew."
+        )
+
+    @property
+    def _what(self) -> str:
+        return f"reading topic {self._topic}"

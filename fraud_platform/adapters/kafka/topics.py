@@ -1,0 +1,235 @@
+"""Topics as the broker has them: creating, describing, watermarks, a group's offsets.
+
+Here: what an administrator asks, each answer in bounded time.
+Not here: messages (`adapters.kafka.reader`, `adapters.kafka.producers`), which topics there are
+(`contracts.messages`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from fraud_platform.adapters.kafka.connection import ClientErrors, KafkaConnection
+from fraud_platform.contracts.messages import SCORER_GROUP, TopicSpec, topic_specs
+from fraud_platform.errors import FraudPlatformError
+from fraud_platform.settings import Settings
+
+ANSWER_SECONDS = 10.0
+_SPARE_SECONDS = 2.0
+_STATUS_SECONDS = 2.0
+_RETRY_SECONDS = 0.1
+_SOON = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+}
+"""What a broker says of a topic or a group that it has just created or taken over."""
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """A topic as it is now.
+
+    Attributes:
+        topic_id: changes when a topic is deleted and created anew under its old name.
+        partitions: partition numbers, ascending.
+    """
+
+    topic_id: str
+    partitions: tuple[int, ...]
+
+
+class Topics:
+    """The broker's topics.
+
+    Raises of every method:
+        Outage: no answer within `answer_seconds`.
+        TopicChangedError: the topic is missing.
+    """
+
+    def __init__(self, connection: KafkaConnection, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self._connection = connection
+        self._seconds = answer_seconds
+        self._errors = ClientErrors()
+        # Kept as long as this object: its futures end with it.
+        self._admin = AdminClient(connection.config(self._errors))
+        self._groups: dict[str, Consumer] = {}
+
+    def ensure(self, specs: Iterable[TopicSpec]) -> list[str]:
+        """Create the topics that are missing and return their names; others stay as they are."""
+        wanted = [NewTopic(s.name, s.partitions, config=dict(s.config)) for s in specs]
+        futures = self._admin.create_topics(
+            wanted, request_timeout=self._seconds, operation_timeout=self._seconds
+        )
+        created = []
+        for name, future in futures.items():
+            try:
+                future.result(timeout=self._seconds + _SPARE_SECONDS)
+                created.append(name)
+            except FutureTimeout:
+                raise self._silent(f"creating topic {name}") from None
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise self._translated(f"creating topic {name}", error) from None
+        return created
+
+    def describe(self, topic: str) -> TopicState:
+        """Return a topic's identity and partitions."""
+        found = self._answer(
+            f"topic {topic}",
+            lambda: self._admin.describe_topics(
+                TopicCollection([topic]), request_timeout=self._seconds
+            ),
+        )[topic]
+        return TopicState(str(found.topic_id), tuple(sorted(p.id for p in found.partitions)))
+
+    def offsets(self, topic: str) -> dict[int, tuple[int, int]]:
+        """Return each partition's lowest offset and the end of what is committed."""
+        partitions = self.describe(topic).partitions
+        low = self._offsets(topic, partitions, OffsetSpec.earliest())
+        high = self._offsets(topic, partitions, OffsetSpec.latest())
+        return {p: (low[p], high[p]) for p in partitions}
+
+    def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """Return the end of what is committed of known partitions: one question, not three."""
+        return self._offsets(topic, partitions, OffsetSpec.latest())
+
+    def group_offsets(self, group: str, topic: str) -> dict[int, int]:
+        """Return the next offset of each partition for which the group committed one."""
+        partitions = [TopicPartition(topic, p) for p in self.describe(topic).partitions]
+        deadline = time.monotonic() + self._seconds
+        while True:
+            try:
+                found = self._group(group).committed(partitions, self._seconds)
+                return {p.partition: p.offset for p in found if p.offset >= 0}
+            except KafkaException as error:
+                if error.args[0].code() not in _SOON or time.monotonic() > deadline:
+                    # a consumer tells by polling alone why it has no answer
+                    if (said := self._group(group).poll(0)) and (reason := said.error()):
+                        self._errors(reason)
+                    raise self._translated(f"offsets of group {group}", error) from None
+                time.sleep(_RETRY_SECONDS)
+
+    def group_members(self, group: str) -> list[str]:
+        """Return the client ids of a group's members.
+
+        librdkafka's newer question (describe_consumer_groups) aborts the process where its answer
+        comes after its time: a coordinator that is being elected gives it that (2.16.1).
+        """
+        try:
+            found = self._admin.list_groups(group, timeout=self._seconds)
+        except KafkaException as error:
+            raise self._translated(f"members of group {group}", error) from None
+        return [str(member.client_id) for one in found for member in one.members]
+
+    def close(self) -> None:
+        """Leave the broker."""
+        for consumer in self._groups.values():
+            consumer.close()
+        self._groups.clear()
+
+    def _group(self, group: str) -> Consumer:
+        """Return a consumer that never joins its group.
+
+        librdkafka's administrator can be asked for a group's offsets too, but it crashes the
+        process where the group's coordinator is being elected (2.16.0, in rd_kafka_cgrp_op).
+        """
+        if group not in self._groups:
+            self._groups[group] = Consumer(
+                self._connection.config(
+                    self._errors,
+                    group_id=group,
+                    enable_auto_commit=False,
+                    # Offsets of a transaction that is being committed are waited for.
+                    isolation_level="read_committed",
+                )
+            )
+        return self._groups[group]
+
+    def is_ready(self, timeout_seconds: float) -> bool:
+        """Tell whether a broker answers."""
+        try:
+            return bool(self._admin.list_topics(timeout=timeout_seconds).brokers)
+        except KafkaException:
+            return False
+
+    def _offsets(self, topic: str, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
+        wanted = {TopicPartition(topic, p): spec for p in partitions}
+        found = self._answer(
+            f"offsets of topic {topic}",
+            lambda: self._admin.list_offsets(
+                wanted,
+                isolation_level=IsolationLevel.READ_COMMITTED,
+                request_timeout=self._seconds,
+            ),
+        )
+        return {tp.partition: result.offset for tp, result in found.items()}
+
+    def _answer(
+        self,
+        what: str,
+        ask: Callable[[], dict[Any, Future[Any]]],
+    ) -> dict[Any, Any]:
+        """Return every future's result; asked again while the broker says that it will know."""
+        deadline = time.monotonic() + self._seconds
+        while True:
+            try:
+                return {
+                    key: future.result(timeout=self._seconds + _SPARE_SECONDS)
+                    for key, future in ask().items()
+                }
+            except FutureTimeout:
+                raise self._silent(what) from None
+            except KafkaException as error:
+                if error.args[0].code() not in _SOON or time.monotonic() > deadline:
+                    raise self._translated(what, error) from None
+                time.sleep(_RETRY_SECONDS)
+
+    def _silent(self, what: str) -> FraudPlatformError:
+        self._admin.poll(0)
+        return self._connection.outage(what, self._errors, "no answer in time")
+
+    def _translated(self, what: str, error: KafkaException) -> FraudPlatformError:
+        # The error callback is served by polling alone, and it has the reason.
+        self._admin.poll(0)
+        return self._connection.translate(what, error, self._errors)
+
+
+def lag_lines(settings: Settings) -> list[str]:
+    """Say how many messages each topic of the contract holds, and how far the scorer is behind."""
+    topics = Topics(KafkaConnection.from_settings(settings), answer_seconds=_STATUS_SECONDS)
+    lines = []
+    try:
+        for spec in topic_specs(settings):
+            offsets = topics.offsets(spec.name)
+            highs = sum(high for _, high in offsets.values())
+            line = f"topic {spec.name}: {len(offsets)} partitions, {highs:,} messages so far"
+            if spec.name == settings.transactions_topic:
+                done = topics.group_offsets(SCORER_GROUP, spec.name)
+                lag = sum(high - done.get(p, low) for p, (low, high) in offsets.items())
+                line += f", {SCORER_GROUP} is {lag:,} behind"
+            lines.append(line)
+    except FraudPlatformError as error:
+        lines.append(f"topics: {error}")
+    finally:
+        topics.close()
+    return lines

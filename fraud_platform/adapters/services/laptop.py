@@ -1,0 +1,255 @@
+"""The services of a laptop: Kafka, Spark, Dagster (UI, daemon, code server) and the MLflow UI.
+
+Here: their commands and settings, starting and stopping both, in the background or in front.
+Not here: processes in general (`adapters.services.processes`), what Dagster loads
+(`fraud_platform.definitions`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from fraud_platform.adapters.interrupts import stop_requests
+from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.services.dagster_home import dagster_variables, enter_dagster_home
+from fraud_platform.adapters.services.processes import (
+    HOST,
+    Record,
+    Service,
+    Started,
+    environment_of,
+    is_healthy,
+    log_tail,
+    members,
+    read_records,
+    record_path,
+    start,
+    stop,
+    wait_until_healthy,
+)
+from fraud_platform.adapters.services.server import mlflow_variables
+from fraud_platform.adapters.spark import server as spark_server
+from fraud_platform.errors import ServiceError
+from fraud_platform.settings import Settings
+
+START_SECONDS = 180.0
+_POLL_SECONDS = 0.3
+
+
+def services(settings: Settings) -> list[Service]:
+    """Return the services that these settings ask for; what is elsewhere is not started here."""
+    kafka = [] if settings.kafka_bootstrap else [broker.service(settings)]
+    if settings.spark_server:
+        kafka.append(spark_server.service(settings))
+    environment = {
+        **settings.environment,
+        **dagster_variables(settings),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONUNBUFFERED": "1",
+    }
+    dagster = Service(
+        "dagster",
+        _python("dagster", "dev", "-m", "fraud_platform.definitions", port=settings.dagster_port),
+        settings.dagster_port,
+        "/server_info",
+        environment,
+    )
+    if (settings.mlflow_url or "").startswith(("http://", "https://")):
+        return [*kafka, dagster]
+    mlflow = Service(
+        "mlflow",
+        _python("mlflow", "server", "--workers", "1", port=settings.mlflow_port),
+        settings.mlflow_port,
+        "/health",
+        {**environment, **mlflow_variables(settings)},
+    )
+    return [*kafka, dagster, mlflow]
+
+
+def _python(*command: str, port: int) -> tuple[str, ...]:
+    python = (sys.executable, "-W", "ignore", "-m")
+    return (*python, *command, "--host", HOST, "--port", str(port))
+
+
+def up(settings: Settings) -> Iterator[str]:
+    """Start in the background what does not run yet; yield lines that say what happens.
+
+    Raises:
+        ServiceError: one that runs does not answer, a port is taken, or one does not come up (then
+            none that this call started stays).
+    """
+    with _only_one(settings):
+        running = {record.name: record for record in read_records(run_folder(settings))}
+        for service in services(settings):
+            if record := running.get(service.name):
+                _require_healthy(service, record)
+                _require_same_spark(settings, record)
+                yield f"{record.name:<8} runs already on {record.url}, process {record.pid}"
+        yield from _start_all(settings, [], set(running))
+    yield f"Logs are in {_log_folder(settings)}; `fraud-platform down` stops them."
+
+
+def down(settings: Settings) -> Iterator[str]:
+    """Stop what `up` or `dev` started, and all its children; yield lines that say what happens."""
+    with _only_one(settings):
+        records = read_records(run_folder(settings))
+        for record in records:
+            stop(record, run_folder(settings))
+            yield f"{record.name} stopped"
+    if not records:
+        yield "nothing runs"
+
+
+def status(settings: Settings) -> list[str]:
+    """Say which services run, where, since when."""
+    records = {record.name: record for record in read_records(run_folder(settings))}
+    lines = []
+    for service in services(settings):
+        record = records.get(service.name)
+        if record is None:
+            lines.append(f"{service.name:<8} does not run")
+            continue
+        answers = "answers" if is_healthy(service) else "does not answer"
+        minutes = (time.time() - record.started_at) / 60
+        lines.append(
+            f"{service.name:<8} {answers} on {record.url}, process {record.pid}, "
+            f"for {minutes:.0f} min, log {record.log}"
+        )
+    named = {service.name for service in services(settings)}
+    lines += [
+        f"{r.name:<8} runs on {r.url}, process {r.pid}, log {r.log}"
+        for r in records.values()
+        if r.name not in named
+    ]
+    return lines
+
+
+def dev(settings: Settings, say: Callable[[str], None] = print) -> None:
+    """Run the services in front until Ctrl-C or SIGTERM, then stop them and all their children.
+
+    Raises:
+        ServiceError: they run already, a port is taken, or one ended by itself.
+    """
+    started: list[Started] = []
+    with stop_requests() as is_stop_requested:
+        try:
+            with _only_one(settings):
+                _require_none_running(settings)
+                for line in _start_all(settings, started):
+                    say(line)
+                    if is_stop_requested():
+                        return
+            say("Ctrl-C stops them.")
+            while not is_stop_requested():
+                if ended := [s for s in started if s.process.poll() is not None]:
+                    _require_stopped_by_down(settings, ended[0])
+                    return
+                time.sleep(_POLL_SECONDS)
+        finally:
+            if started:
+                say("Stopping ...")
+                _stop_started(settings, started)
+
+
+def _require_healthy(service: Service, record: Record) -> None:
+    """Look whether what runs answers too."""
+    if not is_healthy(replace(service, port=record.port)):
+        raise ServiceError(
+            f"{record.name}: expected an answer on {record.url}, found none; process {record.pid} "
+            f"lives. Its log is {record.log}. Stop it with fraud-platform down, then start again."
+        )
+
+
+def _require_same_spark(settings: Settings, record: Record) -> None:
+    """Look whether the runs of a Dagster that runs already use the warm server, if one is wanted.
+
+    Raises:
+        ServiceError: they would go on starting a JVM each.
+    """
+    if record.name != "dagster" or not settings.spark_server:
+        return
+    if not any("FRAUD_SPARK_SERVER" in environment_of(p) for p in members(record.token)):
+        raise ServiceError(
+            f"dagster: expected its runs to use the Spark server, but process {record.pid} was "
+            "started without it. Stop it first (fraud-platform down), then start again."
+        )
+
+
+def _require_none_running(settings: Settings) -> None:
+    if running := read_records(run_folder(settings)):
+        named = " and ".join(f"{r.name} ({r.url}, process {r.pid})" for r in running)
+        raise ServiceError(f"{named} already run. Stop them first: fraud-platform down")
+
+
+def _start_all(
+    settings: Settings, started: list[Started], running: Collection[str] = ()
+) -> Iterator[str]:
+    """Start all services that do not run, or none, adding each to `started`."""
+    run, logs = run_folder(settings), _log_folder(settings)
+    wanted = [service for service in services(settings) if service.name not in running]
+    if not wanted:
+        return
+    enter_dagster_home(settings)
+    (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
+    yield "Starting " + " and ".join(service.name for service in wanted) + " ..."
+    try:
+        for service in wanted:
+            started.append(start(service, run, logs))
+        for one in started:
+            wait_until_healthy(one, START_SECONDS)
+            yield f"{one.service.name:<8} {one.service.url}"
+            if one.service.when_ready:
+                yield from one.service.when_ready()
+    except BaseException:
+        _stop_started(settings, started)
+        started.clear()
+        raise
+
+
+def _stop_started(settings: Settings, started: list[Started]) -> None:
+    for one in started:
+        stop(one.record, run_folder(settings))
+        one.process.wait(timeout=10)
+
+
+def _require_stopped_by_down(settings: Settings, ended: Started) -> None:
+    """Tell a service that `down` stopped, or is stopping, from one that ended by itself."""
+    try:
+        with _only_one(settings):
+            was_stopped = not record_path(run_folder(settings), ended.service.name).exists()
+    except ServiceError:
+        was_stopped = True
+    if not was_stopped:
+        raise ServiceError(
+            f"{ended.service.name} ended by itself with code {ended.process.returncode}:\n"
+            f"{log_tail(ended.record)}"
+        )
+
+
+@contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Keep two starts or stops from crossing."""
+    run_folder(settings).mkdir(parents=True, exist_ok=True)
+    with (run_folder(settings) / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServiceError(
+                "another fraud-platform command starts or stops the services. Try again then."
+            ) from None
+        yield
+
+
+def run_folder(settings: Settings) -> Path:
+    """Return where the records of running services are kept."""
+    return settings.home / "run"
+
+
+def _log_folder(settings: Settings) -> Path:
+    return settings.home / "logs"

@@ -1,0 +1,282 @@
+"""Background processes that can always be found again, and stopped with all they started.
+
+Here: starting one in a session of its own, its record on disk, its members, ports, health, the end.
+Not here: which services there are (`adapters.services.laptop`).
+
+Every process of a service carries the service's token in its environment, which its children
+inherit wherever they move; so a record that outlived its process, or a process id that was given
+to somebody else, can harm nobody.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from fraud_platform.errors import ServiceError
+
+HOST = "127.0.0.1"
+TOKEN_VARIABLE = "FRAUD_SERVICE_TOKEN"
+ASK_ALL_SECONDS, KILL_SECONDS = 5.0, 10.0
+ANSWER_SECONDS = 5.0
+_LOG_LINES = 15
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Service:
+    """A program that serves one local port.
+
+    Attributes:
+        name: What people call it; also its record's and its log's name.
+        command: The program and its arguments.
+        port: The port of 127.0.0.1 that it serves.
+        health_path: A path that answers 200 once it is ready, where it serves HTTP.
+        environment: What is added to this process's environment.
+        scheme: What its URL begins with.
+        prepare: Called before it starts.
+        is_ready: Tells whether it works, where it does not serve HTTP.
+        when_ready: Called once it works; gives lines that say what was done.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    port: int
+    health_path: str = "/"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    scheme: str = "http"
+    prepare: Callable[[], None] | None = None
+    is_ready: Callable[[], bool] | None = None
+    when_ready: Callable[[], list[str]] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"{self.scheme}://{HOST}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept on disk of a service that was started."""
+
+    name: str
+    pid: int
+    token: str
+    port: int
+    log: str
+    started_at: float
+    scheme: str = "http"
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"{self.scheme}://{HOST}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Started:
+    """A service that this process started."""
+
+    service: Service
+    process: subprocess.Popen[bytes]
+    record: Record
+
+
+def start(service: Service, run_folder: Path, log_folder: Path) -> Started:
+    """Start a service in a session of its own, its output in a log, its record on disk.
+
+    Raises:
+        ServiceError: the port is taken.
+    """
+    if owner := port_owner(service.port):
+        raise ServiceError(
+            f"{service.name}: expected port {service.port} to be free, found it taken by {owner}. "
+            f"Stop that, or set FRAUD_{service.name.upper()}_PORT to another port."
+        )
+    if service.prepare:
+        service.prepare()
+    run_folder.mkdir(parents=True, exist_ok=True)
+    log_folder.mkdir(parents=True, exist_ok=True)
+    log, token = log_folder / f"{service.name}.log", secrets.token_hex(16)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            service.command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **service.environment, TOKEN_VARIABLE: token},
+            start_new_session=True,
+            preexec_fn=_hear_interrupts,
+        )
+    record = Record(
+        service.name, process.pid, token, service.port, str(log), time.time(), service.scheme
+    )
+    path = record_path(run_folder, service.name)
+    path.with_suffix(".tmp").write_text(json.dumps(asdict(record)))
+    path.with_suffix(".tmp").replace(path)
+    return Started(service, process, record)
+
+
+def record_path(run_folder: Path, name: str) -> Path:
+    """Return where a service's record is kept while it runs."""
+    return run_folder / f"{name}.json"
+
+
+def _hear_interrupts() -> None:
+    """Undo an ignored SIGINT: a shell without job control leaves one to what it starts behind `&`,
+    and Dagster then copies it to SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def wait_until_healthy(started: Started, limit_seconds: float) -> None:
+    """Wait until the service, and not another program, answers on its port.
+
+    Raises:
+        ServiceError: it ended, or did not answer in time; the message has its log's last lines.
+    """
+    service, record = started.service, started.record
+    deadline = time.monotonic() + limit_seconds
+    while True:
+        code = started.process.poll()
+        if code is not None:
+            raise ServiceError(
+                f"{service.name} ended with code {code} while it started:\n{log_tail(record)}"
+            )
+        if is_healthy(service) and _listens(record):
+            return
+        if time.monotonic() > deadline:
+            raise ServiceError(
+                f"{service.name} did not answer on {service.url} within {limit_seconds:.0f} s:\n"
+                f"{log_tail(record)}"
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def is_healthy(service: Service) -> bool:
+    """Tell whether the service works: it says so itself, or its health path answers 200."""
+    if service.is_ready:
+        return service.is_ready()
+    connection = http.client.HTTPConnection(HOST, service.port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", service.health_path)
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _listens(record: Record) -> bool:
+    """Tell whether one of the service's own processes listens on its port."""
+    for member in members(record.token):
+        with suppress(psutil.Error):
+            if record.port in map(_listening_port, member.net_connections("tcp")):
+                return True
+    return False
+
+
+def members(token: str) -> list[psutil.Process]:
+    """Return every living process that carries a service's token."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get(TOKEN_VARIABLE) == token:
+                found.append(process)
+    return found
+
+
+def environment_of(process: psutil.Process) -> dict[str, str]:
+    """Return a process's environment, empty where it has ended or is somebody else's."""
+    with suppress(psutil.Error, OSError):
+        return process.environ()
+    return {}
+
+
+def read_records(run_folder: Path) -> list[Record]:
+    """Return the records of services that live, by name; one that outlived its service is none."""
+    found = []
+    for path in sorted(run_folder.glob("*.json")):
+        try:
+            found.append(Record(**json.loads(path.read_text())))
+        except (FileNotFoundError, ValueError, TypeError):
+            continue
+    return [record for record in found if members(record.token)]
+
+
+def stop(record: Record, run_folder: Path, polite_seconds: float = 20.0) -> None:
+    """End a service and everything that it started: asked first, then killed.
+
+    Raises:
+        ServiceError: something survived even that.
+    """
+    steps = (
+        (signal.SIGTERM, polite_seconds, True),
+        (signal.SIGTERM, ASK_ALL_SECONDS, False),
+        (signal.SIGKILL, KILL_SECONDS, False),
+    )
+    for number, seconds, is_leader_only in steps:
+        deadline = time.monotonic() + seconds
+        asked: set[int] = set()
+        while living := members(record.token):
+            has_leader = any(process.pid == record.pid for process in living)
+            for process in living:
+                is_due = process.pid == record.pid or not (is_leader_only and has_leader)
+                if is_due and process.pid not in asked:
+                    asked.add(process.pid)
+                    with suppress(psutil.Error):
+                        process.send_signal(number)
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_POLL_SECONDS)
+        else:
+            record_path(run_folder, record.name).unlink(missing_ok=True)
+            return
+    pids = ", ".join(str(process.pid) for process in members(record.token))
+    raise ServiceError(f"{record.name}: processes {pids} outlived SIGKILL. See `ps` for why.")
+
+
+def log_tail(record: Record) -> str:
+    """Return the last lines of a service's log, and where the rest is."""
+    with suppress(OSError):
+        lines = Path(record.log).read_text(errors="replace").splitlines()
+        return "\n".join([*("  " + line for line in lines[-_LOG_LINES:]), f"  (in {record.log})"])
+    return f"  (no log in {record.log})"
+
+
+def port_owner(port: int) -> str | None:
+    """Return who listens on a port of 127.0.0.1, as well as can be told, or None if it is free."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+            probe.listen(1)
+            return None
+        except OSError as error:
+            refused = error.strerror or str(error)
+    with suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            if connection.pid and _listening_port(connection) == port:
+                process = psutil.Process(connection.pid)
+                words = " ".join(process.cmdline())[:80] or process.name()
+                return f"process {connection.pid} ({words})"
+    return f"another program ({refused})"
+
+
+def _listening_port(connection: Any) -> int | None:
+    """Return the port that one of psutil's connections listens on, if it listens."""
+    is_listening = connection.status == psutil.CONN_LISTEN and connection.laddr
+    return connection.laddr.port if is_listening else None

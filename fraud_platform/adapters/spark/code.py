@@ -1,0 +1,47 @@
+"""The platform's own code as one archive that a cluster's executors import.
+
+Here: the archive, named by its content.
+Not here: handing it to a session (`adapters.spark.session`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import fraud_platform
+
+_PACKAGE = Path(fraud_platform.__file__).parent
+_SAME_DATE = (2020, 1, 1, 0, 0, 0)
+
+
+def code_archive(folder: Path) -> Path:
+    """Return the archive of the running code, written where `folder` lacks it; whole or not."""
+    path = folder / f"fraud_platform-{code_digest()}.zip"
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        for source in _sources():
+            name = f"{_PACKAGE.name}/{source.relative_to(_PACKAGE).as_posix()}"
+            archive.writestr(zipfile.ZipInfo(name, _SAME_DATE), source.read_bytes())
+    part.replace(path)
+    return path
+
+
+@cache
+def code_digest() -> str:
+    """Return what tells two states of the code apart."""
+    digest = hashlib.sha256()
+    for source in _sources():
+        digest.update(f"{source.relative_to(_PACKAGE).as_posix()}\n".encode())
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _sources() -> list[Path]:
+    return sorted(_PACKAGE.rglob("*.py"))

@@ -1,0 +1,79 @@
+"""What goes wrong in Spark, said in one line: an outage, or a token that is no longer good.
+
+Here: telling a lost server, master, worker or driver from an error of the work itself.
+Not here: opening a session (`adapters.spark.connect` has its own words for that).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fraud_platform.errors import Outage, SettingsError
+
+_AGAIN = "Nothing that was committed is lost; the run is tried again whole."
+_REASONS: tuple[tuple[str, str, str], ...] = (
+    (
+        r"UNAUTHENTICATED|PERMISSION_DENIED",
+        "the Connect server no longer takes the token (expired or changed)",
+        "Put the present token into the file that FRAUD_SPARK_TOKEN_FILE names.",
+    ),
+    (
+        r"UNAVAILABLE|RETRIES_EXCEEDED|failed to connect to all addresses|Connection reset"
+        r"|INVALID_HANDLE\.(SESSION|OPERATION)|SESSION_CHANGED|SESSION_CLOSED|SESSION_NOT_FOUND",
+        "the Connect server went away, or was started anew",
+        f"Start it if it is down (fraud-platform up --spark-server). {_AGAIN}",
+    ),
+    (
+        r"ExecutorLostFailure|Executor heartbeat timed out|executor \d+ exited|worker lost"
+        r"|MetadataFetchFailedException|FetchFailedException",
+        "workers were lost, more often than Spark tries again",
+        f"Look at their logs and memory (FRAUD_SPARK_EXECUTOR_MEMORY). {_AGAIN}",
+    ),
+    (
+        r"All masters are unresponsive|Master removed our application|SparkContext was shut down"
+        r"|stopped SparkContext|Application .* (was killed|has been killed)|Yarn application",
+        "the cluster went away",
+        f"Look whether its master or resource manager runs. {_AGAIN}",
+    ),
+    (
+        r"Py4JNetworkError|Answer from Java side is empty|Connection refused|JAVA_GATEWAY_EXITED",
+        "Spark's driver ended",
+        f"Look at logs/spark.log in FRAUD_HOME, and at memory (FRAUD_SPARK_MEMORY). {_AGAIN}",
+    ),
+)
+
+
+@contextmanager
+def reaching_spark() -> Iterator[None]:
+    """Turn what Spark's machines do to the block into the platform's own errors.
+
+    Raises:
+        Outage: a server, a worker or the driver is gone.
+        SettingsError: the token is refused.
+    """
+    try:
+        yield
+    except Exception as error:
+        explained = explain(error)
+        if explained is None:
+            raise
+        raise explained from error
+
+
+def explain(error: Exception) -> Outage | SettingsError | None:
+    """Return what an error of Spark's machines means, or None for any other error."""
+    kind = type(error)
+    if not kind.__module__.startswith(("pyspark", "py4j", "grpc")) and not isinstance(
+        error, ConnectionError
+    ):
+        return None
+    words = f"{kind.__name__}: {error}"
+    for pattern, found, remedy in _REASONS:
+        if match := re.search(pattern, words):
+            first = " ".join(words[max(match.start() - 80, 0) :].split())[:200]
+            token = found.startswith("the Connect server no longer")
+            error_type = SettingsError if token else Outage
+            return error_type(f"spark: {found}. {remedy} (Spark said: .. {first} ..)")
+    return None

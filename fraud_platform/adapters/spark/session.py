@@ -1,0 +1,199 @@
+"""Spark sessions, by one URL.
+
+Here: building and configuring a session for `local[N]`, `sc://`, `spark://` or `yarn`, with the
+platform's own code on every executor.
+Not here: what is computed in it (stage packages), reading tables (`adapters.tables.lake`), what a
+Connect server needs (`adapters.spark.connect`), clusters (`adapters.spark.clusters`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from fraud_platform.adapters.jvm.jars import SPARK_JARS, fetch_jars
+from fraud_platform.adapters.jvm.s3_jars import S3_JARS
+from fraud_platform.adapters.spark.code import code_archive
+from fraud_platform.adapters.storage.access import hadoop_options
+from fraud_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Rows are worked on by numpy, so the JVM's optimizing compiler costs more than it saves: a first
+# run took 38 CPU s instead of 56, a warm one of 1.2 million rows 22 either way. With one compiler
+# Java reserves 48 MB for code, and compiles no more once a long session has filled them.
+JAVA_OPTIONS = "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+_ENVIRONMENT = "environment"
+"""Where executors unpack the archive of a Python environment, in their working directory."""
+_LOOPBACK = ("127.0.0.1", "localhost")
+
+
+def session_conf(settings: Settings) -> dict[str, str]:
+    """Return what any session has, on a server that others share too."""
+    conf = {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(settings.spark_shuffle_partitions),
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
+        "spark.databricks.delta.snapshotPartitions": "2",
+    }
+    if settings.spark_environment is not None:
+        conf["spark.sql.execution.pyspark.python"] = f"{_ENVIRONMENT}/bin/python"
+    return conf
+
+
+def spark_conf(settings: Settings) -> dict[str, str]:
+    """Return the configuration of a session that has a JVM of its own."""
+    wanted = SPARK_JARS | (S3_JARS if settings.uses_s3 else {})
+    jars = ",".join(str(path.absolute()) for path in fetch_jars(settings.jars, wanted))
+    return {
+        **session_conf(settings),
+        "spark.app.name": "fraud_platform",
+        "spark.jars": jars,
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.driver.memory": settings.spark_memory,
+        "spark.driver.extraJavaOptions": JAVA_OPTIONS,
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        "spark.sql.warehouse.dir": str((settings.home / "spark-warehouse").absolute()),
+    }
+
+
+def cluster_conf(settings: Settings, url: str) -> dict[str, str]:
+    """Return what a session on executors elsewhere needs beside `spark_conf`."""
+    cores = settings.spark_executor_cores
+    conf = {
+        "spark.executor.instances": str(settings.spark_executors),
+        "spark.executor.cores": str(cores),
+        "spark.executor.memory": settings.spark_executor_memory,
+        "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
+        "spark.cores.max": str(settings.spark_executors * cores),
+        # Messages about a lost master or executor come within the time that people wait.
+        "spark.network.timeout": "60s",
+    }
+    if url == "yarn" and settings.spark_yarn_jars is not None:
+        conf["spark.yarn.jars"] = settings.spark_yarn_jars
+    return conf
+
+
+def driver_host(settings: Settings, url: str) -> str | None:
+    """Return where executors reach the driver; None leaves it to Spark."""
+    is_here = url.startswith("local") or urlsplit(url).hostname in _LOOPBACK
+    return settings.spark_driver_host or (_LOOPBACK[0] if is_here else None)
+
+
+def open_session(
+    settings: Settings, url: str | None = None, conf: Mapping[str, str] | None = None
+) -> SparkSession:
+    """Return the process's session, starting it where there is none.
+
+    Args:
+        url: where, if not where the settings say: a cluster made for this run.
+        conf: what that cluster wants beside.
+
+    Raises:
+        SettingsError: a Connect server refuses the token, or has no Delta Lake.
+        Outage: a Connect server or a cluster does not answer.
+    """
+    url = url or settings.spark
+    if settings.spark_python is not None:
+        os.environ["PYSPARK_PYTHON"] = settings.spark_python
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    if url.startswith("sc://"):
+        return _open_remote(settings, url)
+    _require_cluster(settings, url)
+    chosen = spark_conf(settings) | ({} if url.startswith("local") else cluster_conf(settings, url))
+    if host := driver_host(settings, url):
+        os.environ.setdefault("SPARK_LOCAL_IP", host)
+        chosen |= {"spark.driver.host": host, "spark.driver.bindAddress": host}
+    session = _open_own(settings, url, {**chosen, **(conf or {})})
+    if not url.startswith("local"):
+        _hand_over_code(session, settings)
+    return session
+
+
+def _require_cluster(settings: Settings, url: str) -> None:
+    """Raise where a cluster's master does not answer: Spark would try for minutes."""
+    if url.startswith("spark://"):
+        from fraud_platform.adapters.spark.connect import require_listener
+
+        require_listener(url, "a Spark master", "its log says why it ended")
+    if url == "yarn" and settings.yarn_url is not None:
+        from fraud_platform.adapters.spark.clusters.yarn import YarnProvider
+
+        YarnProvider(settings.yarn_url).require_started()
+
+
+def _open_own(settings: Settings, url: str, conf: Mapping[str, str]) -> SparkSession:
+    """Return a session in a JVM of this process's own."""
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master(url)
+    for key, value in conf.items():
+        builder = builder.config(key, value)
+    with _errors_into(settings.home / "logs" / "spark.log"):
+        return _reaching_storage(builder.getOrCreate())
+
+
+def _reaching_storage(session: SparkSession) -> SparkSession:
+    """Tell the session how S3 is reached: here, since a start's command line shows its secrets."""
+    for key, value in hadoop_options().items():
+        session.conf.set(key, value)
+    return session
+
+
+def _open_remote(settings: Settings, url: str) -> SparkSession:
+    from fraud_platform.adapters.spark.connect import connect
+
+    records = session_records(settings)
+    session, has_code = connect(url, settings.spark_token, session_conf(settings), records)
+    if not has_code:
+        _hand_over_code(session, settings)
+    return _reaching_storage(session)
+
+
+def session_records(settings: Settings) -> Path:
+    """Return the folder of the memory of sessions on Connect servers."""
+    return settings.home / "spark-sessions"
+
+
+def _hand_over_code(session: SparkSession, settings: Settings) -> None:
+    """Let the executors import this very code, in the Python that they were told to use."""
+    code = code_archive(settings.home / "spark-code")
+    session.addArtifacts(str(code), pyfile=True)
+    if settings.spark_environment is not None:
+        session.addArtifacts(f"{settings.spark_environment}#{_ENVIRONMENT}", archive=True)
+
+
+def is_alive(session: SparkSession) -> bool:
+    """Tell whether a session can still be worked with: its server or its JVM knows it."""
+    try:
+        if session.__class__.__module__.startswith("pyspark.sql.connect"):
+            return not session.is_stopped and bool(session.version)  # type: ignore[attr-defined]
+        context = session.sparkContext._jsc
+        return context is not None and not context.sc().isStopped()
+    except Exception:
+        return False
+
+
+@contextmanager
+def _errors_into(log: Path) -> Iterator[None]:
+    """Let the JVM that starts inside the block write its stderr to a file, not to the terminal."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    try:
+        with log.open("ab") as file:
+            os.dup2(file.fileno(), 2)
+            yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)

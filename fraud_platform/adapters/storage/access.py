@@ -1,0 +1,192 @@
+"""Where a URL becomes what storage clients must be told: Hadoop, delta-rs, fsspec, boto3.
+
+Here: the settings of S3 for each client, and the file system behind a URL.
+Not here: files (`adapters.storage.files`), zones (`adapters.storage.zones`), tables
+(`adapters.tables.lake`), whether a storage answers (`adapters.storage.probing`).
+
+S3 is set by AWS's own variables, which every client knows: AWS_ACCESS_KEY_ID and
+AWS_SECRET_ACCESS_KEY (or a file, or the machine's role), AWS_REGION, and AWS_ENDPOINT_URL for a
+server that is not Amazon's. HDFS needs its URL; HADOOP_USER_NAME and HADOOP_CONF_DIR are Hadoop's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from fraud_platform.errors import SettingsError
+
+CONNECT_SECONDS, READ_SECONDS, RETRY_SECONDS, TRIES = 3, 10, 5, 2
+"""A storage that is away is told within 20 seconds."""
+_UNSAFE = ("AWS_S3_ALLOW_UNSAFE_RENAME", "AWS_CONDITIONAL_PUT", "AWS_S3_LOCKING_PROVIDER")
+_PROVIDERS = (
+    "org.apache.hadoop.fs.s3a.TemporaryAWSCredentialsProvider",
+    "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
+    "software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider",
+    "software.amazon.awssdk.auth.credentials.ProfileCredentialsProvider",
+    "org.apache.hadoop.fs.s3a.auth.IAMInstanceCredentialsProvider",
+)
+
+
+@dataclass(frozen=True)
+class S3Access:
+    """How S3 is reached; without a key, each client looks for one in AWS's files and roles."""
+
+    endpoint_url: str | None = None
+    region: str = "us-east-1"
+    key: str | None = field(default=None, repr=False)
+    secret: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str] = os.environ) -> S3Access:
+        """Read AWS's variables.
+
+        Raises:
+            SettingsError: they ask for commits that can be lost.
+        """
+        if unsafe := [name for name in _UNSAFE if variables.get(name)]:
+            raise SettingsError(
+                f"{', '.join(unsafe)}: expected it unset, since with it two writers of a Delta "
+                "table can both succeed and one commit is lost. Commits on S3 are conditional "
+                "puts here. Unset it and start again."
+            )
+        return cls(
+            variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL") or None,
+            variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION") or cls.region,
+            variables.get("AWS_ACCESS_KEY_ID") or None,
+            variables.get("AWS_SECRET_ACCESS_KEY") or None,
+            variables.get("AWS_SESSION_TOKEN") or None,
+        )
+
+    def delta_options(self) -> dict[str, str]:
+        """Return delta-rs's storage options; a commit is a put that fails where a file is."""
+        return _given(
+            {
+                "aws_endpoint_url": self.endpoint_url,
+                "aws_region": self.region,
+                "aws_access_key_id": self.key,
+                "aws_secret_access_key": self.secret,
+                "aws_session_token": self.token,
+                "aws_conditional_put": "etag",
+                "allow_http": "true" if self._is_plain else None,
+                "connect_timeout": f"{CONNECT_SECONDS}s",
+                "timeout": f"{READ_SECONDS}s",
+                "max_retries": str(TRIES),
+                "retry_timeout": f"{RETRY_SECONDS}s",
+            }
+        )
+
+    def hadoop_options(self) -> dict[str, str]:
+        """Return the settings of Hadoop's s3a, which serves `s3://` too."""
+        return _given(
+            {
+                "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+                "fs.s3a.endpoint": self.endpoint_url,
+                "fs.s3a.endpoint.region": self.region,
+                "fs.s3a.access.key": self.key,
+                "fs.s3a.secret.key": self.secret,
+                "fs.s3a.session.token": self.token,
+                "fs.s3a.aws.credentials.provider": ",".join(_PROVIDERS[0 if self.token else 1 :]),
+                "fs.s3a.path.style.access": "true" if self.endpoint_url else None,
+                "fs.s3a.connection.ssl.enabled": "false" if self._is_plain else "true",
+                "fs.s3a.connection.establish.timeout": f"{CONNECT_SECONDS}s",
+                "fs.s3a.connection.timeout": f"{READ_SECONDS}s",
+                "fs.s3a.attempts.maximum": str(TRIES),
+                "fs.s3a.retry.limit": str(TRIES),
+            }
+        )
+
+    def fsspec_options(self) -> dict[str, Any]:
+        """Return the options of s3fs."""
+        return _given(
+            {
+                "key": self.key,
+                "secret": self.secret,
+                "token": self.token,
+                "client_kwargs": _given(
+                    {"endpoint_url": self.endpoint_url, "region_name": self.region}
+                ),
+                "config_kwargs": self.boto_config(),
+                "use_listings_cache": False,
+            }
+        )
+
+    def boto_config(self) -> dict[str, Any]:
+        """Return the arguments of botocore's `Config`."""
+        style = "path" if self.endpoint_url else "auto"
+        return {
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": READ_SECONDS,
+            "retries": {"total_max_attempts": TRIES},
+            "s3": {"addressing_style": style},
+        }
+
+    def boto_arguments(self) -> dict[str, Any]:
+        """Return the arguments of boto3's `client`, without its `config`."""
+        return _given(
+            {
+                "endpoint_url": self.endpoint_url,
+                "region_name": self.region,
+                "aws_access_key_id": self.key,
+                "aws_secret_access_key": self.secret,
+                "aws_session_token": self.token,
+            }
+        )
+
+    @property
+    def _is_plain(self) -> bool:
+        return (self.endpoint_url or "").startswith("http://")
+
+
+def delta_options(url: str) -> dict[str, str] | None:
+    """Return delta-rs's storage options for a table's URL."""
+    return S3Access.from_variables().delta_options() if is_s3(url) else None
+
+
+def hadoop_options() -> dict[str, str]:
+    """Return what Hadoop inside Spark must be told, whatever URL it meets."""
+    return S3Access.from_variables().hadoop_options()
+
+
+def file_system(url: str, s3: S3Access | None = None) -> tuple[Any, str]:
+    """Return fsspec's file system behind a URL, and the path in it.
+
+    Args:
+        s3: as on the machine that asked; AWS's variables of this one, if None.
+
+    Raises:
+        SettingsError: nothing installed here speaks that protocol, or it refuses its options.
+    """
+    import fsspec
+
+    options = (s3 or S3Access.from_variables()).fsspec_options() if is_s3(url) else {}
+    try:
+        return fsspec.core.url_to_fs(url, **options)
+    except (ImportError, ValueError) as error:
+        raise SettingsError(
+            f"{url}: expected a local path or a protocol that is installed ({error}). Write a "
+            "path, s3://bucket/.. or hdfs://host:port/.."
+        ) from None
+
+
+def is_s3(url: str) -> bool:
+    """Tell whether a URL is of S3."""
+    return url.startswith("s3://")
+
+
+def is_hdfs(url: str) -> bool:
+    """Tell whether a URL is of HDFS."""
+    return url.startswith("hdfs://")
+
+
+def bucket_of(url: str) -> str:
+    """Return the bucket of an `s3://` URL."""
+    return urlsplit(url).netloc
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}

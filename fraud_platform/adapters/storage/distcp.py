@@ -1,0 +1,85 @@
+"""DistCp: Hadoop's own copy, by tasks of this machine or of a YARN cluster.
+
+Here: its jars, its configuration and command, its failure in words.
+Not here: verifying what it copied (`ingest.loading`), jars in general (`adapters.jvm.jars`).
+
+Its configuration holds S3's keys, so it lies in a folder that nobody else can read, and not on a
+command line. A cluster's own configuration comes from HADOOP_CONF_DIR.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from fraud_platform.adapters.jvm.jars import fetch_jars
+from fraud_platform.adapters.jvm.java import find_java
+from fraud_platform.adapters.jvm.s3_jars import S3_JARS
+from fraud_platform.adapters.storage.access import hadoop_options
+from fraud_platform.errors import Outage
+
+DISTCP_JARS = {
+    "hadoop-distcp-3.5.0.jar": (
+        "org.apache.hadoop:hadoop-distcp:3.5.0",
+        "b9ed09e3422d9286c4268da663a087f31449afd71890f16f1cf968ead3692058",
+    )
+}
+LIMIT_SECONDS = 24 * 3600
+
+
+def distcp(urls: Sequence[str], target: str, jars: Path, on_yarn: bool = False) -> None:
+    """Copy files into a folder of another Hadoop file system; equal ones stay.
+
+    Args:
+        urls: `s3://`, `hdfs://` or `file://` files.
+        target: the folder's URL.
+        jars: where jars are kept.
+        on_yarn: let the cluster of HADOOP_CONF_DIR copy, not this machine.
+
+    Raises:
+        Outage: it did not copy all.
+    """
+    import pyspark
+
+    bundled = Path(pyspark.__file__).parent / "jars"
+    wanted = fetch_jars(jars, S3_JARS | DISTCP_JARS)
+    with tempfile.TemporaryDirectory(prefix="distcp-") as folder:
+        work = Path(folder)
+        (work / "core-site.xml").write_text(_configuration(on_yarn))
+        (work / "files").write_text("".join(f"{_absolute(url)}\n" for url in urls))
+        site = [os.environ["HADOOP_CONF_DIR"]] if on_yarn else []
+        class_path = ":".join([folder, *site, f"{bundled}/*", *map(str, wanted)])
+        command = [
+            find_java() or "java", "-cp", class_path, "org.apache.hadoop.tools.DistCp",
+            "-update", "-skipcrccheck", "-strategy", "dynamic", "-f", f"file://{work}/files",
+            _absolute(target),
+        ]  # fmt: skip
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False, cwd=work
+        )
+    if done.returncode:
+        lines = [
+            line for line in done.stderr.splitlines() if "Exception" in line or "ERROR" in line
+        ]
+        raise Outage(
+            f"DistCp: expected to copy {len(urls)} files to {target}, found code "
+            f"{done.returncode}: {(lines or [done.stderr[-300:]])[-1][:400]}. Load again: what is "
+            "copied stays."
+        )
+
+
+def _absolute(url: str) -> str:
+    return url if "://" in url else f"file://{url}"
+
+
+def _configuration(on_yarn: bool) -> str:
+    options = hadoop_options() | {"mapreduce.framework.name": "yarn" if on_yarn else "local"}
+    properties = "".join(
+        f"<property><name>{name}</name><value>{escape(value)}</value></property>"
+        for name, value in options.items()
+    )
+    return f"<configuration>{properties}</configuration>\n"

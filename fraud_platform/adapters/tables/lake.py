@@ -1,0 +1,313 @@
+"""Delta tables of the lake: create, read, replace, append, metadata.
+
+Here: one class, `Lake`, over one URL. Spark writes and reads what is large; delta-rs, with no JVM,
+what is small and all metadata, and it makes every commit: on S3 its commit is a conditional put.
+Not here: what the rows mean (`contracts.tables`) or how they are made (stage packages).
+
+Guarantee: each write is one Delta commit. A reader sees the table before or after it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.transaction import AddAction
+from pyarrow import fs
+
+from fraud_platform.adapters.storage.access import delta_options
+from fraud_platform.adapters.storage.files import ByteFiles, local_path
+from fraud_platform.adapters.storage.probing import reaching, require_safe_commits
+from fraud_platform.contracts.tables import DataFile, TableContract
+from fraud_platform.errors import Outage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from fraud_platform.adapters.tables.numbered import NumberedTable
+
+_LOG_RETENTION = "interval 36500 days"
+"""The log is kept, so that a version that a model names can be read as long as its files are."""
+_BOUNDED = "delta.dataSkippingStatsColumns"
+_SHORT_LOG_RETENTION = "interval 10 minutes"
+"""Of tables whose old versions nobody names: readers of a version finish in less."""
+
+
+class Lake:
+    """The platform's Delta tables under one URL.
+
+    Args:
+        url: folder or object-store URL that holds one folder a table.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self.files = ByteFiles()
+        self._options = delta_options(self.url)
+
+    def uri(self, table: TableContract) -> str:
+        """Return the table's URL."""
+        return f"{self.url}/{table.name}"
+
+    def open(self, table: TableContract, version: int | None = None) -> DeltaTable | None:
+        """Return a delta-rs handle, or None where the table does not exist yet."""
+        try:
+            with reaching(self.uri(table)):
+                return DeltaTable(self.uri(table), version, storage_options=self._options)
+        except TableNotFoundError:
+            return None
+
+    def ensure(self, table: TableContract) -> DeltaTable:
+        """Return the table's handle, creating it empty where it does not exist.
+
+        Created before its first write, so that concurrent first writers agree on the protocol.
+        """
+        if handle := self.open(table):
+            return handle
+        retention = _LOG_RETENTION if table.keeps_versions else _SHORT_LOG_RETENTION
+        with reaching(self.uri(table)):
+            require_safe_commits(self.url)
+            return DeltaTable.create(
+                self.uri(table),
+                schema=table.arrow_schema,
+                mode="ignore",
+                partition_by=list(table.partition_by) or None,
+                name=table.name,
+                description=table.description,
+                configuration={
+                    "delta.logRetentionDuration": retention,
+                    **({_BOUNDED: ",".join(table.bounded)} if table.bounded else {}),
+                },
+                storage_options=self._options,
+            )
+
+    def numbered(self, table: TableContract, application: str) -> NumberedTable:
+        """Return a table whose commits one application numbers, creating it where absent."""
+        from fraud_platform.adapters.tables.numbered import NumberedTable
+
+        return NumberedTable(self, table, application)
+
+    def version(self, table: TableContract) -> int | None:
+        """Return the table's current version, or None where it does not exist."""
+        handle = self.open(table)
+        return None if handle is None else handle.version()
+
+    def vacuum(self, table: TableContract, keep_versions: list[int], retention_hours: int) -> int:
+        """Remove files that neither the newest version nor a kept one needs; return how many.
+
+        Args:
+            keep_versions: versions that stay readable whatever their age.
+            retention_hours: files of versions younger than this stay too.
+        """
+        handle = self.open(table)
+        if handle is None:
+            return 0
+        kept = [version for version in keep_versions if version <= handle.version()]
+        with reaching(self.uri(table)):
+            removed = handle.vacuum(
+                retention_hours,
+                dry_run=False,
+                enforce_retention_duration=False,
+                full=True,
+                keep_versions=kept or None,
+            )
+        return len(removed)
+
+    def last_commit(
+        self, table: TableContract, key: str, value: str
+    ) -> tuple[int, dict[str, str]] | None:
+        """Return version and metadata of the newest commit whose writer said key = value."""
+        handle = self.open(table)
+        for commit in handle.history() if handle is not None else ():
+            said = {**json.loads(commit.get("userMetadata") or "{}"), **commit}
+            if said.get(key) == value:
+                return commit["version"], {k: v for k, v in said.items() if isinstance(v, str)}
+        return None
+
+    def read_arrow(
+        self,
+        table: TableContract,
+        filters: list[tuple[str, str, Any]] | None = None,
+        columns: list[str] | None = None,
+        version: int | None = None,
+    ) -> pa.Table:
+        """Read a table without a JVM; an absent table reads as empty."""
+        handle = self.open(table, version)
+        if handle is None:
+            names = columns or table.column_names
+            return table.arrow_schema.empty_table().select(names)
+        with reaching(self.uri(table)):
+            return handle.to_pyarrow_table(
+                filters=filters, columns=columns, filesystem=self._filesystem(table)
+            )
+
+    def _filesystem(self, table: TableContract) -> fs.FileSystem | None:
+        """Return pyarrow's own file system where the table is local, else None: delta-rs's.
+
+        With delta-rs's, pyarrow's threads run Python to close a file. One that does so while the
+        process ends aborts it: a command that had done its work ended with code 134, one in twelve.
+        """
+        path = local_path(self.uri(table))
+        return None if path is None else fs.SubTreeFileSystem(str(path), fs.LocalFileSystem())
+
+    def replace_arrow(
+        self,
+        table: TableContract,
+        rows: pa.Table,
+        predicate: str | None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Replace the rows that `predicate` selects (all, if None) in one commit; return version.
+
+        Raises:
+            SchemaMismatchError: `rows` has other columns than the contract.
+        """
+        table.check({f.name: _spark_name(table, f) for f in rows.schema})
+        self.ensure(table)
+        with self._committing(table):
+            write_deltalake(
+                self.uri(table),
+                rows.cast(table.arrow_schema),
+                mode="overwrite",
+                predicate=predicate,
+                storage_options=self._options,
+                commit_properties=CommitProperties(custom_metadata=_text(metadata)),
+            )
+        version = self.version(table)
+        assert version is not None
+        return version
+
+    def append_numbered(
+        self, table: TableContract, rows: pa.Table, application: str, number: int
+    ) -> bool:
+        """Append rows under a number that an application uses once; False if it was used before.
+
+        The number is part of the commit, and the write goes through the handle that was checked,
+        so of two writers with one number only one commits.
+
+        Raises:
+            Outage: another writer committed in between; look again and decide anew.
+        """
+        table.check({f.name: _spark_name(table, f) for f in rows.schema})
+        handle = self.ensure(table)
+        used = handle.transaction_version(application)
+        if used is not None and used >= number:
+            return False
+        with self._committing(table):
+            write_deltalake(
+                handle,
+                rows.cast(table.arrow_schema),
+                mode="append",
+                commit_properties=CommitProperties(
+                    app_transactions=[Transaction(application, number)]
+                ),
+            )
+        return True
+
+    def read(
+        self, spark: SparkSession, table: TableContract, version: int | None = None
+    ) -> DataFrame:
+        """Read a table with Spark, at a version if one is given; creates it where absent."""
+        self.ensure(table)
+        reader = spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.load(self.uri(table))
+
+    def replace(
+        self,
+        table: TableContract,
+        rows: DataFrame,
+        partition_column: str,
+        partitions: Sequence[str],
+        metadata: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Make `rows`, written by Spark, all that these partitions hold; return the version.
+
+        Raises:
+            SchemaMismatchError: `rows` has other columns than the contract.
+        """
+        from fraud_platform.adapters.tables.partition_files import write_files
+
+        table.check(
+            {
+                f.name: f.dataType.simpleString().replace("bigint", "long")
+                for f in rows.schema.fields
+            }
+        )
+        files = write_files(rows, self.files, self.uri(table), table)
+        return self.commit_files(table, files, partition_column, partitions, metadata)
+
+    def data_files(self, table: TableContract) -> pa.Table:
+        """Return one row a file of the current version: path, num_records, `partition.*`, `min.*`.
+
+        Raises:
+            TableNotFoundError: the table does not exist (call `ensure` first).
+        """
+        with reaching(self.uri(table)):
+            handle = DeltaTable(self.uri(table), storage_options=self._options)
+            return pa.table(handle.get_add_actions(flatten=True))
+
+    def commit_files(
+        self,
+        table: TableContract,
+        files: Sequence[DataFile],
+        partition_column: str,
+        partitions: Sequence[str],
+        metadata: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Make `files` all that these partitions hold, in one commit; return the version.
+
+        The files were written into the table's folder before and are invisible until now; they
+        must have the contract's columns less the partition columns.
+        """
+        handle = self.ensure(table)
+        now_ms = int(time.time() * 1000)
+        with self._committing(table):
+            handle.create_write_transaction(
+                [
+                    AddAction(f.path, f.size_bytes, dict(f.partition), now_ms, True, f.stats)
+                    for f in files
+                ],
+                mode="overwrite",
+                schema=table.arrow_schema,
+                partition_by=list(table.partition_by),
+                partition_filters=[(partition_column, "in", list(partitions))],
+                commit_properties=CommitProperties(custom_metadata=_text(metadata)),
+            )
+        version = self.version(table)
+        assert version is not None
+        return version
+
+    @contextmanager
+    def _committing(self, table: TableContract) -> Iterator[None]:
+        """Reach the table for one commit, and tell of another writer's that came first."""
+        try:
+            with reaching(self.uri(table)):
+                yield
+        except CommitFailedError as error:
+            raise Outage(
+                f"table {table.name}: another writer committed first ({error}). Nothing was "
+                "written. Run again: what it wrote is then read."
+            ) from error
+
+
+def _text(metadata: Mapping[str, Any] | None) -> dict[str, str]:
+    return {key: str(value) for key, value in (metadata or {}).items()}
+
+
+def _spark_name(table: TableContract, field: pa.Field) -> str:
+    """Return the contract's type name where the Arrow types agree, else Arrow's own name."""
+    for column, expected in zip(table.columns, table.arrow_schema, strict=True):
+        if column.name == field.name and (
+            expected.type == field.type
+            or (pa.types.is_large_string(field.type) and pa.types.is_string(expected.type))
+        ):
+            return column.type
+    return str(field.type)

@@ -1,0 +1,181 @@
+"""Appending to a table under numbers that are used once.
+
+Here: `NumberedTable`, by which a writer's commits form one sequence in the table's own log.
+Not here: tables in general (`adapters.tables.lake`), what the numbers mean
+(`fraud_platform.scoring`).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import CommitFailedError
+from deltalake.transaction import AddAction
+
+from fraud_platform.adapters.storage.probing import reaching
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.tables import DataFile, TableContract
+from fraud_platform.errors import DataError
+
+_NUMBER = "number"
+_TRIES = 20
+
+
+class NumberedTable:
+    """A table to which one application appends commits 1, 2, 3, ..
+
+    Guarantee: of several writers with one number exactly one commits, whatever else is written to
+    the table meanwhile. Delta's optimistic commit decides: a commit that finds the log moved on
+    fails, the log is read again, and the number is looked up in it before another try.
+
+    Args:
+        lake: where the table is.
+        application: whose sequence of numbers it is.
+    """
+
+    def __init__(self, lake: Lake, table: TableContract, application: str) -> None:
+        self._lake, self._table, self._application = lake, table, application
+        self._handle: DeltaTable = lake.ensure(table)
+        self._said: dict[str, Any] = {}
+        """What the last commit said that was made or looked up here: most ask for it again."""
+
+    def refresh(self) -> None:
+        """Read what the log has got since."""
+        with self._reaching():
+            self._handle.update_incremental()
+
+    @property
+    def version(self) -> int:
+        """The table's version, as of the last refresh or append."""
+        return self._handle.version()
+
+    @property
+    def number(self) -> int:
+        """The last number committed, 0 before the first."""
+        return self._handle.transaction_version(self._application) or 0
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what the last numbered commit says of itself; empty before the first.
+
+        Raises:
+            DataError: the log no longer holds that commit.
+        """
+        if self._said.get(_NUMBER) == self.number:
+            return dict(self._said)
+        self._said = said = next(self.commits(), {})
+        if said.get(_NUMBER, 0) != self.number:
+            raise DataError(
+                f"table {self._table.name}: expected commit {self.number} of {self._application} "
+                f"in its log, found {said.get(_NUMBER, 'none')}: log entries were removed that "
+                "are still needed. Restore _delta_log from a backup; starting without it would "
+                "do things twice."
+            )
+        return dict(said)
+
+    def commits(self) -> Iterator[dict[str, Any]]:
+        """Yield what the numbered commits say of themselves, the last one first.
+
+        What others committed since the last refresh is left out, though the log shows it already.
+        """
+        seen, limit = 0, 8
+        while self.number:
+            with self._reaching():
+                history = self._handle.history(limit)
+            for commit in history[seen:]:
+                if commit.get("application") == self._application:
+                    said = json.loads(commit["said"])
+                    if said[_NUMBER] <= self.number:
+                        yield said
+            if len(history) < limit:
+                return
+            seen, limit = len(history), limit * 8
+
+    def append(
+        self, files: Sequence[DataFile], number: int, metadata: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Commit files that were written into the table's folder; False if the number is taken.
+
+        Args:
+            files: may be empty.
+            number: one more than the last, or later.
+            metadata: JSON that `metadata` gives back while the number is the last.
+
+        Raises:
+            Outage: the storage refuses; whether it was committed is told by `refresh`.
+        """
+        now_ms = int(time.time() * 1000)
+        said = json.dumps({**(metadata or {}), _NUMBER: number})
+        for _ in range(_TRIES):
+            if self.number >= number:
+                return False
+            try:
+                with self._reaching():
+                    self._commit(files, number, said, now_ms)
+            except CommitFailedError:
+                self.refresh()
+                continue
+            self._said = json.loads(said)
+            self.refresh()
+            return True
+        raise CommitFailedError(f"{self._table.name}: {_TRIES} other commits came between")
+
+    def _commit(
+        self,
+        files: Sequence[DataFile],
+        number: int,
+        said: str,
+        now_ms: int,
+    ) -> None:
+        self._handle.create_write_transaction(
+            [
+                AddAction(f.path, f.size_bytes, dict(f.partition), now_ms, True, f.stats)
+                for f in files
+            ],
+            mode="append",
+            schema=self._table.arrow_schema,
+            partition_by=list(self._table.partition_by),
+            commit_properties=CommitProperties(
+                custom_metadata={
+                    "application": self._application,
+                    "said": said,
+                },
+                max_commit_retries=0,
+                app_transactions=[Transaction(self._application, number)],
+            ),
+        )
+
+    def _reaching(self) -> AbstractContextManager[None]:
+        return reaching(self._lake.uri(self._table))
+
+    def files_above(self, number: int, column: str) -> list[str]:
+        """Return URLs of the files that may hold rows whose `column` is above a number."""
+        actions = pa.table(self._handle.get_add_actions(flatten=True))
+        paths = actions["path"].to_pylist()
+        known = f"max.{column}" in actions.column_names
+        highest = actions[f"max.{column}"].to_pylist() if known else [None] * len(paths)
+        return [
+            f"{self._lake.uri(self._table)}/{path}"
+            for path, top in zip(paths, highest, strict=True)
+            if top is None or top > number
+        ]
+
+    def rows_above(self, number: int, column: str, columns: list[str]) -> pa.Table:
+        """Return the rows whose `column` is above a number."""
+        wanted = list(dict.fromkeys([*columns, column]))
+        tables = []
+        for url in self.files_above(number, column):
+            with self._lake.files.open_input(url) as file:
+                rows = pq.read_table(file, columns=wanted)
+            tables.append(rows.filter(pc.greater(rows[column], number)))
+        schema = pa.schema([self._table.arrow_schema.field(name) for name in wanted])
+        if not tables:
+            return schema.empty_table().select(columns)
+        return pa.concat_tables([t.cast(schema) for t in tables]).select(columns)

@@ -1,0 +1,100 @@
+"""Keeping tables of many small commits small, beside the writer that appends to them.
+
+Here: `Upkeep`, which merges small files, writes checkpoints, drops old log entries and the files
+that merging replaced.
+Not here: vacuum of all tables (`defs.maintenance`), appending (`adapters.tables.numbered`).
+
+Merging is a commit of its own that changes no row; an append that meets it tries again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+
+from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.tables import TableContract
+from fraud_platform.errors import Outage
+
+TARGET_BYTES = 64 << 20
+SMALL_FILES = 200
+"""Files below the target size at which they are merged."""
+GRACE_SECONDS = 600.0
+"""How long a replaced file stays for those who read it."""
+LOG_SECONDS = 300.0
+_OWN = "upkeep"
+
+
+class Upkeep:
+    """Cares for some tables in a thread of its own while the block lasts.
+
+    Args:
+        lake: where the tables are.
+        tables: tables that only this process writes.
+        pause_seconds: between two looks.
+    """
+
+    def __init__(
+        self, lake: Lake, tables: tuple[TableContract, ...], pause_seconds: float = 20.0
+    ) -> None:
+        self._lake, self._tables, self._pause = lake, tables, pause_seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._replaced: deque[tuple[float, str]] = deque()
+        self._log_at = 0.0
+        self.problems: list[str] = []
+        """What went wrong; the next look tries again."""
+
+    def __enter__(self) -> Upkeep:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def look(self) -> None:
+        """Do once what is due."""
+        for table in self._tables:
+            handle = self._lake.open(table)
+            if handle is not None:
+                self._merge(handle, table)
+        now = time.monotonic()
+        while self._replaced and self._replaced[0][0] < now - GRACE_SECONDS:
+            self._lake.files.remove(self._replaced.popleft()[1])
+        if now - self._log_at > LOG_SECONDS:
+            self._log_at = now
+            self._shorten_logs()
+
+    def _merge(self, handle: DeltaTable, table: TableContract) -> None:
+        sizes = self._lake.data_files(table)["size_bytes"].to_pylist()
+        if sum(size < TARGET_BYTES for size in sizes) < SMALL_FILES:
+            return
+        before = set(handle.file_uris())
+        handle.optimize.compact(
+            target_size=TARGET_BYTES,
+            max_concurrent_tasks=1,
+            commit_properties=CommitProperties(custom_metadata={"application": _OWN}),
+        )
+        handle.update_incremental()
+        moment = time.monotonic()
+        self._replaced.extend((moment, uri) for uri in before - set(handle.file_uris()))
+
+    def _shorten_logs(self) -> None:
+        for table in self._tables:
+            handle = self._lake.open(table)
+            # a cleaned log holds its last commit alone, which must say what was appended last
+            if handle is not None and handle.history(1)[0].get("application") != _OWN:
+                handle.create_checkpoint()
+                handle.cleanup_metadata()
+
+    def _work(self) -> None:
+        while not self._ended.wait(self._pause):
+            try:
+                self.look()
+            except (CommitFailedError, DeltaError, OSError, Outage) as error:
+                self.problems.append(str(error))
