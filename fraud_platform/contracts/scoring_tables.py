@@ -124,7 +124,8 @@ TOPIC_LABELS = TableContract(
 
 STREAM_LABELS = TableContract(
     name="stream_labels",
-    description="Labels from the topic of scored transactions that no drop holds yet.",
+    description="Labels from the topic of scored transactions that no drop holds yet, and those "
+    "that correct a drop's.",
     columns=(
         Column("transaction_id", "long", "The labelled transaction."),
         Column("is_fraud", "boolean", "The label."),
@@ -132,6 +133,7 @@ STREAM_LABELS = TableContract(
         Column("known_at", "timestamp", "When it became known (UTC)."),
         Column("counts_from", "timestamp", "First hour (UTC) in which features may use it."),
         Column("version", "int", "1, then one more for each correction of the same id."),
+        Column("tx_date", "date", "Day of the labelled transaction."),
     ),
     key=("transaction_id", "version"),
 )

@@ -5,7 +5,7 @@ Not here: the features (`fraud_platform.features`), which days are due (`fraud_p
 """
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -17,15 +17,17 @@ from fraud_platform.contracts.feature_tables import (
     TERMINAL_TILES,
     TRANSACTION_FEATURES,
 )
-from fraud_platform.contracts.scoring_tables import SCORED
-from fraud_platform.contracts.tables import TableContract
+from fraud_platform.contracts.scoring_tables import SCORED, TOPIC_LABELS
+from fraud_platform.contracts.tables import DROP_LABELS, TableContract
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import ALL_DROPS, DAYS
 from fraud_platform.defs.resources import LakeResource, SparkResource
 from fraud_platform.defs.state import read_days, read_drop_days, write_built_days
 from fraud_platform.defs.tables import table_spec, written
+from fraud_platform.features.engine import LABEL_LOOKBACK_DAYS
 from fraud_platform.features.lineage import column_sources
 from fraud_platform.features.materialize import materialize_days
+from fraud_platform.scoring.drop_labels import corrected_ids
 from fraud_platform.scoring.history import write_stream_labels
 from fraud_platform.settings import load_settings
 
@@ -74,7 +76,7 @@ def build_days_of_features(
     tables = lake.open()
     first_day = date.fromisoformat(load_settings().first_day)
     inputs = inputs_by_day(read_days(tables), first_day)
-    stream_from = _stream_from(tables)
+    stream_from = _stream_from(spark, tables, min(days))
     outcome = materialize_days(spark.spark_session, tables, min(days), max(days), stream_from)
     write_built_days(tables, {d: inputs[d] for d in days if d in inputs}, context.run_id)
     return [
@@ -96,10 +98,13 @@ def build_days_of_features(
     ]
 
 
-def _stream_from(tables: Lake) -> date | None:
+def _stream_from(spark: SparkResource, tables: Lake, first_day: date) -> date | None:
     """Return the day from which the stream stands in for drops, its labels brought up to date."""
     if tables.open(SCORED) is None:
         return None
-    first_day = watermark(read_drop_days(tables)) or date.fromisoformat(load_settings().first_day)
-    write_stream_labels(tables, first_day)
-    return first_day
+    first_live = watermark(read_drop_days(tables)) or date.fromisoformat(load_settings().first_day)
+    since = min(first_day, first_live) - timedelta(days=LABEL_LOOKBACK_DAYS)
+    session = spark.spark_session
+    drops, topic = (tables.read(session, table) for table in (DROP_LABELS, TOPIC_LABELS))
+    write_stream_labels(tables, first_live, corrected_ids(drops, topic, since))
+    return first_live

@@ -45,7 +45,7 @@ def read_labels(spark: SparkSession, lake: Lake, version: int | None = None) -> 
     """
     from pyspark.sql import functions as F
 
-    columns = STREAM_LABELS.column_names
+    columns = [name for name in STREAM_LABELS.column_names if name != "tx_date"]
     drops = lake.read(spark, DROP_LABELS, version).select(*columns)
     labels = drops
     if lake.open(TOPIC_LABELS) is not None:

@@ -161,7 +161,9 @@ class _Source:
 
         first = self._first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
         last = self._last_day + timedelta(days=1)
-        labels = self._clean(DROP_LABELS).drop("source", "drop")
+        # a drop's labels became known a label delay after their transactions
+        tx_date = F.date_sub(F.to_date("known_at"), LABEL_DELAY_DAYS)
+        labels = self._clean(DROP_LABELS).drop("source", "drop").withColumn("tx_date", tx_date)
         if self._stream_from is not None:
             labels = labels.unionByName(self._lake.read(self._spark, STREAM_LABELS))
         return labels.where(
@@ -197,13 +199,12 @@ class _Source:
 
         entering = labels.where(F.col("counts_from") >= _midnight(self._first_day))
         earliest, count, corrections = entering.agg(
-            F.to_date(F.min("known_at")), F.count("*"), F.count_if(F.col("version") > 1)
+            F.min("tx_date"), F.count("*"), F.count_if(F.col("version") > 1)
         ).collect()[0]
         if earliest is None:
             return self._first_day, 0, 0
         lookback = self._first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
-        labelled = max(earliest - timedelta(days=LABEL_DELAY_DAYS), lookback)
-        return min(labelled, self._first_day), count, corrections
+        return min(max(earliest, lookback), self._first_day), count, corrections
 
     def _history_rows(self) -> int:
         """Return the tiles of the days before, from the tables' logs."""

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from fraud_platform.clock import DropDay, fingerprint, watermark
@@ -24,8 +25,11 @@ from fraud_platform.contracts.scoring_tables import (
     STREAM_LABELS,
     TOPIC_LABELS,
 )
+from fraud_platform.contracts.tables import TRANSACTIONS
+from fraud_platform.contracts.time import HOURS_PER_DAY
+from fraud_platform.scoring.drop_labels import drop_labels_of, drop_rows_of, transactions_of
 from fraud_platform.scoring.labels import LabelBook
-from fraud_platform.scoring.recovery import landed_of, transactions_of
+from fraud_platform.scoring.recovery import landed_of
 from fraud_platform.scoring.rows import ScoredRows
 
 if TYPE_CHECKING:
@@ -64,24 +68,32 @@ def stream_days(lake: Lake, drop_days: Sequence[DropDay]) -> list[DropDay]:
     return found
 
 
-def write_stream_labels(lake: Lake, first_day: date | None) -> int:
+def write_stream_labels(lake: Lake, first_day: date | None, corrected: npt.ArrayLike = ()) -> int:
     """Bring `stream_labels` up to date with what landed and was scored; return how many versions.
 
     Args:
         first_day: the drops' watermark: labels of earlier transactions come with their drops.
+        corrected: ids of drops' transactions whose label the topic corrects; the corrections are
+            versions behind the drop's.
     """
-    book, rows = _book(lake, first_day)
+    rows = ScoredRows()
+    rows.add(transactions_of(_scored(lake, first_day, _KEYS)))
+    told = drop_labels_of(lake, np.asarray(corrected, dtype=np.int64))
+    rows.add(transactions_of(drop_rows_of(lake, told.transaction_id)))
+    rows.label(*told.known)
+    book = LabelBook(rows)
     topic = lake.numbered(TOPIC_LABELS, LANDING)
     landed = topic.rows_above(0, "landing", TOPIC_LABELS.column_names)
     order = ("landing", "source_partition", "source_offset")
     labels = landed_of(landed.sort_by([(name, "ascending") for name in order]))
-    is_of_stream, _ = rows.find(labels.transaction_id)
-    parts, numbers = [], dict[int, int]()
-    for versions in book.land(labels.take(np.flatnonzero(is_of_stream))):
+    is_due = book.is_known(labels.transaction_id)
+    is_due &= ~np.isin(labels.transaction_id, _told_already(lake, first_day, told.transaction_id))
+    parts, numbers = [], _by_id(told.transaction_id, told.version)
+    for versions in book.land(labels.take(np.flatnonzero(is_due))):
         entering = np.flatnonzero(versions.labels.sign > 0)
         ids = versions.transaction_id[entering]
         version = [numbers.get(i, 0) + 1 for i in ids.tolist()]
-        numbers.update(zip(ids.tolist(), version, strict=True))
+        numbers |= _by_id(ids, np.array(version))
         scenario = versions.labels.scenario[entering]
         parts.append(
             pa.table(
@@ -92,6 +104,9 @@ def write_stream_labels(lake: Lake, first_day: date | None) -> int:
                     _moments(versions.known_at_second[entering]),
                     _moments(versions.labels.counts_from_hour[entering] * 3600),
                     pa.array(version, pa.int32()),
+                    pa.array(
+                        (versions.labels.event_hour[entering] // HOURS_PER_DAY).astype("i4")
+                    ).view(pa.date32()),
                 ],
                 schema=STREAM_LABELS.arrow_schema,
             )
@@ -101,18 +116,29 @@ def write_stream_labels(lake: Lake, first_day: date | None) -> int:
     return table.num_rows
 
 
-def _book(lake: Lake, first_day: date | None) -> tuple[LabelBook, ScoredRows]:
-    rows = ScoredRows()
-    rows.add(transactions_of(_scored(lake, first_day, _KEYS)))
-    return LabelBook(rows), rows
+def _told_already(lake: Lake, first_day: date | None, corrected: np.ndarray) -> np.ndarray:
+    """Return the ids of drops' rows beyond their days: their labels came with the drop."""
+    beyond = lake.read_arrow(
+        TRANSACTIONS,
+        filters=[("tx_datetime", ">=", _midnight(first_day))],
+        columns=["transaction_id"],
+    )
+    return np.setdiff1d(beyond["transaction_id"].to_numpy(), corrected)
+
+
+def _by_id(ids: np.ndarray, values: np.ndarray) -> dict[int, int]:
+    return dict(zip(ids.tolist(), values.tolist(), strict=True))
 
 
 def _scored(lake: Lake, first_day: date | None, columns: list[str]) -> pa.Table:
     """Return columns of the rows scored from a day on."""
-    first = datetime(1970, 1, 1, tzinfo=UTC)
-    if first_day is not None:
-        first = datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC)
-    return lake.read_arrow(SCORED, filters=[("tx_datetime", ">=", first)], columns=columns)
+    filters = [("tx_datetime", ">=", _midnight(first_day))]
+    return lake.read_arrow(SCORED, filters=filters, columns=columns)
+
+
+def _midnight(day: date | None) -> datetime:
+    """Return when a day begins; None is the first of all."""
+    return datetime(*(day or date(1970, 1, 1)).timetuple()[:3], tzinfo=UTC)
 
 
 def _moments(seconds: np.ndarray) -> pa.Array:

@@ -96,14 +96,29 @@ class LabelBook:
 
     def __init__(self, rows: ScoredRows, first_hour: int = 0) -> None:
         self._rows, self._first_hour = rows, first_hour
+        self._of_drops = ScoredRows()
         empty = np.zeros(0, dtype=np.int64)
         self._waiting = LandedLabels(empty, empty, empty, empty)
 
     def fork(self, rows: ScoredRows) -> LabelBook:
         """Return a book that goes on from this one, of a fork of its rows."""
         fork = copy(self)
-        fork._rows = rows
+        fork._rows, fork._of_drops = rows, self._of_drops.fork()
         return fork
+
+    def add_rows_of_drops(self, rows: Transactions, *label: Ints) -> None:
+        """Take in transactions that no message brought, so that labels can correct their drops'.
+
+        Args:
+            label: what `ScoredRows.label` takes: ids, scenarios, hours, seconds.
+        """
+        self._of_drops.oldest_second = self._rows.oldest_second
+        self._of_drops.add(rows)
+        self._of_drops.label(*label)
+
+    def is_known(self, ids: Ints) -> npt.NDArray[np.bool_]:
+        """Tell which transactions a label could be about now."""
+        return self._find(ids)[0]
 
     @property
     def waiting(self) -> LandedLabels:
@@ -112,7 +127,7 @@ class LabelBook:
 
     def land(self, labels: LandedLabels) -> list[LabelVersions]:
         """Take in labels; return the versions of those whose transaction is known."""
-        is_known, _ = self._rows.find(labels.transaction_id)
+        is_known = self.is_known(labels.transaction_id)
         self._wait(labels.take(np.flatnonzero(~is_known)))
         return self._versions(labels.take(np.flatnonzero(is_known)))
 
@@ -154,13 +169,13 @@ class LabelBook:
             "customer_id", "terminal_id", "second", "amount_cents",
             "scenario", "counts_from_hour", "known_at_second",
         )  # fmt: skip
-        _, columns = self._rows.find(labels.transaction_id, *names)
+        _, columns = self._find(labels.transaction_id, *names)
         row = dict(zip(names, columns, strict=True))
         is_latest = labels.known_at_second >= row["known_at_second"]
         is_same = labels.scenario == row["scenario"]
         # what is confirmed later is not corrected by what was known in between
         again = np.flatnonzero(is_latest & is_same)
-        self._rows.label(
+        self._label(
             labels.transaction_id[again],
             row["scenario"][again],
             row["counts_from_hour"][again],
@@ -171,8 +186,18 @@ class LabelBook:
             return []
         labels, row = labels.take(chosen), {n: c[chosen] for n, c in row.items()}
         hours = counts_from(row["second"], labels, row["counts_from_hour"])
-        self._rows.label(labels.transaction_id, labels.scenario, hours, labels.known_at_second)
+        self._label(labels.transaction_id, labels.scenario, hours, labels.known_at_second)
         return [self._signed(labels, row, hours)]
+
+    def _find(self, ids: Ints, *names: str) -> tuple[npt.NDArray[np.bool_], list[Ints]]:
+        is_scored, scored = self._rows.find(ids, *names)
+        is_of_drop, of_drop = self._of_drops.find(ids, *names)
+        values = [np.where(is_scored, a, b) for a, b in zip(scored, of_drop, strict=True)]
+        return is_scored | is_of_drop, values
+
+    def _label(self, *label: Ints) -> None:
+        self._rows.label(*label)
+        self._of_drops.label(*label)
 
     def _signed(self, labels: LandedLabels, row: dict[str, Ints], hours: Ints) -> LabelVersions:
         """Return the labels as versions that enter, and what they correct as ones that leave."""

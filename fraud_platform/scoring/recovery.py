@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +19,18 @@ import pyarrow.compute as pc
 
 from fraud_platform.contracts.feature_tables import CUSTOMER_TILES, LABEL_TILES, TERMINAL_TILES
 from fraud_platform.contracts.scoring_tables import LANDING, SCORING_STATE, TOPIC_LABELS
-from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.kernel import LabelTiles, Tiles, Transactions
 from fraud_platform.features.ordering import group_bounds
 from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS
 from fraud_platform.scoring.clock import WINDOW_ROWS, StreamClock
+from fraud_platform.scoring.drop_labels import (
+    drop_labels_of,
+    drop_rows_of,
+    transactions_of,
+    worth_noting,
+)
 from fraud_platform.scoring.labels import NEVER_LANDED, LandedLabels
 from fraud_platform.scoring.state import Ints, ScoringState, noted_seconds
 
@@ -131,18 +136,8 @@ class RecoveredState:
         """
         if not rows.transaction_id.size:
             return
-        oldest = datetime.fromtimestamp(int(rows.second.min()), UTC)
-        labels = self._lake.read_arrow(
-            DROP_LABELS,
-            filters=[("known_at", ">=", oldest)],
-            columns=["transaction_id", "fraud_scenario", "counts_from", "known_at", "version"],
-        ).sort_by("version")
-        self.state.rows.label(
-            _longs(labels["transaction_id"]),
-            _longs(labels["fraud_scenario"]),
-            _longs(labels["counts_from"].cast(pa.int64())) // (TILE_SECONDS * 1_000_000),
-            _longs(labels["known_at"].cast(pa.int64())) // 1_000_000,
-        )
+        told = drop_labels_of(self._lake, rows.transaction_id, int(rows.second.min()))
+        self.state.rows.label(*told.known)
 
     def _land(self) -> None:
         self._topic_labels.refresh()
@@ -150,20 +145,33 @@ class RecoveredState:
             columns = TOPIC_LABELS.column_names
             landed = self._topic_labels.rows_above(self._landing, "landing", columns)
             names = ("landing", "source_partition", "source_offset")
-            self.state.land(landed_of(landed.sort_by([(name, "ascending") for name in names])))
+            labels = landed_of(landed.sort_by([(name, "ascending") for name in names]))
+            self._note_rows_of_drops(labels)
+            self.state.land(labels)
             self._landing = self._topic_labels.number
 
+    def _note_rows_of_drops(self, labels: LandedLabels) -> None:
+        """Note transactions that no message brought, where these labels correct their drop's.
 
-def transactions_of(rows: pa.Table) -> Transactions:
-    """Return rows of a table as the kernel takes them."""
-    micros = _longs(rows["tx_datetime"].cast(pa.int64()))
-    return Transactions(
-        _longs(rows["transaction_id"]),
-        _longs(rows["customer_id"]),
-        _longs(rows["terminal_id"]),
-        micros // 1_000_000,
-        _longs(rows["amount_cents"]),
-    )
+        The snapshot's tiles hold them, with the labels that their drop gave.
+        """
+        if self._snapshot is None:
+            return
+        oldest = self._snapshot.first_second - LABEL_LOOKBACK_HOURS * TILE_SECONDS
+        is_open = labels.known_at_second >= oldest
+        is_open &= ~self.state.can_be_labelled(labels.transaction_id)
+        if not is_open.any():
+            return
+        labels = labels.take(np.flatnonzero(is_open))
+        told = worth_noting(
+            drop_labels_of(self._lake, labels.transaction_id, oldest),
+            labels.transaction_id,
+            labels.scenario,
+            labels.known_at_second,
+        )
+        rows = transactions_of(drop_rows_of(self._lake, told.transaction_id, oldest))
+        in_tiles = rows.take(np.flatnonzero(rows.second < self._snapshot.first_second))
+        self.state.add_rows_of_drops(in_tiles, *told.known)
 
 
 def flags_of(rows: pa.Table) -> dict[str, np.ndarray]:

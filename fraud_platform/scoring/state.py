@@ -76,6 +76,14 @@ class ScoringState:
         self.rows.add(rows, noted_second)
         self._add(self._labels.on_scored(rows))
 
+    def add_rows_of_drops(self, rows: Transactions, *label: Ints) -> None:
+        """See `LabelBook.add_rows_of_drops`: to duplicates, such rows were never scored."""
+        self._labels.add_rows_of_drops(rows, *label)
+
+    def can_be_labelled(self, transaction_ids: Ints) -> npt.NDArray[np.bool_]:
+        """Tell of which transactions a label would be taken in at once."""
+        return self._labels.is_known(transaction_ids)
+
     def land(self, labels: LandedLabels) -> None:
         """Take in labels from the topic."""
         self._add(self._labels.land(labels))

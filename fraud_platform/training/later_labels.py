@@ -22,11 +22,11 @@ def later_labels(drop_labels: DataFrame, topic_labels: DataFrame) -> DataFrame:
     made again, must not learn from it.
 
     Args:
-        drop_labels: columns of `stream_labels`.
+        drop_labels: columns of `stream_labels` but tx_date.
         topic_labels: columns of `topic_labels`.
 
     Returns:
-        Columns of `stream_labels`; versions go on from the drop's, in order of known_at.
+        Columns of drop_labels; versions go on from the drop's, in order of known_at.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F

@@ -65,12 +65,14 @@ class History:
     Attributes:
         first_day: of the last drop; the snapshot's midnight.
         last_drop: its file.
+        drop_before: the file of the drop before it.
         rows: its rows in stream order.
     """
 
     lake: Lake
     first_day: date
     last_drop: Path
+    drop_before: Path
     rows: pl.DataFrame
     model: PinnedModel
 
@@ -82,12 +84,13 @@ class History:
         materialize_days(spark, lake, self.first_day, self.last_day)
         return lake
 
-    def with_labels(self, spark, built: Lake, change: Callable[[pa.Table], pa.Table]) -> None:
-        """Change the last drop's labels in a built lake and build the days in which they count."""
-        drop = self.first_day.isoformat()
+    def with_labels(
+        self, spark, built: Lake, drop: str, change: Callable[[pa.Table], pa.Table]
+    ) -> None:
+        """Change a drop's labels in a built lake and build the last drop's days again."""
         labels = change(built.read_arrow(DROP_LABELS, filters=[("drop", "=", drop)]))
         built.replace_arrow(DROP_LABELS, labels, f"drop = '{drop}'")
-        materialize_days(spark, built, self.first_day + 7 * DAY, self.last_day)
+        materialize_days(spark, built, self.first_day, self.last_day)
 
     @property
     def last_day(self) -> date:
@@ -120,7 +123,9 @@ def make_history(spark, folder: Path, drops: list[Path], model: Path) -> History
     materialize_days(spark, lake, date.fromisoformat(before[0].name.split(".")[0]), first_day - DAY)
     write_snapshot(spark, lake, first_day)
     rows, _ = load_rows(Settings(home=folder), str(last))
-    return History(lake, first_day, last, rows, PinnedModel("fraud", 1, Candidate.load(model)))
+    return History(
+        lake, first_day, last, before[-1], rows, PinnedModel("fraud", 1, Candidate.load(model))
+    )
 
 
 class Stream:
@@ -287,8 +292,51 @@ def test_labels_that_land_between_plans_late_or_corrected_give_the_batch_feature
 
     shutil.copytree(built.url, tmp_path / "changed")
     changed = Lake(str(tmp_path / "changed"))
-    history.with_labels(spark, changed, lambda rows: _changed(rows, counts_from, corrected))
+    last = history.first_day.isoformat()
+    history.with_labels(spark, changed, last, lambda rows: _changed(rows, counts_from, corrected))
     assert differing(stream.scored(), history.batch(changed)) == {}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_labels_that_correct_a_drop_s_give_the_batch_features_whenever_a_scorer_starts(
+    engine: str, history: History, built: Lake, make_stream, spark, tmp_path: Path
+):
+    """No message brought the transactions: their drop did, before the stream began."""
+    start = datetime(*history.first_day.timetuple()[:3], tzinfo=UTC)
+    old, _ = load_rows(Settings(home=tmp_path), str(history.drop_before))
+    recent = old.filter(pl.col("tx_datetime") >= start - 21 * DAY)
+    stream = make_stream(history, kafka_partitions=4)
+    stream.produce_labels(history.rows)
+    corrected: dict[int, tuple[int, datetime]] = {}
+    for number in range(0, 12, 3):
+        until = start + (number + 2) * DAY + DAY / 2
+        wrong = recent.gather_every(11, number).with_columns(
+            fraud_scenario=1 - pl.col("fraud_scenario").clip(0, 1),
+            is_fraud=pl.col("fraud_scenario") == 0,
+        )
+        wrong = wrong.filter(pl.col("tx_datetime") < until - 7 * DAY)
+        stream.produce(
+            history.rows.filter(
+                pl.col("tx_datetime").is_between(until - 3 * DAY, until, closed="left")
+            )
+        )
+        stream.score(engine)
+        stream.produce_labels(wrong, until)
+        corrected |= {
+            i: (scenario, until + DAY / 2)
+            for i, scenario in wrong.select("transaction_id", "fraud_scenario").iter_rows()
+        }
+    stream.produce(history.rows.filter(pl.col("tx_datetime") >= until))
+    stream.score(engine)
+    assert len(corrected) > 100
+
+    shutil.copytree(built.url, tmp_path / "changed")
+    changed = Lake(str(tmp_path / "changed"))
+    before = history.drop_before.name.split(".")[0]
+    history.with_labels(spark, changed, before, lambda rows: _changed(rows, {}, corrected))
+    batch = history.batch(changed)
+    assert differing(stream.scored(), batch) == {}
+    assert differing(batch, history.batch(built)), "the corrections matter"
 
 
 def _changed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +13,9 @@ import pytest
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.clock import DropDay
 from fraud_platform.contracts.scoring_tables import LANDING, SCORED, SCORING, TOPIC_LABELS
-from fraud_platform.contracts.tables import TableContract
+from fraud_platform.contracts.tables import DROP_LABELS, TableContract
 from fraud_platform.features.materialize import WRITTEN_TABLES, materialize_days
+from fraud_platform.scoring.drop_labels import corrected_ids
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.history import STREAM, stream_days, write_stream_labels
 from fraud_platform_tests.oracles.feature_lake import (
@@ -23,11 +25,19 @@ from fraud_platform_tests.oracles.feature_lake import (
     write_world,
 )
 from fraud_platform_tests.oracles.feature_worlds import START_HOUR, World
-from fraud_platform_tests.oracles.features import DELAY, HOUR, Tx
+from fraud_platform_tests.oracles.features import DELAY, HOUR, LabelVersion, Tx
 
 DAYS, DROP_DAYS = 50, 38
 LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
 STREAM_FROM = FIRST_DAY + timedelta(days=DROP_DAYS)
+
+
+class Told(NamedTuple):
+    """A label as the topic tells it."""
+
+    id: int
+    scenario: int
+    known_second: int
 
 
 @pytest.fixture(scope="module")
@@ -73,21 +83,27 @@ def _score(lake: Lake, rows: list[Tx]) -> None:
     _append(lake, SCORED, pa.Table.from_arrays(columns, schema=SCORED.arrow_schema), SCORING)
 
 
-def _label(lake: Lake, world: World, ids: set[int]) -> None:
-    of_id = {t.id: t for t in world.transactions}
+def _on_time(world: World, ids: set[int]) -> list[Told]:
+    second = {t.id: t.second for t in world.transactions}
+    return [
+        Told(v.id, v.scenario, second[v.id] + DELAY * HOUR) for v in world.labels if v.id in ids
+    ]
+
+
+def _label(lake: Lake, told: list[Told]) -> None:
     rows = [
         {
-            "transaction_id": v.id,
-            "is_fraud": v.scenario > 0,
-            "fraud_scenario": v.scenario,
-            "known_at": datetime.fromtimestamp(of_id[v.id].second + DELAY * HOUR, UTC),
+            "transaction_id": label.id,
+            "is_fraud": label.scenario > 0,
+            "fraud_scenario": label.scenario,
+            "known_at": datetime.fromtimestamp(label.known_second, UTC),
             "source": "topic",
             "landed_at": None,
             "landing": 1,
             "source_partition": 0,
             "source_offset": number,
         }
-        for number, v in enumerate(v for v in world.labels if v.id in ids)
+        for number, label in enumerate(told)
     ]
     _append(
         lake, TOPIC_LABELS, pa.Table.from_pylist(rows, schema=TOPIC_LABELS.arrow_schema), LANDING
@@ -107,9 +123,52 @@ def test_days_from_the_stream_equal_those_of_a_drop_with_the_same_rows(
     of_drop = {t.id for t in landed.transactions}
     live = [t for t in world.transactions if t.id not in of_drop]
     _score(lake, live)
-    _label(lake, world, {t.id for t in live})
+    _label(lake, _on_time(world, {t.id for t in live}))
     assert write_stream_labels(lake, STREAM_FROM) == len(world.labels) - len(landed.labels)
     materialize_days(spark, lake, STREAM_FROM, LAST_DAY, stream_from=STREAM_FROM)
+    for table in WRITTEN_TABLES:
+        assert contents(lake, table).equals(contents(expected, table)), table.name
+
+
+def test_labels_that_the_topic_tells_late_or_otherwise_than_a_drop_count_from_then_on(
+    spark, world: World, tmp_path: Path
+) -> None:
+    expected, lake = Lake(str(tmp_path / "drops")), Lake(str(tmp_path / "stream"))
+    live_from = START_HOUR + DROP_DAYS * 24
+    landed = _before(world, live_from)
+    live = [t for t in world.transactions if t.hour >= live_from]
+    of_id = {v.id: v for v in world.labels}
+    seconds = {t.id: t.second for t in world.transactions}
+    recent = {t.id for t in landed.transactions if t.hour >= live_from - 25 * 24}
+    corrected = {key for key in recent & of_id.keys() if key % 9 < 3}
+    first_day = {t.id for t in live if t.hour < live_from + 48}
+    late = {key for key in first_day & of_id.keys() if key % 3 == 0}
+    told = _on_time(world, {t.id for t in live} - late)
+    versions = [v for v in world.labels if v.id not in late]
+    for key in sorted(corrected):
+        hour, scenario = live_from + key % (9 * 24), 1 - min(of_id[key].scenario, 1)
+        counts_from = max((hour // 24 + 1) * 24, of_id[key].counts_from)
+        told.append(Told(key, scenario, hour * HOUR))
+        if hour * HOUR >= seconds[key] + DELAY * HOUR:
+            versions.append(LabelVersion(key, scenario, counts_from, version=2))
+    for key in sorted(late):
+        known = seconds[key] + (DELAY + 1 + key % 60) * HOUR
+        told.append(Told(key, of_id[key].scenario, known))
+        versions.append(LabelVersion(key, of_id[key].scenario, (known // (24 * HOUR) + 1) * 24))
+    assert min(len(corrected), len(versions) - len(world.labels)) > 50
+    assert len(late) > 10
+
+    write_world(expected, World(world.transactions, tuple(versions)))
+    materialize_days(spark, expected, FIRST_DAY, LAST_DAY)
+    write_world(lake, landed)
+    materialize_days(spark, lake, FIRST_DAY, STREAM_FROM - timedelta(days=1))
+    _score(lake, live)
+    _label(lake, told)
+    tables = (lake.read(spark, table) for table in (DROP_LABELS, TOPIC_LABELS))
+    write_stream_labels(lake, STREAM_FROM, corrected_ids(*tables, FIRST_DAY))
+    for day in range(DROP_DAYS, DAYS):
+        date = FIRST_DAY + timedelta(days=day)
+        materialize_days(spark, lake, date, date, stream_from=STREAM_FROM)
     for table in WRITTEN_TABLES:
         assert contents(lake, table).equals(contents(expected, table)), table.name
 

@@ -19,6 +19,7 @@ from fraud_platform.scoring.labels import (
     counts_from,
 )
 from fraud_platform.scoring.rows import NO_LABEL, ScoredRows
+from fraud_platform.scoring.state import ScoringState
 
 HOUR, DAY = 3_600, 86_400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -190,6 +191,27 @@ def added_sums(book: LabelBook, label: tuple[int, int, int, int]) -> dict[int, i
         for hour, sign in zip(labels.counts_from_hour.tolist(), labels.sign.tolist(), strict=True):
             sums[hour] += sign
     return dict(sums)
+
+
+def test_a_drop_s_label_is_corrected_though_no_message_brought_its_transaction():
+    key, hour = np.array([3]), (FIRST + 7 * DAY) // HOUR + 1
+    state = ScoringState(duplicate_horizon_days=30)
+    label = (key, np.array([2]), np.array([hour]), np.array([FIRST + 7 * DAY]))
+    state.add_rows_of_drops(Transactions(key, key, key, np.array([FIRST]), key), *label)
+    assert state.can_be_labelled(np.array([3, 4])).tolist() == [True, False]
+    assert not state.is_duplicate(key).any()
+
+    book = LabelBook(ScoredRows())
+    book.add_rows_of_drops(Transactions(key, key, key, np.array([FIRST]), key), *label)
+    fork = book.fork(ScoredRows())
+    known = FIRST + 9 * DAY
+    midnight = (known // DAY + 1) * 24
+    (version,) = book.land(landed((3, 0, known, known)))
+    assert version.labels.counts_from_hour.tolist() == [midnight, midnight]
+    assert version.labels.scenario.tolist() == [0, 2]
+    assert version.labels.sign.tolist() == [1, -1]
+    assert book.land(landed((3, 2, known - 1, known))) == []
+    assert len(fork.land(landed((3, 0, known - 1, known)))) == 1
 
 
 def test_a_label_that_is_confirmed_later_is_not_corrected_by_what_was_known_in_between():
