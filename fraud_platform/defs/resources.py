@@ -18,8 +18,7 @@ from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.models.server import login_of
 from fraud_platform.adapters.spark.clusters.ephemeral import EphemeralCluster
 from fraud_platform.adapters.spark.clusters.ledger import ClusterLedger
-from fraud_platform.adapters.storage.access import S3Access, is_s3
-from fraud_platform.adapters.storage.s3_zone import s3_client
+from fraud_platform.adapters.storage.access import S3Access, is_s3, s3_client
 from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.defs.clusters import (

@@ -7,7 +7,7 @@ from typing import Any
 
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
-from fraud_platform.adapters.storage.zones import ObjectZone
+from fraud_platform.adapters.storage.object_zone import ObjectZone
 
 
 class StoreFile(AbstractBufferedFile):

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from fraud_platform.adapters.storage import zones
-from fraud_platform.adapters.storage.zones import LocalZone
+from fraud_platform.adapters.storage import local_zone
+from fraud_platform.adapters.storage.local_zone import LocalZone
 from fraud_platform.errors import (
     DropChangedError,
     DropNameError,
@@ -51,7 +51,7 @@ class MeddledZone(LocalZone):
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zones, "CHUNK_BYTES", CHUNK)
+    monkeypatch.setattr(local_zone, "CHUNK_BYTES", CHUNK)
 
 
 @pytest.fixture

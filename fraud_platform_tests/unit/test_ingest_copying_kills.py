@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters.storage.zones import LocalZone
+from fraud_platform.adapters.storage.local_zone import LocalZone
 from fraud_platform.errors import DataError
 from fraud_platform.ingest import copy_drop, raw_drop
 from fraud_platform_tests.unit.test_ingest_copying import (
@@ -29,10 +29,11 @@ __all__ = ["_small_chunks", "landing", "raw"]
 
 COPY = """
 import sys
-from fraud_platform.adapters.storage import zones
+from fraud_platform.adapters.storage import local_zone
+from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.ingest import copy_drop
-zones.CHUNK_BYTES = 1_000
-raw = copy_drop(zones.open_zone(sys.argv[1]), zones.open_zone(sys.argv[2]), sys.argv[3],
+local_zone.CHUNK_BYTES = 1_000
+raw = copy_drop(open_zone(sys.argv[1]), open_zone(sys.argv[2]), sys.argv[3],
                 checkpoint_bytes=5_000)
 print(raw.sha256, raw.resumed_from)
 """

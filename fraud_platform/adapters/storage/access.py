@@ -173,6 +173,14 @@ def file_system(url: str, s3: S3Access | None = None) -> tuple[Any, str]:
         ) from None
 
 
+def s3_client(access: S3Access) -> Any:
+    """Return a boto3 client; keys that the access does not name it looks for itself."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client("s3", **access.boto_arguments(), config=Config(**access.boto_config()))
+
+
 def is_s3(url: str) -> bool:
     """Tell whether a URL is of S3."""
     return url.startswith("s3://")

@@ -1,7 +1,7 @@
 """A zone on HDFS, through its own protocol, without a JVM.
 
 Here: listing, reading, files that appear by rename, and unfinished ones that are appended to.
-Not here: other zones and the errors' translation (`adapters.storage.zones`).
+Not here: other zones (`zones`), what errors mean (`failures`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from fraud_platform.adapters.storage.probing import first_line
-from fraud_platform.adapters.storage.zones import translated
+from fraud_platform.adapters.storage.failures import first_line, translated
 from fraud_platform.errors import Outage
 from fraud_platform.ingest.zone import CHUNK_BYTES, FileInfo, Sink, partial_name
 

@@ -9,7 +9,6 @@ bucket an empty table. So the first use in a while asks with a client of short p
 
 from __future__ import annotations
 
-import re
 import socket
 import threading
 import time
@@ -18,23 +17,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
-from fraud_platform.adapters.storage.access import S3Access, bucket_of, is_hdfs, is_s3
+from fraud_platform.adapters.storage.access import S3Access, bucket_of, is_hdfs, is_s3, s3_client
+from fraud_platform.adapters.storage.failures import REFUSED, first_line
 from fraud_platform.errors import Outage, SettingsError
 
 PROBE_SECONDS = 4
 _TRUSTED_SECONDS = 30.0
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-REFUSED = {
-    "SignatureDoesNotMatch": "the secret is wrong. Set AWS_SECRET_ACCESS_KEY to the key's secret",
-    "InvalidAccessKeyId": "the key is not known there. Set AWS_ACCESS_KEY_ID and its secret",
-    "XAdminUserNotFound": "the key is not known there. Set AWS_ACCESS_KEY_ID and its secret",
-    "NoSuchBucket": "there is no such bucket, or the key is not known there. Create the bucket or "
-    "mend the URL, and check AWS_ACCESS_KEY_ID",
-    "AccessDenied": "access is denied. Give AWS_ACCESS_KEY_ID the right to list, read and write",
-    "ExpiredToken": "the token has expired. Set AWS_SESSION_TOKEN anew",
-}
-"""What S3 refuses, by its code: what is wrong and the remedy."""
-REFUSED["403"] = REFUSED["AccessDenied"]
 _answered: dict[str, float] = {}
 _safe: set[str] = set()
 
@@ -62,8 +50,6 @@ def require_safe_commits(url: str) -> None:
         SettingsError: it lets two writers put the same file, so a commit could be lost.
     """
     from botocore.exceptions import ClientError
-
-    from fraud_platform.adapters.storage.s3_zone import s3_client
 
     if not is_s3(url) or bucket_of(url) in _safe:
         return
@@ -183,12 +169,6 @@ def _probe_hdfs(url: str) -> None:
         f"{url}: expected the namenode {place.netloc} to answer, found: {found}. Check that it is "
         "up and the URL names its RPC port, then run again."
     )
-
-
-def first_line(error: object) -> str:
-    """Return what an error says, without colours and a Java stack trace."""
-    words = _COLOUR.sub("", str(error)).replace("\\n\\tat ", "\n\tat ").split("\n\tat ")[0]
-    return " ".join(words.split())
 
 
 def _within(seconds: float, call: Callable[[], None]) -> None:

@@ -1,8 +1,7 @@
 """A zone on S3, through boto3.
 
 Here: listing, reading, and uploads in parts, which outlive their writer and are gone on with.
-Not here: other zones and the errors' translation (`adapters.storage.zones`), how S3 is reached
-(`adapters.storage.access`).
+Not here: other zones (`zones`), what errors mean (`failures`), how S3 is reached (`access`).
 """
 
 from __future__ import annotations
@@ -10,21 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fraud_platform.adapters.storage.access import S3Access, bucket_of
-from fraud_platform.adapters.storage.zones import translated
+from fraud_platform.adapters.storage.access import S3Access, bucket_of, s3_client
+from fraud_platform.adapters.storage.failures import translated
 from fraud_platform.ingest.zone import CHUNK_BYTES, FileInfo, Sink
 
 PART_BYTES = 32 << 20
 """S3 takes 10,000 parts: files of up to 320 GB."""
 _LEAST_PART_BYTES = 5 << 20
-
-
-def s3_client(access: S3Access) -> Any:
-    """Return a boto3 client; keys that the access does not name it looks for itself."""
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client("s3", **access.boto_arguments(), config=Config(**access.boto_config()))
 
 
 class S3Zone:
