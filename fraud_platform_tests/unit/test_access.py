@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fraud_platform.adapters.storage import probing, s3_zone
+from fraud_platform.adapters.storage import probing
 from fraud_platform.adapters.storage.access import S3Access, file_system
 from fraud_platform.adapters.storage.files import ByteFiles
 from fraud_platform.errors import SettingsError
@@ -93,7 +93,7 @@ def test_a_server_that_takes_two_puts_of_one_file_is_refused(
 ) -> None:
     probing.forget()
     store = Store(is_safe)
-    monkeypatch.setattr(s3_zone, "s3_client", lambda access: store)
+    monkeypatch.setattr(probing, "s3_client", lambda access: store)
     if is_safe:
         probing.require_safe_commits("s3://bucket/lake")
     else:
