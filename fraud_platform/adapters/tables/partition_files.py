@@ -103,7 +103,7 @@ class _File:
         for name in rows.column_names[:INDEXED_COLUMNS]:
             column = rows[name]
             self._nulls[name] = self._nulls.get(name, 0) + column.null_count
-            if pa.types.is_boolean(column.type) or column.null_count == len(column):
+            if not _is_bounded(column.type) or column.null_count == len(column):
                 continue
             found = pc.min_max(column).as_py()
             low, high = self._bounds.get(name, (found["min"], found["max"]))
@@ -124,6 +124,12 @@ class _File:
             "partition": self._partition,
             "stats": json.dumps(stats),
         }
+
+
+def _is_bounded(kind: pa.DataType) -> bool:
+    """Tell of which types a Delta log holds bounds: not of booleans, binary and lists."""
+    is_of = (pa.types.is_integer, pa.types.is_floating, pa.types.is_temporal, pa.types.is_string)
+    return any(is_type(kind) for is_type in is_of)
 
 
 def _json(value: Any) -> Any:
