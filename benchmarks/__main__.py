@@ -11,7 +11,15 @@ import subprocess
 import sys
 import time
 
-MODULES = ("simulation", "cleaning", "features", "comparison", "scoring", "spark_start")
+MODULES = (
+    "simulation",
+    "cleaning",
+    "features",
+    "comparison",
+    "scoring",
+    "scoring_state",
+    "spark_start",
+)
 
 
 def main() -> int:

@@ -23,7 +23,7 @@ from fraud_platform.simulation.population import draw_population
 FIRST_DAY = date(2018, 4, 1)
 DROP_DAYS = 30
 TERMINALS = 10_000
-_ROWS_PER_CUSTOMER_AND_DAY = 1.94
+ROWS_PER_CUSTOMER_AND_DAY = 1.94
 _MICROSECONDS = 1_000_000
 _SECONDS_PER_DAY = 86_400
 _EPOCH_DAY = (FIRST_DAY - date(1970, 1, 1)).days
@@ -39,17 +39,22 @@ class Crowd:
 
 
 def write_clean_tables(
-    lake: Lake, rows_per_day: int, first: int, days: int, crowd: Crowd | None = None
+    lake: Lake,
+    rows_per_day: int,
+    first: int,
+    days: int,
+    crowd: Crowd | None = None,
+    terminals: int = TERMINALS,
 ) -> None:
     """Write the transactions and labels of some days, by the simulation's profiles, drop by drop.
 
     Args:
         rows_per_day: about how many transactions a day has.
-        first: the first day, counted from `FIRST_DAY`; a multiple of 30.
+        first: the first day, counted from `FIRST_DAY`; a drop begins there, and every 30 days.
     """
     config = SimulationConfig(
-        customers=round(rows_per_day / _ROWS_PER_CUSTOMER_AND_DAY),
-        terminals=TERMINALS,
+        customers=round(rows_per_day / ROWS_PER_CUSTOMER_AND_DAY),
+        terminals=terminals,
         first_day=FIRST_DAY,
     )
     population = draw_population(config)

@@ -3,10 +3,11 @@
 Here: a backlog scored end to end (read, decode, duplicates, features, a model of every declared
 feature, Delta, published predictions) by each engine and by the row-at-a-time scorer of old; live
 streams through `score --follow`, their latency measured by a `read_committed` reader of the
-predictions; the scorer's state for many customers.
-Not here: whether scores are right (the tests), the world they are measured in (`scoring_world`).
+predictions.
+Not here: whether scores are right (the tests), the world they are measured in (`scoring_world`),
+the state for many customers (`scoring_state`).
 
-    python -m benchmarks.scoring [--folder DIR] [--seconds 60] [--only backlog,live,state]
+    python -m benchmarks.scoring [--folder DIR] [--seconds 60] [--only backlog,live]
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.metering import Meter
 from benchmarks.report import markdown_table, write_section
-from benchmarks.scoring_contenders import row_at_a_time, state_figures
+from benchmarks.scoring_contenders import row_at_a_time
 from benchmarks.scoring_world import World, fresh_topics, world
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.producing import Extras, Pace, produce
@@ -217,7 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--only", default="backlog,live,state")
+    parser.add_argument("--only", default="backlog,live")
     options = parser.parse_args()
     wanted = options.only.split(",")
     with tempfile.TemporaryDirectory() as scratch, world(options.folder or Path(scratch)) as place:
@@ -225,8 +226,6 @@ def main() -> None:
             _measure_backlogs(place)
         if "live" in wanted:
             _measure_live(place, options.seconds)
-        if "state" in wanted:
-            _measure_state()
 
 
 def _measure_backlogs(place: World) -> None:
@@ -261,11 +260,6 @@ def _measure_live(place: World, seconds: int) -> None:
         "not yet seen at the last send", "CPU us a message",
     ]  # fmt: skip
     _write("Scoring: latency against load", markdown_table(header, rows))
-
-
-def _measure_state() -> None:
-    rows = [[name, value] for name, value in state_figures().items()]
-    _write("Scoring: the state", markdown_table(["figure", "value"], rows))
 
 
 def _write(title: str, table: str) -> None:

@@ -29,7 +29,7 @@ from fraud_platform.features.kernel import (
     row_terms,
 )
 from fraud_platform.features.ordering import group_starts, sort_order
-from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS, MAX_WINDOW_HOURS
+from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS, MAX_WINDOW_HOURS, Entity
 from fraud_platform.features.tiles import label_tiles
 from fraud_platform.features.windows import HourlySums, LabelHistory, merge_small
 
@@ -94,37 +94,35 @@ class LiveState:
         """How many customer events the state holds."""
         return self._events.size
 
-    def add_tiles(self, customers: Tiles, terminals: Tiles) -> None:
+    def add_customer_tiles(self, tiles: Tiles) -> None:
         """Take in tiles of hours of which no transaction will be added again."""
         self._events.add(
             Events(
-                self._ids["customer"].of(customers.entity),
-                customers.hour * TILE_SECONDS,
-                np.full(customers.entity.size, TILE_ID),
-                customers.terminal,
-                customers.measures,
-            )
-        )
-        self._terminals.add(
-            self._ids["terminal"].of(terminals.entity), terminals.hour, terminals.measures
-        )
-
-    def add_label_tiles(self, customers: LabelTiles, terminals: LabelTiles) -> None:
-        """Take in label tiles."""
-        for entity, tiles in (("customer", customers), ("terminal", terminals)):
-            self._labels[entity].add(
-                self._ids[entity].of(tiles.entity),
-                tiles.event_hour,
-                tiles.counts_from_hour,
+                self._ids["customer"].of(tiles.entity),
+                tiles.hour * TILE_SECONDS,
+                np.full(tiles.entity.size, TILE_ID),
+                tiles.terminal,
                 tiles.measures,
             )
+        )
+
+    def add_terminal_tiles(self, tiles: Tiles) -> None:
+        """Take in tiles of hours of which no transaction will be added again."""
+        self._terminals.add(self._ids["terminal"].of(tiles.entity), tiles.hour, tiles.measures)
+
+    def add_label_tiles(self, entity: Entity, tiles: LabelTiles) -> None:
+        """Take in label tiles of customers or of terminals."""
+        self._labels[entity].add(
+            self._ids[entity].of(tiles.entity),
+            tiles.event_hour,
+            tiles.counts_from_hour,
+            tiles.measures,
+        )
 
     def add_labels(self, customer_id: Array, terminal_id: Array, labels: Labels) -> None:
         """Take in versions of labels, of transactions by these customers at these terminals."""
-        self.add_label_tiles(
-            label_tiles(self._declaration, customer_id, labels),
-            label_tiles(self._declaration, terminal_id, labels),
-        )
+        self.add_label_tiles("customer", label_tiles(self._declaration, customer_id, labels))
+        self.add_label_tiles("terminal", label_tiles(self._declaration, terminal_id, labels))
 
     def add_transactions(self, rows: Transactions, flags: Mapping[str, Array]) -> None:
         """Take in transactions whose flags were frozen before."""

@@ -7,11 +7,11 @@ Not here: making snapshots (`scoring.snapshot`), the state itself (`scoring.stat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.kernel import LabelTiles, Tiles, Transactions
 from fraud_platform.features.ordering import group_bounds
-from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS
+from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS, Entity
 from fraud_platform.scoring.clock import WINDOW_ROWS, StreamClock
 from fraud_platform.scoring.drop_labels import (
     drop_labels_of,
@@ -192,51 +192,40 @@ def landed_of(rows: pa.Table) -> LandedLabels:
 
 
 def _add_snapshot(state: ScoringState, lake: Lake, snapshot: Snapshot) -> None:
-    customers = _part(lake, snapshot, CUSTOMER_TILES.name, DECLARATION.customer_measures)
-    terminals = _part(lake, snapshot, TERMINAL_TILES.name, ("n_transactions", "amount_cents"))
-    state.live.add_tiles(
-        Tiles(
-            _longs(customers["entity_id"]),
-            _longs(customers["hour"]),
-            {n: _longs(customers[n]) for n in DECLARATION.customer_measures},
-            terminal=_longs(customers["terminal_id"]),
-        ),
-        Tiles(
-            _longs(terminals["entity_id"]),
-            _longs(terminals["hour"]),
-            {n: _longs(terminals[n]) for n in ("n_transactions", "amount_cents")},
-        ),
-    )
-    names = tuple(m.name for m in DECLARATION.label_measures)
-    labels = _part(lake, snapshot, LABEL_TILES.name, names)
-    of_entity = {
-        entity: labels.filter(pc.equal(labels["entity"], entity))
-        for entity in ("customer", "terminal")
-    }
-    state.live.add_label_tiles(
-        *(
-            LabelTiles(
-                _longs(rows["entity_id"]),
-                _longs(rows["hour"]),
-                _longs(rows["counts_from_hour"]),
-                {n: _longs(rows[n]) for n in names},
+    """Take in a snapshot, some rows at a time: all at once need three times the state's memory."""
+    live = state.live
+    customer, terminal = DECLARATION.customer_measures, ("n_transactions", "amount_cents")
+    for rows in _part(lake, snapshot, CUSTOMER_TILES.name, customer):
+        live.add_customer_tiles(replace(_tiles(rows, customer), terminal=rows["terminal_id"]))
+    for rows in _part(lake, snapshot, TERMINAL_TILES.name, terminal):
+        live.add_terminal_tiles(_tiles(rows, terminal))
+    measures = tuple(m.name for m in DECLARATION.label_measures)
+    for entity in get_args(Entity):
+        for rows in _part(lake, snapshot, LABEL_TILES.name, measures, ("entity", "=", entity)):
+            found = {name: rows[name] for name in measures}
+            live.add_label_tiles(
+                entity,
+                LabelTiles(rows["entity_id"], rows["hour"], rows["counts_from_hour"], found),
             )
-            for rows in of_entity.values()
-        )
-    )
 
 
-def _part(lake: Lake, snapshot: Snapshot, part: str, measures: tuple[str, ...]) -> pa.Table:
-    """Return one part of a snapshot, its measures under their own names."""
+def _tiles(rows: Mapping[str, Ints], measures: tuple[str, ...]) -> Tiles:
+    return Tiles(rows["entity_id"], rows["hour"], {name: rows[name] for name in measures})
+
+
+def _part(
+    lake: Lake, snapshot: Snapshot, part: str, measures: tuple[str, ...], *more: Any
+) -> Iterator[dict[str, Ints]]:
+    """Yield one part of a snapshot, its measures under their own names."""
     stored = {f"v{i}": name for i, name in enumerate(measures)}
-    keys = ["entity", "entity_id", "terminal_id", "hour", "counts_from_hour"]
-    table = lake.read_arrow(
+    names = {n: n for n in ("entity_id", "terminal_id", "hour", "counts_from_hour")} | stored
+    for rows in lake.read_in_batches(
         SCORING_STATE,
-        filters=[("as_of", "=", snapshot.as_of), ("part", "=", part)],
-        columns=[*keys, *stored],
-        version=snapshot.table_version,
-    )
-    return table.rename_columns([*keys, *stored.values()])
+        [("as_of", "=", snapshot.as_of), ("part", "=", part), *more],
+        list(names),
+        snapshot.table_version,
+    ):
+        yield {name: _longs(rows[column]) for column, name in names.items()}
 
 
 def _longs(column: pa.ChunkedArray) -> np.ndarray:

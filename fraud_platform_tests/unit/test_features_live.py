@@ -58,7 +58,8 @@ def _in_time(world: World) -> list[Tx]:
 
 def _knowing(world: World) -> LiveState:
     state = LiveState()
-    state.add_label_tiles(label_tiles_of(world, "customer"), label_tiles_of(world, "terminal"))
+    for entity in ("customer", "terminal"):
+        state.add_label_tiles(entity, label_tiles_of(world, entity))
     return state
 
 
@@ -80,7 +81,8 @@ def test_a_state_that_begins_with_tiles_goes_on_from_them(
     before = [t for t in rows if t.hour < first_hour]
     _, flags = run_kernel(world, before, customer_tiles_of([], {}, 0))
     state = _knowing(world)
-    state.add_tiles(customer_tiles_of(before, flags, 0), terminal_tiles_of(before))
+    state.add_customer_tiles(customer_tiles_of(before, flags, 0))
+    state.add_terminal_tiles(terminal_tiles_of(before))
     after = [t for t in rows if t.hour >= first_hour]
     found, late = _score(state, after, cuts)
     expected = kernel_features(world)

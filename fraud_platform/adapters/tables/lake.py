@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction
@@ -146,6 +147,33 @@ class Lake:
             return handle.to_pyarrow_table(
                 filters=filters, columns=columns, filesystem=self._filesystem(table)
             )
+
+    def read_in_batches(
+        self,
+        table: TableContract,
+        filters: list[tuple[str, str, Any]],
+        columns: list[str],
+        version: int,
+        rows: int = 2_000_000,
+    ) -> Iterator[pa.Table]:
+        """Yield a version's rows, so many at a time or a few more, in no certain order."""
+        handle = self.open(table, version)
+        assert handle is not None, f"{table.name} has a version {version}"
+        with reaching(self.uri(table)):
+            batches = handle.to_pyarrow_dataset(filesystem=self._filesystem(table)).to_batches(
+                columns=columns,
+                filter=pq.filters_to_expression(filters),
+                fragment_readahead=1,
+                batch_readahead=2,
+            )
+            waiting: list[pa.RecordBatch] = []
+            for batch in batches:
+                waiting.append(batch)
+                if sum(found.num_rows for found in waiting) >= rows:
+                    yield pa.Table.from_batches(waiting)
+                    waiting = []
+        if waiting:
+            yield pa.Table.from_batches(waiting)
 
     def _filesystem(self, table: TableContract) -> fs.FileSystem | None:
         """Return pyarrow's own file system where the table is local, else None: delta-rs's.

@@ -1,0 +1,110 @@
+"""The scorer's state for many customers: how long it takes to make and to load, and its memory.
+
+Here: simulated days with their tiles and features built, the snapshot that Spark makes of them, and
+a process that loads it as every scorer does at its start.
+Not here: scoring (`benchmarks.scoring`), whether the state is right (the tests).
+
+    python -m benchmarks.scoring_state [--customers 1000000] [--terminals 100000] [--folder DIR]
+
+The days are those that scoring looks back to. A folder that is given is kept, with its lake.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+
+from benchmarks.features_contenders import FIRST_DAY, ROWS_PER_CUSTOMER_AND_DAY, write_clean_tables
+from benchmarks.metering import Meter
+from benchmarks.report import markdown_table, write_section
+from fraud_platform.adapters.spark.session import open_session
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.features.materialize import materialize_days
+from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS
+from fraud_platform.scoring.recovery import RecoveredState
+from fraud_platform.scoring.snapshot import write_snapshot
+from fraud_platform.settings import Settings
+
+DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
+STEP = 6
+"""Days that are simulated and built at once: it bounds the memory of making them."""
+_HORIZON_DAYS = 30
+
+
+def make_days(lake: Lake, customers: int, terminals: int, memory: str) -> dict[str, str]:
+    """Build all days and their snapshot; return what the snapshot cost."""
+    spark = open_session(Settings(spark_url="local[2]", spark_memory=memory))
+    for first in range(0, DAYS, STEP):
+        days = min(STEP, DAYS - first)
+        rows = round(customers * ROWS_PER_CUSTOMER_AND_DAY)
+        write_clean_tables(lake, rows, first, days, terminals=terminals)
+        start = FIRST_DAY + timedelta(days=first)
+        materialize_days(spark, lake, start, start + timedelta(days=days - 1))
+        print(f"{first + days} of {DAYS} days are built", flush=True)
+    with Meter() as meter:
+        snapshot = write_snapshot(spark, lake, FIRST_DAY + timedelta(days=DAYS))
+    spark.stop()
+    return {
+        "snapshot": str(snapshot),
+        "seconds to make the snapshot": f"{meter.seconds:,.0f}",
+        "of CPU": f"{meter.cpu_seconds:,.0f}",
+        "its peak memory, GB": f"{meter.peak_memory_mb / 1024:,.1f}",
+    }
+
+
+def load(lake: Lake, snapshot: str) -> dict[str, str]:
+    """Load a snapshot into this process; return seconds and memory."""
+    process, begun = psutil.Process(), time.perf_counter()
+    before = process.memory_info().rss
+    with Meter() as meter:
+        recovered = RecoveredState(lake, snapshot, _HORIZON_DAYS)
+    seconds = time.perf_counter() - begun
+    return {
+        "transactions held": f"{recovered.state.live.n_events:,}",
+        "seconds to load it": f"{seconds:,.1f}",
+        "memory held, GB": f"{(process.memory_info().rss - before) / 2**30:,.1f}",
+        "peak while loading, GB": f"{meter.peak_memory_mb / 1024:,.1f}",
+    }
+
+
+def measure(folder: Path, customers: int, terminals: int, memory: str) -> dict[str, str]:
+    """Return all figures; the state is loaded by a process of its own."""
+    lake = Lake(str(folder / f"state-{customers}-{terminals}"))
+    made = make_days(lake, customers, terminals, memory)
+    command = [sys.executable, "-m", "benchmarks.scoring_state"]
+    command += ["--load", made.pop("snapshot"), "--folder", lake.url]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    sizes = {"customers": f"{customers:,}", "terminals": f"{terminals:,}", "days": str(DAYS)}
+    return {**sizes, **made, **json.loads(done.stdout.splitlines()[-1])}
+
+
+def main() -> None:
+    """Measure, or load in a process that `measure` started."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--customers", type=int, default=1_000_000)
+    parser.add_argument("--terminals", type=int, default=100_000)
+    parser.add_argument("--memory", default="4g", help="Spark's driver")
+    parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--load", default="", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.load:
+        print(json.dumps(load(Lake(str(given.folder)), given.load)))
+        return
+    with tempfile.TemporaryDirectory(prefix="scoring-state-") as scratch:
+        folder = given.folder or Path(scratch)
+        found = measure(folder, given.customers, given.terminals, given.memory)
+    table = markdown_table(["figure", "value"], [[n, v] for n, v in found.items()])
+    print(table)
+    write_section("Scoring: the state", f"{table}\n\n`python -m benchmarks.scoring_state`.")
+
+
+if __name__ == "__main__":
+    main()
