@@ -7,6 +7,7 @@ Not here: measuring (`benchmarks.features`), whether features are right (the tes
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -45,21 +46,25 @@ def write_clean_tables(
     days: int,
     crowd: Crowd | None = None,
     terminals: int = TERMINALS,
+    drop_days: int = DROP_DAYS,
 ) -> None:
     """Write the transactions and labels of some days, by the simulation's profiles, drop by drop.
 
     Args:
         rows_per_day: about how many transactions a day has.
-        first: the first day, counted from `FIRST_DAY`; a drop begins there, and every 30 days.
+        first: the first day, counted from `FIRST_DAY`, when a drop begins.
+        terminals: where there are more of them they lie closer, so that a customer knows as many.
+        drop_days: how many days a drop holds; they are in memory at once.
     """
     config = SimulationConfig(
         customers=round(rows_per_day / ROWS_PER_CUSTOMER_AND_DAY),
         terminals=terminals,
+        radius=5.0 * math.sqrt(TERMINALS / terminals),
         first_day=FIRST_DAY,
     )
     population = draw_population(config)
-    for start in range(first, first + days, DROP_DAYS):
-        end = min(start + DROP_DAYS, first + days)
+    for start in range(first, first + days, drop_days):
+        end = min(start + drop_days, first + days)
         simulated = [simulate_day(config, population, day) for day in range(start, end)]
         _write_drop(lake, start, simulated, crowd or Crowd())
 

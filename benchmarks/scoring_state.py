@@ -41,14 +41,14 @@ _HORIZON_DAYS = 30
 
 def make_days(lake: Lake, customers: int, terminals: int, memory: str) -> dict[str, str]:
     """Build all days and their snapshot; return what the snapshot cost."""
+    rows = round(customers * ROWS_PER_CUSTOMER_AND_DAY)
+    write_clean_tables(lake, rows, 0, DAYS, terminals=terminals, drop_days=STEP)
     spark = open_session(Settings(spark_url="local[2]", spark_memory=memory))
     for first in range(0, DAYS, STEP):
-        days = min(STEP, DAYS - first)
-        rows = round(customers * ROWS_PER_CUSTOMER_AND_DAY)
-        write_clean_tables(lake, rows, first, days, terminals=terminals)
-        start = FIRST_DAY + timedelta(days=first)
-        materialize_days(spark, lake, start, start + timedelta(days=days - 1))
-        print(f"{first + days} of {DAYS} days are built", flush=True)
+        days = range(first, min(first + STEP, DAYS))
+        start, end = (FIRST_DAY + timedelta(days=day) for day in (days[0], days[-1]))
+        materialize_days(spark, lake, start, end)
+        print(f"{days[-1] + 1} of {DAYS} days are built", flush=True)
     with Meter() as meter:
         snapshot = write_snapshot(spark, lake, FIRST_DAY + timedelta(days=DAYS))
     spark.stop()
