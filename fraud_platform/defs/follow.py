@@ -170,8 +170,8 @@ class _Loop:
             return
         model = _champion(self._registry)
         topic = self._settings.transactions_topic
-        self._reporter = self._kept.enter_context(Reporter(self._settings))
         self._kept.enter_context(FollowerMark(self._connection, topic, self._name))
+        self._reporter = self._kept.enter_context(Reporter(self._settings))
         self._watch = self._kept.enter_context(_Watch(self._registry, model))
         self._model = model
 

@@ -10,18 +10,22 @@ from __future__ import annotations
 import threading
 from types import TracebackType
 
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, TopicPartition
 
 from fraud_platform.adapters.kafka.connection import ClientErrors, KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import FOLLOWER_GROUP
+from fraud_platform.errors import Outage
 
 SESSION_SECONDS = 10
+_JOIN_SECONDS = 10.0
 _ANSWER_SECONDS = 5.0
 
 
 class FollowerMark:
     """Membership of the followers' group while the block lasts, kept by a thread of its own.
+
+    The block begins once the group has the member, so that whoever asks from then on is told.
 
     Args:
         connection: where Kafka is.
@@ -42,14 +46,24 @@ class FollowerMark:
             )
         )
         self._topic = topic
-        self._ended = threading.Event()
+        self._joined, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._stay, daemon=True)
 
     def __enter__(self) -> FollowerMark:
-        self._consumer.subscribe(
-            [self._topic], on_assign=lambda consumer, partitions: consumer.pause(partitions)
-        )
+        """Join the group.
+
+        Raises:
+            Outage: the broker did not take the member in.
+        """
+        self._consumer.subscribe([self._topic], on_assign=self._on_assign)
         self._thread.start()
+        if not self._joined.wait(_JOIN_SECONDS):
+            self.__exit__(None, None, None)
+            raise Outage(
+                f"Kafka: expected to join group {_group(self._topic)} within {_JOIN_SECONDS:.0f} s, "
+                "found no answer. Look whether the group coordinators (__consumer_offsets) are up "
+                "(fraud-platform status)."
+            )
         return self
 
     def __exit__(
@@ -61,6 +75,10 @@ class FollowerMark:
         self._ended.set()
         self._thread.join()
         self._consumer.close()
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.pause(partitions)
+        self._joined.set()
 
     def _stay(self) -> None:
         while not self._ended.is_set():

@@ -32,6 +32,8 @@ _MANIFEST_DDL = "file string"
 _MANIFEST = pa.schema([("file", pa.string())])
 INDEXED_COLUMNS = 32
 """As many as Delta expects bounds of; a reader that filters on one without finds nothing."""
+ROW_GROUP_ROWS = 200_000
+"""Spark hands over 10,000 rows at a time, too few for a row group."""
 Partition = tuple[str, ...]
 
 
@@ -51,8 +53,8 @@ def _task(
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         written: dict[Partition, _File] = {}
         with ExitStack() as stack:
-            for batch in batches:
-                part_rows = pa.Table.from_batches([batch]).select(full.names).cast(full)
+            for gathered in _gathered(batches):
+                part_rows = gathered.select(full.names).cast(full)
                 for partition, part in _divided(part_rows, partition_by):
                     if partition not in written:
                         values = dict(zip(partition_by, partition, strict=True))
@@ -62,6 +64,18 @@ def _task(
         yield pa.RecordBatch.from_arrays([pa.array(manifests, pa.string())], schema=_MANIFEST)
 
     return write
+
+
+def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Yield the batches together, as soon as they have the rows of a row group."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(one.num_rows for one in held) >= ROW_GROUP_ROWS:
+            yield pa.Table.from_batches(held)
+            held = []
+    if held:
+        yield pa.Table.from_batches(held)
 
 
 def _divided(rows: pa.Table, partition_by: tuple[str, ...]) -> Iterator[tuple[Partition, pa.Table]]:
