@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake
 
 Ints = npt.NDArray[np.int64]
-_KEYS = ["transaction_id", "customer_id", "terminal_id", "tx_datetime", "amount_cents"]
+READ_COLUMNS = ["transaction_id", "customer_id", "terminal_id", "tx_datetime", "amount_cents"]
+"""What `transactions_of` reads."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def drop_rows_of(lake: Lake, ids: Ints, since_second: int = 0) -> pa.Table:
         since_second: earlier ones may be left out.
     """
     filters = [*_between(ids), ("tx_datetime", ">=", datetime.fromtimestamp(since_second, UTC))]
-    return _only(lake.read_arrow(TRANSACTIONS, filters=filters, columns=_KEYS), ids)
+    return _only(lake.read_arrow(TRANSACTIONS, filters=filters, columns=READ_COLUMNS), ids)
 
 
 def corrected_ids(drop_labels: DataFrame, topic_labels: DataFrame, since: date) -> Ints:

@@ -27,7 +27,12 @@ from fraud_platform.contracts.scoring_tables import (
 )
 from fraud_platform.contracts.tables import TRANSACTIONS
 from fraud_platform.contracts.time import HOURS_PER_DAY
-from fraud_platform.scoring.drop_labels import drop_labels_of, drop_rows_of, transactions_of
+from fraud_platform.scoring.drop_labels import (
+    READ_COLUMNS,
+    drop_labels_of,
+    drop_rows_of,
+    transactions_of,
+)
 from fraud_platform.scoring.labels import LabelBook
 from fraud_platform.scoring.recovery import landed_of
 from fraud_platform.scoring.rows import ScoredRows
@@ -39,7 +44,6 @@ STREAM = "stream"
 """What stands for a drop's name where a day comes from the stream."""
 
 _DAY_SECONDS = 86_400
-_KEYS = ["transaction_id", "customer_id", "terminal_id", "tx_datetime", "amount_cents"]
 
 
 def stream_days(lake: Lake, drop_days: Sequence[DropDay]) -> list[DropDay]:
@@ -77,7 +81,7 @@ def write_stream_labels(lake: Lake, first_day: date | None, corrected: npt.Array
             versions behind the drop's.
     """
     rows = ScoredRows()
-    rows.add(transactions_of(_scored(lake, first_day, _KEYS)))
+    rows.add(transactions_of(_scored(lake, first_day, READ_COLUMNS)))
     told = drop_labels_of(lake, np.asarray(corrected, dtype=np.int64))
     rows.add(transactions_of(drop_rows_of(lake, told.transaction_id)))
     rows.label(*told.known)

@@ -26,6 +26,7 @@ from fraud_platform.features.ordering import group_bounds
 from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS, Entity
 from fraud_platform.scoring.clock import WINDOW_ROWS, StreamClock
 from fraud_platform.scoring.drop_labels import (
+    READ_COLUMNS,
     drop_labels_of,
     drop_rows_of,
     transactions_of,
@@ -42,7 +43,7 @@ NO_SNAPSHOT = "none"
 DAY_SECONDS = HOURS_PER_DAY * TILE_SECONDS
 _FLAGS = [flag.name for flag in DECLARATION.flags]
 _REPLAYED = [
-    *("transaction_id", "customer_id", "terminal_id", "tx_datetime", "amount_cents"),
+    *READ_COLUMNS,
     *_FLAGS,
     *("source_partition", "source_offset"),
 ]

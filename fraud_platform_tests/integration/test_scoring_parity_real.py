@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fraud_platform_tests.integration.test_scoring_parity import (
+from fraud_platform_tests.integration.test_scoring_parity import make_stream
+from fraud_platform_tests.parity_world import (
     ENGINES,
     History,
     differing,
     make_history,
-    make_stream,
     touched_by,
     with_late_rows,
 )

@@ -14,6 +14,7 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 from fraud_platform_tests.conftest import STATE
+from fraud_platform_tests.integration.hadoop import Hadoop, yarn_variables
 from fraud_platform_tests.integration.test_storage_batch_half import urls_under
 from fraud_platform_tests.oracles.same_tables import counts, differences
 from fraud_platform_tests.storage_servers import HdfsCluster, S3Server, free_port
@@ -55,17 +56,29 @@ def on_disk(drops: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return Lake(str(home / "lake"))
 
 
+def assert_same_as_on_disk(on_disk: Lake, lake_url: str) -> None:
+    assert counts(on_disk)[SCORED.name] > 10_000
+    assert differences(on_disk, Lake(lake_url)) == []
+
+
 @pytest.mark.slow
 @pytest.mark.systems
 @pytest.mark.timeout(3 * LIMIT_SECONDS)
-@pytest.mark.parametrize("where", ["s3", "hdfs"])
-def test_the_demo_elsewhere_gives_the_tables_of_the_disk(
-    s3: S3Server, s3_variables: dict[str, str], hdfs: HdfsCluster, on_disk: Lake, drops: Path,
-    tmp_path: Path, where: str,
-) -> None:  # fmt: skip
-    place = f"s3://{s3.make_bucket()}" if where == "s3" else f"{hdfs.url}/{tmp_path.name}"
-    urls = urls_under(place)
+def test_the_demo_on_s3_gives_the_tables_of_the_disk(
+    s3: S3Server, s3_variables: dict[str, str], on_disk: Lake, drops: Path, tmp_path: Path
+) -> None:
+    urls = urls_under(f"s3://{s3.make_bucket()}")
     run_demo(tmp_path / "home", drops, urls)
-    there = Lake(urls["FRAUD_LAKE_URL"])
-    assert counts(on_disk)[SCORED.name] > 10_000
-    assert differences(on_disk, there) == []
+    assert_same_as_on_disk(on_disk, urls["FRAUD_LAKE_URL"])
+
+
+@pytest.mark.slow
+@pytest.mark.systems
+@pytest.mark.timeout(3 * LIMIT_SECONDS)
+def test_the_demo_on_hdfs_with_spark_on_yarn_gives_the_tables_of_the_disk(
+    hdfs: HdfsCluster, yarn: Hadoop, on_disk: Lake, drops: Path, tmp_path: Path
+) -> None:
+    urls = urls_under(f"{hdfs.url}/{tmp_path.name}")
+    on_yarn = {**yarn_variables(yarn), "FRAUD_SPARK_URL": "yarn"}
+    run_demo(tmp_path / "home", drops, {**urls, **on_yarn})
+    assert_same_as_on_disk(on_disk, urls["FRAUD_LAKE_URL"])

@@ -60,9 +60,8 @@ class FollowerMark:
         if not self._joined.wait(_JOIN_SECONDS):
             self.__exit__(None, None, None)
             raise Outage(
-                f"Kafka: expected to join group {_group(self._topic)} within {_JOIN_SECONDS:.0f} s, "
-                "found no answer. Look whether the group coordinators (__consumer_offsets) are up "
-                "(fraud-platform status)."
+                f"Kafka: expected to join group {_group(self._topic)}, found no answer within "
+                f"{_JOIN_SECONDS:.0f} s. Look whether the brokers are up (fraud-platform status)."
             )
         return self
 

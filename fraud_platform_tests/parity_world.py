@@ -1,0 +1,187 @@
+"""A history of drops, the stream that follows them, and how the two ways to score it compare.
+
+Here: `History` with its batch features, `Stream`, rows that come late, what differs.
+Not here: the tests (`integration.test_scoring_parity`), small worlds of messages (`scoring_world`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.producers import IdempotentProducer
+from fraud_platform.adapters.kafka.producing import load_rows
+from fraud_platform.adapters.scoring_session import open_scorer
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.cleaning.publish import publish_drop
+from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
+from fraud_platform.contracts.scoring_tables import SCORED
+from fraud_platform.contracts.tables import DROP_LABELS
+from fraud_platform.defs.planning import plan_next
+from fraud_platform.features.declaration import DECLARATION, FEATURE_NAMES
+from fraud_platform.features.materialize import materialize_days
+from fraud_platform.scoring.micro_batch import PinnedModel
+from fraud_platform.scoring.snapshot import write_snapshot
+from fraud_platform.settings import Settings
+from fraud_platform.simulation.stream import label_messages, transaction_messages
+from fraud_platform.training.candidate import Candidate
+
+COMPARED = [*FEATURE_NAMES, *(flag.name for flag in DECLARATION.flags)]
+ENGINES = ("inprocess", "spark")
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class History:
+    """A lake with all but the last drop, that drop's rows, and the model that scores them.
+
+    Attributes:
+        first_day: of the last drop; the snapshot's midnight.
+        last_drop: its file.
+        drop_before: the file of the drop before it.
+        rows: its rows in stream order.
+    """
+
+    lake: Lake
+    first_day: date
+    last_drop: Path
+    drop_before: Path
+    rows: pl.DataFrame
+    model: PinnedModel
+
+    def with_last_drop(self, spark, folder: Path) -> Lake:
+        """Return a copy of the lake in which the last drop is published and its days built."""
+        lake = Lake(str(folder / "batch"))
+        shutil.copytree(self.lake.url, lake.url)
+        _publish(spark, lake, self.last_drop)
+        materialize_days(spark, lake, self.first_day, self.last_day)
+        return lake
+
+    def with_labels(
+        self, spark, built: Lake, drop: str, change: Callable[[pa.Table], pa.Table]
+    ) -> None:
+        """Change a drop's labels in a built lake and build the last drop's days again."""
+        labels = change(built.read_arrow(DROP_LABELS, filters=[("drop", "=", drop)]))
+        built.replace_arrow(DROP_LABELS, labels, f"drop = '{drop}'")
+        materialize_days(spark, built, self.first_day, self.last_day)
+
+    @property
+    def last_day(self) -> date:
+        return self.rows["tx_datetime"].max().date()
+
+    def batch(self, lake: Lake) -> pd.DataFrame:
+        """Return the last drop's features and the model's probabilities."""
+        rows = lake.read_arrow(
+            TRANSACTION_FEATURES, filters=[("tx_date", ">=", self.first_day)]
+        ).to_pandas()
+        candidate = self.model.candidate
+        matrix = rows[list(candidate.feature_names)].to_numpy(np.float32)
+        rows["fraud_probability"] = candidate.predict_probability(np.ascontiguousarray(matrix))
+        return rows.set_index("transaction_id").sort_index()
+
+
+def _publish(spark, lake: Lake, path: Path) -> None:
+    publish_drop(
+        spark, lake, str(path), path.name.split(".")[0], content_sha256=path.name,
+        size_bytes=os.path.getsize(path), run_id="parity", max_quarantined_share=0.01,
+    )  # fmt: skip
+
+
+def make_history(spark, folder: Path, drops: list[Path], model: Path) -> History:
+    """Publish all drops but the last, build their days and the snapshot behind them."""
+    lake, (*before, last) = Lake(str(folder / "history")), sorted(drops)
+    for path in before:
+        _publish(spark, lake, path)
+    first_day = date.fromisoformat(last.name.split(".")[0])
+    materialize_days(spark, lake, date.fromisoformat(before[0].name.split(".")[0]), first_day - DAY)
+    write_snapshot(spark, lake, first_day)
+    rows, _ = load_rows(Settings(home=folder), str(last))
+    return History(
+        lake, first_day, last, before[-1], rows, PinnedModel("fraud", 1, Candidate.load(model))
+    )
+
+
+class Stream:
+    """The topics and the home of one test, and what is done with them."""
+
+    def __init__(self, history: History, settings: Settings, spark) -> None:
+        self._history, self.settings, self._spark = history, settings, spark
+        shutil.copytree(history.lake.url, settings.lake)
+        self.plans = 0
+
+    def produce(self, rows: pl.DataFrame) -> None:
+        made = transaction_messages(rows)
+        self._send(self.settings.transactions_topic, made.keys, made.values)
+
+    def produce_labels(self, rows: pl.DataFrame, known_at: datetime | None = None) -> None:
+        """Send labels, known a label delay after their transactions or at another moment."""
+        if known_at is not None:
+            rows = rows.with_columns(tx_datetime=pl.lit(known_at))
+        made = label_messages(rows, 7 if known_at is None else 0)
+        self._send(self.settings.labels_topic, made.keys, made.values)
+
+    def _send(self, topic: str, keys: list[bytes], values: list[bytes]) -> None:
+        producer = IdempotentProducer(KafkaConnection.from_settings(self.settings))
+        producer.send_many(topic, keys, values)
+        assert producer.finish().acked == len(keys)
+
+    def score(self, engine: str) -> None:
+        """Plan and score until nothing is left, each plan with a new scorer."""
+        lake, champion = Lake(self.settings.lake), SimpleNamespace(alias=lambda name: 1)
+        session = (lambda: self._spark) if engine == "spark" else None
+        while (plan := plan_next(self.settings, lake, champion).plan) is not None:
+            with open_scorer(self.settings, lake, plan.state_version, "parity", session) as scorer:
+                left = plan.remaining(scorer.log.end_offsets(plan.topic_id))
+                scorer.score(left, self._history.model, {"plan": plan.number})
+            self.plans += 1
+
+    def scored(self) -> pd.DataFrame:
+        rows = Lake(self.settings.lake).read_arrow(SCORED).to_pandas()
+        return rows.set_index("transaction_id", verify_integrity=True).sort_index()
+
+
+def differing(scored: pd.DataFrame, batch: pd.DataFrame) -> dict[str, list[int]]:
+    """Return the transactions whose value differs in a bit, by column; both hold the same ids."""
+    assert scored.index.equals(batch.index)
+    found = {}
+    for name in [*COMPARED, "fraud_probability"]:
+        one, other = scored[name].to_numpy(), batch[name].to_numpy()
+        assert one.dtype == other.dtype, name
+        is_other = one.view(f"i{one.itemsize}") != other.view(f"i{other.itemsize}")
+        if is_other.any():
+            found[name] = scored.index[is_other].tolist()
+    return found
+
+
+def with_late_rows(rows: pl.DataFrame, share: float) -> tuple[pl.DataFrame, set[int]]:
+    """Move a share of the rows hours to days back in the stream; return it and their ids."""
+    random = np.random.default_rng(7)
+    chosen = random.random(len(rows)) < share
+    delay = np.where(chosen, random.integers(3_600, 2 * 86_400, len(rows)), 0)
+    moved = rows.with_columns(arrives=pl.col("tx_datetime").dt.epoch("s") + pl.Series(delay))
+    ids = set(rows["transaction_id"].to_numpy()[chosen].tolist())
+    return moved.sort("arrives", "transaction_id").drop("arrives"), ids
+
+
+def touched_by(rows: pl.DataFrame, late: set[int]) -> list[int]:
+    """Return the late rows, and every later row of their customers.
+
+    All of the stream lies within one window of 30 days, so each of those has the late row in a
+    window, or in a flag or last value of a row between. Terminals count a label delay later, when
+    the late row has come.
+    """
+    frame = rows.to_pandas()
+    firsts = frame[frame["transaction_id"].isin(late)].groupby("customer_id")["tx_datetime"].min()
+    first = frame["customer_id"].map(firsts)
+    return frame.loc[first.notna() & (frame["tx_datetime"] >= first), "transaction_id"].tolist()
