@@ -47,14 +47,13 @@ def doctor() -> None:
 
 @app.command()
 def fetch_jars() -> None:
-    """Fetch the jars of Delta and of the Kafka broker, once, and check their hashes."""
+    """Fetch the jars that the settings want, once, and check their hashes."""
     from fraud_platform.adapters.jvm.jars import fetch_jars as fetch
-    from fraud_platform.adapters.jvm.kafka_jars import KAFKA_JARS
-    from fraud_platform.adapters.kafka.broker import jars_folder
+    from fraud_platform.doctor import wanted_jars
 
-    jars = _settings().jars
-    for path in fetch(jars) + fetch(jars_folder(jars), KAFKA_JARS):
-        typer.echo(str(path))
+    for folder, jars in wanted_jars(_settings()):
+        for path in fetch(folder, jars):
+            typer.echo(str(path))
 
 
 @app.command()

@@ -26,6 +26,7 @@ MIN_DISK_GB, WANTED_DISK_GB = 1, 5
 OVERHEAD_GB = 3
 """Memory beside Spark's driver: the run's Python, the services, the system."""
 
+_REMOTE = ("s3://", "hdfs://")
 CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
 
 
@@ -68,6 +69,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         check_memory(settings),
         *(check_port(settings, service) for service in services(settings)),
         *check_databases(settings),
+        *check_storage(settings),
         check_jars(settings, has_java=java.ok),
         check_packages(CONSTRAINTS),
     ]
@@ -180,15 +182,43 @@ def check_databases(settings: Settings) -> list[Finding]:
     return findings
 
 
-def check_jars(settings: Settings, *, has_java: bool) -> Finding:
-    """Look whether the jars are there, and fetch them where they are not."""
-    from fraud_platform.adapters.jvm.jars import DELTA_JARS, fetch_jars, missing_jars
+def check_storage(settings: Settings) -> list[Finding]:
+    """Look whether S3 and HDFS let us in, where a setting names them."""
+    from fraud_platform.adapters.storage.probing import require_storage
+
+    findings = []
+    for subject, url in {
+        "Landing": settings.landing, "Raw zone": settings.raw, "Lake": settings.lake,
+        "Artifacts": settings.artifacts,
+    }.items():  # fmt: skip
+        if not url.startswith(_REMOTE):
+            continue
+        try:
+            require_storage(url)
+            findings.append(Finding(subject, Level.OK, url))
+        except (Outage, SettingsError) as error:
+            findings.append(Finding(subject, Level.PROBLEM, str(error)))
+    return findings
+
+
+def wanted_jars(settings: Settings) -> list[tuple[Path, dict[str, tuple[str, str]]]]:
+    """Return folders and the jars that these settings want in them."""
+    from fraud_platform.adapters.jvm.jars import SPARK_JARS
     from fraud_platform.adapters.jvm.kafka_jars import KAFKA_JARS
+    from fraud_platform.adapters.jvm.s3_jars import S3_JARS
     from fraud_platform.adapters.kafka.broker import jars_folder
 
-    sets = [(settings.jars, DELTA_JARS)]
+    sets = [(settings.jars, SPARK_JARS | (S3_JARS if settings.uses_s3 else {}))]
     if settings.kafka_bootstrap is None:
         sets.append((jars_folder(settings.jars), KAFKA_JARS))
+    return sets
+
+
+def check_jars(settings: Settings, *, has_java: bool) -> Finding:
+    """Look whether the jars are there, and fetch them where they are not."""
+    from fraud_platform.adapters.jvm.jars import fetch_jars, missing_jars
+
+    sets = wanted_jars(settings)
     missing = [name for folder, jars in sets for name in missing_jars(folder, jars)]
     if not missing:
         return Finding("Jars", Level.OK, str(settings.jars))

@@ -221,3 +221,28 @@ def test_a_database_that_is_away_is_a_problem_and_none_is_none(tmp_path: Path) -
     assert (found.subject, found.level) == ("Dagster's database", Level.PROBLEM)
     assert "Start it, or mend FRAUD_DAGSTER_STORAGE_URL" in found.message
     assert "hush" not in found.message
+
+
+def test_storage_that_does_not_answer_is_a_problem_and_a_disk_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert doctor.check_storage(Settings(home=tmp_path)) == []
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+    chosen = {"landing_url": "s3://drops/in", "lake_url": f"hdfs://127.0.0.1:{free_port()}/lake"}
+    landing, lake = doctor.check_storage(Settings(home=tmp_path, **chosen))
+    assert [(f.subject, f.level) for f in (landing, lake)] == [
+        ("Landing", Level.PROBLEM), ("Lake", Level.PROBLEM),
+    ]  # fmt: skip
+    assert "AWS_ENDPOINT_URL" in landing.message
+    assert "expected the namenode" in lake.message
+    assert "hush" not in landing.message
+
+
+def test_the_jars_of_s3_are_wanted_where_data_is_there(tmp_path: Path) -> None:
+    sizes = [
+        len(doctor.wanted_jars(Settings(home=tmp_path, **chosen))[0][1])
+        for chosen in ({}, {"lake_url": "s3://lake/tables"})
+    ]
+    assert sizes[1] > sizes[0] + 30
