@@ -38,7 +38,11 @@ def run_demo(home: Path, drops: Path, variables: Mapping[str, str]) -> None:
     (home / "jars").symlink_to(STATE / "jars")
     ports = {f"FRAUD_{name}_PORT": str(free_port()) for name in ("KAFKA", "DAGSTER", "MLFLOW")}
     program = str(Path(sys.executable).with_name("fraud-platform"))
-    environment = {**os.environ, **variables, **ports, "FRAUD_HOME": str(home)}
+    environment = {
+        **os.environ, **variables, **ports, "FRAUD_HOME": str(home),
+        # a hundred alerts a day are many for a thousand customers
+        "FRAUD_MIN_CARD_PRECISION": "0.05",
+    }  # fmt: skip
     try:
         done = subprocess.run(
             [program, "demo", "--drops", str(drops)], env=environment, capture_output=True,

@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 USER = "fraud_platform"
 REACH_SECONDS, ANSWER_SECONDS = 3.0, 10.0
 _EXTENSIONS, CODE_KEY = "spark.sql.extensions", "spark.fraudPlatform.code"
-_RETRIES, _LONGEST_WAIT_MS = 4, 3_000
-"""Some five seconds; the client's own choice is ten minutes of silence."""
+_RETRIES, _LONGEST_WAIT_MS = 4, 1_000
+"""Two seconds a call; the client's own choice is ten minutes of silence.
+
+A client of a server that is gone makes three such calls: the work's, and two that tidy up.
+"""
 
 
 @dataclass(frozen=True)
