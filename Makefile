@@ -22,13 +22,13 @@ export FRAUD_HOME
 
 help:
 	@echo "make demo        four months of drops to a promoted model, with a report (DROPS=folder: yours)"
-	@echo "make dev         the Dagster UI and MLflow on what the demo made, until Ctrl-C"
+	@echo "make dev         Kafka, the Dagster UI and MLflow on what the demo made, until Ctrl-C"
 	@echo "make test        the tests"
 	@echo "make systems     one small case on each real system: S3, HDFS, YARN, Connect, secured Kafka, ..."
 	@echo "make lint        ruff, mypy and the architecture test"
 	@echo "make bench       measure speed and quality, write docs/benchmarks.md"
 	@echo "make acceptance  the long checks as well"
-	@echo "make clean       stop what runs, remove $(VENV), caches and the local state"
+	@echo "make clean       stop what runs, remove $(VENV), caches and .fraud_platform/"
 
 demo: jars
 	@$(BIN)/fraud-platform demo $(if $(DROPS),--drops "$(DROPS)")
@@ -55,7 +55,8 @@ lint: $(INSTALLED)
 	@$(BIN)/pytest fraud_platform_tests/unit/test_architecture.py
 
 clean:
-	@if [ -x $(BIN)/fraud-platform ]; then $(BIN)/fraud-platform down || true; fi
+	@for home in .fraud_platform .fraud_platform/*/; do \
+	  [ ! -d "$$home/run" ] || FRAUD_HOME="$$home" $(BIN)/fraud-platform down || true; done
 	@rm -rf $(VENV) .fraud_platform .mypy_cache .ruff_cache .pytest_cache .hypothesis spark-warehouse
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 

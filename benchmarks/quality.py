@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks.report import markdown_table, write_section
 from fraud_platform.defs.quality import measure_quality
 from fraud_platform.settings import load_settings
+from fraud_platform.training.boosted_trees import PARAMETERS, ROUNDS
 
 
 def main() -> None:
@@ -25,9 +26,10 @@ def main() -> None:
     header = ["features, averages over the folds", "AUC ROC", "average precision", "CP@100"]
     write_section(
         "Quality",
-        "`python -m benchmarks.quality` (the folds one by one: `fraud-platform bench quality`). "
-        "Real drops, train 7 days, gap 7, test 7, from 2018-06-13, -20, -27, 07-04; XGBoost of "
-        "depth 3, 200 trees, learning rate .05.\n\n" + markdown_table(header, rows),
+        "`python -m benchmarks.quality` (the folds one by one: `fraud-platform bench quality "
+        "--drops DIR`). Real drops, train 7 days, gap 7, test 7, from 2018-06-13, -20, -27, 07-04; "
+        f"XGBoost of depth {PARAMETERS['max_depth']}, {ROUNDS} trees, learning rate "
+        f"{PARAMETERS['learning_rate']}.\n\n" + markdown_table(header, rows),
     )
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 _PREFACE = (
-    "# Benchmarks\n\nWritten by `make bench`: each section by one module of `benchmarks/`, whose "
-    "docstring says how it measures. Compare ratios and CPU time; wall time depends on who else "
-    "used the machine.\n"
+    "# Benchmarks\n\nEach section is written by one module of `benchmarks/`, whose docstring says "
+    "how it measures: most by `make bench`, the soak by `python -m benchmarks.soak`, quality where "
+    "`FRAUD_REAL_DROPS` names the Handbook's drops. Compare ratios and CPU time; wall time depends "
+    "on who else used the machine.\n"
 )
 
 

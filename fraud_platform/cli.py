@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +29,8 @@ bench = typer.Typer(help="Measure quality and speed on this machine.", no_args_i
 app.add_typer(live)
 app.add_typer(bench, name="bench")
 
+_DAY = "%Y-%m-%d"
+Monday = Annotated[datetime, typer.Argument(formats=[_DAY], help="A Monday, YYYY-MM-DD.")]
 _PLAIN_WIDTH = 140
 """Columns of a report that goes into a file or a log."""
 
@@ -64,7 +66,9 @@ def simulate(
     ] = None,
     customers: Annotated[int, typer.Option(min=1)] = 5_000,
     terminals: Annotated[int, typer.Option(min=1)] = 10_000,
-    first_day: Annotated[str, typer.Option(help="First day, YYYY-MM-DD.")] = "2018-04-01",
+    first_day: Annotated[
+        datetime, typer.Option(formats=[_DAY], help="First day, YYYY-MM-DD.")
+    ] = datetime(2018, 4, 1),
     days: Annotated[int, typer.Option(min=1)] = 120,
     seed: Annotated[int, typer.Option()] = 0,
     dirt: Annotated[float, typer.Option(min=0, help="Multiplies the rates of dirt.")] = 1.0,
@@ -76,7 +80,7 @@ def simulate(
     config = SimulationConfig(
         customers=customers,
         terminals=terminals,
-        first_day=date.fromisoformat(first_day),
+        first_day=first_day.date(),
         days=days,
         seed=seed,
         dirt=DirtRates().scaled(dirt),
@@ -91,13 +95,15 @@ def simulate(
 def load(
     workers: Annotated[int, typer.Option(min=1, help="Files copied at once.")] = 4,
     distcp: Annotated[bool, typer.Option(help="Let Hadoop's DistCp copy.")] = False,
-    yarn: Annotated[bool, typer.Option(help="Run it on HADOOP_CONF_DIR's cluster.")] = False,
+    yarn: Annotated[bool, typer.Option(help="DistCp on HADOOP_CONF_DIR's cluster.")] = False,
 ) -> None:
     """Copy all drops of landing to the raw zone, verified; an interrupted one goes on."""
     from fraud_platform.adapters.storage.distcp import distcp as run_distcp
     from fraud_platform.adapters.storage.zones import open_zone
     from fraud_platform.ingest.loading import adopt_drop, drop_names, load_drops
 
+    if yarn and not distcp:
+        raise typer.BadParameter("--yarn says where --distcp runs: say both, or neither")
     settings = _settings()
     landing, raw = open_zone(settings.landing), open_zone(settings.raw, create=True)
     names = drop_names(landing)
@@ -219,13 +225,11 @@ def accept(drop: Annotated[str, typer.Argument(help="A held drop, YYYY-MM-DD.")]
 
 
 @app.command()
-def approve(
-    knowledge_date: Annotated[str, typer.Argument(help="A Monday, YYYY-MM-DD.")], why: Why
-) -> None:
+def approve(knowledge_date: Monday, why: Why) -> None:
     """Approve a promotion that waits for a person's word (FRAUD_PROMOTION_MODE=approval)."""
     from fraud_platform.defs.decisions import approve as approve_promotion
 
-    typer.echo(approve_promotion(_settings(), date.fromisoformat(knowledge_date), _user(), why))
+    typer.echo(approve_promotion(_settings(), knowledge_date.date(), _user(), why))
 
 
 @app.command()
@@ -237,13 +241,11 @@ def rollback(why: Why) -> None:
 
 
 @app.command()
-def decline(
-    knowledge_date: Annotated[str, typer.Argument(help="A Monday, YYYY-MM-DD.")], why: Why
-) -> None:
+def decline(knowledge_date: Monday, why: Why) -> None:
     """Turn down a promotion that waits for a person's word."""
     from fraud_platform.defs.decisions import decline as decline_promotion
 
-    typer.echo(decline_promotion(_settings(), date.fromisoformat(knowledge_date), _user(), why))
+    typer.echo(decline_promotion(_settings(), knowledge_date.date(), _user(), why))
 
 
 @app.command()

@@ -112,11 +112,18 @@ def replay(
         sent, invalid = replay_dead_letters(_settings(), reason)
         typer.echo(f"{sent} sent again, {invalid} still invalid")
     elif batches and model:
-        first, _, last = batches.partition("-")
-        count = rescore_range(_settings(), int(first), int(last or first), model)
+        first, last = _range(batches)
+        count = rescore_range(_settings(), first, last, model)
         typer.echo(f"{count} rows scored again with model {model}, in the table rescored")
     else:
         raise typer.BadParameter("say --dead-letters, or --range FIRST-LAST with --model VERSION")
+
+
+def _range(words: str) -> tuple[int, int]:
+    first, _, last = words.partition("-")
+    if not (first.isdecimal() and (last or first).isdecimal()):
+        raise typer.BadParameter(f"expected FIRST-LAST, two numbers, found {words}")
+    return int(first), int(last or first)
 
 
 def _settings() -> Settings:

@@ -89,7 +89,7 @@ def _wanted(drops: Path, landing: Zone) -> dict[str, Path]:
         if ours is None or _sha256(ours) != sha256_of(landing, file.name):
             raise SettingsError(
                 f"{landing.url} already holds other drops than this demo brings. Set FRAUD_HOME to "
-                "another folder for it, or remove this one with `make clean`."
+                "another folder for it, or remove this one if nothing in it is wanted."
             )
     return wanted
 

@@ -20,10 +20,10 @@ integers (cents, counts); one division in float64 gives the value, stored as flo
 All are computed and stored. A model takes the **{chosen}** in bold (`FRAUD_MODEL_FEATURES=all`
 gives it all). They were chosen, with the number of trees and their regularisation, on folds of the
 Handbook's drops that end before 2018-06-27 and on simulated months, then measured once on the four
-folds of `fraud-platform bench quality`: average precision .777 and AUC ROC .894 there, against .775
-and .891 with all, .772 and .894 without the three probabilities, .711 and .881 with the Handbook's
-15. The probabilities come from what is published about the simulator, so they suit data of its
-kind; every model learns anew how much to trust them.
+folds of `fraud-platform bench quality --drops DIR`: average precision .777 and AUC ROC .894 there,
+against .775 and .891 with all, .663 and .867 with the Handbook's 15. The probabilities come from
+what is published about the simulator, so they suit data of its kind; every model learns anew how
+much to trust them.
 """
 
 

@@ -1,7 +1,7 @@
 """Cutting a backlog into micro-batches, partitions kept within one hour of stream time.
 
 Here: how many messages to take of each partition, and which of those to leave for the next batch.
-Not here: reading them (`adapters.kafka`), what is done with a batch (`scoring.engine`).
+Not here: reading them (`adapters.kafka`), what is done with a batch (`scoring.scorer`).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Here: the contract's rules for one message (`judge_message`, the authority), and the quick way for
 messages that are written as the contract writes them, many at once.
 Not here: the rules for fields, which drops and messages share (`cleaning.judge`), duplicates
-(`scoring.seen`), reading Kafka (`adapters.kafka`).
+(`scoring.state`), reading Kafka (`adapters.kafka`).
 
 The quick way turns the five names of a message into one control byte each. JSON has no such bytes
 outside of escapes, so where a text held none before and each message shows them in the one right

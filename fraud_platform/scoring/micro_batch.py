@@ -2,7 +2,7 @@
 
 Here: decoding, duplicates, features, the model, alerts; the columns of both tables.
 Not here: the parts themselves (the modules beside this one), committing and publishing
-(`scoring.engine`), cutting batches (`scoring.cutting`).
+(`scoring.scorer`), cutting batches (`scoring.cutting`).
 """
 
 from __future__ import annotations

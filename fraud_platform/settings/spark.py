@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 
 from fraud_platform.settings.base import HomeSettings
 
-_SPARK_URL = re.compile(r"local(\[(\d+|\*)\])?|(sc|spark|k8s)://.+|yarn")
+_SPARK_URL = re.compile(r"local(\[(\d+|\*)\])?|(sc|spark)://.+|yarn")
 
 
 class SparkSettings(HomeSettings):
@@ -63,7 +63,7 @@ class SparkSettings(HomeSettings):
     @classmethod
     def _check_spark_url(cls, url: str) -> str:
         if not _SPARK_URL.fullmatch(url):
-            raise ValueError("expected local[N], sc://host:port, spark://host:port, k8s:// or yarn")
+            raise ValueError("expected local[N], sc://host:port, spark://host:port or yarn")
         if "token=" in url:
             raise ValueError(
                 "a token in a URL is shown to everybody; put it in a file and name that in "

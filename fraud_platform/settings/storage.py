@@ -24,11 +24,17 @@ class StorageSettings(HomeSettings):
     AWS_ENDPOINT_URL), HDFS by Hadoop's (HADOOP_USER_NAME, HADOOP_CONF_DIR).
     """
 
-    landing_url: str | None = Field(default=None, description="Where drops arrive.")
-    raw_url: str | None = Field(default=None, description="Where raw drops are kept as they came.")
-    lake_url: str | None = Field(default=None, description="Where the Delta tables live.")
+    landing_url: str | None = Field(
+        default=None, description="Where drops arrive; else landing/ in FRAUD_HOME."
+    )
+    raw_url: str | None = Field(
+        default=None, description="Where raw drops are kept as they came; else raw/."
+    )
+    lake_url: str | None = Field(
+        default=None, description="Where the Delta tables live; else lake/."
+    )
     artifacts_url: str | None = Field(
-        default=None, description="Where MLflow keeps models and reports."
+        default=None, description="Where MLflow keeps models and reports; else mlflow/artifacts/."
     )
     drop_settle_seconds: float = Field(
         default=10.0, ge=0, description="A drop whose size stood still this long is complete."

@@ -2,8 +2,8 @@
 
 Here: one connection, the reasons that a client gives in its error callback, one translation of
 `KafkaException`.
-Not here: getting in (`adapters.kafka.access`), topics, reading, producing (`adapters.kafka.topics`,
-`kafka_reader`, `kafka_producers`).
+Not here: getting in (`adapters.kafka.access`), topics, reading, producing (`topics`, `reader`,
+`producers` beside this module).
 """
 
 from __future__ import annotations

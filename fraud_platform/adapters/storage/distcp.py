@@ -20,7 +20,7 @@ from fraud_platform.adapters.jvm.jars import fetch_jars
 from fraud_platform.adapters.jvm.java import find_java
 from fraud_platform.adapters.jvm.s3_jars import S3_JARS
 from fraud_platform.adapters.storage.access import hadoop_options
-from fraud_platform.errors import Outage
+from fraud_platform.errors import Outage, SettingsError
 
 DISTCP_JARS = {
     "hadoop-distcp-3.5.0.jar": (
@@ -42,16 +42,17 @@ def distcp(urls: Sequence[str], target: str, jars: Path, on_yarn: bool = False) 
 
     Raises:
         Outage: it did not copy all.
+        SettingsError: nothing says which cluster.
     """
     import pyspark
 
+    site = [_hadoop_configuration()] if on_yarn else []
     bundled = Path(pyspark.__file__).parent / "jars"
     wanted = fetch_jars(jars, S3_JARS | DISTCP_JARS)
     with tempfile.TemporaryDirectory(prefix="distcp-") as folder:
         work = Path(folder)
         (work / "core-site.xml").write_text(_configuration(on_yarn))
         (work / "files").write_text("".join(f"{_absolute(url)}\n" for url in urls))
-        site = [os.environ["HADOOP_CONF_DIR"]] if on_yarn else []
         class_path = ":".join([folder, *site, f"{bundled}/*", *map(str, wanted)])
         command = [
             find_java() or "java", "-cp", class_path, "org.apache.hadoop.tools.DistCp",
@@ -70,6 +71,16 @@ def distcp(urls: Sequence[str], target: str, jars: Path, on_yarn: bool = False) 
             f"{done.returncode}: {(lines or [done.stderr[-300:]])[-1][:400]}. Load again: what is "
             "copied stays."
         )
+
+
+def _hadoop_configuration() -> str:
+    folder = os.environ.get("HADOOP_CONF_DIR")
+    if not folder:
+        raise SettingsError(
+            "DistCp on YARN: expected HADOOP_CONF_DIR, found it unset. Set it to the folder with "
+            "the cluster's yarn-site.xml, or leave out --yarn."
+        )
+    return folder
 
 
 def _absolute(url: str) -> str:

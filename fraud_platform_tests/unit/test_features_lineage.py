@@ -1,19 +1,8 @@
-"""The page of features says what the declaration says."""
+"""The columns that features are made from, as the lineage page shows them."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from fraud_platform.features.documentation import features_markdown
 from fraud_platform.features.lineage import column_sources
-
-PAGE = Path(__file__).parents[2] / "docs" / "features.md"
-
-
-def test_the_page_is_the_declaration():
-    assert PAGE.read_text() == features_markdown(), (
-        "write it anew: python -m fraud_platform.features.documentation > docs/features.md"
-    )
 
 
 def test_every_column_of_a_feature_table_knows_what_it_is_made_from():
