@@ -184,7 +184,7 @@ SCORING_STATE = TableContract(
     description="History up to a midnight, from which scoring starts: a checkpoint of the tiles.",
     columns=(
         Column("as_of", "date", "The midnight (UTC): days before it are in, later ones are not."),
-        Column("part", "string", "customer_tiles, terminal_tiles or label_tiles."),
+        Column("part", "string", "A table of tiles, or stream: one row, how far the stream is in."),
         Column("entity", "string", "Of label tiles: customer or terminal."),
         Column("entity_id", "long", "The customer or terminal."),
         Column("terminal_id", "long", "Of customer tiles: the terminal visited, else 0."),

@@ -8,13 +8,13 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from fraud_platform.clock import fingerprint
+from fraud_platform.clock import fingerprint, watermark
 from fraud_platform.contracts.scoring_tables import SCORING_STATE
 from fraud_platform.defs.clusters import cluster_tags
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.requests import ask, runs_of
 from fraud_platform.defs.resources import LakeResource, SparkResource
-from fraud_platform.defs.state import read_built_days
+from fraud_platform.defs.state import read_built_days, read_drop_days
 from fraud_platform.defs.tables import table_spec, written
 from fraud_platform.errors import NotEnoughDataError
 from fraud_platform.scoring.snapshot import write_snapshot
@@ -48,7 +48,14 @@ def build_scoring_state(
             "scoring_state: expected built days, found none. Build the features of a day first; "
             "without any, scoring starts from nothing."
         )
-    snapshot = write_snapshot(spark.spark_session, tables, max(built) + timedelta(days=1))
+    settings = load_settings()
+    snapshot = write_snapshot(
+        spark.spark_session,
+        tables,
+        max(built) + timedelta(days=1),
+        watermark(read_drop_days(tables)) or date.fromisoformat(settings.first_day),
+        settings.duplicate_horizon_days,
+    )
     return dg.MaterializeResult(
         asset_key=SCORING_STATE.name,
         metadata=written(tables, SCORING_STATE, as_of=str(snapshot.as_of), state=str(snapshot)),

@@ -29,15 +29,15 @@ class StreamClock:
 
     def __init__(self, second: int | None = None, recent: Ints | None = None) -> None:
         self.second = second
-        self._recent = np.zeros(0, np.int64) if recent is None else recent[-WINDOW_ROWS:]
+        self.recent = np.zeros(0, np.int64) if recent is None else recent[-WINDOW_ROWS:]
 
     def advance(self, seconds: Ints) -> None:
         """Take in the event times of rows in the order of their scoring."""
         for start in range(0, seconds.size, WINDOW_ROWS):
             part = seconds[start : start + WINDOW_ROWS]
-            self._recent = np.concatenate((self._recent, part))[-WINDOW_ROWS:]
-            if self._recent.size < _LEAST_ROWS:
+            self.recent = np.concatenate((self.recent, part))[-WINDOW_ROWS:]
+            if self.recent.size < _LEAST_ROWS:
                 continue
-            place = int(_SHARE * (self._recent.size - 1))
-            now = int(np.partition(self._recent, place)[place])
+            place = int(_SHARE * (self.recent.size - 1))
+            now = int(np.partition(self.recent, place)[place])
             self.second = now if self.second is None else max(self.second, now)

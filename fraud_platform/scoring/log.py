@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED, SCORING
@@ -92,6 +93,23 @@ class ScoringLog:
     def rows_above(self, number: int, columns: list[str]) -> pa.Table:
         """Return these columns of the rows scored after a micro-batch."""
         return self._scored.rows_above(number, "micro_batch", columns)
+
+    def last_seconds(self, rows: int) -> np.ndarray:
+        """Return the event times of the last scored rows, in the order of their scoring.
+
+        Args:
+            rows: how many, at most.
+        """
+        number, found = self.number, 0
+        for said in self.commits_above(0):
+            number = said["number"] - 1
+            found += said.get("counts", {}).get("scored", 0)
+            if found >= rows:
+                break
+        order = ("micro_batch", "source_partition", "source_offset")
+        last = self.rows_above(number, ["tx_datetime", *order])
+        times = last.sort_by([(name, "ascending") for name in order])["tx_datetime"]
+        return (times.cast(pa.int64()).to_numpy() // 1_000_000)[-rows:]
 
     def dead_above(self, number: int) -> pa.Table:
         """Return the dead letters of committed micro-batches after a number."""

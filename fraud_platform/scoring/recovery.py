@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from fraud_platform.contracts.feature_tables import CUSTOMER_TILES, LABEL_TILES, TERMINAL_TILES
 from fraud_platform.contracts.scoring_tables import LANDING, SCORING_STATE, TOPIC_LABELS
-from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
+from fraud_platform.contracts.time import TILE_SECONDS
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.kernel import LabelTiles, Tiles, Transactions
 from fraud_platform.features.ordering import group_bounds
@@ -33,14 +33,15 @@ from fraud_platform.scoring.drop_labels import (
     worth_noting,
 )
 from fraud_platform.scoring.labels import NEVER_LANDED, LandedLabels
-from fraud_platform.scoring.state import Ints, ScoringState, noted_seconds
+from fraud_platform.scoring.state import DAY_SECONDS, Ints, ScoringState, noted_seconds
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.scoring.log import ScoringLog
 
 NO_SNAPSHOT = "none"
-DAY_SECONDS = HOURS_PER_DAY * TILE_SECONDS
+STREAM_PART = "stream"
+"""The part of a snapshot, one row, that holds its `StreamMark`."""
 _FLAGS = [flag.name for flag in DECLARATION.flags]
 _REPLAYED = [
     *READ_COLUMNS,
@@ -73,6 +74,26 @@ class Snapshot:
         return (self.as_of - date(1970, 1, 1)).days * DAY_SECONDS
 
 
+@dataclass(frozen=True)
+class StreamMark:
+    """How far the stream is in a snapshot.
+
+    Attributes:
+        first_second: from where on the snapshot's days come from the stream, seconds since 1970.
+        micro_batch: rows that were scored later are not in those days.
+        first_micro_batch: rows that were scored earlier are known no longer, and get no label.
+        first_landing: labels that landed earlier are about such rows.
+    """
+
+    first_second: int = 0
+    micro_batch: int = 0
+    first_micro_batch: int = 1
+    first_landing: int = 1
+
+
+MARKS = tuple(field.name for field in fields(StreamMark))
+
+
 class RecoveredState:
     """A state, and the number of the last micro-batch in it.
 
@@ -86,40 +107,52 @@ class RecoveredState:
         self._lake = lake
         self._snapshot = Snapshot.parse(state_version)
         self._topic_labels = lake.numbered(TOPIC_LABELS, LANDING)
-        self._landing = 0
         self.state = ScoringState(
             duplicate_horizon_days, self._snapshot.first_second if self._snapshot else 0
         )
         self.number = 0
+        self._mark = StreamMark()
         if self._snapshot is not None:
-            _add_snapshot(self.state, lake, self._snapshot)
+            self._mark = _add_snapshot(self.state, lake, self._snapshot)
+        self._landing = self._mark.first_landing - 1
 
     def catch_up(self, log: ScoringLog) -> None:
         """Take in what was scored and what labels landed since the last time."""
         if log.number > self.number:
-            rows = log.rows_above(self.number, [*_REPLAYED, "micro_batch"])
-            self._replay(rows, log.last())
+            after = max(self.number, self._mark.first_micro_batch - 1)
+            rows = log.rows_above(after, [*_REPLAYED, "micro_batch"])
+            names = ("micro_batch", "source_partition", "source_offset")
+            rows = rows.sort_by([(name, "ascending") for name in names])
+            transactions = transactions_of(rows)
+            noted = self._noted(rows, transactions.second)
+            recent = self.state.clock.recent
+            if self.number:
+                recent = np.concatenate((recent, transactions.second))
+            else:
+                recent = log.last_seconds(WINDOW_ROWS)
+            self.state.set_clock(StreamClock(log.last().get("stream_second"), recent))
+            self._replay(rows, transactions, noted)
             self.number = log.number
         self._land()
 
-    def _replay(self, rows: pa.Table, said: Mapping[str, Any]) -> None:
-        names = ("micro_batch", "source_partition", "source_offset")
-        rows = rows.sort_by([(name, "ascending") for name in names])
-        transactions, flags = transactions_of(rows), flags_of(rows)
-        noted = self._noted(rows, transactions.second)
+    def _replay(self, rows: pa.Table, transactions: Transactions, noted: Ints) -> None:
+        """Take in scored rows, in the order of their scoring, as far back as they matter now."""
+        flags, second = flags_of(rows), transactions.second
         first = self._snapshot.first_second if self._snapshot else 0
-        is_new = transactions.second >= first
+        is_new = second >= first
+        # of the snapshot's days, but scored after it was made
+        is_new |= (_longs(rows["micro_batch"]) > self._mark.micro_batch) & (
+            second >= self._mark.first_second
+        )
+        is_kept = noted >= self.state.rows.oldest_second
+        places = np.flatnonzero(is_new & is_kept)
+        own = transactions.take(places)
+        self.state.replay(own, {n: flags[n][places] for n in flags}, noted[places])
+        places = np.flatnonzero(~is_new & is_kept)
+        own = transactions.take(places)
+        self.state.remember(own, noted[places])
         oldest = first - LABEL_LOOKBACK_HOURS * TILE_SECONDS
-        for mask, is_replayed in ((is_new, True), (~is_new, False)):
-            places = np.flatnonzero(mask & (noted >= oldest))
-            own = transactions.take(places)
-            if is_replayed:
-                self.state.replay(own, {n: flags[n][places] for n in flags}, noted[places])
-            else:
-                self.state.remember(own, noted[places])
-                self._note_drop_labels(own.take(np.flatnonzero(own.second >= oldest)))
-        recent = transactions.second[-WINDOW_ROWS:]
-        self.state.clock = StreamClock(said.get("stream_second"), recent)
+        self._note_drop_labels(own.take(np.flatnonzero(own.second >= oldest)))
 
     def _noted(self, rows: pa.Table, second: Ints) -> Ints:
         """Return `noted_seconds` as they were when each micro-batch was scored."""
@@ -192,8 +225,12 @@ def landed_of(rows: pa.Table) -> LandedLabels:
     )
 
 
-def _add_snapshot(state: ScoringState, lake: Lake, snapshot: Snapshot) -> None:
-    """Take in a snapshot, some rows at a time: all at once need three times the state's memory."""
+def _add_snapshot(state: ScoringState, lake: Lake, snapshot: Snapshot) -> StreamMark:
+    """Take in a snapshot, some rows at a time: all at once need three times the state's memory.
+
+    Returns:
+        How far the stream is in it.
+    """
     live = state.live
     customer, terminal = DECLARATION.customer_measures, ("n_transactions", "amount_cents")
     for rows in _part(lake, snapshot, CUSTOMER_TILES.name, customer):
@@ -208,6 +245,8 @@ def _add_snapshot(state: ScoringState, lake: Lake, snapshot: Snapshot) -> None:
                 entity,
                 LabelTiles(rows["entity_id"], rows["hour"], rows["counts_from_hour"], found),
             )
+    (marks,) = _part(lake, snapshot, STREAM_PART, MARKS)
+    return StreamMark(**{name: int(marks[name][0]) for name in MARKS})
 
 
 def _tiles(rows: Mapping[str, Ints], measures: tuple[str, ...]) -> Tiles:

@@ -1,27 +1,31 @@
-"""Snapshots of the scorer's state, made from the tiles by Spark.
+"""Snapshots of the scorer's state, made by Spark.
 
-Here: `write_snapshot`, one version of `scoring_state` in one commit, and which one is the newest.
-Not here: loading one (`scoring.recovery`), the tiles (`fraud_platform.features`).
+Here: `write_snapshot`, one version of `scoring_state` in one commit, and which one to start from.
+Not here: loading one (`scoring.recovery`), the tiles (`fraud_platform.features`), the stream's
+part (`scoring.snapshot_stream`).
 
-A snapshot is a checkpoint: it only spares scorers the reading of old days. It holds customer tiles
-of 30 days, terminal tiles and label tiles of the label lookback, and the label tiles that will
-begin to count later, of transactions before its midnight.
+A snapshot is a checkpoint: it only spares scorers the reading of old days. It holds the tiles that
+a row looks back to which comes a week late at most, and the label tiles that will begin to count
+later, of transactions before its midnight. Tiles of drops' days are those of the lake. Days of the
+stream are summed up anew, at one version of `scored`, so that it is certain which rows are in.
 """
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fraud_platform.contracts.feature_tables import CUSTOMER_TILES, LABEL_TILES, TERMINAL_TILES
-from fraud_platform.contracts.scoring_tables import SCORING_STATE
-from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, TableContract
+from fraud_platform.contracts.scoring_tables import SCORED, SCORING, SCORING_STATE
+from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
 from fraud_platform.contracts.time import TILE_SECONDS
 from fraud_platform.features.declarables import LabelMeasure
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS, MAX_WINDOW_DAYS
-from fraud_platform.scoring.recovery import Snapshot
+from fraud_platform.scoring.recovery import MARKS, STREAM_PART, Snapshot
+from fraud_platform.scoring.snapshot_stream import StreamPart
+from fraud_platform.scoring.state import LATE_DAYS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -34,17 +38,40 @@ KEPT_SNAPSHOTS = 2
 
 
 def newest_snapshot(lake: Lake) -> Snapshot | None:
-    """Return the snapshot of the latest midnight, at the table's present version."""
+    """Return the snapshot of the latest midnight that the stream has reached, at this version.
+
+    One that is ahead of the stream, since a drop came first, lacks days that rows look back to.
+    Where all are ahead, it is the first.
+    """
     handle = lake.open(SCORING_STATE)
     if handle is None:
         return None
-    days = [p["as_of"] for p in handle.partitions()]
-    if not days:
-        return None
-    return Snapshot(max(date.fromisoformat(str(day)) for day in days), handle.version())
+    stored = _days_of(handle.partitions())
+    return (
+        Snapshot((_reached(lake, stored) or stored[:1])[-1], handle.version()) if stored else None
+    )
 
 
-def write_snapshot(spark: SparkSession, lake: Lake, as_of: date) -> Snapshot:
+def _days_of(partitions: list[dict[str, Any]]) -> list[date]:
+    return sorted({date.fromisoformat(str(p["as_of"])) for p in partitions})
+
+
+def _reached(lake: Lake, days: list[date]) -> list[date]:
+    """Return those midnights that stream time has passed; all of them where there is no stream."""
+    stream_second = lake.numbered(SCORED, SCORING).metadata().get("stream_second")
+    if stream_second is None:
+        return days
+    now = datetime.fromtimestamp(stream_second, UTC)
+    return [day for day in days if day <= now.date()]
+
+
+def write_snapshot(
+    spark: SparkSession,
+    lake: Lake,
+    as_of: date,
+    stream_from: date | None = None,
+    duplicate_horizon_days: int = 30,
+) -> Snapshot:
     """Make the snapshot of a midnight, replacing an earlier one of it and dropping old ones.
 
     Rows are written where they are read, in no order: tiles stand together by day already, and
@@ -52,27 +79,34 @@ def write_snapshot(spark: SparkSession, lake: Lake, as_of: date) -> Snapshot:
 
     Args:
         as_of: every day before it that holds transactions must have its tiles built.
+        stream_from: the first day that comes from the stream, not from a drop; None where none
+            does.
+        duplicate_horizon_days: for how long scorers know an id.
     """
-    rows = reduce(lambda a, b: a.unionByName(b), _parts(spark, lake, as_of))
-    handle = lake.ensure(SCORING_STATE)
-    stored = sorted({str(p["as_of"]) for p in handle.partitions()})
-    kept = [day for day in stored if day != str(as_of)][-(KEPT_SNAPSHOTS - 1) :]
-    gone = [day for day in stored if day not in kept]
-    version = lake.replace(
-        SCORING_STATE, rows, "as_of", sorted({*gone, str(as_of)}), {"as_of": as_of}
-    )
+    stream = StreamPart(spark, lake, as_of, stream_from or as_of, duplicate_horizon_days)
+    parts = _parts(spark, lake, as_of, stream)
+    rows = reduce(lambda a, b: a.unionByName(b), parts)
+    others = [day for day in _days_of(lake.ensure(SCORING_STATE).partitions()) if day != as_of]
+    kept = {*others[-(KEPT_SNAPSHOTS - 1) :], *_reached(lake, others)[-1:]}
+    replaced = sorted(str(day) for day in {as_of, *others} - kept)
+    version = lake.replace(SCORING_STATE, rows, "as_of", replaced, {"as_of": as_of})
     return Snapshot(as_of, version)
 
 
-def _parts(spark: SparkSession, lake: Lake, as_of: date) -> list[DataFrame]:
+def _parts(spark: SparkSession, lake: Lake, as_of: date, stream: StreamPart) -> list[DataFrame]:
     from pyspark.sql import functions as F
 
-    customers = _between(lake, spark, CUSTOMER_TILES, as_of, MAX_WINDOW_DAYS)
-    terminals = _between(lake, spark, TERMINAL_TILES, as_of, _LOOKBACK_DAYS)
+    end = min(as_of, stream.first_day)
+    tiles = lake.read(spark, CUSTOMER_TILES)
+    customers = _between(tiles, as_of - timedelta(days=MAX_WINDOW_DAYS + LATE_DAYS), end)
+    customers = customers.unionByName(stream.customer_tiles())
+    tiles = lake.read(spark, TERMINAL_TILES)
+    terminals = _between(tiles, as_of - timedelta(days=_LOOKBACK_DAYS + LATE_DAYS), end)
+    terminals = terminals.unionByName(stream.terminal_tiles())
     labels = (
         lake.read(spark, LABEL_TILES)
         .where(F.col("counts_from_date") < F.lit(as_of))
-        .where(F.col("event_hour") >= _hour(as_of) - LABEL_LOOKBACK_HOURS)
+        .where(F.col("event_hour") >= _hour(as_of) - LABEL_LOOKBACK_HOURS - LATE_DAYS * 24)
     )
     label_measures = tuple(m.name for m in DECLARATION.label_measures)
     return [
@@ -91,16 +125,14 @@ def _parts(spark: SparkSession, lake: Lake, as_of: date) -> list[DataFrame]:
             )
             for tiles in (labels, *_waiting_labels(spark, lake, as_of))
         ),
+        _part(stream.mark(), STREAM_PART, as_of, MARKS),
     ]  # fmt: skip
 
 
-def _between(
-    lake: Lake, spark: SparkSession, table: TableContract, as_of: date, days: int
-) -> DataFrame:
+def _between(tiles: DataFrame, first: date, end: date) -> DataFrame:
     from pyspark.sql import functions as F
 
-    first, last = as_of - timedelta(days=days), as_of - timedelta(days=1)
-    return lake.read(spark, table).where(F.col("tile_date").between(first, last))
+    return tiles.where((F.col("tile_date") >= first) & (F.col("tile_date") < end))
 
 
 def _waiting_labels(spark: SparkSession, lake: Lake, as_of: date) -> list[DataFrame]:

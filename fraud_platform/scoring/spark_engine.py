@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from fraud_platform.contracts.messages import Messages
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.scoring.ports import Source
 
-_RESULT = "manifest string, dead binary, ids binary, seconds binary, first_partition int"
+_RESULT = "manifest string, dead binary, rows binary, first_partition int"
 _SOURCE_COLUMNS = ["partition", "offset", "timestamp", "key", "value"]
 Excluded = frozenset[tuple[int, int]]
 """Partition and offset of messages whose id an earlier partition holds in the same batch."""
@@ -98,10 +99,8 @@ class SparkEngine:
 
     def catch_up(self, log: ScoringLog) -> None:
         """Set the clock; workers bring their states forward when they need them."""
-        if log.number:
-            rows = log.rows_above(log.number - 1, ["tx_datetime"])
-            seconds = rows["tx_datetime"].cast(pa.int64()).to_numpy() // 1_000_000
-            self._clock = StreamClock(log.last().get("stream_second"), seconds[-WINDOW_ROWS:])
+        recent = log.last_seconds(WINDOW_ROWS)
+        self._clock = StreamClock(log.last().get("stream_second"), recent)
 
     def warm_up(self, starts: Offsets, model: PinnedModel) -> None:
         """Nothing to do: a first micro-batch starts the workers, which takes seconds anyway."""
@@ -126,8 +125,9 @@ class SparkEngine:
         ranges = {p: (start, end) for p, (start, end) in cut.items() if start < end}
         excluded: Excluded = frozenset()
         results = self._run(ranges, number, model, excluded)
-        if repeated := _repeated(results):
-            excluded = frozenset(repeated)
+        # without one copy, a task may take the next
+        while repeated := _repeated(results):
+            excluded |= frozenset(repeated)
             results = self._run(ranges, number, model, excluded)
         counts: Counter[str] = Counter()
         files: list[DataFile] = []
@@ -135,7 +135,7 @@ class SparkEngine:
             manifest = json.loads(result["manifest"])
             counts.update(manifest["counts"])
             files += [DataFile(**file) for file in manifest["files"]]
-            self._clock.advance(np.frombuffer(result["seconds"], np.int64))
+        self._clock.advance(_seconds_in_order(results))
         dead = pa.concat_tables(
             [DEAD_LETTERS.arrow_schema.empty_table(), *(_read(r["dead"]) for r in results)]
         )
@@ -235,22 +235,33 @@ def _result(
     first_partition: int,
 ) -> pa.RecordBatch:
     manifest = {"counts": dict(counts), "files": [asdict(file) for file in files]}
-    ids = pa.table({n: scored[n] for n in ("transaction_id", "source_partition", "source_offset")})
-    seconds = scored["tx_datetime"].cast(pa.int64()).to_numpy() // 1_000_000
+    names = ("transaction_id", "source_partition", "source_offset", "tx_datetime")
+    rows = pa.table({name: scored[name] for name in names})
     columns = [
         pa.array([json.dumps(manifest)]),
         pa.array([_written(dead)], pa.binary()),
-        pa.array([_written(ids)], pa.binary()),
-        pa.array([seconds.tobytes()], pa.binary()),
+        pa.array([_written(rows)], pa.binary()),
         pa.array([first_partition], pa.int32()),
     ]
-    names = [field.split()[0] for field in _RESULT.split(", ")]
-    return pa.RecordBatch.from_arrays(columns, names)
+    return pa.RecordBatch.from_arrays(columns, [f.split()[0] for f in _RESULT.split(", ")])
+
+
+def _rows_of(results: list[dict[str, Any]]) -> pa.Table | None:
+    return pa.concat_tables([_read(result["rows"]) for result in results]) if results else None
+
+
+def _seconds_in_order(results: list[dict[str, Any]]) -> npt.NDArray[np.int64]:
+    """Return the event times of the scored rows by partition and offset, whatever the tasks."""
+    rows = _rows_of(results)
+    if rows is None:
+        return np.zeros(0, np.int64)
+    order = [(name, "ascending") for name in ("source_partition", "source_offset")]
+    return rows.sort_by(order)["tx_datetime"].cast(pa.int64()).to_numpy() // 1_000_000
 
 
 def _repeated(results: list[dict[str, Any]]) -> list[tuple[int, int]]:
     """Return partition and offset of rows whose id stands in an earlier partition as well."""
-    rows = pa.concat_tables([_read(result["ids"]) for result in results]) if results else None
+    rows = _rows_of(results)
     if rows is None or len(results) == 1:
         return []
     ids = rows["transaction_id"].to_numpy()

@@ -22,9 +22,11 @@ from fraud_platform.scoring.labels import LabelBook, LabelVersions, LandedLabels
 from fraud_platform.scoring.rows import ScoredRows
 
 Ints = npt.NDArray[np.int64]
-_LOOKBACK_SECONDS = LABEL_LOOKBACK_HOURS * TILE_SECONDS
-_LATE_SECONDS = 7 * HOURS_PER_DAY * TILE_SECONDS
+DAY_SECONDS = HOURS_PER_DAY * TILE_SECONDS
+LATE_DAYS = 7
 """A row this late still finds all that it looks back to; the state keeps nothing beyond."""
+_LATE_SECONDS = LATE_DAYS * DAY_SECONDS
+_LOOKBACK_SECONDS = LABEL_LOOKBACK_HOURS * TILE_SECONDS
 
 
 class ScoringState:
@@ -40,7 +42,8 @@ class ScoringState:
         self.rows = ScoredRows()
         self.clock = StreamClock()
         self._labels = LabelBook(self.rows, first_second // TILE_SECONDS)
-        self._horizon_seconds = duplicate_horizon_days * HOURS_PER_DAY * TILE_SECONDS
+        self._horizon_seconds = duplicate_horizon_days * DAY_SECONDS
+        self._memory_seconds = memory_seconds(duplicate_horizon_days)
 
     def fork(self) -> ScoringState:
         """Return a state that goes on from this one and leaves it as it is."""
@@ -61,17 +64,22 @@ class ScoringState:
 
     def score(self, rows: Transactions) -> ScoredFeatures:
         """Return the features of new rows in the order of their arrival, and take the rows in."""
-        self._note(rows)
+        self.clock.advance(rows.second)
+        self.remember(rows, noted_seconds(rows.second, self.clock.second))
+        self._let_go()
         return self.live.score(rows)
 
-    def replay(
-        self, rows: Transactions, flags: Mapping[str, Ints], noted_second: Ints | None = None
-    ) -> None:
+    def set_clock(self, clock: StreamClock) -> None:
+        """Go on from a clock that has moved elsewhere, by the rows that are replayed next."""
+        self.clock = clock
+        self._let_go()
+
+    def replay(self, rows: Transactions, flags: Mapping[str, Ints], noted_second: Ints) -> None:
         """Take in rows that were scored before, with the flags that were frozen then."""
-        self._note(rows, noted_second)
+        self.remember(rows, noted_second)
         self.live.add_transactions(rows, flags)
 
-    def remember(self, rows: Transactions, noted_second: Ints | None = None) -> None:
+    def remember(self, rows: Transactions, noted_second: Ints) -> None:
         """Take in rows whose history is in the tiles already: for duplicates and labels alone."""
         self.rows.add(rows, noted_second)
         self._add(self._labels.on_scored(rows))
@@ -88,19 +96,19 @@ class ScoringState:
         """Take in labels from the topic."""
         self._add(self._labels.land(labels))
 
-    def _note(self, rows: Transactions, noted_second: Ints | None = None) -> None:
-        self.clock.advance(rows.second)
-        if noted_second is None:
-            noted_second = noted_seconds(rows.second, self.clock.second)
-        self.remember(rows, noted_second)
+    def _let_go(self) -> None:
         if self.clock.second is not None:
-            oldest = self.clock.second - _LATE_SECONDS
-            self.live.keep_since(oldest)
-            self.rows.oldest_second = oldest - max(self._horizon_seconds, _LOOKBACK_SECONDS)
+            self.live.keep_since(self.clock.second - _LATE_SECONDS)
+            self.rows.oldest_second = self.clock.second - self._memory_seconds
 
     def _add(self, versions: list[LabelVersions]) -> None:
         for found in versions:
             self.live.add_labels(found.customer_id, found.terminal_id, found.labels)
+
+
+def memory_seconds(duplicate_horizon_days: int) -> int:
+    """Return how long a scored row is known: for its copies, and for labels that it may get."""
+    return _LATE_SECONDS + max(duplicate_horizon_days * DAY_SECONDS, _LOOKBACK_SECONDS)
 
 
 def noted_seconds(event_second: Ints, stream_second: int | None) -> Ints:

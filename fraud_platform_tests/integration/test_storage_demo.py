@@ -62,7 +62,8 @@ def on_disk(drops: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 def assert_same_as_on_disk(on_disk: Lake, lake_url: str) -> None:
     assert counts(on_disk)[SCORED.name] > 10_000
-    assert differences(on_disk, Lake(lake_url)) == []
+    found = differences(on_disk, Lake(lake_url))
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.slow

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.clock import DropDay
-from fraud_platform.contracts.scoring_tables import LANDING, SCORED, SCORING, TOPIC_LABELS
+from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
+from fraud_platform.contracts.scoring_tables import (
+    LANDING,
+    SCORED,
+    SCORING,
+    SCORING_STATE,
+    TOPIC_LABELS,
+)
 from fraud_platform.contracts.tables import DROP_LABELS, TableContract
+from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.materialize import WRITTEN_TABLES, materialize_days
 from fraud_platform.scoring.drop_labels import corrected_ids
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.history import STREAM, stream_days, write_stream_labels
+from fraud_platform.scoring.recovery import STREAM_PART
+from fraud_platform.scoring.snapshot import write_snapshot
 from fraud_platform_tests.oracles.feature_lake import (
     FIRST_DAY,
     contents,
@@ -61,8 +72,12 @@ def _append(lake: Lake, table: TableContract, rows: pa.Table, application: str) 
     assert lake.numbered(table, application).append(files, 1, said)
 
 
-def _score(lake: Lake, rows: list[Tx]) -> None:
-    """Write rows as the scorer would; what it thought of them does not matter here."""
+def _score(lake: Lake, rows: list[Tx], flags: pd.DataFrame | None = None) -> None:
+    """Write rows as the scorer would; what it thought of them does not matter here.
+
+    Args:
+        flags: by transaction id, where they do matter.
+    """
     known = {
         "transaction_id": [t.id for t in rows],
         "tx_datetime": [datetime.fromtimestamp(t.second, UTC) for t in rows],
@@ -72,6 +87,8 @@ def _score(lake: Lake, rows: list[Tx]) -> None:
         "micro_batch": [1] * len(rows),
         "reasons": [None] * len(rows),
     }
+    if flags is not None:
+        known |= {name: flags.loc[known["transaction_id"], name] for name in flags}
     columns = []
     for field in SCORED.arrow_schema:
         if field.name in known:
@@ -122,12 +139,27 @@ def test_days_from_the_stream_equal_those_of_a_drop_with_the_same_rows(
     materialize_days(spark, lake, FIRST_DAY, STREAM_FROM - timedelta(days=1))
     of_drop = {t.id for t in landed.transactions}
     live = [t for t in world.transactions if t.id not in of_drop]
-    _score(lake, live)
+    features = contents(expected, TRANSACTION_FEATURES).to_pandas().set_index("transaction_id")
+    _score(lake, live, features[[flag.name for flag in DECLARATION.flags]])
     _label(lake, _on_time(world, {t.id for t in live}))
     assert write_stream_labels(lake, STREAM_FROM) == len(world.labels) - len(landed.labels)
     materialize_days(spark, lake, STREAM_FROM, LAST_DAY, stream_from=STREAM_FROM)
     for table in WRITTEN_TABLES:
         assert contents(lake, table).equals(contents(expected, table)), table.name
+    as_of = LAST_DAY + timedelta(days=1)
+    write_snapshot(spark, expected, as_of)
+    write_snapshot(spark, lake, as_of, STREAM_FROM)
+    for part in ("customer_tiles", "terminal_tiles"):
+        assert _part(lake, part).equals(_part(expected, part)), part
+    (mark,) = lake.read_arrow(SCORING_STATE, filters=[("part", "=", STREAM_PART)]).to_pylist()
+    assert mark["v0"] == (STREAM_FROM - date(1970, 1, 1)).total_seconds()
+    assert (mark["v1"], mark["v2"], mark["v3"]) == (1, 1, 1)
+
+
+def _part(lake: Lake, part: str) -> pa.Table:
+    rows = lake.read_arrow(SCORING_STATE, filters=[("part", "=", part)])
+    assert rows.num_rows > 500
+    return rows.sort_by([(name, "ascending") for name in ("entity_id", "terminal_id", "hour")])
 
 
 def test_labels_that_the_topic_tells_late_or_otherwise_than_a_drop_count_from_then_on(

@@ -10,16 +10,20 @@ from collections import Counter
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.catalog import ALL_TABLES
+from fraud_platform.contracts.scoring_tables import SCORING_STATE
 from fraud_platform.contracts.tables import TableContract
+from fraud_platform.scoring.recovery import STREAM_PART
 
 OF_A_RUN = {
     "transactions_version", "publication", "run_id", "cleaned_at", "built_at", "decided_at",
     "scored_at", "landed_at", "state_version", "micro_batch", "number", "plan", "landing",
     "planned_at", "planned_by", "decided_by", "raw_path", "published_path",
-    "topic_id", "source_partition", "source_offset", "rescored_at",
+    "topic_id", "source_partition", "source_offset", "rescored_at", "produced_at", "failed_at",
+    "compared_at", "ranges",
 }  # fmt: skip
 """Wall-clock times, ids of runs, versions of tables, bounds of batches, where files are."""
 
@@ -49,6 +53,9 @@ def counts(lake: Lake) -> dict[str, int]:
 
 def _rows(lake: Lake, table: TableContract) -> Counter[tuple[Any, ...]]:
     rows = lake.read_arrow(table)
+    if table is SCORING_STATE:
+        # which micro-batches are in it: a bound of batches
+        rows = rows.filter(pc.not_equal(rows["part"], STREAM_PART))
     rows = rows.select([n for n in rows.column_names if n not in OF_A_RUN])
     columns = [
         [tuple(v) if v is not None else None for v in column.to_pylist()]

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.scoring_tables import SCORED, SCORING
+from fraud_platform.contracts.scoring_tables import SCORED, SCORING, SCORING_STATE
+from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.kernel import Transactions
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.log import ScoringLog
-from fraud_platform.scoring.recovery import NO_SNAPSHOT, RecoveredState
+from fraud_platform.scoring.recovery import (
+    MARKS,
+    NO_SNAPSHOT,
+    STREAM_PART,
+    RecoveredState,
+    Snapshot,
+    StreamMark,
+)
 from fraud_platform.scoring.state import ScoringState
 
 START, DAY = 1_532_908_800, 86_400
@@ -53,7 +63,8 @@ def commit(lake: Lake, number: int, rows: Transactions, stream_second: int | Non
             columns.append(pa.array(values, pa.int64()).cast(field.type))
     table = pa.Table.from_arrays(columns, schema=SCORED.arrow_schema)
     files = write_rows(lake.files, lake.uri(SCORED), SCORED, table)
-    said = {"stream_second": stream_second, "end_offsets": {}}
+    counts = {"scored": rows.second.size}
+    said = {"stream_second": stream_second, "end_offsets": {}, "counts": counts}
     assert lake.numbered(SCORED, SCORING).append(files, number, said)
 
 
@@ -76,3 +87,96 @@ def test_copies_are_the_same_to_a_state_that_scored_and_to_one_that_recovered(
             # whatever its date, a row of the last weeks is known
             last = number * 40
             assert expected[max(0, last - 22 * 40) : last].all()
+
+
+def write_mark(lake: Lake, as_of: date, **marks: int) -> str:
+    """Write a snapshot that holds no tile; return its name."""
+    mark = StreamMark(**marks)
+    values = {f"v{i}": getattr(mark, name) for i, name in enumerate(MARKS)}
+    values |= {"as_of": as_of, "part": STREAM_PART, "entity": ""}
+    row = {f.name: values.get(f.name, 0) for f in SCORING_STATE.arrow_schema}
+    table = pa.Table.from_pylist([row], schema=SCORING_STATE.arrow_schema)
+    return str(Snapshot(as_of, lake.replace_arrow(SCORING_STATE, table, None)))
+
+
+def days_of_rows(wrong_dates: int) -> list[Transactions]:
+    """Forty days of rows before a midnight and an hour behind it, a few dated in 2099."""
+    random = np.random.default_rng(1)
+    seconds = np.sort(random.integers(START - 40 * DAY, START, 8_000))
+    seconds = np.append(seconds, np.sort(random.integers(START, START + 3_600, 100)))
+    seconds[6_000 : 6_000 + 37 * wrong_dates : 37] = START + 30_000 * DAY
+    ids = np.arange(seconds.size)
+    rows = Transactions(ids, ids % 90, ids % 70, seconds, ids % 900 + 1)
+    return [rows.take(part) for part in np.array_split(ids, 81)]
+
+
+@pytest.mark.parametrize("horizon_days", [30, 60])
+def test_a_few_wrong_dates_make_a_recovered_state_forget_nothing(lake: Lake, horizon_days: int):
+    batches = days_of_rows(wrong_dates=3)
+    scored = ScoringState(horizon_days)
+    for number, rows in enumerate(batches, 1):
+        scored.score(rows)
+        commit(lake, number, rows, scored.clock.second)
+    midnight = date(1970, 1, 1) + timedelta(days=START // DAY)
+    state = write_mark(lake, midnight, first_second=START - 90 * DAY, micro_batch=len(batches))
+    recovered = RecoveredState(lake, state, horizon_days)
+    recovered.catch_up(settled(lake))
+    assert recovered.state.clock.second == scored.clock.second
+    ids = np.arange(8_100)
+    expected = scored.is_duplicate(ids)
+    assert expected[-5_000:].all()
+    assert recovered.state.is_duplicate(ids).tolist() == expected.tolist()
+
+
+def test_a_row_of_the_day_before_that_the_snapshot_missed_is_in_the_recovered_state(lake: Lake):
+    """It came after its day's tiles were summed up; those of before are in them."""
+    midnight = date(1970, 1, 1) + timedelta(days=START // DAY)
+    state = write_mark(lake, midnight, first_second=START - DAY, micro_batch=1)
+    in_tiles = one_customer([1], [START - 900])
+    late = one_customer([2, 3, 4, 5], [START + 60, START + 120, START - 600, START - 2 * DAY])
+    commit(lake, 1, in_tiles, None)
+    commit(lake, 2, late, START + 60)
+    recovered = RecoveredState(lake, state, 30)
+    recovered.catch_up(settled(lake))
+    # the last one is of a drop's day, and the drop is the truth there
+    expected = ScoringState(30, START)
+    flags = {flag.name: np.zeros(3, np.int64) for flag in DECLARATION.flags}
+    expected.live.add_transactions(late.take(np.arange(3)), flags)
+    new = one_customer([9], [START + 1_200])
+    found, wanted = recovered.state.score(new).features, expected.live.score(new).features
+    assert {n: float(v[0]) for n, v in found.items()} == {n: float(v[0]) for n, v in wanted.items()}
+    assert found["customer_n_transactions_1d"][0] == 4
+    assert recovered.state.is_duplicate(np.array([1, 2, 3, 4, 5])).all()
+
+
+def test_what_was_scored_before_the_mark_is_not_read_again(lake: Lake):
+    batches = days_of_rows(wrong_dates=0)
+    for number, rows in enumerate(batches, 1):
+        commit(lake, number, rows, int(rows.second[-1]))
+    midnight = date(1970, 1, 1) + timedelta(days=START // DAY)
+    first = 30
+    state = write_mark(lake, midnight, micro_batch=len(batches), first_micro_batch=first)
+    recovered = RecoveredState(lake, state, 30)
+    recovered.catch_up(settled(lake))
+    assert recovered.state.rows.size == sum(b.second.size for b in batches[first - 1 :])
+
+
+def test_the_clock_goes_on_from_the_last_rows_however_many_micro_batches_they_came_in(lake: Lake):
+    rows = one_customer(list(range(60)), list(range(START, START + 60)))
+    for number in range(1, 21):
+        commit(lake, number, rows.take(np.arange(3 * number - 3, 3 * number)), START)
+    log = settled(lake)
+    assert log.last_seconds(10).tolist() == list(range(START + 50, START + 60))
+    assert log.last_seconds(1_000).tolist() == list(range(START, START + 60))
+
+
+def settled(lake: Lake) -> ScoringLog:
+    log = ScoringLog(lake)
+    log.settle()
+    return log
+
+
+def one_customer(ids: list[int], seconds: list[int]) -> Transactions:
+    count = len(ids)
+    fixed = [np.full(count, value) for value in (7, 3)]
+    return Transactions(np.array(ids), *fixed, np.array(seconds), np.full(count, 5_000))
