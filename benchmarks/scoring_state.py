@@ -6,7 +6,8 @@ Not here: scoring (`benchmarks.scoring`), whether the state is right (the tests)
 
     python -m benchmarks.scoring_state [--customers 1000000] [--terminals 100000] [--folder DIR]
 
-The days are those that scoring looks back to. A folder that is given is kept, with its lake.
+The days are those that scoring looks back to. A folder that is given is kept; the next run finds the
+days built there and measures anew.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import psutil
+from pyspark.sql import SparkSession
 
 from benchmarks.features_contenders import FIRST_DAY, ROWS_PER_CUSTOMER_AND_DAY, write_clean_tables
 from benchmarks.metering import Meter
 from benchmarks.report import markdown_table, write_section
 from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.feature_tables import CUSTOMER_TILES
 from fraud_platform.features.materialize import materialize_days
 from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS
 from fraud_platform.scoring.recovery import RecoveredState
@@ -39,16 +42,13 @@ STEP = 6
 _HORIZON_DAYS = 30
 
 
-def make_days(lake: Lake, customers: int, terminals: int, memory: str) -> dict[str, str]:
-    """Build all days and their snapshot; return what the snapshot cost."""
-    rows = round(customers * ROWS_PER_CUSTOMER_AND_DAY)
-    write_clean_tables(lake, rows, 0, DAYS, terminals=terminals, drop_days=STEP)
+def make_snapshot(lake: Lake, customers: int, terminals: int, memory: str) -> dict[str, str]:
+    """Build the days that lack, and their snapshot; return what the snapshot cost."""
     spark = open_session(Settings(spark_url="local[2]", spark_memory=memory))
-    for first in range(0, DAYS, STEP):
-        days = range(first, min(first + STEP, DAYS))
-        start, end = (FIRST_DAY + timedelta(days=day) for day in (days[0], days[-1]))
-        materialize_days(spark, lake, start, end)
-        print(f"{days[-1] + 1} of {DAYS} days are built", flush=True)
+    if len(lake.ensure(CUSTOMER_TILES).partitions()) < DAYS:
+        rows = round(customers * ROWS_PER_CUSTOMER_AND_DAY)
+        write_clean_tables(lake, rows, 0, DAYS, terminals=terminals, drop_days=STEP)
+        _build_days(spark, lake)
     with Meter() as meter:
         snapshot = write_snapshot(spark, lake, FIRST_DAY + timedelta(days=DAYS))
     spark.stop()
@@ -58,6 +58,14 @@ def make_days(lake: Lake, customers: int, terminals: int, memory: str) -> dict[s
         "of CPU": f"{meter.cpu_seconds:,.0f}",
         "its peak memory, GB": f"{meter.peak_memory_mb / 1024:,.1f}",
     }
+
+
+def _build_days(spark: SparkSession, lake: Lake) -> None:
+    for first in range(0, DAYS, STEP):
+        days = range(first, min(first + STEP, DAYS))
+        start, end = (FIRST_DAY + timedelta(days=day) for day in (days[0], days[-1]))
+        materialize_days(spark, lake, start, end)
+        print(f"{days[-1] + 1} of {DAYS} days are built", flush=True)
 
 
 def load(lake: Lake, snapshot: str) -> dict[str, str]:
@@ -78,7 +86,7 @@ def load(lake: Lake, snapshot: str) -> dict[str, str]:
 def measure(folder: Path, customers: int, terminals: int, memory: str) -> dict[str, str]:
     """Return all figures; the state is loaded by a process of its own."""
     lake = Lake(str(folder / f"state-{customers}-{terminals}"))
-    made = make_days(lake, customers, terminals, memory)
+    made = make_snapshot(lake, customers, terminals, memory)
     command = [sys.executable, "-m", "benchmarks.scoring_state"]
     command += ["--load", made.pop("snapshot"), "--folder", lake.url]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
