@@ -6,8 +6,8 @@ Not here: scoring (`benchmarks.scoring`), whether the state is right (the tests)
 
     python -m benchmarks.scoring_state [--customers 1000000] [--terminals 100000] [--folder DIR]
 
-The days are those that scoring looks back to. A folder that is given is kept; the next run finds the
-days built there and measures anew.
+The days are those that scoring looks back to. A folder that is given is kept; the next run finds
+the days built there and measures anew.
 """
 
 from __future__ import annotations
