@@ -53,6 +53,7 @@ def shoot_markdown(page: Page, root: str, asset: str, key: str, name: str) -> No
     row.scroll_into_view_if_needed()
     row.get_by_text("Show Markdown").click()
     settle(page)
+    page.evaluate("document.querySelectorAll('*').forEach(part => { part.scrollTop = 0 })")
     save(page, name)
 
 

@@ -2,7 +2,7 @@
 
 Here: opening and closing what a scoring run or `score --follow` needs.
 Not here: the order of steps (`fraud_platform.scoring.scorer`), planning
-(`fraud_platform.adapters.planning`).
+(`fraud_platform.defs.planning`).
 """
 
 from __future__ import annotations
