@@ -41,11 +41,13 @@ def run_what_is_due(
 
 
 def accept_drop(settings: Settings, drop: str, why: str) -> DrainedRun:
-    """Release a held drop: clean it again with a person's word, as a run."""
+    """Release a held drop: clean what the raw zone holds of it with a person's word, as a run."""
     from fraud_platform.definitions import defs
+    from fraud_platform.defs.cleaned import clean_drop
 
     request = dg.RunRequest(
         partition_key=drop,
+        asset_selection=list(clean_drop.keys),  # without `raw_drops`, which copies from landing
         run_config={"ops": {"clean_drop": {"config": {"accepted_because": why}}}},
     )
     with open_instance(settings) as instance:
