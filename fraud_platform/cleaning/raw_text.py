@@ -115,6 +115,11 @@ def _unpack(files: ByteFiles, raw_path: str, target: str, suffix: str) -> None:
         except (*_UNPACKING_ERRORS, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # The disk or the store, not the stream.
+            if "too much memory" in str(error):
+                raise DropUnreadableError(
+                    f"{name}: expected a {suffix} stream with a window of at most 128 MiB, found a "
+                    "longer one. Pack it again without --long and deliver that."
+                ) from error
             raise DropUnreadableError(
                 f"{name}: expected a whole {suffix} stream, found a truncated or damaged one "
                 f"after {plain.tell()} bytes of text ({error}). Deliver the file again."
