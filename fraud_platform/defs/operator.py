@@ -12,6 +12,8 @@ from contextlib import contextmanager
 import dagster as dg
 
 from fraud_platform.defs.drain import DrainedRun, drain, execute
+from fraud_platform.defs.partitions import DROPS
+from fraud_platform.errors import NotHeldError
 from fraud_platform.settings import Settings
 
 
@@ -51,4 +53,8 @@ def accept_drop(settings: Settings, drop: str, why: str) -> DrainedRun:
         run_config={"ops": {"clean_drop": {"config": {"accepted_because": why}}}},
     )
     with open_instance(settings) as instance:
+        if not instance.has_dynamic_partition(str(DROPS.name), drop):
+            raise NotHeldError(
+                f"drop {drop}: expected a drop that is held, to accept it, found none of that name."
+            )
         return execute(defs, instance, "load_drop", request)

@@ -10,6 +10,7 @@ import pytest
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs import operator
 from fraud_platform.defs.drain import DrainedRun, drain
+from fraud_platform.errors import NotHeldError
 from fraud_platform_tests.oracles.nasty_lines import HEADER
 from fraud_platform_tests.platform_fixture import Platform
 
@@ -45,6 +46,11 @@ def test_accepting_cleans_what_is_held_whatever_landing_holds(held: Platform):
     again = accept(held, "once more")
     assert not again.success
     assert "expected a drop that is held" in str(again.error)
+
+
+def test_a_drop_that_never_came_cannot_be_accepted(held: Platform):
+    with pytest.raises(NotHeldError, match=r"drop 2018-05-01: .* found none of that name"):
+        operator.accept_drop(held.settings, "2018-05-01", "a slip")
 
 
 def test_two_files_of_a_drop_in_landing_are_not_chosen_from(held: Platform):

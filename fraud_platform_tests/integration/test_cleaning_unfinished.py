@@ -131,6 +131,13 @@ def test_a_first_landing_that_died_leaves_nothing_behind(
     assert everything(lake) == everything(undisturbed)
 
 
+def test_a_first_landing_that_died_being_held_leaves_nothing_behind(publish, lake: Lake):
+    with pytest.raises(Died):
+        publish(lake, A, DIRTY, at={"before_ledger": die})
+    assert follow(publish, lake, A, b"a | b\n1,2\n") == "refused"
+    assert not any(everything(lake).values())
+
+
 def test_an_undoing_that_died_is_gone_on_with_and_done_once(
     publish, base: Lake, monkeypatch: pytest.MonkeyPatch
 ):
