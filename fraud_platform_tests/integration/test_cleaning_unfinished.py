@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
@@ -184,3 +185,30 @@ def test_files_that_undoing_needs_and_that_are_gone_are_said(publish, base: Lake
         path.unlink()
     with pytest.raises(VersionGoneError, match="table quarantine: expected the files of version"):
         publish(base, A, REPLACED)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A folder's URL on a real S3 server, and on a real HDFS."""
+    if request.param == "hdfs":
+        return f"{request.getfixturevalue('hdfs').url}/{tmp_path.name}"
+    request.getfixturevalue("s3_variables")
+    return f"s3://{request.getfixturevalue('s3').make_bucket()}"
+
+
+@pytest.mark.systems
+@pytest.mark.parametrize("place", ["s3", "hdfs"], indirect=True)
+def test_tables_go_back_and_replaced_raw_files_are_noticed_there_too(place: str):
+    lake, raw_path = Lake(f"{place}/lake"), f"{place}/raw/{A}.txt"
+    versions = set()
+    for publication in ("before", "dead"):
+        row = {"drop": A, "reason": publication, "reasons": [], "raw_line": b"x"}
+        rows = pa.Table.from_pylist([row], schema=QUARANTINE.arrow_schema)
+        said = {"drop": A, "run_id": "test", "publication": publication}
+        lake.replace_arrow(QUARANTINE, rows, None, said)
+        with lake.files.create(raw_path) as file:
+            file.write(publication.encode().ljust(9))
+        versions |= {lake.files.version(raw_path) for _ in range(2)}
+    undo_unfinished(lake)
+    assert lake.read_arrow(QUARANTINE)["reason"].to_pylist() == ["before"]
+    assert len(versions) == 2
