@@ -80,9 +80,13 @@ def test_a_header_that_the_file_ends_with_is_accepted():
         (ORIGINAL.decode().encode("utf-16"), ["found UTF-16 or UTF-32"]),
         (ORIGINAL.decode().encode("utf-16-be"), ["found UTF-16 or UTF-32"]),
         (ORIGINAL.decode().encode("utf-32"), ["found UTF-16 or UTF-32"]),
-        (gzip.compress(ORIGINAL), ["found a gzip stream, whose name ends with .txt.gz"]),
-        (lzma.compress(ORIGINAL), ["found an xz stream"]),
-        (zstandard.compress(ORIGINAL), ["found a zstd stream"]),
+        pytest.param(
+            gzip.compress(ORIGINAL, mtime=0),
+            ["found a gzip stream, whose name ends with .txt.gz"],
+            id="gzip",
+        ),
+        pytest.param(lzma.compress(ORIGINAL), ["found an xz stream"], id="xz"),
+        pytest.param(zstandard.compress(ORIGINAL), ["found a zstd stream"], id="zstd"),
         (b"\n\n \n", ["found only blank lines"]),
     ],
 )
