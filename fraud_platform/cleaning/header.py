@@ -37,6 +37,7 @@ _SIGNS = {
     ";": "semicolons stand in it, where pipes or commas divide columns",
     '"': "quotes stand in it, which names do not have",
     "\r": _LONE_CR,
+    "\0": "NUL bytes stand in it, as in UTF-16 or UTF-32",
 }
 """What is said of a line of our names that has such a character."""
 
@@ -97,8 +98,6 @@ def read_header(head: bytes, file_name: str) -> Header:
 
 def _refuse_other_formats(head: bytes, file_name: str) -> None:
     found = next((what for begin, what in _FORMATS.items() if head.startswith(begin)), None)
-    if found is None and b"\0" in head and COLUMNS[1].encode() in head.replace(b"\0", b""):
-        found = "UTF-16 or UTF-32"
     if found is not None:
         raise DropHeaderError(
             f"{file_name}: expected plain text in UTF-8, found {found}. Fix the file or its name, "
@@ -120,7 +119,8 @@ def _check_columns(line: bytes, file_name: str) -> None:
     found = [name.strip(" ") for name in text.split("|" if "|" in text else ",")]
     if found[0] == MISSPELT_TRANSACTION_ID:
         found[0] = COLUMNS[0]
-    signs = [said for sign, said in _SIGNS.items() if sign in text and COLUMNS[1] in text]
+    names_us = COLUMNS[1] in text.replace("\0", "")
+    signs = [said for sign, said in _SIGNS.items() if names_us and sign in text]
     if differences := _differences(found, signs):
         listed = differences[:_MAX_DIFFERENCES]
         if len(differences) > len(listed):

@@ -32,6 +32,11 @@ def test_every_form_of_the_contract_is_accepted(line: bytes, ending: bytes, bom:
     assert (header.body_offset, header.blank_lines) == (len(head), 0)
 
 
+def test_rows_behind_a_good_header_say_nothing_of_it():
+    strange = ";\t\0".join(COMMAS.decode()).encode()
+    assert read_header(ORIGINAL + b"\n" + strange, "f").body_offset == len(ORIGINAL) + 1
+
+
 def test_blank_lines_before_the_header_are_counted():
     head = b"\r\n  \n" + ORIGINAL + b"\n"
     header = read_header(head, "f")
@@ -78,7 +83,7 @@ def test_a_header_that_the_file_ends_with_is_accepted():
         (COMMAS + b"\r1,2,3" * 20_000, ["a line that does not end there (a CR without LF"]),
         (b"\n" * 70_000, ["only blank lines there"]),
         (ORIGINAL.decode().encode("utf-16"), ["found UTF-16 or UTF-32"]),
-        (ORIGINAL.decode().encode("utf-16-be"), ["found UTF-16 or UTF-32"]),
+        (ORIGINAL.decode().encode("utf-16-be"), ["NUL bytes stand in it, as in UTF-16"]),
         (ORIGINAL.decode().encode("utf-32"), ["found UTF-16 or UTF-32"]),
         pytest.param(
             gzip.compress(ORIGINAL, mtime=0),
