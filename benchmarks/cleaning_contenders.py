@@ -7,7 +7,6 @@ Not here: measuring them (`benchmarks.cleaning`).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -33,6 +32,7 @@ class Job(NamedTuple):
 def clean_with_platform(spark: SparkSession, job: Job) -> Tables:
     """Clean with `publish_drop`: quarantine, transactions, labels and ledger."""
     from fraud_platform.cleaning import publish_drop
+    from fraud_platform.cleaning.raw_text import sha256_of
 
     lake = Lake(str(job.out))
     publish_drop(
@@ -40,7 +40,7 @@ def clean_with_platform(spark: SparkSession, job: Job) -> Tables:
         lake,
         str(job.raw),
         job.drop,
-        content_sha256=hashlib.sha256(b"benchmark").hexdigest(),
+        content_sha256=sha256_of(lake.files, str(job.raw)),
         size_bytes=job.raw.stat().st_size,
         run_id="benchmark",
         max_quarantined_share=1.0,

@@ -25,6 +25,7 @@ from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning.publish import publish_drop
+from fraud_platform.cleaning.raw_text import sha256_of
 from fraud_platform.clock import watermark
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.messages import topic_specs
@@ -130,7 +131,7 @@ def _prepare(settings: Settings, customers: int, drop_days: int, stream: Path) -
     live.rename(stream / live.name)
     spark, lake = open_session(settings), Lake(settings.lake)
     publish_drop(
-        spark, lake, str(history), history.stem, content_sha256="benchmark",
+        spark, lake, str(history), history.stem, content_sha256=sha256_of(lake.files, str(history)),
         size_bytes=history.stat().st_size, run_id="benchmark", max_quarantined_share=0.01,
     )  # fmt: skip
     write_drop_days(spark, lake)

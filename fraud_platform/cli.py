@@ -100,13 +100,14 @@ def load(
     """Copy all drops of landing to the raw zone, verified; an interrupted one goes on."""
     from fraud_platform.adapters.storage.distcp import distcp as run_distcp
     from fraud_platform.adapters.storage.zones import open_zone
-    from fraud_platform.ingest.loading import adopt_drop, drop_names, load_drops
+    from fraud_platform.ingest.arrivals import drop_names, only_name
+    from fraud_platform.ingest.loading import adopt_drop, load_drops
 
     if yarn and not distcp:
         raise typer.BadParameter("--yarn says where --distcp runs: say both, or neither")
     settings = _settings()
     landing, raw = open_zone(settings.landing), open_zone(settings.raw, create=True)
-    names = drop_names(landing)
+    names = [only_name(drop, names) for drop, names in drop_names(landing).items()]
     if distcp:
         run_distcp([landing.url_of(name) for name in names], raw.url, settings.jars, yarn)
         loaded = [adopt_drop(landing, raw, name) for name in names]

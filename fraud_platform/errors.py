@@ -24,7 +24,7 @@ class DataError(FraudPlatformError):
 
 
 class DropNameError(DataError):
-    """A drop's file name is not `YYYY-MM-DD.txt`, with an optional compression suffix."""
+    """A file name is not `YYYY-MM-DD.txt[.gz|.xz|.zst]`, or a drop has two such files."""
 
 
 class DropHeaderError(DataError):
@@ -36,15 +36,19 @@ class DropUnreadableError(DataError):
 
 
 class DropChangedError(DataError):
-    """A drop vanished or changed while it was copied; its sender is not done."""
+    """A drop vanished or changed while it was copied or cleaned; its sender is not done."""
 
 
-class DropHeldError(DataError):
-    """A drop's quarantined share passed the limit; it waits for `fraud-platform accept`."""
+class NotHeldError(DataError):
+    """A person accepted a drop that is not held, or not the content that is."""
 
 
 class SchemaMismatchError(DataError):
     """A table's columns differ from its contract; the message lists every difference."""
+
+
+class VersionGoneError(DataError):
+    """A table should go back to a version of which files are gone."""
 
 
 class ConservationError(DataError):

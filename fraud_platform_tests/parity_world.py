@@ -25,6 +25,7 @@ from fraud_platform.adapters.kafka.producing import load_rows
 from fraud_platform.adapters.scoring_session import open_scorer
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning.publish import publish_drop
+from fraud_platform.cleaning.raw_text import sha256_of
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.contracts.tables import DROP_LABELS
@@ -93,8 +94,9 @@ class History:
 
 def _publish(spark, lake: Lake, path: Path) -> None:
     publish_drop(
-        spark, lake, str(path), path.name.split(".")[0], content_sha256=path.name,
-        size_bytes=os.path.getsize(path), run_id="parity", max_quarantined_share=0.01,
+        spark, lake, str(path), path.name.split(".")[0],
+        content_sha256=sha256_of(lake.files, str(path)), size_bytes=os.path.getsize(path),
+        run_id="parity", max_quarantined_share=0.01,
     )  # fmt: skip
 
 

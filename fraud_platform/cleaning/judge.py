@@ -54,10 +54,9 @@ class JudgedRow(NamedTuple):
 
 def judge_line(line: bytes) -> JudgedRow:
     """Judge one data line (not blank, not a comment), without its line ending."""
-    fields = line.split(b",")
-    if len(fields) != len(COLUMNS):
-        return JudgedRow(_MALFORMED, 0, read_integer(fields[0].strip(b" ")))
-    return judge_fields(fields)
+    if line.count(b",") != len(COLUMNS) - 1:  # before splitting: a long line has many fields
+        return JudgedRow(_MALFORMED, 0, read_integer(line.split(b",", 1)[0].strip(b" ")))
+    return judge_fields(line.split(b","))
 
 
 def judge_fields(fields: Sequence[bytes]) -> JudgedRow:

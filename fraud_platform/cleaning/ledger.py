@@ -1,11 +1,8 @@
 """The cleaning ledger and what the lake says about the drops before a publication.
 
-Here: the row that marks a drop as published or held, and reading what earlier runs left.
-Not here: the order of the commits (`publish`).
-
-Every file of `transactions` and `quarantine` is named by the publication that wrote it, and so is
-the ledger's row. Where the names differ, a run died between its first commit and its mark: that
-drop is unsettled, and its labels and its mark are written by whoever comes next.
+Here: the row that marks a drop as published or held, and reading what is published.
+Not here: the order of the commits (`publish`), what a run left that died before its mark
+(`unfinished`).
 """
 
 from __future__ import annotations
@@ -61,20 +58,6 @@ class LakeState:
     ledger: Mapping[str, Mapping[str, Any]]
     clean: Sequence[StoredFile]
     quarantine: Sequence[StoredFile]
-
-    @property
-    def unsettled(self) -> set[str]:
-        """Drops with files that their ledger row does not mark."""
-        return {
-            file.drop
-            for file in (*self.clean, *self.quarantine)
-            if file.publication != self.ledger.get(file.drop, {}).get("publication")
-        }
-
-    @property
-    def drops_with_rows(self) -> set[str]:
-        """Drops that have rows in `transactions`, marked or not."""
-        return {file.drop for file in self.clean}
 
 
 def read_state(lake: Lake) -> LakeState:

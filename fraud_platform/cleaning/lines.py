@@ -128,6 +128,9 @@ def read_blocks(file: IO[bytes], part: TextRange) -> Iterator[LineBlock]:
     held_bytes = 0
     while position < part.end:
         chunk = file.read(BLOCK_BYTES)
+        first_end = chunk.find(b"\n")
+        if held_bytes + (first_end if first_end >= 0 else len(chunk)) > MAX_LINE_BYTES:
+            raise LineTooLongError(position)
         # The line that holds the range's last byte is the last; it may end behind the range.
         from_byte = max(part.end - 1 - position - held_bytes, 0)
         cut = chunk.find(b"\n", from_byte) if from_byte < len(chunk) else -1
@@ -135,8 +138,6 @@ def read_blocks(file: IO[bytes], part: TextRange) -> Iterator[LineBlock]:
         if chunk and cut < 0:
             held.append(chunk)
             held_bytes += len(chunk)
-            if held_bytes > MAX_LINE_BYTES:
-                raise LineTooLongError(position)
             continue
         lines = b"".join((*held, chunk[: cut + 1]))
         if lines:

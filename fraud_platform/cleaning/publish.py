@@ -3,16 +3,16 @@
 Here: the order of the commits, whether a drop is held, which other drops change with it.
 Not here: cleaning a drop's text (`drop`), the tables' storage (`adapters.tables.lake`).
 
-Guarantee: whatever point a run dies at, running it again gives the tables of an undisturbed run.
-All files are written first and belong to nothing. Each table then changes in one commit that
-replaces whole drops, and everything committed follows from the raw files and from what stood in
-the lake before; the ledger's row comes last, and until it is there the drop counts as not done.
+Guarantee: whatever point a run dies at, and whatever becomes of the next one, published, held or
+refused, the tables are those of a lake in which the dead run never was. All files are written
+first and belong to nothing. Each table then changes in one commit that replaces whole drops; the
+ledger's row comes last, and commits without it are undone before anything else is done.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -29,12 +29,13 @@ from fraud_platform.cleaning.ledger import (
     write_ledger,
 )
 from fraud_platform.cleaning.parquet_files import CLEAN_DDL
-from fraud_platform.cleaning.raw_text import open_text, sha256_of
+from fraud_platform.cleaning.raw_text import holding_still, open_text
 from fraud_platform.cleaning.stored import StoredFile, read_files, waiting_file
 from fraud_platform.cleaning.tasks import Folders
+from fraud_platform.cleaning.unfinished import COMMITTED, require_standing, undo_unfinished
 from fraud_platform.contracts.reasons import Reason
 from fraud_platform.contracts.tables import QUARANTINE, TRANSACTIONS, TableContract
-from fraud_platform.errors import DropUnreadableError
+from fraud_platform.errors import NotHeldError
 from fraud_platform.faults import kill_point
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def publish_drop(
         run_id: the run that does it, for the ledger.
         max_quarantined_share: a drop above it is held, unless it is accepted or this very
             content is published already.
-        accepted_because: a person's reason to publish the drop whatever its share.
+        accepted_because: a person's reason to publish this held content whatever its share.
         stream_time: how far scoring has come (UTC); None where nothing was ever scored.
         watermark: end of the published drops' data (UTC), the clock of corrected labels where
             there is no stream.
@@ -80,18 +81,24 @@ def publish_drop(
         The drop's ledger row and the drops that were rewritten with it.
 
     Raises:
-        DropUnreadableError: empty, truncated, damaged, without rows, or gone.
+        DropUnreadableError: empty, truncated, damaged, without rows, gone, or another content.
+        DropChangedError: the raw file was replaced while it was cleaned.
+        NotHeldError: `accepted_because` is given and the ledger holds no such content.
         DropHeaderError: the header differs from the contract.
         ConservationError: rows in and rows out differ.
     """
     lake.ensure(TRANSACTIONS)
+    undo_unfinished(lake)
     source = _Source(raw_path, content_sha256, size_bytes)
     publication = _Publication(spark, lake, drop, run_id, read_state(lake))
     before = publication.state.ledger.get(drop, {})
     if accepted_because is None and before.get("content_sha256") == content_sha256:
         accepted_because = before.get("accepted_because")
+    _require_held(drop, before, content_sha256, accepted_because)
     try:
-        landed = publication.clean(drop, raw_path)
+        landed = publication.clean(
+            drop, raw_path, content_sha256, "Materialize raw_drops for this drop again."
+        )
         held_because = None
         if accepted_because is None and before.get("published_sha256") != content_sha256:
             held_because = _reason_to_hold(landed, max_quarantined_share)
@@ -130,8 +137,8 @@ class _Publication:
         """What each commit says about itself."""
         return {"drop": self.drop, "run_id": self.run_id, "publication": self.name}
 
-    def clean(self, drop: str, raw_path: str) -> CleanedDrop:
-        """Clean one drop against the drops before it, stored or waiting."""
+    def clean(self, drop: str, raw_path: str, sha256: str, remedy: str) -> CleanedDrop:
+        """Clean one drop's content against the drops before it, stored or waiting."""
         files = self.lake.files
         folders = Folders(
             f"{self.lake.uri(TRANSACTIONS)}/drop={drop}",
@@ -145,7 +152,10 @@ class _Publication:
         replaced = {cleaned.drop for cleaned in self.waiting}
         stored = [file for file in self.state.clean if file.drop not in replaced]
         earlier = [file for file in (*stored, *waiting) if file.drop < drop]
-        with open_text(files, raw_path, self.scratch) as text:
+        with (
+            holding_still(files, raw_path, sha256, remedy),
+            open_text(files, raw_path, self.scratch) as text,
+        ):
             cleaned = clean_text(self.spark, files, drop, text, folders, earlier)
         self.waiting.append(cleaned)
         return cleaned
@@ -154,8 +164,9 @@ class _Publication:
         """Write the ledger's row; quarantine too, where no content of the drop is published."""
         before = self.state.ledger.get(self.drop, {})
         row |= {name: before.get(name) for name in _OF_PUBLISHED}
-        if row["published_sha256"] is None and self.drop not in self.state.drops_with_rows:
+        if row["published_sha256"] is None:
             self._commit(QUARANTINE, [landed])
+            require_standing(self.lake, [QUARANTINE], self.name)
             discard(self.lake.files, CleanedDrop(self.drop, clean=landed.clean))
         else:
             discard(self.lake.files, landed)
@@ -174,12 +185,12 @@ class _Publication:
         kill_point("cleaning.after_quarantine")
         version = self._commit(TRANSACTIONS, changed)
         kill_point("cleaning.after_transactions")
-        labelled = {*drops, *(self.state.unsettled & self.state.drops_with_rows)}
-        write_labels(self.spark, self.lake, labelled, landed, clock, self.metadata)
+        write_labels(self.spark, self.lake, drops, landed, clock, self.metadata)
         kill_point("cleaning.after_labels")
         mark = {"publication": self.name, "transactions_version": version}
         rows = [row | mark | {"status": PUBLISHED}]
         rows += [self._row_of_follower(cleaned) | mark for cleaned in followers]
+        require_standing(self.lake, COMMITTED, self.name)
         kill_point("cleaning.before_ledger")
         written, *_ = write_ledger(self.lake, rows, self.metadata)
         kill_point("cleaning.after_ledger")
@@ -191,18 +202,14 @@ class _Publication:
         return before if before["status"] == HELD else before | counts_of(cleaned)
 
     def _followers(self, landed: CleanedDrop) -> list[str]:
-        """Return the later published drops that share ids with this one or are unsettled."""
+        """Return the later published drops that share ids with what this one holds or held."""
+        from pyspark.sql import functions as F
+
         later = {
             drop
             for drop, row in self.state.ledger.items()
             if drop > self.drop and row["published_sha256"] is not None
         }
-        return sorted((later & self.state.unsettled) | self._sharing_ids(landed, later))
-
-    def _sharing_ids(self, landed: CleanedDrop, later: set[str]) -> set[str]:
-        """Return those of the later drops that share ids with what this one holds or held."""
-        from pyspark.sql import functions as F
-
         own = [waiting_file(self.drop, file) for file in landed.clean]
         own += [file for file in self.state.clean if file.drop == self.drop]
         near = [
@@ -220,7 +227,7 @@ class _Publication:
                 own_ids = own_rows.select("transaction_id")
                 shared = others.join(own_ids, "transaction_id", "left_semi")
                 found |= {row.drop for row in shared.select("drop").distinct().collect()}
-        return found
+        return sorted(found)
 
     def _clean_again(self, drop: str) -> CleanedDrop:
         """Clean a later published drop from its raw file.
@@ -229,18 +236,11 @@ class _Publication:
             DropUnreadableError: the raw file is no longer the content that is published.
         """
         row = self.state.ledger[drop]
-        path, expected = row["published_path"], row["published_sha256"]
-        try:
-            found = sha256_of(self.lake.files, path)
-        except FileNotFoundError:
-            found = "no file"
-        if found != expected:
-            raise DropUnreadableError(
-                f"drop {self.drop} shares ids with the published drop {drop}, which has to be "
-                f"cleaned again; expected {path} with SHA-256 {expected}, found {found}. Publish "
-                f"or accept {drop} as it is now, then run {self.drop} again."
-            )
-        return self.clean(drop, path)
+        remedy = (
+            f"Drop {self.drop} shares ids with the published drop {drop}, which has to be cleaned "
+            f"again. Publish or accept {drop} as it is now, then run {self.drop} again."
+        )
+        return self.clean(drop, row["published_path"], row["published_sha256"], remedy)
 
     def _commit(self, table: TableContract, drops: Sequence[CleanedDrop]) -> int:
         files = [
@@ -254,6 +254,25 @@ class _Publication:
 
 def _meets_any(file: StoredFile, others: Sequence[StoredFile]) -> bool:
     return any(file.meets(other.low, other.high) for other in others)
+
+
+def _require_held(
+    drop: str, before: Mapping[str, Any], content_sha256: str, accepted_because: str | None
+) -> None:
+    """Raise unless a person's word is about what the ledger holds, or has been done already."""
+    if accepted_because is None:
+        return
+    if before.get("status") != HELD and before.get("accepted_because") != accepted_because:
+        raise NotHeldError(
+            f"drop {drop}: expected a drop that is held, to accept it, found it "
+            f"{before.get('status', 'never cleaned')}. The table cleaning_ledger says what is held."
+        )
+    if before["content_sha256"] != content_sha256:
+        raise NotHeldError(
+            f"drop {drop}: expected the held content with SHA-256 {before['content_sha256']} in "
+            f"the raw zone, found {content_sha256}, which came since. Let it be cleaned; where it "
+            "is held too, accept that."
+        )
 
 
 def _reason_to_hold(cleaned: CleanedDrop, max_quarantined_share: float) -> str | None:

@@ -32,11 +32,6 @@ class StoredFile:
     low: int | None
     high: int | None
 
-    @property
-    def publication(self) -> str:
-        """The publication that wrote the file and starts its name."""
-        return self.url.rsplit("/", 1)[-1].split("-", 1)[0]
-
     def meets(self, low: int | None, high: int | None) -> bool:
         """Whether the file may hold an id of [low, high]."""
         if self.low is None or self.high is None or low is None or high is None:

@@ -119,6 +119,7 @@ def execute(
         run_config={**quiet, **(request.run_config or {})},
         instance=instance,
         partition_key=request.partition_key,
+        asset_selection=request.asset_selection,
         tags=request.tags,
         raise_on_error=False,
     )

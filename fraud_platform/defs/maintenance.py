@@ -1,6 +1,7 @@
 """Keeping the lake small without losing what a registered model was trained on.
 
-Here: vacuum, which keeps every table version that a model names; its job and schedule.
+Here: vacuum, which keeps every table version that a model names and what a dead cleaning has to
+go back to; its job and schedule.
 Not here: removing files (`fraud_platform.adapters.tables.lake`).
 """
 
@@ -8,6 +9,7 @@ import dagster as dg
 
 from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.cleaning.unfinished import unfinished_commits
 from fraud_platform.contracts.catalog import ALL_TABLES
 from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, registry_of
@@ -30,6 +32,8 @@ def _vacuum(lake: Lake, registry: ModelRegistry, retention_hours: int) -> dict[s
         for tag, version in model.tags.items():
             if tag.startswith(VERSION_TAG):
                 kept.setdefault(tag.removeprefix(VERSION_TAG), set()).add(int(version))
+    for table, (unfinished, _) in unfinished_commits(lake).items():
+        kept.setdefault(table.name, set()).add(unfinished - 1)  # the next cleaning goes back to it
     return {
         table.name: lake.vacuum(table, sorted(kept.get(table.name, ())), retention_hours)
         for table in ALL_TABLES

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 import dagster as dg
 
 from fraud_platform.defs.drain import DrainedRun, drain, execute
+from fraud_platform.defs.partitions import DROPS
+from fraud_platform.errors import NotHeldError
 from fraud_platform.settings import Settings
 
 
@@ -41,12 +43,18 @@ def run_what_is_due(
 
 
 def accept_drop(settings: Settings, drop: str, why: str) -> DrainedRun:
-    """Release a held drop: clean it again with a person's word, as a run."""
+    """Release a held drop: clean what the raw zone holds of it with a person's word, as a run."""
     from fraud_platform.definitions import defs
+    from fraud_platform.defs.cleaned import clean_drop
 
     request = dg.RunRequest(
         partition_key=drop,
+        asset_selection=list(clean_drop.keys),  # without `raw_drops`, which copies from landing
         run_config={"ops": {"clean_drop": {"config": {"accepted_because": why}}}},
     )
     with open_instance(settings) as instance:
+        if not instance.has_dynamic_partition(str(DROPS.name), drop):
+            raise NotHeldError(
+                f"drop {drop}: expected a drop that is held, to accept it, found none of that name."
+            )
         return execute(defs, instance, "load_drop", request)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning import publish_drop
+from fraud_platform.cleaning.raw_text import sha256_of
 from fraud_platform.clock import watermark
 from fraud_platform.contracts.drops import drop_of
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
@@ -44,7 +45,7 @@ def _rows(spark: SparkSession, lake: Lake, drops: Path) -> pd.DataFrame:
             lake,
             str(path.absolute()),
             drop_of(path.name),
-            content_sha256=path.name,
+            content_sha256=sha256_of(lake.files, str(path.absolute())),
             size_bytes=path.stat().st_size,
             run_id="bench quality",
             max_quarantined_share=0.01,

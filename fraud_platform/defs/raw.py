@@ -9,7 +9,7 @@ import time
 import dagster as dg
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.drops import COLUMNS, drop_of
+from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.automation import load_drop
 from fraud_platform.defs.failures import stop_or_retry
@@ -17,8 +17,8 @@ from fraud_platform.defs.partitions import DROPS
 from fraud_platform.defs.requests import next_attempt, request_tags
 from fraud_platform.defs.resources import LakeResource, ZonesResource
 from fraud_platform.defs.tables import OWNERS, rounded
-from fraud_platform.errors import DropNameError
 from fraud_platform.ingest import RawDrop, copy_drop, observe_landing, raw_drop
+from fraud_platform.ingest.arrivals import drop_names, only_name
 from fraud_platform.ingest.loading import Meter
 from fraud_platform.ingest.manifests import read_raw_manifests
 from fraud_platform.ingest.zone import Zone
@@ -125,10 +125,5 @@ def _uncleaned(raw: Zone, lake: Lake) -> dict[str, str]:
 
 def _name_in_landing(landing: Zone, drop: str) -> str | None:
     """Return the drop's file name in landing, or None where the sender has taken it away."""
-    for file in landing.list_files():
-        try:
-            if drop_of(file.name) == drop:
-                return file.name
-        except DropNameError:
-            continue
-    return None
+    names = drop_names(landing).get(drop)
+    return only_name(drop, names) if names else None

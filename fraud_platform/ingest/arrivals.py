@@ -20,10 +20,10 @@ from fraud_platform.ingest.manifests import (
     SENDER_SUFFIX,
     RawManifest,
     SenderManifest,
-    parse_sender_manifest,
     read_raw_manifests,
+    read_sender_manifest,
 )
-from fraud_platform.ingest.zone import FileInfo, Zone, read_whole, sha256_of
+from fraud_platform.ingest.zone import FileInfo, Zone, sha256_of
 
 SUCCESS_MARK = "_SUCCESS"
 UPLOAD_SUFFIXES = (".tmp", ".temp", ".part", ".partial", ".filepart", "._COPYING_")
@@ -172,8 +172,7 @@ def observe_landing(
     for file in files:
         if file.name.endswith(SENDER_SUFFIX):
             try:
-                data = read_whole(landing, file.name)
-                manifest = parse_sender_manifest(file.name, data)
+                manifest = read_sender_manifest(landing, file.name)
                 senders[file.name.removesuffix(SENDER_SUFFIX)] = manifest
             except FileNotFoundError:
                 continue
@@ -215,16 +214,41 @@ def _named_drops(
             complaints.append(Complaint(name, str(error)))
     count = Counter(drop for drop, _ in named)
     complaints += [
-        Complaint(
-            file.name,
-            f"{file.name}: expected one file for drop {drop}, found {count[drop]}. "
-            "Keep the right one in landing and move the others away.",
-        )
+        Complaint(file.name, _several_files(file.name, drop, count[drop]))
         for drop, file in named
         if count[drop] > 1
     ]
     single = [(drop, file) for drop, file in named if count[drop] == 1]
     return sorted(single, key=lambda pair: pair[0]), complaints
+
+
+def drop_names(landing: Zone) -> dict[str, list[str]]:
+    """Return, by drop and in their order, the names that its files have in landing."""
+    found: dict[str, list[str]] = {}
+    for file in landing.list_files():
+        try:
+            found.setdefault(drop_of(file.name), []).append(file.name)
+        except DropNameError:
+            continue
+    return dict(sorted(found.items()))
+
+
+def only_name(drop: str, names: Sequence[str]) -> str:
+    """Return the name of a drop's one file in landing.
+
+    Raises:
+        DropNameError: there are several, and which is right is the sender's to say.
+    """
+    if len(names) > 1:
+        raise DropNameError(_several_files(", ".join(names), drop, len(names)))
+    return names[0]
+
+
+def _several_files(name: str, drop: str, count: int) -> str:
+    return (
+        f"{name}: expected one file for drop {drop}, found {count}. "
+        "Keep the right one in landing and move the others away."
+    )
 
 
 def _is_marked(file: FileInfo, marked_at: float | None) -> bool:

@@ -25,8 +25,8 @@ from fraud_platform.ingest.manifests import (
     RAW_SUFFIX,
     SENDER_SUFFIX,
     RawManifest,
-    parse_sender_manifest,
     read_raw_manifests,
+    read_sender_manifest,
 )
 from fraud_platform.ingest.zone import FileInfo, Sink, Zone, partial_name, read_whole, sha256_of
 
@@ -301,10 +301,9 @@ def complete_source(landing: Zone, name: str) -> FileInfo:
 def _promise(landing: Zone, name: str) -> tuple[int | None, str | None]:
     """Return the size and SHA-256 that the sender's manifest promises."""
     try:
-        data = read_whole(landing, name + SENDER_SUFFIX)
+        manifest = read_sender_manifest(landing, name + SENDER_SUFFIX)
     except FileNotFoundError:
         return None, None
-    manifest = parse_sender_manifest(name + SENDER_SUFFIX, data)
     return manifest.size_bytes, manifest.sha256
 
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from fraud_platform.contracts.drops import drop_of
-from fraud_platform.errors import DropNameError, Outage
+from fraud_platform.errors import Outage
 from fraud_platform.ingest.blocks import BlockDigests
 from fraud_platform.ingest.copying import CHECKPOINT_BYTES, RawDrop, complete_source, copy_drop
 from fraud_platform.ingest.manifests import RAW_SUFFIX, RawManifest
@@ -113,15 +113,3 @@ def adopt_drop(landing: Zone, raw: Zone, name: str) -> RawDrop:
     raw.put(name + RAW_SUFFIX, manifest.to_json())
     seconds = time.monotonic() - start
     return RawDrop(drop, name, raw.url_of(name), source.size_bytes, sha256, seconds)
-
-
-def drop_names(landing: Zone) -> list[str]:
-    """Return the names of drops in landing, in their order."""
-    names = []
-    for file in landing.list_files():
-        try:
-            drop_of(file.name)
-        except DropNameError:
-            continue
-        names.append(file.name)
-    return sorted(names)

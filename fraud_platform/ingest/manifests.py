@@ -15,6 +15,7 @@ from fraud_platform.ingest.zone import Zone, read_whole
 
 SENDER_SUFFIX = ".manifest"
 RAW_SUFFIX = ".json"
+MAX_MANIFEST_BYTES = 64 << 10
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -53,6 +54,24 @@ class RawManifest:
         return (json.dumps(asdict(self), indent=2) + "\n").encode()
 
 
+def read_sender_manifest(landing: Zone, name: str) -> SenderManifest:
+    """Read a sender's manifest from landing, and no more of it than one can be long.
+
+    Raises:
+        DropUnreadableError: it is too long, or not what `parse_sender_manifest` reads.
+        FileNotFoundError: there is none.
+    """
+    data = b""
+    for chunk in landing.read(name):
+        data += chunk
+        if len(data) > MAX_MANIFEST_BYTES:
+            raise DropUnreadableError(
+                f"{name}: expected at most {MAX_MANIFEST_BYTES:,} bytes, found more. "
+                "Write the manifest again."
+            )
+    return parse_sender_manifest(name, data)
+
+
 def parse_sender_manifest(name: str, data: bytes) -> SenderManifest:
     """Read a sender's manifest; an empty one only says that the drop is complete.
 
@@ -68,7 +87,7 @@ def parse_sender_manifest(name: str, data: bytes) -> SenderManifest:
             raise ValueError(f"size_bytes is {size!r}")
         if sha256 is not None and not _SHA256.fullmatch(str(sha256).lower()):
             raise ValueError(f"sha256 is {sha256!r}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DropUnreadableError(
             f'{name}: expected {{"size_bytes": bytes, "sha256": "64 hex digits"}} (the checksum '
             f"is optional), found {data[:80]!r} ({error}). Write the manifest again."
@@ -86,7 +105,7 @@ def parse_raw_manifest(name: str, data: bytes) -> RawManifest:
     try:
         content = json.loads(data)
         return RawManifest(**{key: content[key] for key in expected})
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DropUnreadableError(
             f"{name}: expected a raw manifest with {', '.join(expected)}, found {data[:80]!r} "
             f"({error}). Remove it and materialize raw_drops for this drop again."

@@ -18,8 +18,15 @@ from hypothesis import strategies as st
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning import DropOutcome, publish_drop
 from fraud_platform.cleaning import drop as drop_module
+from fraud_platform.cleaning import publish as publish_module
+from fraud_platform.cleaning.drop import CleanedDrop, clean_text
 from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS
-from fraud_platform.errors import DropHeaderError, DropUnreadableError
+from fraud_platform.errors import (
+    DropChangedError,
+    DropHeaderError,
+    DropUnreadableError,
+    NotHeldError,
+)
 from fraud_platform_tests.oracles import cleaning as oracle
 from fraud_platform_tests.oracles import nasty_lines
 from fraud_platform_tests.oracles.lake_tables import (
@@ -69,13 +76,13 @@ def publish(spark, lake: Lake, raw: Path) -> Publish:
         if content is not None:
             path.write_bytes(content)
         found = path.read_bytes()
-        options = {"max_quarantined_share": 1.0, "lake": lake} | options
+        sha256 = hashlib.sha256(found).hexdigest()
+        options = {"max_quarantined_share": 1.0, "lake": lake, "content_sha256": sha256} | options
         return publish_drop(
             spark,
             options.pop("lake"),
             str(path),
             drop,
-            content_sha256=hashlib.sha256(found).hexdigest(),
             size_bytes=len(found),
             run_id="test",
             **options,
@@ -174,6 +181,44 @@ def test_a_drop_above_the_limit_is_held_and_released_by_accepting_it(publish: Pu
     assert released.ledger["accepted_because"] == "known outage"
     assert_equals_oracle(lake, oracle.clean_drops({A: content}))
     assert publish(A, max_quarantined_share=0.3).is_published
+
+
+def test_a_persons_word_releases_the_held_content_and_no_other(publish: Publish, lake: Lake):
+    content = text(row(1), row(2), b"bad\n")
+    word = {"max_quarantined_share": 0.3, "accepted_because": "known outage"}
+    with pytest.raises(NotHeldError, match="found it never cleaned"):
+        publish(A, content, **word)
+    publish(A, content, max_quarantined_share=0.3)
+    with pytest.raises(NotHeldError, match=r"expected the held content with SHA-256 .*came since"):
+        publish(A, text(row(1), b"half of an up"), **word)
+    assert ledger(lake)[A]["status"] == "held"
+    assert publish(A, content, **word).is_published
+    assert publish(A, content, **word).is_published  # a run that is tried again
+    with pytest.raises(NotHeldError, match="found it published"):
+        publish(A, content, **word | {"accepted_because": "another reason"})
+
+
+def test_a_raw_file_that_is_not_what_its_manifest_says_is_refused(publish: Publish, lake: Lake):
+    with pytest.raises(DropUnreadableError, match=r"expected SHA-256 abc.*Materialize raw_drops"):
+        publish(A, text(row(1)), content_sha256="abc")
+    assert ledger(lake) == {}
+
+
+def test_a_raw_file_replaced_while_it_is_cleaned_publishes_nothing(
+    publish: Publish, lake: Lake, raw: Path, monkeypatch: pytest.MonkeyPatch
+):
+    publish(A, text(row(1)))
+    before = everything(lake)
+
+    def clean_and_replace(*args: Any) -> CleanedDrop:
+        cleaned = clean_text(*args)
+        (raw / f"{A}.txt").write_bytes(text(row(3)))
+        return cleaned
+
+    monkeypatch.setattr(publish_module, "clean_text", clean_and_replace)
+    with pytest.raises(DropChangedError, match="replaced meanwhile"):
+        publish(A, text(row(2)))
+    assert everything(lake) == before
 
 
 def test_a_held_replacement_leaves_what_is_published_as_it_was(publish: Publish, lake: Lake):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import dagster as dg
+import gzip
+from pathlib import Path
 
+import dagster as dg
+from typer.testing import CliRunner
+
+from fraud_platform.cli import app
 from fraud_platform.defs.raw import new_drops
 from fraud_platform.defs.requests import MAX_ATTEMPTS, REQUEST_TAG
+from fraud_platform.errors import DropNameError
 from fraud_platform_tests.platform_fixture import Platform
 
 ROW = b"0,2018-04-01 00:00:31,596,3156,57.16,31,0,0,0\n"
@@ -39,6 +45,16 @@ def test_a_lost_cursor_asks_for_nothing_new(platform: Platform):
     with_cursor = look(platform, look(platform).cursor).run_requests
     without = look(platform, None).run_requests
     assert [r.run_key for r in with_cursor] == [r.run_key for r in without]
+
+
+def test_loading_takes_none_of_two_files_of_one_drop(platform: Platform):
+    platform.arrive("2018-04-01.txt", ROW)
+    platform.arrive("2018-04-01.txt.gz", gzip.compress(ROW))
+    found = CliRunner().invoke(app, ["load"]).exception
+    assert isinstance(found, DropNameError)
+    assert "expected one file for drop 2018-04-01, found 2" in str(found)
+    assert str(found).split(": ", 1)[1] in str(look(platform).skip_reason)
+    assert list(Path(platform.settings.raw).iterdir()) == []
 
 
 def test_a_replaced_drop_is_another_request(platform: Platform):

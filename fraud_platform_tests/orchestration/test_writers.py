@@ -15,7 +15,14 @@ from fraud_platform.definitions import defs
 from fraud_platform.settings import Settings
 
 PACKAGE = Path(fraud_platform.__file__).parent
-COMMITS = {"replace_arrow", "append_numbered", "commit_files", "numbered", "PairedTables"}
+COMMITS = {
+    "replace_arrow",
+    "append_numbered",
+    "commit_files",
+    "numbered",
+    "PairedTables",
+    "restore",
+}
 
 
 def found_writers() -> set[tuple[str, str]]:
@@ -65,9 +72,11 @@ WRITERS = {
 CALLS = {
     ("adapters/spark/clusters/ledger.py", "append_numbered CLUSTERS"),
     ("adapters/tables/lake.py", "commit_files table"),  # what Spark wrote, for `replace`
+    ("adapters/tables/lake.py", "restore version"),
     ("cleaning/labels.py", "commit_files DROP_LABELS"),
     ("cleaning/ledger.py", "replace_arrow CLEANING_LEDGER"),
     ("cleaning/publish.py", "commit_files table"),
+    ("cleaning/unfinished.py", "restore table"),
     ("defs/comparison.py", "replace_arrow AB_REPORT"),
     ("defs/decisions.py", "append_numbered PROMOTION_HISTORY"),
     ("defs/live_operator.py", "replace_arrow RESCORED"),

@@ -47,3 +47,18 @@ def test_removing_is_repeatable(place: str):
 def test_a_missing_file_is_not_found(place: str):
     with pytest.raises(FileNotFoundError):
         ByteFiles().open_input(f"{place}/nothing").read(1)
+
+
+def test_a_version_moves_with_the_content_and_with_nothing_else(place: str):
+    files, url = ByteFiles(), f"{place}/one"
+    assert files.version(url) == ""
+    versions = []
+    for content in (b"x", b"y"):
+        with files.create(url) as file:
+            file.write(content)
+        versions.append(files.version(url))
+        with files.open_input(url) as file:
+            file.read()
+        assert files.version(url) == versions[-1]
+    assert "" not in versions
+    assert versions[0] != versions[1]

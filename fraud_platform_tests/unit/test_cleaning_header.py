@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
+
 import pytest
+import zstandard
 
 from fraud_platform.cleaning.header import read_header
 from fraud_platform.errors import DropHeaderError, DropUnreadableError
@@ -26,6 +30,11 @@ def test_every_form_of_the_contract_is_accepted(line: bytes, ending: bytes, bom:
     head = bom + line + ending
     header = read_header(head + b"0,2019-08-22 06:51:03,0,711,70.91,24663,0,0,0\n", "f")
     assert (header.body_offset, header.blank_lines) == (len(head), 0)
+
+
+def test_rows_behind_a_good_header_say_nothing_of_it():
+    strange = ";\t\0".join(COMMAS.decode()).encode()
+    assert read_header(ORIGINAL + b"\n" + strange, "f").body_offset == len(ORIGINAL) + 1
 
 
 def test_blank_lines_before_the_header_are_counted():
@@ -61,19 +70,37 @@ def test_a_header_that_the_file_ends_with_is_accepted():
         ),
         (COMMAS.replace(b"terminal_id", b"customer_id"), ["'customer_id' stands 2 times"]),
         (COMMAS.upper(), ["'TX_AMOUNT' is not a column of the contract"]),
-        (ORIGINAL.replace(b"|", b";"), ["found 1: ", "the header is missing"]),
+        (ORIGINAL.replace(b"|", b";"), ["found 1: semicolons stand in it, where pipes or"]),
+        (COMMAS.replace(b",", b"\t"), ["found 1: tabs stand in it, where pipes or commas"]),
+        (BARE.replace(b" | ", b"\t|\t"), ["found 9: tabs stand in it"]),
+        (b'"' + COMMAS.replace(b",", b'","') + b'"', ["found 9: quotes stand in it"]),
+        (COMMAS + b"\r1,2,3", ["a CR without LF stands in it, which ends no line"]),
+        (COMMAS + b",b" * 100, ["found 109", "and 80 more"]),
         (b"0,2019-08-22 06:51:03,0,711,70.91,24663,0,0,0", ["the header is missing"]),
         (b"# exported on Monday", ["'tx_fraud' is missing"]),
-        (b"\x00\x01\x02\xff" * 50_000, ["the header is missing"]),
-        (ORIGINAL.decode().encode("utf-16"), ["the header is missing"]),
+        (b"\x00\x01\x02\xff" * 10_000, ["the header is missing"]),
+        (b" " * (65_536 - len(ORIGINAL)) + ORIGINAL, ["a line that does not end there"]),
+        (COMMAS + b"\r1,2,3" * 20_000, ["a line that does not end there (a CR without LF"]),
+        (b"\n" * 70_000, ["only blank lines there"]),
+        (ORIGINAL.decode().encode("utf-16"), ["found UTF-16 or UTF-32"]),
+        (ORIGINAL.decode().encode("utf-16-be"), ["NUL bytes stand in it, as in UTF-16"]),
+        (ORIGINAL.decode().encode("utf-32"), ["found UTF-16 or UTF-32"]),
+        pytest.param(
+            gzip.compress(ORIGINAL, mtime=0),
+            ["found a gzip stream, whose name ends with .txt.gz"],
+            id="gzip",
+        ),
+        pytest.param(lzma.compress(ORIGINAL), ["found an xz stream"], id="xz"),
+        pytest.param(zstandard.compress(ORIGINAL), ["found a zstd stream"], id="zstd"),
         (b"\n\n \n", ["found only blank lines"]),
     ],
 )
 def test_other_first_lines_are_refused_with_every_difference(line: bytes, words: list[str]):
     with pytest.raises(DropHeaderError) as caught:
-        read_header(line[:65_536] + b"\n", "2019-08-22.txt")
+        read_header((line + b"\n")[:65_536], "2019-08-22.txt")
     message = str(caught.value)
     assert message.startswith("2019-08-22.txt: expected ")
+    assert len(message) < 2_000
     assert "move it to rejected/" in message
     for word in words:
         assert word in message

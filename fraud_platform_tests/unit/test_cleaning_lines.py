@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -194,6 +195,35 @@ def test_a_line_above_the_limit_is_reported_with_its_place(
     with path.open("rb") as file, pytest.raises(lines_module.LineTooLongError) as caught:
         list(read_blocks(file, part))
     assert caught.value.args == (len(HEADER) + len(GOOD) + 1,)
+
+
+@pytest.mark.parametrize("lines_before", [0, 1, 1000, 30_000])
+@pytest.mark.parametrize("ending", [b"\n", b""])
+def test_the_limit_of_a_line_is_the_same_wherever_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines_before: int, ending: bytes
+):
+    monkeypatch.setattr(lines_module, "MAX_LINE_BYTES", 1 << 21)
+    path = tmp_path / "text"
+    for length, is_taken in ((1 << 21, True), ((1 << 21) + 1, False)):
+        text = (GOOD + b"\n") * lines_before + b"x" * length + ending
+        path.write_bytes(text)
+        with path.open("rb") as file:
+            blocks = read_blocks(file, TextRange(str(path), 0, len(text), 0))
+            if is_taken:
+                assert sum(map(len, blocks)) == lines_before + 1
+            else:
+                with pytest.raises(lines_module.LineTooLongError) as caught:
+                    list(blocks)
+                assert caught.value.args == (len(text) - length - len(ending),)
+
+
+def test_a_long_line_of_commas_is_judged_without_a_list_of_its_fields():
+    line = b"10," * (1 << 20)
+    tracemalloc.start()
+    assert judge_line(line).transaction_id == 10
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * len(line)
 
 
 def repeated_of(values: list[int]) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import lzma
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraud_platform.adapters.storage.files import ByteFiles
-from fraud_platform.cleaning.raw_text import open_text
+from fraud_platform.cleaning.raw_text import holding_still, open_text
 from fraud_platform.contracts.drops import HEADER
-from fraud_platform.errors import DropUnreadableError
+from fraud_platform.errors import DropChangedError, DropUnreadableError
 
 Pack = Callable[[bytes], bytes]
 PACKERS: dict[str, Pack] = {
@@ -76,3 +77,54 @@ def test_a_cut_or_changed_byte_is_refused_or_changes_nothing(
     except DropUnreadableError:
         return
     assert found == TEXT
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture(params=["path", "other scheme"])
+def raw_file(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    url = str(tmp_path) if request.param == "path" else f"memory://{tmp_path.name}"
+    write(f"{url}/2019-08-22.txt", b"old rows")
+    return f"{url}/2019-08-22.txt"
+
+
+def write(url: str, content: bytes) -> None:
+    with ByteFiles().create(url) as file:
+        file.write(content)
+
+
+def test_a_raw_file_of_another_content_is_refused(raw_file: str):
+    write(raw_file, b"new rows")
+    refused = pytest.raises(DropUnreadableError, match=sha256(b"new rows"))
+    with refused, holding_still(ByteFiles(), raw_file, sha256(b"old rows"), "Do this."):
+        pytest.fail("was entered")
+
+
+def test_a_raw_file_that_is_gone_is_refused(raw_file: str):
+    ByteFiles().remove(raw_file)
+    refused = pytest.raises(DropUnreadableError, match=r"found no file\. Do this")
+    with refused, holding_still(ByteFiles(), raw_file, sha256(b"old rows"), "Do this."):
+        pytest.fail("was entered")
+
+
+@pytest.mark.parametrize("later", [b"new rows", None])
+def test_a_raw_file_replaced_meanwhile_is_noticed(raw_file: str, later: bytes | None):
+    noticed = pytest.raises(DropChangedError, match="replaced meanwhile")
+    with noticed, holding_still(ByteFiles(), raw_file, sha256(b"old rows"), "Do this."):
+        ByteFiles().remove(raw_file)
+        if later is not None:
+            write(raw_file, later)
+
+
+def test_a_raw_file_that_was_only_touched_still_holds(raw_file: str):
+    with holding_still(ByteFiles(), raw_file, sha256(b"old rows"), "Do this."):
+        write(raw_file, b"old rows")
+
+
+def test_a_zstd_window_that_is_too_long_is_said(tmp_path: Path):
+    parameters = zstandard.ZstdCompressionParameters(window_log=30, enable_ldm=True)
+    stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    with pytest.raises(DropUnreadableError, match=r"at most 128 MiB.* without --long"):
+        unpacked(tmp_path, ".zst", stream.compress(TEXT) + stream.flush())

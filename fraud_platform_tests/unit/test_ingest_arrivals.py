@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from fraud_platform.adapters.storage.zones import open_zone
-from fraud_platform.errors import Outage
+from fraud_platform.errors import DropNameError, Outage
 from fraud_platform.ingest import copy_drop, observe_landing
-from fraud_platform.ingest.arrivals import LandingLook
+from fraud_platform.ingest.arrivals import LandingLook, drop_names, only_name
 
 DROP = "2018-04-01.txt"
 
@@ -124,6 +124,39 @@ def test_a_manifest_that_cannot_be_read_is_named_and_its_drop_left_alone(
     assert look.arrivals == ()
     assert [c.name for c in look.complaints] == [f"{DROP}.manifest"]
     assert "Write the manifest again" in look.complaints[0].message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("[" * 60_000, "recursion"), (" " * 70_000 + "{}", "expected at most 65,536 bytes")],
+)
+def test_a_hostile_manifest_is_named_and_harms_no_other_drop(
+    place: Landing, text: str, words: str
+) -> None:
+    place.write(DROP, "rows")
+    place.write("2018-05-01.txt", "rows")
+    place.write(f"{DROP}.manifest", text)
+    look = place.look(settle_seconds=0)
+    assert [a.name for a in look.arrivals] == ["2018-05-01.txt"]
+    assert [c.name for c in look.complaints] == [f"{DROP}.manifest"]
+    assert words in look.complaints[0].message
+
+
+def test_a_link_that_leads_to_itself_harms_no_drop(place: Landing) -> None:
+    place.write(DROP, "rows")
+    (place.folder / "2018-05-01.txt").symlink_to("2018-05-01.txt")
+    assert [a.name for a in place.look(settle_seconds=0).arrivals] == [DROP]
+
+
+def test_two_files_of_one_drop_are_refused_in_the_words_of_the_look(place: Landing) -> None:
+    for name in (DROP, f"{DROP}.gz", "2018-05-01.txt"):
+        place.write(name, "rows")
+    names = drop_names(place.landing)
+    assert only_name("2018-05-01", names["2018-05-01"]) == "2018-05-01.txt"
+    with pytest.raises(DropNameError, match="expected one file for drop 2018-04-01, found 2") as e:
+        only_name("2018-04-01", names["2018-04-01"])
+    complaint = place.look(settle_seconds=0).complaints[0].message
+    assert str(e.value).split(": ", 1)[1] == complaint.split(": ", 1)[1]
 
 
 def test_a_success_mark_covers_what_came_before_it_alone(place: Landing) -> None:

@@ -6,6 +6,7 @@ Not here: other zones (`zones`), what errors mean (`failures`).
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -55,8 +56,10 @@ class LocalZone:
         with translated(str(path)):
             try:
                 found = path.stat()
-            except FileNotFoundError:
-                return None
+            except OSError as error:
+                if error.errno in (errno.ENOENT, errno.ELOOP):  # links may lead nowhere
+                    return None
+                raise
             if not path.is_file():
                 return None
         # The change time moves too when a tool sets the modification time back.

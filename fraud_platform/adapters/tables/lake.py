@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
@@ -26,7 +26,7 @@ from fraud_platform.adapters.storage.access import delta_options
 from fraud_platform.adapters.storage.files import ByteFiles, local_path
 from fraud_platform.adapters.storage.probing import reaching, require_safe_commits
 from fraud_platform.contracts.tables import DataFile, TableContract
-from fraud_platform.errors import Outage
+from fraud_platform.errors import Outage, VersionGoneError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _LOG_RETENTION = "interval 36500 days"
 """The log is kept, so that a version that a model names can be read as long as its files are."""
 _BOUNDED = "delta.dataSkippingStatsColumns"
+_RECENT_COMMITS = 20
 _SHORT_LOG_RETENTION = "interval 10 minutes"
 """Of tables whose old versions nobody names: readers of a version finish in less."""
 
@@ -121,13 +122,16 @@ class Lake:
         return len(removed)
 
     def last_commit(
-        self, table: TableContract, key: str, value: str
+        self, table: TableContract, key: str, value: str | None = None
     ) -> tuple[int, dict[str, str]] | None:
-        """Return version and metadata of the newest commit whose writer said key = value."""
+        """Return version and metadata of the newest commit whose writer said key = value.
+
+        Without a value, whatever its writer said of the key.
+        """
         handle = self.open(table)
-        for commit in handle.history() if handle is not None else ():
+        for commit in _newest_first(handle) if handle is not None else ():
             said = {**json.loads(commit.get("userMetadata") or "{}"), **commit}
-            if said.get(key) == value:
+            if key in said and value in (None, said[key]):
                 return commit["version"], {k: v for k, v in said.items() if isinstance(v, str)}
         return None
 
@@ -313,6 +317,26 @@ class Lake:
         assert version is not None
         return version
 
+    def restore(self, table: TableContract, version: int, metadata: Mapping[str, Any]) -> None:
+        """Make the table what it was at a version, in one commit.
+
+        Raises:
+            VersionGoneError: a file of that version was removed.
+        """
+        handle = self.ensure(table)
+        properties = CommitProperties(custom_metadata=_text(metadata))
+        with self._committing(table):
+            try:
+                handle.restore(version, commit_properties=properties)
+            except DeltaError as error:
+                if "missing file" not in str(error):
+                    raise
+                raise VersionGoneError(
+                    f"table {table.name}: expected the files of version {version}, to go back to "
+                    f"it, found one gone ({error}). Bring it back from a backup; without one, "
+                    "remove the tables of this lake and materialize its drops again."
+                ) from error
+
     @contextmanager
     def _committing(self, table: TableContract) -> Iterator[None]:
         """Reach the table for one commit, and tell of another writer's that came first."""
@@ -324,6 +348,12 @@ class Lake:
                 f"table {table.name}: another writer committed first ({error}). Nothing was "
                 "written. Run again: what it wrote is then read."
             ) from error
+
+
+def _newest_first(handle: DeltaTable) -> Iterator[dict[str, Any]]:
+    """Yield all commits; the first few, among which most are found, without reading the others."""
+    yield from handle.history(_RECENT_COMMITS)
+    yield from handle.history()
 
 
 def _text(metadata: Mapping[str, Any] | None) -> dict[str, str]:
