@@ -5,10 +5,12 @@ Not here: how a drop is recognised or copied (`fraud_platform.ingest`).
 """
 
 import time
+from operator import itemgetter
 
 import dagster as dg
 
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.automation import load_drop
@@ -113,13 +115,20 @@ def _request(instance: dg.DagsterInstance, drop: str, fingerprint: str) -> dg.Ru
 
 
 def _uncleaned(raw: Zone, lake: Lake) -> dict[str, str]:
-    """Return drops of the raw zone whose content the ledger does not know, with fingerprints."""
-    rows = lake.read_arrow(CLEANING_LEDGER, columns=["drop", "content_sha256"]).to_pylist()
-    cleaned = {row["drop"]: row["content_sha256"] for row in rows}
+    """Return drops of the raw zone that are not cleaned or not counted, with fingerprints."""
+    ledger = lake.read_arrow(CLEANING_LEDGER).to_pylist()
+    cleaned = {row["drop"]: row["content_sha256"] for row in ledger}
+    # drops that were rewritten beside another have its publication's name: one run counts them all
+    uncounted = {}
+    for row in sorted(ledger, key=itemgetter("drop"), reverse=True):
+        if row["published_sha256"] and row["rows_clean"]:
+            uncounted[row["publication"]] = row["drop"]
+    for row in lake.read_arrow(DROP_DAYS, columns=["publication"]).to_pylist():
+        uncounted.pop(row["publication"], None)
     return {
         drop: manifest.source_fingerprint
         for drop, manifest in read_raw_manifests(raw).items()
-        if cleaned.get(drop) != manifest.sha256
+        if cleaned.get(drop) != manifest.sha256 or drop in uncounted.values()
     }
 
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import gzip
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 from typer.testing import CliRunner
 
+from fraud_platform.adapters.storage.zones import open_zone
+from fraud_platform.cleaning.ledger import write_ledger
 from fraud_platform.cli import app
+from fraud_platform.contracts.clock_tables import DROP_DAYS
+from fraud_platform.contracts.tables import CLEANING_LEDGER, TableContract
 from fraud_platform.defs.raw import new_drops
 from fraud_platform.defs.requests import MAX_ATTEMPTS, REQUEST_TAG
 from fraud_platform.errors import DropNameError
+from fraud_platform.ingest import copy_drop
 from fraud_platform_tests.platform_fixture import Platform
 
 ROW = b"0,2018-04-01 00:00:31,596,3156,57.16,31,0,0,0\n"
@@ -100,3 +107,29 @@ def test_an_upload_under_way_waits(platform: Platform, monkeypatch):
     result = look(platform)
     assert result.run_requests == []
     assert "2018-04-01.txt" in str(result.skip_reason)
+
+
+def test_a_drop_is_asked_for_until_its_days_are_counted(platform: Platform):
+    """A run that dies behind the ledger's mark would leave the data's clock where it was."""
+    platform.arrive("2018-04-01.txt", ROW)
+    settings = platform.settings
+    raw = open_zone(settings.raw, create=True)
+    copied = copy_drop(open_zone(settings.landing), raw, "2018-04-01.txt")
+    assert len(look(platform).run_requests) == 1
+    marks = {
+        "drop": "2018-04-01", "content_sha256": copied.sha256, "rows_clean": 1,
+        "published_sha256": copied.sha256, "publication": "p1",
+    }  # fmt: skip
+    write_ledger(platform.lake, [filled(CLEANING_LEDGER, marks)], {})
+    assert len(look(platform).run_requests) == 1
+    counted = filled(DROP_DAYS, {"drop": "2018-04-01", "publication": "p1"})
+    rows = pa.Table.from_pylist([counted], schema=DROP_DAYS.arrow_schema)
+    platform.lake.replace_arrow(DROP_DAYS, rows, None)
+    assert look(platform).run_requests == []
+
+
+def filled(table: TableContract, values: dict[str, object]) -> dict[str, object]:
+    """Return a row with these values and, in the other columns, the least of their type."""
+    empty: dict[str, object] = {"string": "", "date": date(2018, 4, 1), "boolean": False}
+    empty["timestamp"] = datetime(2018, 4, 1, tzinfo=UTC)
+    return {column.name: empty.get(column.type, 0) for column in table.columns} | values
