@@ -18,8 +18,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,7 @@ def start(service: Service, run_folder: Path, log_folder: Path) -> Started:
     run_folder.mkdir(parents=True, exist_ok=True)
     log_folder.mkdir(parents=True, exist_ok=True)
     log, token = log_folder / f"{service.name}.log", secrets.token_hex(16)
-    with log.open("wb") as output:
+    with log.open("wb") as output, _heard_interrupts():
         process = subprocess.Popen(
             service.command,
             stdin=subprocess.DEVNULL,
@@ -119,7 +119,6 @@ def start(service: Service, run_folder: Path, log_folder: Path) -> Started:
             stderr=subprocess.STDOUT,
             env={**os.environ, **service.environment, TOKEN_VARIABLE: token},
             start_new_session=True,
-            preexec_fn=_hear_interrupts,
         )
     record = Record(
         service.name, process.pid, token, service.port, str(log), time.time(), service.scheme
@@ -135,11 +134,22 @@ def record_path(run_folder: Path, name: str) -> Path:
     return run_folder / f"{name}.json"
 
 
-def _hear_interrupts() -> None:
-    """Undo an ignored SIGINT: a shell without job control leaves one to what it starts behind `&`,
-    and Dagster then copies it to SIGTERM."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+@contextmanager
+def _heard_interrupts() -> Iterator[None]:
+    """Let what is started in this block hear signals that this process ignores.
+
+    A shell without job control leaves SIGINT ignored to what it starts behind `&`, and Dagster
+    then copies that to SIGTERM. A program that is started inherits what is ignored, but not a
+    handler. (A `preexec_fn` would fork, and clients of HDFS hang in a forked process.)
+    """
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is signal.SIG_IGN]
+    for number in numbers:
+        signal.signal(number, lambda *_: None)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def wait_until_healthy(started: Started, limit_seconds: float) -> None:
