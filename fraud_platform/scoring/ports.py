@@ -32,8 +32,11 @@ class Publisher(Protocol):
         """Publish records (topic, key, value, headers) and move the group's offsets."""
 
 
-class Offsets(Protocol):
-    """Answers what a consumer group has committed."""
+class Broker(Protocol):
+    """Answers what a topic is, and what a consumer group has committed."""
+
+    def topic_id(self, topic: str) -> str:
+        """Return what changes when a topic is deleted and created anew under its old name."""
 
     def group_offsets(self, group: str, topic: str) -> dict[int, int]:
         """Return the next offset of each partition that the group committed one for."""

@@ -22,7 +22,7 @@ from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import TopicSpec, topic_specs
 from fraud_platform.contracts.scoring_tables import SCORED
-from fraud_platform.errors import Outage, SchemaMismatchError, TopicChangedError
+from fraud_platform.errors import Outage, SchemaMismatchError
 from fraud_platform.features.declaration import feature_signature
 from fraud_platform.scoring.micro_batch import PinnedModel
 from fraud_platform.training.candidate import Candidate
@@ -112,14 +112,14 @@ def test_without_a_broker_a_scorer_says_so_soon_and_scores_later(
     assert_right(world, SENT)
 
 
-@pytest.mark.parametrize("missing", ["predictions", "transactions.dlq"])
+@pytest.mark.parametrize("missing", ["predictions", "transactions.dlq", "labels"])
 def test_a_missing_topic_is_named_at_once_and_nothing_is_scored_until_it_is_there(
     make_world: Make, kafka: KafkaConnection, missing: str
 ):
     world = make_world(without=missing, batch=200)
     world.produce(SENT)
     began = time.monotonic()
-    with pytest.raises(TopicChangedError, match=missing):
+    with pytest.raises(Outage, match=missing):
         score_here(world)
     assert time.monotonic() - began < 10
     assert Lake(world.settings.lake).read_arrow(SCORED).num_rows == 0

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -153,8 +154,10 @@ class TransactionalProducer:
         for consumer in self._groups.values():
             consumer.close()
         self._groups.clear()
-        self._producer.purge()
-        self._producer.flush(0)
+        # a fatal error, which the call that met it has raised, is said here once more
+        with suppress(KafkaException, SystemError):
+            self._producer.purge()
+            self._producer.flush(0)
 
     def _await_deliveries(self, deliveries: Deliveries) -> None:
         self._producer.flush(self._seconds)

@@ -22,7 +22,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
 from fraud_platform.adapters.kafka.connection import ClientErrors, KafkaConnection
 from fraud_platform.contracts.messages import SCORER_GROUP, TopicSpec, topic_specs
@@ -102,6 +102,10 @@ class Topics:
         )[topic]
         return TopicState(str(found.topic_id), tuple(sorted(p.id for p in found.partitions)))
 
+    def topic_id(self, topic: str) -> str:
+        """Return what changes when a topic is deleted and created anew under its old name."""
+        return self.describe(topic).topic_id
+
     def offsets(self, topic: str) -> dict[int, tuple[int, int]]:
         """Return each partition's lowest offset and the end of what is committed."""
         partitions = self.describe(topic).partitions
@@ -128,6 +132,20 @@ class Topics:
                         self._errors(reason)
                     raise self._translated(f"offsets of group {group}", error) from None
                 time.sleep(_RETRY_SECONDS)
+
+    def broker_setting(self, name: str) -> str | None:
+        """Return what a broker's setting is; None where the user may not look."""
+        try:
+            brokers = self._admin.list_topics(timeout=self._seconds).brokers
+            resource = ConfigResource(ConfigResource.Type.BROKER, str(min(brokers)))
+            asked = self._admin.describe_configs([resource], request_timeout=self._seconds)
+            return str(asked[resource].result(self._seconds + _SPARE_SECONDS)[name].value)
+        except FutureTimeout:
+            raise self._silent(f"setting {name}") from None
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.CLUSTER_AUTHORIZATION_FAILED:
+                return None
+            raise self._translated(f"setting {name}", error) from None
 
     def group_members(self, group: str) -> list[str]:
         """Return the client ids of a group's members.
