@@ -217,3 +217,8 @@ def test_an_absent_broker_is_an_outage_in_bounded_time() -> None:
     with pytest.raises(Outage):
         Topics(nowhere, answer_seconds=1).group_offsets("g", "t")
     assert time.monotonic() - began < 40
+
+
+def test_a_brokers_setting_is_told(kafka: KafkaConnection) -> None:
+    minutes = Topics(kafka).broker_setting("offsets.retention.minutes")
+    assert minutes == str(366 * 24 * 60)
