@@ -27,7 +27,11 @@ class Publisher(Protocol):
         """Take the lease: an older holder's next transaction fails."""
 
     def transaction(
-        self, records: Iterable[Any], group: str, offsets: Mapping[tuple[str, int], int]
+        self,
+        records: Iterable[Any],
+        group: str,
+        offsets: Mapping[tuple[str, int], int],
+        note: str = "",
     ) -> Any:
         """Publish records (topic, key, value, headers) and move the group's offsets."""
 
@@ -38,5 +42,5 @@ class Broker(Protocol):
     def topic_id(self, topic: str) -> str:
         """Return what changes when a topic is deleted and created anew under its old name."""
 
-    def group_offsets(self, group: str, topic: str) -> dict[int, int]:
+    def group_offsets(self, group: str, topic: str, note: str | None = None) -> dict[int, int]:
         """Return the next offset of each partition that the group committed one for."""

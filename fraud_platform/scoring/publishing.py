@@ -11,7 +11,7 @@ transactions topic that is made anew, with which Kafka drops the offsets of that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -71,7 +71,8 @@ def last_published(log: ScoringLog, broker: Broker, topics: Topics) -> int:
     doubt, since each is published before the next is committed: the group's offsets tell, and
     where they are lost as well it counts as not published, for twice is better than never.
     """
-    number = broker.group_offsets(SCORER_GROUP, topics.labels).get(_NUMBER_PARTITION)
+    numbers = broker.group_offsets(SCORER_GROUP, topics.labels, topics.transactions)
+    number = numbers.get(_NUMBER_PARTITION)
     if number is not None:
         # a greater one is of another lake
         return min(number, log.number)
@@ -110,7 +111,7 @@ class Publication:
         log.settle()
         first = last_published(log, self.broker, self.topics)
         if first >= log.number:
-            self._publisher.transaction([], SCORER_GROUP, self._offsets(log.last()))
+            self._move([], log.last())
             return 0
         predictions = log.rows_above(first, PUBLISHED_COLUMNS)
         dead = log.dead_above(first)
@@ -139,14 +140,18 @@ class Publication:
                 yield from _dead_letters(dead, self.topics)
             kill_point("scoring.within_publish")
 
-        self._publisher.transaction(records(), SCORER_GROUP, self._offsets(said))
+        self._move(records(), said)
         kill_point("scoring.published")
 
-    def _offsets(self, said: Mapping[str, Any]) -> dict[tuple[str, int], int]:
+    def _move(self, records: Iterable[Any], said: Mapping[str, Any]) -> None:
+        """Publish records, and move the group behind the micro-batch of a commit."""
         is_same = said.get("topic_id") == self.topics.topic_id
         ends = offsets_in(said) if is_same else {}
         number = {(self.topics.labels, _NUMBER_PARTITION): int(said.get("number", 0))}
-        return number | {(self.topics.transactions, p): end for p, end in ends.items()}
+        offsets = {(self.topics.transactions, p): end for p, end in ends.items()}
+        # the note tells whose number it is: another platform may have the same topic of labels
+        note = self.topics.transactions
+        self._publisher.transaction(records, SCORER_GROUP, number | offsets, note)
 
 
 def read_back(files: ByteFiles, urls: list[str]) -> pa.Table | None:

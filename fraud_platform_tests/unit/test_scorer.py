@@ -29,23 +29,31 @@ class Broker:
     id_now: str = "T1"
     is_fenced: bool = False
     group: dict[tuple[str, int], int] = field(default_factory=dict)
+    note: str = "transactions"
 
     def topic_id(self, topic: str) -> str:
         return self.id_now
 
-    def group_offsets(self, group: str, topic: str) -> dict[int, int]:
+    def group_offsets(self, group: str, topic: str, note: str | None = None) -> dict[int, int]:
+        if note not in (None, self.note):
+            return {}
         return {p: offset for (name, p), offset in self.group.items() if name == topic}
 
     def fence(self) -> None:
         """Nobody else is there."""
 
     def transaction(
-        self, records: Iterable[Any], group: str, offsets: Mapping[tuple[str, int], int]
+        self,
+        records: Iterable[Any],
+        group: str,
+        offsets: Mapping[tuple[str, int], int],
+        note: str = "",
     ) -> None:
         if self.is_fenced:
             raise FencedError("another scorer took the lease")
         assert list(records) == []
         self.group |= offsets
+        self.note = note
 
 
 @dataclass
@@ -175,6 +183,14 @@ def test_what_is_published_is_told_by_the_number_that_the_group_keeps(
     commit(lake, {0: 5})
     commit(lake, {0: 8})
     assert last_published(ScoringLog(lake), Broker(group=group), TOPICS) == published
+
+
+def test_the_number_of_another_platform_with_the_same_labels_says_nothing(lake: Lake):
+    commit(lake, {0: 5})
+    broker = Broker(group={("labels", 0): 700}, note="transactions of another")
+    assert last_published(ScoringLog(lake), broker, TOPICS) == 0
+    scorer_on(lake, broker, Engine())
+    assert broker.note == "transactions"
 
 
 def test_a_start_sets_the_number_that_another_lake_left(lake: Lake):

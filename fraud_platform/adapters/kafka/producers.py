@@ -97,6 +97,7 @@ class TransactionalProducer:
         records: Iterable[tuple[str, bytes | None, bytes | None, Headers | None]],
         group: str,
         offsets: Mapping[tuple[str, int], int],
+        note: str = "",
     ) -> Delivered:
         """Produce records to any topics and commit a group's next offsets, all or nothing.
 
@@ -104,6 +105,7 @@ class TransactionalProducer:
             records: `Record` or tuples (topic, key, value, headers).
             group: the consumer group whose offsets move.
             offsets: (topic, partition) to the next offset to read; may be empty.
+            note: kept with the offsets.
 
         Raises:
             FencedError: another producer holds the lease now.
@@ -112,7 +114,7 @@ class TransactionalProducer:
         """
         began = time.monotonic()
         try:
-            return self._transaction(records, group, offsets)
+            return self._transaction(records, group, offsets, note)
         except FencedError as error:
             # to give a transaction up, the broker fences its producer as a successor would
             if time.monotonic() - began < self._given_up_seconds:
@@ -124,6 +126,7 @@ class TransactionalProducer:
         records: Iterable[tuple[str, bytes | None, bytes | None, Headers | None]],
         group: str,
         offsets: Mapping[tuple[str, int], int],
+        note: str,
     ) -> Delivered:
         deliveries = Deliveries()
         try:
@@ -131,7 +134,7 @@ class TransactionalProducer:
             _produce_all(self._producer, records, deliveries, self._seconds)
             self._await_deliveries(deliveries)
             if offsets:
-                positions = [TopicPartition(t, p, o) for (t, p), o in offsets.items()]
+                positions = [TopicPartition(t, p, o, note) for (t, p), o in offsets.items()]
                 metadata = self._group(group).consumer_group_metadata()
                 self._retried(
                     lambda: self._bounded(

@@ -117,14 +117,19 @@ class Topics:
         """Return the end of what is committed of known partitions: one question, not three."""
         return self._offsets(topic, partitions, OffsetSpec.latest())
 
-    def group_offsets(self, group: str, topic: str) -> dict[int, int]:
-        """Return the next offset of each partition for which the group committed one."""
+    def group_offsets(self, group: str, topic: str, note: str | None = None) -> dict[int, int]:
+        """Return the next offset of each partition for which the group committed one.
+
+        Args:
+            note: only what was committed with this note.
+        """
         partitions = [TopicPartition(topic, p) for p in self.describe(topic).partitions]
         deadline = time.monotonic() + self._seconds
         while True:
             try:
                 found = self._group(group).committed(partitions, self._seconds)
-                return {p.partition: p.offset for p in found if p.offset >= 0}
+                wanted = (p for p in found if note is None or p.metadata == note)
+                return {p.partition: p.offset for p in wanted if p.offset >= 0}
             except KafkaException as error:
                 if error.args[0].code() not in _SOON or time.monotonic() > deadline:
                     # a consumer tells by polling alone why it has no answer
