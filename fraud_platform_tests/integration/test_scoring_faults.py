@@ -22,11 +22,12 @@ from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import TopicSpec, topic_specs
 from fraud_platform.contracts.scoring_tables import SCORED
-from fraud_platform.errors import Outage, SchemaMismatchError
+from fraud_platform.errors import Outage, SchemaMismatchError, TopicChangedError
 from fraud_platform.features.declaration import feature_signature
 from fraud_platform.scoring.micro_batch import PinnedModel
 from fraud_platform.training.candidate import Candidate
 from fraud_platform_tests.integration.scoring_client import DONE, OUTAGE, score_all
+from fraud_platform_tests.live_platform import until
 from fraud_platform_tests.oracles.scoring import DUPLICATE, Sent, judge
 from fraud_platform_tests.scoring_world import (
     World,
@@ -200,8 +201,9 @@ def test_a_scorer_whose_topic_was_made_anew_halts_and_says_what_to_do(
     topic = world.settings.transactions_topic
     admin = Topics(kafka)._admin
     admin.delete_topics([topic])[topic].result(10)
-    Topics(kafka).ensure([TopicSpec(topic, 3)])
-    with pytest.raises(Exception, match=r"made anew.*accept-gap"):
+    until(lambda: topic in Topics(kafka).ensure([TopicSpec(topic, 3)]))
+    until(lambda: Topics(kafka).describe(topic))
+    with pytest.raises(TopicChangedError, match=r"made anew.*accept-gap"):
         score_here(world)
 
 
