@@ -205,7 +205,11 @@ class Topics:
                 request_timeout=self._seconds,
             ),
         )
-        return {tp.partition: result.offset for tp, result in found.items()}
+        offsets = {tp.partition: result.offset for tp, result in found.items()}
+        # of a broker that dies while it is asked, librdkafka (2.16) gives -1001 and no error
+        if any(offset < 0 for offset in offsets.values()):
+            raise self._silent(f"offsets of topic {topic}")
+        return offsets
 
     def _answer(
         self,
