@@ -89,10 +89,10 @@ def backlog(place: World, engine: str) -> Backlog:
         with open_scorer(settings, place.lake, plan.state_version, "benchmark", give) as scorer:
             first = {p: (a, min(b, a + 4_000)) for p, (a, b) in plan.ranges.items()}
             scorer.score(first, model, {"plan": plan.number})
-            left = plan.remaining(scorer.log.end_offsets(plan.topic_id))
-            messages = sum(end - start for start, end in left.values())
+            messages = sum(end - start for start, end in plan.ranges.values())
+            messages -= sum(end - start for start, end in first.values())
             with Meter() as meter:
-                scorer.score(left, model, {"plan": plan.number})
+                scorer.carry_out(plan, model, {})
         if session is not None:
             session.stop()
     return Backlog(

@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
@@ -18,13 +19,16 @@ from pathlib import Path
 from fraud_platform.adapters.jvm.java import find_java, java_problem, java_version
 from fraud_platform.adapters.services.laptop import run_folder, services
 from fraud_platform.adapters.services.processes import Service, port_owner, read_records
-from fraud_platform.errors import Outage, SettingsError
+from fraud_platform.errors import FraudPlatformError, Outage, SettingsError
 from fraud_platform.settings import Settings
 
 PYTHON = (3, 11)
 MIN_DISK_GB, WANTED_DISK_GB = 1, 5
 OVERHEAD_GB = 3
 """Memory beside Spark's driver: the run's Python, the services, the system."""
+WANTED_OFFSETS_MINUTES = 90 * 24 * 60
+"""What a consumer group has committed says what is published: kept through quiet weeks."""
+_OFFSETS_RETENTION = "offsets.retention.minutes"
 
 _REMOTE = ("s3://", "hdfs://")
 CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
@@ -70,6 +74,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         *(check_port(settings, service) for service in services(settings)),
         *check_databases(settings),
         *check_storage(settings),
+        *check_kafka(settings),
         check_jars(settings, has_java=java.ok),
         check_packages(CONSTRAINTS),
     ]
@@ -199,6 +204,32 @@ def check_storage(settings: Settings) -> list[Finding]:
         except (Outage, SettingsError) as error:
             findings.append(Finding(subject, Level.PROBLEM, str(error)))
     return findings
+
+
+def check_kafka(settings: Settings) -> list[Finding]:
+    """Look whether a cluster of one's own lets us in, and how long it keeps a group's offsets."""
+    from fraud_platform.adapters.kafka.connection import KafkaConnection
+    from fraud_platform.adapters.kafka.topics import Topics
+
+    if settings.kafka_bootstrap is None:
+        return []
+    try:
+        topics = Topics(KafkaConnection.from_settings(settings))
+        with closing(topics):
+            found = topics.broker_setting(_OFFSETS_RETENTION)
+    except FraudPlatformError as error:
+        return [Finding("Kafka", Level.PROBLEM, str(error))]
+    if found is None or int(found) >= WANTED_OFFSETS_MINUTES:
+        return [Finding("Kafka", Level.OK, settings.kafka_bootstrap)]
+    return [
+        Finding(
+            "Kafka",
+            Level.WARNING,
+            f"expected {_OFFSETS_RETENTION} of at least {WANTED_OFFSETS_MINUTES} on the brokers, "
+            f"found {found}. After that time without a message the last predictions are sent "
+            "twice: raise it (docs/kafka.md).",
+        )
+    ]
 
 
 def wanted_jars(settings: Settings) -> list[tuple[Path, dict[str, tuple[str, str]]]]:

@@ -144,8 +144,7 @@ class Stream:
         session = (lambda: self._spark) if engine == "spark" else None
         while (plan := plan_next(self.settings, lake, champion).plan) is not None:
             with open_scorer(self.settings, lake, plan.state_version, "parity", session) as scorer:
-                left = plan.remaining(scorer.log.end_offsets(plan.topic_id))
-                scorer.score(left, self._history.model, {"plan": plan.number})
+                scorer.carry_out(plan, self._history.model, {})
             self.plans += 1
 
     def scored(self) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
@@ -21,11 +21,13 @@ from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
 from fraud_platform.adapters.models.registry import MODEL_NAME, ModelRegistry
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import lease_of
+from fraud_platform.errors import Outage, TopicChangedError
 from fraud_platform.scoring.inprocess import InProcessEngine
 from fraud_platform.scoring.label_intake import land_labels
+from fraud_platform.scoring.log import ScoringLog, offsets_in
 from fraud_platform.scoring.micro_batch import PinnedModel
-from fraud_platform.scoring.plans import TopicNow
-from fraud_platform.scoring.publishing import Topics
+from fraud_platform.scoring.plans import TopicNow, check_topic
+from fraud_platform.scoring.publishing import Publication, Topics
 from fraud_platform.scoring.scorer import Engine, Scorer
 from fraud_platform.settings import Settings
 
@@ -69,6 +71,42 @@ def holder(kind: str) -> str:
     return f"{kind}, process {os.getpid()} on {socket.gethostname()}"
 
 
+def names_of(settings: Settings, topic_id: str) -> Topics:
+    """Return the topics of scoring, as publishing wants them."""
+    return Topics(
+        settings.transactions_topic,
+        settings.predictions_topic,
+        settings.dead_letters_topic,
+        settings.labels_topic,
+        topic_id,
+    )
+
+
+@contextmanager
+def open_publication(
+    settings: Settings, lake: Lake, topics: KafkaTopics, answer_seconds: float = ANSWER_SECONDS
+) -> Iterator[Publication]:
+    """Give what publishes under the lease, which is not taken yet.
+
+    Raises:
+        TopicChangedError: the transactions topic is missing.
+        Outage: a topic to publish to is missing; it goes on once that is there.
+    """
+    names = names_of(settings, topics.topic_id(settings.transactions_topic))
+    # a client waits half a minute for a missing topic, and then does not name it
+    for name in (names.predictions, names.dead_letters, names.labels):
+        try:
+            topics.describe(name)
+        except TopicChangedError as error:
+            raise Outage(str(error)) from None
+    connection = KafkaConnection.from_settings(settings)
+    publisher = TransactionalProducer(connection, lease_of(names.transactions), answer_seconds)
+    try:
+        yield Publication(ScoringLog(lake), publisher, topics, names)
+    finally:
+        publisher.close()
+
+
 @contextmanager
 def open_scorer(
     settings: Settings,
@@ -83,8 +121,8 @@ def open_scorer(
     Labels that wait on their topic are landed first.
 
     Raises:
-        TopicChangedError: a topic to read or to publish to is missing.
-        Outage: Kafka or the lake does not answer.
+        TopicChangedError, OffsetGapError: reading cannot go on where it stopped.
+        Outage: Kafka or the lake does not answer, or a topic to publish to is missing.
 
     Args:
         state_version: the snapshot to start from.
@@ -93,39 +131,34 @@ def open_scorer(
         answer_seconds: how long Kafka may take to go on before that is an outage.
     """
     connection = KafkaConnection.from_settings(settings)
-    topics, topic = KafkaTopics(connection), settings.transactions_topic
-    now = topic_now(topics, topic)
-    names = Topics(topic, settings.predictions_topic, settings.dead_letters_topic, now.topic_id)
-    # a client waits half a minute for a missing topic, and then does not name it
-    topics.describe(names.predictions)
-    topics.describe(names.dead_letters)
-    publisher = TransactionalProducer(connection, lease_of(topic), answer_seconds)
-    try:
-        with RangeReader(connection, topic, stall_seconds=answer_seconds) as source:
-            engine: Engine = InProcessEngine(
-                lake, source, state_version, settings.duplicate_horizon_days
-            )
-            if spark is not None:
-                from fraud_platform.scoring.spark_engine import SparkEngine
+    topic = settings.transactions_topic
+    with (
+        closing(KafkaTopics(connection)) as topics,
+        open_publication(settings, lake, topics, answer_seconds) as publication,
+        RangeReader(connection, topic, stall_seconds=answer_seconds) as source,
+    ):
+        engine: Engine = InProcessEngine(
+            lake, source, state_version, settings.duplicate_horizon_days
+        )
+        if spark is not None:
+            from fraud_platform.scoring.spark_engine import SparkEngine
 
-                engine = SparkEngine(
-                    spark(),
-                    lake,
-                    connection.spark_options(),
-                    topic,
-                    source,
-                    state_version,
-                    settings.duplicate_horizon_days,
-                )
-            scorer = Scorer(
-                lake, engine, publisher, topics, names, settings.max_batch_messages, holder(kind)
+            engine = SparkEngine(
+                spark(),
+                lake,
+                connection.spark_options(),
+                topic,
+                source,
+                state_version,
+                settings.duplicate_horizon_days,
             )
-            take_in_labels(settings, lake, topics, scorer)
-            scorer.start()
-            yield scorer
-    finally:
-        publisher.close()
-        topics.close()
+        scorer = Scorer(lake, engine, publication, settings.max_batch_messages, holder(kind))
+        take_in_labels(settings, lake, topics, scorer)
+        scorer.start()
+        # only now: whoever held the lease before has moved what is committed
+        said = scorer.log.last()
+        check_topic(topic_now(topics, topic), said.get("topic_id"), offsets_in(said))
+        yield scorer
 
 
 def take_in_labels(

@@ -159,7 +159,7 @@ class _Loop:
                 "score --follow",
                 answer_seconds=ANSWER_SECONDS,
             ) as self._scorer,
-            Upkeep(self._lake, (SCORED, DEAD_LETTERS)),
+            Upkeep(self._lake, (SCORED, DEAD_LETTERS)) as self._upkeep,
         ):
             self._scorer.progress = self._progress
             self._score(topic, is_stopped)
@@ -177,9 +177,7 @@ class _Loop:
 
     def _score(self, topic: str, is_stopped: Callable[[], bool]) -> None:
         now = topic_now(self._topics, topic)
-        said = self._scorer.log.last()
-        at = offsets_in(said)
-        check_topic(now, said.get("topic_id"), at)
+        at = offsets_in(self._scorer.log.last())
         at = {p: at.get(p, low) for p, (low, _) in now.offsets.items()}
         pause = self._settings.follow_interval_ms / 1000
         self._scorer.warm_up(at, self._model)
@@ -195,7 +193,7 @@ class _Loop:
                 # every partition, empty ones too: by them a partition that comes later is seen
                 ranges = {p: (at[p], end) for p, end in ends.items()}
                 self._scorer.score(ranges, model, {"model_version": model.version})
-                at |= ends
+                at |= offsets_in(self._scorer.log.last())
             self._now_and_then()
             self._patience.work_goes_on()
             time.sleep(max(0.0, pause - (time.monotonic() - started)))
@@ -223,9 +221,9 @@ class _Loop:
         now = time.monotonic()
         if now - self._labels_at > LOOK_SECONDS:
             self._labels_at = now
-            landed = take_in_labels(self._settings, self._lake, self._topics, self._scorer)
-            if landed["labels"]:
-                self._scorer.catch_up()
+            take_in_labels(self._settings, self._lake, self._topics, self._scorer)
+            # another process may have landed some as well
+            self._scorer.catch_up()
         if now - self._reported_at > REPORT_SECONDS:
             self.report()
 
@@ -246,8 +244,13 @@ class _Loop:
             f"{datetime.now(UTC):%H:%M:%S} {counts['scored']} scored, {counts['alerts']} alerts, "
             f"{counts['dead_letters']} dead letters, {counts['duplicates']} duplicates in "
             f"{progress.micro_batches} micro-batches"
-            + (f"; {self._watch.problem}" if self._watch.problem else "")
+            + "".join(f"; {problem}" for problem in self._problems() if problem)
         )
+
+    def _problems(self) -> list[str]:
+        """Return what goes wrong beside the scoring, which goes on."""
+        assert self._watch is not None
+        return [self._watch.problem, self._upkeep.problem, self._reporter.problem]
 
 
 def _champion(registry: ModelRegistry) -> PinnedModel:

@@ -13,9 +13,12 @@ import multiprocessing
 import os
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING
 
 from fraud_platform.scoring.scorer import Progress
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 _LOW_PRIORITY = 10
-_END_SECONDS = 60.0
+_END_SECONDS = 30.0
 _MOST_UNTOLD = 60
 
 
@@ -48,7 +51,10 @@ class Report:
 
 
 class Reporter:
-    """Tells Dagster from a child process, which ends with its parent however that ends."""
+    """Tells Dagster from a child process, which ends with its parent however that ends.
+
+    A child that takes nothing holds nobody up: the oldest reports are dropped, and counted.
+    """
 
     def __init__(self, settings: Settings) -> None:
         # spawned, not forked: librdkafka's threads do not survive a fork
@@ -56,27 +62,51 @@ class Reporter:
         theirs, self._ours = spawn.Pipe(duplex=False)
         self._process = spawn.Process(target=_tell_all, args=(settings, theirs), name="reports")
         self._theirs = theirs
-        self._sender = ThreadPoolExecutor(1, "reports")
+        self._waiting: Queue[Report | None] = Queue(_MOST_UNTOLD)
+        self._sender = threading.Thread(target=self._send_all, name="reports", daemon=True)
+        self.dropped = 0
 
     def __enter__(self) -> Reporter:
         self._process.start()
         self._theirs.close()
+        self._sender.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._sender.shutdown(wait=True)
+        deadline = time.monotonic() + _END_SECONDS
+        self._put(None)
+        self._sender.join(_END_SECONDS)
+        if self._sender.is_alive():
+            # a send into a pipe that nobody reads ends with its reader alone
+            self._process.kill()
+            self._sender.join(_END_SECONDS)
         self._ours.close()
-        self._process.join(_END_SECONDS)
+        self._process.join(max(0.0, deadline - time.monotonic()))
         if self._process.is_alive():
             self._process.kill()
 
+    @property
+    def problem(self) -> str:
+        """What keeps reports from Dagster; empty where nothing does."""
+        return f"{self.dropped} reports to Dagster dropped" if self.dropped else ""
+
     def tell(self, report: Report) -> None:
         """Send a report on its way; never waits, and never fails because Dagster is away."""
-        self._sender.submit(self._send, report)
+        self._put(report)
 
-    def _send(self, report: Report) -> None:
+    def _put(self, report: Report | None) -> None:
+        while True:
+            try:
+                return self._waiting.put_nowait(report)
+            except Full:
+                with suppress(Empty):
+                    self._waiting.get_nowait()
+                    self.dropped += 1
+
+    def _send_all(self) -> None:
         try:
-            self._ours.send(report)
+            while (report := self._waiting.get()) is not None:
+                self._ours.send(report)
         except OSError:
             print("score --follow: the process that tells Dagster has ended; scores go on, "
                   "Dagster shows them again after a restart.", file=sys.stderr)  # fmt: skip

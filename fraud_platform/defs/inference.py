@@ -12,14 +12,15 @@ import dagster as dg
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.follower_mark import follower
+from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.scoring_session import load_model, open_scorer, read_highs
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED, TOPIC_LABELS
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.inference_metadata import LINEAGE, lag_behind, metadata_of
 from fraud_platform.defs.partitions import HOURS
-from fraud_platform.defs.planning import plan_next
-from fraud_platform.defs.requests import next_attempt, request_of, request_tags
+from fraud_platform.defs.planning import plan_anew, plan_next
+from fraud_platform.defs.requests import next_attempt, request_of, request_tags, runs_of
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
 from fraud_platform.defs.tables import table_spec
 from fraud_platform.errors import DataError, Outage
@@ -87,14 +88,13 @@ def _carry_out(
     """Score what is left of a plan, saying so after each micro-batch."""
     settings = load_settings()
     session = None if settings.scoring_engine == "inprocess" else lambda: spark.spark_session
-    said = {"plan": plan.number, "model_version": plan.model_version, "run_id": context.run_id}
     with open_scorer(
         settings, tables, plan.state_version, f"run {context.run_id[:8]}", session
     ) as scorer:
-        scorer.score(
-            plan.remaining(scorer.log.end_offsets(plan.topic_id)),
+        scorer.carry_out(
+            plan,
             model,
-            said,
+            {"run_id": context.run_id},
             lambda batch: context.log.info(
                 f"micro-batch {batch.number}: {dict(batch.counts)}, offsets {batch.end_offsets}"
             ),
@@ -141,15 +141,28 @@ def live_transactions(
         if other := follower(connection, settings.transactions_topic):
             return _skip(f"{other} scores; the sensor waits until it ends")
         step = plan_next(settings, lake.open(), registry.open())
+        if step.plan is None:
+            return _skip(step.reason)
+        plan = _usable(context.instance, lake.open(), registry.open(), step.plan)
     except Outage as error:
         return _skip(f"{error} The sensor tries again.")
-    if step.plan is None:
-        return _skip(step.reason)
-    request = request_of(step.plan.number)
+    request = request_of(plan.number)
     attempt = next_attempt(context.instance, request, MAX_ATTEMPTS)
     if attempt is None:
-        return _skip(f"plan {step.plan.number} is being scored, or failed for good: see its runs")
-    return dg.SensorResult(run_requests=[_request(step.plan, f"{request}#{attempt}", request)])
+        return _skip(
+            f"plan {plan.number} is being scored, or failed for good: see its runs. Once what "
+            "failed is mended, re-execute the last one; a new champion or a new snapshot of the "
+            "state has it planned anew."
+        )
+    return dg.SensorResult(run_requests=[_request(plan, f"{request}#{attempt}", request)])
+
+
+def _usable(instance: dg.DagsterInstance, lake: Lake, registry: ModelRegistry, plan: Plan) -> Plan:
+    """Return a plan, or the one in its place if its runs ended and what it names was replaced."""
+    runs = runs_of(instance, request_of(plan.number))
+    if not runs or not all(run.is_finished for run in runs):
+        return plan
+    return plan_anew(lake, registry, plan) or plan
 
 
 def _request(plan: Plan, run_key: str, request: str) -> dg.RunRequest:

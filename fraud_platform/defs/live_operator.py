@@ -6,7 +6,9 @@ Not here: the commands' options (`fraud_platform.cli`), scoring (`fraud_platform
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -15,7 +17,7 @@ import pyarrow as pa
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.producers import IdempotentProducer
 from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
-from fraud_platform.adapters.scoring_session import load_model, topic_now
+from fraud_platform.adapters.scoring_session import load_model, open_publication, topic_now
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, RESCORED, SCORED
@@ -32,17 +34,35 @@ from fraud_platform.settings import Settings
 def accept_gap(settings: Settings, why: str) -> str:
     """Let scoring go on where the broker's messages begin, saying in the log what was left out.
 
+    It holds the lease meanwhile: what was committed before is published first, and then the gap's
+    own commit, by which the group's offsets go with it.
+
     Raises:
         DataError: there is nothing to accept.
     """
-    now = _topic_now(settings, settings.transactions_topic)
-    log = ScoringLog(Lake(settings.lake))
-    said = log.last()
-    before = offsets_in(said)
-    ends = offsets_behind_gap(now, said.get("topic_id"), before)
+    lake, topic = Lake(settings.lake), settings.transactions_topic
+    with closing(KafkaTopics(KafkaConnection.from_settings(settings))) as topics:
+        log = ScoringLog(lake)
+        # looked at first, so that a mistaken command takes the lease from nobody
+        _gap_ends(topic_now(topics, topic), log.last())
+        with open_publication(settings, lake, topics) as publication:
+            publication.take_lease()
+            said = _commit_gap(publication.log, topic_now(topics, topic), why)
+            publication.catch_up()
+    return said
+
+
+def _gap_ends(now: TopicNow, said: Mapping[str, Any]) -> dict[int, int]:
+    ends = offsets_behind_gap(now, said.get("topic_id"), offsets_in(said))
     if ends is None:
         raise DataError("there is no gap to accept: scoring goes on where it stopped")
-    gap = left_out(before, ends)
+    return ends
+
+
+def _commit_gap(log: ScoringLog, now: TopicNow, why: str) -> str:
+    said = log.last()
+    ends = _gap_ends(now, said)
+    gap = left_out(offsets_in(said), ends)
     counts = {"messages_read": 0, "scored": 0, "dead_letters": 0, "duplicates": 0}
     empty = DEAD_LETTERS.arrow_schema.empty_table()
     batch = ScoredBatch(log.number + 1, [], empty, counts, ends, said.get("stream_second"))

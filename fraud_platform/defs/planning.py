@@ -1,12 +1,12 @@
 """What the next scoring run is to do, told from the committed truth.
 
-Here: `plan_next`, which goes on with an unfinished plan or makes the next one.
+Here: `plan_next`, which goes on with an unfinished plan or makes the next one; `plan_anew`, for
+one that failed.
 Not here: the sensor (`defs.inference`), the rules (`fraud_platform.scoring.plans`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,13 +14,13 @@ from importlib.metadata import version
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
 from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
-from fraud_platform.adapters.scoring_session import topic_now
+from fraud_platform.adapters.scoring_session import names_of, topic_now
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.messages import SCORER_GROUP
 from fraud_platform.errors import Outage
 from fraud_platform.scoring.cutting import Ranges
-from fraud_platform.scoring.log import ScoringLog, is_covered, offsets_in
+from fraud_platform.scoring.log import ScoringLog, offsets_in
 from fraud_platform.scoring.plans import Plan, PlanLog, TopicNow, check_topic, ranges_to_plan
+from fraud_platform.scoring.publishing import last_published
 from fraud_platform.scoring.recovery import NO_SNAPSHOT
 from fraud_platform.scoring.snapshot import newest_snapshot
 from fraud_platform.settings import Settings
@@ -61,7 +61,7 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
         if not is_before_gap:
             return NextStep(last)
     ranges = ranges_to_plan(now, committed, settings.max_plan_messages)
-    if not ranges and _is_published(settings, committed):
+    if not ranges and _is_published(settings, log, now.topic_id):
         return NextStep(None, f"nothing new on {now.topic}")
     if not ranges:
         # a run died before it published its last micro-batch: a plan of nothing makes up for it
@@ -80,25 +80,46 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
     return NextStep(plan, "" if plan else "another planner was first")
 
 
+def plan_anew(lake: Lake, registry: ModelRegistry, plan: Plan) -> Plan | None:
+    """Plan what is left of a plan that failed with the champion and the snapshot of today.
+
+    The model may be one that this version cannot use, the snapshot may be vacuumed by now.
+
+    Returns:
+        The new plan; None where it would be the same, or where another planner was first.
+
+    Raises:
+        Outage: MLflow does not answer.
+    """
+    champion, snapshot = registry.alias(CHAMPION), _snapshot_now(lake)
+    if champion is None or (champion, snapshot) == (plan.model_version, plan.state_version):
+        return None
+    left = plan.remaining(offsets_in(ScoringLog(lake).last()))
+    now = TopicNow(plan.topic, plan.topic_id, {})
+    return PlanLog(lake).save(_new_plan(lake, now, left, champion))
+
+
 def _new_plan(lake: Lake, now: TopicNow, ranges: Ranges, champion: int) -> Plan:
-    snapshot = newest_snapshot(lake)
     return Plan(
-        0, now.topic, now.topic_id, ranges, champion,
-        NO_SNAPSHOT if snapshot is None else str(snapshot),
+        0, now.topic, now.topic_id, ranges, champion, _snapshot_now(lake),
         datetime.now(UTC), version("fraud-platform"),
     )  # fmt: skip
 
 
-def _is_published(settings: Settings, committed: Mapping[int, int]) -> bool:
-    """Tell whether the group's offsets have come up to what is committed.
+def _snapshot_now(lake: Lake) -> str:
+    snapshot = newest_snapshot(lake)
+    return NO_SNAPSHOT if snapshot is None else str(snapshot)
+
+
+def _is_published(settings: Settings, log: ScoringLog, topic_id: str) -> bool:
+    """Tell whether the last micro-batch is published.
 
     A transaction that a killed scorer left open holds the answer back; the next lease ends it.
     """
     topics = KafkaTopics(KafkaConnection.from_settings(settings))
     try:
-        group = topics.group_offsets(SCORER_GROUP, settings.transactions_topic)
+        return last_published(log, topics, names_of(settings, topic_id)) >= log.number
     except Outage:
         return False
     finally:
         topics.close()
-    return is_covered(committed, group)

@@ -72,11 +72,6 @@ class ScoringLog:
         """Return what the last micro-batch says of itself: end offsets, stream time, counts, .."""
         return self._scored.metadata()
 
-    def end_offsets(self, topic_id: str) -> Offsets:
-        """Return the next offset to score of each partition that was ever read."""
-        last = self.last()
-        return offsets_in(last) if last.get("topic_id") == topic_id else {}
-
     def commit(self, batch: ScoredBatch, metadata: Mapping[str, Any]) -> bool:
         """Commit a micro-batch with its dead letters; False if its number is taken.
 
@@ -118,26 +113,6 @@ class ScoringLog:
     def commits_above(self, number: int) -> Iterator[dict[str, Any]]:
         """Yield what the micro-batches after a number say of themselves, the last one first."""
         return itertools.takewhile(lambda said: said["number"] > number, self._scored.commits())
-
-    def published(self, group_offsets: Offsets, topic_id: str) -> int:
-        """Return the last micro-batch up to which a consumer group's offsets have come.
-
-        A group that was idle for long may have lost its offsets, and the log its old commits.
-        Then only the last micro-batch is in doubt: each is published before the next is committed.
-        """
-        oldest = 1
-        for said in self._scored.commits():
-            oldest = int(said["number"])
-            if said.get("topic_id") != topic_id or is_covered(offsets_in(said), group_offsets):
-                return oldest
-            if not group_offsets:
-                break
-        return oldest - 1
-
-
-def is_covered(ends: Mapping[int, int], group_offsets: Mapping[int, int]) -> bool:
-    """Tell whether a consumer group's offsets have come up to these."""
-    return all(group_offsets.get(p, 0) >= end for p, end in ends.items())
 
 
 def offsets_in(said: Mapping[str, Any]) -> Offsets:

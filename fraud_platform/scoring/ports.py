@@ -27,13 +27,20 @@ class Publisher(Protocol):
         """Take the lease: an older holder's next transaction fails."""
 
     def transaction(
-        self, records: Iterable[Any], group: str, offsets: Mapping[tuple[str, int], int]
+        self,
+        records: Iterable[Any],
+        group: str,
+        offsets: Mapping[tuple[str, int], int],
+        note: str = "",
     ) -> Any:
         """Publish records (topic, key, value, headers) and move the group's offsets."""
 
 
-class Offsets(Protocol):
-    """Answers what a consumer group has committed."""
+class Broker(Protocol):
+    """Answers what a topic is, and what a consumer group has committed."""
 
-    def group_offsets(self, group: str, topic: str) -> dict[int, int]:
+    def topic_id(self, topic: str) -> str:
+        """Return what changes when a topic is deleted and created anew under its old name."""
+
+    def group_offsets(self, group: str, topic: str, note: str | None = None) -> dict[int, int]:
         """Return the next offset of each partition that the group committed one for."""

@@ -1,17 +1,20 @@
 """Predictions and dead letters as messages, always read back from the tables.
 
-Here: `publish_committed`, which brings the topics up to date with the committed micro-batches.
+Here: `Publication`, which keeps the topics up to date with the committed micro-batches.
 Not here: committing (`scoring.log`), Kafka transactions (`adapters.kafka`).
 
-Guarantee: a micro-batch's messages and the consumer group's offsets behind it are one Kafka
-transaction. Readers with `read_committed` see each prediction once, however often a run dies.
+Guarantee: a micro-batch's messages, the consumer group's offsets behind it and its number are one
+Kafka transaction. Readers with `read_committed` see each prediction once, however often a run dies.
+The number is kept as the group's offset on partition 0 of the labels topic: it outlives a
+transactions topic that is made anew, with which Kafka drops the offsets of that one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,11 +24,11 @@ import pyarrow.parquet as pq
 
 from fraud_platform.contracts.messages import SCORER_GROUP
 from fraud_platform.faults import kill_point
-from fraud_platform.scoring.log import Offsets, ScoringLog, offsets_in
+from fraud_platform.scoring.log import ScoringLog, offsets_in
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.storage.files import ByteFiles
-    from fraud_platform.scoring.ports import Publisher
+    from fraud_platform.scoring.ports import Broker, Publisher
 
 PUBLISHED_COLUMNS = [
     "transaction_id",
@@ -43,36 +46,112 @@ PUBLISHED_COLUMNS = [
     "produced_at",
 ]
 
+_NUMBER_PARTITION = 0
+
 
 @dataclass(frozen=True)
 class Topics:
-    """Names of the topics that scoring reads and writes, and the id of the one it reads."""
+    """Names of the topics that scoring reads and writes, and the id of the one it reads.
+
+    Attributes:
+        labels: on its partition 0 the group keeps the number of the last micro-batch published.
+    """
 
     transactions: str
     predictions: str
     dead_letters: str
+    labels: str
     topic_id: str
 
 
-def publish_committed(
-    log: ScoringLog, publisher: Publisher, group_offsets: Offsets, topics: Topics
-) -> int:
-    """Publish what is committed and not yet published; return how many predictions."""
-    first = log.published(group_offsets, topics.topic_id)
-    if first >= log.number:
-        return 0
-    predictions = log.rows_above(first, PUBLISHED_COLUMNS)
-    dead = log.dead_above(first)
-    ends = {int(said["number"]): offsets_in(said) for said in log.commits_above(first)}
-    for number in sorted(ends):
-        publish_batch(
-            publisher,
-            topics,
-            predictions.filter(pc.equal(predictions["micro_batch"], number)),
-            dead.filter(pc.equal(dead["micro_batch"], number)),
-            ends[number],
-        )
-    return predictions.num_rows
+def last_published(log: ScoringLog, broker: Broker, topics: Topics) -> int:
+    """Return the last micro-batch that is published.
+
+    A group that was idle for long may have lost its number. Then only the last micro-batch is in
+    doubt, since each is published before the next is committed: the group's offsets tell, and
+    where they are lost as well it counts as not published, for twice is better than never.
+    """
+    numbers = broker.group_offsets(SCORER_GROUP, topics.labels, topics.transactions)
+    number = numbers.get(_NUMBER_PARTITION)
+    if number is not None:
+        # a greater one is of another lake
+        return min(number, log.number)
+    group = broker.group_offsets(SCORER_GROUP, topics.transactions)
+    return log.number if offsets_in(log.last()) == group else max(0, log.number - 1)
+
+
+class Publication:
+    """The topics of results, kept up to date with the log by whoever holds the lease.
+
+    Args:
+        log: what is committed.
+        publisher: publishes under the lease.
+        broker: knows what was published.
+        topics: what is read and written.
+    """
+
+    def __init__(
+        self, log: ScoringLog, publisher: Publisher, broker: Broker, topics: Topics
+    ) -> None:
+        self.log, self.topics, self.broker = log, topics, broker
+        self._publisher = publisher
+
+    def take_lease(self) -> int:
+        """Take the lease and publish what another left; return how many predictions that was."""
+        self._publisher.fence()
+        return self.catch_up()
+
+    def catch_up(self) -> int:
+        """Publish what is committed and not yet published; return how many predictions.
+
+        Raises:
+            FencedError: another has the lease, though there is nothing to publish.
+        """
+        log = self.log
+        log.settle()
+        first = last_published(log, self.broker, self.topics)
+        if first >= log.number:
+            self._move([], log.last())
+            return 0
+        predictions = log.rows_above(first, PUBLISHED_COLUMNS)
+        dead = log.dead_above(first)
+        for said in sorted(log.commits_above(first), key=itemgetter("number")):
+            self.publish(
+                predictions.filter(pc.equal(predictions["micro_batch"], said["number"])),
+                dead.filter(pc.equal(dead["micro_batch"], said["number"])),
+                said,
+            )
+        return predictions.num_rows
+
+    def publish(
+        self, predictions: pa.Table | None, dead: pa.Table | None, said: Mapping[str, Any]
+    ) -> None:
+        """Publish one micro-batch, its number and the offsets behind it, all or nothing.
+
+        Args:
+            said: what its commit says of itself.
+        """
+        kill_point("scoring.before_publish")
+
+        def records() -> Iterator[tuple[str, Any, Any, Any]]:
+            if predictions is not None and predictions.num_rows:
+                yield from _predictions(predictions, self.topics.predictions)
+            if dead is not None and dead.num_rows:
+                yield from _dead_letters(dead, self.topics)
+            kill_point("scoring.within_publish")
+
+        self._move(records(), said)
+        kill_point("scoring.published")
+
+    def _move(self, records: Iterable[Any], said: Mapping[str, Any]) -> None:
+        """Publish records, and move the group behind the micro-batch of a commit."""
+        is_same = said.get("topic_id") == self.topics.topic_id
+        ends = offsets_in(said) if is_same else {}
+        number = {(self.topics.labels, _NUMBER_PARTITION): int(said.get("number", 0))}
+        offsets = {(self.topics.transactions, p): end for p, end in ends.items()}
+        # the note tells whose number it is: another platform may have the same topic of labels
+        note = self.topics.transactions
+        self._publisher.transaction(records, SCORER_GROUP, number | offsets, note)
 
 
 def read_back(files: ByteFiles, urls: list[str]) -> pa.Table | None:
@@ -82,28 +161,6 @@ def read_back(files: ByteFiles, urls: list[str]) -> pa.Table | None:
         with files.open_input(url) as file:
             tables.append(pq.read_table(file, columns=PUBLISHED_COLUMNS))
     return pa.concat_tables(tables) if tables else None
-
-
-def publish_batch(
-    publisher: Publisher,
-    topics: Topics,
-    predictions: pa.Table | None,
-    dead: pa.Table | None,
-    end_offsets: Offsets,
-) -> None:
-    """Publish one micro-batch and the offsets behind it, all or nothing."""
-    kill_point("scoring.before_publish")
-
-    def records() -> Iterator[tuple[str, Any, Any, Any]]:
-        if predictions is not None and predictions.num_rows:
-            yield from _predictions(predictions, topics.predictions)
-        if dead is not None and dead.num_rows:
-            yield from _dead_letters(dead, topics)
-        kill_point("scoring.within_publish")
-
-    offsets = {(topics.transactions, p): end for p, end in end_offsets.items()}
-    publisher.transaction(records(), SCORER_GROUP, offsets)
-    kill_point("scoring.published")
 
 
 def _predictions(rows: pa.Table, topic: str) -> Iterator[tuple[str, bytes, bytes, None]]:

@@ -6,11 +6,13 @@ publishing (`scoring.publishing`), planning (`scoring.plans`).
 
 The truth is the table `scored`: a micro-batch is done when its number is committed. What was
 committed and not published is published first by whoever comes next. Two scorers on one topic: the
-later fences the earlier, which meets its number taken, or its transaction refused, and stops.
+later fences the earlier, which stops at its next transaction; where one meets its number taken, it
+takes the other's micro-batch in and publishes it, which tells it too whether it holds the lease.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,22 +22,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fraud_platform.contracts.messages import SCORER_GROUP
-from fraud_platform.errors import FencedError
+from fraud_platform.errors import DataError, TopicChangedError
 from fraud_platform.scoring.cutting import Ranges, next_ranges
-from fraud_platform.scoring.log import Offsets, ScoredBatch, ScoringLog
+from fraud_platform.scoring.log import Offsets, ScoredBatch, ScoringLog, offsets_in
 from fraud_platform.scoring.micro_batch import PinnedModel
-from fraud_platform.scoring.publishing import (
-    Topics,
-    publish_batch,
-    publish_committed,
-    read_back,
-)
+from fraud_platform.scoring.plans import ACCEPT_GAP, Plan
+from fraud_platform.scoring.publishing import Publication, read_back
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake
-    from fraud_platform.scoring.ports import Offsets as GroupOffsets
-    from fraud_platform.scoring.ports import Publisher
+
+_SAME_TOPIC_SECONDS = 1.0
+"""Within which no topic is deleted, made anew and filled up to where reading was."""
 
 
 class Engine(Protocol):
@@ -105,9 +103,7 @@ class Scorer:
     Args:
         lake: the tables.
         engine: scores micro-batches.
-        publisher: publishes under the lease.
-        group: answers what was published.
-        topics: what is read and written.
+        publication: publishes them, and has the log and the topics.
         max_batch_messages: the most messages of one micro-batch.
         holder: who scores, noted in every commit.
     """
@@ -116,24 +112,19 @@ class Scorer:
         self,
         lake: Lake,
         engine: Engine,
-        publisher: Publisher,
-        group: GroupOffsets,
-        topics: Topics,
+        publication: Publication,
         max_batch_messages: int,
         holder: str,
     ) -> None:
-        self._lake, self._engine, self._publisher = lake, engine, publisher
-        self._group, self._topics, self._max = group, topics, max_batch_messages
-        self._holder = holder
-        self.log = ScoringLog(lake)
+        self._lake, self._engine, self._publication = lake, engine, publication
+        self._topics, self._max, self._holder = publication.topics, max_batch_messages, holder
+        self.log = publication.log
         self.progress = Progress()
+        self._same_topic_at = -math.inf
 
     def start(self) -> int:
         """Take the lease and publish what another left; return how many predictions that was."""
-        self._publisher.fence()
-        self.log.settle()
-        group = self._group.group_offsets(SCORER_GROUP, self._topics.transactions)
-        late = publish_committed(self.log, self._publisher, group, self._topics)
+        late = self._publication.take_lease()
         self._engine.catch_up(self.log)
         return late
 
@@ -144,6 +135,28 @@ class Scorer:
     def catch_up(self) -> None:
         """Take in what landed meanwhile."""
         self._engine.catch_up(self.log)
+
+    def carry_out(
+        self,
+        plan: Plan,
+        model: PinnedModel,
+        said: Mapping[str, Any],
+        on_batch: Callable[[ScoredBatch], None] = lambda batch: None,
+    ) -> None:
+        """Score what is left of a plan.
+
+        Raises:
+            DataError: it was given up, since a gap was accepted after it was made.
+            FencedError: another scorer has taken over.
+        """
+        if plan.topic_id != self._topics.topic_id:
+            raise DataError(
+                f"plan {plan.number}: expected topic {plan.topic} to be {plan.topic_id}, found "
+                f"{self._topics.topic_id}: it was made anew. The plan is given up, the sensor "
+                "makes the next one."
+            )
+        said = {"plan": plan.number, "model_version": plan.model_version, **said}
+        self.score(plan.remaining(offsets_in(self.log.last())), model, said, on_batch)
 
     def score(
         self,
@@ -159,49 +172,100 @@ class Scorer:
             said: what each commit says of itself beside its own figures.
 
         Raises:
+            DataError: they begin elsewhere.
+            TopicChangedError: the topic was made anew while it was read; nothing of that is kept.
             FencedError: another scorer has taken over.
         """
-        starts = {p: start for p, (start, _) in ranges.items()}
-        offsets = {**starts, **self.log.end_offsets(self._topics.topic_id)}
         remaining = dict(ranges)
+        self._require_goes_on(remaining)
         while any(start < end for start, end in remaining.values()):
             started = time.perf_counter()
             chosen = next_ranges(remaining, self._max)
             behind = {p: (chosen[p][1], remaining[p][1]) for p in chosen}
             try:
                 batch = self._engine.score(chosen, behind, self.log.number + 1, model)
-                offsets = {**offsets, **batch.end_offsets}
-                self._commit(batch, offsets, said)
+                self._require_same_topic()
+                is_committed = self._commit(batch, remaining, said)
             except BaseException:
                 # the state may hold what is not committed
                 self._engine.forget()
                 raise
-            self._publish(batch, offsets)
+            if not is_committed:
+                remaining = self._behind_another(remaining)
+                continue
+            self._publish(batch)
             self.progress.seconds += time.perf_counter() - started
             for p, end in batch.end_offsets.items():
                 remaining[p] = (end, remaining[p][1])
             on_batch(batch)
 
-    def _commit(self, batch: ScoredBatch, offsets: Offsets, said: Mapping[str, Any]) -> None:
+    def _require_goes_on(self, ranges: Ranges) -> None:
+        """Require that ranges begin where the last micro-batch ended, of this very topic."""
+        last = self.log.last()
+        ends = offsets_in(last)
+        if last and last["topic_id"] != self._topics.topic_id:
+            raise self._made_anew(last["topic_id"], self._topics.topic_id)
+        wrong = {
+            p: (start, ends[p]) for p, (start, _) in ranges.items() if ends.get(p, start) != start
+        }
+        if wrong:
+            words = ", ".join(f"partition {p}: {a}, not {b}" for p, (a, b) in sorted(wrong.items()))
+            raise DataError(
+                f"topic {self._topics.transactions}: expected ranges that begin at the offsets "
+                f"committed last, found others ({words}): a gap was accepted since they were "
+                "planned. Nothing of them is scored; the sensor makes the next plan."
+            )
+
+    def _require_same_topic(self) -> None:
+        """Require that what was read came from the topic that was opened; asked once a second."""
+        asked_at = time.monotonic()
+        if asked_at - self._same_topic_at < _SAME_TOPIC_SECONDS:
+            return
+        found = self._publication.broker.topic_id(self._topics.transactions)
+        if found != self._topics.topic_id:
+            raise self._made_anew(self._topics.topic_id, found)
+        self._same_topic_at = asked_at
+
+    def _made_anew(self, expected: str, found: str) -> TopicChangedError:
+        return TopicChangedError(
+            f"topic {self._topics.transactions}: expected the topic {expected}, found {found}: it "
+            "was deleted and made anew. Look at what happened, then say `fraud-platform "
+            f"{ACCEPT_GAP} --why ..` to go on."
+        )
+
+    def _behind_another(self, ranges: Ranges) -> dict[int, tuple[int, int]]:
+        """Take in a micro-batch that another committed, and return what is left behind it.
+
+        A scorer that was fenced may still win a number: its results are as good, and published
+        here. Whoever is fenced learns it by that.
+        """
+        self._engine.forget()
+        self._publication.catch_up()
+        self._engine.catch_up(self.log)
+        ends = offsets_in(self.log.last())
+        left = {p: (max(s, ends.get(p, s)), max(e, ends.get(p, e))) for p, (s, e) in ranges.items()}
+        self._require_goes_on(left)
+        return left
+
+    def _commit(self, batch: ScoredBatch, ranges: Ranges, said: Mapping[str, Any]) -> bool:
+        starts = {p: start for p, (start, _) in ranges.items()}
         metadata = {
             **said,
-            "end_offsets": offsets,
+            "end_offsets": {**starts, **offsets_in(self.log.last()), **batch.end_offsets},
             "topic_id": self._topics.topic_id,
             "holder": self._holder,
             "engine": self._engine.name,
         }
         if not self.log.commit(batch, metadata):
-            raise FencedError(
-                f"micro-batch {batch.number}: another scorer ({self.log.last().get('holder')}) "
-                "committed it first. This one stops; nothing is scored twice."
-            )
+            return False
         self._engine.committed(batch.number)
         self.progress.note(batch)
+        return True
 
-    def _publish(self, batch: ScoredBatch, offsets: Offsets) -> None:
+    def _publish(self, batch: ScoredBatch) -> None:
         rows = read_back(self._lake.files, self.log.urls(batch))
         self._note_latency(self.progress.durable_ms, rows)
-        publish_batch(self._publisher, self._topics, rows, batch.dead, offsets)
+        self._publication.publish(rows, batch.dead, self.log.last())
         self._note_latency(self.progress.published_ms, rows)
         if rows is not None:
             self.progress.probabilities.append(rows["fraud_probability"].to_numpy())

@@ -70,8 +70,7 @@ def score_all(
             return
         name = f"client {os.getpid()}"
         with open_scorer(settings, lake, plan.state_version, name, spark) as scorer:
-            left = plan.remaining(scorer.log.end_offsets(plan.topic_id))
-            scorer.score(left, model, {"plan": plan.number, "model_version": 1})
+            scorer.carry_out(plan, model, {})
 
 
 def _ignore_numbers() -> None:
@@ -89,7 +88,7 @@ def _ignore_numbers() -> None:
 def _publish_plainly() -> None:
     """Publish outside of transactions, offsets not at all."""
 
-    def transaction(self, records, group, offsets):  # type: ignore[no-untyped-def]
+    def transaction(self, records, group, offsets, note=""):  # type: ignore[no-untyped-def]
         producer = IdempotentProducer(self._connection)
         for record in records:
             producer.send(*record)

@@ -57,8 +57,7 @@ def score(model_folder: str, as_of: str) -> None:
     champion: Any = SimpleNamespace(alias=lambda name: 1)
     while (plan := plan_next(settings, lake, champion).plan) is not None:
         with open_scorer(settings, lake, plan.state_version, "client", lambda: spark) as scorer:
-            left = plan.remaining(scorer.log.end_offsets(plan.topic_id))
-            scorer.score(left, model, {"plan": plan.number, "model_version": 1})
+            scorer.carry_out(plan, model, {})
     spark.stop()
 
 

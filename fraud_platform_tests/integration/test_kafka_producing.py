@@ -70,8 +70,9 @@ def test_a_transaction_shows_all_of_its_messages_and_offsets_or_none(
 
     with pytest.raises(ZeroDivisionError):
         producer.transaction(broken(), source, {(source, 0): 8})
-    producer.transaction([], source, {(source, 1): 10})
+    producer.transaction([], source, {(source, 1): 10}, "a note")
     assert topics.group_offsets(source, source) == {0: 7, 1: 10}
+    assert topics.group_offsets(source, source, "a note") == {1: 10}
     assert len(held(kafka, scored, 500)) == 500
 
 

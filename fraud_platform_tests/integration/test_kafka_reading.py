@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -217,3 +218,18 @@ def test_an_absent_broker_is_an_outage_in_bounded_time() -> None:
     with pytest.raises(Outage):
         Topics(nowhere, answer_seconds=1).group_offsets("g", "t")
     assert time.monotonic() - began < 40
+
+
+def test_a_brokers_setting_is_told(kafka: KafkaConnection) -> None:
+    minutes = Topics(kafka).broker_setting("offsets.retention.minutes")
+    assert minutes == str(366 * 24 * 60)
+
+
+def test_a_broker_that_dies_while_it_is_asked_for_offsets_is_an_outage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    topics = Topics(KafkaConnection("127.0.0.1:9"), answer_seconds=1)
+    unanswered = {TopicPartition("t", 0): SimpleNamespace(offset=-1001)}
+    monkeypatch.setattr(topics, "_answer", lambda what, ask: unanswered)
+    with pytest.raises(Outage, match="offsets of topic t"):
+        topics.ends("t", [0])

@@ -86,6 +86,39 @@ def test_a_data_error_waits_for_a_person(live: Live):
     assert "failed for good" in live.skipped()
 
 
+def test_a_plan_whose_model_failed_is_planned_anew_with_the_next_champion(live: Live):
+    live.produce(HALVES[0])
+    first = live.asked()
+    live.registry.set_alias(CHAMPION, 2)
+    under_way = live.record(first, dg.DagsterRunStatus.STARTED)
+    assert "being scored" in live.skipped(), "two batches in flight"
+    live.platform.instance.delete_run(under_way)
+    live.record(first, dg.DagsterRunStatus.FAILURE, **{FAILURE_TAG: "data"})
+    live.produce(HALVES[1])
+    plans = PlanLog(live.platform.lake)
+    second = live.asked()
+    assert plan_of(second) == plan_of(live.asked()) == 2
+    assert plans.read(2).model_version == 2
+    assert plans.read(2).ranges == plans.read(1).ranges
+    assert live.run(second).success
+    live.score()
+    assert judge(live.settings, SENT).problems == []
+    assert list(model_problems(recent_batches(live.platform.lake), {2: 2, 3: 2})) == []
+
+
+def test_a_plan_whose_snapshot_is_gone_is_planned_anew_with_the_newest(live: Live):
+    live.produce(SENT[:200])
+    live.asked()
+    plans = PlanLog(live.platform.lake)
+    vacuumed = plans.save(replace(plans.read(1), state_version="2018-07-29@7"))
+    assert vacuumed is not None
+    assert not live.run(live.asked()).success
+    third = live.asked()
+    assert plan_of(third) == vacuumed.number + 1
+    assert live.run(third).success
+    assert judge(live.settings, SENT[:200]).problems == []
+
+
 def test_a_run_says_what_it_scored_and_its_checks_hold(live: Live):
     live.produce(SENT)
     judged_dead = [s.outcome for s in SENT if s.outcome not in ("scored", "duplicate")]

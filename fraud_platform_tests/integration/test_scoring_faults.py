@@ -27,6 +27,7 @@ from fraud_platform.features.declaration import feature_signature
 from fraud_platform.scoring.micro_batch import PinnedModel
 from fraud_platform.training.candidate import Candidate
 from fraud_platform_tests.integration.scoring_client import DONE, OUTAGE, score_all
+from fraud_platform_tests.live_platform import until
 from fraud_platform_tests.oracles.scoring import DUPLICATE, Sent, judge
 from fraud_platform_tests.scoring_world import (
     World,
@@ -112,14 +113,14 @@ def test_without_a_broker_a_scorer_says_so_soon_and_scores_later(
     assert_right(world, SENT)
 
 
-@pytest.mark.parametrize("missing", ["predictions", "transactions.dlq"])
+@pytest.mark.parametrize("missing", ["predictions", "transactions.dlq", "labels"])
 def test_a_missing_topic_is_named_at_once_and_nothing_is_scored_until_it_is_there(
     make_world: Make, kafka: KafkaConnection, missing: str
 ):
     world = make_world(without=missing, batch=200)
     world.produce(SENT)
     began = time.monotonic()
-    with pytest.raises(TopicChangedError, match=missing):
+    with pytest.raises(Outage, match=missing):
         score_here(world)
     assert time.monotonic() - began < 10
     assert Lake(world.settings.lake).read_arrow(SCORED).num_rows == 0
@@ -200,8 +201,9 @@ def test_a_scorer_whose_topic_was_made_anew_halts_and_says_what_to_do(
     topic = world.settings.transactions_topic
     admin = Topics(kafka)._admin
     admin.delete_topics([topic])[topic].result(10)
-    Topics(kafka).ensure([TopicSpec(topic, 3)])
-    with pytest.raises(Exception, match=r"made anew.*accept-gap"):
+    until(lambda: topic in Topics(kafka).ensure([TopicSpec(topic, 3)]))
+    until(lambda: Topics(kafka).describe(topic))
+    with pytest.raises(TopicChangedError, match=r"made anew.*accept-gap"):
         score_here(world)
 
 

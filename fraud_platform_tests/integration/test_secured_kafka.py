@@ -88,6 +88,8 @@ def test_the_scorer_scores_what_the_producer_sent_and_each_does_only_its_own(
     World(producing, model).produce_labels(stream_rows(400, seed=41))
     assert World(scorer, model).score() == 0, World(scorer, model).said
     assert judge(reader, SENT).problems == []
+    topics = Topics(KafkaConnection.from_settings(scorer))
+    assert topics.broker_setting("offsets.retention.minutes") is None, "a scorer may not look"
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from fraud_platform import doctor
 from fraud_platform.adapters.jvm import jars
 from fraud_platform.adapters.jvm.java import find_java, java_problem, java_version
+from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.services.laptop import run_folder
 from fraud_platform.adapters.services.processes import Service, start, stop
 from fraud_platform.doctor import Level
@@ -246,3 +248,21 @@ def test_the_jars_of_s3_are_wanted_where_data_is_there(tmp_path: Path) -> None:
         for chosen in ({}, {"lake_url": "s3://lake/tables"})
     ]
     assert sizes[1] > sizes[0] + 30
+
+
+@pytest.mark.parametrize(
+    ("found", "level", "words"),
+    [
+        ("10080", Level.WARNING, "offsets.retention.minutes of at least 129600 .* found 10080"),
+        ("129600", Level.OK, "broker:9092"),
+        (None, Level.OK, "broker:9092"),
+    ],
+)
+def test_a_cluster_that_forgets_a_groups_offsets_soon_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: str | None, level: Level, words: str
+) -> None:
+    monkeypatch.setattr(Topics, "broker_setting", lambda self, name: found)
+    (said,) = doctor.check_kafka(Settings(home=tmp_path, kafka_bootstrap="broker:9092"))
+    assert said.level is level
+    assert re.search(words, said.message)
+    assert doctor.check_kafka(Settings(home=tmp_path)) == []

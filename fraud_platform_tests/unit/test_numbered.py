@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from fraud_platform.adapters.tables import upkeep as upkeep_module
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.numbered import NumberedTable
 from fraud_platform.adapters.tables.upkeep import Upkeep
@@ -195,3 +198,42 @@ def test_a_plan_reads_back_by_its_number(lake: Lake):
     assert lake.read_arrow(INFERENCE_PLANS).num_rows == 1
     with pytest.raises(KeyError, match="no plan 9"):
         PlanLog(lake).read(9)
+
+
+class _Broken(Upkeep):
+    """Fails in a way that nobody foresaw, then succeeds."""
+
+    looks = 0
+
+    def look(self) -> None:
+        self.looks += 1
+        if self.looks == 1:
+            raise KeyError("unforeseen")
+
+
+def test_upkeep_outlives_any_error_and_says_it(lake: Lake):
+    upkeep = _Broken(lake, (TOPIC_LABELS,), pause_seconds=0.3)
+    said = set()
+    with upkeep:
+        limit = time.monotonic() + 20
+        while upkeep.looks < 2 and time.monotonic() < limit:
+            said.add(upkeep.problem)
+            time.sleep(0.01)
+    assert said == {"", "upkeep of tables: KeyError: 'unforeseen'"}
+    assert (upkeep.looks, upkeep.problem) == (2, "")
+
+
+def test_upkeep_that_hangs_does_not_hold_its_block(lake: Lake, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(upkeep_module, "END_SECONDS", 0.2)
+    hung, released = threading.Event(), threading.Event()
+
+    class Hanging(Upkeep):
+        def look(self) -> None:
+            hung.set()
+            released.wait(30)
+
+    with Hanging(lake, (TOPIC_LABELS,), pause_seconds=0.0):
+        assert hung.wait(20)
+        began = time.monotonic()
+    assert time.monotonic() - began < 10
+    released.set()

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -96,6 +97,7 @@ class TransactionalProducer:
         records: Iterable[tuple[str, bytes | None, bytes | None, Headers | None]],
         group: str,
         offsets: Mapping[tuple[str, int], int],
+        note: str = "",
     ) -> Delivered:
         """Produce records to any topics and commit a group's next offsets, all or nothing.
 
@@ -103,6 +105,7 @@ class TransactionalProducer:
             records: `Record` or tuples (topic, key, value, headers).
             group: the consumer group whose offsets move.
             offsets: (topic, partition) to the next offset to read; may be empty.
+            note: kept with the offsets.
 
         Raises:
             FencedError: another producer holds the lease now.
@@ -111,7 +114,7 @@ class TransactionalProducer:
         """
         began = time.monotonic()
         try:
-            return self._transaction(records, group, offsets)
+            return self._transaction(records, group, offsets, note)
         except FencedError as error:
             # to give a transaction up, the broker fences its producer as a successor would
             if time.monotonic() - began < self._given_up_seconds:
@@ -123,6 +126,7 @@ class TransactionalProducer:
         records: Iterable[tuple[str, bytes | None, bytes | None, Headers | None]],
         group: str,
         offsets: Mapping[tuple[str, int], int],
+        note: str,
     ) -> Delivered:
         deliveries = Deliveries()
         try:
@@ -130,7 +134,7 @@ class TransactionalProducer:
             _produce_all(self._producer, records, deliveries, self._seconds)
             self._await_deliveries(deliveries)
             if offsets:
-                positions = [TopicPartition(t, p, o) for (t, p), o in offsets.items()]
+                positions = [TopicPartition(t, p, o, note) for (t, p), o in offsets.items()]
                 metadata = self._group(group).consumer_group_metadata()
                 self._retried(
                     lambda: self._bounded(
@@ -153,8 +157,10 @@ class TransactionalProducer:
         for consumer in self._groups.values():
             consumer.close()
         self._groups.clear()
-        self._producer.purge()
-        self._producer.flush(0)
+        # a fatal error, which the call that met it has raised, is said here once more
+        with suppress(KafkaException, SystemError):
+            self._producer.purge()
+            self._producer.flush(0)
 
     def _await_deliveries(self, deliveries: Deliveries) -> None:
         self._producer.flush(self._seconds)

@@ -22,7 +22,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
 from fraud_platform.adapters.kafka.connection import ClientErrors, KafkaConnection
 from fraud_platform.contracts.messages import SCORER_GROUP, TopicSpec, topic_specs
@@ -102,6 +102,10 @@ class Topics:
         )[topic]
         return TopicState(str(found.topic_id), tuple(sorted(p.id for p in found.partitions)))
 
+    def topic_id(self, topic: str) -> str:
+        """Return what changes when a topic is deleted and created anew under its old name."""
+        return self.describe(topic).topic_id
+
     def offsets(self, topic: str) -> dict[int, tuple[int, int]]:
         """Return each partition's lowest offset and the end of what is committed."""
         partitions = self.describe(topic).partitions
@@ -113,14 +117,19 @@ class Topics:
         """Return the end of what is committed of known partitions: one question, not three."""
         return self._offsets(topic, partitions, OffsetSpec.latest())
 
-    def group_offsets(self, group: str, topic: str) -> dict[int, int]:
-        """Return the next offset of each partition for which the group committed one."""
+    def group_offsets(self, group: str, topic: str, note: str | None = None) -> dict[int, int]:
+        """Return the next offset of each partition for which the group committed one.
+
+        Args:
+            note: only what was committed with this note.
+        """
         partitions = [TopicPartition(topic, p) for p in self.describe(topic).partitions]
         deadline = time.monotonic() + self._seconds
         while True:
             try:
                 found = self._group(group).committed(partitions, self._seconds)
-                return {p.partition: p.offset for p in found if p.offset >= 0}
+                wanted = (p for p in found if note is None or p.metadata == note)
+                return {p.partition: p.offset for p in wanted if p.offset >= 0}
             except KafkaException as error:
                 if error.args[0].code() not in _SOON or time.monotonic() > deadline:
                     # a consumer tells by polling alone why it has no answer
@@ -128,6 +137,20 @@ class Topics:
                         self._errors(reason)
                     raise self._translated(f"offsets of group {group}", error) from None
                 time.sleep(_RETRY_SECONDS)
+
+    def broker_setting(self, name: str) -> str | None:
+        """Return what a broker's setting is; None where the user may not look."""
+        try:
+            brokers = self._admin.list_topics(timeout=self._seconds).brokers
+            resource = ConfigResource(ConfigResource.Type.BROKER, str(min(brokers)))
+            asked = self._admin.describe_configs([resource], request_timeout=self._seconds)
+            return str(asked[resource].result(self._seconds + _SPARE_SECONDS)[name].value)
+        except FutureTimeout:
+            raise self._silent(f"setting {name}") from None
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.CLUSTER_AUTHORIZATION_FAILED:
+                return None
+            raise self._translated(f"setting {name}", error) from None
 
     def group_members(self, group: str) -> list[str]:
         """Return the client ids of a group's members.
@@ -182,7 +205,11 @@ class Topics:
                 request_timeout=self._seconds,
             ),
         )
-        return {tp.partition: result.offset for tp, result in found.items()}
+        offsets = {tp.partition: result.offset for tp, result in found.items()}
+        # of a broker that dies while it is asked, librdkafka (2.16) gives -1001 and no error
+        if any(offset < 0 for offset in offsets.values()):
+            raise self._silent(f"offsets of topic {topic}")
+        return offsets
 
     def _answer(
         self,

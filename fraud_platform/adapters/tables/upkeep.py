@@ -14,11 +14,9 @@ import time
 from collections import deque
 
 from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import TableContract
-from fraud_platform.errors import Outage
 
 TARGET_BYTES = 64 << 20
 SMALL_FILES = 200
@@ -26,6 +24,7 @@ SMALL_FILES = 200
 GRACE_SECONDS = 600.0
 """How long a replaced file stays for those who read it."""
 LOG_SECONDS = 300.0
+END_SECONDS = 5.0
 _OWN = "upkeep"
 
 
@@ -46,8 +45,8 @@ class Upkeep:
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._replaced: deque[tuple[float, str]] = deque()
         self._log_at = 0.0
-        self.problems: list[str] = []
-        """What went wrong; the next look tries again."""
+        self.problem = ""
+        """What went wrong at the last look; the next one tries again."""
 
     def __enter__(self) -> Upkeep:
         self._thread.start()
@@ -55,7 +54,8 @@ class Upkeep:
 
     def __exit__(self, *error: object) -> None:
         self._ended.set()
-        self._thread.join()
+        # a storage that does not answer holds nobody up
+        self._thread.join(END_SECONDS)
 
     def look(self) -> None:
         """Do once what is due."""
@@ -96,5 +96,6 @@ class Upkeep:
         while not self._ended.wait(self._pause):
             try:
                 self.look()
-            except (CommitFailedError, DeltaError, OSError, Outage) as error:
-                self.problems.append(str(error))
+                self.problem = ""
+            except Exception as error:  # whatever it is: tables that nobody cares for only grow
+                self.problem = f"upkeep of tables: {type(error).__name__}: {error}"
