@@ -128,7 +128,7 @@ def judge(place: Place, kinds: list[str]) -> None:
     said = place.reap()
     assert place.left_over() == [], said
     rows = place.clusters
-    assert len(rows) == len(kinds)
+    assert len(rows) == len(kinds), [(row.run_id, row.outcome) for row in rows]
     assert {row.step for row in rows} == {"ended"}
     outcomes = Counter(str(row.outcome).split(":")[0] for row in rows)
     assert outcomes == Counter(OUTCOMES[kind] for kind in kinds), said

@@ -115,7 +115,8 @@ def test_a_real_drop_is_the_same_everywhere(
     world = real_world(real_drops, tmp_path / "landing", world.model)
     local = settings_for(tmp_path / "local", kafka, spark_url="local[*]")
     expected = world.carry_out(local)
-    assert len(expected["transactions"]) == 288_062
+    # four rows have an amount of 0.00
+    assert [len(expected[name]) for name in ("transactions", "quarantine")] == [288_058, 4]
     warm = settings_for(tmp_path / "warm", kafka, spark_server=True, spark_server_port=free_port())
     with running_server(warm):
         assert_equal(world.carry_out(warm), expected)
