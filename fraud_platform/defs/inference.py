@@ -16,7 +16,7 @@ from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.scoring_session import load_model, open_scorer, read_highs
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED, TOPIC_LABELS
-from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.failures import FAILURE_TAG, stop_or_retry
 from fraud_platform.defs.inference_metadata import LINEAGE, lag_behind, metadata_of
 from fraud_platform.defs.partitions import HOURS
 from fraud_platform.defs.planning import plan_anew, plan_next
@@ -32,6 +32,8 @@ from fraud_platform.settings import load_settings
 _ALL = dg.AllPartitionMapping()
 MAX_ATTEMPTS = 1_000
 """Of one plan: a run that was killed has lost nothing, so there is no reason to give up early."""
+_SAME_PLAN_RUNS = 3
+"""After so many, a plan may be made anew where it names what is no longer there."""
 _KINDS = {"kafka", "spark", "deltalake"}
 
 
@@ -158,9 +160,13 @@ def live_transactions(
 
 
 def _usable(instance: dg.DagsterInstance, lake: Lake, registry: ModelRegistry, plan: Plan) -> Plan:
-    """Return a plan, or the one in its place if its runs ended and what it names was replaced."""
+    """Return a plan, or the one in its place if it cannot be used and what it names was replaced.
+
+    A run that was killed or met an outage is asked for again on the same plan.
+    """
     runs = runs_of(instance, request_of(plan.number))
-    if not runs or not all(run.is_finished for run in runs):
+    is_wrong = any(run.tags.get(FAILURE_TAG) == "data" for run in runs)
+    if not all(run.is_finished for run in runs) or not (is_wrong or len(runs) >= _SAME_PLAN_RUNS):
         return plan
     return plan_anew(lake, registry, plan) or plan
 

@@ -112,10 +112,13 @@ def test_a_plan_whose_snapshot_is_gone_is_planned_anew_with_the_newest(live: Liv
     plans = PlanLog(live.platform.lake)
     vacuumed = plans.save(replace(plans.read(1), state_version="2018-07-29@7"))
     assert vacuumed is not None
-    assert not live.run(live.asked()).success
-    third = live.asked()
-    assert plan_of(third) == vacuumed.number + 1
-    assert live.run(third).success
+    for _ in range(3):
+        request = live.asked()
+        assert plan_of(request) == vacuumed.number
+        assert not live.run(request).success
+    next_one = live.asked()
+    assert plan_of(next_one) == vacuumed.number + 1
+    assert live.run(next_one).success
     assert judge(live.settings, SENT[:200]).problems == []
 
 
