@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -98,13 +98,26 @@ def copy_of(lake: Lake, name: str) -> Lake:
     return Lake(url)
 
 
-@pytest.mark.parametrize(("drop", "content"), NEXT.values(), ids=NEXT)
+def each_once_and_all_slowly() -> list[Any]:
+    """Return every outcome with one kill point, in turn, and with all of them as a slow case."""
+    once = [
+        pytest.param(*case, [POINTS[number % len(POINTS)]], id=name)
+        for number, (name, case) in enumerate(NEXT.items())
+    ]
+    marks = pytest.mark.slow
+    return once + [
+        pytest.param(*case, POINTS, id=f"{name}, all points", marks=marks)
+        for name, case in NEXT.items()
+    ]
+
+
+@pytest.mark.parametrize(("drop", "content", "points"), each_once_and_all_slowly())
 def test_whatever_follows_a_dead_replacement_the_lake_never_saw_it(
-    publish, base: Lake, drop: str, content: bytes
+    publish, base: Lake, drop: str, content: bytes, points: Sequence[str]
 ):
     undisturbed = copy_of(base, "undisturbed")
     outcome = follow(publish, undisturbed, drop, content)
-    for point in POINTS:
+    for point in points:
         lake = copy_of(base, point)
         with pytest.raises(Died):
             publish(lake, A, REPLACED, at={point: die})

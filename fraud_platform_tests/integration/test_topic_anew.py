@@ -45,7 +45,13 @@ def good(*parts: list) -> list[int]:  # type: ignore[type-arg]
     return sorted(s.transaction_id for part in parts for s in part if s.outcome == IS_SCORED)
 
 
-@pytest.mark.parametrize("is_accepted", [False, True], ids=["not accepted", "accepted"])
+@pytest.mark.parametrize(
+    "is_accepted",
+    [
+        pytest.param(False, id="not accepted", marks=pytest.mark.slow),
+        pytest.param(True, id="accepted"),
+    ],
+)
 def test_a_run_that_waited_reads_nothing_of_the_topic_that_came_after(
     live: Live, is_accepted: bool
 ):
@@ -75,7 +81,10 @@ def test_a_run_that_waited_reads_nothing_of_the_topic_that_came_after(
     assert list(offset_problems(recent_batches(live.platform.lake))) == []
 
 
-@pytest.mark.parametrize("point", ["scoring.committed", "scoring.before_publish"])
+@pytest.mark.parametrize(
+    "point",
+    ["scoring.committed", pytest.param("scoring.before_publish", marks=pytest.mark.slow)],
+)
 def test_what_a_killed_scorer_left_open_is_published_though_the_topic_is_made_anew(
     live: Live, tmp_path: Path, point: str
 ):

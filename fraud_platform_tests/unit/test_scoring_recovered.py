@@ -107,7 +107,7 @@ def days_of_rows(wrong_dates: int) -> list[Transactions]:
     seconds[6_000 : 6_000 + 37 * wrong_dates : 37] = START + 30_000 * DAY
     ids = np.arange(seconds.size)
     rows = Transactions(ids, ids % 90, ids % 70, seconds, ids % 900 + 1)
-    return [rows.take(part) for part in np.array_split(ids, 81)]
+    return [rows.take(part) for part in np.array_split(ids, 27)]
 
 
 @pytest.mark.parametrize("horizon_days", [30, 60])
@@ -154,7 +154,7 @@ def test_what_was_scored_before_the_mark_is_not_read_again(lake: Lake):
     for number, rows in enumerate(batches, 1):
         commit(lake, number, rows, int(rows.second[-1]))
     midnight = date(1970, 1, 1) + timedelta(days=START // DAY)
-    first = 30
+    first = 10
     state = write_mark(lake, midnight, micro_batch=len(batches), first_micro_batch=first)
     recovered = RecoveredState(lake, state, 30)
     recovered.catch_up(settled(lake))
