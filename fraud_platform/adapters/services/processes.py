@@ -140,7 +140,7 @@ def _heard_interrupts() -> Iterator[None]:
 
     A shell without job control leaves SIGINT ignored to what it starts behind `&`, and Dagster
     then copies that to SIGTERM. A program that is started inherits what is ignored, but not a
-    handler. (A `preexec_fn` would fork, and clients of HDFS hang in a forked process.)
+    handler.
     """
     numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is signal.SIG_IGN]
     for number in numbers:

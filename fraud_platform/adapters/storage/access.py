@@ -152,6 +152,12 @@ def hadoop_options() -> dict[str, str]:
     return S3Access.from_variables().hadoop_options()
 
 
+_used: dict[int, Any] = {}
+"""File systems of this process, never let go: fsspec forgets its own in a forked child, where the
+end of a client of HDFS waits for threads that are not there. Spark starts its JVM by such a child.
+"""
+
+
 def file_system(url: str, s3: S3Access | None = None) -> tuple[Any, str]:
     """Return fsspec's file system behind a URL, and the path in it.
 
@@ -165,7 +171,9 @@ def file_system(url: str, s3: S3Access | None = None) -> tuple[Any, str]:
 
     options = (s3 or S3Access.from_variables()).fsspec_options() if is_s3(url) else {}
     try:
-        return fsspec.core.url_to_fs(url, **options)
+        found, path = fsspec.core.url_to_fs(url, **options)
+        _used[id(found)] = found
+        return found, path
     except (ImportError, ValueError) as error:
         raise SettingsError(
             f"{url}: expected a local path or a protocol that is installed ({error}). Write a "
