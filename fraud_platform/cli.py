@@ -7,8 +7,10 @@ Not here: the commands of the live half (`fraud_platform.cli_live`), what any of
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -301,14 +303,28 @@ def _user() -> str:
 
 def main() -> None:
     """Run the command line; a platform error is one message, not a traceback."""
+    code = _run()
+    # Arrow's threads run Python to close a file of S3 or HDFS. One that does so while Python is
+    # taken down aborts the process, though its work is done: so it is not taken down.
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # nobody may be reading any more
+            stream.flush()
+    os._exit(code)
+
+
+def _run() -> int:
     try:
         app(standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
     except SettingsError as error:
         typer.echo(str(error), err=True)
-        sys.exit(2)
+        return 2
     except FraudPlatformError as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
-        sys.exit(1)
+        return 1
     except KeyboardInterrupt:
         typer.echo("\nstopped; nothing is half-written, run it again to go on", err=True)
-        sys.exit(130)
+        return 130
+    return 0
