@@ -94,12 +94,26 @@ class Peeker:
         cut = {p: (r[0], ahead[p].low if p in ahead else r[1]) for p, r in ranges.items()}
         if all(start == end for start, end in cut.values()):
             # where wrong dates alone hold everything, the partition furthest behind goes on
-            p = min(firsts, key=lambda p: (firsts[p], p))
+            p = min(ranges, key=lambda p: (firsts.get(p, 0), p))
             start, end = ranges[p]
-            cut[p] = (start, min(start + FRONTIER_ROWS, end))
-        ends = {p: ahead[p].low_second if p in ahead else lasts[p] for p in lasts}
+            rows = FRONTIER_ROWS if p in firsts else self._dead_rows(p, start, end)
+            cut[p] = (start, min(start + rows, end))
+        ends = {
+            p: ahead[p].low_second if p in ahead else lasts[p]
+            for p in lasts
+            if bounds or p not in ahead
+        }
         self._known = {p: (cut[p][1], second) for p, second in ends.items()}
         return cut
+
+    def _dead_rows(self, partition: int, start: int, end: int) -> int:
+        """Return how many messages to take of a range that begins with a frontier of dead ones."""
+        rows = FRONTIER_ROWS
+        while start + rows < end and not self._medians(
+            {partition: (start, min(start + 2 * rows, end))}
+        ):
+            rows *= 2
+        return rows
 
     def _first_seconds(self, ranges: Ranges) -> dict[int, int]:
         """Return the event time at which each range begins; the end of the last cut is known."""

@@ -95,7 +95,10 @@ CALLS = {
     ("scoring/pairs.py", "numbered results"),
     ("scoring/plans.py", "numbered INFERENCE_PLANS"),
     ("scoring/recovery.py", "numbered TOPIC_LABELS"),
+    ("scoring/snapshot.py", "numbered SCORED"),  # reads alone
     ("scoring/snapshot.py", "replace SCORING_STATE"),
+    ("scoring/snapshot_stream.py", "numbered SCORED"),  # reads alone
+    ("scoring/snapshot_stream.py", "numbered TOPIC_LABELS"),
 }
 """Every call that commits to a table, or opens one to append to it."""
 

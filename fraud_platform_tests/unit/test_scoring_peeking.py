@@ -108,6 +108,18 @@ def test_dead_messages_alone_are_taken():
     assert ends(Topic([0] * 300, [0] * 10), 0, 1) == {0: 300, 1: 10}
 
 
+def test_many_dead_messages_before_the_first_good_one_are_taken_in_few_steps():
+    topic = Topic([0] * 3_000 + every(60, 100))
+    peeker, left, steps = Peeker(topic), topic.ranges(), 0
+    while left:
+        cut = peeker.cut(left, {p: (end, end) for p, (_, end) in left.items()})
+        assert cut[0][1] > left[0][0]
+        left = {0: (cut[0][1], 3_100)} if cut[0][1] < 3_100 else {}
+        steps += 1
+    assert steps < 12
+    assert topic.read_messages < 30_000
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(
