@@ -124,6 +124,7 @@ def test_a_broker_down_at_start_and_killed_in_mid_stream_is_waited_for(
     assert "FATAL" not in said
 
 
+@pytest.mark.systems
 def test_a_full_and_a_read_only_lake_are_waited_for(live: Live, tmp_path: Path) -> None:
     log = tmp_path / "follow.log"
     with following(live.settings, log) as process:

@@ -105,6 +105,7 @@ def kill(settings: Settings) -> None:
     wait_for(lambda: not members(record.token) and port_owner(record.port) is None)
 
 
+@pytest.mark.systems
 def test_what_was_committed_just_before_a_kill_is_whole_and_once_after_the_next_start(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

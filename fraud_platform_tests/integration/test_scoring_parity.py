@@ -166,7 +166,7 @@ def test_labels_that_land_between_plans_late_or_corrected_give_the_batch_feature
     assert differing(stream.scored(), history.batch(changed)) == {}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["inprocess", pytest.param("spark", marks=pytest.mark.slow)])
 def test_labels_that_correct_a_drop_s_give_the_batch_features_whenever_a_scorer_starts(
     engine: str, history: History, built: Lake, make_stream, spark, tmp_path: Path
 ):

@@ -11,6 +11,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fraud_platform.adapters.services import laptop
 from fraud_platform.adapters.services.processes import members, read_records
 from fraud_platform.settings import Settings
@@ -33,6 +35,7 @@ def ask(url: str) -> dict[str, Any]:
     return answer["data"]
 
 
+@pytest.mark.systems
 def test_dev_serves_the_code_location_runs_its_daemons_and_leaves_nothing(tmp_path: Path) -> None:
     settings = Settings(
         home=tmp_path,
