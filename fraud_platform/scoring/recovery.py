@@ -245,7 +245,10 @@ def _add_snapshot(state: ScoringState, lake: Lake, snapshot: Snapshot) -> Stream
                 entity,
                 LabelTiles(rows["entity_id"], rows["hour"], rows["counts_from_hour"], found),
             )
-    (marks,) = _part(lake, snapshot, STREAM_PART, MARKS)
+    marks = next(_part(lake, snapshot, STREAM_PART, MARKS), None)
+    if marks is None:
+        # of an earlier version, which took it that all of its days were in
+        return StreamMark(first_second=snapshot.first_second)
     return StreamMark(**{name: int(marks[name][0]) for name in MARKS})
 
 

@@ -149,6 +149,16 @@ def test_a_row_of_the_day_before_that_the_snapshot_missed_is_in_the_recovered_st
     assert recovered.state.is_duplicate(np.array([1, 2, 3, 4, 5])).all()
 
 
+def test_a_snapshot_without_a_mark_is_of_an_earlier_version_and_loads(lake: Lake):
+    commit(lake, 1, one_customer([1, 2], [START - 900, START + 60]), START)
+    midnight = date(1970, 1, 1) + timedelta(days=START // DAY)
+    version = lake.replace_arrow(SCORING_STATE, SCORING_STATE.arrow_schema.empty_table(), None)
+    recovered = RecoveredState(lake, str(Snapshot(midnight, version)), 30)
+    recovered.catch_up(settled(lake))
+    assert recovered.state.live.n_events == 1
+    assert recovered.state.is_duplicate(np.array([1, 2])).all()
+
+
 def test_what_was_scored_before_the_mark_is_not_read_again(lake: Lake):
     batches = days_of_rows(wrong_dates=0)
     for number, rows in enumerate(batches, 1):
