@@ -19,6 +19,7 @@ from fraud_platform.contracts.scoring_tables import LANDING, SCORED, SCORING, TO
 from fraud_platform.contracts.tables import TRANSACTIONS
 from fraud_platform.contracts.time import TILE_SECONDS
 from fraud_platform.features.declaration import DECLARATION
+from fraud_platform.scoring.drop_labels import READ_COLUMNS
 from fraud_platform.scoring.recovery import MARKS, StreamMark
 from fraud_platform.scoring.state import memory_seconds
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from fraud_platform.adapters.tables.lake import Lake
 
-_KEYS = ["transaction_id", "customer_id", "terminal_id", "tx_datetime", "amount_cents"]
 _FLAGS = [flag.name for flag in DECLARATION.flags]
 
 
@@ -123,7 +123,7 @@ class StreamPart:
 
         first, end = _midnight(self.first_day), _midnight(self._as_of)
         is_due = (F.col("tx_datetime") >= first) & (F.col("tx_datetime") < end)
-        columns = [*_KEYS, *_FLAGS]
+        columns = [*READ_COLUMNS, *_FLAGS]
         beyond = (
             self._lake.read(self._spark, TRANSACTIONS)
             .where((F.col("tx_date") >= self.first_day) & (F.col("tx_date") < self._as_of))

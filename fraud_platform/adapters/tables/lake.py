@@ -25,6 +25,7 @@ from pyarrow import fs
 from fraud_platform.adapters.storage.access import delta_options
 from fraud_platform.adapters.storage.files import ByteFiles, local_path
 from fraud_platform.adapters.storage.probing import reaching, require_safe_commits
+from fraud_platform.adapters.tables.partition_files import gathered, write_files
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import Outage, VersionGoneError
 
@@ -170,14 +171,7 @@ class Lake:
                 fragment_readahead=1,
                 batch_readahead=2,
             )
-            waiting: list[pa.RecordBatch] = []
-            for batch in batches:
-                waiting.append(batch)
-                if sum(found.num_rows for found in waiting) >= rows:
-                    yield pa.Table.from_batches(waiting)
-                    waiting = []
-        if waiting:
-            yield pa.Table.from_batches(waiting)
+            yield from gathered(batches, rows)
 
     def _filesystem(self, table: TableContract) -> fs.FileSystem | None:
         """Return pyarrow's own file system where the table is local, else None: delta-rs's.
@@ -265,8 +259,6 @@ class Lake:
         Raises:
             SchemaMismatchError: `rows` has other columns than the contract.
         """
-        from fraud_platform.adapters.tables.partition_files import write_files
-
         table.check(
             {
                 f.name: f.dataType.simpleString().replace("bigint", "long")

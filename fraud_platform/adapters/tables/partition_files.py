@@ -53,8 +53,8 @@ def _task(
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         written: dict[Partition, _File] = {}
         with ExitStack() as stack:
-            for gathered in _gathered(batches):
-                part_rows = gathered.select(full.names).cast(full)
+            for some in gathered(batches, ROW_GROUP_ROWS):
+                part_rows = some.select(full.names).cast(full)
                 for partition, part in _divided(part_rows, partition_by):
                     if partition not in written:
                         values = dict(zip(partition_by, partition, strict=True))
@@ -66,12 +66,12 @@ def _task(
     return write
 
 
-def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Yield the batches together, as soon as they have the rows of a row group."""
+def gathered(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Yield the batches together, as soon as they have so many rows."""
     held: list[pa.RecordBatch] = []
     for batch in batches:
         held.append(batch)
-        if sum(one.num_rows for one in held) >= ROW_GROUP_ROWS:
+        if sum(one.num_rows for one in held) >= rows:
             yield pa.Table.from_batches(held)
             held = []
     if held:
