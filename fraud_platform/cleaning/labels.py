@@ -4,6 +4,10 @@ Here: first landings (written by tasks, straight from the drop's files, as nothi
 up), corrections and withdrawals (joined in Spark).
 Not here: labels from the `labels` topic, or their union (`fraud_platform.features`).
 
+What the topic told of a transaction before its drop landed stays as it counted while the stream
+scored: its versions come first, and the drop's follows where it says something else. A label that
+nobody knew counts from the next midnight, where its own hour has passed.
+
 A version of a label never changes: a correction adds the next version. It counts from the next
 midnight of the clock, but not before its own hour nor before the version that it corrects, so
 that the versions of a label begin in their order.
@@ -12,10 +16,10 @@ that the versions of a label begin in their order.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,7 +51,7 @@ _BATCH_ROWS = 1 << 16
 _HOUR_SECONDS = 3600
 _DELAY_SECONDS = LABEL_DELAY_DAYS * SECONDS_PER_DAY
 _READ = ["transaction_id", "tx_datetime", "is_fraud", "fraud_scenario"]
-_SOURCE = "drop"
+_SOURCE, _FROM_TOPIC = "drop", "topic"
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,13 @@ class LabelClock:
     Args:
         stream_time: how far scoring has come; None where nothing was ever scored.
         watermark: end of the published drops' data, the clock of corrections without a stream.
+        told_since: what the topic told of scored transactions from a day on that no drop holds,
+            columns of `stream_labels`.
     """
 
     stream_time: datetime | None = None
     watermark: datetime | None = None
+    told_since: Callable[[date], pa.Table] | None = None
 
     @property
     def next_midnight(self) -> datetime | None:
@@ -74,30 +81,53 @@ class LabelClock:
 def write_labels(
     spark: SparkSession,
     lake: Lake,
-    drops: Collection[str],
-    landed: CleanedDrop,
+    changed: Sequence[CleanedDrop],
+    told: Sequence[StoredFile],
     clock: LabelClock,
     metadata: Mapping[str, Any],
 ) -> int:
     """Bring the labels of these drops up to date with their clean rows, in one commit.
 
     Args:
-        drops: the drops whose rows changed, among them the one that landed.
-        landed: the files of that one, committed.
+        changed: the drops whose rows changed, committed; the one that landed comes first.
+        told: what `write_told` wrote before they were committed.
         metadata: what the commit says about itself; `publication` starts the files' names.
 
     Returns:
         The version of the table `drop_labels`.
     """
+    landed, drops = changed[0], {cleaned.drop for cleaned in changed}
     stored = stored_files(lake, DROP_LABELS)
-    if list(drops) == [landed.drop] and all(file.drop != landed.drop for file in stored):
+    known = [file for file in stored if file.drop in drops]
+    if drops == {landed.drop} and not known and not told:
         written = _write_first_versions(spark, lake, landed, clock, metadata["publication"])
     else:
-        known = [file for file in stored if file.drop in drops]
         rows = [file for file in stored_files(lake, TRANSACTIONS) if file.drop in drops]
-        labels = _merge(spark, rows, known, clock)
+        labels = _merge(spark, rows, known, told, clock)
         written = _write_versions(lake, labels, metadata["publication"])
     return lake.commit_files(DROP_LABELS, written, "drop", sorted(drops), metadata)
+
+
+def write_told(
+    lake: Lake, changed: Sequence[CleanedDrop], clock: LabelClock, scratch: str
+) -> list[StoredFile]:
+    """Write down what the topic told of the days of these drops, before a drop holds their rows.
+
+    Args:
+        scratch: URL of a folder for what is gone after the publication.
+    """
+    days = [cleaned.first_date for cleaned in changed if cleaned.first_date is not None]
+    if clock.told_since is None or not days:
+        return []
+    labels = clock.told_since(min(days))
+    output = LabelFile(lake.files, f"{scratch}/told", "labels")
+    with output:
+        source = pa.repeat(_FROM_TOPIC, labels.num_rows)
+        for batch in labels.append_column("source", source).to_batches(_BATCH_ROWS):
+            if batch.num_rows:
+                output.write_versions(batch)
+    written = output.written()
+    return [] if written is None else [waiting_file(changed[0].drop, written)]
 
 
 def _write_first_versions(
@@ -204,6 +234,7 @@ def _merge(
     spark: SparkSession,
     rows: Sequence[StoredFile],
     stored: Sequence[StoredFile],
+    told: Sequence[StoredFile],
     clock: LabelClock,
 ) -> DataFrame | None:
     """Return known versions of the ids that are still there, and new versions where they differ."""
@@ -217,6 +248,9 @@ def _merge(
     versions = read_files(spark, stored, LABEL_DDL)
     if versions is None:
         versions = spark.createDataFrame([], f"{LABEL_DDL}, drop string")
+    from_topic = read_files(spark, told, LABEL_DDL)
+    if from_topic is not None:
+        versions = versions.unionByName(_not_known(from_topic, versions, landed))
     content = F.struct("is_fraud", "fraud_scenario", "known_at")
     latest = versions.groupBy("transaction_id").agg(
         F.max("version").alias("latest_version"),
@@ -241,3 +275,13 @@ def _merge(
     kept = versions.drop("drop").join(owners, "transaction_id")
     columns = DROP_LABELS.column_names
     return kept.select(columns).unionByName(added.select(columns))
+
+
+def _not_known(from_topic: DataFrame, versions: DataFrame, landed: DataFrame) -> DataFrame:
+    """Return the topic's labels of the landed rows that have no version yet.
+
+    The drop tells them again: they are known after the delay, as all of its labels are.
+    """
+    known_at = landed.select("transaction_id", "known_at")
+    unknown = known_at.join(versions.select("transaction_id"), "transaction_id", "left_anti")
+    return from_topic.drop("known_at").join(unknown, "transaction_id")

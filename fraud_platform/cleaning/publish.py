@@ -14,11 +14,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fraud_platform.cleaning.drop import CleanedDrop, clean_text, discard
-from fraud_platform.cleaning.labels import LabelClock, write_labels
+from fraud_platform.cleaning.labels import LabelClock, write_labels, write_told
 from fraud_platform.cleaning.ledger import (
     HELD,
     PUBLISHED,
@@ -59,8 +58,7 @@ def publish_drop(
     run_id: str,
     max_quarantined_share: float,
     accepted_because: str | None = None,
-    stream_time: datetime | None = None,
-    watermark: datetime | None = None,
+    clock: LabelClock | None = None,
 ) -> DropOutcome:
     """Clean a raw drop and publish it, or hold it.
 
@@ -73,9 +71,7 @@ def publish_drop(
         max_quarantined_share: a drop above it is held, unless it is accepted or this very
             content is published already.
         accepted_because: a person's reason to publish this held content whatever its share.
-        stream_time: how far scoring has come (UTC); None where nothing was ever scored.
-        watermark: end of the published drops' data (UTC), the clock of corrected labels where
-            there is no stream.
+        clock: the moments that decide from when its labels count; none before the first drop.
 
     Returns:
         The drop's ledger row and the drops that were rewritten with it.
@@ -108,7 +104,7 @@ def publish_drop(
         }
         if held_because is not None:
             return publication.hold(landed, row)
-        return publication.publish(landed, row, LabelClock(stream_time, watermark))
+        return publication.publish(landed, row, clock or LabelClock())
     finally:
         lake.files.remove_folder(publication.scratch)
 
@@ -180,12 +176,13 @@ class _Publication:
         followers = [self._clean_again(drop) for drop in self._followers(landed)]
         changed = [landed, *followers]
         drops = [cleaned.drop for cleaned in changed]
+        told = write_told(self.lake, changed, clock, self.scratch)
         kill_point("cleaning.before_quarantine")
         self._commit(QUARANTINE, changed)
         kill_point("cleaning.after_quarantine")
         version = self._commit(TRANSACTIONS, changed)
         kill_point("cleaning.after_transactions")
-        write_labels(self.spark, self.lake, drops, landed, clock, self.metadata)
+        write_labels(self.spark, self.lake, changed, told, clock, self.metadata)
         kill_point("cleaning.after_labels")
         mark = {"publication": self.name, "transactions_version": version}
         rows = [row | mark | {"status": PUBLISHED}]

@@ -198,7 +198,7 @@ DROP_LABELS = TableContract(
         Column("is_fraud", "boolean", "The label."),
         Column("fraud_scenario", "int", "0 genuine, 1 amount, 2 terminal, 3 customer."),
         Column("known_at", "timestamp", "tx_datetime + label_delay_days."),
-        Column("source", "string", "`drop`."),
+        Column("source", "string", "`drop`, or `topic` where that had told it before."),
         Column("counts_from", "timestamp", "First hour (UTC) in which features may use it."),
         Column("version", "int", "1, then one more for each correction of the same id."),
         Column("drop", "string", "The drop that it came with."),

@@ -7,11 +7,12 @@ Not here: the rules of cleaning (`fraud_platform.cleaning`), the profile's numbe
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.cleaning import DropOutcome, publish_drop
+from fraud_platform.cleaning import DropOutcome, LabelClock, publish_drop
 from fraud_platform.clock import watermark
 from fraud_platform.contracts.reasons import REASON_DESCRIPTIONS, Reason, Repair
 from fraud_platform.contracts.tables import (
@@ -27,6 +28,7 @@ from fraud_platform.defs.state import read_drop_days, write_drop_days
 from fraud_platform.defs.tables import picture, small_table, table_spec, written
 from fraud_platform.ingest import raw_drop
 from fraud_platform.reporting.profile import profile_drop, profile_plot
+from fraud_platform.scoring.history import labels_told, stream_time
 from fraud_platform.settings import load_settings
 
 _RAW = "raw_drops"
@@ -94,16 +96,19 @@ def clean_drop(
         run_id=context.run_id,
         max_quarantined_share=load_settings().max_quarantined_share,
         accepted_because=config.accepted_because,
-        watermark=_end_of_data(tables),
+        clock=_label_clock(tables),
     )
     write_drop_days(spark.spark_session, tables)
     return _results(tables, outcome, spark)
 
 
-def _end_of_data(lake: Lake) -> datetime | None:
-    """Return the watermark as a time, or None before the first drop."""
+def _label_clock(lake: Lake) -> LabelClock:
+    """Return what decides from when labels that land now count."""
     end = watermark(read_drop_days(lake))
-    return None if end is None else datetime(end.year, end.month, end.day, tzinfo=UTC)
+    watermark_time = None if end is None else datetime(end.year, end.month, end.day, tzinfo=UTC)
+    now = stream_time(lake)
+    told_since = None if now is None else partial(labels_told, lake)
+    return LabelClock(now, watermark_time, told_since)
 
 
 def _results(

@@ -52,12 +52,10 @@ def stream_days(lake: Lake, drop_days: Sequence[DropDay]) -> list[DropDay]:
     A day is complete when stream time has passed its end. A row that came late changes its day's
     content, so the day is built again with it.
     """
-    if lake.open(SCORED) is None:
+    now = stream_time(lake)
+    if now is None:
         return []
-    end_second = lake.numbered(SCORED, SCORING).metadata().get("stream_second")
-    if end_second is None:
-        return []
-    first, end = watermark(drop_days), datetime.fromtimestamp(end_second, UTC).date()
+    first, end = watermark(drop_days), now.date()
     rows = _scored(lake, first, ["transaction_id", "tx_datetime"])
     micros = rows["tx_datetime"].cast(pa.int64()).to_numpy()
     days = micros // (_DAY_SECONDS * 1_000_000)
@@ -72,11 +70,31 @@ def stream_days(lake: Lake, drop_days: Sequence[DropDay]) -> list[DropDay]:
     return found
 
 
+def stream_time(lake: Lake) -> datetime | None:
+    """Return how far scoring has come (UTC), or None where nothing was ever scored."""
+    if lake.open(SCORED) is None:
+        return None
+    second = lake.numbered(SCORED, SCORING).metadata().get("stream_second")
+    return None if second is None else datetime.fromtimestamp(second, UTC)
+
+
 def write_stream_labels(lake: Lake, first_day: date | None, corrected: npt.ArrayLike = ()) -> int:
     """Bring `stream_labels` up to date with what landed and was scored; return how many versions.
 
     Args:
         first_day: the drops' watermark: labels of earlier transactions come with their drops.
+        corrected: as of `labels_told`.
+    """
+    table = labels_told(lake, first_day, corrected)
+    lake.replace_arrow(STREAM_LABELS, table, None, {"first_day": first_day})
+    return table.num_rows
+
+
+def labels_told(lake: Lake, first_day: date | None, corrected: npt.ArrayLike = ()) -> pa.Table:
+    """Return the versions of labels that the topic told, as they counted; see `stream_labels`.
+
+    Args:
+        first_day: labels of earlier transactions are left out, as are those that came with a drop.
         corrected: ids of drops' transactions whose label the topic corrects; the corrections are
             versions behind the drop's.
     """
@@ -115,9 +133,7 @@ def write_stream_labels(lake: Lake, first_day: date | None, corrected: npt.Array
                 schema=STREAM_LABELS.arrow_schema,
             )
         )
-    table = pa.concat_tables([STREAM_LABELS.arrow_schema.empty_table(), *parts])
-    lake.replace_arrow(STREAM_LABELS, table, None, {"first_day": first_day})
-    return table.num_rows
+    return pa.concat_tables([STREAM_LABELS.arrow_schema.empty_table(), *parts])
 
 
 def _told_already(lake: Lake, first_day: date | None, corrected: np.ndarray) -> np.ndarray:

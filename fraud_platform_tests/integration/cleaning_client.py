@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.cleaning import publish_drop
+from fraud_platform.cleaning import LabelClock, publish_drop
 from fraud_platform.settings import Settings
 
 
@@ -32,7 +32,7 @@ def main() -> None:
             size_bytes=len(content),
             run_id="recovery",
             max_quarantined_share=1.0,
-            watermark=datetime(2019, 10, 2, tzinfo=UTC),
+            clock=LabelClock(watermark=datetime(2019, 10, 2, tzinfo=UTC)),
         )
 
 

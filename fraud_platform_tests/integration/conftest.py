@@ -1,20 +1,26 @@
-"""Fixtures of the live half: a registry with models, a platform on topics of its own."""
+"""Fixtures of several tests: publishing a drop, servers, a platform on topics of its own."""
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import CHAMPION
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.cleaning import publish_drop
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.settings import Settings, load_settings
 from fraud_platform_tests.integration.hadoop import Hadoop, running_yarn
 from fraud_platform_tests.live_platform import PARTITIONS, Live
+from fraud_platform_tests.oracles.drop_text import Publish
 from fraud_platform_tests.platform_fixture import Platform
 from fraud_platform_tests.scoring_world import train_small
 from fraud_platform_tests.storage_servers import HdfsCluster, S3Server, hdfs_cluster, s3_server
@@ -85,3 +91,32 @@ def live(
     registry = registry_of(settings)
     registry.set_alias(CHAMPION, 1)
     return Live(Platform(settings, platform.instance), registry)
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def publish(spark, lake: Lake, raw: Path) -> Publish:
+    def run(drop: str, content: bytes | None = None, suffix: str = "", **options: Any):
+        path = raw / f"{drop}.txt{suffix}"
+        if content is not None:
+            path.write_bytes(content)
+        found = path.read_bytes()
+        sha256 = hashlib.sha256(found).hexdigest()
+        options = {"max_quarantined_share": 1.0, "lake": lake, "content_sha256": sha256} | options
+        return publish_drop(
+            spark,
+            options.pop("lake"),
+            str(path),
+            drop,
+            size_bytes=len(found),
+            run_id="test",
+            **options,
+        )
+
+    return run

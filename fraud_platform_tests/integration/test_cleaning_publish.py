@@ -1,12 +1,10 @@
-"""Publishing drops with real Spark and Delta: rows, orders of landing, held drops, labels."""
+"""Publishing drops with real Spark and Delta: rows, orders of landing, held drops."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import lzma
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.cleaning import DropOutcome, publish_drop
 from fraud_platform.cleaning import drop as drop_module
 from fraud_platform.cleaning import publish as publish_module
 from fraud_platform.cleaning.drop import CleanedDrop, clean_text
@@ -29,6 +26,7 @@ from fraud_platform.errors import (
 )
 from fraud_platform_tests.oracles import cleaning as oracle
 from fraud_platform_tests.oracles import nasty_lines
+from fraud_platform_tests.oracles.drop_text import HEADER, Publish, row, text
 from fraud_platform_tests.oracles.lake_tables import (
     assert_equals_oracle,
     clean_rows,
@@ -38,57 +36,11 @@ from fraud_platform_tests.oracles.lake_tables import (
 )
 
 A, B, C = "2019-08-22", "2019-09-21", "2019-10-21"
-HEADER = nasty_lines.HEADER + b"\n"
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
     ".xz": lzma.compress,
     ".zst": zstandard.compress,
 }
-
-Publish = Callable[..., DropOutcome]
-
-
-def row(key: int, day: int = 1, amount: str = "5.00", label: int = 0) -> bytes:
-    return b"%d,2019-09-%02d 10:00:00,1,2,%s,0,0,%d,%d\n" % (
-        key,
-        day,
-        amount.encode(),
-        label > 0,
-        label,
-    )
-
-
-def text(*rows: bytes) -> bytes:
-    return HEADER + b"".join(rows)
-
-
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    folder = tmp_path / "raw"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def publish(spark, lake: Lake, raw: Path) -> Publish:
-    def run(drop: str, content: bytes | None = None, suffix: str = "", **options: Any):
-        path = raw / f"{drop}.txt{suffix}"
-        if content is not None:
-            path.write_bytes(content)
-        found = path.read_bytes()
-        sha256 = hashlib.sha256(found).hexdigest()
-        options = {"max_quarantined_share": 1.0, "lake": lake, "content_sha256": sha256} | options
-        return publish_drop(
-            spark,
-            options.pop("lake"),
-            str(path),
-            drop,
-            size_bytes=len(found),
-            run_id="test",
-            **options,
-        )
-
-    return run
 
 
 def collect_nasty_lines(examples: int) -> list[bytes]:
@@ -350,61 +302,6 @@ def test_more_rows_than_fit_in_one_process_are_compared_and_judged_in_spark(
     content = text(*[row(n * n % 97, n % 3 + 1) for n in range(200)])
     publish(A, content)
     assert_equals_oracle(lake, oracle.clean_drops({A: content}))
-
-
-def labels_of(lake: Lake, key: int) -> list[tuple[int, bool, int, datetime]]:
-    rows = lake.read_arrow(DROP_LABELS, filters=[("transaction_id", "=", key)]).to_pylist()
-    return sorted(
-        (r["version"], r["is_fraud"], r["fraud_scenario"], r["counts_from"]) for r in rows
-    )
-
-
-def utc(day: int, hour: int = 0, minute: int = 0, month: int = 9) -> datetime:
-    return datetime(2019, month, day, hour, minute, tzinfo=UTC)
-
-
-def test_labels_count_from_the_hour_after_they_are_known(publish: Publish, lake: Lake):
-    publish(A, text(row(1, 1), row(2, 2, label=3)))
-    table = lake.read_arrow(DROP_LABELS).to_pylist()
-    assert {r["known_at"] for r in table} == {utc(8, 10), utc(9, 10)}
-    assert {r["source"] for r in table} == {"drop"}
-    assert labels_of(lake, 1) == [(1, False, 0, utc(8, 11))]
-    assert labels_of(lake, 2) == [(1, True, 3, utc(9, 11))]
-
-
-def test_labels_that_land_late_count_from_the_next_midnight_of_the_stream(
-    publish: Publish, lake: Lake
-):
-    publish(A, text(row(1, 1), row(2, 2), row(3, 3)), stream_time=utc(9, 11))
-    assert labels_of(lake, 1) == [(1, False, 0, utc(10))]
-    assert labels_of(lake, 2) == [(1, False, 0, utc(10))]
-    assert labels_of(lake, 3) == [(1, False, 0, utc(10, 11))]
-
-
-def test_a_label_keeps_its_hour_when_its_drop_is_published_again(publish: Publish, lake: Lake):
-    publish(A, text(row(1, 1)))
-    publish(A, text(row(1, 1), row(2, 1)), stream_time=utc(20, 5))
-    assert labels_of(lake, 1) == [(1, False, 0, utc(8, 11))]
-    assert labels_of(lake, 2) == [(1, False, 0, utc(21))]
-
-
-def test_corrections_add_versions_that_count_from_the_next_midnight(publish: Publish, lake: Lake):
-    publish(A, text(row(1, 1), row(2, 1)))
-    publish(A, text(row(1, 1, label=2), row(2, 1)), watermark=utc(22))
-    publish(A, text(row(1, 1, label=1)), stream_time=utc(25, 1), watermark=utc(22))
-    assert labels_of(lake, 1) == [
-        (1, False, 0, utc(8, 11)),
-        (2, True, 2, utc(23)),
-        (3, True, 1, utc(26)),
-    ]
-    assert labels_of(lake, 2) == []
-
-
-def test_a_correction_before_the_label_is_due_waits_for_its_hour(publish: Publish, lake: Lake):
-    publish(A, text(row(1, 28)))
-    publish(A, text(row(1, 28, label=2)), watermark=utc(29))
-    due = utc(28, 11) + timedelta(days=7)
-    assert labels_of(lake, 1) == [(1, False, 0, due), (2, True, 2, due)]
 
 
 def test_the_quarantine_keeps_raw_bytes_of_copies(publish: Publish, lake: Lake):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.cleaning import LabelClock
 from fraud_platform.clock import DropDay
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.scoring_tables import (
@@ -26,9 +28,15 @@ from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.materialize import WRITTEN_TABLES, materialize_days
 from fraud_platform.scoring.drop_labels import corrected_ids
 from fraud_platform.scoring.files import write_rows
-from fraud_platform.scoring.history import STREAM, stream_days, write_stream_labels
+from fraud_platform.scoring.history import (
+    STREAM,
+    labels_told,
+    stream_days,
+    write_stream_labels,
+)
 from fraud_platform.scoring.recovery import STREAM_PART
 from fraud_platform.scoring.snapshot import write_snapshot
+from fraud_platform_tests.oracles.drop_text import Publish, text
 from fraud_platform_tests.oracles.feature_lake import (
     FIRST_DAY,
     contents,
@@ -216,3 +224,51 @@ def test_the_stream_completes_days_behind_the_drops_until_stream_time(lake: Lake
     found = stream_days(lake, drops)
     # day 1 is the drop's; the day that stream time stands in is not complete
     assert [(d.drop, d.day, d.rows) for d in found] == [(STREAM, FIRST_DAY + timedelta(days=2), 1)]
+
+
+def test_a_drop_that_lands_behind_the_stream_changes_no_day_that_was_scored(
+    spark, world: World, publish: Publish, lake: Lake
+) -> None:
+    """Of the stream's labels a third comes in time, a third late, a third with the drop alone."""
+    live_from = START_HOUR + DROP_DAYS * 24
+    rows = sorted(world.transactions, key=lambda t: t.id)
+    live = [t for t in rows if t.hour >= live_from]
+    scenarios = {v.id: v.scenario for v in world.labels}
+    publish("2018-04-01", _drop_text([t for t in rows if t.hour < live_from], scenarios))
+    materialize_days(spark, lake, FIRST_DAY, STREAM_FROM - timedelta(days=1))
+    _score(lake, live)
+    known = {t.id: t.second + DELAY * HOUR for t in live}
+    in_time = [Told(t.id, scenarios.get(t.id, 0), known[t.id]) for t in live if t.id % 3 == 0]
+    late = [
+        Told(t.id, scenarios.get(t.id, 0), known[t.id] + 30 * HOUR) for t in live if t.id % 3 == 1
+    ]
+    _label(lake, in_time + late)
+    write_stream_labels(lake, STREAM_FROM)
+    materialize_days(spark, lake, STREAM_FROM, LAST_DAY, stream_from=STREAM_FROM)
+    scored = {table.name: contents(lake, table) for table in WRITTEN_TABLES}
+
+    now = datetime.fromtimestamp((START_HOUR + DAYS * 24) * HOUR, UTC)
+    clock = LabelClock(now, None, partial(labels_told, lake))
+    outcome = publish("2018-05-09", _drop_text(live, scenarios), clock=clock)
+    assert outcome.ledger["rows_clean"] == len(live)
+    materialize_days(spark, lake, STREAM_FROM, LAST_DAY)
+    for table in WRITTEN_TABLES:
+        assert contents(lake, table).equals(scored[table.name]), table.name
+    labels = lake.read_arrow(DROP_LABELS, [("drop", "=", "2018-05-09")]).to_pylist()
+    untold = {r["transaction_id"]: r["counts_from"] for r in labels if r["source"] == "drop"}
+    due = {key: datetime.fromtimestamp((known[key] // HOUR + 1) * HOUR, UTC) for key in untold}
+    midnight = now + timedelta(days=1)
+    assert untold == {key: midnight if due[key] <= now else due[key] for key in due}
+    assert all(key % 3 == 2 or known[key] + 30 * HOUR > now.timestamp() for key in untold)
+    assert sum(found == midnight for found in untold.values()) > 50
+
+
+def _drop_text(rows: list[Tx], scenarios: dict[int, int]) -> bytes:
+    """Return these transactions as a drop's text."""
+    lines = [
+        f"{t.id},{datetime.fromtimestamp(t.second, UTC):%Y-%m-%d %H:%M:%S},{t.customer},"
+        f"{t.terminal},{t.cents / 100:.2f},0,0,{int(scenarios.get(t.id, 0) > 0)},"
+        f"{scenarios.get(t.id, 0)}\n"
+        for t in rows
+    ]
+    return text(*(line.encode() for line in lines))
