@@ -8,9 +8,9 @@ What the topic told of a transaction before its drop landed stays as it counted 
 scored: its versions come first, and the drop's follows where it says something else. A label that
 nobody knew counts from the next midnight, where its own hour has passed.
 
-A version of a label never changes: a correction adds the next version. It counts from the next
-midnight of the clock, but not before its own hour nor before the version that it corrects, so
-that the versions of a label begin in their order.
+A version of a label never changes: a correction adds the next version. It counts from the midnight
+behind all that was scored or came with a drop, but not before its own hour nor before the version
+that it corrects, so that the versions of a label begin in their order.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class LabelClock:
 
     Args:
         stream_time: how far scoring has come; None where nothing was ever scored.
-        watermark: end of the published drops' data, the clock of corrections without a stream.
+        watermark: end of the published drops' data.
         told_since: what the topic told of scored transactions from a day on that no drop holds,
             columns of `stream_labels`.
     """
@@ -70,12 +70,19 @@ class LabelClock:
     told_since: Callable[[date], pa.Table] | None = None
 
     @property
-    def next_midnight(self) -> datetime | None:
-        """The first midnight behind the clock; None where there is no clock."""
-        now = self.stream_time or self.watermark
-        if now is None:
-            return None
-        return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    def late_from(self) -> datetime | None:
+        """When labels that landed late begin to count; None where nothing was ever scored."""
+        return None if self.stream_time is None else _next_midnight(self.stream_time)
+
+    @property
+    def corrected_from(self) -> datetime | None:
+        """When corrections begin to count: behind every day scored, or built from a drop."""
+        known = [moment for moment in (self.stream_time, self.watermark) if moment is not None]
+        return _next_midnight(max(known)) if known else None
+
+
+def _next_midnight(now: datetime) -> datetime:
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
 def write_labels(
@@ -180,10 +187,10 @@ def label_files(
 def first_counts_from(known_at: Seconds, clock: LabelClock) -> Seconds:
     """Return the hour after `known_at`, or the next midnight where the stream has passed it."""
     on_time = (known_at // _HOUR_SECONDS + 1) * _HOUR_SECONDS
-    if clock.stream_time is None or clock.next_midnight is None:
+    if clock.stream_time is None or clock.late_from is None:
         return on_time
     is_late = on_time <= clock.stream_time.timestamp()
-    return np.where(is_late, int(clock.next_midnight.timestamp()), on_time)
+    return np.where(is_late, int(clock.late_from.timestamp()), on_time)
 
 
 def write_versions(files: ByteFiles, table_url: str, publication: str) -> Task:
@@ -226,7 +233,7 @@ def _counts_from(clock: LabelClock) -> Column:
     if clock.stream_time is None:
         return _on_time()
     return F.when(_on_time() > F.lit(clock.stream_time), _on_time()).otherwise(
-        F.lit(clock.next_midnight)
+        F.lit(clock.late_from)
     )
 
 
@@ -260,8 +267,8 @@ def _merge(
     compared = landed.join(latest, "transaction_id", "left")
     is_new = F.col("latest").isNull()
     corrected_from = [_on_time(), F.col("latest_from")]
-    if clock.next_midnight is not None:
-        corrected_from.append(F.lit(clock.next_midnight))
+    if clock.corrected_from is not None:
+        corrected_from.append(F.lit(clock.corrected_from))
     added = compared.where(is_new | (content != F.col("latest"))).withColumns(
         {
             "source": F.lit(_SOURCE),

@@ -64,6 +64,14 @@ def test_corrections_add_versions_that_count_from_the_next_midnight(publish: Pub
     assert labels_of(lake, 2) == []
 
 
+def test_a_correction_changes_no_day_of_a_drop_where_the_stream_is_behind(
+    publish: Publish, lake: Lake
+):
+    publish(A, text(row(1, 1)))
+    publish(A, text(row(1, 1, label=2)), clock=LabelClock(utc(10, 5), utc(22)))
+    assert labels_of(lake, 1) == [(1, False, 0, utc(8, 11)), (2, True, 2, utc(23))]
+
+
 def test_a_correction_before_the_label_is_due_waits_for_its_hour(publish: Publish, lake: Lake):
     publish(A, text(row(1, 28)))
     publish(A, text(row(1, 28, label=2)), clock=LabelClock(watermark=utc(29)))
