@@ -19,21 +19,21 @@ import pyarrow as pa
 
 from fraud_platform.clock import DropDay, fingerprint, watermark
 from fraud_platform.contracts.scoring_tables import (
-    LANDING,
     SCORED,
     SCORING,
     STREAM_LABELS,
     TOPIC_LABELS,
 )
 from fraud_platform.contracts.tables import TRANSACTIONS
-from fraud_platform.contracts.time import HOURS_PER_DAY
+from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
+from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS
 from fraud_platform.scoring.drop_labels import (
     READ_COLUMNS,
     drop_labels_of,
     drop_rows_of,
     transactions_of,
 )
-from fraud_platform.scoring.labels import LabelBook
+from fraud_platform.scoring.labels import LabelBook, LandedLabels
 from fraud_platform.scoring.recovery import landed_of
 from fraud_platform.scoring.rows import ScoredRows
 
@@ -98,16 +98,15 @@ def labels_told(lake: Lake, first_day: date | None, corrected: npt.ArrayLike = (
         corrected: ids of drops' transactions whose label the topic corrects; the corrections are
             versions behind the drop's.
     """
-    rows = ScoredRows()
-    rows.add(transactions_of(_scored(lake, first_day, READ_COLUMNS)))
     told = drop_labels_of(lake, np.asarray(corrected, dtype=np.int64))
-    rows.add(transactions_of(drop_rows_of(lake, told.transaction_id)))
+    scored = transactions_of(_scored(lake, first_day, READ_COLUMNS))
+    of_drops = transactions_of(drop_rows_of(lake, told.transaction_id))
+    rows = ScoredRows()
+    rows.add(scored)
+    rows.add(of_drops)
     rows.label(*told.known)
     book = LabelBook(rows)
-    topic = lake.numbered(TOPIC_LABELS, LANDING)
-    landed = topic.rows_above(0, "landing", TOPIC_LABELS.column_names)
-    order = ("landing", "source_partition", "source_offset")
-    labels = landed_of(landed.sort_by([(name, "ascending") for name in order]))
+    labels = _landed(lake, np.concatenate((scored.second, of_drops.second)))
     is_due = book.is_known(labels.transaction_id)
     is_due &= ~np.isin(labels.transaction_id, _told_already(lake, first_day, told.transaction_id))
     parts, numbers = [], _by_id(told.transaction_id, told.version)
@@ -124,7 +123,7 @@ def labels_told(lake: Lake, first_day: date | None, corrected: npt.ArrayLike = (
                     pa.array(scenario > 0),
                     pa.array(scenario.astype(np.int32)),
                     _moments(versions.known_at_second[entering]),
-                    _moments(versions.labels.counts_from_hour[entering] * 3600),
+                    _moments(versions.labels.counts_from_hour[entering] * TILE_SECONDS),
                     pa.array(version, pa.int32()),
                     pa.array(
                         (versions.labels.event_hour[entering] // HOURS_PER_DAY).astype("i4")
@@ -134,6 +133,17 @@ def labels_told(lake: Lake, first_day: date | None, corrected: npt.ArrayLike = (
             )
         )
     return pa.concat_tables([STREAM_LABELS.arrow_schema.empty_table(), *parts])
+
+
+def _landed(lake: Lake, seconds: np.ndarray) -> LandedLabels:
+    """Return the topic's labels in order, but those long known before any of these moments."""
+    if not seconds.size:
+        return LandedLabels.join()
+    oldest = int(seconds.min()) - LABEL_LOOKBACK_HOURS * TILE_SECONDS
+    since = datetime.fromtimestamp(max(oldest, 0), UTC)
+    landed = lake.read_arrow(TOPIC_LABELS, filters=[("known_at", ">=", since)])
+    order = ("landing", "source_partition", "source_offset")
+    return landed_of(landed.sort_by([(name, "ascending") for name in order]))
 
 
 def _told_already(lake: Lake, first_day: date | None, corrected: np.ndarray) -> np.ndarray:
