@@ -27,7 +27,8 @@ from fraud_platform.defs.resources import LakeResource, SparkResource, ZonesReso
 from fraud_platform.defs.state import read_drop_days, write_drop_days
 from fraud_platform.defs.tables import picture, small_table, table_spec, written
 from fraud_platform.ingest import raw_drop
-from fraud_platform.reporting.profile import profile_drop, profile_plot
+from fraud_platform.reporting.profile import profile_drop
+from fraud_platform.reporting.profile_figure import draw_profile
 from fraud_platform.scoring.history import labels_told, stream_time
 from fraud_platform.settings import load_settings
 
@@ -147,7 +148,7 @@ def _results(
                 rewritten_drops=", ".join(outcome.rewritten_drops) or "none",
                 **{f"repaired_{r}": row[f"repaired_{r}"] for r in Repair},
             )
-            | {"profile": picture(profile_plot(profile), f"Drop {outcome.drop}")},
+            | {"profile": picture(draw_profile(profile), f"Drop {outcome.drop}")},
         )
         yield dg.MaterializeResult(asset_key="labels", metadata=written(lake, DROP_LABELS))
     yield dg.MaterializeResult(

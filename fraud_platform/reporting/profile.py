@@ -2,7 +2,7 @@
 
 Here: one aggregation over a drop's clean transactions, the `DropProfile` made of it and of the
 ledger's row, and its table.
-Not here: the picture (`profile_plot`), or cleaning's own counts (`fraud_platform.cleaning`).
+Not here: the picture (`profile_figure`), or cleaning's own counts (`fraud_platform.cleaning`).
 """
 
 from __future__ import annotations
@@ -205,10 +205,3 @@ def profile_table(profile: DropProfile) -> list[dict[str, str | int | float]]:
         ),
         row("outside the drop's 30 days", profile.rows_elsewhere, clean),
     ]
-
-
-def profile_plot(profile: DropProfile) -> bytes:
-    """Draw the profile as one PNG of six panels, below 80 kB."""
-    from fraud_platform.reporting.profile_figure import draw_profile
-
-    return draw_profile(profile)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from fraud_platform.features.declaration import RISING_NAMES
 from fraud_platform.features.posterior import PRIOR_NAME
 from fraud_platform.training.calibration import BetaCalibrator, fit_calibrator
-from fraud_platform.training.estimators import Features, FittedModel, Floats
+from fraud_platform.training.fitting import Features, FittedModel, Floats
 
 if TYPE_CHECKING:
     import xgboost as xgb

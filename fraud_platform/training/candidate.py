@@ -21,14 +21,8 @@ from fraud_platform.errors import NotEnoughDataError
 from fraud_platform.features.declaration import feature_signature
 from fraud_platform.training.calibration import BetaCalibrator, fit_calibrator
 from fraud_platform.training.curves import Curves, describe
-from fraud_platform.training.estimators import (
-    Features,
-    FittedModel,
-    Floats,
-    Imbalance,
-    balance,
-    estimator_named,
-)
+from fraud_platform.training.estimators import Imbalance, balance, estimator_named
+from fraud_platform.training.fitting import Features, FittedModel, Floats
 from fraud_platform.training.thresholds import Constraints, Threshold, choose_threshold
 
 if TYPE_CHECKING:

@@ -1,65 +1,25 @@
-"""One interface for every estimator, and which ones there are.
+"""Which estimators there are.
 
-Here: what fitting takes and gives, the choice by name, imbalance of classes.
-Not here: the estimators themselves (`training.boosted_trees`, `training.forest`).
+Here: the choice by name, imbalance of classes.
+Not here: their interface (`training.fitting`), the estimators themselves (`training.boosted_trees`,
+`training.forest`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fraud_platform.errors import SettingsError
+from fraud_platform.training.fitting import Estimator, Floats
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-Features = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float64]
 Imbalance = Literal["none", "balanced"]
-
-
-class FittedModel(Protocol):
-    """A model that scores rows by itself: no session, no cluster."""
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """What it was fitted with."""
-
-    def predict_score(self, features: Features) -> Floats:
-        """Return a score in [0, 1], shape (n,), for features of shape (n, k); not calibrated."""
-
-    def explain(self, features: Features) -> Floats:
-        """Return what each feature adds to each row's log-odds, shape (n, k).
-
-        Exact SHAP values of trees (Lundberg and others, "From local explanations to global
-        understanding with explainable AI for trees", 2020): with the model's mean they sum to
-        the row's own value.
-        """
-
-    def feature_importance(self) -> Floats:
-        """Return each feature's share of the splits' total gain, shape (k,), summing to 1."""
-
-    def save(self, folder: Path) -> None:
-        """Write the model into an existing folder, the same bytes for the same model."""
-
-
-class Estimator(Protocol):
-    """A way to fit a model."""
-
-    name: str
-
-    def fit(
-        self, features: Features, is_fraud: npt.NDArray[np.bool_], weights: Floats, seed: int
-    ) -> FittedModel:
-        """Fit on features (n, k), labels (n,) and weights (n,); the same rows, the same model."""
-
-    def load(self, folder: Path) -> FittedModel:
-        """Read what `FittedModel.save` wrote."""
 
 
 def estimator_named(

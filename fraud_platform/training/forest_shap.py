@@ -17,8 +17,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import xgboost as xgb
 
-    from fraud_platform.training.estimators import Features, Floats
-    from fraud_platform.training.forest import Trees
+    from fraud_platform.training.fitting import Features, Floats
+    from fraud_platform.training.forest_trees import Trees
 
 
 def explainer(trees: Trees, n_features: int) -> xgb.Booster:

@@ -14,9 +14,9 @@ from fraud_platform.reporting.profile import (
     DropProfile,
     RowCount,
     profile_of_cells,
-    profile_plot,
     profile_table,
 )
+from fraud_platform.reporting.profile_figure import draw_profile
 
 REJECTED = dict(zip(Reason, (4, 3, 2, 1, 9, 8, 7, 6), strict=True))
 
@@ -123,7 +123,7 @@ def test_table_says_rows_and_shares(profile):
 
 @pytest.mark.parametrize("cells", [CELLS, []], ids=["published", "held"])
 def test_picture_is_a_small_png_of_readable_size(cells):
-    png = profile_plot(profile_of_cells(cells, ledger(status="held" if not cells else "published")))
+    png = draw_profile(profile_of_cells(cells, ledger(status="held" if not cells else "published")))
     with Image.open(io.BytesIO(png)) as image:
         assert image.format == "PNG"
         assert image.size == (1_100, 640)
@@ -131,5 +131,5 @@ def test_picture_is_a_small_png_of_readable_size(cells):
 
 
 def test_the_same_profile_gives_the_same_picture(profile):
-    assert profile_plot(profile) == profile_plot(profile_of_cells(CELLS, ledger()))
-    assert profile_plot(profile) != profile_plot(profile_of_cells(CELLS[:-2], ledger()))
+    assert draw_profile(profile) == draw_profile(profile_of_cells(CELLS, ledger()))
+    assert draw_profile(profile) != draw_profile(profile_of_cells(CELLS[:-2], ledger()))

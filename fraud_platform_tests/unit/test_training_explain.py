@@ -11,7 +11,8 @@ import pytest
 
 from fraud_platform.features.posterior import PRIOR_NAME
 from fraud_platform.training.boosted_trees import BoostedTrees
-from fraud_platform.training.forest import ForestModel, Trees
+from fraud_platform.training.forest import ForestModel
+from fraud_platform.training.forest_trees import Trees
 
 RANDOM = np.random.default_rng(11)
 
