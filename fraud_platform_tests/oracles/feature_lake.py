@@ -128,7 +128,7 @@ def read_real_transactions(folder: Path) -> dict[str, np.ndarray]:
     parts = []
     for path in sorted(folder.glob("*.txt.xz")):
         with lzma.open(path) as text:
-            parts.append(np.loadtxt(text, dtype=str, delimiter=",", comments="#"))
+            parts.append(np.loadtxt(text, dtype=str, delimiter=",", comments=None, skiprows=1))
     rows = np.concatenate(parts)
     return {
         "id": rows[:, 0].astype(np.int64),
