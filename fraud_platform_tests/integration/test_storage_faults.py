@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
@@ -13,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from fraud_platform.adapters.storage import probing
+from fraud_platform.adapters.storage.local_zone import LocalZone
 from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.clock_tables import FEATURE_DAYS
 from fraud_platform.errors import FraudPlatformError, Outage, SettingsError
 from fraud_platform.ingest import copy_drop
+from fraud_platform.ingest.zone import CHUNK_BYTES
 from fraud_platform_tests.storage_servers import HdfsCluster, S3Server, free_port, hdfs_cluster
 
 LIMIT_SECONDS = 20.0
@@ -155,6 +158,30 @@ def test_a_dead_datanode_loses_nothing_and_both_dead_are_an_outage(tmp_path: Pat
         assert copy_drop(landing, raw, "2018-04-01.txt").was_held
         cluster.admin("-shutdownDatanode", other)
         said_within_limit(Outage, lambda: copy_drop(landing, raw, "2018-05-31.txt"))
+
+
+@pytest.mark.systems
+def test_a_namenode_that_dies_in_a_copy_is_an_outage(tmp_path: Path) -> None:
+    class Deadly(LocalZone):
+        """A landing in whose middle HDFS dies."""
+
+        def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
+            chunks = super().read(name, offset)
+            yield next(chunks)
+            cluster.process.kill()
+            cluster.process.wait()
+            yield from chunks
+
+    landing = Deadly(tmp_path / "landing", create=True)
+    landing.put("2018-04-01.txt", os.urandom(3 * CHUNK_BYTES))
+    with hdfs_cluster(tmp_path / "cluster") as cluster:
+        raw = open_zone(f"{cluster.url}/raw", create=True)
+        Lake(lake := f"{cluster.url}/lake").ensure(FEATURE_DAYS)
+        said_within_limit(Outage, lambda: copy_drop(landing, raw, "2018-04-01.txt"))
+        start = time.monotonic()
+        gc.collect()
+        assert time.monotonic() - start < LIMIT_SECONDS
+        said_within_limit(Outage, lambda: Lake(lake).ensure(FEATURE_DAYS))
 
 
 @pytest.mark.systems

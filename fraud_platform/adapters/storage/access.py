@@ -144,7 +144,21 @@ class S3Access:
 
 def delta_options(url: str) -> dict[str, str] | None:
     """Return delta-rs's storage options for a table's URL."""
-    return S3Access.from_variables().delta_options() if is_s3(url) else None
+    if is_s3(url):
+        return S3Access.from_variables().delta_options()
+    return hdfs_options() if is_hdfs(url) else None
+
+
+def hdfs_options() -> dict[str, str]:
+    """Return how long HDFS's client asks again for a namenode; left alone, for three minutes.
+
+    Each attempt waits twice as long as the one before, up to the maximum: 12 s in all.
+    """
+    return {
+        "dfs.client.failover.max.attempts": "5",
+        "dfs.client.failover.sleep.base.millis": "500",
+        "dfs.client.failover.sleep.max.millis": "4000",
+    }
 
 
 def hadoop_options() -> dict[str, str]:
@@ -169,7 +183,9 @@ def file_system(url: str, s3: S3Access | None = None) -> tuple[Any, str]:
     """
     import fsspec
 
-    options = (s3 or S3Access.from_variables()).fsspec_options() if is_s3(url) else {}
+    options: dict[str, Any] = hdfs_options() if is_hdfs(url) else {}
+    if is_s3(url):
+        options = (s3 or S3Access.from_variables()).fsspec_options()
     try:
         found, path = fsspec.core.url_to_fs(url, **options)
         _used[id(found)] = found

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from fraud_platform.adapters.storage.access import hdfs_options
 from fraud_platform.adapters.storage.failures import first_line, translated
 from fraud_platform.errors import Outage
 from fraud_platform.ingest.zone import CHUNK_BYTES, FileInfo, Sink, partial_name
@@ -33,7 +34,7 @@ class HdfsZone:
         parts = urlsplit(self._url)
         self._folder = parts.path or "/"
         with _reaching(self._url):
-            self._client = Client(f"hdfs://{parts.netloc}")
+            self._client = Client(f"hdfs://{parts.netloc}", hdfs_options())
             if create:
                 self._client.mkdirs(self._folder, 0o755, True)
 
@@ -165,8 +166,12 @@ class _HdfsSink:
         """Close the file, which alone tells the namenode how long it is."""
         if self._is_open:
             self._is_open = False
-            with _reaching(self._url):
-                self._writer.close()
+            try:
+                with _reaching(self._url):
+                    self._writer.close()
+            finally:
+                # its end would close it again, and again wait for a namenode that is away
+                self._writer.close = lambda: None
 
     def close(self) -> None:
         """End writing and keep the partial file; a dead pipeline's file HDFS closes itself."""

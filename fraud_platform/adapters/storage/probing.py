@@ -17,7 +17,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
-from fraud_platform.adapters.storage.access import S3Access, bucket_of, is_hdfs, is_s3, s3_client
+from fraud_platform.adapters.storage.access import (
+    S3Access,
+    bucket_of,
+    hdfs_options,
+    is_hdfs,
+    is_s3,
+    s3_client,
+)
 from fraud_platform.adapters.storage.failures import REFUSED, first_line
 from fraud_platform.errors import Outage, SettingsError
 
@@ -156,7 +163,7 @@ def _probe_hdfs(url: str) -> None:
             if place.port:  # without one it names a pair of namenodes of HADOOP_CONF_DIR
                 # the client itself asks again and again where nobody listens
                 socket.create_connection((place.hostname or "", place.port), PROBE_SECONDS).close()
-            Client(f"hdfs://{place.netloc}").get_file_info("/")
+            Client(f"hdfs://{place.netloc}", hdfs_options()).get_file_info("/")
             done.append(None)
         except Exception as error:
             done.append(error)
