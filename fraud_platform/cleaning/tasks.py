@@ -8,6 +8,8 @@ Not here: which tasks run when, and what becomes of their files (`drop`, `publis
 
 from __future__ import annotations
 
+import functools
+import gc
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -141,9 +143,16 @@ def _blocks_of_ids(files: ByteFiles, part: TextRange) -> Iterator[Ids]:
 def _ranges_of(
     batches: Iterable[pa.RecordBatch], ranges: Sequence[TextRange]
 ) -> Iterator[TextRange]:
+    _spare_libraries()
     for batch in batches:
         for number in batch.column(0).to_pylist():
             yield ranges[number]
+
+
+@functools.cache
+def _spare_libraries() -> None:
+    """Leave what libraries hold out of collections: Spark's worker makes one after each task."""
+    gc.freeze()
 
 
 def _ids_of(block: LineBlock) -> Ids:
