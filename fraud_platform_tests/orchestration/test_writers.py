@@ -87,7 +87,6 @@ CALLS = {
     ("scoring/disagreements.py", "numbered SCORED"),  # reads alone
     ("scoring/disagreements.py", "replace_arrow STREAM_DISAGREEMENTS"),
     ("scoring/history.py", "numbered SCORED"),  # reads alone, as recovery does
-    ("scoring/history.py", "numbered TOPIC_LABELS"),
     ("scoring/history.py", "replace_arrow STREAM_LABELS"),
     ("scoring/label_intake.py", "PairedTables TOPIC_LABELS"),
     ("scoring/log.py", "PairedTables SCORED"),
