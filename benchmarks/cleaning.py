@@ -7,8 +7,7 @@ Not here: the contenders (`cleaning_contenders`), whether the rows are right (th
     python -m benchmarks.cleaning [--rows 12000000] [--sizes 3000000 48000000] [--folder DIR]
 
 Every contender first cleans a small drop four times, so that neither starting a session nor
-compiling code is counted. The drop's bytes are in the page cache for all of them. The platform runs
-three times at each size and the cheapest run stands: what else the machine does only adds.
+compiling code is counted. The drop's bytes are in the page cache for all of them.
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ DIRT_MULTIPLE = 100
 """Times the dirt that was counted in the original series: about one row in 400 is touched."""
 
 WARM_UP_ROWS, WARM_UPS = 150_000, 4
-PLATFORM_RUNS = 3
 _ROWS_PER_CUSTOMER = 47.5
 _FIRST_DAY = date(2019, 8, 22)
 
@@ -127,14 +125,9 @@ def run(rows: int, sizes: list[int], folder: Path) -> list[Measurement]:
     """Measure all contenders at `rows` and the platform alone at the other sizes."""
     warm_up = make_drop(WARM_UP_ROWS, folder)
     raw = make_drop(rows, folder)
-
-    def cheapest(size: int) -> Measurement:
-        drop = make_drop(size, folder)
-        runs = [measure("platform", warm_up, drop, folder) for _ in range(PLATFORM_RUNS)]
-        return min(runs, key=lambda one: one.cpu_us_per_row)
-
-    others = [measure(name, warm_up, raw, folder) for name in ("naive window", "duckdb")]
-    return [cheapest(rows), *others, *(cheapest(size) for size in sizes)]
+    found = [measure(name, warm_up, raw, folder) for name in ("platform", "naive window", "duckdb")]
+    found += [measure("platform", warm_up, make_drop(size, folder), folder) for size in sizes]
+    return found
 
 
 def to_markdown(found: list[Measurement]) -> str:
@@ -159,8 +152,7 @@ def to_markdown(found: list[Measurement]) -> str:
     return (
         f"A simulated dirty drop ({DIRT_MULTIPLE} times the original dirt) to `transactions` and "
         f"`quarantine` on {CORES} cores; the platform writes labels and ledger too, DuckDB plain "
-        f"Parquet. Of the platform's {PLATFORM_RUNS} runs at each size the cheapest."
-        f"\n\n{table}\n\nThroughput, platform to naive: "
+        f"Parquet.\n\n{table}\n\nThroughput, platform to naive: "
         f"{platform[0].rows_per_second / naive.rows_per_second:.1f}. Dearest to cheapest row over "
         f"the platform's sizes: {max(costs) / min(costs):.2f}."
     )
