@@ -10,7 +10,7 @@ that stand more than once; `tasks` runs all this inside Spark and writes Parquet
 `parquet_files`; `publish` decides whether the drop is held and commits, with `labels` and `ledger`.
 """
 
-from fraud_platform.cleaning.labels import LabelClock
+from fraud_platform.cleaning.label_clock import LabelClock
 from fraud_platform.cleaning.ledger import DropOutcome
 from fraud_platform.cleaning.publish import publish_drop
 

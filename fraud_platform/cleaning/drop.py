@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,7 +42,7 @@ from fraud_platform.cleaning.tasks import (
     ID_GROUPS_SCHEMA,
     ID_SETS_SCHEMA,
     MANIFEST_SCHEMA,
-    Folders,
+    Destination,
     Task,
     clean_ranges,
     scan_id_groups,
@@ -70,6 +71,10 @@ MAX_SHARED_IDS = 1_000_000
 """Above this many shared ids every valid row is judged as a suspect: slower, of bounded memory."""
 
 
+KINDS = ("clean", "quarantine", "suspects", "labels")
+"""The kinds of files that a drop is cleaned into."""
+
+
 @dataclass
 class CleanedDrop:
     """A drop's files, not committed yet, and its counts by ledger column."""
@@ -78,6 +83,7 @@ class CleanedDrop:
     clean: list[WrittenFile] = field(default_factory=list)
     quarantine: list[WrittenFile] = field(default_factory=list)
     suspects: list[WrittenFile] = field(default_factory=list)
+    labels: list[WrittenFile] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     days: list[int] = field(default_factory=list)
 
@@ -109,9 +115,8 @@ class CleanedDrop:
     def add_manifest(self, text: str) -> int | None:
         """Take in what a task reports; return where it met a line that is too long."""
         manifest = json.loads(text)
-        for kind in ("clean", "quarantine", "suspects"):
-            if manifest[kind] is not None:
-                getattr(self, kind).append(WrittenFile(**manifest[kind]))
+        for kind, file in manifest["files"].items():
+            getattr(self, kind).append(WrittenFile(**file))
         self.counts.update(manifest["counts"])
         self.days.extend(manifest["days"])
         return manifest["too_long_at"]
@@ -122,10 +127,10 @@ def clean_text(
     files: ByteFiles,
     drop: str,
     text: RawText,
-    folders: Folders,
+    destination: Destination,
     earlier: Sequence[StoredFile],
 ) -> CleanedDrop:
-    """Clean a drop's text into files under `folders`.
+    """Clean a drop's text into the destination's files.
 
     Args:
         earlier: files of clean rows of the drops before this one.
@@ -140,9 +145,9 @@ def clean_text(
     cleaned = CleanedDrop(drop)
     try:
         shared_ids, overlapping = _shared_ids(spark, files, ranges, earlier)
-        _collect(spark, clean_ranges(files, ranges, folders, shared_ids), len(ranges), cleaned)
+        _collect(spark, clean_ranges(files, ranges, destination, shared_ids), len(ranges), cleaned)
         if cleaned.suspects:
-            _judge(spark, files, folders, overlapping, cleaned)
+            _judge(spark, files, destination, overlapping, cleaned)
         cleaned.counts["blank_lines"] += text.header.blank_lines
         cleaned.counts["comment_lines"] += 1  # The header, in whatever form it came.
         _check(cleaned)
@@ -152,10 +157,11 @@ def clean_text(
     return cleaned
 
 
-def discard(files: ByteFiles, cleaned: CleanedDrop) -> None:
+def discard(files: ByteFiles, cleaned: CleanedDrop, kinds: Sequence[str] = KINDS) -> None:
     """Remove files that will not be committed."""
-    for file in (*cleaned.clean, *cleaned.quarantine, *cleaned.suspects):
-        files.remove(file.url)
+    for kind in kinds:
+        for file in getattr(cleaned, kind):
+            files.remove(file.url)
 
 
 def _shared_ids(
@@ -177,20 +183,20 @@ def _shared_ids(
     first, last = low * IDS_PER_GROUP, (high + 1) * IDS_PER_GROUP - 1
     near = [file for file in earlier if file.meets(first, last)]
     overlapping = read_files(spark, near, CLEAN_DDL)
-    id_groups = numbers.mapInArrow(scan_id_groups(files, ranges), ID_GROUPS_SCHEMA)
-    shared = _repeated_ids(found, id_groups)
+    read_groups = partial(numbers.mapInArrow, scan_id_groups(files, ranges), ID_GROUPS_SCHEMA)
+    shared = _repeated_ids(found, read_groups)
     if shared is not None and overlapping is not None:
-        common = _named_ids(find_common_ids(id_groups, group_stored_ids(overlapping)))
+        common = _named_ids(find_common_ids(read_groups(), group_stored_ids(overlapping)))
         shared = None if common is None else np.union1d(shared, common)
     if shared is not None and len(shared) > MAX_SHARED_IDS:
         shared = None
     return shared, overlapping
 
 
-def _repeated_ids(found: pa.Table, id_groups: DataFrame) -> Ids | None:
+def _repeated_ids(found: pa.Table, read_groups: Callable[[], DataFrame]) -> Ids | None:
     """Return the ids that stand twice in the text: merged here where they fit, else in Spark."""
     if found["groups"].null_count:
-        return _named_ids(find_repeated_ids(id_groups))
+        return _named_ids(find_repeated_ids(read_groups()))
     sets = [
         IdSet(
             np.frombuffer(row["groups"], np.int64),
@@ -222,12 +228,12 @@ def _collect(spark: SparkSession, task: Task, tasks: int, cleaned: CleanedDrop) 
 def _judge(
     spark: SparkSession,
     files: ByteFiles,
-    folders: Folders,
+    destination: Destination,
     overlapping: DataFrame | None,
     cleaned: CleanedDrop,
 ) -> None:
     """Judge the suspects: in this process where they are few and no earlier drop has a say."""
-    task = write_judged(files, folders)
+    task = write_judged(files, destination)
     is_small = cleaned.counts["suspect_bytes"] <= MAX_SUSPECT_BYTES
     if overlapping is None and is_small:
         tables = []

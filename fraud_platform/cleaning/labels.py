@@ -1,8 +1,9 @@
 """Labels that come with drops, and the hour from which each counts.
 
-Here: first landings (written by tasks, straight from the drop's files, as nothing has to be looked
-up), corrections and withdrawals (joined in Spark).
-Not here: labels from the `labels` topic, or their union (`fraud_platform.features`).
+Here: committing the first labels of a drop, which were written with its rows; corrections and
+withdrawals (joined in Spark); what the topic told of a drop's rows.
+Not here: writing first labels (`tasks`), labels from the `labels` topic, or their union
+(`fraud_platform.features`).
 
 What the topic told of a transaction before its drop landed stays as it counted while the stream
 scored: its versions come first, and the drop's follows where it says something else. A label that
@@ -16,23 +17,22 @@ that it corrects, so that the versions of a label begin in their order.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from fraud_platform.cleaning.canonical import MICROS_PER_SECOND, SECONDS_PER_DAY
+from fraud_platform.cleaning.drop import CleanedDrop, discard
+from fraud_platform.cleaning.label_clock import LabelClock
 from fraud_platform.cleaning.parquet_files import (
     CLEAN_DDL,
+    FROM_DROP,
+    FROM_TOPIC,
     LABEL_DDL,
     LabelFile,
-    Seconds,
     WrittenFile,
 )
 from fraud_platform.cleaning.stored import StoredFile, read_files, stored_files, waiting_file
@@ -45,44 +45,8 @@ if TYPE_CHECKING:
 
     from fraud_platform.adapters.storage.files import ByteFiles
     from fraud_platform.adapters.tables.lake import Lake
-    from fraud_platform.cleaning.drop import CleanedDrop
 
 _BATCH_ROWS = 1 << 16
-_HOUR_SECONDS = 3600
-_DELAY_SECONDS = LABEL_DELAY_DAYS * SECONDS_PER_DAY
-_READ = ["transaction_id", "tx_datetime", "is_fraud", "fraud_scenario"]
-_SOURCE, _FROM_TOPIC = "drop", "topic"
-
-
-@dataclass(frozen=True)
-class LabelClock:
-    """The moments that decide from when a label counts, UTC.
-
-    Args:
-        stream_time: how far scoring has come; None where nothing was ever scored.
-        watermark: end of the published drops' data.
-        told_since: what the topic told of scored transactions from a day on that no drop holds,
-            columns of `stream_labels`.
-    """
-
-    stream_time: datetime | None = None
-    watermark: datetime | None = None
-    told_since: Callable[[date], pa.Table] | None = None
-
-    @property
-    def late_from(self) -> datetime | None:
-        """When labels that landed late begin to count; None where nothing was ever scored."""
-        return None if self.stream_time is None else _next_midnight(self.stream_time)
-
-    @property
-    def corrected_from(self) -> datetime | None:
-        """When corrections begin to count: behind every day scored, or built from a drop."""
-        known = [moment for moment in (self.stream_time, self.watermark) if moment is not None]
-        return _next_midnight(max(known)) if known else None
-
-
-def _next_midnight(now: datetime) -> datetime:
-    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
 def write_labels(
@@ -104,14 +68,15 @@ def write_labels(
         The version of the table `drop_labels`.
     """
     landed, drops = changed[0], {cleaned.drop for cleaned in changed}
-    stored = stored_files(lake, DROP_LABELS)
-    known = [file for file in stored if file.drop in drops]
-    if drops == {landed.drop} and not known and not told:
-        written = _write_first_versions(spark, lake, landed, clock, metadata["publication"])
+    known = [file for file in stored_files(lake, DROP_LABELS) if file.drop in drops]
+    if landed.labels and drops == {landed.drop} and not known and not told:
+        url = lake.uri(DROP_LABELS)
+        written = [file.in_table(url, landed.drop) for file in landed.labels]
     else:
         rows = [file for file in stored_files(lake, TRANSACTIONS) if file.drop in drops]
         labels = _merge(spark, rows, known, told, clock)
         written = _write_versions(lake, labels, metadata["publication"])
+        discard(lake.files, landed, ["labels"])
     return lake.commit_files(DROP_LABELS, written, "drop", sorted(drops), metadata)
 
 
@@ -129,7 +94,7 @@ def write_told(
     labels = clock.told_since(min(days))
     output = LabelFile(lake.files, f"{scratch}/told", "labels")
     with output:
-        source = pa.repeat(_FROM_TOPIC, labels.num_rows)
+        source = pa.repeat(FROM_TOPIC, labels.num_rows)
         for batch in labels.append_column("source", source).to_batches(_BATCH_ROWS):
             if batch.num_rows:
                 output.write_versions(batch)
@@ -137,60 +102,14 @@ def write_told(
     return [] if written is None else [waiting_file(changed[0].drop, written)]
 
 
-def _write_first_versions(
-    spark: SparkSession, lake: Lake, landed: CleanedDrop, clock: LabelClock, publication: str
-) -> list[DataFile]:
-    rows = [waiting_file(landed.drop, file) for file in landed.clean]
-    task = label_files(lake.files, rows, lake.uri(DROP_LABELS), publication, clock)
-    numbers = spark.range(0, len(rows), 1, max(len(rows), 1))
-    return _in_table(lake, numbers.mapInArrow(task, MANIFEST_SCHEMA))
-
-
 def _write_versions(lake: Lake, labels: DataFrame | None, publication: str) -> list[DataFile]:
     if labels is None:
         return []
     task = write_versions(lake.files, lake.uri(DROP_LABELS), publication)
-    return _in_table(lake, labels.mapInArrow(task, MANIFEST_SCHEMA))
-
-
-def _in_table(lake: Lake, manifests: DataFrame) -> list[DataFile]:
-    found = [json.loads(row.manifest) for row in manifests.collect()]
+    manifests = labels.mapInArrow(task, MANIFEST_SCHEMA).collect()
+    found = [json.loads(row.manifest) for row in manifests]
     table_url = lake.uri(DROP_LABELS)
     return [WrittenFile(**one["file"]).in_table(table_url, one["drop"]) for one in found]
-
-
-def label_files(
-    files: ByteFiles,
-    landed: Sequence[StoredFile],
-    table_url: str,
-    publication: str,
-    clock: LabelClock,
-) -> Task:
-    """Return the task that writes the first labels of files of clean rows, one for one."""
-
-    def label(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for number in batch.column(0).to_pylist():
-                drop, url = landed[number].drop, landed[number].url
-                output = LabelFile(files, f"{table_url}/drop={drop}", publication)
-                with output, files.open_input(url) as file:
-                    for rows in pq.ParquetFile(file).iter_batches(_BATCH_ROWS, columns=_READ):
-                        micros = rows["tx_datetime"].view(pa.int64()).to_numpy()
-                        known_at = micros // MICROS_PER_SECOND + _DELAY_SECONDS
-                        counts_from = first_counts_from(known_at, clock)
-                        output.write_first_versions(rows, known_at, counts_from, _SOURCE)
-                yield from _manifests([(drop, output)])
-
-    return label
-
-
-def first_counts_from(known_at: Seconds, clock: LabelClock) -> Seconds:
-    """Return the hour after `known_at`, or the next midnight where the stream has passed it."""
-    on_time = (known_at // _HOUR_SECONDS + 1) * _HOUR_SECONDS
-    if clock.stream_time is None or clock.late_from is None:
-        return on_time
-    is_late = on_time <= clock.stream_time.timestamp()
-    return np.where(is_late, int(clock.late_from.timestamp()), on_time)
 
 
 def write_versions(files: ByteFiles, table_url: str, publication: str) -> Task:
@@ -271,7 +190,7 @@ def _merge(
         corrected_from.append(F.lit(clock.corrected_from))
     added = compared.where(is_new | (content != F.col("latest"))).withColumns(
         {
-            "source": F.lit(_SOURCE),
+            "source": F.lit(FROM_DROP),
             "counts_from": F.when(is_new, _counts_from(clock)).otherwise(
                 F.greatest(*corrected_from)
             ),

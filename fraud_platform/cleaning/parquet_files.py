@@ -17,19 +17,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fraud_platform.cleaning.canonical import MICROS_PER_SECOND, CleanRows
 from fraud_platform.cleaning.judge import REASONS
+from fraud_platform.cleaning.label_clock import LABEL_DELAY_SECONDS, LabelClock
 from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, DataFile
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.storage.files import ByteFiles
-
-Seconds = npt.NDArray[np.int64]
 
 ROWS_PER_GROUP = 1 << 19
 BYTES_PER_GROUP = 64 << 20
@@ -71,6 +69,9 @@ _LABEL_ENCODING: dict[str, Any] = {
     "use_dictionary": ["fraud_scenario", "source", "counts_from", "version"],
     "column_encoding": dict.fromkeys(["transaction_id", "known_at"], "DELTA_BINARY_PACKED"),
 }
+FROM_DROP, FROM_TOPIC = "drop", "topic"
+"""The sources of a label."""
+
 _REASON_LISTS = [
     [reason.value for i, reason in enumerate(REASONS) if bits >> i & 1]
     for bits in range(1 << len(REASONS))
@@ -268,25 +269,21 @@ class LabelFile(RowFile):
     def __init__(self, files: ByteFiles, folder: str, prefix: str) -> None:
         super().__init__(files, folder, prefix, _LABEL_SCHEMA, _LABEL_ENCODING)
 
-    def write_first_versions(
-        self,
-        transactions: pa.RecordBatch,
-        known_at: Seconds,
-        counts_from: Seconds,
-        source: str,
-    ) -> None:
-        """Add the first labels of clean rows; times in seconds since 1970."""
-        if not transactions.num_rows:
+    def write_first_versions(self, rows: CleanRows, clock: LabelClock) -> None:
+        """Add the first labels of clean rows."""
+        if not len(rows):
             return
         moment = _LABEL_SCHEMA.field("known_at").type
+        known_at = rows.seconds + LABEL_DELAY_SECONDS
+        counts_from = clock.first_counts_from(known_at)
         columns = [
-            transactions["transaction_id"],
-            transactions["is_fraud"],
-            transactions["fraud_scenario"],
+            pa.array(rows.transaction_id),
+            pa.array(rows.scenario > 0),
+            pa.array(rows.scenario),
             pa.array(known_at * MICROS_PER_SECOND).view(moment),
-            pa.repeat(source, transactions.num_rows),
+            pa.repeat(FROM_DROP, len(rows)),
             pa.array(counts_from * MICROS_PER_SECOND).view(moment),
-            pa.array(np.ones(transactions.num_rows, np.int32)),
+            pa.array(np.ones(len(rows), np.int32)),
         ]
         self.write_versions(pa.RecordBatch.from_arrays(columns, schema=_LABEL_SCHEMA))
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fraud_platform.cleaning.drop import CleanedDrop, clean_text, discard
-from fraud_platform.cleaning.labels import LabelClock, write_labels, write_told
+from fraud_platform.cleaning.label_clock import LabelClock
+from fraud_platform.cleaning.labels import write_labels, write_told
 from fraud_platform.cleaning.ledger import (
     HELD,
     PUBLISHED,
@@ -30,10 +31,10 @@ from fraud_platform.cleaning.ledger import (
 from fraud_platform.cleaning.parquet_files import CLEAN_DDL
 from fraud_platform.cleaning.raw_text import holding_still, open_text
 from fraud_platform.cleaning.stored import StoredFile, read_files, waiting_file
-from fraud_platform.cleaning.tasks import Folders
+from fraud_platform.cleaning.tasks import Destination
 from fraud_platform.cleaning.unfinished import COMMITTED, require_standing, undo_unfinished
 from fraud_platform.contracts.reasons import Reason
-from fraud_platform.contracts.tables import QUARANTINE, TRANSACTIONS, TableContract
+from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, TableContract
 from fraud_platform.errors import NotHeldError
 from fraud_platform.faults import kill_point
 
@@ -86,7 +87,7 @@ def publish_drop(
     lake.ensure(TRANSACTIONS)
     undo_unfinished(lake)
     source = _Source(raw_path, content_sha256, size_bytes)
-    publication = _Publication(spark, lake, drop, run_id, read_state(lake))
+    publication = _Publication(spark, lake, drop, run_id, read_state(lake), clock or LabelClock())
     before = publication.state.ledger.get(drop, {})
     if accepted_because is None and before.get("content_sha256") == content_sha256:
         accepted_because = before.get("accepted_because")
@@ -104,7 +105,7 @@ def publish_drop(
         }
         if held_because is not None:
             return publication.hold(landed, row)
-        return publication.publish(landed, row, clock or LabelClock())
+        return publication.publish(landed, row)
     finally:
         lake.files.remove_folder(publication.scratch)
 
@@ -120,9 +121,16 @@ class _Publication:
     """One run's work on one drop and on those that change with it."""
 
     def __init__(
-        self, spark: SparkSession, lake: Lake, drop: str, run_id: str, state: LakeState
+        self,
+        spark: SparkSession,
+        lake: Lake,
+        drop: str,
+        run_id: str,
+        state: LakeState,
+        clock: LabelClock,
     ) -> None:
         self.spark, self.lake, self.drop, self.run_id, self.state = spark, lake, drop, run_id, state
+        self.clock = clock
         self.name = uuid.uuid4().hex
         self.scratch = f"{lake.url}/_scratch/{drop}"
         self.waiting: list[CleanedDrop] = []
@@ -136,11 +144,15 @@ class _Publication:
     def clean(self, drop: str, raw_path: str, sha256: str, remedy: str) -> CleanedDrop:
         """Clean one drop's content against the drops before it, stored or waiting."""
         files = self.lake.files
-        folders = Folders(
+        published = self.state.ledger.get(drop, {}).get("published_sha256")
+        is_new = drop == self.drop and published is None
+        destination = Destination(
             f"{self.lake.uri(TRANSACTIONS)}/drop={drop}",
             f"{self.lake.uri(QUARANTINE)}/drop={drop}",
             f"{self.scratch}/suspects-{drop}",
             self.name,
+            f"{self.lake.uri(DROP_LABELS)}/drop={drop}" if is_new else None,
+            replace(self.clock, told_since=None),
         )
         waiting = [
             waiting_file(cleaned.drop, file) for cleaned in self.waiting for file in cleaned.clean
@@ -152,7 +164,7 @@ class _Publication:
             holding_still(files, raw_path, sha256, remedy),
             open_text(files, raw_path, self.scratch) as text,
         ):
-            cleaned = clean_text(self.spark, files, drop, text, folders, earlier)
+            cleaned = clean_text(self.spark, files, drop, text, destination, earlier)
         self.waiting.append(cleaned)
         return cleaned
 
@@ -163,7 +175,7 @@ class _Publication:
         if row["published_sha256"] is None:
             self._commit(QUARANTINE, [landed])
             require_standing(self.lake, [QUARANTINE], self.name)
-            discard(self.lake.files, CleanedDrop(self.drop, clean=landed.clean))
+            discard(self.lake.files, landed, ["clean", "labels"])
         else:
             discard(self.lake.files, landed)
             row["publication"] = before.get("publication", self.name)
@@ -171,18 +183,18 @@ class _Publication:
         (written,) = write_ledger(self.lake, [row | {"status": HELD}], self.metadata)
         return DropOutcome(self.drop, HELD, written)
 
-    def publish(self, landed: CleanedDrop, row: dict[str, Any], clock: LabelClock) -> DropOutcome:
+    def publish(self, landed: CleanedDrop, row: dict[str, Any]) -> DropOutcome:
         """Commit the drop and the later ones that share ids with it, table by table."""
         followers = [self._clean_again(drop) for drop in self._followers(landed)]
         changed = [landed, *followers]
         drops = [cleaned.drop for cleaned in changed]
-        told = write_told(self.lake, changed, clock, self.scratch)
+        told = write_told(self.lake, changed, self.clock, self.scratch)
         kill_point("cleaning.before_quarantine")
         self._commit(QUARANTINE, changed)
         kill_point("cleaning.after_quarantine")
         version = self._commit(TRANSACTIONS, changed)
         kill_point("cleaning.after_transactions")
-        write_labels(self.spark, self.lake, changed, told, clock, self.metadata)
+        write_labels(self.spark, self.lake, changed, told, self.clock, self.metadata)
         kill_point("cleaning.after_labels")
         mark = {"publication": self.name, "transactions_version": version}
         rows = [row | mark | {"status": PUBLISHED}]
@@ -213,13 +225,13 @@ class _Publication:
             [file for file in files if file.drop in later and _meets_any(file, own)]
             for files in (self.state.clean, self.state.quarantine)
         ]
-        own_rows = read_files(self.spark, own, CLEAN_DDL)
         rows = read_files(self.spark, near[0], CLEAN_DDL)
         copies = read_files(self.spark, near[1], _QUARANTINE_DDL)
         if copies is not None:
             copies = copies.where(F.col("reason").isin(_COPIES))
         found: set[str] = set()
         for others in (rows, copies):
+            own_rows = None if others is None else read_files(self.spark, own, CLEAN_DDL)
             if own_rows is not None and others is not None:
                 own_ids = own_rows.select("transaction_id")
                 shared = others.join(own_ids, "transaction_id", "left_semi")

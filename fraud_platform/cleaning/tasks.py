@@ -14,7 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +25,15 @@ from fraud_platform.cleaning.canonical import SECONDS_PER_DAY, CleanRows, parse_
 from fraud_platform.cleaning.duplicates import SuspectJudge
 from fraud_platform.cleaning.ids import Ids, IdSet
 from fraud_platform.cleaning.judge import REASONS, REPAIR_BITS, JudgedRow, judge_line, read_id
+from fraud_platform.cleaning.label_clock import LabelClock
 from fraud_platform.cleaning.lines import LineBlock, LineTooLongError, TextRange, read_blocks
-from fraud_platform.cleaning.parquet_files import CleanFile, QuarantineFile, SuspectFile
+from fraud_platform.cleaning.parquet_files import (
+    CleanFile,
+    LabelFile,
+    QuarantineFile,
+    RowFile,
+    SuspectFile,
+)
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.storage.files import ByteFiles
@@ -48,13 +55,20 @@ _ID_SETS = pa.schema(
 
 
 @dataclass(frozen=True)
-class Folders:
-    """Where a drop's files go, and the publication that starts their names."""
+class Destination:
+    """Where a drop's files go, and the publication that starts their names.
+
+    Args:
+        labels: the folder of its first labels; None where no task writes labels.
+        clock: from when these labels count.
+    """
 
     clean: str
     quarantine: str
     suspects: str
     publication: str
+    labels: str | None = None
+    clock: LabelClock = field(default_factory=LabelClock)
 
 
 def scan_ids(files: ByteFiles, ranges: Sequence[TextRange], max_groups: int) -> Task:
@@ -96,7 +110,7 @@ def scan_id_groups(files: ByteFiles, ranges: Sequence[TextRange]) -> Task:
 
 
 def clean_ranges(
-    files: ByteFiles, ranges: Sequence[TextRange], folders: Folders, shared_ids: Ids | None
+    files: ByteFiles, ranges: Sequence[TextRange], destination: Destination, shared_ids: Ids | None
 ) -> Task:
     """Return the task that writes its ranges' rows and yields a manifest (`MANIFEST_SCHEMA`).
 
@@ -106,7 +120,7 @@ def clean_ranges(
 
     def clean(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for part in _ranges_of(batches, ranges):
-            output = _Output(files, folders)
+            output = _Output(files, destination)
             with output, files.open_input(part.url) as file:
                 try:
                     for block in read_blocks(file, part):
@@ -118,11 +132,11 @@ def clean_ranges(
     return clean
 
 
-def write_judged(files: ByteFiles, folders: Folders) -> Task:
+def write_judged(files: ByteFiles, destination: Destination) -> Task:
     """Return the task that judges sorted suspects, writes them and yields a manifest."""
 
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        output, judge = _Output(files, folders), SuspectJudge()
+        output, judge = _Output(files, destination), SuspectJudge()
         with output:
             for batch in batches:
                 output.add_judged(batch, judge.judge(batch))
@@ -167,18 +181,31 @@ def _ids_of(block: LineBlock) -> Ids:
 class _Output:
     """The files that one task writes, and what it counts."""
 
-    def __init__(self, files: ByteFiles, folders: Folders) -> None:
-        publication = folders.publication
-        self.clean = CleanFile(files, folders.clean, publication)
-        self.quarantine = QuarantineFile(files, folders.quarantine, publication)
-        self.suspects = SuspectFile(files, folders.suspects, publication)
+    def __init__(self, files: ByteFiles, destination: Destination) -> None:
+        publication = destination.publication
+        self.clean = CleanFile(files, destination.clean, publication)
+        self.quarantine = QuarantineFile(files, destination.quarantine, publication)
+        self.suspects = SuspectFile(files, destination.suspects, publication)
+        self.labels: LabelFile | None = None
+        if destination.labels is not None:
+            self.labels = LabelFile(files, destination.labels, publication)
+        self._clock = destination.clock
         self.counts: Counter[str] = Counter()
         self.days: list[int] = []
         self.too_long_at: int | None = None
         self._open = ExitStack()
 
+    @property
+    def _files(self) -> dict[str, RowFile]:
+        files: dict[str, RowFile] = {
+            "clean": self.clean,
+            "quarantine": self.quarantine,
+            "suspects": self.suspects,
+        }
+        return files if self.labels is None else files | {"labels": self.labels}
+
     def __enter__(self) -> _Output:
-        for file in (self.clean, self.quarantine, self.suspects):
+        for file in self._files.values():
             self._open.enter_context(file)
         return self
 
@@ -187,15 +214,9 @@ class _Output:
 
     def manifest(self) -> pa.RecordBatch:
         """Return the one-row batch that names files and counts."""
-        written = {
-            kind: file and asdict(file)
-            for kind, file in (
-                ("clean", self.clean.written()),
-                ("quarantine", self.quarantine.written()),
-                ("suspects", self.suspects.written()),
-            )
-        }
-        manifest = written | {
+        written = {kind: file.written() for kind, file in self._files.items()}
+        manifest = {
+            "files": {kind: asdict(file) for kind, file in written.items() if file is not None},
             "counts": dict(self.counts),
             "days": self.days,
             "too_long_at": self.too_long_at,
@@ -281,6 +302,8 @@ class _Output:
         if not len(rows):
             return
         self.clean.write_rows(rows)
+        if self.labels is not None:
+            self.labels.write_first_versions(rows, self._clock)
         self.counts["frauds"] += int(np.count_nonzero(rows.scenario))
         days = [*self.days, int(rows.days.min()), int(rows.days.max())]
         self.days = [min(days), max(days)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -12,7 +13,7 @@ from fraud_platform.contracts.scoring_tables import STREAM_LABELS
 from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform_tests.oracles.drop_text import Publish, row, text
 
-A = "2019-08-22"
+A, B = "2019-08-22", "2019-09-22"
 BY_VERSION = [("transaction_id", "ascending"), ("version", "ascending")]
 
 
@@ -129,3 +130,29 @@ def test_what_the_topic_told_before_goes_on_counting_as_it_did(publish: Publish,
     assert {r["transaction_id"] for r in rows if r["source"] == "topic"} == {1, 2, 3}
     publish(A, content, clock=LabelClock(utc(22), utc(1), lambda day: told()))
     assert lake.read_arrow(DROP_LABELS).sort_by(BY_VERSION).equals(labelled)
+
+
+def test_only_files_that_are_committed_stay_among_the_labels(publish: Publish, lake: Lake):
+    """Whether labels were written with the rows, or for nothing: held, or told before."""
+    half_bad = text(row(1, 1), b"not a row\n")
+    publish(A, half_bad, max_quarantined_share=0.1)
+    assert not label_files(lake)
+    publish(A, half_bad, accepted_because="known")
+    labels = told((2, 1, 0, utc(8, 10), utc(8, 11)))
+    publish(B, text(row(2, 1)), clock=LabelClock(utc(20), utc(1), lambda day: labels))
+    committed = lake.data_files(DROP_LABELS)["path"].to_pylist()
+    assert label_files(lake) == sorted(committed)
+    assert {path.split("/")[0] for path in committed} == {f"drop={A}", f"drop={B}"}
+
+
+def test_a_drop_that_was_published_without_a_clean_row_gets_its_labels_later(
+    publish: Publish, lake: Lake
+):
+    publish(A, text(b"not a row\n"))
+    publish(A, text(row(1, 1)))
+    assert labels_of(lake, 1) == [(1, False, 0, utc(8, 11))]
+
+
+def label_files(lake: Lake) -> list[str]:
+    root = Path(lake.uri(DROP_LABELS))
+    return sorted(str(path.relative_to(root)) for path in root.glob("drop=*/*.parquet"))

@@ -22,7 +22,7 @@ from fraud_platform.cleaning.duplicates import SuspectJudge
 from fraud_platform.cleaning.ids import IdSet, unpack
 from fraud_platform.cleaning.judge import REASON_BITS, judge_line
 from fraud_platform.cleaning.lines import LineBlock, TextRange, read_blocks, split_text
-from fraud_platform.cleaning.tasks import Folders, clean_ranges, scan_id_groups, scan_ids
+from fraud_platform.cleaning.tasks import Destination, clean_ranges, scan_id_groups, scan_ids
 from fraud_platform.contracts.reasons import Reason
 from fraud_platform_tests.oracles import cleaning as oracle
 from fraud_platform_tests.oracles import nasty_lines
@@ -43,8 +43,10 @@ def clean(folder: Path, text: bytes, range_bytes: int = 1 << 20):
     body = text.index(b"\n") + 1 if b"\n" in text else len(text)
     ranges = split_text(str(path), body, len(text), range_bytes)
     out = folder / "out"
-    folders = Folders(*(str(out / kind) for kind in ("clean", "quarantine", "suspects")), "p")
-    task = clean_ranges(ByteFiles(), ranges, folders, np.empty(0, np.int64))
+    destination = Destination(
+        *(str(out / kind) for kind in ("clean", "quarantine", "suspects")), "p"
+    )
+    task = clean_ranges(ByteFiles(), ranges, destination, np.empty(0, np.int64))
     numbers = pa.RecordBatch.from_arrays([pa.array(range(len(ranges)))], names=["id"])
     counts: Counter[str] = Counter()
     tables: dict[str, list[pa.Table]] = {"clean": [], "quarantine": []}
@@ -53,9 +55,9 @@ def clean(folder: Path, text: bytes, range_bytes: int = 1 << 20):
         assert manifest["too_long_at"] is None
         counts.update(manifest["counts"])
         for kind, found in tables.items():
-            if manifest[kind]:
-                found.append(pq.read_table(manifest[kind]["url"]))
-                Path(manifest[kind]["url"]).unlink()
+            if kind in manifest["files"]:
+                found.append(pq.read_table(manifest["files"][kind]["url"]))
+                Path(manifest["files"][kind]["url"]).unlink()
     return {k: pa.concat_tables(found) if found else None for k, found in tables.items()}, counts
 
 

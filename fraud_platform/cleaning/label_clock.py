@@ -1,0 +1,65 @@
+"""From which hour the labels of a drop count.
+
+Here: the moments that decide it, for whole columns of labels.
+Not here: writing labels (`tasks`), correcting them (`labels`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from fraud_platform.cleaning.canonical import SECONDS_PER_DAY
+from fraud_platform.contracts.time import LABEL_DELAY_DAYS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Seconds = npt.NDArray[np.int64]
+
+_HOUR_SECONDS = 3600
+LABEL_DELAY_SECONDS = LABEL_DELAY_DAYS * SECONDS_PER_DAY
+
+
+@dataclass(frozen=True)
+class LabelClock:
+    """The moments that decide from when a label counts, UTC.
+
+    Args:
+        stream_time: how far scoring has come; None where nothing was ever scored.
+        watermark: end of the published drops' data.
+        told_since: what the topic told of scored transactions from a day on that no drop holds,
+            columns of `stream_labels`.
+    """
+
+    stream_time: datetime | None = None
+    watermark: datetime | None = None
+    told_since: Callable[[date], pa.Table] | None = None
+
+    @property
+    def late_from(self) -> datetime | None:
+        """When labels that landed late begin to count; None where nothing was ever scored."""
+        return None if self.stream_time is None else _next_midnight(self.stream_time)
+
+    @property
+    def corrected_from(self) -> datetime | None:
+        """When corrections begin to count: behind every day scored, or built from a drop."""
+        known = [moment for moment in (self.stream_time, self.watermark) if moment is not None]
+        return _next_midnight(max(known)) if known else None
+
+    def first_counts_from(self, known_at: Seconds) -> Seconds:
+        """Return the hour after `known_at`, or the next midnight where the stream has passed it."""
+        on_time = (known_at // _HOUR_SECONDS + 1) * _HOUR_SECONDS
+        if self.stream_time is None or self.late_from is None:
+            return on_time
+        is_late = on_time <= self.stream_time.timestamp()
+        return np.where(is_late, int(self.late_from.timestamp()), on_time)
+
+
+def _next_midnight(now: datetime) -> datetime:
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
