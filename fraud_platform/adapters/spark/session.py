@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 # run took 38 CPU s instead of 56, a warm one of 1.2 million rows 22 either way. With one compiler
 # Java reserves 48 MB for code, and compiles no more once a long session has filled them.
 JAVA_OPTIONS = "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+
+# A task takes and gives back megabytes for every block of rows. What glibc has of them it hands to
+# the system and fetches again, page by page; told to keep them (`mallopt`), cleaning spends a third
+# less time in the kernel, a twentieth of its CPU.
+_WORKER_MEMORY = {
+    "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "spark.executorEnv.MALLOC_TRIM_THRESHOLD_": str(128 << 20),
+}
+
 _ENVIRONMENT = "environment"
 """Where executors unpack the archive of a Python environment, in their working directory."""
 _LOOPBACK = ("127.0.0.1", "localhost")
@@ -57,6 +66,7 @@ def spark_conf(settings: Settings) -> dict[str, str]:
         "spark.jars": jars,
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        **_WORKER_MEMORY,
         "spark.driver.memory": settings.spark_memory,
         "spark.driver.extraJavaOptions": JAVA_OPTIONS,
         "spark.ui.enabled": "false",
