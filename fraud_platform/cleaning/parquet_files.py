@@ -1,4 +1,4 @@
-"""Parquet files of clean, quarantined and suspect rows, written inside Spark's tasks.
+"""Parquet files of clean, quarantined and suspect rows and of labels, written in Spark's tasks.
 
 Here: column types and encodings, row groups of bounded size, file statistics.
 Not here: what goes in (`tasks`), committing the files to a table (`adapters.tables.lake`).
