@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pyarrow as pa
@@ -112,3 +113,12 @@ def test_of_two_writers_with_one_number_one_is_refused(lake: Lake, monkeypatch):
     with pytest.raises(Outage, match="another writer"):
         lake.append_numbered(DROP_DAYS, rows("2018-05-01", 2), "days", 1)
     assert Lake(lake.url).read_arrow(DROP_DAYS).num_rows == 2
+
+
+def test_of_those_that_create_a_table_at_once_one_commits(tmp_path):
+    lakes = [Lake(str(tmp_path / str(number))) for number in range(20)]
+    with ThreadPoolExecutor(2) as pool:
+        for lake in lakes:
+            both = list(pool.map(lambda _, lake=lake: lake.ensure(DROP_DAYS), range(2)))
+            assert [handle.version() for handle in both] == [0, 0]
+            assert lake.version(DROP_DAYS) == 0

@@ -69,26 +69,33 @@ class Lake:
     def ensure(self, table: TableContract) -> DeltaTable:
         """Return the table's handle, creating it empty where it does not exist.
 
-        Created before its first write, so that concurrent first writers agree on the protocol.
+        Created before its first write, so that concurrent first writers agree on the protocol. Of
+        those that create it at once one does; a commit tried again would say so a second time.
         """
         if handle := self.open(table):
             return handle
         retention = _LOG_RETENTION if table.keeps_versions else _SHORT_LOG_RETENTION
-        with reaching(self.uri(table)):
+        with self._committing(table):
             require_safe_commits(self.url)
-            return DeltaTable.create(
-                self.uri(table),
-                schema=table.arrow_schema,
-                mode="ignore",
-                partition_by=list(table.partition_by) or None,
-                name=table.name,
-                description=table.description,
-                configuration={
-                    "delta.logRetentionDuration": retention,
-                    **({_BOUNDED: ",".join(table.bounded)} if table.bounded else {}),
-                },
-                storage_options=self._options,
-            )
+            try:
+                return DeltaTable.create(
+                    self.uri(table),
+                    schema=table.arrow_schema,
+                    mode="ignore",
+                    partition_by=list(table.partition_by) or None,
+                    name=table.name,
+                    description=table.description,
+                    configuration={
+                        "delta.logRetentionDuration": retention,
+                        **({_BOUNDED: ",".join(table.bounded)} if table.bounded else {}),
+                    },
+                    storage_options=self._options,
+                    commit_properties=CommitProperties(max_commit_retries=0),
+                )
+            except CommitFailedError:
+                if handle := self.open(table):
+                    return handle
+                raise
 
     def numbered(self, table: TableContract, application: str) -> NumberedTable:
         """Return a table whose commits one application numbers, creating it where absent."""
