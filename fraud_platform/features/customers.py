@@ -121,15 +121,10 @@ class CustomerPass:
     def _evaluate_flags(self) -> dict[str, Array]:
         size = self._rows.size
         flags = {flag.name: np.empty(size, np.int64) for flag in self._declaration.flags}
-        needs_terminal = any(
-            leaf in self._declaration.terminal_terms
-            for flag in self._declaration.flags
-            for leaf in flag.condition.leaves()
-        )
         for start in range(0, size, CHUNK_ROWS):
             chunk = np.arange(start, min(start + CHUNK_ROWS, size))
             terms = self._own_terms(chunk)
-            if needs_terminal:
+            if self._declaration.flags_need_terminals:
                 terms.update(self._terminal_terms(chunk))
             for flag in self._declaration.flags:
                 flags[flag.name][chunk] = flag.condition.evaluate(terms)

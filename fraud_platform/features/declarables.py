@@ -168,13 +168,24 @@ class Declaration:
         ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
+    @cached_property
+    def flags_need_terminals(self) -> bool:
+        """Whether a flag's condition reads a term that is computed from a terminal's tiles."""
+        return any(
+            leaf in self.terminal_terms for flag in self.flags for leaf in flag.condition.leaves()
+        )
+
     def _terms(self, kind: type[TermType]) -> tuple[TermType, ...]:
+        return tuple(term for term in self._leaves if isinstance(term, kind))
+
+    @cached_property
+    def _leaves(self) -> tuple[Expression, ...]:
+        """Every term of a formula once, in a fixed order; scoring asks for them in every batch."""
         formulas: Iterable[Expression] = (
             *(flag.condition for flag in self.flags),
             *(feature.formula for feature in self.features),
         )
-        leaves = {leaf for formula in formulas for leaf in formula.leaves()}
-        return tuple(sorted((t for t in leaves if isinstance(t, kind)), key=str))
+        return tuple(sorted({leaf for formula in formulas for leaf in formula.leaves()}, key=str))
 
 
 def label_measures_under(term: LabelTerm) -> set[str]:
