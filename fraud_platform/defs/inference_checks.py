@@ -43,12 +43,13 @@ class RecentBatches:
 
 
 def recent_batches(lake: Lake, count: int = CHECKED_BATCHES) -> RecentBatches:
-    """Read the latest micro-batches, settled."""
+    """Read the latest micro-batches, settled; fewer where the log was cleaned meanwhile."""
     log = ScoringLog(lake)
     log.settle()
     first = max(0, log.number - count)
     said = list(log.commits_above(first - 1))[::-1]
-    before = said.pop(0) if said and said[0]["number"] == first else {}
+    before = said.pop(0) if said and said[0]["number"] > 1 else {}
+    first = before.get("number", 0)
     return RecentBatches(
         said,
         before,

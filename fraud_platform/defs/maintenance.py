@@ -1,14 +1,15 @@
 """Keeping the lake small without losing what a registered model was trained on.
 
 Here: vacuum, which keeps every table version that a model names and what a dead cleaning has to
-go back to; its job and schedule.
-Not here: removing files (`fraud_platform.adapters.tables.lake`).
+go back to, and shorter logs of tables that are only appended to; their job and schedule.
+Not here: removing files (`fraud_platform.adapters.tables.lake`) and log entries (`tables.upkeep`).
 """
 
 import dagster as dg
 
 from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.adapters.tables.upkeep import shorten_log
 from fraud_platform.cleaning.unfinished import unfinished_commits
 from fraud_platform.contracts.catalog import ALL_TABLES
 from fraud_platform.contracts.scoring_tables import SCORED
@@ -34,6 +35,9 @@ def _vacuum(lake: Lake, registry: ModelRegistry, retention_hours: int) -> dict[s
                 kept.setdefault(tag.removeprefix(VERSION_TAG), set()).add(int(version))
     for table, (unfinished, _) in unfinished_commits(lake).items():
         kept.setdefault(table.name, set()).add(unfinished - 1)  # the next cleaning goes back to it
+    for table in ALL_TABLES:
+        if not table.keeps_versions:
+            shorten_log(lake, table)
     return {
         table.name: lake.vacuum(table, sorted(kept.get(table.name, ())), retention_hours)
         for table in ALL_TABLES

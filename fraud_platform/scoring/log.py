@@ -92,15 +92,12 @@ class ScoringLog:
     def last_seconds(self, rows: int) -> np.ndarray:
         """Return the event times of the last scored rows, in the order of their scoring.
 
+        The files tell where they are; the log, which is cleaned, would not tell of all.
+
         Args:
             rows: how many, at most.
         """
-        number, found = self.number, 0
-        for said in self.commits_above(0):
-            number = said["number"] - 1
-            found += said.get("counts", {}).get("scored", 0)
-            if found >= rows:
-                break
+        number = self._scored.number_before(rows, "micro_batch")
         order = ("micro_batch", "source_partition", "source_offset")
         last = self.rows_above(number, ["tx_datetime", *order])
         times = last.sort_by([(name, "ascending") for name in order])["tx_datetime"]

@@ -12,10 +12,12 @@ import pyarrow as pa
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
+from deltalake import DeltaTable
 
 from fraud_platform.adapters.kafka.follower_mark import FollowerMark
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import CHAMPION
+from fraud_platform.adapters.tables.upkeep import shorten_log
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.defs.failures import FAILURE_TAG
@@ -28,6 +30,7 @@ from fraud_platform.defs.inference_checks import (
 )
 from fraud_platform.defs.live_operator import accept_gap
 from fraud_platform.errors import DataError, OffsetGapError, TopicChangedError
+from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.scoring.plans import PlanLog
 from fraud_platform.settings import load_settings
 from fraud_platform_tests.live_platform import PARTITIONS, Live, plan_of, until
@@ -313,6 +316,28 @@ def test_a_retention_gap_halts_until_a_person_accepts(live: Live, planned: bool)
     assert list(offset_problems(recent)) + list(count_problems(recent)) == []
     read = sum(commit["counts"]["messages_read"] for commit in recent.commits)
     assert read == len(SENT) - 20 * PARTITIONS
+
+
+def test_checks_of_batches_hold_on_a_cleaned_log(live: Live):
+    lake = live.platform.lake
+    thirds = [SENT[i::3] for i in range(3)]
+    live.produce(thirds[0])
+    live.score()
+    DeltaTable(lake.uri(SCORED)).alter.set_table_properties(
+        {"delta.logRetentionDuration": "interval 0 seconds"}
+    )
+    for third in thirds[1:]:
+        live.produce(third)
+        live.score()
+        shorten_log(lake, SCORED)
+        recent = recent_batches(lake)
+        assert recent.commits == []
+        assert recent.before["number"] == ScoringLog(lake).number
+        live.produce(third[:50])
+        live.score()
+        recent = recent_batches(lake)
+        assert len(recent.commits) == 1
+        assert list(offset_problems(recent)) + list(count_problems(recent)) == []
 
 
 def _last_commit(live: Live) -> dict:

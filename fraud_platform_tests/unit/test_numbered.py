@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 from fraud_platform.adapters.tables import upkeep as upkeep_module
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.numbered import NumberedTable
-from fraud_platform.adapters.tables.upkeep import Upkeep
+from fraud_platform.adapters.tables.upkeep import Upkeep, shorten_log
 from fraud_platform.contracts.scoring_tables import DEAD_LABELS, INFERENCE_PLANS, TOPIC_LABELS
 from fraud_platform.contracts.tables import DataFile
 from fraud_platform.errors import DataError
@@ -120,20 +120,53 @@ def test_filters_find_rows_by_columns_with_bounds_and_without(lake: Lake, table:
         assert lake.read_arrow(TOPIC_LABELS, filters=filters).num_rows == count
 
 
-def test_a_cleaned_log_still_says_what_was_committed_last(
-    lake: Lake, table: NumberedTable, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("fraud_platform.adapters.tables.upkeep.SMALL_FILES", 2)
+@pytest.fixture
+def nothing_kept(lake: Lake, table: NumberedTable) -> NumberedTable:
     DeltaTable(lake.uri(TOPIC_LABELS)).alter.set_table_properties(
-        {"delta.logRetentionDuration": "interval 0 seconds"}
+        {"delta.logRetentionDuration": "interval 0 seconds", "delta.checkpointInterval": "2"}
     )
     table.refresh()
+    return table
+
+
+def test_a_cleaned_log_still_says_what_was_committed_last(
+    lake: Lake, nothing_kept: NumberedTable, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("fraud_platform.adapters.tables.upkeep.SMALL_FILES", 2)
     upkeep = Upkeep(lake, (TOPIC_LABELS,))
     for number in (1, 2, 3):
-        assert table.append(files(lake, number), number, {"n": number})
+        assert nothing_kept.append(files(lake, number), number, {"n": number})
         upkeep._log_at = -1e9
         upkeep.look()
         assert lake.numbered(TOPIC_LABELS, APP).metadata() == {"n": number, "number": number}
+
+
+def test_no_commit_cleans_the_log_and_cleaning_waits_for_an_append(
+    lake: Lake, nothing_kept: NumberedTable
+):
+    for number in range(1, 6):
+        assert nothing_kept.append(files(lake, number), number, {"n": number})
+        lake.open(TOPIC_LABELS).optimize.compact()
+        time.sleep(0.01)  # a file's age has milliseconds
+        lake.vacuum(TOPIC_LABELS, [], 0)
+        shorten_log(lake, TOPIC_LABELS)
+        assert lake.numbered(TOPIC_LABELS, APP).metadata()["n"] == number
+    assert len(list(lake.numbered(TOPIC_LABELS, APP).commits())) == 5
+    assert nothing_kept.append(files(lake, 6), 6)
+    time.sleep(0.01)
+    shorten_log(lake, TOPIC_LABELS)
+    assert [said["number"] for said in lake.numbered(TOPIC_LABELS, APP).commits()] == [6]
+
+
+def test_a_number_is_found_that_enough_rows_lie_above(lake: Lake, table: NumberedTable):
+    assert table.number_before(1, "landing") == 0
+    for number in range(1, 6):
+        table.append(files(lake, number), number)
+    assert [table.number_before(n, "landing") for n in (1, 3, 4, 12, 13, 99)] == [4, 4, 3, 1, 0, 0]
+    lake.open(TOPIC_LABELS).optimize.compact()
+    table.refresh()
+    table.append(files(lake, 6), 6)
+    assert [table.number_before(n, "landing") for n in (3, 4)] == [5, 0]
 
 
 def test_a_log_that_lost_its_last_words_stops_its_reader(lake: Lake, table: NumberedTable):

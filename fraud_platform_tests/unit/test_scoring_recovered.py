@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.adapters.tables.lake import _MANY_COMMITS, Lake
+from fraud_platform.adapters.tables.upkeep import shorten_log
 from fraud_platform.contracts.scoring_tables import SCORED, SCORING, SCORING_STATE
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.kernel import Transactions
@@ -171,11 +172,16 @@ def test_what_was_scored_before_the_mark_is_not_read_again(lake: Lake):
     assert recovered.state.rows.size == sum(b.second.size for b in batches[first - 1 :])
 
 
-def test_the_clock_goes_on_from_the_last_rows_however_many_micro_batches_they_came_in(lake: Lake):
+def test_the_clock_goes_on_from_the_last_rows_whatever_the_log_still_says(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(_MANY_COMMITS, "delta.logRetentionDuration", "interval 0 seconds")
     rows = one_customer(list(range(60)), list(range(START, START + 60)))
     for number in range(1, 21):
         commit(lake, number, rows.take(np.arange(3 * number - 3, 3 * number)), START)
+    shorten_log(lake, SCORED)
     log = settled(lake)
+    assert len(list(log.commits_above(0))) == 1
     assert log.last_seconds(10).tolist() == list(range(START + 50, START + 60))
     assert log.last_seconds(1_000).tolist() == list(range(START, START + 60))
 

@@ -157,15 +157,34 @@ class NumberedTable:
 
     def files_above(self, number: int, column: str) -> list[str]:
         """Return URLs of the files that may hold rows whose `column` is above a number."""
-        actions = pa.table(self._handle.get_add_actions(flatten=True))
-        paths = actions["path"].to_pylist()
-        known = f"max.{column}" in actions.column_names
-        highest = actions[f"max.{column}"].to_pylist() if known else [None] * len(paths)
         return [
             f"{self._lake.uri(self._table)}/{path}"
-            for path, top in zip(paths, highest, strict=True)
-            if top is None or top > number
+            for path, _, (_, highest) in self._files(column)
+            if highest is None or highest > number
         ]
+
+    def number_before(self, rows: int, column: str) -> int:
+        """Return a number above which `column` lies in so many rows or more, 0 if all are fewer.
+
+        Told by the files: it is lower than it has to be where a merged one holds many numbers.
+        """
+        found = 0
+        files = [(lowest or 0, count) for _, count, (lowest, _) in self._files(column)]
+        for lowest, count in sorted(files, reverse=True):
+            found += count
+            if found >= rows:
+                return max(0, lowest - 1)
+        return 0
+
+    def _files(self, column: str) -> list[tuple[str, int, tuple[int | None, int | None]]]:
+        """Return path, rows, and lowest and highest value of a column of each file."""
+        actions = pa.table(self._handle.get_add_actions(flatten=True))
+        bounds = [
+            actions[name].to_pylist() if name in actions.column_names else [None] * len(actions)
+            for name in (f"min.{column}", f"max.{column}")
+        ]
+        paths, rows = (actions[name].to_pylist() for name in ("path", "num_records"))
+        return list(zip(paths, rows, zip(*bounds, strict=True), strict=True))
 
     def rows_above(self, number: int, column: str, columns: list[str]) -> pa.Table:
         """Return the rows whose `column` is above a number."""

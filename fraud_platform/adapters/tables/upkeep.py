@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 
-from deltalake import CommitProperties, DeltaTable
+from deltalake import DeltaTable
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import TableContract
@@ -23,9 +23,9 @@ SMALL_FILES = 200
 """Files below the target size at which they are merged."""
 GRACE_SECONDS = 600.0
 """How long a replaced file stays for those who read it."""
-LOG_SECONDS = 300.0
+LOG_SECONDS = 60.0
 END_SECONDS = 5.0
-_OWN = "upkeep"
+_APPENDED = "WRITE"
 
 
 class Upkeep:
@@ -68,7 +68,8 @@ class Upkeep:
             self._lake.files.remove(self._replaced.popleft()[1])
         if now - self._log_at > LOG_SECONDS:
             self._log_at = now
-            self._shorten_logs()
+            for table in self._tables:
+                shorten_log(self._lake, table)
 
     def _merge(self, handle: DeltaTable, table: TableContract) -> None:
         sizes = self._lake.data_files(table)["size_bytes"].to_pylist()
@@ -78,19 +79,10 @@ class Upkeep:
         handle.optimize.compact(
             target_size=TARGET_BYTES,
             max_concurrent_tasks=1,
-            commit_properties=CommitProperties(custom_metadata={"application": _OWN}),
         )
         handle.update_incremental()
         moment = time.monotonic()
         self._replaced.extend((moment, uri) for uri in before - set(handle.file_uris()))
-
-    def _shorten_logs(self) -> None:
-        for table in self._tables:
-            handle = self._lake.open(table)
-            # a cleaned log holds its last commit alone, which must say what was appended last
-            if handle is not None and handle.history(1)[0].get("application") != _OWN:
-                handle.create_checkpoint()
-                handle.cleanup_metadata()
 
     def _work(self) -> None:
         while not self._ended.wait(self._pause):
@@ -99,3 +91,15 @@ class Upkeep:
                 self.problem = ""
             except Exception as error:  # whatever it is: tables that nobody cares for only grow
                 self.problem = f"upkeep of tables: {type(error).__name__}: {error}"
+
+
+def shorten_log(lake: Lake, table: TableContract) -> None:
+    """Remove what a table's log says of commits before the last, once it is old enough.
+
+    Not while the last commit appends nothing, as merging and vacuum do: it alone may be left, and
+    numbered writers look up what was appended last.
+    """
+    handle = lake.open(table)
+    if handle is not None and handle.history(1)[0].get("operation") == _APPENDED:
+        handle.create_checkpoint()
+        handle.cleanup_metadata()
