@@ -89,6 +89,10 @@ class LiveState:
         for labels in self._labels.values():
             labels.oldest_hour = hour - LABEL_LOOKBACK_HOURS
 
+    def settle(self) -> None:
+        """Do at once what the next rows would have to wait for: order what was taken in."""
+        self._terminals.settle()
+
     @property
     def n_events(self) -> int:
         """How many customer events the state holds."""
@@ -256,8 +260,8 @@ class _TerminalTiles:
 
     def terms(self, entity: Array, hour: Array) -> Terms:
         end = hour - LABEL_DELAY_HOURS
-        if self._waiting and int(end.max(initial=0)) > self._waiting_from:
-            self._take_in()
+        if int(end.max(initial=0)) > self._waiting_from:
+            self.settle()
         terms: Terms = {term: np.zeros(entity.size, np.int64) for term in self._terms}
         for run in self._runs:
             ends = run.position(entity, end)
@@ -268,7 +272,9 @@ class _TerminalTiles:
                 terms[term] += run.between(term.measure, starts[term.days], ends)
         return terms
 
-    def _take_in(self) -> None:
+    def settle(self) -> None:
+        if not self._waiting:
+            return
         entities, hours, columns = zip(*self._waiting, strict=True)
         joined = {n: np.concatenate([c[n] for c in columns]) for n in self._measures}
         self._runs.append(HourlySums(np.concatenate(entities), np.concatenate(hours), joined))

@@ -46,7 +46,8 @@ def latency_histogram(durable: Sequence[Floats], published: Sequence[Floats]) ->
                 axes.hist(values, edges, histtype="step", color=colour, label=label)
         axes.set_xscale("log")
         _label(axes, "Latency since produced", "milliseconds", "messages")
-        axes.legend()
+        if axes.patches:  # of duplicates alone there is nothing to draw
+            axes.legend()
         return figure_png(figure)
 
 

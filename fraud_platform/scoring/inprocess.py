@@ -61,10 +61,11 @@ class InProcessEngine:
     def warm_up(self, starts: Offsets, model: PinnedModel) -> None:
         """Make the first message as quick as any: go to its place, run all code once on a copy."""
         assert self._recovered is not None
-        for _ in self._source.read({p: (start, start) for p, start in starts.items()}):
-            pass
+        self._source.go_to(starts)
+        state = self._recovered.state
+        state.live.settle()
         context = BatchContext(self._recovered.number + 1, model, self._state_version)
-        score_messages(sample_messages(), self._recovered.state.fork(), context)
+        score_messages(sample_messages(), state.fork(), context)
 
     def forget(self) -> None:
         """Drop the state: what it took in was not committed."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 class Source(Protocol):
     """Reads exact ranges of one topic."""
 
+    def go_to(self, starts: Mapping[int, int]) -> None:
+        """Get ready to read from these offsets at once."""
+
     def read(self, ranges: Mapping[int, tuple[int, int]]) -> Iterator[Messages]:
         """Yield the messages of [start, end) of each partition, each once, or raise."""
 

@@ -106,7 +106,7 @@ class RangeReader:
             TopicChangedError: the topic or a partition is missing.
             Outage: no progress within `stall_seconds`.
         """
-        following = self._go_to({p: start for p, (start, _) in ranges.items()})
+        following = self._assigned({p: start for p, (start, _) in ranges.items()})
         ends = np.zeros(max(following, default=0) + 1, np.int64)
         ends[list(ranges)] = [end for _, end in ranges.values()]
         if waited := [part for p, (_, end) in ranges.items() for part in self._waited(p, end)]:
@@ -122,7 +122,32 @@ class RangeReader:
                 raise self._stalled(ranges)
         self._next = {**following, **{p: end for p, (_, end) in ranges.items()}}
 
-    def _go_to(self, starts: Mapping[int, int]) -> dict[int, int]:
+    def go_to(self, starts: Mapping[int, int]) -> None:
+        """Begin to fetch from these offsets, and wait until the broker has answered once.
+
+        A client that was just assigned takes a tenth of a second to its first message. A broker
+        that takes seconds is not waited for: the next `read` tells of it.
+
+        Raises:
+            OffsetGapError: an offset is none that the broker has, or will give next.
+        """
+        self._next = self._assigned(starts)
+        ends = np.zeros(max(starts, default=0) + 1, np.int64)
+        ends[list(starts)] = list(starts.values())
+        wanted = {p: (start, start + 1) for p, start in starts.items()}
+        deadline = time.monotonic() + _ANSWER_SECONDS
+        while not all(map(self._is_fetching, starts)) and time.monotonic() < deadline:
+            if batch := self._consume(1, wanted):
+                for _ in self._within(_columns(batch), ends):
+                    raise AssertionError("nothing lies below where reading starts")
+
+    def _is_fetching(self, partition: int) -> bool:
+        known = self._consumer.get_watermark_offsets(
+            TopicPartition(self._topic, partition), cached=True
+        )
+        return bool(known) and known[1] >= 0
+
+    def _assigned(self, starts: Mapping[int, int]) -> dict[int, int]:
         """Assign the partitions at their starts, unless every one continues.
 
         Until the read is done nothing is known to continue, so that one given up starts afresh.
