@@ -74,6 +74,8 @@ def test_ranges_that_follow_or_jump_give_exactly_their_messages(
                 ranges[p] = (at[p], end)
             if step % 7 == 6:
                 next(reader.read(ranges), None)
+            if step % 5 == 4:
+                reader.go_to(at)
             chunks = list(reader.read(ranges))
             assert sorted(places(chunks)) == wanted(ranges), (step, ranges)
             for chunk in chunks:
@@ -165,6 +167,8 @@ def test_what_retention_deleted_is_a_gap_that_names_partition_and_offsets(
             OffsetGapError, match=r"partition 1: expected offsets 5 to 20, found 15"
         ):
             list(reader.read({0: (0, 20), 1: (5, 20)}))
+        with pytest.raises(OffsetGapError, match=r"partition 1: expected offsets 5 to 6, found 15"):
+            reader.go_to({0: 0, 1: 5})
         rest = {0: (0, 20), 1: (15, 20)}
         assert sorted(places(list(reader.read(rest)))) == wanted(rest)
 

@@ -72,9 +72,9 @@ def test_rows_in_order_have_the_features_of_the_batch_engine(world: World, cuts:
 
 
 @_worlds
-@given(worlds(), st.lists(st.integers(0, 40), max_size=6), st.integers(0, 2))
+@given(worlds(), st.lists(st.integers(0, 40), max_size=6), st.integers(0, 2), st.booleans())
 def test_a_state_that_begins_with_tiles_goes_on_from_them(
-    world: World, cuts: list[int], days_back: int
+    world: World, cuts: list[int], days_back: int, is_settled: bool
 ):
     rows = _in_time(world)
     first_hour = (rows[-1].hour // 24 - days_back) * 24
@@ -83,6 +83,8 @@ def test_a_state_that_begins_with_tiles_goes_on_from_them(
     state = _knowing(world)
     state.add_customer_tiles(customer_tiles_of(before, flags, 0))
     state.add_terminal_tiles(terminal_tiles_of(before))
+    if is_settled:
+        state.settle()
     after = [t for t in rows if t.hour >= first_hour]
     found, late = _score(state, after, cuts)
     expected = kernel_features(world)
