@@ -158,6 +158,21 @@ def test_no_commit_cleans_the_log_and_cleaning_waits_for_an_append(
     assert [said["number"] for said in lake.numbered(TOPIC_LABELS, APP).commits()] == [6]
 
 
+def test_a_writer_that_slept_while_the_log_was_cleaned_commits_no_taken_number(
+    lake: Lake, nothing_kept: NumberedTable
+):
+    sleeper = lake.numbered(TOPIC_LABELS, APP)
+    for number in range(1, 9):
+        assert nothing_kept.append(files(lake, number), number, {"n": number})
+    time.sleep(0.01)
+    shorten_log(lake, TOPIC_LABELS)
+    assert len(list(lake.numbered(TOPIC_LABELS, APP).commits())) == 1
+    assert not sleeper.append(files(lake, 1), 1, {"n": "taken"})
+    assert sleeper.metadata()["n"] == 8
+    assert sleeper.append(files(lake, 9), 9)
+    assert landings(sleeper, 7) == [8] * 3 + [9] * 3
+
+
 def test_a_number_is_found_that_enough_rows_lie_above(lake: Lake, table: NumberedTable):
     assert table.number_before(1, "landing") == 0
     for number in range(1, 6):

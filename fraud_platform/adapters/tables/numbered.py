@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction
 
 from fraud_platform.adapters.storage.probing import reaching
@@ -27,6 +27,9 @@ from fraud_platform.errors import DataError
 
 _NUMBER = "number"
 _TRIES = 20
+_CLEANED = "Invalid table version"
+"""What delta-rs says, and commits nothing, where the log was cleaned beyond what a handle has read:
+of a writer that was stopped for minutes, and goes on."""
 
 
 class NumberedTable:
@@ -44,6 +47,7 @@ class NumberedTable:
     def __init__(self, lake: Lake, table: TableContract, application: str) -> None:
         self._lake, self._table, self._application = lake, table, application
         self._handle: DeltaTable = lake.ensure(table)
+        self._look_number_up()
         self._said: dict[str, Any] = {}
         """What the last commit said that was made or looked up here: most ask for it again."""
 
@@ -51,6 +55,11 @@ class NumberedTable:
         """Read what the log has got since."""
         with self._reaching():
             self._handle.update_incremental()
+            self._look_number_up()
+
+    def _look_number_up(self) -> None:
+        """Note the last number now: later the log that the handle has read may be cleaned."""
+        self._number = self._handle.transaction_version(self._application) or 0
 
     @property
     def version(self) -> int:
@@ -59,8 +68,8 @@ class NumberedTable:
 
     @property
     def number(self) -> int:
-        """The last number committed, 0 before the first."""
-        return self._handle.transaction_version(self._application) or 0
+        """The last number committed, 0 before the first, as of the last refresh or append."""
+        return self._number
 
     def metadata(self) -> dict[str, Any]:
         """Return what the last numbered commit says of itself; empty before the first.
@@ -119,7 +128,9 @@ class NumberedTable:
             try:
                 with self._reaching():
                     self._commit(files, number, said, now_ms)
-            except CommitFailedError:
+            except DeltaError as error:
+                if not isinstance(error, CommitFailedError) and _CLEANED not in str(error):
+                    raise
                 self.refresh()
                 continue
             self._said = json.loads(said)
