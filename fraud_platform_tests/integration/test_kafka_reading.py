@@ -173,6 +173,27 @@ def test_what_retention_deleted_is_a_gap_that_names_partition_and_offsets(
         assert sorted(places(list(reader.read(rest)))) == wanted(rest)
 
 
+def test_going_somewhere_and_failing_on_the_way_loses_nothing(
+    kafka: KafkaConnection, new_topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = new_topic(1)
+    fill(kafka, topic, {0: 50})
+    with RangeReader(kafka, topic) as reader:
+        consume = reader._consume
+
+        def fails(count: int, ranges: Ranges) -> list:
+            while not consume(count, ranges):
+                pass
+            raise Outage("on the way")
+
+        monkeypatch.setattr(reader, "_consume", fails)
+        monkeypatch.setattr(reader, "_is_fetching", lambda partition: False)
+        with pytest.raises(Outage, match="on the way"):
+            reader.go_to({0: 0})
+        monkeypatch.undo()
+        assert sorted(places(list(reader.read({0: (0, 50)})))) == wanted({0: (0, 50)})
+
+
 def test_a_range_beyond_the_end_is_a_gap(
     kafka: KafkaConnection, new_topic: Callable[..., str]
 ) -> None:

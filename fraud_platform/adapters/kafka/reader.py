@@ -131,7 +131,7 @@ class RangeReader:
         Raises:
             OffsetGapError: an offset is none that the broker has, or will give next.
         """
-        self._next = self._assigned(starts)
+        following = self._assigned(starts)
         ends = np.zeros(max(starts, default=0) + 1, np.int64)
         ends[list(starts)] = list(starts.values())
         wanted = {p: (start, start + 1) for p, start in starts.items()}
@@ -140,6 +140,7 @@ class RangeReader:
             if batch := self._consume(1, wanted):
                 for _ in self._within(_columns(batch), ends):
                     raise AssertionError("nothing lies below where reading starts")
+        self._next = following
 
     def _is_fetching(self, partition: int) -> bool:
         known = self._consumer.get_watermark_offsets(
@@ -150,7 +151,7 @@ class RangeReader:
     def _assigned(self, starts: Mapping[int, int]) -> dict[int, int]:
         """Assign the partitions at their starts, unless every one continues.
 
-        Until the read is done nothing is known to continue, so that one given up starts afresh.
+        Until that is done nothing is known to continue, so that one given up starts afresh.
         """
         following, self._next = self._next, {}
         if all(following.get(p) == start for p, start in starts.items()):

@@ -76,10 +76,7 @@ class Upkeep:
         if sum(size < TARGET_BYTES for size in sizes) < SMALL_FILES:
             return
         before = set(handle.file_uris())
-        handle.optimize.compact(
-            target_size=TARGET_BYTES,
-            max_concurrent_tasks=1,
-        )
+        handle.optimize.compact(target_size=TARGET_BYTES, max_concurrent_tasks=1)
         handle.update_incremental()
         moment = time.monotonic()
         self._replaced.extend((moment, uri) for uri in before - set(handle.file_uris()))
