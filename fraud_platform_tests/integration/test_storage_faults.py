@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -161,15 +162,19 @@ def test_a_dead_datanode_loses_nothing_and_both_dead_are_an_outage(tmp_path: Pat
 
 
 @pytest.mark.systems
-def test_a_namenode_that_dies_in_a_copy_is_an_outage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("chunks_before", [0, 1])
+def test_a_namenode_that_dies_in_a_copy_is_an_outage(tmp_path: Path, chunks_before: int) -> None:
+    """With no chunk written, writing asks the namenode; with one it meets the datanodes' end."""
+
     class Deadly(LocalZone):
         """A landing in whose middle HDFS dies."""
 
         def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
             chunks = super().read(name, offset)
-            yield next(chunks)
-            cluster.process.kill()
-            cluster.process.wait()
+            yield from islice(chunks, chunks_before)
+            if name == "2018-04-01.txt":
+                cluster.process.kill()
+                cluster.process.wait()
             yield from chunks
 
     landing = Deadly(tmp_path / "landing", create=True)

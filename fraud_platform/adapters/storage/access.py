@@ -152,12 +152,12 @@ def delta_options(url: str) -> dict[str, str] | None:
 def hdfs_options() -> dict[str, str]:
     """Return how long HDFS's client asks again for a namenode; left alone, for three minutes.
 
-    Each attempt waits twice as long as the one before, up to the maximum: 12 s in all.
+    Each attempt waits about twice as long as the one before, up to the maximum: 11 to 13 s in all.
     """
     return {
         "dfs.client.failover.max.attempts": "5",
         "dfs.client.failover.sleep.base.millis": "500",
-        "dfs.client.failover.sleep.max.millis": "4000",
+        "dfs.client.failover.sleep.max.millis": "3000",
     }
 
 

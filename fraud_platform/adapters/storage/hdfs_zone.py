@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from fraud_platform.adapters.storage.access import hdfs_options
 from fraud_platform.adapters.storage.failures import first_line, translated
+from fraud_platform.adapters.storage.probing import require_answer
 from fraud_platform.errors import Outage
 from fraud_platform.ingest.zone import CHUNK_BYTES, FileInfo, Sink, partial_name
 
@@ -78,8 +79,11 @@ class HdfsZone:
         temporary = f".{name.lstrip('.')}.{os.getpid()}.tmp"
         with _reaching(self.url_of(name)):
             writer = self._create(temporary)
-            writer.write(data)
-            writer.close()
+            try:
+                writer.write(data)
+                writer.close()
+            finally:
+                _let_go(writer)
             self._client.rename(self._path(temporary), self._path(name), True)
 
     def remove(self, name: str) -> None:
@@ -170,13 +174,17 @@ class _HdfsSink:
                 with _reaching(self._url):
                     self._writer.close()
             finally:
-                # its end would close it again, and again wait for a namenode that is away
-                self._writer.close = lambda: None
+                _let_go(self._writer)
 
     def close(self) -> None:
-        """End writing and keep the partial file; a dead pipeline's file HDFS closes itself."""
+        """End writing and keep the partial file; one that cannot be closed HDFS closes itself."""
         with suppress(Outage):
+            if self._is_open:
+                # a failed write has waited for the namenode: closing would wait as long again
+                require_answer(self._url)
             self.finish()
+        self._is_open = False
+        _let_go(self._writer)
 
     def publish(self) -> None:
         """Rename the partial file to its name."""
@@ -189,6 +197,11 @@ class _HdfsSink:
         self.close()
         with _reaching(self._url):
             self._client.delete(self._partial, False)
+
+
+def _let_go(writer: Any) -> None:
+    """Keep a writer's end from closing it again, and from waiting for a namenode that is away."""
+    writer.close = lambda: None
 
 
 @contextmanager

@@ -46,8 +46,17 @@ def require_storage(url: str) -> None:
     place = "{0.scheme}://{0.netloc}".format(urlsplit(url))
     if time.monotonic() - _answered.get(place, -_TRUSTED_SECONDS) < _TRUSTED_SECONDS:
         return
-    _probe(url)
+    require_answer(url)
     _answered[place] = time.monotonic()
+
+
+def require_answer(url: str) -> None:
+    """Return if the S3 or HDFS behind a URL answers now.
+
+    Raises:
+        SettingsError, Outage: as `require_storage`.
+    """
+    _probe_s3(url) if is_s3(url) else _probe_hdfs(url)
 
 
 def require_safe_commits(url: str) -> None:
@@ -107,15 +116,11 @@ def reaching(url: str) -> Iterator[None]:
         raise
     except OSError as error:
         if is_s3(url) or is_hdfs(url):
-            _probe(url)
+            require_answer(url)
         raise Outage(
             f"lake: expected to read and write {url}, found: {first_line(error)}. Check that the "
             "storage is there, writable and not full; nothing that was committed is lost."
         ) from error
-
-
-def _probe(url: str) -> None:
-    _probe_s3(url) if is_s3(url) else _probe_hdfs(url)
 
 
 def _probe_s3(url: str) -> None:
