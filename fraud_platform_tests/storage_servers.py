@@ -83,9 +83,15 @@ def _fetched_go() -> str:
 
 
 @contextmanager
-def s3_server(folder: Path) -> Iterator[S3Server]:
-    """Run an S3 server on a free port of this machine; its objects are files under the folder."""
+def s3_server(folder: Path, before: S3Server | None = None) -> Iterator[S3Server]:
+    """Run an S3 server on a free port of this machine; its objects are files under the folder.
+
+    Args:
+        before: one that ended, whose port and keys this one takes.
+    """
     port, key, secret = free_port(), secrets.token_hex(8), secrets.token_hex(16)
+    if before is not None:
+        port, key, secret = int(before.endpoint_url.split(":")[-1]), before.key, before.secret
     folder.mkdir(parents=True, exist_ok=True)
     command = [str(versitygw()), "--port", f"127.0.0.1:{port}", "posix", str(folder)]
     environment = {**os.environ, "ROOT_ACCESS_KEY": key, "ROOT_SECRET_KEY": secret}

@@ -198,3 +198,6 @@ SCORING_STATE = TableContract(
     key=("as_of", "part", "entity", "entity_id", "terminal_id", "hour", "counts_from_hour"),
     partition_by=("as_of", "part"),
 )
+
+OF_MANY_COMMITS = (INFERENCE_PLANS, SCORED, DEAD_LETTERS, TOPIC_LABELS, DEAD_LABELS)
+"""Tables that get a small file every few seconds; scorers merge them on the way."""

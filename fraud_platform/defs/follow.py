@@ -29,7 +29,7 @@ from fraud_platform.adapters.scoring_session import (
 )
 from fraud_platform.adapters.tables.lake import Lake, reaching
 from fraud_platform.adapters.tables.upkeep import Upkeep
-from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED
+from fraud_platform.contracts.scoring_tables import OF_MANY_COMMITS
 from fraud_platform.defs.follow_reports import Report, Reporter
 from fraud_platform.errors import FencedError, Outage, PromotionError
 from fraud_platform.scoring.log import offsets_in
@@ -98,17 +98,15 @@ class _Watch:
         self._thread.join(LOOK_SECONDS)
 
     def _look(self) -> None:
-        from fraud_platform.errors import FraudPlatformError
-
         while not self._ended.wait(LOOK_SECONDS):
             try:
                 version = self._registry.alias(CHAMPION)
                 if version is not None and version != self.model.version:
                     self.model = load_model(self._registry, version)
                 self.problem = ""
-            except FraudPlatformError as error:
-                # the present model goes on: a registry that is away must not stop decisions
-                self.problem = str(error)
+            except Exception as error:
+                # the present model goes on: what becomes of the registry must not stop decisions
+                self.problem = f"the champion's watch: {type(error).__name__}: {error}"
 
 
 class _Loop:
@@ -147,22 +145,24 @@ class _Loop:
         if other := follower(self._connection, topic, besides=self._name):
             raise FencedError(f"{other} follows already. Stop it first; one scorer at a time.")
         self._begin()
-        snapshot = newest_snapshot(self._lake)
-        state_version = NO_SNAPSHOT if snapshot is None else str(snapshot)
         with (
             reaching(self._settings.lake),
             closing(KafkaTopics(self._connection)) as self._topics,
             open_scorer(
                 self._settings,
                 self._lake,
-                state_version,
+                self._state_version(),
                 "score --follow",
                 answer_seconds=ANSWER_SECONDS,
             ) as self._scorer,
-            Upkeep(self._lake, (SCORED, DEAD_LETTERS)) as self._upkeep,
+            Upkeep(self._lake, OF_MANY_COMMITS) as self._upkeep,
         ):
             self._scorer.progress = self._progress
             self._score(topic, is_stopped)
+
+    def _state_version(self) -> str:
+        snapshot = newest_snapshot(self._lake)
+        return NO_SNAPSHOT if snapshot is None else str(snapshot)
 
     def _begin(self) -> None:
         """Load the champion and set the mark up, in the first session that comes so far."""
@@ -176,18 +176,23 @@ class _Loop:
         self._model = model
 
     def _score(self, topic: str, is_stopped: Callable[[], bool]) -> None:
-        now = topic_now(self._topics, topic)
-        at = offsets_in(self._scorer.log.last())
+        now, last = topic_now(self._topics, topic), self._scorer.log.last()
+        at = offsets_in(last)
+        check_topic(now, last.get("topic_id"), at)
         at = {p: at.get(p, low) for p, (low, _) in now.offsets.items()}
         pause = self._settings.follow_interval_ms / 1000
+        topic_id, looked_at = now.topic_id, time.monotonic()
         self._scorer.warm_up(at, self._model)
         self._tell_once(topic)
         while not is_stopped():
             started = time.monotonic()
+            if started - looked_at > LOOK_SECONDS:
+                # partitions that were added, and messages that are gone before they were read
+                now, looked_at = topic_now(self._topics, topic), started
+                check_topic(now, topic_id, at)
             ends = self._topics.ends(topic, at)
-            check_topic(TopicNow(topic, now.topic_id, {p: (0, e) for p, e in ends.items()}),
-                        now.topic_id, at)  # fmt: skip
             self._highs = {p: (now.offsets[p][0], end) for p, end in ends.items()}
+            check_topic(TopicNow(topic, topic_id, self._highs), topic_id, at)
             model = self._swapped()
             if any(at[p] < end for p, end in ends.items()):
                 # every partition, empty ones too: by them a partition that comes later is seen

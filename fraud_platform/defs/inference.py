@@ -15,7 +15,13 @@ from fraud_platform.adapters.kafka.follower_mark import follower
 from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.scoring_session import load_model, open_scorer, read_highs
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED, TOPIC_LABELS
+from fraud_platform.adapters.tables.upkeep import Upkeep
+from fraud_platform.contracts.scoring_tables import (
+    DEAD_LETTERS,
+    OF_MANY_COMMITS,
+    SCORED,
+    TOPIC_LABELS,
+)
 from fraud_platform.defs.failures import FAILURE_TAG, stop_or_retry
 from fraud_platform.defs.inference_metadata import LINEAGE, lag_behind, metadata_of
 from fraud_platform.defs.partitions import HOURS
@@ -93,6 +99,7 @@ def _carry_out(
     with open_scorer(
         settings, tables, plan.state_version, f"run {context.run_id[:8]}", session
     ) as scorer:
+        upkeep = Upkeep(tables, OF_MANY_COMMITS)
         scorer.carry_out(
             plan,
             model,
@@ -101,6 +108,9 @@ def _carry_out(
                 f"micro-batch {batch.number}: {dict(batch.counts)}, offsets {batch.end_offsets}"
             ),
         )
+        upkeep.try_look()
+        if upkeep.problem:
+            context.log.warning(upkeep.problem)
         return scorer.progress
 
 

@@ -12,9 +12,10 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.upkeep import shorten_log
 from fraud_platform.cleaning.unfinished import unfinished_commits
 from fraud_platform.contracts.catalog import ALL_TABLES
-from fraud_platform.contracts.scoring_tables import SCORED
+from fraud_platform.contracts.scoring_tables import SCORED, TOPIC_LABELS
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, registry_of
 from fraud_platform.defs.weeks import VERSION_TAG
+from fraud_platform.scoring.label_intake import settle_landings
 from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.settings import Settings, load_settings
 
@@ -25,9 +26,11 @@ def vacuum_lake(settings: Settings) -> dict[str, int]:
 
 
 def _vacuum(lake: Lake, registry: ModelRegistry, retention_hours: int) -> dict[str, int]:
+    # a file of dead messages that waits for its commit is no leftover
     if lake.open(SCORED) is not None:
-        # a file of dead letters that waits for its commit is no leftover
         ScoringLog(lake).settle()
+    if lake.open(TOPIC_LABELS) is not None:
+        settle_landings(lake)
     kept: dict[str, set[int]] = {}
     for model in registry.versions():
         for tag, version in model.tags.items():

@@ -120,6 +120,11 @@ def land_labels(
     return {"labels": good.num_rows, "dead_labels": dead.num_rows}
 
 
+def settle_landings(lake: Lake) -> None:
+    """Add dead labels that the last landing alone names: who landed them died before."""
+    PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING).settle()
+
+
 def accept_label_gap(lake: Lake, now: TopicNow, why: str) -> str:
     """Let the next landing begin where the broker's messages do; return what was left out.
 

@@ -53,6 +53,7 @@ class StreamPart:
         self.first_day = first_day
         self._spark, self._lake, self._as_of = spark, lake, as_of
         self._log = lake.numbered(SCORED, SCORING)
+        self._said = self._log.metadata()  # at once: later the log may be cleaned beyond it
         self._memory = timedelta(seconds=memory_seconds(duplicate_horizon_days))
         self._scored = lake.read(spark, SCORED, version=self._log.version)
         self._rows = self._transactions().withColumn(
@@ -100,7 +101,7 @@ class StreamPart:
         from pyspark.sql import functions as F
 
         end = _midnight(self._as_of)
-        stream_second = self._log.metadata().get("stream_second")
+        stream_second = self._said.get("stream_second")
         if stream_second is not None:
             end = min(end, datetime.fromtimestamp(stream_second, UTC))
         oldest = end - self._memory

@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from fraud_platform.adapters.kafka import broker
 from fraud_platform.adapters.kafka.connection import KafkaConnection
@@ -33,9 +33,10 @@ from fraud_platform.scoring.scorer import Progress
 from fraud_platform.settings import Settings
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.integration.test_follow import following, scored_ids
-from fraud_platform_tests.live_platform import Live, until
+from fraud_platform_tests.live_platform import PARTITIONS, Live, until
 from fraud_platform_tests.oracles.scoring import Sent, judge
 from fraud_platform_tests.scoring_world import World, mixed_stream, small_settings, stream_rows
+from fraud_platform_tests.storage_servers import s3_server
 
 SENT = mixed_stream(stream_rows(600, seed=31))
 FIRST, DURING, LAST = SENT[:150], SENT[150:450], SENT[450:]
@@ -213,6 +214,55 @@ def test_whoever_took_over_during_the_wait_is_named_and_scores_alone(live: Live)
             until(lambda: any(line.startswith(WAITING) for line in said), 60)
             with pytest.raises(FencedError, match=f"{other} follows already"):
                 future.result(60)
+
+
+@pytest.mark.systems
+def test_a_lake_on_s3_that_dies_is_waited_for(
+    kafka: KafkaConnection, models: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = tmp_path / "follow.log"
+    with s3_server(tmp_path / "buckets") as server, ExitStack() as later:
+        for name, value in server.variables.items():
+            monkeypatch.setenv(name, value)
+        settings = small_settings(
+            tmp_path / "home", kafka.bootstrap, secrets.token_hex(6), mlflow_url=models,
+            lake_url=f"s3://{server.make_bucket()}/lake",
+        )  # fmt: skip
+        registry_of(settings).set_alias(CHAMPION, 1)
+        Topics(kafka).ensure(topic_specs(settings))
+        process = later.enter_context(following(settings, log))
+        until(lambda: count(log, "following") or process.poll() is not None, 60)
+        slowly = producing_slowly(settings, FIRST + DURING)
+        sent_so_far = later.enter_context(slowly)
+        until(lambda: sent_so_far() > 200)
+        server.process.kill()
+        server.process.wait()
+        until(lambda: count(log, WAITING) == 1 or process.poll() is not None, 60)
+        later.enter_context(s3_server(tmp_path / "buckets", server))
+        World(settings, Path()).produce(LAST)
+        await_scored(settings, SENT)
+        until(lambda: count(log, GOING_ON) == 1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, log.read_text()
+        assert judge(settings, SENT).problems == []
+    assert "Traceback" not in log.read_text()
+
+
+def test_partitions_that_are_added_stop_it_at_once_and_at_its_start(live: Live) -> None:
+    topic = live.settings.transactions_topic
+    admin = AdminClient({"bootstrap.servers": live.settings.kafka})
+    with _follower(live, live.registry) as (said, future):
+        live.produce(FIRST)
+        await_scored(live.settings, FIRST)
+        admin.create_partitions([NewPartitions(topic, PARTITIONS + 1)])[topic].result(10)
+        with pytest.raises(TopicChangedError, match=r"expected partitions \[0, 1, 2\], found"):
+            future.result(60)
+    with (
+        _follower(live, live.registry) as (said, future),
+        pytest.raises(TopicChangedError, match=r"expected partitions \[0, 1, 2\], found"),
+    ):
+        future.result(60)
+    assert not any(line.startswith(WAITING) for line in said)
 
 
 def test_a_topic_that_is_gone_is_no_outage(live: Live) -> None:

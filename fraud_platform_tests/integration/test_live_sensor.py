@@ -12,14 +12,13 @@ import pyarrow as pa
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
-from deltalake import DeltaTable
 
 from fraud_platform.adapters.kafka.follower_mark import FollowerMark
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import CHAMPION
-from fraud_platform.adapters.tables.upkeep import shorten_log
+from fraud_platform.adapters.tables.lake import _MANY_COMMITS
 from fraud_platform.contracts.messages import topic_specs
-from fraud_platform.contracts.scoring_tables import SCORED
+from fraud_platform.contracts.scoring_tables import INFERENCE_PLANS, SCORED
 from fraud_platform.defs.failures import FAILURE_TAG
 from fraud_platform.defs.inference_checks import (
     INFERENCE_CHECKS,
@@ -318,26 +317,32 @@ def test_a_retention_gap_halts_until_a_person_accepts(live: Live, planned: bool)
     assert read == len(SENT) - 20 * PARTITIONS
 
 
-def test_checks_of_batches_hold_on_a_cleaned_log(live: Live):
+def test_checks_of_batches_hold_on_a_log_that_runs_clean(live: Live):
     lake = live.platform.lake
-    thirds = [SENT[i::3] for i in range(3)]
-    live.produce(thirds[0])
-    live.score()
-    DeltaTable(lake.uri(SCORED)).alter.set_table_properties(
-        {"delta.logRetentionDuration": "interval 0 seconds"}
-    )
-    for third in thirds[1:]:
+    for third in (SENT[i::3] for i in range(3)):
         live.produce(third)
-        live.score()
-        shorten_log(lake, SCORED)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(_MANY_COMMITS, "delta.logRetentionDuration", "interval 0 seconds")
+            live.score()
         recent = recent_batches(lake)
-        assert recent.commits == []
-        assert recent.before["number"] == ScoringLog(lake).number
-        live.produce(third[:50])
+        assert len(recent.commits) == (recent.before == {})  # none but the very first
+        assert recent.before.get("number", 1) == ScoringLog(lake).number
+    live.produce(SENT[:50])
+    live.score()
+    recent = recent_batches(lake)
+    assert len(recent.commits) == 1
+    assert list(offset_problems(recent)) + list(count_problems(recent)) == []
+
+
+def test_runs_merge_small_files(live: Live, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("fraud_platform.adapters.tables.upkeep.SMALL_FILES", 2)
+    for half in HALVES:
+        live.produce(half)
         live.score()
-        recent = recent_batches(lake)
-        assert len(recent.commits) == 1
-        assert list(offset_problems(recent)) + list(count_problems(recent)) == []
+    lake = live.platform.lake
+    assert [lake.data_files(table).num_rows for table in (SCORED, INFERENCE_PLANS)] == [1, 1]
+    assert (ScoringLog(lake).number, PlanLog(lake).last().number) == (4, 2)
+    assert judge(live.settings, SENT).problems == []
 
 
 def _last_commit(live: Live) -> dict:

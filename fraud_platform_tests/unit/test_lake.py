@@ -7,8 +7,12 @@ from datetime import date
 
 import pyarrow as pa
 import pytest
+from aiohttp import ClientOSError
+from botocore.exceptions import EndpointConnectionError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.fs import DeltaStorageHandler
 
+from fraud_platform.adapters.storage.failures import is_refusal
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import Column, TableContract
 from fraud_platform.errors import Outage, SchemaMismatchError
@@ -122,3 +126,25 @@ def test_of_those_that_create_a_table_at_once_one_commits(tmp_path):
             both = list(pool.map(lambda _, lake=lake: lake.ensure(DROP_DAYS), range(2)))
             assert [handle.version() for handle in both] == [0, 0]
             assert lake.version(DROP_DAYS) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (EndpointConnectionError(endpoint_url="http://127.0.0.1:9"), True),
+        (ClientOSError(104, "Connection reset by peer"), True),
+        (DeltaError("Generic DeltaTable error: Error interacting with object store: .."), True),
+        (
+            RuntimeError('RPCError("org.apache.hadoop.hdfs.SafeModeException")'),
+            True,
+        ),
+        (OSError(28, "No space left on device"), True),
+        (FileNotFoundError("a file"), False),
+        (CommitFailedError("version 7 exists"), False),
+        (RuntimeError("dictionary changed size during iteration"), False),
+        (KeyError("unforeseen"), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_a_storage_refuses_is_told_from_what_is_wrong_here(error: Exception, expected: bool):
+    assert is_refusal(error) is expected

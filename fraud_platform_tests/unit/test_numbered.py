@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from fraud_platform.adapters.tables import lake as lake_module
 from fraud_platform.adapters.tables import upkeep as upkeep_module
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.numbered import NumberedTable
 from fraud_platform.adapters.tables.upkeep import Upkeep, shorten_log
-from fraud_platform.contracts.scoring_tables import DEAD_LABELS, INFERENCE_PLANS, TOPIC_LABELS
+from fraud_platform.contracts.scoring_tables import (
+    DEAD_LABELS,
+    INFERENCE_PLANS,
+    LANDING,
+    TOPIC_LABELS,
+)
 from fraud_platform.contracts.tables import DataFile
+from fraud_platform.defs.maintenance import _vacuum
 from fraud_platform.errors import DataError
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.pairs import PairedTables
@@ -121,12 +130,11 @@ def test_filters_find_rows_by_columns_with_bounds_and_without(lake: Lake, table:
 
 
 @pytest.fixture
-def nothing_kept(lake: Lake, table: NumberedTable) -> NumberedTable:
-    DeltaTable(lake.uri(TOPIC_LABELS)).alter.set_table_properties(
-        {"delta.logRetentionDuration": "interval 0 seconds", "delta.checkpointInterval": "2"}
-    )
-    table.refresh()
-    return table
+def nothing_kept(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> NumberedTable:
+    chosen = {"delta.logRetentionDuration": "interval 0 seconds", "delta.checkpointInterval": "2"}
+    for name, value in chosen.items():
+        monkeypatch.setitem(lake_module._MANY_COMMITS, name, value)
+    return lake.numbered(TOPIC_LABELS, APP)
 
 
 def test_a_cleaned_log_still_says_what_was_committed_last(
@@ -173,6 +181,33 @@ def test_a_writer_that_slept_while_the_log_was_cleaned_commits_no_taken_number(
     assert landings(sleeper, 7) == [8] * 3 + [9] * 3
 
 
+EARLIER = {"delta.logRetentionDuration": "interval 0 seconds", "delta.checkpointInterval": "100"}
+"""How an earlier version of the platform made tables, but for its retention of ten minutes."""
+
+
+def test_a_table_of_an_earlier_version_keeps_its_last_words_from_now_on(lake: Lake):
+    """Its own commits cleaned the log: merging after the hundredth lost the last number."""
+    for last in (97, 98, 99):
+        table = replace(TOPIC_LABELS, name=f"labels_{last}")
+        DeltaTable.create(lake.uri(table), table.arrow_schema, configuration=EARLIER)
+        with pytest.MonkeyPatch.context() as earlier:
+            earlier.setattr(lake_module, "_MANY_COMMITS", EARLIER)
+            writer = lake.numbered(table, APP)
+            for number in range(1, last + 1):
+                rows = label_rows(number, 1) if number > last - 2 else label_rows(number, 0)
+                found = write_rows(lake.files, lake.uri(table), table, rows)
+                assert writer.append(found, number, {"n": number})
+        time.sleep(0.01)
+        assert lake.numbered(table, APP).version == last + 1
+        assert lake.numbered(table, APP).version == last + 1
+        lake.open(table).optimize.compact()
+        time.sleep(0.01)
+        lake.vacuum(table, [], 0)
+        assert lake.numbered(table, APP).metadata()["n"] == last
+        assert writer.append([], last + 1, {"n": last + 1})
+        assert lake.numbered(table, APP).metadata()["n"] == last + 1
+
+
 def test_a_number_is_found_that_enough_rows_lie_above(lake: Lake, table: NumberedTable):
     assert table.number_before(1, "landing") == 0
     for number in range(1, 6):
@@ -213,19 +248,34 @@ def test_dead_messages_of_a_writer_that_lost_the_number_stay_out(lake: Lake):
     assert dead_values(lake) == [b"b"]
 
 
-def test_dead_messages_that_a_dead_writer_left_open_are_added_once_by_whoever_comes(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
-):
+def die_between(monkeypatch: pytest.MonkeyPatch, tables: PairedTables) -> None:
+    """Commit results of number 1, and die before their dead messages are."""
+
     class Killed(BaseException):
         pass
 
     def kill(point: str) -> None:
-        if point == "test.committed":
+        if point.endswith(".committed"):
             raise Killed
 
-    monkeypatch.setattr("fraud_platform.scoring.pairs.kill_point", kill)
-    with pytest.raises(Killed):
-        pair(lake).commit(1, files(lake, 1), dead_rows(1, b"a"), {})
+    with monkeypatch.context() as patch:
+        patch.setattr("fraud_platform.scoring.pairs.kill_point", kill)
+        with pytest.raises(Killed):
+            tables.commit(1, [], dead_rows(1, b"a"), {})
+
+
+def test_vacuum_keeps_dead_labels_that_wait_for_their_commit(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    die_between(monkeypatch, PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING))
+    _vacuum(lake, SimpleNamespace(versions=list), retention_hours=0)  # type: ignore[arg-type]
+    assert dead_values(lake) == [b"a"]
+
+
+def test_dead_messages_that_a_dead_writer_left_open_are_added_once_by_whoever_comes(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    die_between(monkeypatch, pair(lake))
     assert dead_values(lake) == []
     comers = pair(lake), pair(lake)
     for comer in (*comers, *comers):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from fraud_platform.adapters.models.server import Login, require_mlflow
 from fraud_platform.adapters.storage.access import S3Access
+from fraud_platform.adapters.storage.failures import first_line, is_refusal
 from fraud_platform.adapters.storage.probing import require_storage
 from fraud_platform.errors import Outage
 
@@ -205,9 +206,12 @@ class ModelRegistry:
             client = mlflow.MlflowClient()
             self._prepare(client)
             yield client
-        except MlflowException as error:
+        except Exception as error:
+            # of artifacts, which MLflow reads itself, it lets the storage's own errors through
+            if not isinstance(error, MlflowException) and not is_refusal(error):
+                raise
             raise Outage(
-                f"MLflow at {self.url} failed: {error.message}. "
+                f"MLflow at {self.url} failed: {first_line(error)}. "
                 "Check that it runs and that its store is writable, then run again."
             ) from error
 

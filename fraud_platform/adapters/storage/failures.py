@@ -26,7 +26,23 @@ REFUSED = {
 REFUSED["403"] = REFUSED["AccessDenied"]
 _CLIENTS = ("aiobotocore", "aiohttp", "botocore", "requests", "urllib3")
 """Packages whose exceptions mean that a store did not answer as it should."""
+_NAMENODE = "org.apache.hadoop"
+"""What a namenode's refusal names: the Java class of its exception."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Tell whether an exception says that a storage is away or refuses, whose client it ever was.
+
+    That a file is not there is none.
+    """
+    kind = type(error)
+    return (
+        (isinstance(error, OSError) and not isinstance(error, FileNotFoundError))
+        or kind.__module__.split(".")[0] in _CLIENTS
+        or (kind.__name__ == "DeltaError" and "object store" in str(error).lower())
+        or (kind is RuntimeError and _NAMENODE in str(error))
+    )
 
 
 @contextmanager

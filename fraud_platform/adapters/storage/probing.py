@@ -25,7 +25,7 @@ from fraud_platform.adapters.storage.access import (
     is_s3,
     s3_client,
 )
-from fraud_platform.adapters.storage.failures import REFUSED, first_line
+from fraud_platform.adapters.storage.failures import REFUSED, first_line, is_refusal
 from fraud_platform.errors import Outage, SettingsError
 
 PROBE_SECONDS = 4
@@ -112,9 +112,9 @@ def reaching(url: str) -> Iterator[None]:
     require_storage(url)
     try:
         yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
+    except Exception as error:
+        if not is_refusal(error):
+            raise
         if is_s3(url) or is_hdfs(url):
             require_answer(url)
         raise Outage(

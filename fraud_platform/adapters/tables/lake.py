@@ -43,10 +43,11 @@ _MANY_COMMITS = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.checkpointInterval": "20",
 }
-"""Of tables of many small commits, whose old versions nobody names. Readers of a version begin in
-less than the retention; `tables.upkeep` cleans the log, for a commit that does takes twice as long.
-A commit goes through the log since the checkpoint, 0.1 ms an entry: with Delta's own 100 it takes
-half as long again, and a checkpoint 50 ms, not 20.
+"""Of tables of many small commits, whose old versions nobody names. `tables.upkeep` cleans the log,
+for a commit that does takes twice as long. A commit older than the retention may be gone as soon as
+another follows it: who names a version reads it at once. A commit goes through the log since the
+checkpoint, 0.1 ms an entry: with Delta's own 100 it takes half as long again, and a checkpoint
+50 ms, not 20.
 """
 
 
@@ -80,9 +81,10 @@ class Lake:
         Created before its first write, so that concurrent first writers agree on the protocol. Of
         those that create it at once one does; a commit tried again would say so a second time.
         """
-        if handle := self.open(table):
-            return handle
         kept = {"delta.logRetentionDuration": _LOG_KEPT} if table.keeps_versions else _MANY_COMMITS
+        if handle := self.open(table):
+            self._bring_up_to_date(handle, table, kept)
+            return handle
         with self._committing(table):
             require_safe_commits(self.url)
             try:
@@ -104,6 +106,16 @@ class Lake:
                 if handle := self.open(table):
                     return handle
                 raise
+
+    def _bring_up_to_date(
+        self, handle: DeltaTable, table: TableContract, kept: Mapping[str, str]
+    ) -> None:
+        """Give a table that an earlier version of the platform made how its log is kept now."""
+        if kept.items() <= handle.metadata().configuration.items():
+            return
+        with self._committing(table):
+            handle.alter.set_table_properties(dict(kept))
+        handle.update_incremental()
 
     def numbered(self, table: TableContract, application: str) -> NumberedTable:
         """Return a table whose commits one application numbers, creating it where absent."""

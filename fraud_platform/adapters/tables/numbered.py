@@ -47,7 +47,8 @@ class NumberedTable:
     def __init__(self, lake: Lake, table: TableContract, application: str) -> None:
         self._lake, self._table, self._application = lake, table, application
         self._handle: DeltaTable = lake.ensure(table)
-        self._look_number_up()
+        with self._reaching():
+            self._look_number_up()
         self._said: dict[str, Any] = {}
         """What the last commit said that was made or looked up here: most ask for it again."""
 

@@ -1,7 +1,7 @@
 """Keeping tables of many small commits small, beside the writer that appends to them.
 
 Here: `Upkeep`, which merges small files, writes checkpoints, drops old log entries and the files
-that merging replaced.
+that merging replaced; in a thread, or at one look of who is done soon.
 Not here: vacuum of all tables (`defs.maintenance`), appending (`adapters.tables.numbered`).
 
 Merging is a commit of its own that changes no row; an append that meets it tries again.
@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 
+import pyarrow as pa
 from deltalake import DeltaTable
 
 from fraud_platform.adapters.tables.lake import Lake
@@ -33,7 +34,8 @@ class Upkeep:
 
     Args:
         lake: where the tables are.
-        tables: tables that only this process writes.
+        tables: of many small commits. Whoever else commits to them meanwhile is second to merging,
+            or first, and one of both tries again.
         pause_seconds: between two looks.
     """
 
@@ -57,12 +59,20 @@ class Upkeep:
         # a storage that does not answer holds nobody up
         self._thread.join(END_SECONDS)
 
+    def try_look(self) -> None:
+        """Do once what is due; what goes wrong is noted, and done at the next look."""
+        try:
+            self.look()
+            self.problem = ""
+        except Exception as error:  # whatever it is: tables that nobody cares for only grow
+            self.problem = f"upkeep of tables: {type(error).__name__}: {error}"
+
     def look(self) -> None:
         """Do once what is due."""
         for table in self._tables:
             handle = self._lake.open(table)
             if handle is not None:
-                self._merge(handle, table)
+                self._merge(handle)
         now = time.monotonic()
         while self._replaced and self._replaced[0][0] < now - GRACE_SECONDS:
             self._lake.files.remove(self._replaced.popleft()[1])
@@ -71,8 +81,8 @@ class Upkeep:
             for table in self._tables:
                 shorten_log(self._lake, table)
 
-    def _merge(self, handle: DeltaTable, table: TableContract) -> None:
-        sizes = self._lake.data_files(table)["size_bytes"].to_pylist()
+    def _merge(self, handle: DeltaTable) -> None:
+        sizes = pa.table(handle.get_add_actions())["size_bytes"].to_pylist()
         if sum(size < TARGET_BYTES for size in sizes) < SMALL_FILES:
             return
         before = set(handle.file_uris())
@@ -83,11 +93,7 @@ class Upkeep:
 
     def _work(self) -> None:
         while not self._ended.wait(self._pause):
-            try:
-                self.look()
-                self.problem = ""
-            except Exception as error:  # whatever it is: tables that nobody cares for only grow
-                self.problem = f"upkeep of tables: {type(error).__name__}: {error}"
+            self.try_look()
 
 
 def shorten_log(lake: Lake, table: TableContract) -> None:
