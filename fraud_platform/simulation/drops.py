@@ -23,7 +23,7 @@ from fraud_platform.errors import SettingsError
 from fraud_platform.simulation.config import SimulationConfig
 from fraud_platform.simulation.days import DayRows, simulate_day
 from fraud_platform.simulation.dirt import DirtPlanner
-from fraud_platform.simulation.files import DropFile, replace_atomically
+from fraud_platform.simulation.files import DropFile, remove_part, replace_atomically
 from fraud_platform.simulation.lines import Edit, format_day
 from fraud_platform.simulation.population import draw_population
 from fraud_platform.simulation.truth import DirtyLine, DropTally, TruthRow, write_truth
@@ -132,10 +132,17 @@ def simulate_drops(
             )
         truth.mkdir(parents=True, exist_ok=True)
     drops = []
-    with closing(spell_days(config, workers)) as days:
+    try:
+        with closing(spell_days(config, workers)) as days:
+            for drop_days in config.drop_ranges():
+                spelt = (next(days) for _ in drop_days)
+                drops.append(_write_drop(config, drop_days[0], spelt, landing, truth, progress))
+    except BaseException:
         for drop_days in config.drop_ranges():
-            spelt = (next(days) for _ in drop_days)
-            drops.append(_write_drop(config, drop_days[0], spelt, landing, truth, progress))
+            for path in _paths(config, drop_days[0], landing, truth):
+                if path is not None:
+                    remove_part(path)
+        raise
     return drops
 
 
@@ -176,6 +183,15 @@ def _spell_day(config: SimulationConfig, planned: tuple[DayRows, int, list[Dirty
     )
 
 
+def _paths(
+    config: SimulationConfig, first_day: int, landing: Path, truth: Path | None
+) -> tuple[Path, Path | None]:
+    """Return where a drop and its truth appear."""
+    drop = config.date_of(first_day).isoformat()
+    path = landing / f"{drop}.txt{config.layout.compression}"
+    return path, None if truth is None else truth / f"{drop}.truth.parquet"
+
+
 def _write_drop(
     config: SimulationConfig,
     first_day: int,
@@ -186,8 +202,7 @@ def _write_drop(
 ) -> SimulatedDrop:
     """Write one drop from its days' text, and its truth beside it."""
     drop = config.date_of(first_day).isoformat()
-    path = landing / f"{drop}.txt{config.layout.compression}"
-    truth_path = None if truth is None else truth / f"{drop}.truth.parquet"
+    path, truth_path = _paths(config, first_day, landing, truth)
     tally, truths, lines_written = DropTally(), list[tuple[int, TruthRow]](), 1
     with DropFile(path, config.layout) as file:
         for day in days:

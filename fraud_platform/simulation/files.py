@@ -32,6 +32,14 @@ def _part_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
+def remove_part(path: Path) -> None:
+    """Remove what an interruption left under a file's hidden name.
+
+    Ctrl-C may come before a file's `with` block is entered, or within what ends it.
+    """
+    _part_of(path).unlink(missing_ok=True)
+
+
 def _put_in_place(part: Path, path: Path) -> None:
     part.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)

@@ -19,6 +19,7 @@ from fraud_platform.contracts.drops import HEADER, drop_of
 from fraud_platform.errors import SettingsError
 from fraud_platform.simulation import DirtRates, DropLayout, SimulationConfig, simulate_drops
 from fraud_platform.simulation import lines as lines_module
+from fraud_platform.simulation.files import DropFile
 
 SMALL = SimulationConfig(
     customers=300, terminals=300, days=25, drop_days=10, dirt=DirtRates().scaled(3_000)
@@ -206,6 +207,20 @@ def test_ctrl_c_leaves_whole_drops_and_nothing_half_written(tmp_path):
     left = stop_midway(tmp_path, signal.SIGINT)
     assert not [name for name in left if "/." in name]
     assert_whole_drops_only(left, tmp_path)
+
+
+def test_an_interruption_before_a_file_s_block_leaves_nothing_half_written(tmp_path, monkeypatch):
+    opened = DropFile.__init__
+
+    def interrupted(file: DropFile, path: Path, layout: DropLayout) -> None:
+        opened(file, path, layout)
+        if path.name.startswith("2018-04-05"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(DropFile, "__init__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        simulate_drops(SimulationConfig(customers=100, days=8, drop_days=4), tmp_path)
+    assert list(contents(tmp_path)) == ["2018-04-01.txt"]
 
 
 def test_kill_leaves_whole_drops_and_only_hidden_parts(tmp_path):
