@@ -28,7 +28,7 @@ from fraud_platform.errors import DropNameError, Outage, SettingsError
 from fraud_platform.ingest.arrivals import SUCCESS_MARK
 from fraud_platform.ingest.zone import CHUNK_BYTES, Zone, sha256_of
 from fraud_platform.reporting.terminal import progress_bar
-from fraud_platform.scoring.log import ScoringLog
+from fraud_platform.scoring.log import ScoringLog, offsets_in
 from fraud_platform.settings import Settings
 
 LIVE_TRANSACTIONS = 20_000
@@ -163,7 +163,7 @@ def _await_scores(settings: Settings, total: int, advance: Callable[[int], None]
             )
         time.sleep(_POLL_SECONDS)
         log.settle()
-        ended = sum(said["counts"]["messages_read"] for said in log.commits_above(0))
+        ended = sum(offsets_in(log.last()).values())
         advance(ended - seen)
         seen = ended
     while _is_running(settings) and time.monotonic() < deadline:

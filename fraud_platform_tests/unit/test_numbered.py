@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -179,6 +180,32 @@ def test_a_writer_that_slept_while_the_log_was_cleaned_commits_no_taken_number(
     assert sleeper.metadata()["n"] == 8
     assert sleeper.append(files(lake, 9), 9)
     assert landings(sleeper, 7) == [8] * 3 + [9] * 3
+
+
+def test_a_log_that_is_cleaned_while_it_is_read_is_read_again(
+    lake: Lake, nothing_kept: NumberedTable
+):
+    def commit_and_clean() -> None:
+        try:
+            for number in range(1, 151):
+                assert nothing_kept.append([], number, {"n": number})
+                shorten_log(lake, TOPIC_LABELS)
+        finally:
+            is_done.set()
+
+    is_done, reads = threading.Event(), 0
+    with ThreadPoolExecutor(1) as pool:
+        cleaning = pool.submit(commit_and_clean)
+        reader = lake.numbered(TOPIC_LABELS, APP)
+        while not is_done.is_set():
+            reader.refresh()
+            assert all(said["n"] <= reader.number for said in reader.commits())
+            assert lake.open(TOPIC_LABELS) is not None
+            reads += 1
+        cleaning.result()
+    reader.refresh()
+    assert reader.number == 150
+    assert reads > 10
 
 
 EARLIER = {"delta.logRetentionDuration": "interval 0 seconds", "delta.checkpointInterval": "100"}

@@ -25,6 +25,7 @@ from pyarrow import fs
 from fraud_platform.adapters.storage.access import delta_options
 from fraud_platform.adapters.storage.files import ByteFiles, local_path
 from fraud_platform.adapters.storage.probing import reaching, require_safe_commits
+from fraud_platform.adapters.tables.log_reading import reread
 from fraud_platform.adapters.tables.partition_files import gathered, write_files
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import Outage, VersionGoneError
@@ -71,7 +72,9 @@ class Lake:
         """Return a delta-rs handle, or None where the table does not exist yet."""
         try:
             with reaching(self.uri(table)):
-                return DeltaTable(self.uri(table), version, storage_options=self._options)
+                return reread(
+                    lambda: DeltaTable(self.uri(table), version, storage_options=self._options)
+                )
         except TableNotFoundError:
             return None
 

@@ -22,6 +22,7 @@ from deltalake.transaction import AddAction
 
 from fraud_platform.adapters.storage.probing import reaching
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.adapters.tables.log_reading import reread
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import DataError
 
@@ -47,20 +48,22 @@ class NumberedTable:
     def __init__(self, lake: Lake, table: TableContract, application: str) -> None:
         self._lake, self._table, self._application = lake, table, application
         self._handle: DeltaTable = lake.ensure(table)
-        with self._reaching():
-            self._look_number_up()
+        self.refresh()
         self._said: dict[str, Any] = {}
         """What the last commit said that was made or looked up here: most ask for it again."""
 
     def refresh(self) -> None:
         """Read what the log has got since."""
         with self._reaching():
-            self._handle.update_incremental()
-            self._look_number_up()
+            reread(self._read, self._open_anew)
 
-    def _look_number_up(self) -> None:
-        """Note the last number now: later the log that the handle has read may be cleaned."""
+    def _read(self) -> None:
+        """Read on, and note the last number: later what the handle has read may be cleaned."""
+        self._handle.update_incremental()
         self._number = self._handle.transaction_version(self._application) or 0
+
+    def _open_anew(self) -> None:
+        self._handle = self._lake.ensure(self._table)
 
     @property
     def version(self) -> int:
@@ -98,7 +101,7 @@ class NumberedTable:
         seen, limit = 0, 8
         while self.number:
             with self._reaching():
-                history = self._handle.history(limit)
+                history = self._history(limit)
             for commit in history[seen:]:
                 if commit.get("application") == self._application:
                     said = json.loads(commit["said"])
@@ -107,6 +110,15 @@ class NumberedTable:
             if len(history) < limit:
                 return
             seen, limit = len(history), limit * 8
+
+    def _history(self, limit: int) -> list[dict[str, Any]]:
+        handle = self._handle
+
+        def open_anew() -> None:
+            nonlocal handle
+            handle = self._lake.ensure(self._table)
+
+        return reread(lambda: handle.history(limit), open_anew)
 
     def append(
         self, files: Sequence[DataFile], number: int, metadata: Mapping[str, Any] | None = None
