@@ -17,7 +17,7 @@ from fraud_platform.adapters.services.processes import members, read_records
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.errors import Outage
-from fraud_platform.scoring.log import ScoringLog
+from fraud_platform.scoring.log import ScoringLog, offsets_in
 from fraud_platform.settings import Settings
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.integration.test_scoring_kills import kill_broker, quiet_port
@@ -95,8 +95,7 @@ def kill(what: str, settings: Settings) -> None:
 def committed(settings: Settings) -> int:
     """Return how many messages ended somewhere."""
     try:
-        log = ScoringLog(Lake(settings.lake))
-        return sum(said["counts"]["messages_read"] for said in log.commits_above(0))
+        return sum(offsets_in(ScoringLog(Lake(settings.lake)).last()).values())
     except Outage:
         return 0
 

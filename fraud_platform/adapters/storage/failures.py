@@ -60,7 +60,7 @@ def translated(url: str, *, reading: bool = False) -> Iterator[None]:
             ) from None
         raise SettingsError(f"{refused} Give the platform's user access to it.") from None
     except Exception as error:
-        if not isinstance(error, OSError) and type(error).__module__.split(".")[0] not in _CLIENTS:
+        if not is_refusal(error):
             raise
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise Outage(f"{url}: no space left. Make room there and run again.") from None
