@@ -193,6 +193,7 @@ LAUNCH = """mutation($job: String!) { launchRun(executionParams: {
     jobName: $job}, runConfigData: {}}) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 RUN = """query($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }"""
+ENDS = ("SUCCESS", "FAILURE", "CANCELED")
 RUNS = """{ runsOrError(limit: 50) { ... on Runs { results { jobName status runId } } } }"""
 
 
@@ -206,6 +207,12 @@ def is_whole(server: Server) -> bool:
     return kinds == [("fraud_platform", "RepositoryLocation")] and healthy
 
 
+def is_idle(server: Server) -> bool:
+    """Tell whether no run is queued or under way."""
+    runs = server.ask(RUNS)["runsOrError"]["results"]
+    return all(run["status"] in ENDS for run in runs)
+
+
 def launch(server: Server, job: str) -> str:
     """Launch a job from the UI, wait for its end, and return its status."""
     launched = server.ask(LAUNCH, job=job)["launchRun"]
@@ -214,6 +221,6 @@ def launch(server: Server, job: str) -> str:
 
     def ended() -> str | None:
         status = server.ask(RUN, run=run)["runOrError"]["status"]
-        return status if status in ("SUCCESS", "FAILURE", "CANCELED") else None
+        return status if status in ENDS else None
 
     return str(server.until(ended, 180, f"ended: the run of {job}"))

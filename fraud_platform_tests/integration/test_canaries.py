@@ -33,7 +33,7 @@ from fraud_platform_tests.postgres_server import running_postgres
 from fraud_platform_tests.scoring_world import train_small
 from fraud_platform_tests.server_world import RUNS, Server, is_whole
 
-pytestmark = pytest.mark.systems
+pytestmark = [pytest.mark.systems, pytest.mark.slow]
 STORAGE = "FRAUD_DAGSTER_STORAGE_PASSWORD"
 SHOWN = """{ instance { info } allTopLevelResourceDetailsOrError(repositorySelector:
   {repositoryLocationName: "fraud_platform", repositoryName: "__repository__"}) {

@@ -86,6 +86,7 @@ def test_stored_features_equal_the_oracle(built: Lake, world: World) -> None:
     _assert_equals_oracle(built, world, list(world.transactions[::15]))
 
 
+@pytest.mark.slow
 def test_days_one_by_one_and_by_ranges_give_the_tables_of_one_run(
     spark, built: Lake, copy: Lake
 ) -> None:
@@ -110,6 +111,7 @@ def test_rebuilding_a_day_replaces_the_files_of_that_day_alone(
     _assert_same_tables(copy, built)
 
 
+@pytest.mark.slow
 def test_a_correction_changes_the_day_from_which_it_counts_and_none_before(
     spark, built: Lake, copy: Lake, world: World
 ) -> None:
@@ -143,6 +145,7 @@ def _is_equal_before(found: Lake, expected: Lake, table, day: date) -> bool:
     return one.equals(other)
 
 
+@pytest.mark.slow
 def test_a_day_without_transactions_builds_empty_days(spark, copy: Lake, built: Lake) -> None:
     outcome = materialize_days(
         spark, copy, LAST_DAY + timedelta(days=60), LAST_DAY + timedelta(days=60)
@@ -182,14 +185,15 @@ materialize_days(spark, Lake(sys.argv[1]), *map(date.fromisoformat, sys.argv[3:]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "point",
     [
+        "features.files_written",
+        "features.label_tiles_committed",
+        "features.terminal_tiles_committed",
         "features.transaction_features_committed",
-        pytest.param("features.files_written", marks=pytest.mark.slow),
-        pytest.param("features.label_tiles_committed", marks=pytest.mark.slow),
-        pytest.param("features.terminal_tiles_committed", marks=pytest.mark.slow),
-        pytest.param("features.customer_tiles_committed", marks=pytest.mark.slow),
+        "features.customer_tiles_committed",
     ],
 )
 def test_a_run_killed_at_any_point_is_mended_by_running_it_again(

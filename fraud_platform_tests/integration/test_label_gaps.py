@@ -46,6 +46,7 @@ def _landed(live: Live) -> list[int]:
     return sorted(rows["transaction_id"].to_pylist())
 
 
+@pytest.mark.slow
 def test_a_labels_topic_made_anew_halts_until_a_person_accepts(live: Live):
     world = World(live.settings, Path())
     live.produce(HALVES[0])

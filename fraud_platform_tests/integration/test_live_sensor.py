@@ -88,6 +88,7 @@ def test_a_data_error_waits_for_a_person(live: Live):
     assert "failed for good" in live.skipped()
 
 
+@pytest.mark.slow
 def test_a_plan_whose_model_failed_is_planned_anew_with_the_next_champion(live: Live):
     live.produce(HALVES[0])
     first = live.asked()
@@ -108,6 +109,7 @@ def test_a_plan_whose_model_failed_is_planned_anew_with_the_next_champion(live: 
     assert list(model_problems(recent_batches(live.platform.lake), {2: 2, 3: 2})) == []
 
 
+@pytest.mark.slow
 def test_a_plan_whose_snapshot_is_gone_is_planned_anew_with_the_newest(live: Live):
     live.produce(SENT[:200])
     live.asked()
@@ -317,6 +319,7 @@ def test_a_retention_gap_halts_until_a_person_accepts(live: Live, planned: bool)
     assert read == len(SENT) - 20 * PARTITIONS
 
 
+@pytest.mark.slow
 def test_checks_of_batches_hold_on_a_log_that_runs_clean(live: Live):
     lake = live.platform.lake
     for third in (SENT[i::3] for i in range(3)):

@@ -62,7 +62,10 @@ def decide(home: Path, kill_at: str | None) -> int:
     return subprocess.run(command, env=environment, check=False, timeout=120).returncode
 
 
-@pytest.mark.parametrize("point", ["promotion.before_history", "promotion.after_history"])
+@pytest.mark.parametrize(
+    "point",
+    [pytest.param("promotion.before_history", marks=pytest.mark.slow), "promotion.after_history"],
+)
 def test_a_killed_promotion_is_finished_by_the_next_run(registered: Path, point: str):
     import shutil
 

@@ -115,6 +115,7 @@ def test_every_row_equals_the_batch_features_and_score(
     assert not scored["is_late"].any()
 
 
+@pytest.mark.slow
 def test_labels_that_land_between_plans_late_or_corrected_give_the_batch_features(
     history: History, built: Lake, make_stream, spark, tmp_path: Path
 ):
@@ -166,7 +167,8 @@ def test_labels_that_land_between_plans_late_or_corrected_give_the_batch_feature
     assert differing(stream.scored(), history.batch(changed)) == {}
 
 
-@pytest.mark.parametrize("engine", ["inprocess", pytest.param("spark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
 def test_labels_that_correct_a_drop_s_give_the_batch_features_whenever_a_scorer_starts(
     engine: str, history: History, built: Lake, make_stream, spark, tmp_path: Path
 ):

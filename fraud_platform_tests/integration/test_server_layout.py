@@ -13,7 +13,7 @@ import pytest
 from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.postgres_server import running_postgres
-from fraud_platform_tests.server_world import Server, is_whole, launch
+from fraud_platform_tests.server_world import Server, is_idle, is_whole, launch
 
 pytestmark = pytest.mark.systems
 
@@ -46,6 +46,8 @@ def test_the_units_start_as_documented_run_a_job_and_end_when_asked(server: Serv
     assert not list(server.home.rglob("*.db"))
 
     _the_database_dies_and_comes_back(server)
+    # a launch that was answered by an error may have queued its run all the same
+    server.until(lambda: is_idle(server), 120, "idle")
     assert set(server.stop().values()) <= {0, -signal.SIGTERM}
     left = [p.pid for p in psutil.process_iter() if _is_of(p, str(server.home))]
     assert left == []

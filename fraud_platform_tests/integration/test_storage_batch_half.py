@@ -91,6 +91,7 @@ def assert_same_as_on_disk(on_disk: Path, home: Path, urls: Mapping[str, str]) -
     assert not (home / "mlflow" / "artifacts").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.systems
 @pytest.mark.timeout(2 * LIMIT_SECONDS + 60)
 def test_the_batch_half_on_s3_gives_the_tables_of_the_disk(

@@ -102,6 +102,7 @@ def test_a_server_that_is_down_or_never_answers_is_an_outage(
         assert f"127.0.0.1:{port}" in said_within_limit(Outage, attempt)
 
 
+@pytest.mark.slow
 @pytest.mark.systems
 def test_a_server_that_stops_to_answer_in_a_run_is_an_outage(
     s3: S3Server, s3_variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, mute: int
@@ -129,6 +130,7 @@ def test_a_full_hdfs_is_an_outage_and_the_next_copy_is_whole(
     assert copy_drop(landing, raw, "2018-04-01.txt").size_bytes == 3 << 20
 
 
+@pytest.mark.slow
 @pytest.mark.systems
 def test_a_process_that_has_used_hdfs_can_fork(hdfs: HdfsCluster, tmp_path: Path) -> None:
     """As Spark's start does: a client of HDFS that ends in the child would wait for ever."""
@@ -144,6 +146,7 @@ subprocess.run(["true"], preexec_fn=lambda: None, check=True)
     subprocess.run(command, check=True, timeout=60)
 
 
+@pytest.mark.slow
 @pytest.mark.systems
 def test_a_dead_datanode_loses_nothing_and_both_dead_are_an_outage(tmp_path: Path) -> None:
     landing = open_zone(str(tmp_path / "landing"), create=True)
@@ -161,6 +164,7 @@ def test_a_dead_datanode_loses_nothing_and_both_dead_are_an_outage(tmp_path: Pat
         said_within_limit(Outage, lambda: copy_drop(landing, raw, "2018-05-31.txt"))
 
 
+@pytest.mark.slow
 @pytest.mark.systems
 @pytest.mark.parametrize("chunks_before", [0, 1])
 def test_a_namenode_that_dies_in_a_copy_is_an_outage(tmp_path: Path, chunks_before: int) -> None:

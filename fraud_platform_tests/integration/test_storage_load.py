@@ -66,7 +66,9 @@ def raw_url(request: pytest.FixtureRequest, s3: S3Server, tmp_path: Path) -> str
 
 
 @pytest.mark.systems
-@pytest.mark.parametrize("raw_url", ["s3", "hdfs"], indirect=True)
+@pytest.mark.parametrize(
+    "raw_url", [pytest.param("s3", marks=pytest.mark.slow), "hdfs"], indirect=True
+)
 def test_a_copy_that_was_killed_half_way_goes_on_without_reading_what_is_done(
     s3: S3Server, s3_variables: dict[str, str], raw_url: str
 ) -> None:
@@ -92,7 +94,10 @@ def test_a_copy_that_was_killed_half_way_goes_on_without_reading_what_is_done(
 
 @pytest.mark.systems
 @pytest.mark.real_drops
-@pytest.mark.parametrize("tool", [(), ("--distcp",)], ids=["own", "DistCp"])
+@pytest.mark.parametrize(
+    "tool",
+    [pytest.param((), id="own", marks=pytest.mark.slow), pytest.param(("--distcp",), id="DistCp")],
+)
 def test_the_real_drops_go_from_s3_to_hdfs_with_their_checksums(
     s3: S3Server, s3_variables: dict[str, str], hdfs: HdfsCluster, real_drops: Path, tmp_path: Path,
     tool: tuple[str, ...],

@@ -60,7 +60,7 @@ def on_disk(
 
 
 @pytest.mark.systems
-@pytest.mark.parametrize("where", ["s3", "hdfs"])
+@pytest.mark.parametrize("where", ["s3", pytest.param("hdfs", marks=pytest.mark.slow)])
 def test_a_stream_scored_onto_a_lake_elsewhere_ends_as_on_the_disk(
     request: pytest.FixtureRequest, s3: S3Server, s3_variables: dict[str, str],
     kafka: KafkaConnection, model: Path, on_disk: dict[int, float], tmp_path: Path, where: str,

@@ -170,6 +170,7 @@ def _part(lake: Lake, part: str) -> pa.Table:
     return rows.sort_by([(name, "ascending") for name in ("entity_id", "terminal_id", "hour")])
 
 
+@pytest.mark.slow
 def test_labels_that_the_topic_tells_late_or_otherwise_than_a_drop_count_from_then_on(
     spark, world: World, tmp_path: Path
 ) -> None:
@@ -226,6 +227,7 @@ def test_the_stream_completes_days_behind_the_drops_until_stream_time(lake: Lake
     assert [(d.drop, d.day, d.rows) for d in found] == [(STREAM, FIRST_DAY + timedelta(days=2), 1)]
 
 
+@pytest.mark.slow
 def test_a_drop_that_lands_behind_the_stream_changes_no_day_that_was_scored(
     spark, world: World, publish: Publish, lake: Lake
 ) -> None:

@@ -45,13 +45,8 @@ def good(*parts: list) -> list[int]:  # type: ignore[type-arg]
     return sorted(s.transaction_id for part in parts for s in part if s.outcome == IS_SCORED)
 
 
-@pytest.mark.parametrize(
-    "is_accepted",
-    [
-        pytest.param(False, id="not accepted", marks=pytest.mark.slow),
-        pytest.param(True, id="accepted"),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("is_accepted", [False, True], ids=["not accepted", "accepted"])
 def test_a_run_that_waited_reads_nothing_of_the_topic_that_came_after(
     live: Live, is_accepted: bool
 ):

@@ -14,6 +14,7 @@ PUBLISHED = (0.884, 0.706, 0.300)
 """AUC ROC, average precision and card precision at 100 of 100 random trees, average of folds."""
 
 
+@pytest.mark.slow
 @pytest.mark.real_drops
 def test_a_random_forest_on_the_handbooks_features_scores_as_published(real_drops: Path) -> None:
     rows = handbook.read_drops(real_drops)

@@ -76,6 +76,7 @@ def test_a_small_validation_keeps_its_promises():
     assert_valid(simulate(200, 600, 1_200, 300, "customer_id"))
 
 
+@pytest.mark.slow
 def test_the_wider_interval_covers_where_differences_cluster_by_terminal():
     outcomes = simulate(100, 600, 300, 300, "terminal_id")
     assert binomial_interval(outcomes.customer_covers[Metric.AVERAGE_PRECISION])[1] < CONFIDENCE
