@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient, NewPartitions
+from confluent_kafka.admin import NewPartitions
 
 from fraud_platform.adapters.kafka import broker
 from fraud_platform.adapters.kafka.connection import KafkaConnection
@@ -33,6 +33,7 @@ from fraud_platform.scoring.scorer import Progress
 from fraud_platform.settings import Settings
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.integration.test_follow import following, scored_ids
+from fraud_platform_tests.kafka_admin import administrator
 from fraud_platform_tests.live_platform import PARTITIONS, Live, until
 from fraud_platform_tests.oracles.scoring import Sent, judge
 from fraud_platform_tests.scoring_world import World, mixed_stream, small_settings, stream_rows
@@ -250,7 +251,7 @@ def test_a_lake_on_s3_that_dies_is_waited_for(
 
 def test_partitions_that_are_added_stop_it_at_once_and_at_its_start(live: Live) -> None:
     topic = live.settings.transactions_topic
-    admin = AdminClient({"bootstrap.servers": live.settings.kafka})
+    admin = administrator(live.connection)
     with _follower(live, live.registry) as (said, future):
         live.produce(FIRST)
         await_scored(live.settings, FIRST)
@@ -269,7 +270,7 @@ def test_a_topic_that_is_gone_is_no_outage(live: Live) -> None:
     topic = live.settings.transactions_topic
     with _follower(live, live.registry) as (said, future):
         until(lambda: said, 60)
-        admin = AdminClient({"bootstrap.servers": live.settings.kafka})
+        admin = administrator(live.connection)
         admin.delete_topics([topic])[topic].result(10)
         with pytest.raises(TopicChangedError, match=topic):
             future.result(60)

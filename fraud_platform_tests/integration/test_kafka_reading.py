@@ -9,11 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from fraud_platform.adapters.kafka import broker
 from fraud_platform.adapters.kafka import reader as kafka_reader
-from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.connection import ClientErrors, KafkaConnection
 from fraud_platform.adapters.kafka.producers import (
     IdempotentProducer,
     Record,
@@ -23,6 +22,7 @@ from fraud_platform.adapters.kafka.reader import RangeReader
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import Messages, TopicSpec
 from fraud_platform.errors import OffsetGapError, Outage, TopicChangedError
+from fraud_platform_tests.kafka_admin import administrator
 
 Ranges = dict[int, tuple[int, int]]
 
@@ -136,14 +136,7 @@ def test_a_range_over_transaction_marks_and_aborted_messages_ends(
 
 
 def _abort_after_sending(kafka: KafkaConnection, topic: str) -> None:
-    aborting = Producer(
-        {
-            "bootstrap.servers": kafka.bootstrap,
-            "transactional.id": f"{topic}-other",
-            # It outlives the broker; what it would say of that comes after the runner's summary.
-            "log_level": 0,
-        }
-    )
+    aborting = Producer(kafka.config(ClientErrors(), transactional_id=f"{topic}-other"))
     aborting.init_transactions(30)
     aborting.begin_transaction()
     aborting.produce(topic, b"never")
@@ -163,7 +156,7 @@ def test_what_retention_deleted_is_a_gap_that_names_partition_and_offsets(
 ) -> None:
     topic = new_topic(2)
     fill(kafka, topic, {0: 20, 1: 20})
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    admin = administrator(kafka)
     for future in admin.delete_records([TopicPartition(topic, 1, 15)]).values():
         future.result(30)
     assert Topics(kafka).offsets(topic) == {0: (0, 20), 1: (15, 20)}
@@ -230,7 +223,7 @@ def test_a_topic_made_anew_has_another_identity_and_topics_are_made_once(
     assert before.partitions == (0, 1)
     assert topics.ensure([TopicSpec(name, 2)]) == []
     assert topics.describe(name) == before
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    admin = administrator(kafka)
     admin.delete_topics([name])[name].result(30)
     _wait(lambda: topics.ensure([TopicSpec(name, 2)]) == [name])
     assert topics.describe(name).topic_id != before.topic_id

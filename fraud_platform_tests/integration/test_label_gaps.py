@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.contracts.scoring_tables import TOPIC_LABELS
 from fraud_platform.defs.live_operator import accept_label_gap
 from fraud_platform.errors import DataError
+from fraud_platform_tests.kafka_admin import administrator
 from fraud_platform_tests.live_platform import Live, until
 from fraud_platform_tests.oracles.scoring import judge
 from fraud_platform_tests.scoring_world import World, mixed_stream, stream_rows
@@ -20,10 +20,6 @@ from fraud_platform_tests.scoring_world import World, mixed_stream, stream_rows
 ROWS = stream_rows(300, seed=21)
 SENT = mixed_stream(ROWS)
 HALVES = SENT[: len(SENT) // 2], SENT[len(SENT) // 2 :]
-
-
-def _admin(live: Live) -> AdminClient:
-    return AdminClient({"bootstrap.servers": live.settings.kafka})
 
 
 def _halt_and_accept(live: Live, named: str) -> None:
@@ -54,7 +50,7 @@ def test_a_labels_topic_made_anew_halts_until_a_person_accepts(live: Live):
     live.score()
     topic = live.settings.labels_topic
     before = Topics(live.connection).describe(topic).topic_id
-    admin = _admin(live)
+    admin = administrator(live.connection)
     admin.delete_topics([topic])[topic].result(10)
     until(lambda: topic in Topics(live.connection).ensure(topic_specs(live.settings)))
     until(lambda: Topics(live.connection).describe(topic).topic_id != before)
@@ -74,7 +70,7 @@ def test_a_retention_gap_on_the_labels_topic_halts_until_a_person_accepts(live: 
     live.produce(HALVES[1])
     world.produce_labels(ROWS[150:])
     gone = [TopicPartition(topic, p, at + 5) for p, at in landed.items()]
-    admin = _admin(live)
+    admin = administrator(live.connection)
     for future in admin.delete_records(gone).values():
         future.result(10)
     _halt_and_accept(live, f"partition 0: {landed[0]} to {landed[0] + 5}")

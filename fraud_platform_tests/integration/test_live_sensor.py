@@ -11,7 +11,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions
+from confluent_kafka.admin import NewPartitions
 
 from fraud_platform.adapters.kafka.follower_mark import FollowerMark
 from fraud_platform.adapters.kafka.topics import Topics
@@ -32,6 +32,7 @@ from fraud_platform.errors import DataError, OffsetGapError, TopicChangedError
 from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.scoring.plans import PlanLog
 from fraud_platform.settings import load_settings
+from fraud_platform_tests.kafka_admin import administrator
 from fraud_platform_tests.live_platform import PARTITIONS, Live, plan_of, until
 from fraud_platform_tests.oracles.scoring import judge
 from fraud_platform_tests.scoring_world import mixed_stream, stream_rows
@@ -263,7 +264,7 @@ def test_a_topic_made_anew_halts_until_a_person_accepts(live: Live):
     live.score()
     topic = live.settings.transactions_topic
     before = Topics(live.connection).describe(topic).topic_id
-    admin = AdminClient({"bootstrap.servers": live.settings.kafka})
+    admin = administrator(live.connection)
     admin.delete_topics([topic])[topic].result(10)
     until(lambda: topic in Topics(live.connection).ensure(topic_specs(live.settings)))
     until(lambda: Topics(live.connection).describe(topic).topic_id != before)
@@ -281,7 +282,7 @@ def test_added_partitions_halt_until_a_person_accepts(live: Live):
     live.produce(HALVES[0])
     live.score()
     topic = live.settings.transactions_topic
-    admin = AdminClient({"bootstrap.servers": live.settings.kafka})
+    admin = administrator(live.connection)
     admin.create_partitions([NewPartitions(topic, PARTITIONS + 2)])[topic].result(10)
     until(lambda: len(Topics(live.connection).describe(topic).partitions) == PARTITIONS + 2)
     _accepted(live, TopicChangedError, r"expected partitions \[0, 1, 2\], found \[0, 1, 2, 3, 4\]")
@@ -301,7 +302,7 @@ def test_a_retention_gap_halts_until_a_person_accepts(live: Live, planned: bool)
     ends = Topics(live.connection).offsets(topic)
     committed = {int(p): at for p, at in _last_commit(live)["end_offsets"].items()}
     gone = {p: committed[p] + 20 for p in ends}
-    admin = AdminClient({"bootstrap.servers": live.settings.kafka})
+    admin = administrator(live.connection)
     for future in admin.delete_records(
         [TopicPartition(topic, p, at) for p, at in gone.items()]
     ).values():

@@ -7,7 +7,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient
 
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import topic_specs
@@ -18,6 +17,7 @@ from fraud_platform.defs.live_operator import accept_gap
 from fraud_platform.errors import TopicChangedError
 from fraud_platform_tests.integration.scoring_client import DONE
 from fraud_platform_tests.integration.test_scoring_recovery import KILLED
+from fraud_platform_tests.kafka_admin import administrator
 from fraud_platform_tests.live_platform import Live, plan_of, until
 from fraud_platform_tests.oracles.scoring import SCORED as IS_SCORED
 from fraud_platform_tests.oracles.scoring import read_topic
@@ -30,7 +30,7 @@ FIRST, SECOND, THIRD = SENT[:200], SENT[200:400], SENT[400:]
 def make_anew(live: Live) -> None:
     topic = live.settings.transactions_topic
     before = Topics(live.connection).topic_id(topic)
-    admin = AdminClient({"bootstrap.servers": live.settings.kafka})
+    admin = administrator(live.connection)
     admin.delete_topics([topic])[topic].result(10)
     until(lambda: topic in Topics(live.connection).ensure(topic_specs(live.settings)))
     until(lambda: Topics(live.connection).topic_id(topic) != before)

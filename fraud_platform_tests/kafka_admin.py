@@ -1,0 +1,12 @@
+"""Changing topics behind the platform's back: deleting them, their messages, adding partitions."""
+
+from __future__ import annotations
+
+from confluent_kafka.admin import AdminClient
+
+from fraud_platform.adapters.kafka.connection import ClientErrors, KafkaConnection
+
+
+def administrator(connection: KafkaConnection) -> AdminClient:
+    """Return a client that prints nothing where it outlives its broker."""
+    return AdminClient(connection.config(ClientErrors()))
