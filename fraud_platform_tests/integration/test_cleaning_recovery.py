@@ -123,21 +123,28 @@ def write_raw(folder: Path, contents: dict[str, bytes]) -> dict[str, Path]:
     return paths
 
 
+@pytest.mark.parametrize(
+    "points",
+    [
+        pytest.param(["cleaning.after_transactions", "cleaning.after_ledger"], id="two points"),
+        pytest.param(POINTS, id="all points", marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_publication_run_again_gives_the_tables_of_an_undisturbed_one(
-    connect_url: str, tmp_path: Path
+    connect_url: str, tmp_path: Path, points: list[str]
 ):
     raw = write_raw(tmp_path / "raw", BEFORE)
     base = tmp_path / "base"
     assert run_client(connect_url, [(base, drop, raw[drop]) for drop in BEFORE]) == 0
     assert_equals_oracle(Lake(str(base)), oracle.clean_drops(BEFORE))
-    lakes = {point: tmp_path / point for point in ["undisturbed", *POINTS]}
+    lakes = {point: tmp_path / point for point in ["undisturbed", *points]}
     for lake in lakes.values():
         shutil.copytree(base, lake)
     raw[A].write_bytes(REPLACED)
     before = ledger(Lake(str(base)))
-    clients = [start_client(connect_url, [(lakes[point], A, raw[A])], point) for point in POINTS]
+    clients = [start_client(connect_url, [(lakes[point], A, raw[A])], point) for point in points]
     assert {client.wait() for client in clients} == {-signal.SIGKILL}
-    for point in POINTS:
+    for point in points:
         is_marked = ledger(Lake(str(lakes[point]))) != before
         assert is_marked == (point == "cleaning.after_ledger")
     assert run_client(connect_url, [(lake, A, raw[A]) for lake in lakes.values()]) == 0
@@ -145,7 +152,7 @@ def test_a_killed_publication_run_again_gives_the_tables_of_an_undisturbed_one(
     assert_equals_oracle(
         Lake(str(lakes["undisturbed"])), oracle.clean_drops(BEFORE | {A: REPLACED})
     )
-    for point in POINTS:
+    for point in points:
         assert everything(Lake(str(lakes[point]))) == undisturbed, point
 
 

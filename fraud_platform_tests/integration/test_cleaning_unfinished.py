@@ -211,7 +211,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.mark.systems
-@pytest.mark.parametrize("place", ["s3", "hdfs"], indirect=True)
+@pytest.mark.parametrize(
+    "place", ["s3", pytest.param("hdfs", marks=pytest.mark.slow)], indirect=True
+)
 def test_tables_go_back_and_replaced_raw_files_are_noticed_there_too(place: str):
     lake, raw_path = Lake(f"{place}/lake"), f"{place}/raw/{A}.txt"
     versions = set()

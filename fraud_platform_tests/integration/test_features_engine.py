@@ -212,6 +212,7 @@ def test_a_run_killed_at_any_point_is_mended_by_running_it_again(
     _assert_same_tables(copy, built)
 
 
+@pytest.mark.slow
 @pytest.mark.real_drops
 def test_real_rows_have_the_features_of_the_oracle(spark, real_drops: Path, lake: Lake) -> None:
     columns = read_real_transactions(real_drops)

@@ -126,6 +126,7 @@ def test_a_broker_down_at_start_and_killed_in_mid_stream_is_waited_for(
     assert "FATAL" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.systems
 def test_a_full_and_a_read_only_lake_are_waited_for(live: Live, tmp_path: Path) -> None:
     log = tmp_path / "follow.log"
@@ -195,6 +196,7 @@ def _follower(live: Live, registry: object) -> Iterator[tuple[list[str], Future[
             stopped.set()
 
 
+@pytest.mark.slow
 def test_a_registry_that_is_away_at_the_start_is_waited_for(live: Live) -> None:
     with _follower(live, _AwayAtFirst(live.registry)) as (said, future):
         live.produce(FIRST)
@@ -205,6 +207,7 @@ def test_a_registry_that_is_away_at_the_start_is_waited_for(live: Live) -> None:
     assert [line[:7] for line in said[:3]] == ["waiting", "followi", "going o"]
 
 
+@pytest.mark.slow
 def test_whoever_took_over_during_the_wait_is_named_and_scores_alone(live: Live) -> None:
     topic, other = live.settings.transactions_topic, "score --follow, process 7 on tester"
     with _follower(live, live.registry) as (said, future):

@@ -141,6 +141,7 @@ def test_predictions_of_the_last_micro_batch_are_published_though_no_message_fol
     assert_right(world, SENT)
 
 
+@pytest.mark.slow
 def test_a_paused_scorer_that_wakes_after_another_took_over_stops_and_adds_nothing(
     make_world: Make,
 ):

@@ -6,8 +6,9 @@ import secrets as random_secrets
 import socket
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -142,6 +143,12 @@ def _publish(connection: KafkaConnection, lease: str, topic: str) -> None:
     producer.transaction([Record(topic, None, b"x")], "group", {})
 
 
+def first_quickly(names: Iterable[str]) -> list[Any]:
+    """Return the names as cases, all but the first of them slow."""
+    first, *others = names
+    return [first, *(pytest.param(name, marks=pytest.mark.slow) for name in others)]
+
+
 FORBIDDEN: dict[str, tuple[Role, Callable[[KafkaConnection, Settings], object]]] = {
     "a producer that reads": (Role.PRODUCER, lambda c, s: _read(c, s.transactions_topic)),
     "a producer of scores": (Role.PRODUCER, lambda c, s: _send(c, s.predictions_topic)),
@@ -175,7 +182,7 @@ def _one_topic():  # type: ignore[no-untyped-def]
     yield TopicSpec("made-up", 1)
 
 
-@pytest.mark.parametrize("what", FORBIDDEN)
+@pytest.mark.parametrize("what", first_quickly(FORBIDDEN))
 def test_what_a_role_may_not_do_is_refused_with_the_user_named(
     cluster: SecuredCluster, settings: Settings, what: str
 ) -> None:
@@ -245,7 +252,7 @@ STEPS = ["producing", pytest.param("scoring", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("what", WRONG)
+@pytest.mark.parametrize("what", first_quickly(WRONG))
 def test_a_wrong_way_in_is_said_soon_with_the_remedy(
     cluster: SecuredCluster, settings: Settings, model: Path, tmp_path: Path, what: str, step: str
 ) -> None:

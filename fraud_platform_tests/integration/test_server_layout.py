@@ -15,7 +15,7 @@ from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.postgres_server import running_postgres
 from fraud_platform_tests.server_world import Server, is_idle, is_whole, launch
 
-pytestmark = pytest.mark.systems
+pytestmark = [pytest.mark.systems, pytest.mark.slow]
 
 
 @pytest.fixture

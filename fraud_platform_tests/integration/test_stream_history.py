@@ -135,6 +135,7 @@ def _label(lake: Lake, told: list[Told]) -> None:
     )
 
 
+@pytest.mark.slow
 def test_days_from_the_stream_equal_those_of_a_drop_with_the_same_rows(
     spark, world: World, tmp_path: Path
 ) -> None:

@@ -72,6 +72,7 @@ def assert_valid(outcomes: Outcomes) -> None:
         assert binomial_interval(covers)[1] >= CONFIDENCE, f"{metric}: {covers.mean():.3f}"
 
 
+@pytest.mark.slow
 def test_a_small_validation_keeps_its_promises():
     assert_valid(simulate(200, 600, 1_200, 300, "customer_id"))
 
