@@ -229,6 +229,14 @@ def test_a_topic_made_anew_has_another_identity_and_topics_are_made_once(
     assert topics.describe(name).topic_id != before.topic_id
 
 
+def test_a_topic_is_known_as_soon_as_it_is_made(kafka: KafkaConnection) -> None:
+    topics = Topics(kafka)
+    for number in range(40):
+        name = f"just-made-{number}"
+        assert topics.ensure([TopicSpec(name, 3)]) == [name]
+        assert topics.describe(name).partitions == (0, 1, 2)
+
+
 def test_an_absent_broker_is_an_outage_in_bounded_time() -> None:
     nowhere = KafkaConnection(f"127.0.0.1:{broker.free_port()}")
     began = time.monotonic()

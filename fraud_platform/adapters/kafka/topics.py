@@ -75,7 +75,10 @@ class Topics:
         self._groups: dict[str, Consumer] = {}
 
     def ensure(self, specs: Iterable[TopicSpec]) -> list[str]:
-        """Create the topics that are missing and return their names; others stay as they are."""
+        """Create the topics that are missing and return their names; others stay as they are.
+
+        Guarantee: a broker that is asked for them afterwards knows them.
+        """
         wanted = [NewTopic(s.name, s.partitions, config=dict(s.config)) for s in specs]
         futures = self._admin.create_topics(
             wanted, request_timeout=self._seconds, operation_timeout=self._seconds
@@ -90,15 +93,22 @@ class Topics:
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise self._translated(f"creating topic {name}", error) from None
+        for name in created:
+            # brokers hear of it later than the controller that made it
+            self._described(name, _SOON | {KafkaError.UNKNOWN_TOPIC_OR_PART})
         return created
 
     def describe(self, topic: str) -> TopicState:
         """Return a topic's identity and partitions."""
+        return self._described(topic, _SOON)
+
+    def _described(self, topic: str, soon: set[int]) -> TopicState:
         found = self._answer(
             f"topic {topic}",
             lambda: self._admin.describe_topics(
                 TopicCollection([topic]), request_timeout=self._seconds
             ),
+            soon,
         )[topic]
         return TopicState(str(found.topic_id), tuple(sorted(p.id for p in found.partitions)))
 
@@ -215,8 +225,9 @@ class Topics:
         self,
         what: str,
         ask: Callable[[], dict[Any, Future[Any]]],
+        soon: set[int] = _SOON,
     ) -> dict[Any, Any]:
-        """Return every future's result; asked again while the broker says that it will know."""
+        """Return every future's result; asked again while the broker says what passes `soon`."""
         deadline = time.monotonic() + self._seconds
         while True:
             try:
@@ -227,7 +238,7 @@ class Topics:
             except FutureTimeout:
                 raise self._silent(what) from None
             except KafkaException as error:
-                if error.args[0].code() not in _SOON or time.monotonic() > deadline:
+                if error.args[0].code() not in soon or time.monotonic() > deadline:
                     raise self._translated(what, error) from None
                 time.sleep(_RETRY_SECONDS)
 
