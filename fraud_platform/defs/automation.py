@@ -18,7 +18,7 @@ from fraud_platform.clock import days_to_build, due_weeks, inputs_by_day, waterm
 from fraud_platform.contracts.time import MIN_TRAINING_DAYS
 from fraud_platform.defs.clusters import cluster_tags
 from fraud_platform.defs.partitions import DAYS, DROPS, WEEKS
-from fraud_platform.defs.requests import ask, runs_of
+from fraud_platform.defs.requests import SCHEDULE_STATUS, ask, runs_of
 from fraud_platform.defs.resources import LakeResource
 from fraud_platform.defs.state import read_built_days, read_days
 from fraud_platform.settings import load_settings
@@ -49,7 +49,7 @@ decide_week = dg.define_asset_job(
 @dg.schedule(
     job=build_days,
     cron_schedule="* * * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=SCHEDULE_STATUS,
     description="Daily features: the days that the drops have completed and nobody has built.",
 )
 def daily_features(
@@ -82,7 +82,7 @@ def daily_features(
 @dg.schedule(
     job=decide_week,
     cron_schedule="* * * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=SCHEDULE_STATUS,
     description="Weekly retrain, compare, promote: the knowledge dates that the data has reached.",
 )
 def weekly_decision(

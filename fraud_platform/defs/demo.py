@@ -120,7 +120,8 @@ def _land_and_run(settings: Settings, drops: list[Path], landing: Zone, console:
 def _go_live(settings: Settings, drop: Path, console: Console) -> None:
     """Produce the first transactions of a drop, and wait until the daemon's runs scored them."""
     console.print("going live: Kafka, a Dagster daemon whose sensor asks for scoring runs")
-    with _services(settings, console.print):
+    # what a schedule asks for is run by this process, which has a warm Spark
+    with _services(settings.model_copy(update={"schedules": "stopped"}), console.print):
         rows, _ = load_rows(settings, str(drop), LIVE_TRANSACTIONS)
         with progress_bar("producing", rows.height, "transactions") as advance:
             extras = Extras(False, False, LIVE_DIRT, settings.seed)

@@ -18,7 +18,7 @@ from fraud_platform.clock import fingerprint, inputs_by_day, watermark
 from fraud_platform.contracts.scoring_tables import STREAM_DISAGREEMENTS
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.failures import stop_or_retry
-from fraud_platform.defs.requests import next_attempt, request_tags
+from fraud_platform.defs.requests import SCHEDULE_STATUS, next_attempt, request_tags
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
 from fraud_platform.defs.state import read_built_days, read_drop_days
 from fraud_platform.defs.tables import small_table, table_spec, written
@@ -139,7 +139,7 @@ compare_days = dg.define_asset_job(
 @dg.schedule(
     job=compare_days,
     cron_schedule="* * * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=SCHEDULE_STATUS,
     description="Late drops: the days that were scored live before their drop was built.",
 )
 def late_drops(

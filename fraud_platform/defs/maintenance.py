@@ -13,6 +13,7 @@ from fraud_platform.adapters.tables.upkeep import shorten_log
 from fraud_platform.cleaning.unfinished import unfinished_commits
 from fraud_platform.contracts.catalog import ALL_TABLES
 from fraud_platform.contracts.scoring_tables import SCORED, TOPIC_LABELS
+from fraud_platform.defs.requests import SCHEDULE_STATUS
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, registry_of
 from fraud_platform.defs.weeks import VERSION_TAG
 from fraud_platform.scoring.label_intake import settle_landings
@@ -66,6 +67,6 @@ nightly_vacuum = dg.ScheduleDefinition(
     name="nightly_vacuum",
     job=vacuum,
     cron_schedule="30 3 * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=SCHEDULE_STATUS,
     description="Vacuum the lake each night; table versions that models name are kept.",
 )

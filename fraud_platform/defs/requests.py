@@ -13,11 +13,18 @@ import dagster as dg
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from fraud_platform.defs.failures import FAILURE_TAG
+from fraud_platform.settings import load_settings
 
 REQUEST_TAG = "fraud_platform/request"
 RUN_KEY_TAG = "dagster/run_key"
 """Where Dagster notes a request's key: a key that has a run is never launched again."""
 MAX_ATTEMPTS = 3
+SCHEDULE_STATUS = (
+    dg.DefaultScheduleStatus.RUNNING
+    if load_settings().schedules == "running"
+    else dg.DefaultScheduleStatus.STOPPED
+)
+"""What a schedule is that nobody has switched; a person's switch in the UI goes before it."""
 
 
 def next_attempt(

@@ -14,6 +14,7 @@ import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
 from fraud_platform.defs.failures import FAILURE_TAG
+from fraud_platform.defs.requests import SCHEDULE_STATUS
 from fraud_platform.settings import load_settings
 
 _BATCH = 500
@@ -66,6 +67,6 @@ nightly_retention = dg.ScheduleDefinition(
     name="nightly_retention",
     job=retention,
     cron_schedule="0 4 * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=SCHEDULE_STATUS,
     description="Forget runs older than FRAUD_RUN_RETENTION_DAYS; last writers are kept.",
 )

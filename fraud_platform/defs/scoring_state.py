@@ -12,7 +12,7 @@ from fraud_platform.clock import fingerprint, watermark
 from fraud_platform.contracts.scoring_tables import SCORING_STATE
 from fraud_platform.defs.clusters import cluster_tags
 from fraud_platform.defs.failures import stop_or_retry
-from fraud_platform.defs.requests import ask, runs_of
+from fraud_platform.defs.requests import SCHEDULE_STATUS, ask, runs_of
 from fraud_platform.defs.resources import LakeResource, SparkResource
 from fraud_platform.defs.state import read_built_days, read_drop_days
 from fraud_platform.defs.tables import table_spec, written
@@ -73,7 +73,7 @@ build_state = dg.define_asset_job(
 @dg.schedule(
     job=build_state,
     cron_schedule="* * * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=SCHEDULE_STATUS,
     description="Daily state: a snapshot whenever the built days have gone on, or were rebuilt.",
 )
 def daily_state(

@@ -38,19 +38,30 @@ def read_days(lake: Lake) -> list[DropDay]:
     return [*days, *stream_days(lake, days)]
 
 
-def read_labels(spark: SparkSession, lake: Lake, version: int | None = None) -> DataFrame:
+def read_labels(
+    spark: SparkSession, lake: Lake, first_day: date, version: int | None = None
+) -> DataFrame:
     """Return the labels of drops, at a version if one is given, and those of the topic.
 
     Of a transaction that a drop holds, the topic's count where they were known later.
+
+    Args:
+        first_day: who asks wants labels of transactions from this day on; a drop's are known a
+            label delay after them, so that years of older ones need not be read.
     """
     from pyspark.sql import functions as F
 
     columns = [name for name in STREAM_LABELS.column_names if name != "tx_date"]
-    drops = lake.read(spark, DROP_LABELS, version).select(*columns)
+    from_day = F.lit(first_day).cast("timestamp")
+    drops = (
+        lake.read(spark, DROP_LABELS, version)
+        .where((F.col("known_at") >= from_day) | (F.col("source") != "drop"))
+        .select(*columns)
+    )
     labels = drops
-    if lake.open(TOPIC_LABELS) is not None:
+    if lake.has_rows(TOPIC_LABELS):
         labels = labels.unionByName(later_labels(drops, lake.read(spark, TOPIC_LABELS)))
-    if lake.open(STREAM_LABELS) is not None:
+    if lake.has_rows(STREAM_LABELS):
         known = drops.select("transaction_id")
         stream = lake.read(spark, STREAM_LABELS).join(known, "transaction_id", "left_anti")
         labels = labels.unionByName(stream.select(*map(F.col, columns)))

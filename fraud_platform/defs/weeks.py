@@ -50,12 +50,16 @@ def build_rows(
     settings = load_settings()
     return build_training_set(
         lake.read(spark, TRANSACTION_FEATURES, versions[TRANSACTION_FEATURES.name]),
-        read_labels(spark, lake, versions[DROP_LABELS.name]),
+        read_labels(spark, lake, _oldest_training_day(knowledge_date), versions[DROP_LABELS.name]),
         knowledge_date,
         settings.training_days,
         settings.max_training_rows,
         settings.seed,
     )
+
+
+def _oldest_training_day(knowledge_date: date) -> date:
+    return KnowledgeWeek(knowledge_date).train_end - timedelta(days=load_settings().training_days)
 
 
 def read_training_rows(lake: Lake, knowledge_date: date, version: int | None = None) -> pa.Table:
@@ -173,7 +177,7 @@ def read_evaluation_rows(spark: SparkSession, lake: Lake, knowledge_date: date) 
     """Return the test week's labelled rows with their features, in the order of their ids."""
     rows = evaluation_rows(
         lake.read(spark, TRANSACTION_FEATURES),
-        read_labels(spark, lake),
+        read_labels(spark, lake, _oldest_training_day(knowledge_date)),
         knowledge_date,
         load_settings().training_days,
     ).toArrow()

@@ -123,7 +123,7 @@ def _parts(spark: SparkSession, lake: Lake, as_of: date, stream: StreamPart) -> 
                 tiles.withColumnsRenamed({"event_hour": "hour"}),
                 LABEL_TILES.name, as_of, label_measures,
             )
-            for tiles in (labels, *_waiting_labels(spark, lake, as_of))
+            for tiles in (labels, _waiting_labels(spark, lake, as_of))
         ),
         _part(stream.mark(), STREAM_PART, as_of, MARKS),
     ]  # fmt: skip
@@ -135,11 +135,16 @@ def _between(tiles: DataFrame, first: date, end: date) -> DataFrame:
     return tiles.where((F.col("tile_date") >= first) & (F.col("tile_date") < end))
 
 
-def _waiting_labels(spark: SparkSession, lake: Lake, as_of: date) -> list[DataFrame]:
+def _waiting_labels(spark: SparkSession, lake: Lake, as_of: date) -> DataFrame:
     """Return label tiles of drops' labels that begin to count at the midnight or later."""
     from pyspark.sql import functions as F
 
-    labels = lake.read(spark, DROP_LABELS).drop("drop", "is_fraud")
+    oldest = as_of - timedelta(days=_LOOKBACK_DAYS)
+    labels = (
+        lake.read(spark, DROP_LABELS)
+        .where(F.col("counts_from") >= F.lit(oldest).cast("timestamp"))
+        .drop("drop", "is_fraud")
+    )
     entering = labels.where(F.col("counts_from") >= F.lit(as_of).cast("timestamp"))
     before = labels.select(
         "transaction_id",
@@ -148,8 +153,7 @@ def _waiting_labels(spark: SparkSession, lake: Lake, as_of: date) -> list[DataFr
     )
     rows = (
         lake.read(spark, TRANSACTIONS)
-        .where(F.col("tx_date") < F.lit(as_of))
-        .where(F.col("tx_date") >= F.lit(as_of - timedelta(days=_LOOKBACK_DAYS)))
+        .where((F.col("tx_date") < F.lit(as_of)) & (F.col("tx_date") >= F.lit(oldest)))
         .select("transaction_id", "customer_id", "terminal_id", "tx_datetime", "amount_cents")
         .join(entering, "transaction_id")
         .join(before, ["transaction_id", "version"], "left")
@@ -160,12 +164,15 @@ def _waiting_labels(spark: SparkSession, lake: Lake, as_of: date) -> list[DataFr
             }
         )
     )
-    return [
-        rows.groupBy(F.col(f"{entity}_id").alias("entity_id"), "event_hour", "counts_from_hour")
-        .agg(*(F.sum(_signed(m)).alias(m.name) for m in DECLARATION.label_measures))
-        .withColumn("entity", F.lit(entity))
+    named = [
+        F.struct(F.lit(entity).alias("entity"), F.col(f"{entity}_id").alias("entity_id"))
         for entity in _ENTITIES
     ]
+    return (
+        rows.select("*", F.inline(F.array(*named)))
+        .groupBy("entity", "entity_id", "event_hour", "counts_from_hour")
+        .agg(*(F.sum(_signed(m)).alias(m.name) for m in DECLARATION.label_measures))
+    )
 
 
 def _signed(measure: LabelMeasure) -> Column:

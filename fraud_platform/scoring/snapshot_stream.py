@@ -125,6 +125,8 @@ class StreamPart:
         first, end = _midnight(self.first_day), _midnight(self._as_of)
         is_due = (F.col("tx_datetime") >= first) & (F.col("tx_datetime") < end)
         columns = [*READ_COLUMNS, *_FLAGS]
+        if self.first_day >= self._as_of:
+            return self._scored.select(columns).where(F.lit(False))  # which Spark does not read
         beyond = (
             self._lake.read(self._spark, TRANSACTIONS)
             .where((F.col("tx_date") >= self.first_day) & (F.col("tx_date") < self._as_of))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -34,6 +35,9 @@ class ServiceSettings(HomeSettings):
     )
     run_retention_days: int = Field(
         default=90, ge=1, description="Age at which Dagster's finished runs are forgotten."
+    )
+    schedules: Literal["running", "stopped"] = Field(
+        default="running", description="What Dagster's schedules are until somebody switches them."
     )
     mlflow_url: str | None = Field(
         default=None, description="MLflow tracking and registry URI; http(s):// is a server."

@@ -63,7 +63,7 @@ def test_the_label_known_last_wins_whoever_told_it(spark, lake: Lake):
     files = write_rows(lake.files, lake.uri(TOPIC_LABELS), TOPIC_LABELS, rows)
     assert lake.numbered(TOPIC_LABELS, LANDING).append(files, 1, {})
 
-    labels = read_labels(spark, lake)
+    labels = read_labels(spark, lake, date(2018, 6, 1))
     for knowledge_date in (date(2018, 6, 8), date(2018, 6, 20), date(2018, 7, 30)):
         end = datetime(knowledge_date.year, knowledge_date.month, knowledge_date.day, tzinfo=UTC)
         expected = {}
@@ -80,3 +80,14 @@ def test_the_label_known_last_wins_whoever_told_it(spark, lake: Lake):
         found = labels_known_at(labels, knowledge_date).collect()
         assert {row.transaction_id: row.fraud_scenario for row in found} == expected
         assert all(row.is_fraud == (row.fraud_scenario > 0) for row in found)
+
+
+def test_only_a_drops_own_labels_of_older_transactions_are_left_out(spark, lake: Lake):
+    first_day = date(2018, 6, 10)
+    of_drop = [_drop_label(key, START + key * DAY, 0) for key in range(20)]
+    of_drop += [
+        _drop_label(100 + key, START + key * DAY, 1) | {"source": "topic"} for key in (1, 9)
+    ]
+    lake.replace_arrow(DROP_LABELS, pa.Table.from_pylist(of_drop, DROP_LABELS.arrow_schema), None)
+    found = {row.transaction_id for row in read_labels(spark, lake, first_day).collect()}
+    assert found == {*range(9, 20), 101, 109}

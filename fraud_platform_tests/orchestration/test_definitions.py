@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import dagster as dg
 import pytest
 
@@ -101,3 +105,18 @@ def test_a_knowledge_date_depends_on_the_days_it_learns_from_or_is_tested_on(map
 
 def test_a_knowledge_date_is_a_monday():
     assert WEEKS.get_partition_keys()[:2] == ["2018-04-02", "2018-04-09"]
+
+
+def test_schedules_run_by_themselves_unless_they_are_set_to_be_stopped():
+    status = "{s.default_status.value for s in defs.schedules}"
+    code = f"from fraud_platform.definitions import defs; print(*{status})"
+    stopped = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "FRAUD_SCHEDULES": "stopped"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert stopped.stdout.split() == ["STOPPED"]
+    assert {schedule.default_status.value for schedule in defs.schedules or []} == {"RUNNING"}

@@ -131,6 +131,11 @@ class Lake:
         handle = self.open(table)
         return None if handle is None else handle.version()
 
+    def has_rows(self, table: TableContract) -> bool:
+        """Tell whether the table exists and holds a row, by its log alone."""
+        handle = self.open(table)
+        return handle is not None and handle.get_add_actions().num_rows > 0
+
     def vacuum(self, table: TableContract, keep_versions: list[int], retention_hours: int) -> int:
         """Remove files that neither the newest version nor a kept one needs; return how many.
 
