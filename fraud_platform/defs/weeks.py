@@ -48,14 +48,25 @@ def build_rows(
 ) -> DataFrame:
     """Return the training set of a knowledge date from these versions of its two tables."""
     settings = load_settings()
+    first_day, read = _oldest_training_day(knowledge_date), versions[TRANSACTION_FEATURES.name]
+    features = lake.read(spark, TRANSACTION_FEATURES, read)
+    are_few = _rows_from(lake, first_day, knowledge_date, read) <= settings.max_training_rows
     return build_training_set(
-        lake.read(spark, TRANSACTION_FEATURES, versions[TRANSACTION_FEATURES.name]),
-        read_labels(spark, lake, _oldest_training_day(knowledge_date), versions[DROP_LABELS.name]),
+        features,
+        read_labels(spark, lake, first_day, versions[DROP_LABELS.name]),
         knowledge_date,
         settings.training_days,
-        settings.max_training_rows,
+        None if are_few else settings.max_training_rows,
         settings.seed,
     )
+
+
+def _rows_from(lake: Lake, first_day: date, knowledge_date: date, version: int) -> int:
+    """Return how many rows have features in the training days, from the table's log."""
+    files = lake.data_files(TRANSACTION_FEATURES, version)
+    days, rows = (files[name].to_pylist() for name in ("partition.tx_date", "num_records"))
+    end = KnowledgeWeek(knowledge_date).train_end
+    return sum(n for day, n in zip(days, rows, strict=True) if first_day <= day < end)
 
 
 def _oldest_training_day(knowledge_date: date) -> date:

@@ -214,7 +214,8 @@ def _parts(rows: pd.DataFrame | pa.Table, feature_names: Sequence[str]) -> dict[
         if is_fraud.all() or not is_fraud.any():
             raise NotEnoughDataError(
                 f"the {name} rows need frauds and genuine ones, found {int(is_fraud.sum())} frauds "
-                f"in {len(own)} rows. Build the training set with more days."
+                f"in {len(own)} rows. Take more training days (FRAUD_TRAINING_DAYS) or a later "
+                "knowledge date."
             )
         parts[name] = _Part(
             np.ascontiguousarray(own[list(feature_names)].to_numpy(dtype=np.float32)),

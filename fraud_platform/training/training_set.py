@@ -27,7 +27,7 @@ def build_training_set(
     labels: DataFrame,
     knowledge_date: date,
     training_days: int,
-    max_rows: int,
+    max_rows: int | None,
     seed: int,
 ) -> DataFrame:
     """Return `training_set` rows of one knowledge date.
@@ -41,11 +41,11 @@ def build_training_set(
         labels: columns transaction_id, is_fraud, fraud_scenario, known_at, version.
         knowledge_date: D.
         training_days: the most days to take.
-        max_rows: the most rows to take, about.
+        max_rows: the most rows to take, about; None takes all, without counting them first.
         seed: another seed samples other genuine rows.
 
     Raises:
-        NotEnoughDataError: too few days, or a part without a fraud or a genuine row.
+        NotEnoughDataError: too few days.
     """
     from pyspark.sql import functions as F
 
@@ -63,8 +63,11 @@ def build_training_set(
         labels,
         knowledge_date,
     ).withColumn("part", _part(parts))
-    sampled = _sample_genuine(rows, parts, knowledge_date, max_rows, seed)
-    return sampled.withColumn("knowledge_date", F.lit(knowledge_date)).select(
+    if max_rows is None:
+        weighted = rows.withColumn("sample_weight", F.lit(1.0))
+    else:
+        weighted = _sample_genuine(rows, max_rows, seed)
+    return weighted.withColumn("knowledge_date", F.lit(knowledge_date)).select(
         *TRAINING_SET.column_names
     )
 
@@ -144,27 +147,16 @@ def _part(parts: TrainingParts) -> Column:
     return chosen
 
 
-def _sample_genuine(
-    rows: DataFrame, parts: TrainingParts, knowledge_date: date, max_rows: int, seed: int
-) -> DataFrame:
+def _sample_genuine(rows: DataFrame, max_rows: int, seed: int) -> DataFrame:
     """Return the rows with their weights, genuine ones sampled where there are too many."""
     from pyspark.sql import functions as F
 
     counts = {r["part"]: r for r in _count(rows).collect()}
-    for part, (start, end) in parts.spans().items():
-        found = counts.get(part)
-        if found is None or not found["frauds"] or not found["genuine"]:
-            seen = "none" if found is None else f"{found['frauds']} and {found['genuine']}"
-            raise NotEnoughDataError(
-                f"knowledge date {knowledge_date}: the {part} days [{start}, {end}) need frauds "
-                f"and genuine rows, found {seen}. Take more training days "
-                "(FRAUD_TRAINING_DAYS) or a later knowledge date."
-            )
     frauds = sum(r["frauds"] for r in counts.values())
     genuine = sum(r["genuine"] for r in counts.values())
     if frauds + genuine <= max_rows:
         return rows.withColumn("sample_weight", F.lit(1.0))
-    share = max(max_rows - frauds, 0) / genuine
+    share = max(max_rows - frauds, 0) / max(genuine, 1)
     steps = max(1, round(share * _HASH_STEPS))
     step = F.pmod(F.xxhash64("transaction_id", F.lit(seed)), F.lit(_HASH_STEPS))
     kept = rows.where(F.col("is_fraud") | (step < steps))

@@ -303,14 +303,14 @@ class Lake:
         files = write_files(rows, self.files, self.uri(table), table)
         return self.commit_files(table, files, partition_column, partitions, metadata)
 
-    def data_files(self, table: TableContract) -> pa.Table:
-        """Return one row a file of the current version: path, num_records, `partition.*`, `min.*`.
+    def data_files(self, table: TableContract, version: int | None = None) -> pa.Table:
+        """Return one row a file of a version: path, num_records, `partition.*`, `min.*`.
 
         Raises:
             TableNotFoundError: the table does not exist (call `ensure` first).
         """
         with reaching(self.uri(table)):
-            handle = DeltaTable(self.uri(table), storage_options=self._options)
+            handle = DeltaTable(self.uri(table), version, storage_options=self._options)
             return pa.table(handle.get_add_actions(flatten=True))
 
     def commit_files(
