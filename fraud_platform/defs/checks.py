@@ -10,18 +10,13 @@ from datetime import date
 import dagster as dg
 
 from fraud_platform.adapters.models.registry import CHAMPION
-from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.clock import built_from_replaced
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
-from fraud_platform.contracts.tables import (
-    CLEANING_LEDGER,
-    QUARANTINE,
-    TRANSACTIONS,
-    TableContract,
-)
+from fraud_platform.contracts.tables import CLEANING_LEDGER, QUARANTINE, TRANSACTIONS
 from fraud_platform.defs.decisions import read_history
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
 from fraud_platform.defs.state import read_built_days, read_days
+from fraud_platform.defs.tables import rows_by_partition
 from fraud_platform.defs.weeks import trained_on
 from fraud_platform.promotion.history import alias_target
 
@@ -105,15 +100,6 @@ def alias_follows_history(
         passed=alias == (int(target) if target else None),
         description=f"the history says {target or 'nobody'}, the alias {alias or 'nobody'}",
     )
-
-
-def rows_by_partition(lake: Lake, table: TableContract, column: str) -> Counter:
-    """Return a table's rows by the value of a partition column, from its log."""
-    found: Counter = Counter()
-    if lake.open(table) is not None:
-        for file in lake.data_files(table).to_pylist():
-            found[file[f"partition.{column}"]] += file["num_records"]
-    return found
 
 
 ALL_CHECKS = [

@@ -1,4 +1,4 @@
-"""Tables as Dagster shows them: schema, lineage, and the metadata of a write.
+"""Tables as Dagster shows them: schema, lineage, rows, and the metadata of a write.
 
 Here: turning a `TableContract` and a commit into metadata values.
 Not here: the contracts (`contracts.tables`).
@@ -7,6 +7,7 @@ Not here: the contracts (`contracts.tables`).
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -108,3 +109,14 @@ def small_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
 
 def _cell(value: Any) -> str | int | float | bool:
     return rounded(value) if isinstance(value, str | int | float | bool) else str(value)
+
+
+def rows_by_partition(
+    lake: Lake, table: TableContract, column: str, version: int | None = None
+) -> Counter[Any]:
+    """Return a table's rows by the value of a partition column, from its log."""
+    found: Counter[Any] = Counter()
+    if lake.open(table) is not None:
+        for file in lake.data_files(table, version).to_pylist():
+            found[file[f"partition.{column}"]] += file["num_records"]
+    return found

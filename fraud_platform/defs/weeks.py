@@ -23,6 +23,7 @@ from fraud_platform.contracts.time import KnowledgeWeek
 from fraud_platform.contracts.training_tables import TRAINING_SET
 from fraud_platform.defs.decisions import read_history
 from fraud_platform.defs.state import read_days, read_labels
+from fraud_platform.defs.tables import rows_by_partition
 from fraud_platform.errors import NotEnoughDataError
 from fraud_platform.features.declaration import CHOSEN_NAMES, FEATURE_NAMES, feature_signature
 from fraud_platform.features.documentation import features_markdown
@@ -50,23 +51,17 @@ def build_rows(
     settings = load_settings()
     first_day, read = _oldest_training_day(knowledge_date), versions[TRANSACTION_FEATURES.name]
     features = lake.read(spark, TRANSACTION_FEATURES, read)
-    are_few = _rows_from(lake, first_day, knowledge_date, read) <= settings.max_training_rows
+    end = KnowledgeWeek(knowledge_date).train_end
+    rows = rows_by_partition(lake, TRANSACTION_FEATURES, "tx_date", read)
+    most = sum(count for day, count in rows.items() if first_day <= day < end)
     return build_training_set(
         features,
         read_labels(spark, lake, first_day, versions[DROP_LABELS.name]),
         knowledge_date,
         settings.training_days,
-        None if are_few else settings.max_training_rows,
+        settings.max_training_rows if most > settings.max_training_rows else None,
         settings.seed,
     )
-
-
-def _rows_from(lake: Lake, first_day: date, knowledge_date: date, version: int) -> int:
-    """Return how many rows have features in the training days, from the table's log."""
-    files = lake.data_files(TRANSACTION_FEATURES, version)
-    days, rows = (files[name].to_pylist() for name in ("partition.tx_date", "num_records"))
-    end = KnowledgeWeek(knowledge_date).train_end
-    return sum(n for day, n in zip(days, rows, strict=True) if first_day <= day < end)
 
 
 def _oldest_training_day(knowledge_date: date) -> date:

@@ -12,12 +12,12 @@ from fraud_platform.clock import watermark
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.model_tables import AB_REPORT
 from fraud_platform.contracts.tables import CLEANING_LEDGER
-from fraud_platform.defs.checks import rows_by_partition
 from fraud_platform.defs.decisions import read_history, rollback
 from fraud_platform.defs.drain import drain
 from fraud_platform.defs.reproduction import reproduce
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.defs.state import read_drop_days
+from fraud_platform.defs.tables import rows_by_partition
 from fraud_platform.errors import PromotionError
 from fraud_platform.promotion.history import alias_target
 from fraud_platform.settings import load_settings
