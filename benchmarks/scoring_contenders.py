@@ -44,7 +44,7 @@ def row_at_a_time(place: World) -> tuple[int, float, float]:
         row.mapInArrow(score, "probability double").collect()
 
     one(0.0)
-    with Meter() as meter:
+    with Meter(place.broker()) as meter:
         for number in range(ROWS_AT_A_TIME):
             one(float(number))
     spark.stop()

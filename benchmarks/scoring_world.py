@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
+import psutil
 
 from fraud_platform.adapters.kafka import broker
 from fraud_platform.adapters.kafka.connection import KafkaConnection
@@ -65,6 +66,11 @@ class World:
     def registry(self) -> ModelRegistry:
         """The models."""
         return registry_of(self.settings)
+
+    def broker(self) -> psutil.Process:
+        """Return the broker's process."""
+        children = psutil.Process().children(recursive=True)
+        return next(child for child in children if "kafka.Kafka" in child.cmdline())
 
     def forget_scores(self) -> None:
         """Remove what was scored, so that the next contender begins where this one did."""

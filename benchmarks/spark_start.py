@@ -1,7 +1,8 @@
-"""How long a run waits for Spark: a session on the warm server beside a `local[*]` of its own.
+"""How long a run waits for Spark: on the warm server, or a `local[*]` of its own.
 
 Here: seconds from a process's start to its first Spark result, contenders in turn, medians. A
-process imports what a run imports of Spark, opens the platform's session, and sums a column.
+process imports what a run imports of Spark, opens the platform's session, and sums a column. One
+`local[*]` takes its classes from the archive that `fetch-jars` made, another from its jars.
 Not here: how fast Spark then works (`benchmarks.features`), starting the server once.
 
     python -m benchmarks.spark_start [--rounds 7]
@@ -21,25 +22,31 @@ from pathlib import Path
 from benchmarks.report import markdown_table, write_section
 from fraud_platform.adapters.services.processes import start, stop, wait_until_healthy
 from fraud_platform.adapters.spark import server as spark_server
+from fraud_platform.adapters.spark.classes import make_class_archive
 from fraud_platform.settings import Settings, load_settings
 
 CLIENT = """
 import time
 begun = time.perf_counter()
-from fraud_platform.adapters.spark.session import open_session
+import sys
+from fraud_platform.adapters.spark.session import JAVA_OPTIONS, open_session
 from fraud_platform.settings import load_settings
-spark = open_session(load_settings())
+jars_alone = {"spark.driver.extraJavaOptions": JAVA_OPTIONS} if sys.argv[1:] else None
+spark = open_session(load_settings(), conf=jars_alone)
 assert spark.range(1000).selectExpr("sum(id)").first()[0] == 499500
 print(time.perf_counter() - begun, flush=True)
 spark.stop()
 """
 
 
-def first_result(settings: Settings) -> tuple[float, float]:
+OWN, UNARCHIVED, WARM = "own local[*]", "own, no archive", "warm server"
+
+
+def first_result(settings: Settings, *arguments: str) -> tuple[float, float]:
     """Return seconds to the first result: of the whole process, and behind Python's own start."""
     begun = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", CLIENT],
+        [sys.executable, "-W", "ignore", "-c", CLIENT, *arguments],
         env={**os.environ, **settings.environment},
         stdout=subprocess.PIPE,
         text=True,
@@ -52,19 +59,21 @@ def first_result(settings: Settings) -> tuple[float, float]:
 
 
 def measure(rounds: int, home: Path) -> dict[str, list[float]]:
-    """Let both start in turn; the first round of each is left out."""
+    """Let all start in turn; the first round of each is left out."""
     port = spark_server_port()
     (home / "jars").symlink_to(load_settings().jars)
     own = Settings(home=home, spark_url="local[*]")
     warm = Settings(home=home, spark_url="local[*]", spark_server=True, spark_server_port=port)
+    make_class_archive(load_settings(), print)
     started = start(spark_server.service(warm), home / "run", home / "logs")
-    seconds: dict[str, list[float]] = {"own local[*]": [], "warm server": []}
+    contenders = ((OWN, own, ()), (UNARCHIVED, own, ("jars alone",)), (WARM, warm, ()))
+    seconds: dict[str, list[float]] = {name: [] for name, *_ in contenders}
     try:
         wait_until_healthy(started, 120)
         for number in range(rounds + 1):
-            for name, settings in (("own local[*]", own), ("warm server", warm)):
-                whole, inside = first_result(settings)
-                print(f"{name:<12} {whole:6.2f} s, {inside:6.2f} s without Python's start")
+            for name, settings, arguments in contenders:
+                whole, inside = first_result(settings, *arguments)
+                print(f"{name:<15} {whole:6.2f} s, {inside:6.2f} s without Python's start")
                 if number:
                     seconds[name].append(whole)
     finally:
@@ -87,17 +96,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         seconds = measure(arguments.rounds, Path(folder))
     medians = {name: statistics.median(values) for name, values in seconds.items()}
-    ratio = medians["own local[*]"] / medians["warm server"]
+    ratio, archived = (medians[OWN] / medians[WARM]), (medians[UNARCHIVED] / medians[OWN])
     rows = [
         [name, f"{medians[name]:.2f}", f"{min(values):.2f}", f"{max(values):.2f}"]
         for name, values in seconds.items()
     ]
-    print(f"{ratio:.1f} times sooner")
+    print(f"{ratio:.1f} times sooner; the archive of classes {archived:.1f} times")
     write_section(
         "Spark's start",
         "`python -m benchmarks.spark_start`: seconds from the start of a run's process to its "
         f"first Spark result, {arguments.rounds} rounds in turn. The warm server is **{ratio:.1f} "
-        "times** sooner.\n\n" + markdown_table(["session", "median", "least", "most"], rows),
+        f"times** sooner than a Spark of one's own, and that {archived:.1f} times sooner by its "
+        "archive of classes.\n\n" + markdown_table(["session", "median", "least", "most"], rows),
     )
 
 

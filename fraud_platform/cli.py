@@ -12,6 +12,7 @@ import os
 import sys
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -51,13 +52,17 @@ def doctor() -> None:
 
 @app.command()
 def fetch_jars() -> None:
-    """Fetch the jars that the settings want, once, and check their hashes."""
+    """Fetch the jars that the settings want, check their hashes, archive Spark's classes; once."""
     from fraud_platform.adapters.jvm.jars import fetch_jars as fetch
+    from fraud_platform.adapters.spark.classes import make_class_archive
     from fraud_platform.doctor import wanted_jars
 
-    for folder, jars in wanted_jars(_settings()):
+    settings = _settings()
+    for folder, jars in wanted_jars(settings):
         for path in fetch(folder, jars):
             typer.echo(str(path))
+    if settings.spark.startswith("local"):
+        make_class_archive(settings, partial(typer.echo, err=True))
 
 
 @app.command()

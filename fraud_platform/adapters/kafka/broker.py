@@ -9,12 +9,9 @@ Not here: its settings (`adapters.kafka.broker_settings`), starting and stopping
 from __future__ import annotations
 
 import base64
-import fcntl
-import hashlib
 import os
 import socket
 import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from fraud_platform.adapters.jvm.class_archive import QUIET, ClassArchive
 from fraud_platform.adapters.jvm.jars import fetch_jars
 from fraud_platform.adapters.jvm.java import find_java
 from fraud_platform.adapters.jvm.kafka_jars import KAFKA_JARS
@@ -62,9 +60,7 @@ _FORMATTED = "formatted"
 _JVM = (
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
-    "-Xshare:auto",
-    "-Xlog:disable",
-    "-Xlog:all=error:stderr",
+    *QUIET,
 )
 _IS_ACTIVE, _HAS_FENCED = "Performing controller activation", "handleBrokerFenced"
 # A record is on disk some 25 ms after the controller has spoken of it.
@@ -128,8 +124,7 @@ def prepare(jars: Path, node: Node) -> list[str]:
         ServiceError: the folder cannot be formatted, or no controller starts on what a kill left.
     """
     fetch_jars(jars_folder(jars), KAFKA_JARS)
-    if not archive_path(jars).exists():
-        _build_archive(jars)
+    _make_archive(jars)
     if node.secrets:
         ensure_secrets(node.secrets)
     write_settings(node)
@@ -141,13 +136,10 @@ def prepare(jars: Path, node: Node) -> list[str]:
     return []
 
 
-def archive_path(jars: Path) -> Path:
+def class_archive(jars: Path) -> ClassArchive:
     """Return the archive of loaded classes that fits this Java and these jars."""
-    java = os.path.realpath(find_java() or "java")
-    stamp = os.stat(java).st_mtime_ns if os.path.exists(java) else 0
-    key = f"{java} {stamp} {_class_path(jars)} {' '.join((*_HEAP, *_JVM))}"
-    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
-    return jars_folder(jars) / f"kafka-{digest}.jsa"
+    command = f"{_class_path(jars)} {' '.join((*_HEAP, *_JVM))}"
+    return ClassArchive(jars_folder(jars), NAME, command)
 
 
 def service_of(
@@ -166,7 +158,7 @@ def service_of(
     return Service(
         NAME if node.is_alone else f"{NAME}{node.number}",
         (
-            *_java(jars, node.data, archive or f"-XX:SharedArchiveFile={archive_path(jars)}"),
+            *_java(jars, node.data, archive or class_archive(jars).option),
             "kafka.Kafka",
             str(node.data / "server.properties"),
         ),
@@ -191,7 +183,6 @@ def is_ready(node: Node) -> bool:
 
 def _java(jars: Path, data: Path, archive: str) -> tuple[str, ...]:
     logging = f"-Dlog4j2.configurationFile={data / 'log4j2.properties'}"
-    # Only an absolute class path without links finds its archive again.
     return (find_java() or "java", *_HEAP, *_JVM, archive, logging, "-cp", _class_path(jars))
 
 
@@ -217,8 +208,11 @@ def _fence_the_killed(jars: Path, node: Node) -> None:
     for left in read_records(work):
         stop(left, work)
     write_fencing_settings(node, work, port)
-    archive = f"-XX:SharedArchiveFile={archive_path(jars)}"
-    command = (*_java(jars, work, archive), "kafka.Kafka", str(work / "server.properties"))
+    command = (
+        *_java(jars, work, class_archive(jars).option),
+        "kafka.Kafka",
+        str(work / "server.properties"),
+    )
     log = work / f"{NAME}.log"
     controller = Service(NAME, command, port, scheme="kafka", is_ready=lambda: _has_fenced(log))
     started = start(controller, work, work)
@@ -240,7 +234,7 @@ def _has_fenced(log: Path) -> bool:
 def _format(jars: Path, node: Node) -> None:
     data = node.data
     command = (
-        *_java(jars, data, f"-XX:SharedArchiveFile={archive_path(jars)}"),
+        *_java(jars, data, class_archive(jars).option),
         "kafka.tools.StorageTool", "format", "--ignore-formatted",
         "-t", node.cluster_id or new_cluster_id(), "-c", str(data / "server.properties"),
     )  # fmt: skip
@@ -258,32 +252,24 @@ def new_cluster_id() -> str:
     return "k" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
 
 
-def _build_archive(jars: Path) -> None:
-    """Run a broker once and let the JVM archive the classes it loaded: later starts are quicker."""
-    target = archive_path(jars)
-    with (jars_folder(jars) / ".archive.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if target.exists():
-            return
-        for stale in jars_folder(jars).glob("kafka-*.jsa"):
-            stale.unlink()
-        with tempfile.TemporaryDirectory(dir=jars_folder(jars)) as scratch:
-            work, port = Path(scratch), free_port()
-            made = work / "made.jsa"
-            node = Node(work / NAME, port)
-            write_settings(node)
-            _format(jars, node)
-            one = service_of(jars, node, archive=f"-XX:ArchiveClassesAtExit={made}")
-            started = start(replace(one, prepare=None), work / "run", work / "logs")
-            try:
-                wait_until_healthy(started, START_SECONDS)
-                _exercise(KafkaConnection(f"{HOST}:{port}"))
-            finally:
-                stop(started.record, work / "run", polite_seconds=START_SECONDS)
-                started.process.wait()
-            # A Java that makes none leaves an empty file: starts are slow, but work.
-            made.touch()
-            made.replace(target)
+def _make_archive(jars: Path) -> None:
+    """Run a broker once, so that Java archives the classes it loads."""
+
+    def run(work: Path, option: str) -> None:
+        port = free_port()
+        node = Node(work / NAME, port)
+        write_settings(node)
+        _format(jars, node)
+        one = service_of(jars, node, archive=option)
+        started = start(replace(one, prepare=None), work / "run", work / "logs")
+        try:
+            wait_until_healthy(started, START_SECONDS)
+            _exercise(KafkaConnection(f"{HOST}:{port}"))
+        finally:
+            stop(started.record, work / "run", polite_seconds=START_SECONDS)
+            started.process.wait()
+
+    class_archive(jars).make(run)
 
 
 def _exercise(connection: KafkaConnection) -> None:
