@@ -87,6 +87,8 @@ def test_a_standalone_cluster_gives_the_same_tables_without_the_platform_install
     assert provider.living() == set()
 
 
+# With the start of a Hadoop, 464 s on a machine whose neighbours are busy.
+@pytest.mark.timeout(1200)
 def test_yarn_gives_the_same_tables_without_the_platform_installed(
     world: SparkWorld,
     expected: dict[str, pd.DataFrame],
