@@ -84,7 +84,7 @@ def local_conf(settings: Settings) -> dict[str, str]:
     Its jars stand on the class path, where classes can come from an archive: a session that was
     open after 9 s is so after 5, its first query on a table after 11 s instead of 15.
     """
-    others = fetch_jars(settings.jars, S3_JARS) if settings.uses_s3 else []
+    others = [settings.jars / name for name in S3_JARS] if settings.uses_s3 else []
     archive = class_archive(settings)
     return {
         "spark.jars": ",".join(str(path.absolute()) for path in others),
