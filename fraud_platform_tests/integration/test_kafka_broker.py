@@ -66,7 +66,7 @@ def test_messages_survive_down_and_kill_and_up_again_changes_nothing(settings: S
     assert not any("created" in line or "cleanly" in line for line in lines)
     assert values_of(settings, topic) == wanted
     scorer = TransactionalProducer(
-        KafkaConnection.from_settings(settings), "scorer", timeout_seconds=2
+        KafkaConnection.from_settings(settings), "scorer", timeout_seconds=5
     )
     scorer.fence()
     predictions = settings.predictions_topic

@@ -96,7 +96,7 @@ def test_a_transaction_to_a_missing_topic_is_an_error_and_the_producer_goes_on(
     kafka: KafkaConnection, new_topic: Callable[..., str]
 ) -> None:
     topic = new_topic(1)
-    producer = TransactionalProducer(kafka, topic, timeout_seconds=2)
+    producer = TransactionalProducer(kafka, topic, timeout_seconds=5)
     producer.fence()
     records = [Record(topic, None, b"a"), Record("no-such-topic", None, b"b")]
     with pytest.raises((DeliveryError, TopicChangedError)):

@@ -28,6 +28,8 @@ _POLL_EVERY = 10_000
 _FULL_QUEUE_SECONDS = 0.05
 _TRIES, _RETRY_SECONDS = 5, 0.2
 _SPARE_SECONDS = 2.0
+"""The client looks for messages whose time is over once a second, and then says what became of
+them."""
 _ABORT_SECONDS = 5.0
 """A broker that answers aborts at once; of one that does not, nothing more is asked."""
 _TUNING = {
@@ -163,7 +165,7 @@ class TransactionalProducer:
             self._producer.flush(0)
 
     def _await_deliveries(self, deliveries: Deliveries) -> None:
-        self._producer.flush(self._seconds)
+        self._producer.flush(self._seconds + _SPARE_SECONDS)
         if problem := self._connection.undelivered(self._what, deliveries, self._errors):
             raise problem
 
@@ -312,7 +314,7 @@ class IdempotentProducer:
         Raises:
             DeliveryError: some message failed or had no answer in time.
         """
-        self._served(self._seconds)
+        self._served(self._seconds + _SPARE_SECONDS)
         self._require_delivered()
         return self._deliveries.counts
 
