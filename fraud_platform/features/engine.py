@@ -1,7 +1,7 @@
 """The Spark engine: tiles and features of a range of days, in two passes over entities.
 
 Here: the plan: transactions with their labels, tiles of the days before, all stacked and
-hash-partitioned by terminal, then by customer; and the tasks' manifests collected.
+divided by terminal, then by customer; and the tasks' manifests collected.
 Not here: what a task does (`features.tasks`), the lake and its commits (`features.materialize`).
 
 A range of days is one job, of the same tables as its days one by one.
@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING
 
 from fraud_platform.contracts.tables import DataFile
 from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
+from fraud_platform.features.blocks import BETWEEN_PASSES, BLOCK, part_sql
 from fraud_platform.features.declarables import Declaration
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.files import read_manifest
 from fraud_platform.features.stacked import (
-    BETWEEN_PASSES,
-    CUSTOMER_LABEL,
     LABEL,
     LABEL_CODE,
     LABEL_TILE,
@@ -97,11 +96,12 @@ def build_days(
     terminals = _terminal_inputs(inputs, declaration)
     first_second = (inputs.first_day - date(1970, 1, 1)).days * SECONDS_PER_DAY
     between = terminals.repartition(inputs.tasks, "key").mapInArrow(
-        terminal_task(declaration, folders, first_second), BETWEEN_PASSES
+        terminal_task(declaration, folders, first_second, inputs.tasks), BETWEEN_PASSES
     )
     customers = _customer_inputs(inputs, between, declaration)
     manifests = (
-        customers.repartition(inputs.tasks, "key")
+        customers.repartitionById(inputs.tasks, "part")
+        .drop("part")
         .mapInArrow(customer_task(declaration, folders), MANIFEST_SCHEMA)
         .collect()
     )
@@ -126,16 +126,15 @@ def _customer_inputs(inputs: DayInputs, between: DataFrame, declaration: Declara
     from pyspark.sql import functions as F
 
     layouts = customer_layouts(declaration)
-    width = _width(layouts)
-    zeros = [_zero().alias(f"v{i}") for i in range(len(CUSTOMER_LABEL), width)]
-    longs = [f"v{i}" for i in range(len(CUSTOMER_LABEL))]
-    empty = F.lit(b"").alias("packed")
     tiles = _days_before(inputs.customer_tiles, "tile_date", inputs, MAX_WINDOW_DAYS)
     label_tiles = _label_history(inputs, "customer")
+    part = F.expr(part_sql("key", inputs.tasks)).alias("part")
+    no_block = F.lit(b"").alias(BLOCK)
+    nothing = [_zero().alias("key"), *(_zero().alias(f"v{i}") for i in range(_width(layouts)))]
     return _union(
-        between.select("kind", "key", *longs, *zeros, "packed"),
-        _stack(tiles, TILE, "customer_id", layouts).select("*", empty),
-        _stack(label_tiles, LABEL_TILE, "entity_id", layouts).select("*", empty),
+        between.select("part", "kind", *nothing, BLOCK),
+        _stack(tiles, TILE, "customer_id", layouts).select(part, "*", no_block),
+        _stack(label_tiles, LABEL_TILE, "entity_id", layouts).select(part, "*", no_block),
     )
 
 

@@ -2,8 +2,8 @@
 
 Here: functions for `mapInArrow`. A task gets the rows, tiles and labels of its entities, makes
 tiles and features with the kernel and writes them to Parquet files itself. What it hands back is
-rows with packed terms (the first pass) and one line of JSON that names its files (the second):
-features never cross from Python to the JVM, which is most of what they would cost.
+rows with terminal terms, in blocks (the first pass), and one line of JSON that names its files
+(the second): features never cross from Python to the JVM, which is most of what they would cost.
 Not here: the arithmetic (`features.terminals`, `features.customers`), the Spark plan
 (`features.engine`).
 """
@@ -23,6 +23,7 @@ from fraud_platform.contracts.feature_tables import (
     TRANSACTION_FEATURES,
 )
 from fraud_platform.contracts.time import TILE_SECONDS
+from fraud_platform.features.blocks import blocks_of, manifest_block
 from fraud_platform.features.customers import CustomerPass
 from fraud_platform.features.declarables import Declaration
 from fraud_platform.features.expressions import Array
@@ -39,6 +40,7 @@ from fraud_platform.features.stacked import (
     LABEL,
     LABEL_TILE,
     LABEL_TILE_COLUMNS,
+    MANIFEST,
     NO_LABEL,
     ROW,
     TERMINAL_LABEL,
@@ -47,10 +49,9 @@ from fraud_platform.features.stacked import (
     Stacked,
     labels_of,
     labels_on,
-    stack_manifest,
-    stack_rows,
+    term_names,
 )
-from fraud_platform.features.terminals import CHUNK_ROWS, TERMINAL_MEASURES, TerminalPass
+from fraud_platform.features.terminals import TERMINAL_MEASURES, TerminalPass
 from fraud_platform.features.tiles import join_label_tiles, join_labels, label_tiles
 
 Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -72,23 +73,30 @@ def terminal_layouts(declaration: Declaration) -> Layouts:
 
 
 def customer_layouts(declaration: Declaration) -> Layouts:
-    """Return what v0, v1, .. are of each kind in the customer pass."""
+    """Return the columns of each kind in the customer pass, of v0, v1, .. or in blocks."""
     return {
         ROW: CUSTOMER_ROW,
+        LABEL: CUSTOMER_LABEL,
         TILE: ("terminal_id", "tile_hour", *declaration.customer_measures),
         LABEL_TILE: (*LABEL_TILE_COLUMNS, *declaration.label_measures_of("customer")),
-        LABEL: CUSTOMER_LABEL,
     }
 
 
-def terminal_task(declaration: Declaration, folders: Folders, first_second: int) -> Task:
-    """Return the task of the terminal pass; its rows have the schema `BETWEEN_PASSES`.
+def terminal_task(
+    declaration: Declaration, folders: Folders, first_second: int, parts: int
+) -> Task:
+    """Return the task of the terminal pass; its blocks have the schema `BETWEEN_PASSES`.
 
     Args:
         first_second: where the days begin; transactions before only bring their labels.
+        parts: number of tasks of the customer pass.
     """
     return partial(
-        _run_terminal_task, declaration=declaration, folders=folders, first_second=first_second
+        _run_terminal_task,
+        declaration=declaration,
+        folders=folders,
+        first_second=first_second,
+        parts=parts,
     )
 
 
@@ -102,6 +110,7 @@ def _run_terminal_task(
     declaration: Declaration,
     folders: Folders,
     first_second: int,
+    parts: int,
 ) -> Iterator[pa.RecordBatch]:
     part = Stacked(batches, terminal_layouts(declaration))
     all_rows, tiles = part.take(ROW), part.take(TILE)
@@ -118,26 +127,26 @@ def _run_terminal_task(
         join_label_tiles(part.label_tiles(), new_labels),
     )
     tile_files = _write_terminal_tiles(folders, work.tiles)
-    for places, matrix in work.batches():
-        names = ("transaction_id", "key", "second", "amount_cents", "label")
-        of_rows = [rows[name][places] for name in names]
-        yield stack_rows(ROW, rows["customer_id"][places], of_rows, matrix)
-    yield from _labels_for_customers(_where(all_rows, ~is_in_days), part.take(LABEL))
-    yield stack_manifest(
-        manifest_of((LABEL_TILES.name, label_files), (TERMINAL_TILES.name, tile_files))
+    of_customers = {**rows, "key": rows["customer_id"], "terminal_id": rows["key"]}
+    names = term_names(declaration)
+    for places, terms in work.batches():
+        columns = {name: of_customers[name][places] for name in ("key", *CUSTOMER_ROW)}
+        columns.update(zip(names, terms, strict=True))
+        yield blocks_of(ROW, columns["key"], columns, parts)
+    yield _labels_for_customers(_where(all_rows, ~is_in_days), part.take(LABEL), parts)
+    yield manifest_block(
+        MANIFEST, manifest_of((LABEL_TILES.name, label_files), (TERMINAL_TILES.name, tile_files))
     )
 
 
 def _labels_for_customers(
-    earlier_rows: Mapping[str, Array], labels: Mapping[str, Array]
-) -> Iterator[pa.RecordBatch]:
-    """Yield the labels that do not travel with a row of the days."""
+    earlier_rows: Mapping[str, Array], labels: Mapping[str, Array], parts: int
+) -> pa.RecordBatch:
+    """Return the labels that do not travel with a row of the days."""
     customers = np.concatenate((earlier_rows["customer_id"], labels["customer_id"]))
     joined = join_labels(labels_on(earlier_rows), labels_of(labels))
-    for start in range(0, customers.size, CHUNK_ROWS):
-        piece = slice(start, start + CHUNK_ROWS)
-        columns = [getattr(joined, name)[piece] for name in CUSTOMER_LABEL]
-        yield stack_rows(LABEL, customers[piece], columns)
+    columns = {name: getattr(joined, name) for name in CUSTOMER_LABEL}
+    return blocks_of(LABEL, customers, {"key": customers, **columns}, parts)
 
 
 def _new_label_tiles(
@@ -158,8 +167,7 @@ def _where(columns: Mapping[str, Array], condition: Array) -> dict[str, Array]:
 def _run_customer_task(
     batches: Iterable[pa.RecordBatch], declaration: Declaration, folders: Folders
 ) -> Iterator[pa.RecordBatch]:
-    packed = (declaration.terminal_dtype, len(declaration.terminal_terms))
-    part = Stacked(batches, customer_layouts(declaration), packed)
+    part = Stacked(batches, customer_layouts(declaration), in_blocks=(ROW, LABEL))
     rows, tiles = part.take(ROW), part.take(TILE)
     new_labels = _new_label_tiles(declaration, rows, part.take(LABEL))
     label_files = _write_label_tiles(folders, "customer", new_labels)
@@ -177,7 +185,7 @@ def _run_customer_task(
     work = CustomerPass(
         declaration,
         transactions,
-        part.matrix,
+        part.terms(declaration),
         history,
         join_label_tiles(part.label_tiles(), new_labels),
     )

@@ -19,7 +19,8 @@ from fraud_platform.features.tiles import join_tiles
 from fraud_platform.features.windows import HourlySums, LabelHistory, dense_ids
 
 TERMINAL_MEASURES = ("n_transactions", "amount_cents")
-CHUNK_ROWS = 32_768
+CHUNK_ROWS = 262_144
+"""Rows that leave the terminal pass at once: enough for large blocks to every customer task."""
 
 
 class TerminalPass:
@@ -67,26 +68,25 @@ class TerminalPass:
             **self._sums(own, join_tiles(before, own)),
         }
 
-    def batches(self) -> Iterator[tuple[Array, Array]]:
+    def batches(self) -> Iterator[tuple[Array, list[Array]]]:
         """Yield positions of transactions, and their terms.
 
-        Terms have the shape (rows, terms) and follow `declaration.terminal_terms`, of type
-        `declaration.terminal_dtype`.
+        There is one column for each of `declaration.terminal_terms`, of type
+        `declaration.terminal_dtype` and of shape (rows,).
         """
-        wanted, dtype = self._declaration.terminal_terms, self._declaration.terminal_dtype
+        dtype = self._declaration.terminal_dtype
+        values = [self._terms[term].astype(dtype) for term in self._declaration.terminal_terms]
         for start in range(0, self._order.size, CHUNK_ROWS):
             tiles = self._tile_of_row[start : start + CHUNK_ROWS]
-            matrix = np.empty((tiles.size, len(wanted)), dtype)
-            for column, term in enumerate(wanted):
-                matrix[:, column] = self._terms[term][tiles]
-            yield self._order[start : start + CHUNK_ROWS], matrix
+            yield self._order[start : start + CHUNK_ROWS], [column[tiles] for column in values]
 
     def matrix(self) -> Array:
-        """Return the terms of all transactions, in the order in which they came."""
+        """Return the terms of all transactions, (rows, terms), in the order in which they came."""
         width = len(self._declaration.terminal_terms)
         matrix = np.empty((self._order.size, width), self._declaration.terminal_dtype)
-        for rows, terms in self.batches():
-            matrix[rows] = terms
+        for rows, columns in self.batches():
+            for place, column in enumerate(columns):
+                matrix[rows, place] = column
         return matrix
 
     def _sums(self, own: Tiles, tiles: Tiles) -> Terms:

@@ -16,6 +16,7 @@ import pytest
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.feature_tables import LABEL_TILES, TRANSACTION_FEATURES
 from fraud_platform.errors import SchemaMismatchError
+from fraud_platform.features import engine
 from fraud_platform.features.declaration import FEATURE_NAMES
 from fraud_platform.features.materialize import WRITTEN_TABLES, materialize_days
 from fraud_platform_tests.conftest import STATE
@@ -93,6 +94,16 @@ def test_days_one_by_one_and_by_ranges_give_the_tables_of_one_run(
     _drop_days(copy, 37)
     for first, last in ((37, 37), (38, 38), (39, 49)):
         materialize_days(spark, copy, _day(first), _day(last))
+    _assert_same_tables(copy, built)
+
+
+def test_many_tasks_give_the_tables_of_one(
+    spark, built: Lake, copy: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "ROWS_PER_TASK", 300)
+    _drop_days(copy, 20)
+    materialize_days(spark, copy, _day(20), LAST_DAY)
+    assert len(files_by_day(copy, TRANSACTION_FEATURES)[_day(30)]) > 3
     _assert_same_tables(copy, built)
 
 
