@@ -2,14 +2,14 @@
 
 Here: the plan: transactions with their labels, tiles of the days before, all stacked and
 divided by terminal, then by customer; and the tasks' manifests collected.
-Not here: what a task does (`features.tasks`), the lake and its commits (`features.materialize`).
+Not here: labels beside their transactions (`features.day_inputs`), what a task does
+(`features.tasks`), the lake and its commits (`features.materialize`).
 
 A range of days is one job, of the same tables as its days one by one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -17,14 +17,18 @@ from typing import TYPE_CHECKING
 from fraud_platform.contracts.tables import DataFile
 from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.blocks import BETWEEN_PASSES, BLOCK, part_sql
+from fraud_platform.features.day_inputs import (
+    LABEL_LOOKBACK_DAYS,
+    DayInputs,
+    corrected_labels,
+    labelled_rows,
+)
 from fraud_platform.features.declarables import Declaration
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.files import read_manifest
 from fraud_platform.features.stacked import (
     LABEL,
-    LABEL_CODE,
     LABEL_TILE,
-    NO_LABEL,
     ROW,
     TILE,
 )
@@ -37,7 +41,7 @@ from fraud_platform.features.tasks import (
     terminal_layouts,
     terminal_task,
 )
-from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS, MAX_WINDOW_DAYS
+from fraud_platform.features.terms import MAX_WINDOW_DAYS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -48,31 +52,6 @@ INPUTS_PER_TASK = 4_000_000
 ROWS_WORTH_TWO_TASKS = 300_000
 _BATCHES_BY_COUNT = ("spark.sql.execution.arrow.maxBytesPerBatch", str(2**31 - 1))
 """Else Spark measures each batch after each row, a fifth of what it does here."""
-LABEL_LOOKBACK_DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
-"""Whole days before a day in which a transaction may lie whose label still changes a feature."""
-
-
-@dataclass(frozen=True)
-class DayInputs:
-    """What a range of days is made from; rows outside of the lookback are left out.
-
-    Attributes:
-        transactions: clean transactions, from the first labelled day or first_day on.
-        labels: versions of labels: transaction_id, fraud_scenario, counts_from, version.
-        customer_tiles, terminal_tiles, label_tiles: the tables, of the days before.
-        tasks: how many tasks a pass is divided into.
-        has_corrections: whether a version above 1 begins to count in the days.
-    """
-
-    first_day: date
-    last_day: date
-    transactions: DataFrame
-    labels: DataFrame
-    customer_tiles: DataFrame
-    terminal_tiles: DataFrame
-    label_tiles: DataFrame
-    tasks: int
-    has_corrections: bool
 
 
 def count_tasks(rows: int, history: int) -> int:
@@ -136,80 +115,6 @@ def _customer_inputs(inputs: DayInputs, between: DataFrame, declaration: Declara
         _stack(tiles, TILE, "customer_id", layouts).select(part, "*", no_block),
         _stack(label_tiles, LABEL_TILE, "entity_id", layouts).select(part, "*", no_block),
     )
-
-
-def labelled_rows(inputs: DayInputs) -> DataFrame:
-    """Return the transactions of the days, and earlier ones whose label begins to count in them.
-
-    Columns: transaction_id, customer_id, terminal_id, second, amount_cents, and label: the first
-    version of the label as one integer (`LABEL_CODE`) where it begins to count in the days.
-    """
-    from pyspark.sql import functions as F
-
-    first_labels = (
-        _entering(inputs)
-        .where("version = 1")
-        .select("transaction_id", F.expr(LABEL_CODE).alias("label"))
-    )
-    rows = _lookback_rows(inputs).join(
-        first_labels.repartition(inputs.tasks, "transaction_id").hint("shuffle_hash"),
-        "transaction_id",
-        "left",
-    )
-    is_wanted = (F.col("tx_date") >= inputs.first_day) | F.col("label").isNotNull()
-    return rows.where(is_wanted).withColumns(
-        {
-            "second": F.unix_seconds("tx_datetime"),
-            "label": F.coalesce("label", F.lit(NO_LABEL).cast("long")),
-        }
-    )
-
-
-def corrected_labels(inputs: DayInputs) -> DataFrame:
-    """Return the later versions that enter in the days, and with sign -1 those that leave.
-
-    A version enters in the hour in which the version before it leaves. Columns: customer_id,
-    terminal_id, event_hour, counts_from_hour, amount_cents, scenario, sign.
-    """
-    from pyspark.sql import functions as F
-
-    entering = _entering(inputs).where("version > 1")
-    leaving = (
-        entering.drop("scenario")
-        .withColumn("version", F.col("version") - 1)
-        .join(
-            inputs.labels.select(
-                "transaction_id", "version", F.col("fraud_scenario").cast("long").alias("scenario")
-            ),
-            ["transaction_id", "version"],
-        )
-    )
-    signed = entering.withColumn("sign", F.lit(1).cast("long")).unionByName(
-        leaving.withColumn("sign", F.lit(-1).cast("long"))
-    )
-    hour = F.expr(f"unix_seconds(tx_datetime) div {TILE_SECONDS}")
-    return _lookback_rows(inputs).withColumn("event_hour", hour).join(signed, "transaction_id")
-
-
-def _entering(inputs: DayInputs) -> DataFrame:
-    """Return the versions of labels that begin to count in the days."""
-    from pyspark.sql import functions as F
-
-    day = F.to_date("counts_from")
-    return inputs.labels.where(day.between(inputs.first_day, inputs.last_day)).select(
-        "transaction_id",
-        "version",
-        F.col("fraud_scenario").cast("long").alias("scenario"),
-        F.expr(f"unix_seconds(counts_from) div {TILE_SECONDS}").alias("counts_from_hour"),
-    )
-
-
-def _lookback_rows(inputs: DayInputs) -> DataFrame:
-    """Return the transactions of the days, and those whose labels can enter a window of them."""
-    from pyspark.sql import functions as F
-
-    oldest = inputs.first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
-    return inputs.transactions.where(F.col("tx_date").between(oldest, inputs.last_day))
 
 
 def _label_history(inputs: DayInputs, entity: str) -> DataFrame:

@@ -23,13 +23,9 @@ from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, DataFile,
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 from fraud_platform.errors import SchemaMismatchError
 from fraud_platform.faults import kill_point
+from fraud_platform.features.day_inputs import LABEL_LOOKBACK_DAYS, DayInputs, survey
 from fraud_platform.features.declaration import feature_signature
-from fraud_platform.features.engine import (
-    LABEL_LOOKBACK_DAYS,
-    DayInputs,
-    build_days,
-    count_tasks,
-)
+from fraud_platform.features.engine import build_days, count_tasks
 from fraud_platform.features.files import TableFolder
 
 if TYPE_CHECKING:
@@ -137,22 +133,19 @@ class _Source:
         """Return the inputs, and the number of tasks that their size asks for."""
         from pyspark.sql import functions as F
 
-        labels = self._labels()
-        labelled_from, label_count, corrections = self._entering(labels)
-        transactions = self._transactions().where(
-            F.col("tx_date").between(labelled_from, self._last_day)
-        )
-        rows = transactions.where(F.col("tx_date") >= self._first_day).count()
+        transactions, labels = self._transactions(), self._labels()
+        found = survey(transactions, labels, self._first_day, self._last_day)
         return DayInputs(
             self._first_day,
             self._last_day,
-            transactions,
+            transactions.where(F.col("tx_date").between(found.labelled_from, self._last_day)),
             labels,
             self._lake.read(self._spark, CUSTOMER_TILES),
             self._lake.read(self._spark, TERMINAL_TILES),
             self._lake.read(self._spark, LABEL_TILES),
-            count_tasks(rows, label_count + self._history_rows()),
-            has_corrections=corrections > 0,
+            count_tasks(found.rows, found.labels + self._history_rows()),
+            has_corrections=found.corrections > 0,
+            rows_say_labels=found.rows_say_labels,
         )
 
     def _labels(self) -> DataFrame:
@@ -175,36 +168,20 @@ class _Source:
         from pyspark.sql import functions as F
 
         columns = ["transaction_id", "tx_datetime", "customer_id", "terminal_id", "amount_cents"]
-        clean = self._clean(TRANSACTIONS).select(*columns, "tx_date")
+        clean = self._clean(TRANSACTIONS).select(*columns, "tx_date", "fraud_scenario")
         if self._stream_from is None:
             return clean
         scored = (
             self._lake.read(self._spark, SCORED)
             .where(F.col("tx_datetime") >= F.lit(_midnight(self._stream_from)))
             .select(*columns, F.to_date("tx_datetime").alias("tx_date"))
+            .withColumn("fraud_scenario", F.lit(None).cast("int"))
         )
         # rows of a drop may lie beyond its days: they are the truth there too
         beyond = clean.where(F.col("tx_date") >= self._stream_from).select("transaction_id")
         return clean.unionByName(
-            scored.join(beyond, "transaction_id", "left_anti").select(*columns, "tx_date")
+            scored.join(beyond, "transaction_id", "left_anti").select(clean.columns)
         )
-
-    def _entering(self, labels: DataFrame) -> tuple[date, int, int]:
-        """Return the earliest day whose transactions get a label that counts from these days.
-
-        That is eight days back where all are on time, and as far as the lookback where some are
-        late. The other values are how many labels and how many corrections there are.
-        """
-        from pyspark.sql import functions as F
-
-        entering = labels.where(F.col("counts_from") >= _midnight(self._first_day))
-        earliest, count, corrections = entering.agg(
-            F.min("tx_date"), F.count("*"), F.count_if(F.col("version") > 1)
-        ).collect()[0]
-        if earliest is None:
-            return self._first_day, 0, 0
-        lookback = self._first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
-        return min(max(earliest, lookback), self._first_day), count, corrections
 
     def _history_rows(self) -> int:
         """Return the tiles of the days before, from the tables' logs."""

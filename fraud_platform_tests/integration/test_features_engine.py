@@ -17,20 +17,19 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.feature_tables import LABEL_TILES, TRANSACTION_FEATURES
 from fraud_platform.errors import SchemaMismatchError
 from fraud_platform.features import engine
-from fraud_platform.features.declaration import FEATURE_NAMES
 from fraud_platform.features.materialize import WRITTEN_TABLES, materialize_days
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.oracles.feature_lake import (
     FIRST_DAY,
+    assert_equals_oracle,
     contents,
     files_by_day,
-    read_features,
     read_real_transactions,
     seeded_world,
     write_world,
 )
 from fraud_platform_tests.oracles.feature_worlds import World
-from fraud_platform_tests.oracles.features import DELAY, LabelVersion, Oracle, Tx, is_same
+from fraud_platform_tests.oracles.features import DELAY, LabelVersion, Tx
 
 DAYS = 50
 LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
@@ -72,19 +71,9 @@ def _assert_same_tables(found: Lake, expected: Lake) -> None:
         assert contents(found, table).equals(contents(expected, table)), table.name
 
 
-def _assert_equals_oracle(lake: Lake, world: World, targets: list[Tx]) -> None:
-    oracle = Oracle(world.transactions, world.labels)
-    found = read_features(lake, (t.id for t in targets))
-    for tx in targets:
-        expected = oracle.features(tx, FEATURE_NAMES)
-        own = found[tx.id]
-        wrong = {n: (own[n], v) for n, v in expected.items() if not is_same(n, own[n], v)}
-        assert not wrong, f"{tx}: found, expected {wrong}"
-
-
 def test_stored_features_equal_the_oracle(built: Lake, world: World) -> None:
     assert len(contents(built, TRANSACTION_FEATURES)) == len(world.transactions)
-    _assert_equals_oracle(built, world, list(world.transactions[::15]))
+    assert_equals_oracle(built, world, list(world.transactions[::15]))
 
 
 @pytest.mark.slow
@@ -250,4 +239,4 @@ def test_real_rows_have_the_features_of_the_oracle(spark, real_drops: Path, lake
     days = [date(1970, 1, 1) + timedelta(days=t.second // 86_400) for t in transactions]
     materialize_days(spark, lake, min(days), max(days))
     wanted = set(columns["id"][chosen].tolist())
-    _assert_equals_oracle(lake, near, [t for t in transactions if t.id in wanted])
+    assert_equals_oracle(lake, near, [t for t in transactions if t.id in wanted])

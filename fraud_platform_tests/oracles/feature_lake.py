@@ -17,8 +17,17 @@ import pyarrow.compute as pc
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, TableContract
+from fraud_platform.features.declaration import FEATURE_NAMES
 from fraud_platform_tests.oracles.feature_worlds import START_HOUR, Features, World
-from fraud_platform_tests.oracles.features import DAY, DELAY, HOUR, LabelVersion, Tx
+from fraud_platform_tests.oracles.features import (
+    DAY,
+    DELAY,
+    HOUR,
+    LabelVersion,
+    Oracle,
+    Tx,
+    is_same,
+)
 
 FIRST_DAY = date(1970, 1, 1) + timedelta(days=START_HOUR // 24)
 DROP = FIRST_DAY.isoformat()
@@ -104,6 +113,18 @@ def read_features(lake: Lake, ids: Iterable[int]) -> Features:
         int(key): {name: column[i] for name, column in columns.items()}
         for i, key in enumerate(columns["transaction_id"])
     }
+
+
+def assert_equals_oracle(lake: Lake, world: World, targets: Iterable[Tx]) -> None:
+    """Compare the stored features of some of a world's transactions with the oracle's."""
+    oracle = Oracle(world.transactions, world.labels)
+    targets = list(targets)
+    found = read_features(lake, (t.id for t in targets))
+    for tx in targets:
+        expected = oracle.features(tx, FEATURE_NAMES)
+        own = found[tx.id]
+        wrong = {n: (own[n], v) for n, v in expected.items() if not is_same(n, own[n], v)}
+        assert not wrong, f"{tx}: found, expected {wrong}"
 
 
 def contents(lake: Lake, table: TableContract) -> pa.Table:
