@@ -160,7 +160,8 @@ def corrected_labels(inputs: DayInputs) -> DataFrame:
     """
     from pyspark.sql import functions as F
 
-    entering = _entering(inputs.labels, inputs.first_day, inputs.last_day).where("version > 1")
+    entering = _entering(inputs.labels, inputs.first_day, inputs.last_day)
+    entering = entering.where("version > 1").drop("tx_date")
     leaving = (
         entering.drop("scenario")
         .withColumn("version", F.col("version") - 1)
