@@ -144,7 +144,7 @@ class _Predictions(threading.Thread):
                 "bootstrap.servers": KafkaConnection.from_settings(settings).bootstrap,
                 "group.id": f"benchmark-{time.time_ns()}",
                 "isolation.level": "read_committed",
-                "fetch.wait.max.ms": 5,
+                "fetch.wait.max.ms": 100,
             }
         )
         topic = settings.predictions_topic

@@ -190,6 +190,15 @@ def test_a_pace_is_kept(kafka_settings: Settings) -> None:
     assert 1.4 < time.monotonic() - began < 6
 
 
+def test_a_paced_replay_sends_what_was_made_ahead_once(
+    kafka: KafkaConnection, kafka_settings: Settings
+) -> None:
+    produce(drop_rows(2_500), kafka_settings, Pace(rate=5_000), Extras())
+    found = held(kafka, kafka_settings.transactions_topic, 2_500)
+    ids = [orjson.loads(value or b"")["transaction_id"] for _, value in found]
+    assert sorted(ids) == list(range(2_500))
+
+
 def test_ctrl_c_ends_a_replay_with_what_was_acknowledged(kafka_settings: Settings) -> None:
     rows = drop_rows(100_000)
     seen = []

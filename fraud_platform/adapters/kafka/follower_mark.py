@@ -76,7 +76,8 @@ class FollowerMark:
         self._consumer.close()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        consumer.pause(partitions)
+        # of what the group gives it nothing: a pause here came before the client took it over
+        consumer.assign([])
         self._joined.set()
 
     def _stay(self) -> None:

@@ -38,6 +38,8 @@ from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_DAYS
 from fraud_platform.errors import NotEnoughDataError, SettingsError
 from fraud_platform.settings import Settings
 from fraud_platform.simulation.stream import (
+    BadMessage,
+    StreamMessages,
     bad_messages,
     label_messages,
     moments,
@@ -57,6 +59,7 @@ COLUMNS = (
 Numbers = NDArray[Any]
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _CHUNK_ROWS = 20_000
+_AHEAD_ROWS = 1_000
 _SLICE_SECONDS = 0.02
 _DELAY_SECONDS = LABEL_DELAY_DAYS * HOURS_PER_DAY * 3600
 
@@ -236,24 +239,36 @@ class _Replay:
         self.produced = Produced()
         self._rows, self._moments = rows, moments(rows)
         self._settings, self._producer, self._extras = settings, producer, extras
+        self._made_from = self._made_until = 0
 
     def send(self, start: int, stop: int) -> None:
         """Send the transactions [start, stop), bad messages among them, and labels now known."""
-        rows, topic = self._rows[start:stop], self._settings.transactions_topic
-        good, sent = transaction_messages(rows), 0
-        seed = self._extras.seed + start
-        each_kind = start == 0
-        for bad in bad_messages(rows, self._extras.dirty, seed, each_kind=each_kind):
+        topic, good, sent = self._settings.transactions_topic, self._good(start, stop), 0
+        for bad in self._bad(start, stop):
             after = bad.after + 1
             self._producer.send_many(topic, good.keys[sent:after], good.values[sent:after])
             sent = max(sent, after)
             self._producer.send(topic, bad.key, bad.value)
             self.produced.bad[bad.reason] += 1
         self._producer.send_many(topic, good.keys[sent:], good.values[sent:])
-        self.produced.transactions += len(rows)
+        self.produced.transactions += stop - start
         if self._extras.labels:
             known = self._moments[stop - 1] - _DELAY_SECONDS
             self.send_labels(int(np.searchsorted(self._moments, known, "right")))
+
+    def _good(self, start: int, stop: int) -> StreamMessages:
+        """Return the messages of [start, stop), made some ahead: one by one they cost most."""
+        if stop > self._made_until:
+            self._made_from, self._made_until = start, max(stop, start + _AHEAD_ROWS)
+            self._made = transaction_messages(self._rows[start : self._made_until])
+        part = slice(start - self._made_from, stop - self._made_from)
+        return StreamMessages(self._made.keys[part], self._made.values[part])
+
+    def _bad(self, start: int, stop: int) -> list[BadMessage]:
+        if not self._extras.dirty:
+            return []
+        rows, seed = self._rows[start:stop], self._extras.seed + start
+        return bad_messages(rows, self._extras.dirty, seed, each_kind=start == 0)
 
     def send_labels(self, stop: int) -> None:
         """Send the labels of the transactions before `stop` that were not sent yet."""

@@ -69,8 +69,10 @@ class RangeReader:
                 enable_auto_offset_store=False,
                 queued_min_messages=200_000,
                 queued_max_messages_kbytes=128 * 1024,
-                # A new place to read from waits until the fetch under way returns.
-                fetch_wait_max_ms=50,
+                # The broker answers with this much, or after this long: else every message that
+                # comes is a request. A new place to read from waits as long.
+                fetch_min_bytes=64 * 1024,
+                fetch_wait_max_ms=20,
                 # Small, so that partitions take turns and little waits of those ahead.
                 fetch_message_max_bytes=512 * 1024,
                 # The default waits a whole second once the queue was full.

@@ -59,6 +59,7 @@ class ModelRegistry:
         self.url = url
         self._login = login
         self._artifacts_url = artifacts_url
+        self._is_prepared = False
 
     def register(
         self,
@@ -85,6 +86,7 @@ class ModelRegistry:
                     return known
             import mlflow
 
+            mlflow.set_experiment(_EXPERIMENT)
             every_tag = {**tags, "knowledge_date": knowledge_date, "content_sha256": content}
             with mlflow.start_run(
                 run_name=f"candidate {knowledge_date}", tags=every_tag, log_system_metrics=False
@@ -204,7 +206,7 @@ class ModelRegistry:
             mlflow.set_tracking_uri(self.url)
             mlflow.set_registry_uri(self.url)
             client = mlflow.MlflowClient()
-            self._prepare(client)
+            self._prepare_once(client)
             yield client
         except Exception as error:
             # of artifacts, which MLflow reads itself, it lets the storage's own errors through
@@ -215,17 +217,17 @@ class ModelRegistry:
                 "Check that it runs and that its store is writable, then run again."
             ) from error
 
-    def _prepare(self, client: MlflowClient) -> None:
-        import mlflow
-
+    def _prepare_once(self, client: MlflowClient) -> None:
+        if self._is_prepared:
+            return
         if client.get_experiment_by_name(_EXPERIMENT) is None:
             root = self._artifacts_url
             if root is not None and "://" not in root:
                 root = Path(root).absolute().as_uri()
             client.create_experiment(_EXPERIMENT, artifact_location=root)
-        mlflow.set_experiment(_EXPERIMENT)
         if not client.search_registered_models(f"name='{MODEL_NAME}'"):
             client.create_registered_model(MODEL_NAME, description="Card fraud probability.")
+        self._is_prepared = True
 
 
 def folder_digest(folder: Path) -> str:
