@@ -21,6 +21,7 @@ from fraud_platform.features.kernel import (
     Tiles,
     Transactions,
     evaluate_features,
+    evaluate_flags,
     row_terms,
 )
 from fraud_platform.features.ordering import (
@@ -101,7 +102,13 @@ class CustomerPass:
             yield FeatureBatch(
                 rows=self._rows[chunk],
                 flags={name: flag[chunk] for name, flag in self._flags.items()},
-                features=evaluate_features(self._declaration, terms),
+                features=dict(
+                    zip(
+                        self._declaration.names,
+                        evaluate_features(self._declaration, terms),
+                        strict=True,
+                    )
+                ),
             )
 
     def _own_terms(self, chunk: Array) -> Terms:
@@ -126,8 +133,8 @@ class CustomerPass:
             terms = self._own_terms(chunk)
             if self._declaration.flags_need_terminals:
                 terms.update(self._terminal_terms(chunk))
-            for flag in self._declaration.flags:
-                flags[flag.name][chunk] = flag.condition.evaluate(terms)
+            for name, column in evaluate_flags(self._declaration, terms).items():
+                flags[name][chunk] = column
         return flags
 
 

@@ -16,6 +16,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from fraud_platform.features.expressions import Expression
+from fraud_platform.features.formulas import Formulas
 from fraud_platform.features.terms import (
     CustomerSince,
     CustomerSum,
@@ -103,6 +104,16 @@ class Declaration:
     def names(self) -> tuple[str, ...]:
         """Feature names in order."""
         return tuple(feature.name for feature in self.features)
+
+    @cached_property
+    def feature_formulas(self) -> Formulas:
+        """The features' formulas, in their order."""
+        return Formulas([feature.formula for feature in self.features])
+
+    @cached_property
+    def flag_formulas(self) -> Formulas:
+        """The flags' conditions, in their order."""
+        return Formulas([flag.condition for flag in self.flags])
 
     @cached_property
     def customer_measures(self) -> tuple[str, ...]:

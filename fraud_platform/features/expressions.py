@@ -1,8 +1,8 @@
 """Formulas: small expression trees over integer terms, evaluated by numpy.
 
 Here: constants, arithmetic, comparisons, one division, and how a formula is written as text.
-Not here: what the leaves mean (`features.terms`) or which formulas exist
-(`features.declaration`).
+Not here: what the leaves mean (`features.terms`), which formulas exist (`features.declaration`),
+evaluating many of them (`features.formulas`).
 
 Everything is int64 until a division, a square root or a power makes it float64. They are made of
 operations that IEEE 754 rounds correctly, so the same terms give the same bits in every engine and
@@ -11,7 +11,7 @@ on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +24,13 @@ Array = np.ndarray
 class Expression:
     """A node of a formula; nodes are compared and hashed by their contents."""
 
-    def evaluate(self, values: Mapping[Expression, Array]) -> Array:
-        """Return the value for each row; a leaf looks itself up.
+    def compute(self, *arguments: Array) -> Array:
+        """Return the value for each row from the children's values.
 
-        Args:
-            values: an int64 array of shape (rows,) for each term of the formula.
+        Raises:
+            TypeError: it is a term, whose values are given.
         """
-        return values[self]
+        raise TypeError(f"expected the values of {self}, found none: a term is not computed")
 
     def children(self) -> tuple[Expression, ...]:
         """Return the nodes right below this one."""
@@ -80,7 +80,7 @@ class Constant(Expression):
 
     value: int
 
-    def evaluate(self, values: Mapping[Expression, Array]) -> Array:
+    def compute(self, *arguments: Array) -> Array:
         """Return the constant, of shape ()."""
         return np.asarray(self.value, dtype=np.int64)
 
@@ -136,9 +136,9 @@ class Operation(Expression):
         """Return the arguments."""
         return self.arguments
 
-    def evaluate(self, values: Mapping[Expression, Array]) -> Array:
-        """Return the operation on its evaluated arguments."""
-        result: Array = _OPERATIONS[self.name](*(a.evaluate(values) for a in self.arguments))
+    def compute(self, *arguments: Array) -> Array:
+        """Return the operation on its arguments' values."""
+        result: Array = _OPERATIONS[self.name](*arguments)
         return result
 
     def __str__(self) -> str:
@@ -159,12 +159,11 @@ class Ratio(Expression):
         """Return numerator and denominator."""
         return (self.numerator, self.denominator)
 
-    def evaluate(self, values: Mapping[Expression, Array]) -> Array:
+    def compute(self, *arguments: Array) -> Array:
         """Return the quotient, never NaN for finite arguments."""
-        above, below = np.broadcast_arrays(
-            self.numerator.evaluate(values), self.denominator.evaluate(values)
-        )
-        quotient = np.full(above.shape, self.default, dtype=np.float64)
+        above, below = arguments
+        shape = above.shape or below.shape
+        quotient = np.full(shape, self.default, dtype=np.float64)
         np.divide(above, below, out=quotient, where=below != 0)
         return quotient
 

@@ -93,15 +93,23 @@ class FeatureBatch:
     features: dict[str, Array]
 
 
-def evaluate_features(
-    declaration: Declaration, terms: Mapping[Expression, Array]
-) -> dict[str, Array]:
-    """Return every feature as a float32 array, from int64 terms of the same shape (rows,)."""
-    shape = next(iter(terms.values())).shape
-    return {
-        feature.name: np.broadcast_to(feature.formula.evaluate(terms), shape).astype(np.float32)
-        for feature in declaration.features
-    }
+def evaluate_features(declaration: Declaration, terms: Mapping[Expression, Array]) -> Array:
+    """Return the features in their order, float32 of shape (features, rows).
+
+    Args:
+        terms: int64 arrays of shape (rows,).
+    """
+    rows = next(iter(terms.values())).size
+    features = np.empty((len(declaration.features), rows), np.float32)
+    for number, values in declaration.feature_formulas.evaluate(terms):
+        features[number] = values
+    return features
+
+
+def evaluate_flags(declaration: Declaration, terms: Mapping[Expression, Array]) -> dict[str, Array]:
+    """Return every flag by name, int64 arrays of shape (rows,), from such terms."""
+    names = [flag.name for flag in declaration.flags]
+    return {names[n]: values for n, values in declaration.flag_formulas.evaluate(terms)}
 
 
 def row_terms(second: Array, amount_cents: Array) -> Terms:

@@ -26,6 +26,7 @@ from fraud_platform.features.kernel import (
     Tiles,
     Transactions,
     evaluate_features,
+    evaluate_flags,
     row_terms,
 )
 from fraud_platform.features.ordering import group_starts, sort_order
@@ -170,8 +171,10 @@ class LiveState:
         rounds, is_late = self._rounds(entity, rows)
         size = rows.second.size
         self._add_at_terminals(rows)
-        features = {n: np.empty(size, np.float32) for n in self._declaration.names}
+        parts = [np.empty((len(self._declaration.features), 0), np.float32)]
         flags = {f.name: np.empty(size, np.int64) for f in self._declaration.flags}
+        place = np.empty(size, np.int64)
+        n_done = 0
         for number in range(int(rounds.max(initial=-1)) + 1):
             places = np.flatnonzero(rounds == number)
             # in order of customer, so that neighbours are searched in neighbouring memory
@@ -179,18 +182,19 @@ class LiveState:
             own_flags, own_features = self._score_round(rows.take(places), entity[places])
             for name, column in own_flags.items():
                 flags[name][places] = column
-            for name, column in own_features.items():
-                features[name][places] = column
-        return ScoredFeatures(flags, features, is_late)
+            parts.append(own_features)
+            place[places] = np.arange(n_done, n_done + places.size)
+            n_done += places.size
+        features = np.concatenate(parts, axis=1).take(place, axis=1)
+        by_name = dict(zip(self._declaration.names, features, strict=True))
+        return ScoredFeatures(flags, by_name, is_late)
 
-    def _score_round(
-        self, rows: Transactions, entity: Array
-    ) -> tuple[dict[str, Array], dict[str, Array]]:
+    def _score_round(self, rows: Transactions, entity: Array) -> tuple[dict[str, Array], Array]:
         terms = row_terms(rows.second, rows.amount_cents)
         own_labels = self._declaration.label_terms("customer")
         terms.update(self._labels["customer"].terms(entity, rows.hour, own_labels))
         terms.update(self._terminal_terms(rows))
-        flags = {f.name: f.condition.evaluate(terms) for f in self._declaration.flags}
+        flags = evaluate_flags(self._declaration, terms)
         self._add_events(rows, flags)
         terms.update(self._events.terms(entity, rows.second, rows.transaction_id, rows.terminal_id))
         return flags, evaluate_features(self._declaration, terms)

@@ -1,0 +1,102 @@
+"""Formulas evaluated together, each node that they share once.
+
+Here: `Formulas`, the steps of several expressions in an order in which they can be done.
+Not here: what a node computes (`features.expressions`), which formulas there are
+(`features.declaration`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from fraud_platform.features.expressions import Array, Constant, Expression
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One node to compute.
+
+    Attributes:
+        arguments: places of its children's values.
+        place: where its own value goes.
+        outputs: numbers of the formulas that it is.
+        done: places of values that no later step reads.
+    """
+
+    compute: Callable[..., Array]
+    arguments: tuple[int, ...]
+    place: int
+    outputs: tuple[int, ...]
+    done: tuple[int, ...]
+
+
+class Formulas:
+    """Expressions that are evaluated in one go: equal nodes once, however many formulas have them.
+
+    It is what compilers call the elimination of common subexpressions. The operations and their
+    order within a formula stay, so every bit of a result does.
+
+    Args:
+        expressions: the formulas, numbered from 0.
+    """
+
+    def __init__(self, expressions: Sequence[Expression]) -> None:
+        self._places: dict[Expression, int] = {}
+        ordered: list[Expression] = []
+        for expression in expressions:
+            self._place(expression, ordered)
+        numbers: dict[Expression, list[int]] = {}
+        for number, expression in enumerate(expressions):
+            numbers.setdefault(expression, []).append(number)
+        # what is never read is let go where it was computed, else where it is read last
+        last_read = {self._places[node]: node for node in ordered}
+        last_read |= {self._places[c]: node for node in ordered for c in node.children()}
+        self._terms = [node for node in ordered if _is_term(node)]
+        self._given = [(n, e) for n, e in enumerate(expressions) if _is_term(e)]
+        self._steps = [
+            _Step(
+                node.compute,
+                tuple(self._places[child] for child in node.children()),
+                self._places[node],
+                tuple(numbers.get(node, ())),
+                tuple(place for place, reader in last_read.items() if reader is node),
+            )
+            for node in ordered
+            if not _is_term(node)
+        ]
+
+    def _place(self, node: Expression, ordered: list[Expression]) -> None:
+        """Give a node a place behind those of its children."""
+        if node in self._places:
+            return
+        for child in node.children():
+            self._place(child, ordered)
+        self._places[node] = len(ordered)
+        ordered.append(node)
+
+    def evaluate(self, terms: Mapping[Expression, Array]) -> Iterator[tuple[int, Array]]:
+        """Yield each formula's number and value, in any order, as soon as it is there.
+
+        Args:
+            terms: an int64 array of shape (rows,) for each term of the formulas.
+
+        Yields:
+            Arrays of shape (rows,), or () where a formula has no term.
+        """
+        values: list[Array | None] = [None] * len(self._places)
+        for term in self._terms:
+            values[self._places[term]] = terms[term]
+        for number, term in self._given:
+            yield number, terms[term]
+        for step in self._steps:
+            value = step.compute(*[values[place] for place in step.arguments])
+            for number in step.outputs:
+                yield number, value
+            values[step.place] = value
+            for place in step.done:
+                values[place] = None
+
+
+def _is_term(node: Expression) -> bool:
+    return not node.children() and not isinstance(node, Constant)
