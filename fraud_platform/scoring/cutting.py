@@ -33,7 +33,9 @@ def next_ranges(remaining: Ranges, max_messages: int) -> dict[int, tuple[int, in
     }
 
 
-def is_within_hour(partition: Ints, event_seconds: Ints, has_more: Mapping[int, bool]) -> Ints:
+def is_within_hour(
+    partition: Ints, event_seconds: Ints, has_more: Mapping[int, bool]
+) -> npt.NDArray[np.bool_]:
     """Tell which messages may be scored now, as a mask that keeps a prefix of each partition.
 
     The partition that is furthest behind, of those with more to come, sets the bound: its frontier

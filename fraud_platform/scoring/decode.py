@@ -64,13 +64,35 @@ class Decoded:
         rows: positions of the valid messages, ascending.
         transactions: their transactions, in that order.
         dead: the other messages, by position.
-        repairs: repairs of valid messages, counted by name.
+        repaired: positions of valid messages that were repaired, and by what: bits in the order
+            of `REPAIRS`.
     """
 
     rows: Ints
     transactions: Transactions
     dead: list[DeadLetter]
-    repairs: dict[str, int] = field(default_factory=dict)
+    repaired: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def repairs(self) -> dict[str, int]:
+        """Repairs of valid messages, counted by name."""
+        bits = self.repaired.values()
+        return {str(name): sum(b >> i & 1 for b in bits) for i, name in enumerate(REPAIRS)}
+
+    def where(self, keep: npt.NDArray[np.bool_]) -> Decoded:
+        """Return what some of the messages say, their positions counted anew.
+
+        Args:
+            keep: which, a mask over all messages.
+        """
+        position = np.cumsum(keep) - 1
+        own = np.flatnonzero(keep[self.rows])
+        return Decoded(
+            position[self.rows[own]],
+            self.transactions.take(own),
+            [d._replace(row=int(position[d.row])) for d in self.dead if keep[d.row]],
+            {int(position[row]): bits for row, bits in self.repaired.items() if keep[row]},
+        )
 
     def event_seconds(self, size: int) -> Ints:
         """Return the event time of each of the messages, 0 where it is dead."""
@@ -103,7 +125,7 @@ def decode(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> Deco
         claimed, found = _quick(keys, values, left, is_spaced)
         columns[:, claimed] = found
         is_valid[claimed] = True
-    dead, repairs = [], dict.fromkeys(map(str, REPAIRS), 0)
+    dead, repaired = [], {}
     for row in np.flatnonzero(~is_valid).tolist():
         judged = judge_message(keys[row], values[row])
         if judged.reasons:
@@ -111,10 +133,10 @@ def decode(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> Deco
             continue
         is_valid[row] = True
         columns[:, row] = judged.contents
-        for bit, repair in enumerate(REPAIRS):
-            repairs[repair] += judged.repairs >> bit & 1
+        if judged.repairs:
+            repaired[row] = judged.repairs
     rows = np.flatnonzero(is_valid)
-    return Decoded(rows, Transactions(*columns[:, rows]), dead, repairs)
+    return Decoded(rows, Transactions(*columns[:, rows]), dead, repaired)
 
 
 def judge_message(key: bytes | None, value: bytes | None) -> JudgedMessage:

@@ -92,8 +92,7 @@ class InProcessEngine:
             self._left = messages.take(np.flatnonzero(~keep))
             for p in np.unique(self._left.partition).tolist():
                 ends[p] = int(self._left.offset[self._left.partition == p].min())
-            messages = messages.take(np.flatnonzero(keep))
-            decoded = decode(messages.keys, messages.values)
+            messages, decoded = messages.take(np.flatnonzero(keep)), decoded.where(keep)
         kill_point("scoring.read")
         context = BatchContext(number, model, self._state_version)
         batch = score_decoded(messages, decoded, state, context)

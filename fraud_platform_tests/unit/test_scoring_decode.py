@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -196,6 +197,23 @@ def test_each_message_is_judged_as_if_it_were_alone(values: list[bytes | None]):
     found = list(zip(*(column.tolist() for column in columns), strict=True))
     assert found == [judged.contents for judged in expected if not judged.reasons]
     assert decoded.rows.tolist() == [r for r, j in enumerate(expected) if not j.reasons]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(_messages, st.booleans()), min_size=1, max_size=8))
+@example([(_with(tx_amount="57.165"), False), (_with(tx_amount="57.164"), True)])
+def test_some_messages_of_many_say_what_they_say_without_the_others(
+    given_messages: list[tuple[bytes | None, bool]],
+):
+    values = [value for value, _ in given_messages]
+    kept = [value for value, is_kept in given_messages if is_kept]
+    keep = np.array([is_kept for _, is_kept in given_messages])
+    found = decode([b"596"] * len(values), values).where(keep)
+    wanted = decode([b"596"] * len(kept), kept)
+    assert (found.dead, found.repairs) == (wanted.dead, wanted.repairs)
+    assert found.rows.tolist() == wanted.rows.tolist()
+    for name, column in vars(wanted.transactions).items():
+        assert getattr(found.transactions, name).tolist() == column.tolist()
 
 
 def test_plain_messages_agree_with_the_json_library():
