@@ -339,7 +339,7 @@ def test_checks_of_batches_hold_on_a_log_that_runs_clean(live: Live):
 
 
 def test_runs_merge_small_files(live: Live, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("fraud_platform.adapters.tables.upkeep.SMALL_FILES", 2)
+    monkeypatch.setattr("fraud_platform.adapters.tables.upkeep.LEVELS", ((64 << 20, 2),))
     for half in HALVES:
         live.produce(half)
         live.score()

@@ -141,13 +141,37 @@ def nothing_kept(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> NumberedTable:
 def test_a_cleaned_log_still_says_what_was_committed_last(
     lake: Lake, nothing_kept: NumberedTable, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("fraud_platform.adapters.tables.upkeep.SMALL_FILES", 2)
+    monkeypatch.setattr("fraud_platform.adapters.tables.upkeep.LEVELS", ((64 << 20, 2),))
     upkeep = Upkeep(lake, (TOPIC_LABELS,))
     for number in (1, 2, 3):
         assert nothing_kept.append(files(lake, number), number, {"n": number})
         upkeep._log_at = -1e9
         upkeep.look()
         assert lake.numbered(TOPIC_LABELS, APP).metadata() == {"n": number, "number": number}
+
+
+def test_merging_leaves_files_of_a_level_before_alone(
+    lake: Lake, table: NumberedTable, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(upkeep_module, "LEVELS", ((40_000, 4), (1 << 20, 3)))
+    upkeep, seen = Upkeep(lake, (TOPIC_LABELS,)), []
+    for number, size in enumerate((6_000, *[3] * 4, 6_000, *[3] * 4, 6_000), 1):
+        assert table.append(files(lake, number, size), number)
+        before = set(table_files(lake))
+        upkeep.look()
+        after = set(table_files(lake))
+        seen.append((len(before), len(after), len(before & after)))
+    # small files become one and what was merged before stays, until enough of it has come
+    assert seen[4] == (5, 2, 1)
+    assert seen[8] == (6, 4, 3)
+    assert seen[10] == (6, 1, 0)
+    assert landings(lake.numbered(TOPIC_LABELS, APP), 0).count(11) == 6_000
+
+
+def table_files(lake: Lake) -> list[str]:
+    handle = lake.open(TOPIC_LABELS)
+    assert handle is not None
+    return handle.file_uris()
 
 
 def test_no_commit_cleans_the_log_and_cleaning_waits_for_an_append(

@@ -19,9 +19,10 @@ from deltalake import DeltaTable
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import TableContract
 
-TARGET_BYTES = 64 << 20
-SMALL_FILES = 200
-"""Files below the target size at which they are merged."""
+LEVELS = ((1 << 20, 100), (8 << 20, 16), (64 << 20, 16))
+"""A size to merge to, and how many files that are less than half of it, and not of a level before,
+are merged. So a row is written about twice a level, however long the table grows (tiered
+compaction); with one level, each merge wrote what was merged before once more."""
 GRACE_SECONDS = 600.0
 """How long a replaced file stays for those who read it."""
 LOG_SECONDS = 60.0
@@ -40,7 +41,7 @@ class Upkeep:
     """
 
     def __init__(
-        self, lake: Lake, tables: tuple[TableContract, ...], pause_seconds: float = 20.0
+        self, lake: Lake, tables: tuple[TableContract, ...], pause_seconds: float = 5.0
     ) -> None:
         self._lake, self._tables, self._pause = lake, tables, pause_seconds
         self._ended = threading.Event()
@@ -82,11 +83,16 @@ class Upkeep:
                 shorten_log(self._lake, table)
 
     def _merge(self, handle: DeltaTable) -> None:
-        sizes = pa.table(handle.get_add_actions())["size_bytes"].to_pylist()
-        if sum(size < TARGET_BYTES for size in sizes) < SMALL_FILES:
-            return
+        least = 0
+        for target, count in LEVELS:
+            sizes = pa.table(handle.get_add_actions())["size_bytes"].to_pylist()
+            if sum(least <= size < target // 2 for size in sizes) >= count:
+                self._merge_up_to(handle, target)
+            least = target // 2
+
+    def _merge_up_to(self, handle: DeltaTable, target: int) -> None:
         before = set(handle.file_uris())
-        handle.optimize.compact(target_size=TARGET_BYTES, max_concurrent_tasks=1)
+        handle.optimize.compact(target_size=target, max_concurrent_tasks=1)
         handle.update_incremental()
         moment = time.monotonic()
         self._replaced.extend((moment, uri) for uri in before - set(handle.file_uris()))
