@@ -7,8 +7,10 @@ Not here: the order of steps (`fraud_platform.scoring.scorer`), planning
 
 from __future__ import annotations
 
+import math
 import os
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -23,7 +25,7 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import lease_of
 from fraud_platform.errors import Outage, TopicChangedError
 from fraud_platform.scoring.inprocess import InProcessEngine
-from fraud_platform.scoring.label_intake import land_labels
+from fraud_platform.scoring.label_intake import Landings
 from fraud_platform.scoring.log import ScoringLog, offsets_in
 from fraud_platform.scoring.micro_batch import PinnedModel
 from fraud_platform.scoring.plans import TopicNow, check_topic
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 
 ANSWER_SECONDS = 30.0
+_WHOLE_LOOK_SECONDS = 60.0
 
 
 def load_model(registry: ModelRegistry, version: int) -> PinnedModel:
@@ -153,7 +156,7 @@ def open_scorer(
                 settings.duplicate_horizon_days,
             )
         scorer = Scorer(lake, engine, publication, settings.max_batch_messages, holder(kind))
-        take_in_labels(settings, lake, topics, scorer)
+        LabelIntake(settings, lake, topics).take_in(scorer.log.last().get("stream_second"))
         scorer.start()
         # only now: whoever held the lease before has moved what is committed
         said = scorer.log.last()
@@ -161,15 +164,40 @@ def open_scorer(
         yield scorer
 
 
-def take_in_labels(
-    settings: Settings, lake: Lake, topics: KafkaTopics, scorer: Scorer
-) -> dict[str, int]:
-    """Land what the labels topic has got; return how many labels, good and dead."""
-    connection = KafkaConnection.from_settings(settings)
-    now = topic_now(topics, settings.labels_topic)
-    total = Counter(labels=0, dead_labels=0)
-    with RangeReader(connection, settings.labels_topic) as source:
-        stream_second = scorer.log.last().get("stream_second")
-        while any((landed := land_labels(lake, source, now, stream_second)).values()):
-            total.update(landed)
-    return dict(total)
+class LabelIntake:
+    """Lands what the labels topic has got, whenever it is asked to.
+
+    Args:
+        lake: the tables.
+        topics: the broker's topics.
+    """
+
+    def __init__(self, settings: Settings, lake: Lake, topics: KafkaTopics) -> None:
+        self._connection = KafkaConnection.from_settings(settings)
+        self._topic, self._topics = settings.labels_topic, topics
+        self._landings = Landings(lake)
+        self._ends: dict[int, int] = {}
+        self._looked_at = -math.inf
+
+    def take_in(self, stream_second: int | None) -> dict[str, int]:
+        """Land what is there; return how many labels, good and dead.
+
+        Where the topic has not grown, one question is all, and once a minute it is looked at whole.
+
+        Args:
+            stream_second: stream time, seconds since 1970.
+
+        Raises:
+            OffsetGapError, TopicChangedError: reading cannot go on where it stopped.
+        """
+        total = Counter(labels=0, dead_labels=0)
+        is_looked_at = time.monotonic() - self._looked_at < _WHOLE_LOOK_SECONDS
+        if is_looked_at and self._topics.ends(self._topic, self._ends) == self._ends:
+            return dict(total)
+        now, looked_at = topic_now(self._topics, self._topic), time.monotonic()
+        with RangeReader(self._connection, self._topic) as source:
+            while any((landed := self._landings.land(source, now, stream_second)).values()):
+                total.update(landed)
+        self._ends = {p: end for p, (_, end) in now.offsets.items()}
+        self._looked_at = looked_at
+        return dict(total)

@@ -21,10 +21,10 @@ from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
 from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.patience import Patience
 from fraud_platform.adapters.scoring_session import (
+    LabelIntake,
     holder,
     load_model,
     open_scorer,
-    take_in_labels,
     topic_now,
 )
 from fraud_platform.adapters.tables.lake import Lake, reaching
@@ -158,6 +158,7 @@ class _Loop:
             Upkeep(self._lake, OF_MANY_COMMITS) as self._upkeep,
         ):
             self._scorer.progress = self._progress
+            self._labels = LabelIntake(self._settings, self._lake, self._topics)
             self._score(topic, is_stopped)
 
     def _state_version(self) -> str:
@@ -226,7 +227,7 @@ class _Loop:
         now = time.monotonic()
         if now - self._labels_at > LOOK_SECONDS:
             self._labels_at = now
-            take_in_labels(self._settings, self._lake, self._topics, self._scorer)
+            self._labels.take_in(self._scorer.log.last().get("stream_second"))
             # another process may have landed some as well
             self._scorer.catch_up()
         if now - self._reported_at > REPORT_SECONDS:

@@ -44,6 +44,8 @@ def write_rows(
             pq.write_table(
                 rows, stream,
                 compression="snappy", use_dictionary=dictionary, write_statistics=False,
+                # of a micro-batch's file it is a third, and says what the table says
+                store_schema=False,
             )  # fmt: skip
     except OSError as error:
         raise Outage(

@@ -1,7 +1,7 @@
 """Labels from the topic into `topic_labels`, each message once.
 
-Here: the contract's rules for a label message, and `land_labels`, which continues where the last
-landing ended.
+Here: the contract's rules for a label message, and `Landings`, which continue where the last one
+ended.
 Not here: from when a label counts (`scoring.labels`).
 """
 
@@ -81,43 +81,53 @@ def read_label(value: bytes | None) -> Label:
     )
 
 
-def land_labels(
-    lake: Lake, source: Source, now: TopicNow, stream_second: int | None
-) -> Mapping[str, int]:
-    """Land what the labels topic has got since the last landing, in one commit.
-
-    After a long while that is the first `MAX_LANDING_MESSAGES` of it: call again for the rest.
+class Landings:
+    """Lands what the labels topic has got, landing after landing; the tables stay open.
 
     Args:
-        now: the labels topic as the broker has it.
-        stream_second: stream time, from which it follows whether a label is late.
-
-    Returns:
-        Counts: `labels` landed, `dead_labels`; both 0 where there was nothing new, or where
-        another scorer landed it first.
-
-    Raises:
-        OffsetGapError, TopicChangedError: see `scoring.plans.check_topic`.
+        lake: where they are.
     """
-    tables = PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING)
-    tables.settle()
-    said = tables.results.metadata()
-    done = {int(p): end for p, end in said.get("end_offsets", {}).items()}
-    check_topic(now, said.get("topic_id"), done, ACCEPT_LABEL_GAP)
-    waiting = {p: (done.get(p, low), high) for p, (low, high) in now.offsets.items()}
-    new = next_ranges(waiting, MAX_LANDING_MESSAGES)
-    if not new:
-        return _NOTHING
-    number = tables.results.number + 1
-    good, dead = split_labels(Messages.join(list(source.read(new))), number, stream_second)
-    metadata = {
-        "topic_id": now.topic_id,
-        "end_offsets": {p: new.get(p, (at, at))[1] for p, (at, _) in waiting.items()},
-    }
-    files = write_rows(lake.files, lake.uri(TOPIC_LABELS), TOPIC_LABELS, good)
-    if not tables.commit(number, files, dead, metadata):
-        return _NOTHING
-    return {"labels": good.num_rows, "dead_labels": dead.num_rows}
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._tables = PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING)
+
+    def land(self, source: Source, now: TopicNow, stream_second: int | None) -> Mapping[str, int]:
+        """Land what came since the last landing, in one commit.
+
+        After a long while that is the first `MAX_LANDING_MESSAGES` of it: call again for the rest.
+
+        Args:
+            source: reads the labels topic.
+            now: the labels topic as the broker has it.
+            stream_second: stream time, from which it follows whether a label is late.
+
+        Returns:
+            Counts: `labels` landed, `dead_labels`; both 0 where there was nothing new, or where
+            another scorer landed it first.
+
+        Raises:
+            OffsetGapError, TopicChangedError: see `scoring.plans.check_topic`.
+        """
+        lake, tables = self._lake, self._tables
+        tables.settle()
+        said = tables.results.metadata()
+        done = {int(p): end for p, end in said.get("end_offsets", {}).items()}
+        check_topic(now, said.get("topic_id"), done, ACCEPT_LABEL_GAP)
+        waiting = {p: (done.get(p, low), high) for p, (low, high) in now.offsets.items()}
+        new = next_ranges(waiting, MAX_LANDING_MESSAGES)
+        if not new:
+            return _NOTHING
+        number = tables.results.number + 1
+        good, dead = split_labels(Messages.join(list(source.read(new))), number, stream_second)
+        metadata = {
+            "topic_id": now.topic_id,
+            "end_offsets": {p: new.get(p, (at, at))[1] for p, (at, _) in waiting.items()},
+        }
+        files = write_rows(lake.files, lake.uri(TOPIC_LABELS), TOPIC_LABELS, good)
+        if not tables.commit(number, files, dead, metadata):
+            return _NOTHING
+        return {"labels": good.num_rows, "dead_labels": dead.num_rows}
 
 
 def settle_landings(lake: Lake) -> None:
