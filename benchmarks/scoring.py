@@ -107,7 +107,7 @@ def backlog(place: World, engine: str) -> Backlog:
 
 def live(place: World, rate: int, interval_ms: int, seconds: int) -> Live:
     """Produce at a rate while `score --follow` runs in a process of its own."""
-    with fresh_topics(place.settings, f"live-{rate}-{interval_ms}-{time.time_ns()}") as settings:
+    with fresh_topics(place.settings, f"live-{rate}-{interval_ms}") as settings:
         place.forget_scores()
         command = [Path(sys.executable).with_name("fraud-platform"), "score", "--follow"]
         environment = {**child_environment(), "FRAUD_FOLLOW_INTERVAL_MS": str(interval_ms)}

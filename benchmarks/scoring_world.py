@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,7 +105,8 @@ def world(folder: Path, customers: int = CUSTOMERS, drop_days: int = DROP_DAYS) 
 
 @contextmanager
 def fresh_topics(settings: Settings, name: str) -> Iterator[Settings]:
-    """Give settings whose topics are new, under a contender's name."""
+    """Give settings whose topics are new, under a contender's name; a kept folder has others."""
+    name = f"{name}-{time.time_ns()}"
     names = {
         "transactions_topic": f"{name}.transactions",
         "labels_topic": f"{name}.labels",

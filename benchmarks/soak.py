@@ -52,7 +52,7 @@ class Sample:
 def soak(place: World, rate: int, seconds: int) -> list[Sample]:
     """Produce while a follower scores; sample now and then, change the champion half-way."""
     samples: list[Sample] = []
-    with fresh_topics(place.settings, f"soak-{time.time_ns()}") as settings:
+    with fresh_topics(place.settings, "soak") as settings:
         place.forget_scores()
         first = place.registry.alias(CHAMPION)
         assert first is not None
