@@ -207,8 +207,10 @@ def child_environment() -> dict[str, str]:
 
 
 def _cpu(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
+    """Return CPU seconds of a process and of those beside it."""
+    process = psutil.Process(pid)
+    times = [p.cpu_times() for p in (process, *process.children(recursive=True))]
+    return float(sum(t.user + t.system for t in times))
 
 
 def _wait_for(read: Callable[[], str]) -> str:

@@ -28,8 +28,6 @@ from fraud_platform.adapters.scoring_session import (
     topic_now,
 )
 from fraud_platform.adapters.tables.lake import Lake, reaching
-from fraud_platform.adapters.tables.upkeep import Upkeep
-from fraud_platform.contracts.scoring_tables import OF_MANY_COMMITS
 from fraud_platform.defs.follow_reports import Report, Reporter
 from fraud_platform.errors import FencedError, Outage, PromotionError
 from fraud_platform.scoring.log import offsets_in
@@ -155,7 +153,6 @@ class _Loop:
                 "score --follow",
                 answer_seconds=ANSWER_SECONDS,
             ) as self._scorer,
-            Upkeep(self._lake, OF_MANY_COMMITS) as self._upkeep,
         ):
             self._scorer.progress = self._progress
             self._labels = LabelIntake(self._settings, self._lake, self._topics)
@@ -256,7 +253,7 @@ class _Loop:
     def _problems(self) -> list[str]:
         """Return what goes wrong beside the scoring, which goes on."""
         assert self._watch is not None
-        return [self._watch.problem, self._upkeep.problem, self._reporter.problem]
+        return [self._watch.problem, self._reporter.problem]
 
 
 def _champion(registry: ModelRegistry) -> PinnedModel:

@@ -1,10 +1,13 @@
-"""Telling Dagster what a follower scored, from a process beside it.
+"""What is done beside a follower, in a process of a lower priority: reports and upkeep.
 
-Here: the process that reports, at a lower priority, as materializations of `inference_batches`.
-Not here: what a batch's page shows (`defs.inference_metadata`), when to report (`defs.follow`).
+Here: the process that tells Dagster what was scored, as materializations of `inference_batches`,
+and keeps the follower's tables small.
+Not here: what a batch's page shows (`defs.inference_metadata`), when to report (`defs.follow`),
+how tables are kept small (`adapters.tables.upkeep`).
 
-Dagster and the plots take some 200 MB and, once a minute, a second of CPU under Python's lock: in
-the scoring process that second would be every decision's delay.
+Dagster and the plots take some 200 MB and, once a minute, a second of CPU under Python's lock;
+merging small files takes half a second every ten, or more. In the scoring process that would be
+every decision's delay.
 """
 
 from __future__ import annotations
@@ -51,7 +54,7 @@ class Report:
 
 
 class Reporter:
-    """Tells Dagster from a child process, which ends with its parent however that ends.
+    """Tells Dagster, and merges files, in a child process that ends with its parent, however.
 
     A child that takes nothing holds nobody up: the oldest reports are dropped, and counted.
     """
@@ -108,8 +111,8 @@ class Reporter:
             while (report := self._waiting.get()) is not None:
                 self._ours.send(report)
         except OSError:
-            print("score --follow: the process that tells Dagster has ended; scores go on, "
-                  "Dagster shows them again after a restart.", file=sys.stderr)  # fmt: skip
+            _warn("the process that tells Dagster and merges files has ended; scores go on, both "
+                  "are done again after a restart.")  # fmt: skip
 
 
 def _tell_all(settings: Settings, reports: Connection[None, Report]) -> None:
@@ -117,18 +120,29 @@ def _tell_all(settings: Settings, reports: Connection[None, Report]) -> None:
     for ending in (signal.SIGINT, signal.SIGTERM):  # meant for the scorer, whose end ends this
         signal.signal(ending, signal.SIG_IGN)
     os.nice(_LOW_PRIORITY)
+    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.adapters.tables.upkeep import Upkeep
+    from fraud_platform.contracts.scoring_tables import OF_MANY_COMMITS
+
     untold: list[Report] = []
-    while True:
-        try:
-            untold.append(reports.recv())
-        except EOFError:
-            return
-        try:
-            _tell(settings, untold)
-        except Exception as error:  # whatever Dagster's storage raises: scoring does not need it
-            print(f"score --follow: Dagster could not be told ({error}); it is tried again with "
-                  "the next report.", file=sys.stderr)  # fmt: skip
-            del untold[:-_MOST_UNTOLD]
+    with Upkeep(Lake(settings.lake), OF_MANY_COMMITS) as upkeep:
+        while True:
+            try:
+                untold.append(reports.recv())
+            except EOFError:
+                return
+            try:
+                _tell(settings, untold)
+            except Exception as error:  # whatever Dagster's storage raises: scoring goes on
+                _warn(f"Dagster could not be told ({error}); it is tried again with the next "
+                      "report.")  # fmt: skip
+                del untold[:-_MOST_UNTOLD]
+            if upkeep.problem:
+                _warn(f"{upkeep.problem}; it is tried again.")
+
+
+def _warn(what: str) -> None:
+    print(f"score --follow: {what}", file=sys.stderr, flush=True)
 
 
 def _tell(settings: Settings, untold: list[Report]) -> None:

@@ -1,4 +1,4 @@
-"""A follower's reports where the process that tells Dagster takes none: scoring does not wait."""
+"""The process beside a follower: it keeps tables small, and where it hangs nobody waits."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.adapters.tables.upkeep import LEVELS
+from fraud_platform.contracts.scoring_tables import DEAD_LABELS, LANDING
 from fraud_platform.defs import follow_reports
 from fraud_platform.defs.follow_reports import Report, Reporter
+from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.scorer import Progress
 from fraud_platform.settings import Settings
 
@@ -45,4 +50,25 @@ def test_a_hung_child_costs_the_oldest_reports_and_no_waiting(
         ending = time.monotonic()
     assert time.monotonic() - ending < 10
     reporter._process.join(10)
+    assert not reporter._process.is_alive()
+
+
+def test_small_files_are_merged_beside_the_follower(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    lake = Lake(settings.lake)
+    table, (_, most) = lake.numbered(DEAD_LABELS, LANDING), LEVELS[0]
+    for number in range(1, most + 1):
+        row = {"detail": "", "landing": number, "source_partition": 0, "source_offset": number}
+        rows = pa.Table.from_pylist([row], schema=DEAD_LABELS.arrow_schema)
+        assert table.append(
+            write_rows(lake.files, lake.uri(DEAD_LABELS), DEAD_LABELS, rows), number
+        )
+    with Reporter(settings) as reporter:
+        assert reporter.problem == ""
+        deadline = time.monotonic() + 60
+        while lake.data_files(DEAD_LABELS).num_rows > 1 and time.monotonic() < deadline:
+            time.sleep(0.2)
+    assert lake.data_files(DEAD_LABELS).num_rows == 1
+    landed = lake.read_arrow(DEAD_LABELS, columns=["landing"])["landing"].to_pylist()
+    assert sorted(landed) == list(range(1, most + 1))
     assert not reporter._process.is_alive()
