@@ -56,27 +56,34 @@ class Report:
 class Reporter:
     """Tells Dagster, and merges files, in a child process that ends with its parent, however.
 
-    A child that takes nothing holds nobody up: the oldest reports are dropped, and counted.
+    A child that takes nothing holds nobody up: the oldest reports are dropped, and counted. One
+    that ended by itself is started anew with the next report.
     """
 
     def __init__(self, settings: Settings) -> None:
-        # spawned, not forked: librdkafka's threads do not survive a fork
-        spawn = multiprocessing.get_context("spawn")
-        theirs, self._ours = spawn.Pipe(duplex=False)
-        self._process = spawn.Process(target=_tell_all, args=(settings, theirs), name="reports")
-        self._theirs = theirs
+        self._settings = settings
         self._waiting: Queue[Report | None] = Queue(_MOST_UNTOLD)
         self._sender = threading.Thread(target=self._send_all, name="reports", daemon=True)
+        self._is_ending = False
         self.dropped = 0
 
     def __enter__(self) -> Reporter:
-        self._process.start()
-        self._theirs.close()
+        self._begin()
         self._sender.start()
         return self
 
+    def _begin(self) -> None:
+        # spawned, not forked: librdkafka's threads do not survive a fork
+        spawn = multiprocessing.get_context("spawn")
+        theirs, self._ours = spawn.Pipe(duplex=False)
+        process = spawn.Process(target=_tell_all, args=(self._settings, theirs), name="reports")
+        process.start()
+        self._process = process
+        theirs.close()
+
     def __exit__(self, *error: object) -> None:
         deadline = time.monotonic() + _END_SECONDS
+        self._is_ending = True
         self._put(None)
         self._sender.join(_END_SECONDS)
         if self._sender.is_alive():
@@ -107,12 +114,25 @@ class Reporter:
                     self.dropped += 1
 
     def _send_all(self) -> None:
+        while (report := self._waiting.get()) is not None:
+            try:
+                self._send(report)
+            except OSError as error:
+                self.dropped += 1
+                _warn(f"a report could not be sent to Dagster ({error}); scores are not concerned.")
+                if self._is_ending:
+                    return
+
+    def _send(self, report: Report) -> None:
         try:
-            while (report := self._waiting.get()) is not None:
-                self._ours.send(report)
+            self._ours.send(report)
         except OSError:
-            _warn("the process that tells Dagster and merges files has ended; scores go on, both "
-                  "are done again after a restart.")  # fmt: skip
+            if self._is_ending:
+                raise
+            _warn("the process that tells Dagster and merges files has ended; it is started anew.")
+            self._ours.close()
+            self._begin()
+            self._ours.send(report)
 
 
 def _tell_all(settings: Settings, reports: Connection[None, Report]) -> None:

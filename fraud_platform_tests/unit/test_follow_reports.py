@@ -53,6 +53,27 @@ def test_a_hung_child_costs_the_oldest_reports_and_no_waiting(
     assert not reporter._process.is_alive()
 
 
+def test_a_child_that_ended_by_itself_is_started_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(follow_reports, "_tell_all", hang)
+    monkeypatch.setattr(follow_reports, "_END_SECONDS", 1.0)
+    with Reporter(Settings(home=tmp_path)) as reporter:
+        first = reporter._process
+        first.kill()
+        first.join(10)
+        reporter.tell(Report(Progress(), 1, 0.5, {}, datetime.now(UTC)))
+        deadline = time.monotonic() + 60
+        while reporter._process is first and time.monotonic() < deadline:
+            time.sleep(0.05)
+        second = reporter._process
+        assert second is not first
+        assert second.is_alive()
+        assert reporter.problem == ""
+    second.join(10)
+    assert not second.is_alive()
+
+
 def test_small_files_are_merged_beside_the_follower(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     lake = Lake(settings.lake)
