@@ -31,6 +31,8 @@ LINEAGE = {
     "fraud_probability": [("promotion", "champion_after")],
 }
 
+_NOTHING_SCORED = "No message was scored here, so there is nothing to draw."
+
 
 def metadata_of(
     lake: Lake, progress: Progress, model_version: int, threshold: float, lag: dict[int, int]
@@ -65,7 +67,6 @@ def _scored(
 ) -> dict[str, Any]:
     counts = progress.counts
     names = ("scored", "dead_letters", "duplicates", "late", "alerts")
-    latency = latency_histogram(progress.durable_ms, progress.published_ms)
     return {
         "messages": counts.get("messages_read", 0),
         **{name: counts.get(name, 0) for name in names},
@@ -79,6 +80,17 @@ def _scored(
         "lag_by_partition": small_table([{"partition": p, "lag": n} for p, n in lag.items()]),
         **_latencies("durable", progress.durable_ms),
         **_latencies("published", progress.published_ms),
+        **_plots(progress, threshold),
+    }
+
+
+def _plots(progress: Progress, threshold: float) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return pictures of what was scored, or words where nothing was."""
+    if not any(map(len, progress.probabilities)):
+        nothing = dg.MetadataValue.md(_NOTHING_SCORED)
+        return {"latency": nothing, "scores": nothing}
+    latency = latency_histogram(progress.durable_ms, progress.published_ms)
+    return {
         "latency": picture(latency, "latency"),
         "scores": picture(score_histogram(progress.probabilities, threshold), "scores"),
     }

@@ -32,31 +32,51 @@ def percentiles_ms(latencies: Sequence[Floats]) -> dict[str, float]:
 
 
 def latency_histogram(durable: Sequence[Floats], published: Sequence[Floats]) -> bytes:
-    """Draw the latencies from produced to durable and to published, as a PNG."""
+    """Draw the latencies from produced to durable and to published, as a PNG.
+
+    Args:
+        durable, published: milliseconds, of one message or more.
+    """
+    from matplotlib.ticker import LogLocator
+
+    kinds = {
+        "to durable": (np.concatenate(durable), GENUINE),
+        "to published": (np.concatenate(published), FRAUD),
+    }
+    edges = _whole_decades([values for values, _ in kinds.values()])
+    between = (2, 5) if edges[-1] <= 1_000 * edges[0] else ()
     with style():
         figure = new_figure(7.0, 3.2)
         axes = figure.subplots()
-        for latencies, colour, label in (
-            (durable, GENUINE, "to durable"),
-            (published, FRAUD, "to published"),
-        ):
-            values = np.maximum(np.concatenate([np.zeros(0), *latencies]), 1.0)
-            if values.size:
-                edges = np.geomspace(1.0, max(values.max(), 10.0), 60).tolist()
-                axes.hist(values, edges, histtype="step", color=colour, label=label)
+        for label, (values, colour) in kinds.items():
+            axes.hist(np.maximum(values, 1.0), edges, histtype="step", color=colour, label=label)
         axes.set_xscale("log")
+        axes.set_xlim(edges[0], edges[-1])
+        axes.xaxis.set_minor_locator(LogLocator(subs=between))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.xaxis.set_minor_formatter("{x:,.0f}")
         _label(axes, "Latency since produced", "milliseconds", "messages")
-        if axes.patches:  # of duplicates alone there is nothing to draw
-            axes.legend()
+        axes.legend()
         return figure_png(figure)
 
 
+def _whole_decades(latencies: Sequence[Floats]) -> list[float]:
+    """Return edges of bins over the powers of ten around values, of which one is the least."""
+    values = np.maximum(np.concatenate(latencies), 1.0)
+    first, last = np.floor(np.log10([values.min(), values.max()]))
+    return np.logspace(first, last + 1, 61).tolist()
+
+
 def score_histogram(probabilities: Sequence[Floats], threshold: float) -> bytes:
-    """Draw the distribution of fraud probabilities and the alert threshold, as a PNG."""
+    """Draw the distribution of fraud probabilities and the alert threshold, as a PNG.
+
+    Args:
+        probabilities: of one message or more.
+    """
     with style():
         figure = new_figure(7.0, 3.2)
         axes = figure.subplots()
-        values = np.clip(np.concatenate([np.zeros(0), *probabilities]), 1e-6, 1.0)
+        values = np.clip(np.concatenate(probabilities), 1e-6, 1.0)
         axes.hist(values, np.geomspace(1e-6, 1.0, 60).tolist(), color=GENUINE)
         axes.axvline(threshold, color=FRAUD, label=f"alert at {threshold:.4g}")
         axes.set_xscale("log")
