@@ -90,12 +90,33 @@ def test_partitions_far_ahead_are_paused_and_lose_nothing(
     monkeypatch.setattr(kafka_reader, "_AHEAD_MESSAGES", 50)
     topic, counts = new_topic(3), {0: 4000, 1: 4000, 2: 4000}
     fill(kafka, topic, counts)
-    found = []
+    found: list[tuple[int, int]] = []
+    paused: set[int] = set()
     with RangeReader(kafka, topic) as reader:
+        reader.go_to(dict.fromkeys(counts, 0))
         for start in range(0, 4000, 500):
             for p in counts:
                 found += places(list(reader.read({p: (start, start + 500)})))
+                paused |= reader._paused
     assert sorted(found) == wanted(dict.fromkeys(counts, (0, 4000)))
+    assert paused == set(counts)
+
+
+def test_a_paused_partition_is_read_again_after_a_jump(
+    kafka: KafkaConnection, new_topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_reader, "_AHEAD_MESSAGES", 50)
+    topic, counts = new_topic(2), {0: 4000, 1: 4000}
+    fill(kafka, topic, counts)
+    with RangeReader(kafka, topic) as reader:
+        reader.go_to(dict.fromkeys(counts, 0))
+        for start in range(0, 4000, 10):
+            list(reader.read({0: (start, start + 10)}))
+            if 1 in reader._paused:
+                break
+        assert 1 in reader._paused
+        for ranges in ({1: (100, 900)}, {0: (7, 9), 1: (0, 4000)}):
+            assert sorted(places(list(reader.read(ranges)))) == wanted(ranges)
 
 
 def test_timestamps_tombstones_and_missing_keys_come_as_they_are(

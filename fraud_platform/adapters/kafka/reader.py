@@ -158,7 +158,9 @@ class RangeReader:
         following, self._next = self._next, {}
         if all(following.get(p) == start for p, start in starts.items()):
             return following
-        self._ahead, self._paused = {}, set()
+        # The client keeps a pause over a new assignment: it would never fetch that partition again.
+        self._resume(list(self._paused))
+        self._ahead = {}
         self._position = dict(starts)
         self._consumer.assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])
         return dict(starts)
