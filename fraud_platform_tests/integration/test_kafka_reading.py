@@ -119,6 +119,19 @@ def test_a_paused_partition_is_read_again_after_a_jump(
             assert sorted(places(list(reader.read(ranges)))) == wanted(ranges)
 
 
+def test_positions_of_the_assignment_before_end_no_range(
+    kafka: KafkaConnection, new_topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client leaves an assignment a moment after it took the next; here it is asked at once."""
+    monkeypatch.setattr(kafka_reader, "_POLL_SECONDS", 0.0)
+    topic, counts = new_topic(12), dict.fromkeys(range(12), 40)
+    fill(kafka, topic, counts)
+    ranges = {p: (0, count) for p, count in counts.items()}
+    with RangeReader(kafka, topic) as reader:
+        for _ in range(300):
+            assert sum(map(len, reader.read(ranges))) == sum(counts.values())
+
+
 def test_timestamps_tombstones_and_missing_keys_come_as_they_are(
     kafka: KafkaConnection, new_topic: Callable[..., str]
 ) -> None:

@@ -163,7 +163,24 @@ class RangeReader:
         self._ahead = {}
         self._position = dict(starts)
         self._consumer.assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])
+        self._await_assignment()
         return dict(starts)
+
+    def _await_assignment(self) -> None:
+        """Wait until the client has left the assignment before: until then it tells its positions.
+
+        A position of the old assignment beyond the new range would end it with nothing read.
+        """
+        deadline = time.monotonic() + self._stall_seconds
+        while any(partition.offset >= 0 for partition in self._positions()):
+            if time.monotonic() > deadline:
+                detail = f"no new assignment within {self._stall_seconds:.0f} s"
+                raise self._connection.outage(self._what, self._errors, detail)
+            time.sleep(0.001)
+
+    def _positions(self) -> list[TopicPartition]:
+        """Return the next offset of each assigned partition; negative where none was fetched."""
+        return self._consumer.position([TopicPartition(self._topic, p) for p in self._position])
 
     def _consume(self, count: int, ranges: Mapping[int, tuple[int, int]]) -> list[Message]:
         """Fetch messages of any assigned partition and note the positions.
@@ -175,8 +192,7 @@ class RangeReader:
             batch = batch or self._consumer.consume(count, _POLL_SECONDS)
             if any(map(Message.error, batch)):
                 batch = [message for message in batch if not self._is_error(message, ranges)]
-            assigned = [TopicPartition(self._topic, p) for p in self._position]
-            for partition in self._consumer.position(assigned):
+            for partition in self._positions():
                 if partition.offset >= 0:
                     self._position[partition.partition] = partition.offset
         except KafkaException as error:
