@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -92,12 +94,14 @@ def test_partitions_far_ahead_are_paused_and_lose_nothing(
     fill(kafka, topic, counts)
     found: list[tuple[int, int]] = []
     paused: set[int] = set()
+    at = dict.fromkeys(counts, 0)
     with RangeReader(kafka, topic) as reader:
-        reader.go_to(dict.fromkeys(counts, 0))
-        for start in range(0, 4000, 500):
-            for p in counts:
-                found += places(list(reader.read({p: (start, start + 500)})))
-                paused |= reader._paused
+        for number in range(24):
+            p = number % 3
+            ranges = {q: (start, start + 500 * (q == p)) for q, start in at.items()}
+            found += places(list(reader.read(ranges)))
+            paused |= reader._paused
+            at[p] += 500
     assert sorted(found) == wanted(dict.fromkeys(counts, (0, 4000)))
     assert paused == set(counts)
 
@@ -109,9 +113,8 @@ def test_a_paused_partition_is_read_again_after_a_jump(
     topic, counts = new_topic(2), {0: 4000, 1: 4000}
     fill(kafka, topic, counts)
     with RangeReader(kafka, topic) as reader:
-        reader.go_to(dict.fromkeys(counts, 0))
         for start in range(0, 4000, 10):
-            list(reader.read({0: (start, start + 10)}))
+            list(reader.read({0: (start, start + 10), 1: (0, 0)}))
             if 1 in reader._paused:
                 break
         assert 1 in reader._paused
@@ -130,6 +133,45 @@ def test_positions_of_the_assignment_before_end_no_range(
     with RangeReader(kafka, topic) as reader:
         for _ in range(300):
             assert sum(map(len, reader.read(ranges))) == sum(counts.values())
+
+
+def test_a_partition_that_stands_still_is_told_though_another_gets_messages(
+    kafka: KafkaConnection, new_topic: Callable[..., str]
+) -> None:
+    topic = new_topic(2)
+    fill(kafka, topic, {0: 20})
+    is_told = threading.Event()
+
+    def trickle() -> None:
+        producer = IdempotentProducer(kafka)
+        while not is_told.wait(0.05):
+            producer.send(topic, b"0", b"1/0/", partition=1)
+        producer.finish()
+
+    with RangeReader(kafka, topic, stall_seconds=2) as reader, ThreadPoolExecutor(1) as beside:
+        reader.go_to({0: 0, 1: 0})
+        beside.submit(trickle)
+        try:
+            with pytest.raises(OffsetGapError, match=r"partition 0: expected offsets 0 to 21"):
+                list(reader.read({0: (0, 21)}))
+        finally:
+            is_told.set()
+
+
+def test_a_partition_that_was_asked_for_too_early_is_read_once_it_has_come_so_far(
+    kafka: KafkaConnection, new_topic: Callable[..., str]
+) -> None:
+    topic = new_topic(2)
+    fill(kafka, topic, {0: 400})
+    with RangeReader(kafka, topic, stall_seconds=5) as reader:
+        for start in range(400):
+            list(reader.read({0: (start, start + 1), 1: (50, 50)}))
+            if reader._dead:
+                break
+            time.sleep(0.02)
+        assert reader._dead == {1}
+        fill(kafka, topic, {1: 60})
+        assert places(list(reader.read({1: (50, 52)}))) == [(1, 50), (1, 51)]
 
 
 def test_timestamps_tombstones_and_missing_keys_come_as_they_are(

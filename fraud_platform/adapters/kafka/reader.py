@@ -6,6 +6,7 @@ Not here: which ranges are read (the planner), what messages mean (`fraud_platfo
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -46,7 +47,7 @@ class RangeReader:
     Args:
         topic: the topic.
         isolation: `read_uncommitted` shows messages of open and aborted transactions too.
-        stall_seconds: longest time without progress.
+        stall_seconds: longest time without progress; what other partitions get is none.
     """
 
     def __init__(
@@ -84,6 +85,8 @@ class RangeReader:
         self._position: dict[int, int] = {}
         self._ahead: dict[int, list[Messages]] = {}
         self._paused: set[int] = set()
+        # The client fetches no more of a partition whose offset the broker does not have.
+        self._dead: set[int] = set()
 
     def __enter__(self) -> RangeReader:
         return self
@@ -114,14 +117,15 @@ class RangeReader:
         if waited := [part for p, (_, end) in ranges.items() for part in self._waited(p, end)]:
             yield Messages.join(waited)
         self._resume([p for p in self._paused if self._position[p] < ends[p]])
-        progress_at = time.monotonic()
+        least, progress_at = math.inf, time.monotonic()
         while missing := sum(max(0, e - self._position[p]) for p, (_, e) in ranges.items()):
-            if batch := self._consume(min(missing, CHUNK_MESSAGES), ranges):
-                progress_at = time.monotonic()
-                yield from self._within(_columns(batch), ends)
-                self._pause_those_far_ahead(ends)
+            if missing < least:
+                least, progress_at = missing, time.monotonic()
             elif time.monotonic() - progress_at > self._stall_seconds:
                 raise self._stalled(ranges)
+            if batch := self._consume(min(missing, CHUNK_MESSAGES), ranges):
+                yield from self._within(_columns(batch), ends)
+                self._pause_those_far_ahead(ends)
         self._next = {**following, **{p: end for p, (_, end) in ranges.items()}}
 
     def go_to(self, starts: Mapping[int, int]) -> None:
@@ -156,11 +160,11 @@ class RangeReader:
         Until that is done nothing is known to continue, so that one given up starts afresh.
         """
         following, self._next = self._next, {}
-        if all(following.get(p) == start for p, start in starts.items()):
+        if all(following.get(p) == s and p not in self._dead for p, s in starts.items()):
             return following
         # The client keeps a pause over a new assignment: it would never fetch that partition again.
         self._resume(list(self._paused))
-        self._ahead = {}
+        self._ahead, self._dead = {}, set()
         self._position = dict(starts)
         self._consumer.assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])
         self._await_assignment()
@@ -210,6 +214,7 @@ class RangeReader:
         start, end = ranges.get(partition, (0, 0))
         if start < end:
             raise self._gap(partition, start, end, error.str())
+        self._dead.add(partition)
         return True
 
     def _within(self, chunk: Messages, ends: NDArray[np.int64]) -> Iterator[Messages]:
