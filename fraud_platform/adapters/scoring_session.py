@@ -194,10 +194,15 @@ class LabelIntake:
         is_looked_at = time.monotonic() - self._looked_at < _WHOLE_LOOK_SECONDS
         if is_looked_at and self._topics.ends(self._topic, self._ends) == self._ends:
             return dict(total)
-        now, looked_at = topic_now(self._topics, self._topic), time.monotonic()
+        looked_at, self._looked_at = time.monotonic(), -math.inf
         with RangeReader(self._connection, self._topic) as source:
-            while any((landed := self._landings.land(source, now, stream_second)).values()):
+            while any((landed := self._landings.land(source, self._ask, stream_second)).values()):
                 total.update(landed)
-        self._ends = {p: end for p, (_, end) in now.offsets.items()}
         self._looked_at = looked_at
         return dict(total)
+
+    def _ask(self) -> TopicNow:
+        """Return what the broker says of the topic; the ends of the last answer are kept."""
+        now = topic_now(self._topics, self._topic)
+        self._ends = {p: end for p, (_, end) in now.offsets.items()}
+        return now

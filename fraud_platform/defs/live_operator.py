@@ -80,19 +80,14 @@ def accept_label_gap(settings: Settings, instance: dg.DagsterInstance, why: str)
     Raises:
         DataError: there is nothing to accept.
     """
-    now, lake = _topic_now(settings, settings.labels_topic), Lake(settings.lake)
-    said = label_intake.accept_label_gap(lake, now, why)
+    lake = Lake(settings.lake)
+    with closing(KafkaTopics(KafkaConnection.from_settings(settings))) as topics:
+        said = label_intake.accept_label_gap(
+            lake, lambda: topic_now(topics, settings.labels_topic), why
+        )
     if plan := PlanLog(lake).last():
         ask_again(instance, request_of(plan.number))
     return said
-
-
-def _topic_now(settings: Settings, topic: str) -> TopicNow:
-    topics = KafkaTopics(KafkaConnection.from_settings(settings))
-    try:
-        return topic_now(topics, topic)
-    finally:
-        topics.close()
 
 
 def replay_dead_letters(

@@ -7,6 +7,7 @@ Not here: the sensor (`defs.inference`), the rules (`fraud_platform.scoring.plan
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -41,17 +42,15 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
         OffsetGapError, TopicChangedError: scoring cannot go on where it stopped.
         Outage: Kafka or MLflow does not answer.
     """
-    topics = KafkaTopics(KafkaConnection.from_settings(settings))
-    try:
-        now = topic_now(topics, settings.transactions_topic)
-    finally:
-        topics.close()
     log, plans = ScoringLog(lake), PlanLog(lake)
     # nobody may come to score for days; dead letters should not wait for that
     log.settle()
     said = log.last()
     committed, topic_id = offsets_in(said), said.get("topic_id")
     last = plans.last()
+    # asked behind what is committed: what others score meanwhile would look like messages it lost
+    with closing(KafkaTopics(KafkaConnection.from_settings(settings))) as topics:
+        now = topic_now(topics, settings.transactions_topic)
     check_topic(now, topic_id, committed)
     if last is not None and last.topic_id == now.topic_id and not last.is_done(committed):
         # a plan that met a gap is given up once the gap is accepted

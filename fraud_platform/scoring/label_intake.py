@@ -7,7 +7,7 @@ Not here: from when a label counts (`scoring.labels`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -92,14 +92,17 @@ class Landings:
         self._lake = lake
         self._tables = PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING)
 
-    def land(self, source: Source, now: TopicNow, stream_second: int | None) -> Mapping[str, int]:
+    def land(
+        self, source: Source, topic_now: Callable[[], TopicNow], stream_second: int | None
+    ) -> Mapping[str, int]:
         """Land what came since the last landing, in one commit.
 
         After a long while that is the first `MAX_LANDING_MESSAGES` of it: call again for the rest.
 
         Args:
             source: reads the labels topic.
-            now: the labels topic as the broker has it.
+            topic_now: asks the broker for the labels topic. What is committed is read before it
+                is asked: what others land meanwhile would else look like messages it lost.
             stream_second: stream time, from which it follows whether a label is late.
 
         Returns:
@@ -113,6 +116,7 @@ class Landings:
         tables.settle()
         said = tables.results.metadata()
         done = {int(p): end for p, end in said.get("end_offsets", {}).items()}
+        now = topic_now()
         check_topic(now, said.get("topic_id"), done, ACCEPT_LABEL_GAP)
         waiting = {p: (done.get(p, low), high) for p, (low, high) in now.offsets.items()}
         new = next_ranges(waiting, MAX_LANDING_MESSAGES)
@@ -120,10 +124,10 @@ class Landings:
             return _NOTHING
         number = tables.results.number + 1
         good, dead = split_labels(Messages.join(list(source.read(new))), number, stream_second)
-        metadata = {
-            "topic_id": now.topic_id,
-            "end_offsets": {p: new.get(p, (at, at))[1] for p, (at, _) in waiting.items()},
-        }
+        ends = {p: new.get(p, (at, at))[1] for p, (at, _) in waiting.items()}
+        # one that was made anew while it was read has other messages at these offsets
+        check_topic(topic_now(), now.topic_id, ends, ACCEPT_LABEL_GAP)
+        metadata = {"topic_id": now.topic_id, "end_offsets": ends}
         files = write_rows(lake.files, lake.uri(TOPIC_LABELS), TOPIC_LABELS, good)
         if not tables.commit(number, files, dead, metadata):
             return _NOTHING
@@ -135,7 +139,7 @@ def settle_landings(lake: Lake) -> None:
     PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING).settle()
 
 
-def accept_label_gap(lake: Lake, now: TopicNow, why: str) -> str:
+def accept_label_gap(lake: Lake, topic_now: Callable[[], TopicNow], why: str) -> str:
     """Let the next landing begin where the broker's messages do; return what was left out.
 
     Raises:
@@ -145,6 +149,7 @@ def accept_label_gap(lake: Lake, now: TopicNow, why: str) -> str:
     tables.settle()
     said = tables.results.metadata()
     done = {int(p): end for p, end in said.get("end_offsets", {}).items()}
+    now = topic_now()
     ends = offsets_behind_gap(now, said.get("topic_id"), done)
     if ends is None:
         raise DataError("there is no gap to accept: labels land from where they stopped")

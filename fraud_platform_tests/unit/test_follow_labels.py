@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,10 @@ def test_a_topic_of_labels_is_looked_at_whole_when_it_grew_and_once_in_a_while(
         def __init__(self, lake: Lake) -> None:
             pass
 
-        def land(self, source: Any, now: TopicNow, stream_second: int | None) -> dict[str, int]:
-            new = now.offsets[0][1] - sum(landed)
+        def land(
+            self, source: Any, ask: Callable[[], TopicNow], stream_second: int | None
+        ) -> dict[str, int]:
+            new = ask().offsets[0][1] - sum(landed)
             landed.append(new)
             return {"labels": new, "dead_labels": 0}
 

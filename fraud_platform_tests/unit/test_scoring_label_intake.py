@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import Messages
-from fraud_platform.scoring.label_intake import Label, read_label, split_labels
+from fraud_platform.contracts.scoring_tables import TOPIC_LABELS
+from fraud_platform.errors import TopicChangedError
+from fraud_platform.scoring.label_intake import Label, Landings, read_label, split_labels
+from fraud_platform.scoring.plans import TopicNow
 
 GOOD = (
     b'{"transaction_id": 17, "is_fraud": true, "fraud_scenario": 1, '
@@ -90,3 +96,51 @@ def test_every_message_is_kept_once_as_a_label_or_as_it_came(values: list[bytes 
     assert dead["message_value"].to_pylist() == [
         values[i] for i in dead["source_offset"].to_pylist()
     ]
+
+
+class _Source:
+    """A labels topic of one partition that has the good label again and again."""
+
+    def go_to(self, starts: Mapping[int, int]) -> None:
+        pass
+
+    def read(self, ranges: Mapping[int, tuple[int, int]]) -> Iterator[Messages]:
+        (start, end) = ranges[0]
+        count = end - start
+        offsets = np.arange(start, end)
+        yield Messages(np.zeros(count, np.int32), offsets, offsets, [None] * count, [GOOD] * count)
+
+
+def _now(end: int, topic_id: str = "a") -> TopicNow:
+    return TopicNow("labels", topic_id, {0: (0, end)})
+
+
+def _landed(lake: Lake) -> list[int]:
+    return sorted(lake.read_arrow(TOPIC_LABELS)["source_offset"].to_pylist())
+
+
+def test_what_others_land_while_the_broker_is_asked_is_no_message_lost(tmp_path: Path):
+    lake = Lake(str(tmp_path))
+    one, other = Landings(lake), Landings(lake)
+    assert one.land(_Source(), lambda: _now(3), None) == {"labels": 3, "dead_labels": 0}
+    asked = 0
+
+    def after_the_other() -> TopicNow:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            other.land(_Source(), lambda: _now(5), None)
+        return _now(5)
+
+    assert one.land(_Source(), after_the_other, None) == {"labels": 0, "dead_labels": 0}
+    assert one.land(_Source(), lambda: _now(6), None) == {"labels": 1, "dead_labels": 0}
+    assert _landed(lake) == [0, 1, 2, 3, 4, 5]
+
+
+def test_labels_of_a_topic_made_anew_while_it_was_read_do_not_land(tmp_path: Path):
+    lake = Lake(str(tmp_path))
+    Landings(lake).land(_Source(), lambda: _now(3), None)
+    answers = [_now(5), _now(9, "b")]
+    with pytest.raises(TopicChangedError, match="made anew"):
+        Landings(lake).land(_Source(), lambda: answers.pop(0), None)
+    assert _landed(lake) == [0, 1, 2]
