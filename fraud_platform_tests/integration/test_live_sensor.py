@@ -361,6 +361,17 @@ def test_the_sensor_waits_while_somebody_follows(live: Live):
     assert plan_of(live.asked()) == 1
 
 
+def test_a_run_leaves_the_lease_to_who_follows_since_it_was_asked_for(live: Live):
+    live.produce(SENT[:50])
+    asked, topic = live.asked(), live.settings.transactions_topic
+    with FollowerMark(live.connection, topic, "score --follow, process 7 on tester"):
+        run = live.run(asked)
+        assert "FencedError: score --follow, process 7 on tester scores" in str(run.error)
+    assert ScoringLog(live.platform.lake).number == 0
+    live.score()
+    assert judge(live.settings, SENT[:50]).problems == []
+
+
 def test_each_plan_keeps_the_champion_that_it_was_made_with(live: Live):
     live.produce(HALVES[0])
     first = live.asked()
