@@ -138,6 +138,8 @@ class Topics:
         while True:
             try:
                 found = self._group(group).committed(partitions, self._seconds)
+                if failed := next((p.error for p in found if p.error), None):
+                    raise KafkaException(failed)
                 wanted = (p for p in found if note is None or p.metadata == note)
                 return {p.partition: p.offset for p in wanted if p.offset >= 0}
             except KafkaException as error:
@@ -170,6 +172,8 @@ class Topics:
         """
         try:
             found = self._admin.list_groups(group, timeout=self._seconds)
+            if failed := next((one.error for one in found if one.error), None):
+                raise KafkaException(failed)
         except KafkaException as error:
             raise self._translated(f"members of group {group}", error) from None
         return [str(member.client_id) for one in found for member in one.members]
