@@ -17,13 +17,14 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.follower_mark import follower
 from fraud_platform.adapters.kafka.producers import TransactionalProducer
 from fraud_platform.adapters.kafka.reader import RangeReader
 from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
 from fraud_platform.adapters.models.registry import MODEL_NAME, ModelRegistry
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import lease_of
-from fraud_platform.errors import Outage, TopicChangedError
+from fraud_platform.errors import FencedError, Outage, TopicChangedError
 from fraud_platform.scoring.inprocess import InProcessEngine
 from fraud_platform.scoring.label_intake import Landings
 from fraud_platform.scoring.log import ScoringLog, offsets_in
@@ -118,6 +119,7 @@ def open_scorer(
     kind: str,
     spark: Callable[[], SparkSession] | None = None,
     answer_seconds: float = ANSWER_SECONDS,
+    gives_way: bool = False,
 ) -> Iterator[Scorer]:
     """Give a scorer that holds the lease, its clients closed behind the block.
 
@@ -126,12 +128,15 @@ def open_scorer(
     Raises:
         TopicChangedError, OffsetGapError: reading cannot go on where it stopped.
         Outage: Kafka or the lake does not answer, or a topic to publish to is missing.
+        FencedError: it gives way to who follows.
 
     Args:
         state_version: the snapshot to start from.
         kind: who scores, for people.
         spark: gives the session of the Spark engine; None scores in this process.
         answer_seconds: how long Kafka may take to go on before that is an outage.
+        gives_way: take the lease from nobody who follows: one may have come since this was asked
+            for, and would end.
     """
     connection = KafkaConnection.from_settings(settings)
     topic = settings.transactions_topic
@@ -157,6 +162,8 @@ def open_scorer(
             )
         scorer = Scorer(lake, engine, publication, settings.max_batch_messages, holder(kind))
         LabelIntake(settings, lake, topics).take_in(scorer.log.last().get("stream_second"))
+        if gives_way and (other := follower(connection, topic)):
+            raise FencedError(f"{other} scores. The plan is asked for again when that has ended.")
         scorer.start()
         # only now: whoever held the lease before has moved what is committed
         said = scorer.log.last()

@@ -29,7 +29,7 @@ from fraud_platform.defs.planning import plan_anew, plan_next
 from fraud_platform.defs.requests import next_attempt, request_of, request_tags, runs_of
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
 from fraud_platform.defs.tables import table_spec
-from fraud_platform.errors import DataError, FencedError, Outage
+from fraud_platform.errors import DataError, Outage
 from fraud_platform.scoring.micro_batch import PinnedModel
 from fraud_platform.scoring.plans import Plan, PlanLog
 from fraud_platform.scoring.scorer import Progress
@@ -95,17 +95,9 @@ def _carry_out(
 ) -> Progress:
     """Score what is left of a plan, saying so after each micro-batch."""
     settings = load_settings()
-    session = None if settings.scoring_engine == "inprocess" else spark.spark_session
-    # a retry waits long after the sensor looked, and the lease would end who came meanwhile
-    if other := follower(KafkaConnection.from_settings(settings), settings.transactions_topic):
-        raise FencedError(f"{other} scores. Its plan is asked for again when that has ended.")
-    with open_scorer(
-        settings,
-        tables,
-        plan.state_version,
-        f"run {context.run_id[:8]}",
-        None if session is None else lambda: session,
-    ) as scorer:
+    session = None if settings.scoring_engine == "inprocess" else lambda: spark.spark_session
+    kind = f"run {context.run_id[:8]}"
+    with open_scorer(settings, tables, plan.state_version, kind, session, gives_way=True) as scorer:
         upkeep = Upkeep(tables, OF_MANY_COMMITS)
         scorer.carry_out(
             plan,
