@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fraud_platform.cleaning.canonical import read_amounts, read_integers, read_timestamps
+from fraud_platform.cleaning.findings import explain_fields
 from fraud_platform.cleaning.judge import REASON_BITS, REPAIRS, judge_fields, read_integer
 from fraud_platform.cleaning.lines import PADDING, PaddedText
 from fraud_platform.contracts.messages import (
@@ -39,6 +40,8 @@ _MARKS = np.array([1, 2, 3, 4, 5, 6, _LF], np.uint8)
 """What stands for the five names, for the closing brace and between messages."""
 _FIRST_PRINTABLE = 32
 _WRONG_TYPE = b"?"
+_NO_TEXT = b"not a text"
+_TYPE = "has the wrong JSON type"
 _NO_LABEL = (b"0", b"0", b"0", b"0")
 """What a message lacks of a drop's nine fields, as a genuine row has it."""
 
@@ -150,20 +153,21 @@ def judge_message(key: bytes | None, value: bytes | None) -> JudgedMessage:
     try:
         pairs = parse_json(value)
     except ValueError as error:
-        return JudgedMessage((MessageReason.NOT_JSON,), str(error)[:200])
+        return JudgedMessage((MessageReason.NOT_JSON,), f"not JSON: {error}"[:200])
     if not isinstance(pairs, JsonPairs):
         return JudgedMessage((Reason.MALFORMED_ROW,), "not a JSON object")
     names = [name for name, _ in pairs]
     fields, problems = _fields(pairs, names)
     judged = judge_fields([*fields, *_NO_LABEL])
     reasons = [str(r) for r, bit in REASON_BITS.items() if judged.reasons & bit]
+    explained = _explained(fields, problems) if reasons else []
     if problems and Reason.MALFORMED_ROW not in reasons:
         reasons.insert(0, str(Reason.MALFORMED_ROW))
     if key != _customer_key(fields[2]):
         reasons.append(str(MessageReason.WRONG_KEY))
-        problems.append("the key is not the customer_id")
+        explained.append("the message's key is not the customer_id in digits")
     if reasons:
-        return JudgedMessage(tuple(reasons), "; ".join(problems))
+        return JudgedMessage(tuple(reasons), "; ".join(problems + explained))
     contents = (judged.transaction_id or 0, judged.customer_id, judged.terminal_id)
     return JudgedMessage((), "", judged.repairs, (*contents, judged.seconds, judged.amount_cents))
 
@@ -180,9 +184,20 @@ def _fields(pairs: JsonPairs, names: list[str]) -> tuple[list[bytes], list[str]]
             problems.append(f"{name} is given twice")
         text = _text(values.get(name), is_time=name == "tx_datetime")
         if text is None:
-            problems.append(f"{name} has the wrong JSON type")
+            problems.append(f"{name} {_TYPE}, expected a number")
         fields.append(_WRONG_TYPE if text is None else text)
     return fields, problems
+
+
+def _explained(fields: list[bytes], problems: list[str]) -> list[str]:
+    """Return what is wrong with the fields, but not again with those of a wrong JSON type."""
+    known = {problem.partition(" ")[0] for problem in problems if _TYPE in problem}
+    explained = explain_fields([*fields, *_NO_LABEL])
+    sentences = [text for text in explained if text.partition(" ")[0] not in known]
+    if fields[1] is _NO_TEXT:
+        wrong = f"tx_datetime {_TYPE}, expected a text YYYY-MM-DD HH:MM:SS"
+        return [wrong if text.startswith("tx_datetime ") else text for text in sentences]
+    return sentences
 
 
 def _text(value: Any, is_time: bool) -> bytes | None:
@@ -190,7 +205,7 @@ def _text(value: Any, is_time: bool) -> bytes | None:
         return b""
     if is_time:
         # surrogates that a \\u escape may hold have no bytes; such a text is no time
-        return value.encode("utf-8", "replace") if isinstance(value, str) else _WRONG_TYPE
+        return value.encode("utf-8", "replace") if isinstance(value, str) else _NO_TEXT
     return bytes(value) if isinstance(value, JsonNumber) else None
 
 

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from fraud_platform.cleaning.judge import REASON_BITS, judge_fields
+from fraud_platform.cleaning.findings import explain_fields
+from fraud_platform.cleaning.judge import judge_fields
+from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.messages import LABEL_FIELDS, Messages
 from fraud_platform.contracts.scoring_tables import DEAD_LABELS, LANDING, TOPIC_LABELS
 from fraud_platform.errors import DataError
@@ -39,6 +41,8 @@ MAX_LANDING_MESSAGES = 1_000_000
 _OF_ANY_ROW = (b"0", b"0", b"1", b"0", b"0")
 """What stands between the time and the label of a drop's row."""
 
+_NAMES = ("transaction_id", "known_at", *COLUMNS[2:7], "is_fraud", "fraud_scenario")
+_JSON_TYPES: dict[type, str] = {JsonNumber: "a number", bool: "true or false", str: "a text"}
 _NOTHING = {"labels": 0, "dead_labels": 0}
 
 
@@ -61,18 +65,26 @@ def read_label(value: bytes | None) -> Label:
     pairs = parse_json(value)
     if not isinstance(pairs, JsonPairs):
         raise ValueError("not a JSON object")
-    if sum(name in LABEL_FIELDS for name, _ in pairs) > len(LABEL_FIELDS):
-        raise ValueError("a field is given twice")
-    transaction, is_fraud, scenario, known_at = map(dict(pairs).get, LABEL_FIELDS)
-    if not isinstance(transaction, JsonNumber) or not isinstance(scenario, JsonNumber):
-        raise ValueError("transaction_id or fraud_scenario is no number")
-    if not isinstance(is_fraud, bool) or not isinstance(known_at, str):
-        raise ValueError("is_fraud is no boolean, or known_at no text")
+    named = [name for name, _ in pairs]
+    if twice := [name for name in LABEL_FIELDS if named.count(name) > 1]:
+        raise ValueError(f"{', '.join(twice)} given twice")
+    wanted = zip(LABEL_FIELDS, (JsonNumber, bool, JsonNumber, str), strict=True)
+    given = dict(pairs)
+    problems = [
+        f"{name} is {'of another JSON type' if name in given else 'missing'}, "
+        f"expected {_JSON_TYPES[kind]}"
+        for name, kind in wanted
+        if not isinstance(given.get(name), kind)
+    ]
+    if problems:
+        raise ValueError("; ".join(problems))
+    transaction, is_fraud, scenario, known_at = map(given.__getitem__, LABEL_FIELDS)
     # a drop's row with this label at this time, whose rules these are
     fraud, moment = str(int(is_fraud)).encode(), known_at.encode("utf-8", "replace")
-    judged = judge_fields([transaction, moment, *_OF_ANY_ROW, fraud, scenario])
+    fields = [transaction, moment, *_OF_ANY_ROW, fraud, scenario]
+    judged = judge_fields(fields)
     if judged.reasons:
-        raise ValueError(", ".join(r for r, bit in REASON_BITS.items() if judged.reasons & bit))
+        raise ValueError("; ".join(explain_fields(fields, _NAMES)))
     return Label(
         judged.transaction_id or 0,
         is_fraud,
@@ -184,7 +196,7 @@ def split_labels(
         except ValueError as error:
             dead.append(
                 {
-                    "detail": str(error)[:200],
+                    "detail": str(error),
                     "message_key": messages.keys[i],
                     "message_value": messages.values[i],
                     **source,
