@@ -228,27 +228,33 @@ class _Loop:
             # another process may have landed some as well
             self._scorer.catch_up()
         if now - self._reported_at > REPORT_SECONDS:
+            if not self._progress.micro_batches:
+                self._say_with_problems("no new messages")
             self.report()
 
     def report(self) -> None:
-        """Tell Dagster what was scored since the last time, and begin to count anew."""
+        """Report to Dagster what was scored since the last report, and begin to count again."""
         self._reported_at = time.monotonic()
-        progress, self._progress = self._progress, Progress()
+        progress = self._progress
         if self._watch is None or not progress.micro_batches:
+            # the scorer goes on counting in the same object
             return
-        self._scorer.progress = self._progress
+        self._progress = self._scorer.progress = Progress()
         self.total.add(progress)
         threshold = self._model.candidate.threshold.value
         self._reporter.tell(
             Report(progress, self._model.version, threshold, self._highs, datetime.now(UTC))
         )
         counts = progress.counts
-        self._say(
-            f"{datetime.now(UTC):%H:%M:%S} {counts['scored']} scored, {counts['alerts']} alerts, "
+        self._say_with_problems(
+            f"{counts['scored']} scored, {counts['alerts']} alerts, "
             f"{counts['dead_letters']} dead letters, {counts['duplicates']} duplicates in "
             f"{progress.micro_batches} micro-batches"
-            + "".join(f"; {problem}" for problem in self._problems() if problem)
         )
+
+    def _say_with_problems(self, words: str) -> None:
+        problems = "".join(f"; {problem}" for problem in self._problems() if problem)
+        self._say(f"{datetime.now(UTC):%H:%M:%S} {words}{problems}")
 
     def _problems(self) -> list[str]:
         """Return what goes wrong beside the scoring, which goes on."""
