@@ -11,7 +11,6 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from fraud_platform.cleaning.parquet_files import WrittenFile
@@ -66,7 +65,6 @@ def read_files(spark: SparkSession, files: Iterable[StoredFile], ddl: str) -> Da
     Args:
         ddl: the columns to read; the partition column `drop` is not in the files.
     """
-    from pyspark.sql import DataFrame
     from pyspark.sql import functions as F
 
     urls: dict[str, list[str]] = defaultdict(list)
@@ -76,4 +74,16 @@ def read_files(spark: SparkSession, files: Iterable[StoredFile], ddl: str) -> Da
         spark.read.schema(ddl).parquet(*urls[drop]).withColumn("drop", F.lit(drop))
         for drop in sorted(urls)
     ]
-    return reduce(DataFrame.unionByName, parts) if parts else None
+    return _union(parts) if parts else None
+
+
+def _union(parts: list[DataFrame]) -> DataFrame:
+    """Return the rows of all parts, by pairs: the plan's depth grows with log2 of their number.
+
+    A union of one part after another is as deep as there are parts, and a plan for Spark Connect
+    may be nested only so far.
+    """
+    while len(parts) > 1:
+        pairs = [parts[i : i + 2] for i in range(0, len(parts), 2)]
+        parts = [pair[0].unionByName(pair[1]) if len(pair) > 1 else pair[0] for pair in pairs]
+    return parts[0]

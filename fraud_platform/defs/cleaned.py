@@ -5,12 +5,14 @@ Not here: the rules of cleaning (`fraud_platform.cleaning`), the profile's numbe
 (`fraud_platform.reporting`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import dagster as dg
 
+from fraud_platform.adapters.storage.failures import first_line
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning import DropOutcome, LabelClock, publish_drop
 from fraud_platform.clock import watermark
@@ -25,7 +27,14 @@ from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import DROPS
 from fraud_platform.defs.resources import LakeResource, SparkResource, ZonesResource
 from fraud_platform.defs.state import read_drop_days, write_drop_days
-from fraud_platform.defs.tables import picture, small_table, table_spec, written
+from fraud_platform.defs.tables import (
+    picture,
+    shown_or_warned,
+    small_table,
+    table_spec,
+    written,
+)
+from fraud_platform.errors import FraudPlatformError, Outage
 from fraud_platform.ingest import raw_drop
 from fraud_platform.reporting.profile import profile_drop
 from fraud_platform.reporting.profile_figure import draw_profile
@@ -99,8 +108,25 @@ def clean_drop(
         accepted_because=config.accepted_because,
         clock=_label_clock(tables),
     )
-    write_drop_days(spark.spark_session, tables)
-    return _results(tables, outcome, spark)
+    _count_days(spark, tables, outcome)
+    return _results(context, tables, outcome, spark)
+
+
+def _count_days(spark: SparkResource, lake: Lake, outcome: DropOutcome) -> None:
+    """Count the days of what is published, without which no clock moves.
+
+    Raises:
+        Outage: it could not be done; publishing again changes nothing, and counts them.
+    """
+    try:
+        write_drop_days(spark.spark_session, lake)
+    except FraudPlatformError:
+        raise
+    except Exception as error:
+        raise Outage(
+            f"drop {outcome.drop} is {outcome.status}, and its days could not be counted "
+            f"({type(error).__name__}: {first_line(error)}). Run it again."
+        ) from error
 
 
 def _label_clock(lake: Lake) -> LabelClock:
@@ -113,46 +139,69 @@ def _label_clock(lake: Lake) -> LabelClock:
 
 
 def _results(
-    lake: Lake, outcome: DropOutcome, spark: SparkResource
+    context: dg.AssetExecutionContext, lake: Lake, outcome: DropOutcome, spark: SparkResource
 ) -> Iterable[dg.MaterializeResult]:
-    """Report what was written; a held drop moves nothing downstream."""
+    """Report what was written; a held drop moves nothing downstream.
+
+    The tables are committed by now: what cannot be reported is a warning on the asset's page.
+    """
     row = outcome.ledger
-    counts = {
-        "rows_read": row["rows_read"],
-        "rows_clean": row["rows_clean"],
-        "rows_quarantined": row["rows_quarantined"],
-        "quarantined_share": row["rows_quarantined"] / max(row["rows_read"], 1),
-        "status": row["status"],
-    }
+    shown = partial(shown_or_warned, context.log)
+    yield dg.MaterializeResult(
+        asset_key=QUARANTINE.name,
+        metadata=shown("the rejected rows", lambda: _quarantine_metadata(lake, row)),
+    )
+    if outcome.is_published:
+        yield dg.MaterializeResult(
+            asset_key=TRANSACTIONS.name,
+            metadata=shown("the counts", lambda: _transactions_metadata(lake, outcome))
+            | shown("the profile", lambda: _profile_metadata(lake, outcome, spark)),
+        )
+        yield dg.MaterializeResult(
+            asset_key="labels", metadata=shown("the table", lambda: written(lake, DROP_LABELS))
+        )
+    yield dg.MaterializeResult(
+        asset_key=CLEANING_LEDGER.name,
+        metadata=shown("the ledger's row", lambda: _ledger_metadata(lake, row)),
+    )
+
+
+def _quarantine_metadata(lake: Lake, row: Mapping[str, Any]) -> dict[str, Any]:
     rejects = [
         {"reason": str(r), "rows": row[f"rejected_{r}"], "fits when": REASON_DESCRIPTIONS[r]}
         for r in Reason
     ]
-    yield dg.MaterializeResult(
-        asset_key=QUARANTINE.name,
-        metadata=written(lake, QUARANTINE, **{"dagster/row_count": row["rows_quarantined"]})
-        | {"rejects": small_table(rejects)},
+    table = written(lake, QUARANTINE, **{"dagster/row_count": row["rows_quarantined"]})
+    return table | {"rejects": small_table(rejects)}
+
+
+def _transactions_metadata(lake: Lake, outcome: DropOutcome) -> dict[str, Any]:
+    row = outcome.ledger
+    return written(
+        lake,
+        TRANSACTIONS,
+        **{"dagster/row_count": row["rows_clean"]},
+        frauds=row["frauds"],
+        fraud_share=row["frauds"] / max(row["rows_clean"], 1),
+        first_date=str(row["first_date"]),
+        last_date=str(row["last_date"]),
+        rewritten_drops=", ".join(outcome.rewritten_drops) or "none",
+        **{f"repaired_{r}": row[f"repaired_{r}"] for r in Repair},
     )
-    if outcome.is_published:
-        profile = profile_drop(lake.read(spark.spark_session, TRANSACTIONS), row)
-        yield dg.MaterializeResult(
-            asset_key=TRANSACTIONS.name,
-            metadata=written(
-                lake,
-                TRANSACTIONS,
-                **{"dagster/row_count": row["rows_clean"]},
-                frauds=row["frauds"],
-                fraud_share=row["frauds"] / max(row["rows_clean"], 1),
-                first_date=str(row["first_date"]),
-                last_date=str(row["last_date"]),
-                rewritten_drops=", ".join(outcome.rewritten_drops) or "none",
-                **{f"repaired_{r}": row[f"repaired_{r}"] for r in Repair},
-            )
-            | {"profile": picture(draw_profile(profile), f"Drop {outcome.drop}")},
-        )
-        yield dg.MaterializeResult(asset_key="labels", metadata=written(lake, DROP_LABELS))
-    yield dg.MaterializeResult(
-        asset_key=CLEANING_LEDGER.name,
-        metadata=written(lake, CLEANING_LEDGER, **counts)
-        | {"held_because": row["held_because"] or "not held"},
-    )
+
+
+def _profile_metadata(lake: Lake, outcome: DropOutcome, spark: SparkResource) -> dict[str, Any]:
+    profile = profile_drop(lake.read(spark.spark_session, TRANSACTIONS), outcome.ledger)
+    return {"profile": picture(draw_profile(profile), f"Drop {outcome.drop}")}
+
+
+def _ledger_metadata(lake: Lake, row: Mapping[str, Any]) -> dict[str, Any]:
+    return written(
+        lake,
+        CLEANING_LEDGER,
+        rows_read=row["rows_read"],
+        rows_clean=row["rows_clean"],
+        rows_quarantined=row["rows_quarantined"],
+        quarantined_share=row["rows_quarantined"] / max(row["rows_read"], 1),
+        status=row["status"],
+    ) | {"held_because": row["held_because"] or "not held"}

@@ -7,12 +7,14 @@ Not here: the contracts (`contracts.tables`).
 from __future__ import annotations
 
 import base64
+import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
+from fraud_platform.adapters.storage.failures import first_line
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import TableContract
 
@@ -85,6 +87,27 @@ def written(lake: Lake, contract: TableContract, **values: Any) -> dict[str, Any
         "table_bytes": sum(files),
         **{key: rounded(value) for key, value in values.items()},
     }
+
+
+def shown_or_warned(
+    log: logging.Logger, what: str, show: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the metadata that a function makes after a commit, or a warning in its place.
+
+    What is committed stays committed, so a picture that cannot be drawn must not fail the run.
+
+    Args:
+        what: what is shown, for people.
+    """
+    try:
+        return show()
+    except Exception as error:
+        warning = (
+            f"{what} could not be shown ({type(error).__name__}: {first_line(error)[:500]}). "
+            "The data is committed; materialize the asset again to see it."
+        )
+        log.warning(warning)
+        return {f"warning: {what}": warning}
 
 
 def rounded(value: Any, digits: int = 4) -> Any:

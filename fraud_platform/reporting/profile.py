@@ -114,10 +114,13 @@ def aggregate_rows(transactions: DataFrame, drop: str) -> DataFrame:
     """
     from pyspark.sql import functions as f
 
-    # A sum of comparisons with integers puts an edge exactly where it is; log10 might not.
-    amount_bin = sum(
-        ((f.col("amount_cents") >= edge).cast("int") for edge in AMOUNT_EDGES_CENTS), f.lit(0)
-    )
+    # Comparisons with integers put an edge exactly at its value; log10 might not. One flat CASE:
+    # operators that are nested once an edge pass the depth of a plan for Spark Connect.
+    first, *others = AMOUNT_EDGES_CENTS
+    amount_bin = f.when(f.col("amount_cents") < first, 0)
+    for number, edge in enumerate(others, 1):
+        amount_bin = amount_bin.when(f.col("amount_cents") < edge, number)
+    amount_bin = amount_bin.otherwise(len(AMOUNT_EDGES_CENTS))
     return (
         transactions.where(f.col("drop") == drop)
         .groupBy(

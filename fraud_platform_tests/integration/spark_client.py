@@ -42,6 +42,23 @@ def build(landing: str, first: str, last: str) -> None:
     spark.stop()
 
 
+def drain_everything() -> None:
+    """Run whatever is due until nothing is; print each run, and how deep the deepest plan was."""
+    import dagster as dg
+
+    from fraud_platform.defs.assembly import assemble
+    from fraud_platform.defs.drain import drain
+    from fraud_platform_tests.unit.test_connect_plans import watch_depths
+
+    settings = load_settings()
+    (settings.home / "instance").mkdir()
+    opened = dg.DagsterInstance.local_temp(str(settings.home / "instance"))
+    with watch_depths() as depths, opened as instance:
+        runs = drain(assemble(settings), instance)
+    lines = [{"job": run.job_name, "success": run.success, "error": run.error} for run in runs]
+    print(json.dumps({"runs": lines, "plans": len(depths), "deepest": max(depths, default=0)}))
+
+
 def score(model_folder: str, as_of: str) -> None:
     """Publish the state of a midnight and score what the topic holds, by Spark's tasks."""
     from fraud_platform.adapters.scoring_session import open_scorer
@@ -118,7 +135,7 @@ def _wait(seconds: float) -> Callable[..., Iterator[object]]:
     return wait
 
 
-TASKS = {task.__name__: task for task in (build, score, locate, slow)}
+TASKS = {task.__name__: task for task in (build, score, locate, slow, drain_everything)}
 
 if __name__ == "__main__":
     TASKS[sys.argv[1]](*sys.argv[2:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from pathlib import Path
 
@@ -12,21 +13,26 @@ from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.spark.clusters.provider import ClusterSize
 from fraud_platform.adapters.spark.clusters.standalone import StandaloneProvider
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import topic_specs
+from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.settings import Settings
+from fraud_platform.simulation import SimulationConfig, simulate_drops
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.integration.clusters_here import ready
 from fraud_platform_tests.integration.hadoop import Hadoop, yarn_variables
-from fraud_platform_tests.integration.spark_server_process import running_server
+from fraud_platform_tests.integration.spark_server_process import running_server, settings_of
 from fraud_platform_tests.scoring_world import small_settings, train_small
 from fraud_platform_tests.spark_world import (
     SparkWorld,
     assert_equal,
     bare_python,
+    client,
     places,
     real_world,
     simulated_world,
 )
+from fraud_platform_tests.unit.test_connect_plans import DEEPEST
 from fraud_platform_tests.unit.test_services import free_port
 
 pytestmark = pytest.mark.systems
@@ -68,6 +74,27 @@ def test_a_warm_connect_server_gives_the_same_tables(
     with running_server(settings):
         assert_equal(world.carry_out(settings), expected)
         assert [".zip/" in code for code, _ in places(settings)] == [True]
+
+
+# Two drops, their days, a week with its decision, states: minutes where others work too.
+@pytest.mark.timeout(1800)
+def test_every_asset_of_the_batch_half_runs_on_a_connect_server(tmp_path: Path):
+    config = SimulationConfig(
+        customers=300, terminals=300, days=44, drop_days=22, compromised_terminals_per_day=1
+    )
+    settings = settings_of(
+        tmp_path / "home", drop_settle_seconds=0, catch_up_weeks=1, bootstrap_resamples=200
+    )
+    simulate_drops(config, Path(settings.landing), None)
+    with running_server(settings):
+        said = json.loads(client(settings, "drain_everything", limit=1500).splitlines()[-1])
+    assert [run for run in said["runs"] if not run["success"]] == []
+    jobs = {run["job"] for run in said["runs"]}
+    assert jobs >= {"load_drop", "build_days", "decide_week", "build_state"}
+    assert said["plans"] > 0
+    assert said["deepest"] <= DEEPEST
+    ledger = Lake(settings.lake).read_arrow(CLEANING_LEDGER)["status"].to_pylist()
+    assert ledger == ["published", "published"]
 
 
 @pytest.mark.slow
