@@ -233,6 +233,18 @@ def accept(drop: Annotated[str, typer.Argument(help="A held drop, YYYY-MM-DD.")]
 
 
 @app.command()
+def retry(
+    what: Annotated[
+        str, typer.Argument(help="As status names it: drop:2018-05-01, week:2018-07-02, days, plan")
+    ],
+) -> None:
+    """Ask again for what failed, without waiting: its cause was mended."""
+    from fraud_platform.defs.operator import retry as ask_again
+
+    typer.echo(ask_again(_settings(), what))
+
+
+@app.command()
 def approve(knowledge_date: Monday, why: Why) -> None:
     """Approve a promotion that waits for a person's word (FRAUD_PROMOTION_MODE=approval)."""
     from fraud_platform.defs.decisions import approve as approve_promotion

@@ -43,6 +43,10 @@ class NotHeldError(DataError):
     """A person accepted a drop that is not held, or not the content that is."""
 
 
+class NothingToDoError(DataError):
+    """A person asked for something that has nothing to act on; nothing was started."""
+
+
 class SchemaMismatchError(DataError):
     """A table's columns differ from its contract; the message lists every difference."""
 

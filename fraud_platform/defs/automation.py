@@ -6,7 +6,8 @@ Not here: the arithmetic of what is due (`fraud_platform.clock`), the memory of 
 (`defs.requests`).
 """
 
-from datetime import date
+from collections import Counter
+from datetime import date, timedelta
 
 import dagster as dg
 from dagster._core.storage.tags import (
@@ -14,11 +15,21 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
 )
 
-from fraud_platform.clock import days_to_build, due_weeks, inputs_by_day, watermark
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.clock import (
+    DropDay,
+    days_to_build,
+    due_weeks,
+    fingerprint,
+    inputs_by_day,
+    inputs_of,
+    watermark,
+)
 from fraud_platform.contracts.time import MIN_TRAINING_DAYS
+from fraud_platform.defs.at_work import DAY_ASSETS, WEEK_ASSETS, partitions_of, runs_at_work
 from fraud_platform.defs.clusters import cluster_tags
 from fraud_platform.defs.partitions import DAYS, DROPS, WEEKS
-from fraud_platform.defs.requests import SCHEDULE_STATUS, ask, runs_of
+from fraud_platform.defs.requests import SCHEDULE_STATUS, ask, run_request, turn_of
 from fraud_platform.defs.resources import LakeResource
 from fraud_platform.defs.state import read_built_days, read_days
 from fraud_platform.settings import load_settings
@@ -57,26 +68,41 @@ def daily_features(
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for one run over the days that are complete and not built from the present drops."""
     days = read_days(lake.open())
-    inputs = inputs_by_day(days, _first_day())
-    rows: dict[date, int] = {}
-    for day in days:
-        rows[day.day] = rows.get(day.day, 0) + day.rows
-    stale = days_to_build(
-        inputs, read_built_days(lake.open()), rows, load_settings().max_rows_per_run
-    )
+    stale = stale_days(lake.open(), days)
     if stale is None:
         return dg.SkipReason(f"every day before the watermark ({watermark(days)}) is built")
-    first, last = stale
+    first, last, request = stale
+    # one at a time: a range that became wider, or begins later, waits for the one that is built
+    if runs := runs_at_work(context.instance, build_days.name, DAY_ASSETS):
+        run = runs[0].dagster_run
+        return dg.SkipReason(
+            f"{first} to {last}: waits until run {run.run_id[:8]} ends, which builds "
+            f"{partitions_of(run)}"
+        )
     return ask(
         context.instance,
-        f"days:{first}:{last}:{inputs[last]}",
-        f"{first} to {last}",
+        request,
+        f"days {first} to {last}",
         tags={
             **cluster_tags(load_settings()),
             ASSET_PARTITION_RANGE_START_TAG: first.isoformat(),
             ASSET_PARTITION_RANGE_END_TAG: last.isoformat(),
         },
     )
+
+
+def stale_days(lake: Lake, days: list[DropDay]) -> tuple[date, date, str] | None:
+    """Return the first range of days to build, and its request; None if all are built."""
+    inputs = inputs_by_day(days, _first_day())
+    rows: Counter[date] = Counter()
+    for day in days:
+        rows[day.day] += day.rows
+    stale = days_to_build(inputs, read_built_days(lake), rows, load_settings().max_rows_per_run)
+    if stale is None:
+        return None
+    first, last = stale
+    content = fingerprint(item for item in inputs.items() if first <= item[0] <= last)
+    return first, last, f"days:{first}_{last}_{content}"
 
 
 @dg.schedule(
@@ -89,27 +115,38 @@ def weekly_decision(
     context: dg.ScheduleEvaluationContext, lake: LakeResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for the oldest knowledge date that is due; one at a time, since D+7 builds on D."""
+    tables, tags = lake.open(), cluster_tags(load_settings())
+    days, said = read_days(tables), []
+    if runs := runs_at_work(context.instance, decide_week.name, WEEK_ASSETS):
+        run = runs[0].dagster_run
+        return dg.SkipReason(
+            f"knowledge date {partitions_of(run)} is being decided by run {run.run_id[:8]}"
+        )
+    for knowledge_date, request in week_requests(tables, days).items():
+        turn = turn_of(context.instance, request, f"knowledge date {knowledge_date}")
+        if turn.attempt is not None:
+            return run_request(turn, str(knowledge_date), tags)
+        said.append(turn.reason)
+        if turn.problem and not turn.problem.lets_others_pass:
+            break
+    none = f"no knowledge date is due at the watermark {watermark(days)}"
+    return dg.SkipReason("; ".join(said) or none)
+
+
+def week_requests(lake: Lake, days: list[DropDay]) -> dict[date, str]:
+    """Return the knowledge dates that are due, oldest first, each with its request."""
     from fraud_platform.defs.decisions import decided_dates
 
-    settings = load_settings()
-    days = read_days(lake.open())
     inputs = inputs_by_day(days, _first_day())
     due = due_weeks(
         inputs,
-        read_built_days(lake.open()),
-        decided_dates(lake.open()),
+        read_built_days(lake),
+        decided_dates(lake),
         MIN_TRAINING_DAYS,
-        settings.catch_up_weeks,
+        load_settings().catch_up_weeks,
     )
-    for knowledge_date in due:
-        request = f"week:{knowledge_date}:{inputs[max(inputs)]}"
-        day, tags = str(knowledge_date), cluster_tags(settings)
-        asked = ask(context.instance, request, day, day, tags)
-        if isinstance(asked, dg.RunRequest):
-            return asked
-        if any(not run.is_finished for run in runs_of(context.instance, request)):
-            return dg.SkipReason(f"knowledge date {knowledge_date} is being decided")
-    return dg.SkipReason(f"no knowledge date is due at the watermark {watermark(days)}")
+    first = min(inputs, default=date.min)
+    return {d: f"week:{d}:{inputs_of(days, first, d - timedelta(days=1))}" for d in due}
 
 
 def _first_day() -> date:

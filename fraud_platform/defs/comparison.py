@@ -19,6 +19,7 @@ from fraud_platform.comparison.report import (
 )
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.model_tables import AB_REPORT
+from fraud_platform.defs.at_work import require_only_run
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import ALL_DROPS, TEST_DAYS, WEEKS
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
@@ -54,6 +55,7 @@ def ab_report(
     registry: ModelRegistryResource,
 ) -> dg.MaterializeResult:
     """Let candidate and champion score the same test week, and compare them."""
+    require_only_run(context)
     day = date.fromisoformat(context.partition_key)
     tables, models = lake.open(), registry.open()
     candidate, champion = contenders(tables, models, day)

@@ -18,7 +18,7 @@ from fraud_platform.clock import fingerprint, inputs_by_day, watermark
 from fraud_platform.contracts.scoring_tables import STREAM_DISAGREEMENTS
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.failures import stop_or_retry
-from fraud_platform.defs.requests import SCHEDULE_STATUS, next_attempt, request_tags
+from fraud_platform.defs.requests import SCHEDULE_STATUS, ask
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
 from fraud_platform.defs.state import read_built_days, read_drop_days
 from fraud_platform.defs.tables import small_table, table_spec, written
@@ -150,7 +150,4 @@ def late_drops(
     if not due:
         return dg.SkipReason("no day was scored before its drop came, but those compared already")
     request = f"disagreements:{fingerprint(sorted(due.items()))}"
-    attempt = next_attempt(context.instance, request)
-    if attempt is None:
-        return dg.SkipReason("the days that are due were asked for: their run goes on, or failed")
-    return dg.RunRequest(run_key=f"{request}#{attempt}", tags=request_tags(request))
+    return ask(context.instance, request, "the comparison of the days that are due")

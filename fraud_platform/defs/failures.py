@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 
 from fraud_platform.adapters.spark.faults import reaching_spark
-from fraud_platform.errors import AccessError, FencedError, FraudPlatformError, Outage
+from fraud_platform.errors import (
+    AccessError,
+    FencedError,
+    FraudPlatformError,
+    Outage,
+    SettingsError,
+)
 
 FAILURE_TAG = "fraud_platform/failure"
+ERROR_TAG = "fraud_platform/error"
+"""The first line of the error that ended a run, which outlives the run's log."""
 OUTAGE_RETRIES = 3
 FIRST_WAIT_SECONDS = 10.0
+_MOST_CHARACTERS = 400
 
 Results = dg.MaterializeResult | Iterable[dg.MaterializeResult]
 
@@ -34,25 +44,59 @@ def stop_or_retry(body: Callable[..., Results]) -> Callable[..., Iterator[dg.Mat
         try:
             with reaching_spark():
                 results = body(context, **kwargs)
+                # results that are still being made are part of the body
+                yield from [results] if isinstance(results, dg.MaterializeResult) else results
         except Outage as error:
             if context.retry_number >= OUTAGE_RETRIES:
-                raise _failure(context, error, "outage") from error
+                raise _failure(context, error) from error
             wait = FIRST_WAIT_SECONDS * 2**context.retry_number
             context.log.warning(f"{error} Trying again in {wait:.0f} s.")
             raise dg.RetryRequested(max_retries=OUTAGE_RETRIES, seconds_to_wait=wait) from error
-        except FencedError as error:
-            raise _failure(context, error, "fenced") from error
-        except AccessError as error:
-            raise _failure(context, error, "access") from error
         except FraudPlatformError as error:
-            raise _failure(context, error, "data") from error
-        yield from [results] if isinstance(results, dg.MaterializeResult) else results
+            raise _failure(context, error) from error
+        except Exception as error:
+            note_failure(context.instance, context.run_id, error)
+            raise
 
     return wrapped
 
 
-def _failure(context: dg.AssetExecutionContext, error: Exception, kind: str) -> dg.Failure:
-    context.instance.add_run_tags(context.run_id, {FAILURE_TAG: kind})
+def kind_of(error: Exception) -> str:
+    """Return the kind of a failure, on which depends when the same is asked for again."""
+    if isinstance(error, Outage):
+        return "outage"
+    if isinstance(error, FencedError):
+        return "fenced"
+    if isinstance(error, (AccessError, SettingsError)):
+        return "access"
+    return "data" if isinstance(error, FraudPlatformError) else "error"
+
+
+def note_failure(instance: dg.DagsterInstance, run_id: str, error: Exception) -> str:
+    """Tag a run with the kind of its failure and its error's first line; return the kind."""
+    kind, words = kind_of(error), first_line(f"{type(error).__name__}: {error}")
+    instance.add_run_tags(run_id, {FAILURE_TAG: kind, ERROR_TAG: words})
+    return kind
+
+
+@contextmanager
+def noting_failures(context: dg.OpExecutionContext) -> Iterator[None]:
+    """Tag the run of an op that is no asset's, as `stop_or_retry` does; the error goes on."""
+    try:
+        yield
+    except Exception as error:
+        note_failure(context.instance, context.run_id, error)
+        raise
+
+
+def first_line(text: str) -> str:
+    """Return the first line of a text, bounded, without what a terminal would not print."""
+    line = next(iter(text.strip().splitlines()), "")
+    return "".join(c if c.isprintable() else "?" for c in line)[:_MOST_CHARACTERS]
+
+
+def _failure(context: dg.AssetExecutionContext, error: FraudPlatformError) -> dg.Failure:
+    kind = note_failure(context.instance, context.run_id, error)
     return dg.Failure(
         description=f"{type(error).__name__}: {error}",
         metadata={"error": type(error).__name__, "kind": kind},

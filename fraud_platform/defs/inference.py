@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.storage.tags import PRIORITY_TAG
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.follower_mark import follower
@@ -26,7 +27,7 @@ from fraud_platform.defs.failures import FAILURE_TAG, stop_or_retry
 from fraud_platform.defs.inference_metadata import LINEAGE, lag_behind, metadata_of
 from fraud_platform.defs.partitions import HOURS
 from fraud_platform.defs.planning import plan_anew, plan_next
-from fraud_platform.defs.requests import next_attempt, request_of, request_tags, runs_of
+from fraud_platform.defs.requests import LIVE, Turn, request_of, run_request, runs_of, turn_of
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
 from fraud_platform.defs.tables import table_spec
 from fraud_platform.errors import DataError, Outage
@@ -36,8 +37,8 @@ from fraud_platform.scoring.scorer import Progress
 from fraud_platform.settings import load_settings
 
 _ALL = dg.AllPartitionMapping()
-MAX_ATTEMPTS = 1_000
-"""Of one plan: a run that was killed has lost nothing, so there is no reason to give up early."""
+PRIORITY = {PRIORITY_TAG: "10"}
+"""What is live goes before every other run that is queued."""
 _SAME_PLAN_RUNS = 3
 """After so many, a plan may be made anew where it names what is no longer there."""
 _KINDS = {"kafka", "spark", "deltalake"}
@@ -157,15 +158,14 @@ def live_transactions(
         plan = _usable(context.instance, lake.open(), registry.open(), step.plan)
     except Outage as error:
         return _skip(f"{error} The sensor tries again.")
-    request = request_of(plan.number)
-    attempt = next_attempt(context.instance, request, MAX_ATTEMPTS)
-    if attempt is None:
-        return _skip(
-            f"plan {plan.number} is being scored, or failed for good: see its runs. Once what "
-            "failed is mended, re-execute the last one; a new champion or a new snapshot of the "
-            "state has it planned anew."
-        )
-    return dg.SensorResult(run_requests=[_request(plan, f"{request}#{attempt}", request)])
+    turn = turn_of(context.instance, request_of(plan.number), f"plan {plan.number}", LIVE)
+    if turn.attempt is not None:
+        return dg.SensorResult(run_requests=[_request(plan, turn)])
+    if turn.problem is None or turn.under_way:
+        return _skip(f"plan {plan.number} is being scored: {turn.reason}")
+    return _skip(
+        f"{turn.reason}. A new champion or a new snapshot of the state has it planned again."
+    )
 
 
 def _usable(instance: dg.DagsterInstance, lake: Lake, registry: ModelRegistry, plan: Plan) -> Plan:
@@ -180,14 +180,10 @@ def _usable(instance: dg.DagsterInstance, lake: Lake, registry: ModelRegistry, p
     return plan_anew(lake, registry, plan) or plan
 
 
-def _request(plan: Plan, run_key: str, request: str) -> dg.RunRequest:
+def _request(plan: Plan, turn: Turn) -> dg.RunRequest:
     config = dg.RunConfig(ops={"score_plan": PlanConfig(plan=plan.number)})
-    return dg.RunRequest(
-        run_key=run_key,
-        partition_key=datetime.now(UTC).strftime("%Y-%m-%d-%H:00"),
-        run_config=config.to_config_dict(),
-        tags=request_tags(request),
-    )
+    hour = datetime.now(UTC).strftime("%Y-%m-%d-%H:00")
+    return run_request(turn, hour, PRIORITY, config.to_config_dict())
 
 
 def _skip(reason: str) -> dg.SensorResult:

@@ -21,7 +21,7 @@ from fraud_platform.adapters.scoring_session import load_model, open_publication
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, RESCORED, SCORED
-from fraud_platform.defs.requests import ask_again, request_of
+from fraud_platform.defs.requests import ask_again, request_of, subject_of
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.errors import DataError
 from fraud_platform.scoring import label_intake
@@ -86,7 +86,7 @@ def accept_label_gap(settings: Settings, instance: dg.DagsterInstance, why: str)
             lake, lambda: topic_now(topics, settings.labels_topic), why
         )
     if plan := PlanLog(lake).last():
-        ask_again(instance, request_of(plan.number))
+        ask_again(instance, subject_of(request_of(plan.number)))
     return said
 
 

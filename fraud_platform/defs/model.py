@@ -17,6 +17,7 @@ from fraud_platform.adapters.models.registry import ModelVersion
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.contracts.training_tables import TRAINING_SET
+from fraud_platform.defs.at_work import require_only_run
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import ALL_DROPS, TRAINING_DAYS, WEEKS
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
@@ -61,6 +62,7 @@ def training_set(
     context: dg.AssetExecutionContext, spark: SparkResource, lake: LakeResource
 ) -> dg.MaterializeResult:
     """Choose the labelled rows that the candidate of a knowledge date learns from."""
+    require_only_run(context)
     day, tables = date.fromisoformat(context.partition_key), lake.open()
     read = {t.name: tables.version(t) or 0 for t in (TRANSACTION_FEATURES, DROP_LABELS)}
     rows = build_rows(spark.spark_session, tables, day, read)
@@ -98,6 +100,7 @@ def candidate_model(
     registry: ModelRegistryResource,
 ) -> dg.MaterializeResult:
     """Train the candidate of a knowledge date and register it."""
+    require_only_run(context)
     day, tables = date.fromisoformat(context.partition_key), lake.open()
     candidate = fit(read_training_rows(tables, day), load_settings(), lambda: spark.spark_session)
     with tempfile.TemporaryDirectory() as folder:

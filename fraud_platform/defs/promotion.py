@@ -11,6 +11,7 @@ import dagster as dg
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
+from fraud_platform.defs.at_work import require_only_run
 from fraud_platform.defs.decisions import carry_out, read_history
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import WEEKS
@@ -55,6 +56,7 @@ def promotion(
     context: dg.AssetExecutionContext, lake: LakeResource, registry: ModelRegistryResource
 ) -> dg.MaterializeResult:
     """Promote the candidate, keep the champion, refuse by a guardrail, or wait for a person."""
+    require_only_run(context)
     day = date.fromisoformat(context.partition_key)
     tables, models, settings = lake.open(), registry.open(), load_settings()
     candidate, champion = contenders(tables, models, day)

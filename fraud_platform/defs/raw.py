@@ -5,6 +5,7 @@ Not here: how a drop is recognised or copied (`fraud_platform.ingest`).
 """
 
 import time
+from collections.abc import Mapping
 from operator import itemgetter
 
 import dagster as dg
@@ -13,10 +14,11 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.tables import CLEANING_LEDGER
+from fraud_platform.defs.at_work import DROP_ASSETS, partitions_of, runs_at_work
 from fraud_platform.defs.automation import load_drop
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import DROPS
-from fraud_platform.defs.requests import next_attempt, request_tags
+from fraud_platform.defs.requests import Turn, run_request, turn_of
 from fraud_platform.defs.resources import LakeResource, ZonesResource
 from fraud_platform.defs.tables import OWNERS, rounded
 from fraud_platform.ingest import RawDrop, copy_drop, observe_landing, raw_drop
@@ -89,12 +91,14 @@ def new_drops(
     for complaint in look.complaints:
         context.log.error(complaint.message)
     wanted = {arrival.drop: arrival.fingerprint for arrival in look.arrivals}
-    requests = [
-        request
-        for drop, fingerprint in sorted((_uncleaned(raw, lake.open()) | wanted).items())
-        if (request := _request(context.instance, drop, fingerprint)) is not None
-    ]
-    words = [c.message for c in look.complaints] + [f"{n} is settling" for n in look.waiting]
+    turns = drop_turns(context.instance, _uncleaned(raw, lake.open()) | wanted)
+    requests = [run_request(turn, drop) for drop, turn in turns.items() if turn.attempt is not None]
+    problems = [str(turn.problem.as_need()) for turn in turns.values() if turn.problem]
+    if requests and problems:
+        # a tick that asks for runs has no reason to skip, in which it would be said
+        context.log.warning("; ".join(problems))
+    words = problems + [c.message for c in look.complaints]
+    words += [f"{n} is settling" for n in look.waiting]
     partitions = [r.partition_key for r in requests if r.partition_key]
     return dg.SensorResult(
         run_requests=requests,
@@ -104,14 +108,20 @@ def new_drops(
     )
 
 
-def _request(instance: dg.DagsterInstance, drop: str, fingerprint: str) -> dg.RunRequest | None:
-    """Return the request for a drop's content, or None if it must not be asked again."""
-    request = f"drop:{drop}:{fingerprint}"
-    attempt = next_attempt(instance, request)
-    if attempt is None:
-        return None
-    tags = request_tags(request)
-    return dg.RunRequest(run_key=f"{request}#{attempt}", partition_key=drop, tags=tags)
+def drop_turns(instance: dg.DagsterInstance, wanted: Mapping[str, str]) -> dict[str, Turn]:
+    """Return, in the order of drops, whether each content that is wanted may be asked for.
+
+    Args:
+        wanted: the fingerprint of each drop's content.
+    """
+    runs = [record.dagster_run for record in runs_at_work(instance, "load_drop", DROP_ASSETS)]
+    at_work = {partitions_of(run): run.run_id for run in runs}
+    return {
+        drop: turn_of(
+            instance, f"drop:{drop}:{fingerprint}", f"drop {drop}", busy=at_work.get(drop)
+        )
+        for drop, fingerprint in sorted(wanted.items())
+    }
 
 
 def _uncleaned(raw: Zone, lake: Lake) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """How long Dagster remembers: old runs and their events are forgotten, each night.
 
 Here: which runs may go, their job and schedule. Kept whatever their age: runs under way, the run
-that last wrote an asset's partition (the UI would call the partition missing), and runs that
-failed for their data (sensors would ask for the same content again).
+that last wrote an asset's partition (the UI would call the partition missing), and the last run of
+each subject that was asked for and is not done (sensors would forget what failed, and since when).
 Not here: ticks of sensors and schedules (`retention` in `adapters/services/instance/*.yaml`), files
 of the lake (`defs.maintenance`).
 """
@@ -13,8 +13,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
-from fraud_platform.defs.failures import FAILURE_TAG
-from fraud_platform.defs.requests import SCHEDULE_STATUS
+from fraud_platform.defs.requests import SCHEDULE_STATUS, SUBJECT_TAG
 from fraud_platform.settings import load_settings
 
 _BATCH = 500
@@ -23,8 +22,7 @@ _BATCH = 500
 def forget_runs(instance: dg.DagsterInstance, before: datetime) -> int:
     """Delete the finished runs that were asked for before a time; return how many went."""
     finished = dg.RunsFilter(statuses=FINISHED_STATUSES, created_before=before)
-    failed_for_data = dg.RunsFilter(tags={FAILURE_TAG: "data"})
-    kept = {*_last_writers(instance), *instance.get_run_ids(filters=failed_for_data)}
+    kept = {*_last_writers(instance), *_last_failures(instance)}
     going = [run for run in instance.get_run_ids(filters=finished) if run not in kept]
     for run in going:
         # the run last: killed in between, it is found again tomorrow
@@ -47,6 +45,20 @@ def _last_writers(instance: dg.DagsterInstance) -> Iterator[str]:
             asked = dg.AssetRecordsFilter(asset_key=key, storage_ids=chunk)
             for record in instance.fetch_materializations(asked, limit=len(chunk)).records:
                 yield record.run_id
+
+
+def _last_failures(instance: dg.DagsterInstance) -> Iterator[str]:
+    """Yield the last run of each subject that was asked for, if it did not succeed."""
+    seen: set[str] = set()
+    cursor: str | None = None
+    while runs := instance.get_runs(cursor=cursor, limit=_BATCH):
+        cursor = runs[-1].run_id
+        for run in runs:
+            subject = run.tags.get(SUBJECT_TAG)
+            if subject is not None and subject not in seen:
+                seen.add(subject)
+                if not run.is_success:
+                    yield run.run_id
 
 
 @dg.op(description="Forget finished runs older than FRAUD_RUN_RETENTION_DAYS, with their events.")

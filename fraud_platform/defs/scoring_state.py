@@ -86,7 +86,7 @@ def daily_state(
         return dg.SkipReason("no day is built")
     as_of: date = max(built) + timedelta(days=1)
     recent = {str(day): inputs for day, inputs in built.items() if (as_of - day).days <= 38}
-    request = f"state:{as_of}:{fingerprint(sorted(recent.items()))}"
+    request = f"state:{as_of}_{fingerprint(sorted(recent.items()))}"
     if any(run.is_success for run in runs_of(context.instance, request)):
         return dg.SkipReason(f"the state of {as_of} is published")
     return ask(

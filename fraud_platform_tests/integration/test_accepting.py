@@ -43,13 +43,16 @@ def test_accepting_cleans_what_is_held_whatever_landing_holds(held: Platform):
     run = accept(held, "the bad row is known")
     assert run.success, run.error
     assert status(held) == ("published", 2)
-    again = accept(held, "once more")
-    assert not again.success
-    assert "expected a drop that is held" in str(again.error)
+    runs = len(held.instance.get_runs())
+    with pytest.raises(NotHeldError, match=r"found that it is published since .* the bad row is"):
+        accept(held, "once more")
+    assert len(held.instance.get_runs()) == runs
 
 
 def test_a_drop_that_never_came_cannot_be_accepted(held: Platform):
-    with pytest.raises(NotHeldError, match=r"drop 2018-05-01: .* found none of that name"):
+    with pytest.raises(
+        NotHeldError, match=r"drop 2018-05-01: .* found none of that name .* Held now: 2018-04-01"
+    ):
         operator.accept_drop(held.settings, "2018-05-01", "a slip")
 
 

@@ -6,6 +6,7 @@ A tick is the sensor's function on a real Dagster instance; runs execute in this
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pyarrow as pa
@@ -19,6 +20,7 @@ from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.adapters.tables.lake import _MANY_COMMITS
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.contracts.scoring_tables import INFERENCE_PLANS, SCORED
+from fraud_platform.defs import requests
 from fraud_platform.defs.failures import FAILURE_TAG
 from fraud_platform.defs.inference_checks import (
     INFERENCE_CHECKS,
@@ -28,6 +30,7 @@ from fraud_platform.defs.inference_checks import (
     recent_batches,
 )
 from fraud_platform.defs.live_operator import accept_gap
+from fraud_platform.defs.requests import ask_again
 from fraud_platform.errors import DataError, OffsetGapError, TopicChangedError
 from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.scoring.plans import PlanLog
@@ -86,7 +89,11 @@ def test_one_run_is_asked_for_until_its_plan_is_done(live: Live):
 def test_a_data_error_waits_for_a_person(live: Live):
     live.produce(SENT[:50])
     live.record(live.asked(), dg.DagsterRunStatus.FAILURE, **{FAILURE_TAG: "data"})
-    assert "failed for good" in live.skipped()
+    said = live.skipped()
+    assert "failed once" in said
+    assert "fraud-platform retry plan" in said
+    assert ask_again(live.platform.instance, "plan") == 1
+    assert live.asked().tags["dagster/priority"] == "10"
 
 
 @pytest.mark.slow
@@ -111,13 +118,17 @@ def test_a_plan_whose_model_failed_is_planned_anew_with_the_next_champion(live: 
 
 
 @pytest.mark.slow
-def test_a_plan_whose_snapshot_is_gone_is_planned_anew_with_the_newest(live: Live):
+def test_a_plan_whose_snapshot_is_gone_is_planned_anew_with_the_newest(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+):
     live.produce(SENT[:200])
     live.asked()
     plans = PlanLog(live.platform.lake)
     vacuumed = plans.save(replace(plans.read(1), state_version="2018-07-29@7"))
     assert vacuumed is not None
-    for _ in range(3):
+    for failures in range(3):
+        later = datetime.now(UTC) + timedelta(seconds=5 * 2**failures)
+        monkeypatch.setattr(requests, "_now", lambda later=later: later)
         request = live.asked()
         assert plan_of(request) == vacuumed.number
         assert not live.run(request).success

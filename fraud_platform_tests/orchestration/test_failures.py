@@ -4,8 +4,8 @@ import dagster as dg
 import pytest
 
 from fraud_platform.defs import failures
-from fraud_platform.defs.failures import FAILURE_TAG, OUTAGE_RETRIES, stop_or_retry
-from fraud_platform.errors import DropHeaderError, Outage
+from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG, OUTAGE_RETRIES, stop_or_retry
+from fraud_platform.errors import DropHeaderError, Outage, SettingsError
 
 
 def run(instance: dg.DagsterInstance, body) -> dg.ExecuteInProcessResult:
@@ -36,7 +36,37 @@ def test_a_data_error_stops_at_once_and_says_what_to_do(instance):
     assert len(calls) == 1
     (failed,) = [e for e in result.all_events if e.is_step_failure]
     assert "expected 9 columns" in failed.step_failure_data.user_failure_data.description
-    assert instance.get_run_by_id(result.run_id).tags[FAILURE_TAG] == "data"
+    tags = instance.get_run_by_id(result.run_id).tags
+    assert tags[FAILURE_TAG] == "data"
+    assert tags[ERROR_TAG] == "DropHeaderError: expected 9 columns, found 8. Fix the file."
+
+
+def test_an_error_while_results_are_made_is_noted_too(instance):
+    def body():
+        yield dg.MaterializeResult()
+        raise Outage("the store does not answer.")
+
+    result = run(instance, body)
+    assert not result.success
+    tags = instance.get_run_by_id(result.run_id).tags
+    assert (tags[FAILURE_TAG], tags[ERROR_TAG]) == ("outage", "Outage: the store does not answer.")
+
+
+def test_an_error_that_nobody_expected_is_noted_with_its_first_line(instance):
+    def body():
+        raise OSError(28, "No space left\non \x1b[31mdevice")
+
+    result = run(instance, body)
+    tags = instance.get_run_by_id(result.run_id).tags
+    assert (tags[FAILURE_TAG], tags[ERROR_TAG]) == ("error", "OSError: [Errno 28] No space left")
+
+
+def test_a_refused_setting_is_no_data_error(instance):
+    def body():
+        raise SettingsError("the token is refused")
+
+    result = run(instance, body)
+    assert instance.get_run_by_id(result.run_id).tags[FAILURE_TAG] == "access"
 
 
 def test_an_outage_is_retried_and_may_recover(instance):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
+import pytest
 from typer.testing import CliRunner
 
 from fraud_platform.adapters.storage.zones import open_zone
@@ -15,8 +16,11 @@ from fraud_platform.cleaning.ledger import write_ledger
 from fraud_platform.cli import app
 from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.contracts.tables import CLEANING_LEDGER, TableContract
+from fraud_platform.defs import requests
+from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG
 from fraud_platform.defs.raw import new_drops
-from fraud_platform.defs.requests import MAX_ATTEMPTS, REQUEST_TAG
+from fraud_platform.defs.requests import BATCH, REQUEST_TAG
+from fraud_platform.defs.retention import forget_runs
 from fraud_platform.errors import DropNameError
 from fraud_platform.ingest import copy_drop
 from fraud_platform_tests.platform_fixture import Platform
@@ -79,22 +83,128 @@ def test_a_name_that_is_no_date_is_named_and_harms_no_other_drop(platform: Platf
     assert [r.partition_key for r in look(platform).run_requests] == ["2018-04-01"]
 
 
-def test_a_killed_run_is_asked_for_again_a_bounded_number_of_times(platform: Platform):
+def at(monkeypatch: pytest.MonkeyPatch, minutes: float) -> None:
+    """Let the sensor look so many minutes from now."""
+    later = datetime.now(UTC) + timedelta(minutes=minutes)
+    monkeypatch.setattr(requests, "_now", lambda: later)
+
+
+def test_a_killed_run_is_asked_for_again_at_once_and_then_after_growing_waits(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+):
     platform.arrive("2018-04-01.txt", ROW)
     keys = []
-    for _ in range(MAX_ATTEMPTS):
+    for _ in range(BATCH.free_tries + 1):
         (request,) = look(platform).run_requests
         keys.append(request.run_key)
         remember(platform, request, dg.DagsterRunStatus.FAILURE)
-    assert len(set(keys)) == MAX_ATTEMPTS
+    assert len(set(keys)) == BATCH.free_tries + 1
+    result = look(platform)
+    assert result.run_requests == []
+    said = str(result.skip_reason.skip_message)
+    assert "drop 2018-04-01" in said
+    assert "failed 4 times" in said
+    assert "its process was killed" in said
+    at(monkeypatch, 1.1)
+    assert len(look(platform).run_requests) == 1
+
+
+def test_a_drop_is_asked_for_as_long_as_an_outage_lasts_and_said_at_every_tick(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+):
+    """Three attempts used to be all: a weekend's outage left a drop out for ever, unsaid."""
+    platform.arrive("2018-04-01.txt", ROW)
+    outage = {FAILURE_TAG: "outage", ERROR_TAG: "Outage: hdfs: no answer"}
+    clock, waits = datetime.now(UTC), []
+    for attempt in range(1, 12):
+        minutes = 0.0
+        while True:
+            at(monkeypatch, minutes)
+            result = look(platform)
+            if result.run_requests:
+                break
+            said = str(result.skip_reason.skip_message)
+            assert f"drop 2018-04-01 since {clock:%Y-%m-%d %H:%M} UTC: failed" in said
+            assert "Outage: hdfs: no answer" in said
+            assert "fraud-platform retry drop:2018-04-01" in said
+            minutes += 0.5
+        (request,) = result.run_requests
+        assert str(request.run_key).endswith(f"#{attempt}")
+        remember(platform, request, dg.DagsterRunStatus.FAILURE, **outage)
+        waits.append(minutes)
+    # the first is asked for at once; then 1, 2, 4 .. minutes, and never more than an hour
+    assert waits == [0, *(minutes for minutes in (1, 2, 4, 8, 16, 32, 60, 60, 60, 60))]
+
+
+def test_a_data_error_is_retried_if_the_code_changes_or_a_person_says_so(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+):
+    platform.arrive("2018-04-01.txt", ROW)
+    wrong = {FAILURE_TAG: "data", ERROR_TAG: "DropHeaderError: found 8 columns"}
+    (request,) = look(platform).run_requests
+    remember(platform, request, dg.DagsterRunStatus.FAILURE, **wrong)
+    at(monkeypatch, 60 * 24 * 365)
+    result = look(platform)
+    assert result.run_requests == []
+    assert "DropHeaderError: found 8 columns" in str(result.skip_reason.skip_message)
+
+    assert requests.ask_again(platform.instance, "drop:2018-04-01") == 1
+    (again,) = look(platform).run_requests
+    remember(platform, again, dg.DagsterRunStatus.FAILURE, **wrong)
     assert look(platform).run_requests == []
 
+    monkeypatch.setattr(requests, "code_version", lambda: "another")
+    (of_new_code,) = look(platform).run_requests
+    keys = {r.run_key for r in (request, again, of_new_code)}
+    assert len(keys) == 3
 
-def test_a_data_error_is_not_retried(platform: Platform):
+
+def test_refused_access_is_retried_once_it_may_have_been_mended(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+):
     platform.arrive("2018-04-01.txt", ROW)
     (request,) = look(platform).run_requests
-    remember(platform, request, dg.DagsterRunStatus.FAILURE, **{"fraud_platform/failure": "data"})
+    refused = {FAILURE_TAG: "access", ERROR_TAG: "AccessError: s3: wrong secret"}
+    remember(platform, request, dg.DagsterRunStatus.FAILURE, **refused)
+    at(monkeypatch, 4)
     assert look(platform).run_requests == []
+    at(monkeypatch, 5.1)
+    assert len(look(platform).run_requests) == 1
+
+
+def test_a_deleted_run_makes_it_neither_forget_nor_repeat(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+):
+    """Retention keeps the last run of what is not done: it has number, time and error."""
+    platform.arrive("2018-04-01.txt", ROW)
+    platform.arrive("2018-05-01.txt", ROW)
+    outage = {FAILURE_TAG: "outage", ERROR_TAG: "Outage: hdfs: no answer"}
+    for minutes in (0, 1.1, 3):
+        at(monkeypatch, minutes)
+        for request in look(platform).run_requests:
+            remember(platform, request, dg.DagsterRunStatus.FAILURE, **outage)
+    assert len(platform.instance.get_runs()) == 6
+    forget_runs(platform.instance, datetime.now(UTC) + timedelta(days=1))
+    assert len(platform.instance.get_runs()) == 2
+    said = str(look(platform).skip_reason.skip_message)
+    assert said.count("failed 3 times") == 2
+    at(monkeypatch, 9)
+    assert [str(r.run_key)[-2:] for r in look(platform).run_requests] == ["#4", "#4"]
+
+
+def test_a_manual_run_of_the_drop_is_waited_for(platform: Platform):
+    platform.arrive("2018-04-01.txt", ROW)
+    run = platform.instance.add_run(
+        dg.DagsterRun(
+            "__ASSET_JOB",
+            tags={"dagster/partition": "2018-04-01"},
+            asset_selection=frozenset({dg.AssetKey("raw_drops")}),
+            status=dg.DagsterRunStatus.STARTED,
+        )
+    )
+    assert look(platform).run_requests == []
+    platform.instance.delete_run(run.run_id)
+    assert len(look(platform).run_requests) == 1
 
 
 def test_an_upload_under_way_waits(platform: Platform, monkeypatch):

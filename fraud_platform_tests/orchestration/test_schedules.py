@@ -13,8 +13,10 @@ from fraud_platform.adapters.spark.clusters.provider import ClusterSize
 from fraud_platform.clock import inputs_by_day
 from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
+from fraud_platform.defs.at_work import WEEK_ASSETS
 from fraud_platform.defs.automation import daily_features, weekly_decision
 from fraud_platform.defs.clusters import CLUSTER_TAG, cluster_reaper
+from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG
 from fraud_platform.defs.requests import ask, runs_of
 from fraud_platform.defs.scoring_state import daily_state
 from fraud_platform.defs.state import read_drop_days, write_built_days
@@ -94,6 +96,110 @@ def test_a_run_under_way_is_waited_for(platform: Platform):
         dg.DagsterRun("build_days", tags=request.tags, status=dg.DagsterRunStatus.STARTED)
     )
     assert isinstance(tick(platform, daily_features), dg.SkipReason)
+
+
+def manual_run(platform: Platform, asset: str, **tags: str) -> str:
+    """Record a materialization that a person started in the UI, under way."""
+    run = dg.DagsterRun(
+        "__ASSET_JOB",
+        tags={f"dagster/{name}": value for name, value in tags.items()},
+        asset_selection=frozenset({dg.AssetKey(asset)}),
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    return platform.instance.add_run(run).run_id
+
+
+def test_a_wider_range_of_days_waits_until_the_narrower_one_is_built(platform: Platform):
+    """Overlapping ranges used to queue up: the same days were built once for each drop."""
+    land(platform, 30)
+    request = tick(platform, daily_features)
+    run = platform.instance.add_run(
+        dg.DagsterRun("build_days", tags=request.tags, status=dg.DagsterRunStatus.STARTED)
+    )
+    for days in (31, 60):
+        land(platform, days, content="b")
+        waits = tick(platform, daily_features)
+        assert isinstance(waits, dg.SkipReason)
+        assert f"run {run.run_id[:8]} ends, which builds 2018-04-01 to 2018-04-30" in str(
+            waits.skip_message
+        )
+    platform.instance.delete_run(run.run_id)
+    assert tick(platform, daily_features).tags["dagster/asset_partition_range_end"] == "2018-05-30"
+
+
+def test_days_that_a_person_builds_are_not_asked_for(platform: Platform):
+    land(platform, 30)
+    run = manual_run(
+        platform,
+        "customer_tiles",
+        asset_partition_range_start="2018-04-02",
+        asset_partition_range_end="2018-04-03",
+    )
+    assert "2018-04-02 to 2018-04-03" in str(tick(platform, daily_features).skip_message)
+    platform.instance.delete_run(run)
+    assert isinstance(tick(platform, daily_features), dg.RunRequest)
+
+
+def test_a_week_that_a_person_decides_is_not_asked_for(platform: Platform):
+    land(platform, 45)
+    build(platform)
+    run = manual_run(platform, "candidate_model", partition="2018-04-30")
+    said = str(tick(platform, weekly_decision).skip_message)
+    assert said == f"knowledge date 2018-04-30 is being decided by run {run[:8]}"
+    platform.instance.delete_run(run)
+    assert tick(platform, weekly_decision).partition_key == "2018-04-30"
+
+
+@pytest.mark.parametrize("asset", sorted(WEEK_ASSETS))
+def test_a_second_run_of_a_week_refuses_at_once_and_names_the_first(platform: Platform, asset: str):
+    first = manual_run(platform, "training_set", partition="2018-04-30")
+    result = platform.defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=platform.instance,
+        asset_selection=[dg.AssetKey(asset)],
+        partition_key="2018-04-30",
+        raise_on_error=False,
+    )
+    assert not result.success
+    run = platform.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert f"found run {first[:8]} (started)" in run.tags[ERROR_TAG]
+
+
+def test_an_outage_of_a_week_holds_the_next_one_back_and_is_said(platform: Platform):
+    land(platform, 45)
+    build(platform)
+    request = tick(platform, weekly_decision)
+    failed = {FAILURE_TAG: "outage", ERROR_TAG: "Outage: MLflow does not answer"}
+    platform.instance.add_run(
+        dg.DagsterRun(
+            "decide_week", tags={**request.tags, **failed}, status=dg.DagsterRunStatus.FAILURE
+        )
+    )
+    waits = tick(platform, weekly_decision)
+    assert isinstance(waits, dg.SkipReason)
+    assert "Outage: MLflow does not answer" in str(waits.skip_message)
+    assert "fraud-platform retry week:2018-04-30" in str(waits.skip_message)
+
+
+def test_a_failed_week_is_asked_for_again_if_its_own_days_change(platform: Platform):
+    land(platform, 45)
+    build(platform)
+    for _ in range(3):
+        request = tick(platform, weekly_decision)
+        platform.instance.add_run(
+            dg.DagsterRun(
+                "decide_week",
+                tags={**request.tags, FAILURE_TAG: "data"},
+                status=dg.DagsterRunStatus.FAILURE,
+            )
+        )
+    # the three weeks that are due failed; later days change none of them
+    land(platform, 47)
+    build(platform)
+    assert isinstance(tick(platform, weekly_decision), dg.SkipReason)
+    land(platform, 47, content="b")
+    build(platform)
+    assert tick(platform, weekly_decision).partition_key == "2018-04-30"
 
 
 def test_weeks_are_asked_for_one_at_a_time_and_in_order(platform: Platform):
