@@ -1,8 +1,9 @@
-"""Simulated drops in the contract's format, with known dirt and the truth about it.
+"""Simulated drops in the contract's format, with injected dirt and the expected cleaning result.
 
 Here: the Fraud Detection Handbook's transaction simulator, vectorised (`population`, `days`), the
-text of a drop (`lines`), the dirt and its truth (`dirt`, `defects`, `truth`), and the writing of
-whole drops (`drops`). `SimulationConfig` and `simulate_drops` are the way in.
+text of a drop (`lines`), the injected dirt (`dirt`, `dirty_rows`, `defects`) and its expected
+outcome (`truth`), the writing of whole drops (`drops`, `files`), and live messages (`stream`).
+Start from `SimulationConfig` and `simulate_drops`.
 Not here: reading or cleaning a drop (`fraud_platform.ingest`, `fraud_platform.cleaning`), or the
 command line (`fraud_platform.cli`).
 """

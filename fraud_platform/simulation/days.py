@@ -1,7 +1,7 @@
-"""One simulated day: who pays what, where and when, and which of it is fraud.
+"""The transactions of one simulated day, with their fraud scenarios.
 
-Here: the Handbook's transactions and its three fraud scenarios, for one day at a time.
-Not here: the people and places (`population`), ids, text or dirt (`drops`, `lines`, `dirt`).
+Here: the Handbook's transactions and its three fraud scenarios, one day at a time.
+Not here: customers and terminals (`population`), ids, text or dirt (`drops`, `lines`, `dirt`).
 """
 
 from __future__ import annotations
@@ -40,18 +40,19 @@ class DayRows:
 
 
 def simulate_day(config: SimulationConfig, population: Population, day: int) -> DayRows:
-    """Simulate the day with index `day` (0 is `config.first_day`), apart from every other day.
+    """Simulate the day with index `day` (0 is `config.first_day`), independent of other days.
 
-    A customer makes Poisson(its mean) transactions, each at Normal(noon, 20,000 s), kept where it
-    lies inside the day; the amount is Normal(m, m / 2), where negative Uniform(0, 2 m), rounded to
-    the cent; the terminal is uniform over those in reach. An amount that rounds to zero becomes
-    one cent: zeros are dirt, and injected at their own rate.
+    A customer makes Poisson(its mean) transactions. Each time is Normal(noon, 20,000 s); times
+    outside the day are dropped. Each amount is Normal(m, m / 2), redrawn as Uniform(0, 2 m) if
+    negative, and rounded to the cent. The terminal is uniform over the customer's reachable
+    terminals. An amount that rounds to zero becomes one cent, because zero amounts are dirt and
+    have their own rate.
 
-    Scenarios, each overwriting the one before: 1, an amount above 220; 2, the terminals
-    compromised in the last 28 days; 3, a random third of the transactions of the customers
-    compromised in the last 14 days, at five times the amount. The third is drawn transaction by
-    transaction, where the Handbook draws from the finished fortnight, so that a day needs no
-    later day.
+    Three scenarios are applied in order; a later one overwrites an earlier one. 1: the amount is
+    above 220. 2: the terminal was compromised in the last 28 days. 3: the customer was
+    compromised in the last 14 days; a random third of its transactions become fraud at five
+    times the amount. The Handbook draws that third from the finished 14 days; here each
+    transaction is drawn on its own, so that no day depends on a later one.
     """
     random = random_stream(config, Stream.TRANSACTIONS, day)
     second, customer = _draw_times(population, random)
@@ -65,7 +66,7 @@ def simulate_day(config: SimulationConfig, population: Population, day: int) -> 
     at_risk = np.flatnonzero(times_compromised)
     hits = random.binomial(times_compromised[at_risk], COMPROMISED_CUSTOMER_SHARE)
     taken = at_risk[hits > 0]
-    # Bounded, so that a tiny population stays below the contract's greatest amount.
+    # Bounded: a tiny population must stay below the contract's maximum amount.
     cents[taken] *= COMPROMISED_AMOUNT_FACTOR ** np.minimum(hits[hits > 0], MAX_COMPROMISES)
     scenario[taken] = 3
     return DayRows(day, second, customer, terminal, cents, scenario)
@@ -74,13 +75,13 @@ def simulate_day(config: SimulationConfig, population: Population, day: int) -> 
 def _draw_times(
     population: Population, random: np.random.Generator
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Return (second, customer) of the kept transactions, ordered by second, customer, draw."""
+    """Return (second of the day, customer) of the kept times, ordered by second, customer, draw."""
     counts = random.poisson(population.transactions_per_day)
     customer = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
     drawn = random.standard_normal(len(customer), dtype=np.float32)
     second = (SECONDS_PER_DAY / 2 + TIME_STD_SECONDS * drawn).astype(np.int64)
     kept = np.flatnonzero((second > 0) & (second < SECONDS_PER_DAY))
-    # One integer key holds time and place, so that a plain (vectorised) sort is a stable one.
+    # Packing second and index into one integer makes numpy's fast unstable sort stable.
     key = np.sort(second[kept] << 32 | kept)
     return (key >> 32).astype(np.int32), customer[key & 0xFFFFFFFF]
 
@@ -88,7 +89,7 @@ def _draw_times(
 def _draw_amounts(
     mean_amount: npt.NDArray[np.float32], random: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Return amounts in cents, at least one."""
+    """Return an amount in cents, at least 1, for each mean amount."""
     amount = mean_amount + mean_amount / 2 * random.standard_normal(
         len(mean_amount), dtype=np.float32
     )
@@ -108,7 +109,7 @@ def _compromised_terminals(config: SimulationConfig, day: int) -> npt.NDArray[np
 
 
 def _compromised_customers(config: SimulationConfig, day: int) -> npt.NDArray[np.uint8]:
-    """Return, for each customer, by how many of the last days' choices it is compromised."""
+    """Return, for each customer, how often it was compromised in the days that affect `day`."""
     times = np.zeros(config.customers, dtype=np.uint8)
     for since in range(max(0, day - COMPROMISED_CUSTOMER_DAYS + 1), day + 1):
         random = random_stream(config, Stream.COMPROMISED_CUSTOMERS, since)

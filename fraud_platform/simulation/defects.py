@@ -1,10 +1,10 @@
-"""The kinds of bad and of oddly spelt rows, as data: which field gets what, and what that means.
+"""Catalogue of defects and unusual spellings, each with the outcome that the contract requires.
 
-Here: values that break one rule of the data contract each, lines that are no row at all, and
-spellings that are odd and still good.
-Not here: how many of each there are and where they stand (`dirt`).
+Here: field values that each break one rule of the data contract, lines that cannot be parsed as a
+row, and unusual spellings that are valid.
+Not here: how many of each a drop gets, and on which lines (`dirt`).
 
-A value is taken up only where the contract leaves no doubt which reasons fit.
+The catalogue holds only values for which the contract defines the reasons unambiguously.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fraud_platform.contracts.reasons import Reason
 
 Fields = list[bytes]
 FieldDefect = dict[int, bytes]
-"""Field index to the bytes that stand there instead."""
+"""Field index to the bytes that replace the field."""
 
 ID, DATETIME, CUSTOMER, TERMINAL, AMOUNT, SECONDS, DAYS, FRAUD, SCENARIO = range(9)
 _GARBAGE_BYTES = 48
@@ -28,7 +28,7 @@ def _in_field(field: int, values: Sequence[bytes]) -> list[FieldDefect]:
     return [{field: value} for value in values]
 
 
-MALFORMED_BESIDE_ID: list[FieldDefect] = [
+MALFORMED_WITH_VALID_ID: list[FieldDefect] = [
     *_in_field(CUSTOMER, [b"12x", b"\xff\xfe7", b"12\r3", b'"596"', b"0x1F", b"5\x006", b"1e3"]),
     *_in_field(CUSTOMER, ["\u0663".encode(), "\uff11\uff12".encode(), b"\xc3", b"4 7"]),
     *_in_field(TERMINAL, [b"T12", b"12.5", b"1234567890123456789", b"null"]),
@@ -37,11 +37,11 @@ MALFORMED_BESIDE_ID: list[FieldDefect] = [
     *_in_field(SECONDS, [b"x", b"1.5"]),
     *_in_field(DAYS, [b"day 3", b"+3"]),
 ]
-"""Rows with a field outside its grammar, their id in order."""
+"""Defects that put a field other than the id outside its grammar."""
 
 DEFECTS: dict[Reason, list[FieldDefect]] = {
     Reason.MALFORMED_ROW: [
-        *MALFORMED_BESIDE_ID,
+        *MALFORMED_WITH_VALID_ID,
         *_in_field(ID, [b"", b"-5", b"12a", b"1234567890123456789", b"1.0", b"\xe9"]),
     ],
     Reason.BAD_TIMESTAMP: _in_field(
@@ -77,7 +77,7 @@ DEFECTS: dict[Reason, list[FieldDefect]] = {
     Reason.UNKNOWN_TERMINAL: _in_field(TERMINAL, [b"-1", b"", b"-999999"]),
     Reason.NON_POSITIVE_AMOUNT: _in_field(
         AMOUNT,
-        # Zeros are what the original series has: amounts that round to no cent at all.
+        # Mostly zeros, as in the original series: amounts that round to zero cents.
         [b"0.00"] * 12
         + [b"-12.34", b"0", b"-0.00", b"0.004", b"-0.004", b"0.0", b""]
         + [b"NaN", b"nan", b"inf", b"-inf", b"INF"]
@@ -99,11 +99,11 @@ DEFECTS: dict[Reason, list[FieldDefect]] = {
         )
     ],
 }
-"""By reason: the defects that give a row this reason and no other."""
+"""Reason to the defects that give a row this reason and no other."""
 
 
 def _garbage(fields: Fields, random: np.random.Generator) -> bytes:
-    """Return bytes that are no text: never a line ending, never UTF-8."""
+    """Return one line of random bytes that is not valid UTF-8."""
     noise = random.integers(0, 256, _GARBAGE_BYTES, dtype=np.uint8).tobytes()
     return b"\xff" + noise.replace(b"\n", b"\xfe").replace(b"\r", b"\xfe").replace(b",", b"\xfe")
 
@@ -123,13 +123,13 @@ LINE_DEFECTS: list[LineDefect] = [
     lambda fields, random: b",".join(fields) + b"\r" + b",".join(fields),
     _garbage,
 ]
-"""Lines that are not nine fields or not UTF-8: malformed, and nothing else can be judged."""
+"""Lines without nine fields or not in UTF-8: malformed, so no other rule can be checked."""
 
 SEPARATE_DEFECTS: dict[Reason, list[FieldDefect]] = {
     **DEFECTS,
     Reason.MALFORMED_ROW: _in_field(SECONDS, [b"x"]),
 }
-"""Defects that stand in fields of their own, so that several fit one row."""
+"""Defects of different reasons use different fields, so that one row can have several."""
 
 
 def _padded(fields: Fields) -> Fields:
@@ -156,6 +156,6 @@ ODD_SPELLINGS: list[Callable[[Fields], Fields]] = [
     _bare_amount,
     _other_clock,
 ]
-"""Spellings that are clean as they are, and no repair."""
+"""Valid spellings of a clean row that need no repair."""
 
 COMMENTS: list[bytes] = [b"#", b"# exported again", HEADER.encode(), b"#1,2,3", b"# \xff"]

@@ -1,7 +1,7 @@
-"""Which rows are spoilt, and where the dirty lines go.
+"""Which rows get dirt, and the position of every dirty line.
 
-Here: the planner, which draws the rows of each kind of dirt and gives every line its place.
-Not here: the lines themselves (`dirty_rows`, `defects`), or putting them into text (`lines`).
+Here: the planner, which draws the rows of each kind of dirt and assigns each line a position.
+Not here: making the lines (`dirty_rows`, `defects`), or inserting them into the text (`lines`).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _SAME_DAY_SHARE = 0.5
 
 
 class DirtPlanner:
-    """Plans the dirt of a simulation's days, which must come in order.
+    """Plans the dirt of a simulation, day by day in calendar order.
 
-    It holds the copies that later days still have to put in.
+    Keeps the copies of rows that are to be inserted on later days.
     """
 
     def __init__(self, config: SimulationConfig) -> None:
@@ -32,13 +32,13 @@ class DirtPlanner:
         self._copies: dict[int, list[tuple[float, TruthRow]]] = defaultdict(list)
 
     def plan_day(self, rows: DayRows, first_id: int) -> list[DirtyLine]:
-        """Return a day's dirty lines in the order of their places.
+        """Return a day's dirty lines, ordered by position.
 
-        The rows of all kinds are drawn without overlap, so that every line has one truth.
+        No row is drawn for two kinds, so that each line has exactly one expected outcome.
 
         Args:
-            rows: the day's rows as simulated.
-            first_id: transaction id of its first row.
+            rows: the day's rows, before any dirt.
+            first_id: transaction id of the day's first row.
         """
         random = random_stream(self._config, Stream.DIRT, rows.day)
         spoiler = RowSpoiler(random, self._config.first_day)
@@ -49,13 +49,13 @@ class DirtPlanner:
                 if made.place in (Place.INSTEAD, Place.BEFORE):
                     lines.append(DirtyLine(row, made.place is Place.INSTEAD, made.truth))
                 else:
-                    self._put_off(made.truth, rows.day, made.place, random)
-        for place, truth in self._copies.pop(rows.day, []):
-            lines.append(DirtyLine(int(place * len(rows)), False, truth))
+                    self._schedule_copy(made.truth, rows.day, made.place, random)
+        for row_share, truth in self._copies.pop(rows.day, []):
+            lines.append(DirtyLine(int(row_share * len(rows)), False, truth))
         return sorted(lines, key=lambda line: (line.row, line.replaces))
 
     def _draw_rows(self, rows: int, random: np.random.Generator) -> Iterator[tuple[str, int]]:
-        """Yield each kind with its rows; the last ones get 24:00:00, so that times stay sorted."""
+        """Yield (kind, row) pairs; 24:00:00 gets the day's last rows, so that times stay sorted."""
         left = rows
         counts: dict[str, int] = {}
         for kind, rate in self._config.dirt.by_kind().items():
@@ -70,11 +70,11 @@ class DirtPlanner:
         for row in range(ordinary, rows):
             yield "midnight_24h", row
 
-    def _put_off(
+    def _schedule_copy(
         self, truth: TruthRow, day: int, place: Place, random: np.random.Generator
     ) -> None:
-        """Give a copy a place in this drop, from `day` on, or anywhere in the next."""
-        # Drawn in any case, so that a drop is the same however many follow it.
+        """Assign a copy a day in this drop, not before `day`, or any day of the next drop."""
+        # Always draw: a drop's bytes must not depend on how many drops follow it.
         day_choice, day_share, row_share = random.random(3).tolist()
         first_day = day
         if place is Place.NEXT_DROP:

@@ -1,7 +1,7 @@
-"""The dirty lines that one clean row gives, kind by kind, each with its truth.
+"""Dirty lines made from one clean row, each with its expected outcome.
 
-Here: `RowSpoiler`, one method a kind of dirt, and where its lines belong.
-Not here: the bad values themselves (`defects`), which rows are spoilt (`dirt`).
+Here: `RowSpoiler`, with one method for each kind of dirt, and where each line is inserted.
+Not here: the invalid values themselves (`defects`), which rows get dirt (`dirt`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Place(Enum):
-    """Where a line belongs, seen from the row that it was made from."""
+    """Where a line is inserted, relative to the row that it was made from."""
 
     INSTEAD = auto()
     BEFORE = auto()
@@ -37,18 +37,18 @@ class Place(Enum):
 
 @dataclass(frozen=True)
 class SpoiltLine:
-    """A dirty line and where it belongs."""
+    """A dirty line and where to insert it."""
 
     place: Place
     truth: TruthRow
 
 
 class RowSpoiler:
-    """Makes the dirty lines of rows; each method takes a row's id and contents.
+    """Makes dirty lines; each method takes a row's transaction id (`key`) and its contents.
 
     Args:
-        random: the stream that variants are drawn from.
-        first_day: the day from which tx_time_seconds counts.
+        random: generator that picks among the variants.
+        first_day: day 0 of tx_time_seconds.
     """
 
     def __init__(self, random: np.random.Generator, first_day: date) -> None:
@@ -56,7 +56,7 @@ class RowSpoiler:
         self._first_day = first_day
 
     def spoil(self, kind: str, transaction_id: int, contents: Contents) -> list[SpoiltLine]:
-        """Return the lines of one kind of dirt (a field of `DirtRates`)."""
+        """Return the lines for one kind of dirt (a field name of `DirtRates`)."""
         if kind in _REASON_KINDS:
             return self._one_reason(kind, transaction_id, contents)
         lines: list[SpoiltLine] = getattr(self, f"_{kind}")(transaction_id, contents)
@@ -98,10 +98,10 @@ class RowSpoiler:
     def _judge_copies(
         self, kind: str, key: int, original: Contents, copies: list[Contents]
     ) -> list[SpoiltLine]:
-        """Return the copies, and the original where one of them is kept in its stead.
+        """Return the copies, and also the original if cleaning keeps a copy instead of it.
 
-        The smallest contents are kept. Of equal lines the first is called the kept one; they
-        are the same bytes, so which of them it is cannot be told.
+        Cleaning keeps the smallest contents. Equal lines are the same bytes, so any of them may
+        be the kept one; the first is marked as kept.
         """
         kept = min(original, *copies)
         lines: list[SpoiltLine] = []
@@ -120,16 +120,16 @@ class RowSpoiler:
         return lines
 
     def _bad_copy(self, key: int, contents: Contents) -> list[SpoiltLine]:
-        """Return a copy that is bad for a reason of its own; the original stays clean."""
+        """Return a copy with a defect of its own; the original stays clean."""
         reason = self._pick(list(defects.DEFECTS))
         choices = defects.DEFECTS[reason]
         if reason is Reason.MALFORMED_ROW:
-            choices = defects.MALFORMED_BESIDE_ID
+            choices = defects.MALFORMED_WITH_VALID_ID
         line = self._defective(key, contents, self._pick(choices))
         return [SpoiltLine(Place.THIS_DROP, _rejected("bad_copy", line, key, reason))]
 
     def _copy_in_next_drop(self, key: int, contents: Contents) -> list[SpoiltLine]:
-        """Return a copy for the next drop; the earlier drop's row is kept, whatever it holds."""
+        """Return a copy for the next drop; it is rejected, because the earlier row always wins."""
         is_equal = self._random.random() < 0.5
         line = self._line(key, contents if is_equal else self._altered(contents))
         truth = _rejected("copy_in_next_drop", line, key, _reason_of_copy(is_equal=is_equal))
@@ -146,7 +146,7 @@ class RowSpoiler:
         ]
 
     def _rounded_amount(self, key: int, contents: Contents) -> list[SpoiltLine]:
-        """Return an amount of three to five decimals, whose third digit decides."""
+        """Return a row whose amount has 3 to 5 decimals; the third decides the rounding."""
         third = int(self._random.integers(1, 10))
         rest = self._pick(["", "", "0", "9", "49", "99"])
         text = f"{amount_text(contents.amount_cents)}{third}{rest}"
@@ -178,7 +178,7 @@ class RowSpoiler:
         return b",".join(defect.get(i, field) for i, field in enumerate(fields))
 
     def _altered(self, contents: Contents) -> Contents:
-        """Return contents that differ in one of the six, or in the label's two."""
+        """Return contents that differ in one field, or in both fields of the label."""
         is_fraud = not contents.is_fraud
         changes: list[dict[str, object]] = [
             {"amount_cents": contents.amount_cents + 100},

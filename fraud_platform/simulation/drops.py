@@ -1,6 +1,6 @@
-"""Whole drops: days simulated and spelt in parallel, written in order, appearing at once.
+"""Whole drops: days are simulated and formatted in parallel, written in order, renamed at the end.
 
-Here: `simulate_drops`, the pipeline behind it, and what it says about each drop.
+Here: `simulate_drops`, its pipeline, and the expected ledger of each drop.
 Not here: rows (`days`), text (`lines`), dirt (`dirt`), opening and closing files (`files`).
 """
 
@@ -34,10 +34,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class SimulatedDrop:
-    """A drop that was written, with the ledger that cleaning it has to give.
+    """A written drop, with the ledger that cleaning it must produce.
 
-    Counts suppose that the drops before it have landed: a copy of an earlier drop's row is
-    rejected. `comment_lines` are those beside the header.
+    The counts assume that all earlier drops of the simulation are cleaned first: a copy of an
+    earlier drop's row is rejected. `comment_lines` does not count the header.
     """
 
     drop: str
@@ -54,7 +54,7 @@ class SimulatedDrop:
 
     @property
     def rows_quarantined(self) -> int:
-        """Rows that are not clean."""
+        """Number of rejected rows, over all reasons."""
         return sum(self.rejected.values())
 
     def __str__(self) -> str:
@@ -68,7 +68,7 @@ class SimulatedDrop:
 
 @dataclass(frozen=True)
 class SpeltDay:
-    """A day's text in blocks, and what is true of it."""
+    """A day's text in blocks, with its counts and dirty lines."""
 
     blocks: list[bytes]
     rows: int
@@ -79,7 +79,7 @@ class SpeltDay:
 
 @dataclass(frozen=True)
 class _Parallel:
-    """Threads that work a bounded number of items ahead of whoever takes the results."""
+    """An ordered map over a thread pool that runs at most `ahead` items ahead of its consumer."""
 
     pool: ThreadPoolExecutor
     ahead: int
@@ -106,29 +106,30 @@ def simulate_drops(
     progress: Callable[[int], None] | None = None,
     workers: int | None = None,
 ) -> list[SimulatedDrop]:
-    """Write the simulation's drops to `landing`, oldest first, and return what they hold.
+    """Write the simulation's drops to `landing`, oldest first, and return their expected ledgers.
 
-    The bytes depend on `config` alone. Each file appears whole or not at all: it is written under
-    a hidden name, synced and renamed; an interruption leaves the drops already finished, and
-    nothing of the others. Memory is that of a few days' rows (about 1 GB at 1.6 million a day).
+    The bytes depend only on `config`. Each file is written under a hidden name, synced and
+    renamed, so it is either complete or absent. An interruption keeps the finished drops and
+    removes the unfinished one. Memory holds a few days of rows (about 1 GB at 1.6 million rows a
+    day).
 
     Args:
         config: what to simulate.
-        landing: folder of the drops; made where it is missing.
-        truth: folder of one `<drop>.truth.parquet` a drop (columns: `truth.TRUTH_SCHEMA`), which
-            appears just before its drop; None writes none.
-        progress: called with the number of rows that were written since its last call.
-        workers: threads; the machine's processors where None.
+        landing: folder of the drops; created if missing.
+        truth: folder for one `<drop>.truth.parquet` per drop (columns: `truth.TRUTH_SCHEMA`),
+            renamed into place just before its drop; None writes no truth files.
+        progress: called with the number of rows written since its last call.
+        workers: number of threads; None uses the number of CPUs.
 
     Raises:
-        SettingsError: the truth would lie in the landing folder.
+        SettingsError: the truth folder is the landing folder or inside it.
     """
     landing.mkdir(parents=True, exist_ok=True)
     if truth is not None:
         if landing.resolve() in (truth.resolve(), *truth.resolve().parents):
             raise SettingsError(
-                f"The truth folder {truth} lies in the landing folder {landing}, where it would "
-                "be taken for drops. Name a folder beside it."
+                f"The truth folder {truth} lies in the landing folder {landing}, so its files "
+                "would be read as drops. Name a folder outside it."
             )
         truth.mkdir(parents=True, exist_ok=True)
     drops = []
@@ -149,11 +150,11 @@ def simulate_drops(
 def spell_days(
     config: SimulationConfig, workers: int | None = None
 ) -> Generator[SpeltDay, None, None]:
-    """Yield every day's text in order; only the dirt and the ids are worked out in sequence.
+    """Yield every day's text in order; dirt and ids are assigned sequentially, the rest in threads.
 
     Args:
         config: what to simulate.
-        workers: threads; the machine's processors where None.
+        workers: number of threads; None uses the number of CPUs.
     """
     population = draw_population(config)
     workers = workers or os.cpu_count() or 1
@@ -186,7 +187,7 @@ def _spell_day(config: SimulationConfig, planned: tuple[DayRows, int, list[Dirty
 def _paths(
     config: SimulationConfig, first_day: int, landing: Path, truth: Path | None
 ) -> tuple[Path, Path | None]:
-    """Return where a drop and its truth appear."""
+    """Return the paths of a drop and of its truth file (None if `truth` is None)."""
     drop = config.date_of(first_day).isoformat()
     path = landing / f"{drop}.txt{config.layout.compression}"
     return path, None if truth is None else truth / f"{drop}.truth.parquet"
@@ -200,7 +201,7 @@ def _write_drop(
     truth: Path | None,
     progress: Callable[[int], None] | None,
 ) -> SimulatedDrop:
-    """Write one drop from its days' text, and its truth beside it."""
+    """Write one drop from the text of its days, and its truth file."""
     drop = config.date_of(first_day).isoformat()
     path, truth_path = _paths(config, first_day, landing, truth)
     tally, truths, lines_written = DropTally(), list[tuple[int, TruthRow]](), 1
@@ -231,7 +232,7 @@ def _write_drop(
 
 
 def _count_inserted(dirty_lines: list[DirtyLine]) -> Iterator[tuple[int, DirtyLine]]:
-    """Yield each line with the number of lines that were put in before it."""
+    """Yield each line with the number of lines inserted before it."""
     inserted = 0
     for line in dirty_lines:
         yield inserted, line
@@ -239,7 +240,7 @@ def _count_inserted(dirty_lines: list[DirtyLine]) -> Iterator[tuple[int, DirtyLi
 
 
 def _count_lines(day: SpeltDay, tally: DropTally) -> int:
-    """Add a day to its drop's tally; return how many lines it has beyond its rows."""
+    """Add a day to its drop's tally and return the number of lines inserted on that day."""
     replaced = sum(line.replaces for line in day.dirty_lines)
     tally.add_clean(day.rows - replaced, day.frauds - day.fraud_rows_replaced)
     for line in day.dirty_lines:

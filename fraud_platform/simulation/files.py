@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all.
+"""Atomic file writing: a file is either complete or absent.
 
-Here: writing under a hidden name, syncing, renaming; compressing on the way.
-Not here: what is written (`lines`, `truth`).
+Here: writing under a hidden name, compressing, syncing, renaming.
+Not here: the content (`lines`, `truth`).
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ class _Sink(Protocol):
 
 
 def _part_of(path: Path) -> Path:
-    """Return the hidden name under which a file grows; the same for every attempt."""
+    """Return the hidden name used while a file is written; the same for every attempt."""
     return path.with_name(f".{path.name}.part")
 
 
 def remove_part(path: Path) -> None:
-    """Remove what an interruption left under a file's hidden name.
+    """Remove an unfinished file that an interruption left under the hidden name of `path`.
 
-    Ctrl-C may come before a file's `with` block is entered, or within what ends it.
+    Needed because Ctrl-C can arrive before the `with` block of `DropFile` is entered, or while
+    it exits.
     """
     _part_of(path).unlink(missing_ok=True)
 
@@ -50,11 +51,11 @@ def _put_in_place(part: Path, path: Path) -> None:
 
 
 def replace_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Have `write` make a file under a hidden name, then give it its own name.
+    """Let `write` create a file under a hidden name, then sync it and rename it to `path`.
 
     Args:
-        path: the file's name; a file that has it is replaced.
-        write: writes the whole file to the path that it is called with.
+        path: final path; an existing file is replaced.
+        write: writes the whole file to the path passed to it.
     """
     part = _part_of(path)
     try:
@@ -67,11 +68,11 @@ def replace_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 class DropFile(AbstractContextManager["DropFile"]):
-    """A drop that is written block by block and appears when the `with` block ends well.
+    """A drop written block by block; it appears when the `with` block ends without an error.
 
     Args:
-        path: the drop's name.
-        layout: gives header, byte order mark, line ending and compression.
+        path: path of the drop.
+        layout: header spelling, byte order mark, line ending and compression.
     """
 
     def __init__(self, path: Path, layout: DropLayout) -> None:
@@ -82,7 +83,7 @@ class DropFile(AbstractContextManager["DropFile"]):
         self._sink = _compressed(self._file, layout.compression)
         if layout.byte_order_mark:
             self._sink.write(BYTE_ORDER_MARK)
-        # One block is held back: the last one may lose its line ending.
+        # Hold one block back: the last one may have to drop its line ending.
         self._held = header_line(layout) + self._ending
 
     def write(self, block: bytes) -> None:
@@ -114,7 +115,7 @@ class DropFile(AbstractContextManager["DropFile"]):
 
 
 def _compressed(file: IO[bytes], compression: str) -> _Sink:
-    """Return a sink that compresses into `file`, the same bytes for the same text."""
+    """Return a sink that compresses into `file`; the same text always gives the same bytes."""
     if compression == ".gz":
         return gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0)
     if compression == ".xz":

@@ -1,7 +1,7 @@
-"""The text of a drop: a day's rows as lines, and lines put in or replaced among them.
+"""The text of a drop: a day's rows formatted as lines, with lines inserted or replaced.
 
-Here: formatting, in bulk and one row at a time, the header, and edits by row position.
-Not here: which lines are edited and why (`dirt`), or files (`drops`).
+Here: formatting in bulk and of single rows, the header, and edits by row position.
+Not here: which lines are edited and why (`dirt`), or files (`files`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from fraud_platform.simulation.config import DropLayout
 from fraud_platform.simulation.days import SECONDS_PER_DAY, DayRows
 
 BLOCK_ROWS = 262_144
-"""Rows that are formatted at once; bounds the memory of text, changes nothing in it."""
+"""Rows formatted at once; it bounds memory and does not change the text."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, order=True)
 class Contents:
-    """A row's six contents, in the order by which the contract keeps the smallest of copies."""
+    """A row's six content fields, in the order in which the contract compares copies of a row."""
 
     tx_datetime: datetime
     customer_id: int
@@ -39,12 +39,12 @@ class Contents:
 
 @dataclass(frozen=True)
 class Edit:
-    """A line that stands in the place of a day's row, or just before it.
+    """A line inserted just before a day's row, or instead of it.
 
     Args:
         row: index of the row in its day.
-        replaces: whether the row's own line goes.
-        line: the line without its ending.
+        replaces: whether the line replaces the row's own line.
+        line: the line without its line ending.
     """
 
     row: int
@@ -65,7 +65,7 @@ def header_line(layout: DropLayout) -> bytes:
 
 
 def contents_of(rows: DayRows, row: int, day_date: date) -> Contents:
-    """Return the contents of one of a day's rows."""
+    """Return the contents of the row with index `row`."""
     scenario = int(rows.fraud_scenario[row])
     return Contents(
         tx_datetime=datetime.combine(day_date, time()) + timedelta(seconds=int(rows.second[row])),
@@ -78,12 +78,12 @@ def contents_of(rows: DayRows, row: int, day_date: date) -> Contents:
 
 
 def spell_row(transaction_id: int, contents: Contents, first_day: date) -> list[bytes]:
-    """Return a row's nine fields, spelt as `format_day` spells them.
+    """Return a row's nine fields, formatted as `format_day` formats them.
 
     Args:
-        transaction_id: its id.
-        contents: its six contents.
-        first_day: the day from which tx_time_seconds and tx_time_days count.
+        transaction_id: id of the row.
+        contents: the other content fields.
+        first_day: day 0 of tx_time_seconds and tx_time_days.
     """
     elapsed = contents.tx_datetime - datetime.combine(first_day, time())
     texts = (
@@ -113,14 +113,14 @@ def amount_text(cents: int) -> str:
 def format_day(
     rows: DayRows, first_id: int, day_date: date, layout: DropLayout, edits: Sequence[Edit] = ()
 ) -> Iterator[bytes]:
-    """Yield a day's text in blocks, with the edits in place.
+    """Yield a day's text in blocks, with the edits applied.
 
     Args:
         rows: the day's rows.
-        first_id: transaction id of its first row; the others follow.
-        day_date: its calendar day.
+        first_id: transaction id of the first row; the other ids follow consecutively.
+        day_date: calendar date of the day.
         layout: gives the line ending.
-        edits: in order of `row`; of one row's edits the replacing one comes last.
+        edits: ordered by `row`; if a row has several, the replacing one comes last.
     """
     ending = layout.line_ending.encode()
     next_edit = 0
@@ -151,7 +151,7 @@ def _format_block(
             "time": _times_of_day().gather(second),
             "customer": rows.customer_id[block],
             "terminal": rows.terminal_id[block],
-            # Exact: two decimals of a double round back to the cents that it was made from.
+            # Exact: formatted with two decimals, the double gives the original cents again.
             "amount": rows.amount_cents[block] / 100,
             "second": second.astype(np.int64) + rows.day * SECONDS_PER_DAY,
             "day": np.full(len(second), rows.day, dtype=np.int32),
@@ -171,7 +171,7 @@ def _format_block(
 
 
 def _apply(text: bytes, edits: Sequence[Edit], first_row: int, ending: bytes) -> bytes:
-    """Return a block's text with its edits; `first_row` is the day's index of its first row."""
+    """Return a block's text with its edits; `first_row` is the day index of its first row."""
     ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == ord("\n")) + 1
     pieces: list[bytes | memoryview] = []
     view, copied = memoryview(text), 0

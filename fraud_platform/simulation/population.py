@@ -1,8 +1,8 @@
-"""The simulated customers and terminals, drawn once.
+"""The simulated customers and terminals, drawn once for a simulation.
 
-Here: where customers and terminals are, how often and how much a customer spends, and which
-terminals it can reach; and the random streams of a simulation.
-Not here: what customers do on a day (`days`).
+Here: the locations of customers and terminals, how often and how much each customer spends, which
+terminals it can reach, and the random streams of a simulation.
+Not here: the transactions of a day (`days`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _REACH_BLOCK = 65_536
 
 
 class Stream(IntEnum):
-    """The independent random streams; each has a seed of its own for each day."""
+    """The independent random streams; each has its own seed for each day."""
 
     CUSTOMERS = 0
     TERMINALS = 1
@@ -32,7 +32,7 @@ class Stream(IntEnum):
 
 
 def random_stream(config: SimulationConfig, stream: Stream, day: int = 0) -> np.random.Generator:
-    """Return the generator of one stream and day, the same whatever else was drawn before."""
+    """Return the generator of one stream and day, independent of all other draws."""
     sequence = np.random.SeedSequence(config.seed, spawn_key=(int(stream), day))
     return np.random.Generator(np.random.SFC64(sequence))
 
@@ -53,7 +53,7 @@ class Population:
 
 
 def draw_population(config: SimulationConfig) -> Population:
-    """Draw the profiles as the Handbook does: all uniform, terminals by distance.
+    """Draw profiles as the Handbook does: uniform locations, mean amounts and transaction rates.
 
     A customer with no terminal in reach makes no transactions.
 
@@ -78,16 +78,16 @@ def draw_population(config: SimulationConfig) -> Population:
 def _find_reachable(
     customers: npt.NDArray[np.float64], terminals: npt.NDArray[np.float64], radius: float
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Return the terminals nearer than `radius`, customer by customer, and how many each has."""
+    """Return the terminals nearer than `radius`, grouped by customer, and each customer's count."""
     from scipy.spatial import KDTree
 
     tree = KDTree(terminals)
-    found, counts = [], []
+    reachable, counts = [], []
     for start in range(0, len(customers), _REACH_BLOCK):
         block = customers[start : start + _REACH_BLOCK]
         pairs = KDTree(block).sparse_distance_matrix(tree, radius, output_type="ndarray")
         pairs = pairs[pairs["v"] < radius]
         order = np.lexsort((pairs["j"], pairs["i"]))
-        found.append(pairs["j"][order].astype(np.int32))
+        reachable.append(pairs["j"][order].astype(np.int32))
         counts.append(np.bincount(pairs["i"], minlength=len(block)).astype(np.int32))
-    return np.concatenate(found), np.concatenate(counts)
+    return np.concatenate(reachable), np.concatenate(counts)

@@ -1,11 +1,11 @@
-"""Clean rows as the messages of a live stream, and bad messages to mix in among them.
+"""Clean rows as messages of a live stream, and bad messages to mix into it.
 
-Here: the JSON of transactions and labels, and one bad message for every way to be bad, each with
-the reason that it must get.
-Not here: producing, pacing (`fraud_platform.adapters.kafka.producing`), judging a message
+Here: the JSON of transactions and labels, and a catalogue of bad messages, each with the reason
+that scoring must assign.
+Not here: producing and pacing (`fraud_platform.adapters.kafka.producing`), decoding a message
 (`fraud_platform.scoring`).
 
-A bad message is taken up only where the contract leaves no doubt which reason comes first.
+The catalogue holds only messages for which the contract defines the first reason unambiguously.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from fraud_platform.contracts.reasons import MessageReason, Reason
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 
 DUPLICATE = "duplicate"
-"""What a message is counted as whose id was scored before; it is no dead letter."""
+"""Outcome of a message whose id was already scored; it is not a dead letter."""
 LARGE_BYTES = 5_000_000
 _TIME = "%Y-%m-%d %H:%M:%S"
 _ID, _TX_TIME, _CUSTOMER, _TERMINAL, _AMOUNT = TRANSACTION_FIELDS
 
 Fragments = dict[str, str]
-"""A message's fields as the JSON text of each value."""
+"""Field name to the JSON text of its value."""
 
 
 @dataclass(frozen=True)
 class StreamMessages:
-    """Keys and values, in the order of the rows they were made of."""
+    """Keys and values of messages, in the order of the rows they were made from."""
 
     keys: list[bytes]
     values: list[bytes]
@@ -48,8 +48,8 @@ class BadMessage:
     """A message that must not be scored.
 
     Attributes:
-        after: number of the good message that it follows.
-        reason: what it must be counted as: a dead letter's reason, or `duplicate`.
+        after: index of the good message that it follows.
+        reason: the expected outcome: a dead-letter reason, or `duplicate`.
     """
 
     after: int
@@ -59,19 +59,19 @@ class BadMessage:
 
 
 def stream_order(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows of `transactions` in the order in which cards were used, ties by id."""
+    """Return rows of `transactions` ordered by time; equal times are ordered by id."""
     return rows.sort("tx_datetime", "transaction_id")
 
 
 def transaction_messages(rows: pl.DataFrame) -> StreamMessages:
-    """Return the messages of rows of `transactions`; no label travels with them."""
+    """Return rows of `transactions` as messages without their labels, keyed by customer."""
     values = _json(
         TRANSACTION_FIELDS,
         pl.col("transaction_id").cast(pl.String),
         _quoted(pl.col("tx_datetime").dt.to_string(_TIME)),
         pl.col("customer_id").cast(pl.String),
         pl.col("terminal_id").cast(pl.String),
-        # Digits of the integer, since a float's shortest text may have one decimal or three.
+        # Digits of the integer: a float's shortest text does not always have two decimals.
         pl.concat_str(
             (pl.col("amount_cents") // 100).cast(pl.String),
             pl.lit("."),
@@ -82,7 +82,7 @@ def transaction_messages(rows: pl.DataFrame) -> StreamMessages:
 
 
 def label_messages(rows: pl.DataFrame, delay_days: int = LABEL_DELAY_DAYS) -> StreamMessages:
-    """Return the labels of rows of `transactions`, known `delay_days` after the card was used."""
+    """Return label messages, keyed by transaction, known `delay_days` after the transaction."""
     values = _json(
         LABEL_FIELDS,
         pl.col("transaction_id").cast(pl.String),
@@ -96,13 +96,13 @@ def label_messages(rows: pl.DataFrame, delay_days: int = LABEL_DELAY_DAYS) -> St
 def bad_messages(
     rows: pl.DataFrame, rate: float, seed: int, *, each_kind: bool = False
 ) -> list[BadMessage]:
-    """Return bad messages made from rows, in the order of the rows.
+    """Return bad messages made from random rows, in row order.
 
     Args:
         rows: rows of `transactions` in stream order.
-        rate: bad messages for each good one.
+        rate: expected number of bad messages per good one, at most 1; 0 returns no messages.
         seed: the same seed and rows give the same messages.
-        each_kind: begin with one of every kind; the large kind comes in this way alone.
+        each_kind: also add one message of every kind; only this adds the oversized message.
     """
     if rate <= 0 or rows.is_empty():
         return []
@@ -114,16 +114,15 @@ def bad_messages(
         chosen = [*_SMALL_KINDS, _LARGE_KIND, *chosen]
     places = np.sort(random.integers(0, rows.height, len(chosen)))
     good = transaction_messages(rows[places])
-    made = []
-    for i, reason_and_kind in enumerate(chosen):
-        reason, spoil = reason_and_kind
+    messages = []
+    for i, (reason, spoil) in enumerate(chosen):
         key, value = spoil(good.keys[i], good.values[i])
-        made.append(BadMessage(int(places[i]), key, value, reason))
-    return made
+        messages.append(BadMessage(int(places[i]), key, value, reason))
+    return messages
 
 
 def moments(rows: pl.DataFrame) -> NDArray[np.int64]:
-    """Return stream time of rows, in seconds since 1970 UTC."""
+    """Return each row's time in seconds since 1970-01-01 UTC."""
     return rows["tx_datetime"].dt.epoch("s").to_numpy()
 
 
@@ -139,17 +138,17 @@ def _quoted(text: pl.Expr) -> pl.Expr:
 
 
 def _messages(rows: pl.DataFrame, key: pl.Expr, value: pl.Expr) -> StreamMessages:
-    made = rows.select(
+    messages = rows.select(
         key.cast(pl.String).cast(pl.Binary).alias("key"), value.cast(pl.Binary).alias("value")
     )
-    return StreamMessages(made["key"].to_list(), made["value"].to_list())
+    return StreamMessages(messages["key"].to_list(), messages["value"].to_list())
 
 
 Spoil = Callable[[bytes, bytes], tuple[bytes | None, bytes | None]]
 
 
 def _field(field: str, text: str | None) -> Spoil:
-    """Return what gives a field this JSON text, or leaves the field out."""
+    """Return a function that sets a field to this JSON text, or removes the field if None."""
 
     def spoil(key: bytes, value: bytes) -> tuple[bytes, bytes]:
         fields = _fragments(value)
@@ -157,7 +156,7 @@ def _field(field: str, text: str | None) -> Spoil:
             del fields[field]
         else:
             fields[field] = text
-        # The key goes with the id that the message names, so that one reason alone fits.
+        # The key must match the message's customer, so that wrong_key does not apply too.
         is_number = field == _CUSTOMER and text is not None and text.startswith("-")
         return (str(text).encode() if is_number else key), _text(fields)
 
@@ -182,7 +181,7 @@ def _text(fields: Fragments) -> bytes:
 
 
 def _twice(value: bytes) -> bytes:
-    """Name the customer twice in one object."""
+    """Return the JSON object with its customer field repeated."""
     return value[:-1] + f', "{_CUSTOMER}": {_fragments(value)[_CUSTOMER]}'.encode() + b"}"
 
 

@@ -1,6 +1,6 @@
-"""What cleaning has to make of every line that the simulation touched.
+"""The expected cleaning result of every line that the simulation made dirty.
 
-Here: one typed row for each such line, a drop's expected counts, and the file that holds them.
+Here: one typed row for each such line, a drop's expected counts, and the truth file.
 Not here: choosing the lines (`dirt`), or the drop's own file (`drops`).
 """
 
@@ -19,7 +19,7 @@ from fraud_platform.simulation.lines import Contents
 
 
 class Disposition(StrEnum):
-    """Where a line ends."""
+    """What cleaning must do with a line."""
 
     CLEAN = "clean"
     QUARANTINE = "quarantine"
@@ -29,16 +29,17 @@ class Disposition(StrEnum):
 
 @dataclass(frozen=True)
 class TruthRow:
-    """One line, and what it has to become.
+    """One line and its expected cleaning result.
 
     Args:
-        kind: the kind of dirt, a field of `DirtRates`.
-        raw_line: the line without its ending.
-        disposition: where it ends.
-        reasons: all reasons that fit, in order of precedence; empty unless quarantined.
-        repair: what is mended on it; None where nothing is.
-        transaction_id: id of the row that it was made from, readable in it or not.
-        contents: the clean row's contents; None unless clean.
+        kind: the kind of dirt, a field name of `DirtRates`.
+        raw_line: the line without its line ending.
+        disposition: what cleaning must do with it.
+        reasons: all reasons that apply, in order of precedence; empty unless quarantined.
+        repair: the repair that cleaning must apply, or None.
+        transaction_id: id of the row that it was made from, even if the line does not show it;
+            None for blank and comment lines.
+        contents: the contents of the clean row; None unless clean.
     """
 
     kind: str
@@ -52,7 +53,7 @@ class TruthRow:
 
 @dataclass(frozen=True)
 class DirtyLine:
-    """A truth row and its place: just before a day's row, or instead of it."""
+    """A truth row with its position: just before a day's row, or instead of it."""
 
     row: int
     replaces: bool
@@ -61,7 +62,7 @@ class DirtyLine:
 
 @dataclass
 class DropTally:
-    """A drop's expected ledger, counted while it is made."""
+    """A drop's expected ledger, counted while the drop is written."""
 
     rows_clean: int = 0
     frauds: int = 0
@@ -71,12 +72,12 @@ class DropTally:
     comment_lines: int = 0
 
     def add_clean(self, rows: int, frauds: int) -> None:
-        """Count clean rows, and the frauds among them; negative numbers take rows away."""
+        """Add clean rows and the frauds among them."""
         self.rows_clean += rows
         self.frauds += frauds
 
     def add(self, truth: TruthRow) -> None:
-        """Count one dirty line where it ends."""
+        """Count one dirty line under its disposition; a rejected one under its first reason."""
         if truth.disposition is Disposition.QUARANTINE:
             self.rejected[truth.reasons[0]] += 1
         elif truth.disposition is Disposition.BLANK:
@@ -108,7 +109,7 @@ TRUTH_SCHEMA = pa.schema(
         ("fraud_scenario", pa.int32()),
     ]
 )
-"""The truth file's columns; `line_number` counts the file's lines from 1, the header's."""
+"""Columns of the truth file; `line_number` is the line in the drop, and the header is line 1."""
 
 
 def write_truth(path: Path, drop: str, rows: Sequence[tuple[int, TruthRow]]) -> None:
