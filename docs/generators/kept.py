@@ -1,0 +1,41 @@
+"""The files of the docs that come from code and are kept in the repository.
+
+Here: which they are and what each should hold now.
+Not here: writing them (`docs.generators.__main__`), checking them
+(`fraud_platform_tests/unit/test_generated_docs.py`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docs.generators.layers import layers_table
+from docs.generators.picture import asset_picture
+from fraud_platform.features.documentation import features_markdown
+from fraud_platform.settings.documentation import settings_markdown
+
+DOCS = Path(__file__).parents[1]
+
+
+def kept_files() -> dict[Path, str]:
+    """Return each file and its text."""
+    architecture = DOCS / "architecture.md"
+    return {
+        DOCS / "images" / "assets.svg": asset_picture(),
+        architecture: with_part(architecture.read_text(), "imports", layers_table()),
+        DOCS / "features.md": features_markdown(),
+        DOCS / "settings.md": settings_markdown(),
+    }
+
+
+def with_part(page: str, name: str, text: str) -> str:
+    """Return a page with the text between its markers `begin NAME` and `end NAME` replaced.
+
+    Raises:
+        ValueError: the page does not have both markers once.
+    """
+    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise ValueError(f"expected `{begin.strip()}` and `{end}` once each. Add them to the page.")
+    before, rest = page.split(begin)
+    return f"{before}{begin}{text}{end}{rest.split(end)[1]}"

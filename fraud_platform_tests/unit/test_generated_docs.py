@@ -1,0 +1,50 @@
+"""The parts of the docs that come from code are up to date, and name what they should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from docs.generators.kept import kept_files, with_part
+from docs.generators.layers import imports_between_packages
+from docs.generators.picture import asset_graph, bands_of
+
+KEPT = kept_files()
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.name)
+def test_a_kept_file_is_what_the_code_says(path: Path) -> None:
+    assert path.read_text() == KEPT[path], "run: python -m docs.generators"
+
+
+def test_the_picture_shows_every_asset_and_what_requests_it() -> None:
+    from fraud_platform.defs.assembly import defs
+
+    graph = asset_graph()
+    assets = {key.path[-1] for key in defs.resolve_asset_graph().get_all_asset_keys()}
+    assert {name for names in graph.groups.values() for name in names} == assets
+    assert ("raw_drops", "transactions") in graph.edges
+    assert graph.requested_by["model"] == ("weekly_decision",)
+
+
+def test_a_group_stands_below_every_group_that_it_reads() -> None:
+    graph = asset_graph()
+    band_of = {group: n for n, band in enumerate(bands_of(graph)) for group in band}
+    group_of = {name: group for group, names in graph.groups.items() for name in names}
+    between = {(group_of[a], group_of[b]) for a, b in graph.edges if {a, b} <= set(group_of)}
+    assert all(band_of[a] < band_of[b] for a, b in between if a != b)
+
+
+def test_imports_for_types_only_are_told_apart() -> None:
+    found = imports_between_packages()
+    assert found["cleaning"]["contracts"] is False
+    assert found["cleaning"]["adapters"] is True
+    assert "defs" not in found["cleaning"]
+
+
+def test_a_page_without_its_markers_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected `<!-- begin x -->`"):
+        with_part("no markers", "x", "text")
+    page = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n"
+    assert with_part(page, "x", "new\n") == "a\n<!-- begin x -->\nnew\n<!-- end x -->\nb\n"
