@@ -15,9 +15,10 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.docs-installed
 export FRAUD_HOME
 
-.PHONY: help demo test systems dev bench acceptance lint clean java python jars
+.PHONY: help demo test systems dev bench acceptance docs lint clean java python jars
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +27,7 @@ help:
 	@echo "make test        the tests"
 	@echo "make systems     one small case on each real system: S3, HDFS, YARN, Connect, secured Kafka, ..."
 	@echo "make lint        ruff, mypy and the architecture test"
+	@echo "make docs        the documentation as a site, from pages and code"
 	@echo "make bench       measure speed and quality, write docs/benchmarks.md"
 	@echo "make acceptance  the long checks as well"
 	@echo "make clean       stop what runs, remove $(VENV), caches and .fraud_platform/"
@@ -54,6 +56,11 @@ lint: $(INSTALLED)
 	@$(BIN)/mypy
 	@$(BIN)/pytest fraud_platform_tests/unit/test_architecture.py
 
+docs: $(DOCS_INSTALLED)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "Open .fraud_platform/site/index.html, or search it too:" \
+	  "$(BIN)/python -m http.server --directory .fraud_platform/site"
+
 clean:
 	@for home in .fraud_platform .fraud_platform/*/; do \
 	  [ ! -d "$$home/run" ] || FRAUD_HOME="$$home" $(BIN)/fraud-platform down || true; done
@@ -78,4 +85,10 @@ $(INSTALLED): pyproject.toml constraints.txt | python
 	@$(PYTHON) -m venv $(VENV) || { echo "Python: $(PYTHON) cannot make a virtual environment." \
 	  "Install its venv module (Debian: apt-get install python3.11-venv)." >&2; rm -rf $(VENV); exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+# A part of its own: tests do not need it.
+$(DOCS_INSTALLED): $(INSTALLED) docs/constraints.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -c docs/constraints.txt \
+	  -e '.[docs]'
 	@touch $@
