@@ -2,7 +2,8 @@
 
 Here: vacuum, which keeps every table version that a model names and what a dead cleaning has to
 go back to, and shorter logs of tables that are only appended to; their job and schedule.
-Not here: removing files (`fraud_platform.adapters.tables.lake`) and log entries (`tables.upkeep`).
+Not here: removing files (`fraud_platform.adapters.tables.lake`) and log entries
+(`fraud_platform.adapters.tables.upkeep`).
 """
 
 import dagster as dg

@@ -4,7 +4,7 @@ Here: the kinds of terms and their names. For a transaction in hour h (hours sin
 customer windows are the complete hours [h - 24 N, h) plus this hour's earlier transactions by
 (tx_datetime, transaction_id); label-delayed windows are the complete hours
 [h - 168 - 24 N, h - 168) and hold what was known by h, constant through the hour.
-Not here: how they are computed (`features.kernel`), or what tiles sum (`features.measures`).
+Not here: how they are computed (`features.kernel`), or what tiles sum (`features.declarables`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The state from the lake: a snapshot, and everything scored since.
 
-Here: `load_state` and `catch_up`, by which any process arrives at the state that the last
-micro-batch left behind.
+Here: `RecoveredState`, by which any process arrives at the state after the last micro-batch.
 Not here: making snapshots (`scoring.snapshot`), the state itself (`scoring.state`).
 """
 
