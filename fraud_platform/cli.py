@@ -192,9 +192,11 @@ def status() -> None:
     """Show which services run, how far the topics are, and what the lake holds."""
     from fraud_platform.adapters.kafka.topics import lag_lines
     from fraud_platform.adapters.services.laptop import status as services_status
+    from fraud_platform.defs.champion import champion_line
 
     for line in services_status(_settings()) + lag_lines(_settings()):
         typer.echo(line)
+    typer.echo(champion_line(_settings()))
     _show_report(_settings())
 
 
@@ -258,6 +260,20 @@ def rollback(why: Why) -> None:
     from fraud_platform.defs.decisions import rollback as roll_back
 
     typer.echo(roll_back(_settings(), _user(), why))
+
+
+@app.command()
+def champion(
+    from_history: Annotated[
+        bool, typer.Option("--from-history", help="Bring the registry back to the history.")
+    ] = False,
+) -> None:
+    """Show whether the registry's champion is the one that was decided on; mend it if asked to."""
+    from fraud_platform.defs.champion import champion_line, mend_champion
+
+    if from_history:
+        typer.echo(mend_champion(_settings(), _user()))
+    typer.echo(champion_line(_settings()))
 
 
 @app.command()

@@ -75,6 +75,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         *check_databases(settings),
         *check_storage(settings),
         *check_kafka(settings),
+        *check_champion(settings),
         check_jars(settings, has_java=java.ok),
         check_packages(CONSTRAINTS),
     ]
@@ -230,6 +231,32 @@ def check_kafka(settings: Settings) -> list[Finding]:
             "twice: raise it (docs/kafka.md).",
         )
     ]
+
+
+def check_champion(settings: Settings) -> list[Finding]:
+    """Compare the registry's champion with the promotion history, once there is a decision."""
+    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.defs.champion import COMMAND, find_champion
+    from fraud_platform.defs.decisions import read_history
+    from fraud_platform.defs.resources import registry_of
+
+    try:
+        lake, registry = Lake(settings.lake), registry_of(settings)
+        if not read_history(lake):
+            return []
+        champion = find_champion(lake, registry)
+        is_deleted = registry.is_experiment_deleted()
+    except FraudPlatformError as error:
+        return [Finding("Champion", Level.WARNING, str(error))]
+    if not champion.is_fine:
+        return [Finding("Champion", Level.PROBLEM, champion.words)]
+    if is_deleted:
+        words = (
+            f"{champion.words}; but MLflow's experiment was deleted, so no candidate can be "
+            f"trained. Run `{COMMAND}`, which restores it."
+        )
+        return [Finding("Champion", Level.PROBLEM, words)]
+    return [Finding("Champion", Level.OK, champion.words)]
 
 
 def wanted_jars(settings: Settings) -> list[tuple[Path, dict[str, tuple[str, str]]]]:

@@ -67,6 +67,26 @@ class PromotionError(DataError):
     """A promotion, approval or rollback that the history does not allow."""
 
 
+class DecisionConflictError(PromotionError):
+    """Another decision was written after the one at hand was made; nothing was written."""
+
+
+class ModelDamagedError(DataError):
+    """A registered model's files are missing, or are not the bytes that were registered."""
+
+
+class UnknownModelError(DataError):
+    """The registry has no model version of that number."""
+
+
+class RegistryLostError(DataError):
+    """The registry is empty or deleted, but the promotion history names models."""
+
+
+class ChampionMismatchError(DataError):
+    """The registry's alias or versions are not what the promotion history says."""
+
+
 class OffsetGapError(DataError):
     """Messages between two offsets are no longer, or not yet, what the broker holds."""
 

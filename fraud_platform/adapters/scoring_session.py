@@ -44,16 +44,25 @@ ANSWER_SECONDS = 30.0
 _WHOLE_LOOK_SECONDS = 60.0
 
 
-def load_model(registry: ModelRegistry, version: int) -> PinnedModel:
-    """Load a registered model version, once.
+def load_model(registry: ModelRegistry, version: int, expected: str | None = None) -> PinnedModel:
+    """Load a registered model version, once, its files checked before they are parsed.
+
+    Args:
+        registry: where it is registered, with its digest.
+        version: which one.
+        expected: the digest that the promotion history names for it, if it names one.
 
     Raises:
+        UnknownModelError: there is no such version.
+        ModelDamagedError: its files are missing, or are not those that were registered.
         SchemaMismatchError: it was trained on another feature declaration.
     """
     from fraud_platform.training.candidate import Candidate
+    from fraud_platform.training.integrity import read_files
 
-    with registry.candidate_folder(version) as folder:
-        return PinnedModel(MODEL_NAME, version, Candidate.load(folder))
+    named = {} if expected is None else {"expected": expected}
+    with registry.candidate_folder(version, **named) as folder:
+        return PinnedModel(MODEL_NAME, version, Candidate.load(folder), read_files(folder))
 
 
 def topic_now(topics: KafkaTopics, name: str) -> TopicNow:

@@ -182,13 +182,21 @@ class ComparisonResult:
         )
 
 
-def ab_report_table(result: ComparisonResult, knowledge_date: date, report_id: str) -> pa.Table:
+def ab_report_table(
+    result: ComparisonResult,
+    knowledge_date: date,
+    report_id: str,
+    candidate_sha256: str | None = None,
+    champion_sha256: str | None = None,
+) -> pa.Table:
     """Return the result as rows of `AB_REPORT`: one for each figure and each difference.
 
     Args:
         result: the judged comparison.
         knowledge_date: the week's D.
         report_id: as `report_id_of` names it.
+        candidate_sha256: digest of the files that were tested.
+        champion_sha256: the same of the champion.
     """
     config, counts, candidate = result.config, result.counts, result.model(Role.CANDIDATE)
     champion = {m.role: m for m in result.models}.get(Role.CHAMPION)
@@ -199,6 +207,8 @@ def ab_report_table(result: ComparisonResult, knowledge_date: date, report_id: s
         "candidate_version": candidate.version,
         "champion_name": champion.name if champion else None,
         "champion_version": champion.version if champion else None,
+        "candidate_sha256": candidate_sha256,
+        "champion_sha256": champion_sha256,
         "verdict": str(result.verdict),
         "verdict_reason": result.reason,
         "confidence_level": config.confidence_level,

@@ -52,6 +52,10 @@ AB_REPORT = TableContract(
         Column("candidate_version", "string", "Its version."),
         Column("champion_name", "string", "Registered model; null without one.", nullable=True),
         Column("champion_version", "string", "Its version.", nullable=True),
+        Column(
+            "candidate_sha256", "string", "Digest of the files that were tested.", nullable=True
+        ),
+        Column("champion_sha256", "string", "The same of the champion.", nullable=True),
         Column("confidence_level", "double", "Of the two-sided intervals."),
         Column("resamples", "int", "Bootstrap resamples of each clustering."),
         Column("seed", "long", "Seed of the resamples."),
@@ -79,7 +83,8 @@ PROMOTION_HISTORY = TableContract(
         Column(
             "action",
             "string",
-            "promoted, pending, kept, refused, superseded, approved, declined or rolled_back.",
+            "promoted, pending, kept, refused, superseded, approved, declined, rolled_back or "
+            "restored (the champion was registered again under another version).",
         ),
         Column("model_name", "string", "Registered model."),
         Column("model_version", "string", "The version that the decision is about."),
@@ -91,6 +96,15 @@ PROMOTION_HISTORY = TableContract(
         Column("reason", "string", "Why, in words."),
         Column("decided_by", "string", "Who or what decided."),
         Column("decided_at", "timestamp", "When (UTC)."),
+        Column(
+            "model_sha256", "string", "Digest of the model's files: its identity.", nullable=True
+        ),
+        Column(
+            "model_record",
+            "string",
+            "JSON: run and tags, by which a lost version is registered again.",
+            nullable=True,
+        ),
     ),
     key=("sequence",),
 )

@@ -9,16 +9,14 @@ from datetime import date
 
 import dagster as dg
 
-from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.clock import built_from_replaced
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import CLEANING_LEDGER, QUARANTINE, TRANSACTIONS
-from fraud_platform.defs.decisions import read_history
+from fraud_platform.defs.champion import find_champion
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
 from fraud_platform.defs.state import read_built_days, read_days
 from fraud_platform.defs.tables import rows_by_partition
 from fraud_platform.defs.weeks import trained_on
-from fraud_platform.promotion.history import alias_target
 
 
 @dg.asset_check(
@@ -94,12 +92,9 @@ def trained_on_present_drops(
 def alias_follows_history(
     lake: LakeResource, registry: ModelRegistryResource
 ) -> dg.AssetCheckResult:
-    """Compare the alias with the history."""
-    target, alias = alias_target(read_history(lake.open())), registry.open().alias(CHAMPION)
-    return dg.AssetCheckResult(
-        passed=alias == (int(target) if target else None),
-        description=f"the history says {target or 'nobody'}, the alias {alias or 'nobody'}",
-    )
+    """Compare alias and version with the history."""
+    champion = find_champion(lake.open(), registry.open())
+    return dg.AssetCheckResult(passed=champion.is_fine, description=champion.words)
 
 
 ALL_CHECKS = [

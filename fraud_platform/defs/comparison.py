@@ -68,7 +68,8 @@ def ab_report(
     )
     against = str(champion.version) if champion else None
     report_id = report_id_of(day, str(candidate.version), against)
-    table, plot = ab_report_table(result, day, report_id), forest_plot(result)
+    digests = (candidate.sha256, champion.sha256 if champion else None)
+    table, plot = ab_report_table(result, day, report_id, *digests), forest_plot(result)
     tables.replace_arrow(AB_REPORT, table, f"knowledge_date = '{day}'")
     kill_point("comparison.after_report")
     words = result.as_markdown()

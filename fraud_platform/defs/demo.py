@@ -18,10 +18,10 @@ from pathlib import Path
 from rich.console import Console
 
 from fraud_platform.adapters.kafka.producing import Extras, Pace, load_rows, produce
-from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.drops import drop_of
+from fraud_platform.defs.champion import find_champion
 from fraud_platform.defs.operator import open_instance, run_what_is_due
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.errors import DropNameError, Outage, SettingsError
@@ -50,7 +50,7 @@ def run_demo(settings: Settings, drops: Path | None) -> bool:
     passed = True
     if first and landing.stat(wanted[last].name) is None:
         passed = _land_and_run(settings, [wanted[drop] for drop in first], landing, console)
-        if passed and registry_of(settings).alias(CHAMPION) is None:
+        if passed and find_champion(Lake(settings.lake), registry_of(settings)).version is None:
             console.print("no candidate was promoted (the report says why): nothing scores live")
         elif passed:
             _go_live(settings, wanted[last], console)

@@ -28,6 +28,7 @@ from fraud_platform.adapters.scoring_session import (
     topic_now,
 )
 from fraud_platform.adapters.tables.lake import Lake, reaching
+from fraud_platform.defs.champion import find_champion
 from fraud_platform.defs.follow_reports import Report, Reporter
 from fraud_platform.errors import FencedError, Outage, PromotionError
 from fraud_platform.scoring.log import offsets_in
@@ -59,6 +60,7 @@ def follow(
 
     Raises:
         PromotionError: there is no champion.
+        ChampionMismatchError, RegistryLostError: registry and promotion history disagree.
         FencedError: somebody else follows, or took over.
         DataError: what came in, or what is stored, stops scoring.
     """
@@ -79,9 +81,11 @@ def follow(
 class _Watch:
     """Looks after the champion alias in a thread, and loads a new champion before it is wanted."""
 
-    def __init__(self, registry: ModelRegistry, model: PinnedModel) -> None:
+    def __init__(
+        self, registry: ModelRegistry, model: PinnedModel, lake: Lake | None = None
+    ) -> None:
         self.model = model
-        self._registry = registry
+        self._registry, self._lake = registry, lake
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self.problem = ""
@@ -98,13 +102,20 @@ class _Watch:
     def _look(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
             try:
-                version = self._registry.alias(CHAMPION)
+                version, *digest = self._champion()
                 if version is not None and version != self.model.version:
-                    self.model = load_model(self._registry, version)
+                    self.model = load_model(self._registry, version, *digest)
                 self.problem = ""
             except Exception as error:
                 # the present model goes on: what becomes of the registry must not stop decisions
                 self.problem = f"the champion's watch: {type(error).__name__}: {error}"
+
+    def _champion(self) -> tuple[int | None] | tuple[int | None, str | None]:
+        """Return the champion's version, and the digest of its files if the history names it."""
+        if self._lake is None:
+            return (self._registry.alias(CHAMPION),)
+        champion = find_champion(self._lake, self._registry).require()
+        return champion.version, champion.sha256
 
 
 class _Loop:
@@ -166,11 +177,11 @@ class _Loop:
         """Load the champion and set the mark up, in the first session that comes so far."""
         if self._watch is not None:
             return
-        model = _champion(self._registry)
+        model = _champion(self._lake, self._registry)
         topic = self._settings.transactions_topic
         self._kept.enter_context(FollowerMark(self._connection, topic, self._name))
         self._reporter = self._kept.enter_context(Reporter(self._settings))
-        self._watch = self._kept.enter_context(_Watch(self._registry, model))
+        self._watch = self._kept.enter_context(_Watch(self._registry, model, self._lake))
         self._model = model
 
     def _score(self, topic: str, is_stopped: Callable[[], bool]) -> None:
@@ -262,11 +273,11 @@ class _Loop:
         return [self._watch.problem, self._reporter.problem]
 
 
-def _champion(registry: ModelRegistry) -> PinnedModel:
-    version = registry.alias(CHAMPION)
-    if version is None:
+def _champion(lake: Lake, registry: ModelRegistry) -> PinnedModel:
+    champion = find_champion(lake, registry).require()
+    if champion.version is None:
         raise PromotionError(
             "score --follow: expected a champion in the model registry, found none. Let the weekly "
             "decision promote a candidate (fraud-platform demo shows one), then follow."
         )
-    return load_model(registry, version)
+    return load_model(registry, champion.version, champion.sha256)

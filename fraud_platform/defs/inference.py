@@ -23,6 +23,7 @@ from fraud_platform.contracts.scoring_tables import (
     SCORED,
     TOPIC_LABELS,
 )
+from fraud_platform.defs.champion import known_digest
 from fraud_platform.defs.failures import FAILURE_TAG, stop_or_retry
 from fraud_platform.defs.inference_metadata import LINEAGE, lag_behind, metadata_of
 from fraud_platform.defs.partitions import HOURS
@@ -81,7 +82,8 @@ def score_plan(
     """Carry out a plan: score its messages in micro-batches, commit, publish."""
     tables = lake.open()
     plan = _plan(tables, config.plan)
-    model = load_model(registry.open(), plan.model_version)
+    version = plan.model_version
+    model = load_model(registry.open(), version, known_digest(tables, version))
     progress = _carry_out(context, tables, plan, model, spark)
     lag = lag_behind(tables, read_highs(load_settings()))
     return metadata_of(tables, progress, model.version, model.candidate.threshold.value, lag)

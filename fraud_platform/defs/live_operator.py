@@ -21,6 +21,7 @@ from fraud_platform.adapters.scoring_session import load_model, open_publication
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, RESCORED, SCORED
+from fraud_platform.defs.champion import known_digest
 from fraud_platform.defs.requests import ask_again, request_of, subject_of
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.errors import DataError
@@ -129,7 +130,7 @@ def rescore_range(settings: Settings, first_batch: int, last_batch: int, version
     What was decided stays: the features are those that were frozen with the first score.
     """
     lake = Lake(settings.lake)
-    model = load_model(registry_of(settings), version)
+    model = load_model(registry_of(settings), version, known_digest(lake, version))
     names = list(model.candidate.feature_names)
     columns = ["transaction_id", "micro_batch", "fraud_probability", "is_alert", "model_version"]
     rows = lake.read_arrow(

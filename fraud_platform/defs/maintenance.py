@@ -6,6 +6,9 @@ Not here: removing files (`fraud_platform.adapters.tables.lake`) and log entries
 (`fraud_platform.adapters.tables.upkeep`).
 """
 
+import json
+from collections.abc import Mapping
+
 import dagster as dg
 
 from fraud_platform.adapters.models.registry import ModelRegistry
@@ -14,6 +17,8 @@ from fraud_platform.adapters.tables.upkeep import shorten_log
 from fraud_platform.cleaning.unfinished import unfinished_commits
 from fraud_platform.contracts.catalog import ALL_TABLES
 from fraud_platform.contracts.scoring_tables import SCORED, TOPIC_LABELS
+from fraud_platform.defs.champion import find_champion
+from fraud_platform.defs.decisions import read_history
 from fraud_platform.defs.requests import SCHEDULE_STATUS
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, registry_of
 from fraud_platform.defs.weeks import VERSION_TAG
@@ -28,14 +33,15 @@ def vacuum_lake(settings: Settings) -> dict[str, int]:
 
 
 def _vacuum(lake: Lake, registry: ModelRegistry, retention_hours: int) -> dict[str, int]:
+    named = _tags_of_models(lake, registry)
     # a file of dead messages that waits for its commit is no leftover
     if lake.open(SCORED) is not None:
         ScoringLog(lake).settle()
     if lake.open(TOPIC_LABELS) is not None:
         settle_landings(lake)
     kept: dict[str, set[int]] = {}
-    for model in registry.versions():
-        for tag, version in model.tags.items():
+    for tags in named:
+        for tag, version in tags.items():
             if tag.startswith(VERSION_TAG):
                 kept.setdefault(tag.removeprefix(VERSION_TAG), set()).add(int(version))
     for table, (unfinished, _) in unfinished_commits(lake).items():
@@ -47,6 +53,21 @@ def _vacuum(lake: Lake, registry: ModelRegistry, retention_hours: int) -> dict[s
         table.name: lake.vacuum(table, sorted(kept.get(table.name, ())), retention_hours)
         for table in ALL_TABLES
     }
+
+
+def _tags_of_models(lake: Lake, registry: ModelRegistry) -> list[Mapping[str, str]]:
+    """Return the tags of every model of the registry, and of those that the history alone keeps.
+
+    Raises:
+        RegistryLostError, ChampionMismatchError: registry and history disagree. A registry that
+            lost its models names nothing, and everything that they name would be removed.
+    """
+    history = read_history(lake)
+    if history:
+        find_champion(lake, registry).require()
+    tags: list[Mapping[str, str]] = [model.tags for model in registry.versions()]
+    kept = (row.model_record for row in history)
+    return tags + [json.loads(record)["tags"] for record in kept if record]
 
 
 @dg.op(description="Remove files that no present or named table version needs.")

@@ -18,6 +18,7 @@ from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.contracts.training_tables import TRAINING_SET
 from fraud_platform.defs.at_work import require_only_run
+from fraud_platform.defs.champion import known_models
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import ALL_DROPS, TRAINING_DAYS, WEEKS
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
@@ -114,6 +115,7 @@ def candidate_model(
             candidate.metrics,
             files,
             candidate_tags(tables, day, context.run_id),
+            known_models(tables),
         )
     return dg.MaterializeResult(
         data_version=dg.DataVersion(model.tags["content_sha256"]),

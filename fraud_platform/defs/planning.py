@@ -14,9 +14,10 @@ from importlib.metadata import version
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
-from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
+from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.scoring_session import names_of, topic_now
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.defs.champion import find_champion
 from fraud_platform.errors import Outage
 from fraud_platform.scoring.cutting import Ranges
 from fraud_platform.scoring.log import ScoringLog, offsets_in
@@ -40,6 +41,7 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
 
     Raises:
         OffsetGapError, TopicChangedError: scoring cannot go on where it stopped.
+        ChampionMismatchError, RegistryLostError: registry and promotion history disagree.
         Outage: Kafka or MLflow does not answer.
     """
     log, plans = ScoringLog(lake), PlanLog(lake)
@@ -67,7 +69,7 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
         ranges = {p: (end, end) for p, end in committed.items()}
         if last is not None and last.ranges == ranges:
             return NextStep(last)
-    champion = registry.alias(CHAMPION)
+    champion = find_champion(lake, registry).require().version
     if champion is None:
         waiting = sum(end - start for start, end in ranges.values())
         return NextStep(
@@ -90,7 +92,7 @@ def plan_anew(lake: Lake, registry: ModelRegistry, plan: Plan) -> Plan | None:
     Raises:
         Outage: MLflow does not answer.
     """
-    champion, snapshot = registry.alias(CHAMPION), _snapshot_now(lake)
+    champion, snapshot = find_champion(lake, registry).require().version, _snapshot_now(lake)
     if champion is None or (champion, snapshot) == (plan.model_version, plan.state_version):
         return None
     left = plan.remaining(offsets_in(ScoringLog(lake).last()))

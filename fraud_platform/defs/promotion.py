@@ -12,14 +12,13 @@ import dagster as dg
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
 from fraud_platform.defs.at_work import require_only_run
-from fraud_platform.defs.decisions import carry_out, read_history
+from fraud_platform.defs.decisions import read_history, settle
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import WEEKS
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
 from fraud_platform.defs.tables import small_table, table_spec, written
-from fraud_platform.defs.weeks import contenders, training_end
+from fraud_platform.defs.weeks import read_evidence
 from fraud_platform.promotion.decision import Guardrails, PromotionDecision, decide
-from fraud_platform.promotion.evidence import evidence_from_report
 from fraud_platform.promotion.history import champion_periods
 from fraud_platform.settings import load_settings
 
@@ -59,21 +58,20 @@ def promotion(
     require_only_run(context)
     day = date.fromisoformat(context.partition_key)
     tables, models, settings = lake.open(), registry.open(), load_settings()
-    candidate, champion = contenders(tables, models, day)
-    evidence = evidence_from_report(
-        tables.read_arrow(AB_REPORT, filters=[("knowledge_date", "=", day)]),
-        training_end(candidate),
-        training_end(champion) if champion else None,
+    evidence = read_evidence(tables, models, day)
+    decision = settle(
+        tables,
+        models,
+        lambda history: decide(
+            history,
+            evidence,
+            Guardrails.from_settings(settings),
+            settings.promotion_mode,
+            f"run {context.run_id}",
+            datetime.now(UTC),
+        ),
+        context.log.warning,
     )
-    decision = decide(
-        read_history(tables),
-        evidence,
-        Guardrails.from_settings(settings),
-        settings.promotion_mode,
-        f"run {context.run_id}",
-        datetime.now(UTC),
-    )
-    carry_out(tables, models, decision)
     return dg.MaterializeResult(asset_key="promotion", metadata=_metadata(tables, decision))
 
 

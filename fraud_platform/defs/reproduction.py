@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from fraud_platform.adapters.models.registry import folder_digest
 from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import DROP_LABELS
+from fraud_platform.defs.champion import known_digest
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.defs.weeks import VERSION_TAG, build_rows, fit
 from fraud_platform.settings import Settings
+from fraud_platform.training.integrity import folder_digest
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,15 @@ def reproduce(settings: Settings, version: int) -> Reproduction:
     """Train a registered version again from the table versions that it names.
 
     The settings must be those it was trained with; its MLflow parameters list them.
+
+    Raises:
+        UnknownModelError: there is no such version.
+        ModelDamagedError: its stored files are not those that were registered.
     """
-    model = registry_of(settings).get(version)
+    registry = registry_of(settings)
+    model = registry.get(version)
+    with registry.candidate_folder(version, known_digest(Lake(settings.lake), version)):
+        pass  # the check of its files is all that is wanted
     lake, spark = Lake(settings.lake), open_session(settings)
     knowledge_date = date.fromisoformat(model.knowledge_date)
     read = {

@@ -18,16 +18,19 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.clock import inputs_of
 from fraud_platform.comparison.inputs import ScoredModel
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
+from fraud_platform.contracts.model_tables import AB_REPORT
 from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.contracts.time import KnowledgeWeek
 from fraud_platform.contracts.training_tables import TRAINING_SET
+from fraud_platform.defs.champion import find_champion
 from fraud_platform.defs.decisions import read_history
 from fraud_platform.defs.state import read_days, read_labels
 from fraud_platform.defs.tables import rows_by_partition
-from fraud_platform.errors import NotEnoughDataError
+from fraud_platform.errors import ChampionMismatchError, NotEnoughDataError
 from fraud_platform.features.declaration import CHOSEN_NAMES, FEATURE_NAMES, feature_signature
 from fraud_platform.features.documentation import features_markdown
-from fraud_platform.promotion.history import champion_before
+from fraud_platform.promotion.evidence import Evidence, evidence_from_report, models_tested
+from fraud_platform.promotion.history import champion_before, digest_of
 from fraud_platform.settings import Settings, load_settings
 from fraud_platform.training.training_set import build_training_set, evaluation_rows
 
@@ -164,14 +167,60 @@ def contenders(
 
     Raises:
         NotEnoughDataError: the date has no candidate yet.
+        ChampionMismatchError, RegistryLostError: registry and history disagree.
     """
     made = [v for v in registry.versions() if v.knowledge_date == knowledge_date.isoformat()]
     if not made:
         raise NotEnoughDataError(
             f"knowledge date {knowledge_date} has no candidate. Materialize candidate_model first."
         )
+    find_champion(lake, registry).require()
     champion = champion_before(read_history(lake), knowledge_date)
-    return made[-1], registry.get(int(champion)) if champion else None
+    return made[-1], registered(lake, registry, champion) if champion else None
+
+
+def registered(
+    lake: Lake, registry: ModelRegistry, version: str, tested: str | None = None
+) -> ModelVersion:
+    """Return a version of the registry, if it is the model that history and report know by it.
+
+    Args:
+        tested: the digest that an A/B report names for it.
+
+    Raises:
+        UnknownModelError: there is no such version.
+        ChampionMismatchError: the registry has another model under that number.
+    """
+    model, known = registry.get(int(version)), digest_of(read_history(lake), version)
+    for keeper, digest in (("the promotion history", known), ("the A/B report", tested)):
+        if digest not in (None, model.sha256):
+            raise ChampionMismatchError(
+                f"model {MODEL_NAME} {version}: expected SHA-256 {str(digest)[:16]} as {keeper} "
+                f"names it, found {str(model.sha256)[:16]}: the registry gave this number to "
+                "another model. If it is the champion, run `fraud-platform champion "
+                "--from-history`; else materialize ab_report again, then promotion."
+            )
+    return model
+
+
+def read_evidence(lake: Lake, registry: ModelRegistry, knowledge_date: date) -> Evidence:
+    """Return what a week's decision rests on: its report, and the very models that it tested.
+
+    Raises:
+        PromotionError: there is no report, or one that does not name the files that were tested.
+        ChampionMismatchError, RegistryLostError: registry and history disagree, or the registry has
+            other models than were tested.
+    """
+    find_champion(lake, registry).require()
+    report = lake.read_arrow(AB_REPORT, filters=[("knowledge_date", "=", knowledge_date)])
+    tested = models_tested(report)
+    models = [
+        registered(lake, registry, version, digest) if version else None
+        for version, digest in tested
+    ]
+    ends = [training_end(model) if model else None for model in models]
+    assert ends[0] is not None, "a report has a candidate"
+    return evidence_from_report(report, ends[0], ends[1])
 
 
 def training_end(model: ModelVersion) -> date:
@@ -196,7 +245,7 @@ def scored(registry: ModelRegistry, model: ModelVersion, rows: Any) -> ScoredMod
     """Return a registered model's probabilities of the rows."""
     from fraud_platform.training.candidate import Candidate
 
-    with registry.candidate_folder(model.version) as folder:
+    with registry.candidate_folder(model.version, model.sha256) as folder:
         candidate = Candidate.load(folder)
     features = rows[list(candidate.feature_names)].to_numpy(dtype=np.float32)
     probability = candidate.predict_probability(features)

@@ -25,7 +25,10 @@ from fraud_platform.promotion.history import (
     alias_target,
     champion_as_of,
     champion_before,
+    digest_of,
+    last_sequence,
     previous_champion,
+    record_of,
     waiting_candidate,
 )
 
@@ -131,6 +134,7 @@ def decide(
             f"but before {day} the champion is {before or 'none'}. Materialize ab_report for {day} "
             "again, then promotion."
         )
+    _check_identity(history, evidence, before)
     action, guardrail, reason = _judge(evidence, guardrails, mode)
     fresh = HistoryRow(
         sequence=_next_sequence(history),
@@ -148,6 +152,7 @@ def decide(
         reason=reason,
         decided_by=decided_by,
         decided_at=decided_at,
+        model_sha256=evidence.candidate_sha256,
     )
     newer = max((row.knowledge_date for row in history), default=day)
     if newer > day:
@@ -219,6 +224,46 @@ def rollback(
         reason=reason,
         decided_by=decided_by,
         decided_at=decided_at,
+        model_sha256=digest_of(history, from_version),
+        model_record=record_of(history, from_version),
+    )
+    return _decision(history, row, is_new=True)
+
+
+def restore(
+    history: History, version: str, record: str, decided_by: str, decided_at: datetime
+) -> PromotionDecision:
+    """Give the champion, whose version the registry lost, the version it was registered as again.
+
+    Args:
+        history: all decisions so far.
+        version: the new version, of the same files.
+        record: what is needed to register it once more.
+        decided_by: who restores.
+        decided_at: now, UTC.
+
+    Raises:
+        PromotionError: the history names no champion.
+    """
+    lost = alias_target(history)
+    if lost is None:
+        raise PromotionError("the history names no champion, so there is nothing to restore")
+    newest = max(history, key=lambda row: (row.knowledge_date, row.sequence))
+    row = replace(
+        newest,
+        sequence=_next_sequence(history),
+        action=Action.RESTORED,
+        model_version=version,
+        champion_before=lost,
+        champion_after=version,
+        report_id=None,
+        verdict=None,
+        guardrail=None,
+        reason=f"the registry lost version {lost}; the same files are version {version} now",
+        decided_by=decided_by,
+        decided_at=decided_at,
+        model_sha256=digest_of(history, lost),
+        model_record=record,
     )
     return _decision(history, row, is_new=True)
 
@@ -240,6 +285,30 @@ def check_out_of_time(evidence: Evidence) -> None:
             f"training must end by {limit} (21 days before {evidence.knowledge_date}), found: "
             f"{'; '.join(late)}. Compare models of earlier weeks."
         )
+
+
+def _check_identity(history: History, evidence: Evidence, champion: str | None) -> None:
+    """Check that the versions of the report are the models that the history has by these numbers.
+
+    A registry whose database was restored gives numbers a second time.
+
+    Raises:
+        PromotionError: one of them is another model.
+    """
+    tested = {
+        evidence.candidate_version: evidence.candidate_sha256,
+        champion: evidence.champion_sha256,
+    }
+    for version, found in tested.items():
+        known = digest_of(history, version)
+        if known and found and known != found:
+            raise PromotionError(
+                f"{evidence.report_id}: expected version {version} to be the model with SHA-256 "
+                f"{known[:16]}, as the promotion history names it, found {found[:16]}: the "
+                "registry gave this number to another model. Run `fraud-platform champion "
+                "--from-history`, then materialize candidate_model, ab_report and promotion of "
+                f"{evidence.knowledge_date} again."
+            )
 
 
 def _judge(evidence: Evidence, guardrails: Guardrails, mode: str) -> tuple[Action, str | None, str]:
@@ -283,6 +352,8 @@ def _standing_decision(history: History, fresh: HistoryRow) -> HistoryRow | None
     last = decisions[-1]
     if (last.report_id, last.model_version) != (fresh.report_id, fresh.model_version):
         return None
+    if fresh.model_sha256 and last.model_sha256 not in (None, fresh.model_sha256):
+        return None
     was_answered = any(
         row.action in PERSONS_WORD and row.sequence > last.sequence for row in of_week
     )
@@ -320,7 +391,7 @@ def _answer(
 
 
 def _next_sequence(history: History) -> int:
-    return max((row.sequence for row in history), default=0) + 1
+    return last_sequence(history) + 1
 
 
 def _decision(history: History, row: HistoryRow, is_new: bool) -> PromotionDecision:

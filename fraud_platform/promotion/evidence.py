@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
 
@@ -34,6 +35,8 @@ class Evidence:
         scenario_recall: the candidate's recall by scenario, of the scenarios that were tested.
         candidate_training_end: first day that the candidate was not trained on.
         champion_training_end: the same of the champion; None without one.
+        candidate_sha256: digest of the files that were tested; None of a report without it.
+        champion_sha256: the same of the champion.
     """
 
     knowledge_date: date
@@ -47,6 +50,8 @@ class Evidence:
     scenario_recall: Mapping[int, float]
     candidate_training_end: date
     champion_training_end: date | None
+    candidate_sha256: str | None = None
+    champion_sha256: str | None = None
 
 
 def evidence_from_report(
@@ -62,13 +67,7 @@ def evidence_from_report(
     Raises:
         PromotionError: there is no row, or rows of more than one report.
     """
-    rows = report.to_pylist()
-    reports = sorted({row["report_id"] for row in rows})
-    if len(reports) != 1:
-        raise PromotionError(
-            f"one A/B report expected, found {reports or 'none'}. Materialize ab_report for this "
-            "knowledge date, then promotion."
-        )
+    rows = _rows_of_one_report(report)
     value = {r["metric"]: r["value"] for r in rows if r["subject"] == Role.CANDIDATE}
     recalls = {s: value[Metric(f"recall_scenario_{s}")] for s in SCENARIOS}
     first = rows[0]
@@ -84,4 +83,39 @@ def evidence_from_report(
         scenario_recall={s: recall for s, recall in recalls.items() if recall is not None},
         candidate_training_end=candidate_training_end,
         champion_training_end=champion_training_end,
+        candidate_sha256=first.get("candidate_sha256"),
+        champion_sha256=first.get("champion_sha256"),
     )
+
+
+def models_tested(report: pa.Table) -> tuple[tuple[str, str | None], tuple[str | None, str | None]]:
+    """Return version and digest of the candidate and of the champion that a report tested.
+
+    Raises:
+        PromotionError: there is no row, rows of more than one report, or a digest is missing.
+    """
+    first = _rows_of_one_report(report)[0]
+    candidate: tuple[str, str | None] = (
+        first["candidate_version"],
+        first.get("candidate_sha256"),
+    )
+    champion = (first["champion_version"], first.get("champion_sha256"))
+    unnamed = [version for version, digest in (candidate, champion) if version and not digest]
+    if unnamed:
+        raise PromotionError(
+            f"{first['report_id']}: expected the digest of each model that was tested, found none "
+            f"of version {', '.join(unnamed)}: the report was made before digests were kept. "
+            "Materialize ab_report for this knowledge date again, then promotion."
+        )
+    return candidate, champion
+
+
+def _rows_of_one_report(report: pa.Table) -> list[dict[str, Any]]:
+    rows = report.to_pylist()
+    reports = sorted({row["report_id"] for row in rows})
+    if len(reports) != 1:
+        raise PromotionError(
+            f"one A/B report expected, found {reports or 'none'}. Materialize ab_report for this "
+            "knowledge date, then promotion."
+        )
+    return rows

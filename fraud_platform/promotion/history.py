@@ -33,9 +33,10 @@ class Action(StrEnum):
     APPROVED = "approved"
     DECLINED = "declined"
     ROLLED_BACK = "rolled_back"
+    RESTORED = "restored"
 
 
-PERSONS_WORD = (Action.APPROVED, Action.DECLINED, Action.ROLLED_BACK)
+PERSONS_WORD = (Action.APPROVED, Action.DECLINED, Action.ROLLED_BACK, Action.RESTORED)
 """Actions that only a person takes; all others follow from a report."""
 
 
@@ -57,6 +58,9 @@ class HistoryRow:
         reason: why, in words.
         decided_by: who or what decided.
         decided_at: when, UTC.
+        model_sha256: digest of the files of `model_version`; None in rows of before it was kept.
+            With it a version is a model, whatever the registry gives that number to later.
+        model_record: JSON of what is needed to register these files again.
     """
 
     sequence: int
@@ -72,6 +76,8 @@ class HistoryRow:
     reason: str
     decided_by: str
     decided_at: datetime
+    model_sha256: str | None = None
+    model_record: str | None = None
 
 
 History = tuple[HistoryRow, ...]
@@ -106,12 +112,48 @@ def champion_before(history: Sequence[HistoryRow], knowledge_date: date) -> str 
     It reads only rows of earlier weeks, so running the week again gives the same champion, also
     after the week's own candidate became champion.
     """
-    return _after_last([row for row in history if row.knowledge_date < knowledge_date])
+    earlier = [row for row in history if row.knowledge_date < knowledge_date]
+    return _present_version(history, _after_last(earlier))
 
 
 def alias_target(history: Sequence[HistoryRow]) -> str | None:
     """Return the version that the alias `champion` must point to, None for no alias."""
-    return _after_last(history)
+    return _present_version(history, _after_last(history))
+
+
+def digest_of(history: Sequence[HistoryRow], version: str | None) -> str | None:
+    """Return the digest of a version's files as the history names it, None if it does not."""
+    row = _last_of(history, version)
+    return None if row is None else row.model_sha256
+
+
+def record_of(history: Sequence[HistoryRow], version: str | None) -> str | None:
+    """Return what is needed to register a version's files again, None if it was not kept."""
+    row = _last_of(history, version)
+    return None if row is None else row.model_record
+
+
+def highest_version(history: Sequence[HistoryRow]) -> int:
+    """Return the highest version number that the history names, 0 where it names none."""
+    return max((int(row.model_version) for row in history), default=0)
+
+
+def last_sequence(history: Sequence[HistoryRow]) -> int:
+    """Return the number of the last decision, 0 before the first."""
+    return max((row.sequence for row in history), default=0)
+
+
+def _last_of(history: Sequence[HistoryRow], version: str | None) -> HistoryRow | None:
+    rows = [row for row in history if row.model_version == version and row.model_sha256]
+    return max(rows, key=lambda row: row.sequence, default=None)
+
+
+def _present_version(history: Sequence[HistoryRow], version: str | None) -> str | None:
+    """Return the version that a champion has now: a restored one was registered again."""
+    for row in sorted(history, key=lambda row: row.sequence):
+        if row.action is Action.RESTORED and row.champion_before == version:
+            version = row.model_version
+    return version
 
 
 def waiting_candidate(history: Sequence[HistoryRow]) -> str | None:
@@ -125,7 +167,8 @@ def waiting_candidate(history: Sequence[HistoryRow]) -> str | None:
 
 def champion_as_of(history: Sequence[HistoryRow], knowledge_date: date) -> str | None:
     """Return the champion that the history gives for a week, its own decisions included."""
-    return _after_last([row for row in history if row.knowledge_date <= knowledge_date])
+    until = [row for row in history if row.knowledge_date <= knowledge_date]
+    return _present_version(history, _after_last(until))
 
 
 def previous_champion(history: Sequence[HistoryRow]) -> str | None:
@@ -136,6 +179,8 @@ def previous_champion(history: Sequence[HistoryRow]) -> str | None:
     """
     stack: list[str] = []
     for row in sorted(history, key=_standing_order):
+        if row.action is Action.RESTORED:
+            stack = [row.model_version if v == row.champion_before else v for v in stack]
         if row.action in (Action.PROMOTED, Action.APPROVED):
             _unwind(stack, row.champion_before)
         if row.champion_after is None:

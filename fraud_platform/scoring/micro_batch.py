@@ -37,6 +37,11 @@ TOP_REASONS = 3
 class PinnedModel:
     """The model of a plan, loaded once.
 
+    Attributes:
+        name, version: as it is registered.
+        candidate: the model.
+        files: what it was loaded from, by name; workers elsewhere load these bytes.
+
     Raises:
         SchemaMismatchError: it was trained on features that are declared otherwise now.
     """
@@ -44,6 +49,7 @@ class PinnedModel:
     name: str
     version: int
     candidate: Candidate
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         trained_on = self.candidate.parameters.get("feature_signature")

@@ -35,6 +35,7 @@ from fraud_platform.scoring.log import Offsets, ScoredBatch, ScoringLog
 from fraud_platform.scoring.micro_batch import BatchContext, PinnedModel, score_messages
 from fraud_platform.scoring.peeking import Peeker
 from fraud_platform.scoring.recovery import RecoveredState
+from fraud_platform.training.integrity import files_digest, read_files, require_digest
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -53,7 +54,8 @@ class TaskPlan:
     """What each task of a micro-batch needs to know; travels to the workers.
 
     Attributes:
-        model: name, version and the files of the candidate.
+        model: name, version and the files of the candidate, and the digest of these files, which
+            each worker checks before it parses them.
     """
 
     lake: Lake
@@ -63,6 +65,7 @@ class TaskPlan:
     model_name: str
     model_version: int
     model_files: Mapping[str, bytes]
+    model_sha256: str
     excluded: Excluded
 
 
@@ -95,7 +98,7 @@ class SparkEngine:
         self._source_options, self._topic = source_options, topic
         self._state_version, self._horizon = state_version, duplicate_horizon_days
         self._clock, self._peeker = StreamClock(), Peeker(source)
-        self._files: tuple[int, dict[str, bytes]] | None = None
+        self._files: tuple[PinnedModel, Mapping[str, bytes], str] | None = None
 
     def catch_up(self, log: ScoringLog) -> None:
         """Set the clock; workers bring their states forward when they need them."""
@@ -144,6 +147,7 @@ class SparkEngine:
     def _run(
         self, ranges: Ranges, number: int, model: PinnedModel, excluded: Excluded
     ) -> list[dict[str, Any]]:
+        files, sha256 = self._model_files(model)
         plan = TaskPlan(
             self._lake,
             number,
@@ -151,7 +155,8 @@ class SparkEngine:
             self._horizon,
             model.name,
             model.version,
-            self._model_files(model),
+            files,
+            sha256,
             excluded,
         )
         tasks = self._spark_tasks(len(ranges))
@@ -178,13 +183,16 @@ class SparkEngine:
     def _spark_tasks(self, partitions: int) -> int:
         return min(partitions, int(self._spark.conf.get("spark.sql.shuffle.partitions") or 2))
 
-    def _model_files(self, model: PinnedModel) -> Mapping[str, bytes]:
-        if self._files is None or self._files[0] != model.version:
-            with TemporaryDirectory() as folder:
-                model.candidate.save(Path(folder))
-                files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-            self._files = (model.version, files)
-        return self._files[1]
+    def _model_files(self, model: PinnedModel) -> tuple[Mapping[str, bytes], str]:
+        """Return the model's files and their digest, as they were registered where it was."""
+        if self._files is None or self._files[0] is not model:
+            files = model.files
+            if not files:
+                with TemporaryDirectory() as folder:
+                    model.candidate.save(Path(folder))
+                    files = read_files(Path(folder))
+            self._files = (model, files, files_digest(files))
+        return self._files[1:]
 
 
 def scoring_task(plan: TaskPlan) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -283,8 +291,8 @@ def _read(stream: bytes) -> pa.Table:
 
 
 _STATES: dict[tuple[str, str], RecoveredState] = {}
-_MODELS: dict[int, PinnedModel] = {}
-"""Of this worker process, kept between tasks: one state and one model."""
+_MODELS: dict[str, PinnedModel] = {}
+"""Of this worker process, kept between tasks: one state, and one model by its digest."""
 
 
 def _worker_state(plan: TaskPlan) -> RecoveredState:
@@ -297,13 +305,25 @@ def _worker_state(plan: TaskPlan) -> RecoveredState:
 
 
 def _worker_model(plan: TaskPlan) -> PinnedModel:
-    if plan.model_version not in _MODELS:
+    """Return the plan's model, loaded from the bytes that came with it, if they came whole.
+
+    Raises:
+        ModelDamagedError: they are not those that the driver sent.
+    """
+    key = f"{plan.model_name} {plan.model_version} {plan.model_sha256}"
+    if key not in _MODELS:
         from fraud_platform.training.candidate import Candidate
 
+        require_digest(
+            f"{plan.model_name} {plan.model_version}",
+            plan.model_sha256,
+            files_digest(plan.model_files),
+            "the scoring run",
+        )
         with TemporaryDirectory() as folder:
             for name, content in plan.model_files.items():
                 (Path(folder) / name).write_bytes(content)
             _MODELS.clear()
             candidate = Candidate.load(folder)
-        _MODELS[plan.model_version] = PinnedModel(plan.model_name, plan.model_version, candidate)
-    return _MODELS[plan.model_version]
+        _MODELS[key] = PinnedModel(plan.model_name, plan.model_version, candidate)
+    return _MODELS[key]

@@ -1,33 +1,49 @@
 """Runs, models and aliases in MLflow.
 
-Here: one class, `ModelRegistry`, over one tracking URI; MLflow's failures become `Outage`s.
-Not here: what is trained or compared (`training`, `comparison`), or who becomes champion
-(`promotion`): the alias follows the promotion history, it never decides.
+Here: one class, `ModelRegistry`, over one tracking URI.
+Not here: the client and its errors (`adapters.models.connecting`), what is trained or compared
+(`training`, `comparison`), or who becomes champion (`promotion`): the alias follows the promotion
+history, it never decides; comparing both (`fraud_platform.defs.champion`).
+
+Guarantee: a candidate's files are given out only if their digest is the one that the registry
+keeps as a tag, which the files themselves do not carry.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fraud_platform.adapters.models.server import Login, require_mlflow
-from fraud_platform.adapters.storage.access import S3Access
-from fraud_platform.adapters.storage.failures import first_line, is_refusal
-from fraud_platform.adapters.storage.probing import require_storage
-from fraud_platform.errors import Outage
+from fraud_platform.adapters.models.connecting import connected, has_database, is_missing
+from fraud_platform.adapters.models.server import Login
+from fraud_platform.adapters.models.storing import (
+    EXPERIMENT,
+    MODEL_NAME,
+    download_candidate,
+    has_run,
+    is_deleted,
+    make_experiment,
+    make_model,
+    registered,
+    restore_experiment,
+    signature_of,
+)
+from fraud_platform.errors import RegistryLostError, UnknownModelError
+from fraud_platform.training.integrity import folder_digest, require_digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-MODEL_NAME = "fraud"
 CHAMPION, CHALLENGER = "champion", "challenger"
-_EXPERIMENT = "fraud_platform"
+DIGEST_TAG, ARTIFACTS_TAG = "content_sha256", "model_artifacts"
+"""Tags of a version: the digest of its candidate's files, and the URL that these lie at."""
+_RESERVED_TAG = "reserved_number"
+"""Tag of a version that holds no model: its number is named by the history for a lost one."""
+_CARRIED_OUT_TAG = "promotion.carried_out"
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,11 @@ class ModelVersion:
     def knowledge_date(self) -> str:
         """The knowledge date that the model was trained for."""
         return self.tags["knowledge_date"]
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest of its files; None of a version that this platform did not register."""
+        return self.tags.get(DIGEST_TAG)
 
 
 class ModelRegistry:
@@ -59,7 +80,6 @@ class ModelRegistry:
         self.url = url
         self._login = login
         self._artifacts_url = artifacts_url
-        self._is_prepared = False
 
     def register(
         self,
@@ -70,24 +90,29 @@ class ModelRegistry:
         metrics: Mapping[str, float],
         artifacts: Mapping[str, bytes],
         tags: Mapping[str, str],
+        known_models: int = 0,
     ) -> ModelVersion:
         """Log a candidate as a run and a model version; the same bytes for the same D only once.
 
         Args:
             artifacts: file name to content: plots, curves, the features' declaration.
             tags: among them the table versions that the model was trained on.
+            known_models: the highest version that the promotion history names; 0 on a platform that
+                never had a model. No other model ever gets a number up to it.
+
+        Raises:
+            RegistryLostError: the registry is empty or deleted though the history names models.
         """
         content = folder_digest(candidate_folder)
+        for known in self.versions():
+            if (known.sha256, known.tags.get("knowledge_date")) == (content, knowledge_date):
+                return known
         with self._client() as client:
-            for known in self.versions():
-                if known.tags.get("content_sha256") == content and (
-                    known.tags.get("knowledge_date") == knowledge_date
-                ):
-                    return known
+            self._prepare(client, known_models)
             import mlflow
 
-            mlflow.set_experiment(_EXPERIMENT)
-            every_tag = {**tags, "knowledge_date": knowledge_date, "content_sha256": content}
+            mlflow.set_experiment(EXPERIMENT)
+            every_tag = {**tags, "knowledge_date": knowledge_date, DIGEST_TAG: content}
             with mlflow.start_run(
                 run_name=f"candidate {knowledge_date}", tags=every_tag, log_system_metrics=False
             ) as run:
@@ -98,42 +123,121 @@ class ModelRegistry:
                     name="model",
                     python_model=str(Path(__file__).with_name("pyfunc_entry.py")),
                     artifacts={"candidate": str(candidate_folder)},
-                    signature=_signature(feature_names),
+                    signature=signature_of(feature_names),
                     pip_requirements=["fraud-platform"],
                 )
-            made = client.create_model_version(
-                MODEL_NAME,
-                source=info.model_uri,
-                run_id=run.info.run_id,
-                tags=every_tag,
-                model_id=info.model_id,
+            at = str(client.get_logged_model(info.model_id).artifact_location)
+            every_tag[ARTIFACTS_TAG] = at
+            return self._create(
+                client, info.model_uri, run.info.run_id, every_tag, known_models, info.model_id
             )
-            return ModelVersion(int(made.version), run.info.run_id, every_tag)
+
+    def register_again(
+        self, run_id: str, tags: Mapping[str, str], known_models: int
+    ) -> ModelVersion:
+        """Register a version that the registry lost from where its files lie; checked before.
+
+        Args:
+            run_id: of the run that logged it, which may be lost as well.
+            tags: as the promotion history keeps them, digest and place of the files among them.
+            known_models: as for `register`.
+
+        Raises:
+            ModelDamagedError: the files are gone, or are not those that were registered.
+        """
+        at = tags.get(ARTIFACTS_TAG, "")
+        name = f"{MODEL_NAME} of {tags.get('knowledge_date', 'unknown date')}"
+        with self._client() as client, tempfile.TemporaryDirectory() as scratch:
+            folder = download_candidate(name, at, scratch)
+            require_digest(name, tags.get(DIGEST_TAG), folder_digest(folder), "the history")
+            restore_experiment(client, self._artifacts_url)
+            make_model(client)
+            run = run_id if has_run(client, run_id) else None
+            return self._create(client, at, run, dict(tags), known_models)
+
+    def _create(
+        self,
+        client: MlflowClient,
+        source: str,
+        run_id: str | None,
+        tags: dict[str, str],
+        known_models: int,
+        model_id: str | None = None,
+    ) -> ModelVersion:
+        """Create a version above `known_models`; what lies below is reserved, and no model.
+
+        MLflow gives the next free number, which after a restore of its database is one that
+        another model had.
+        """
+        while True:
+            made = client.create_model_version(
+                MODEL_NAME, source, run_id, {_RESERVED_TAG: "true"}, model_id=model_id
+            )
+            if int(made.version) > known_models:
+                break
+        for key, value in tags.items():
+            client.set_model_version_tag(MODEL_NAME, made.version, key, value)
+        client.delete_model_version_tag(MODEL_NAME, made.version, _RESERVED_TAG)
+        return ModelVersion(int(made.version), run_id or "", tags)
 
     def versions(self) -> list[ModelVersion]:
-        """Return every registered version, oldest first."""
+        """Return every registered version, oldest first; nothing of a registry that is not there.
+
+        What was reserved, or died while it was registered, is none.
+        """
+        if not has_database(self.url):
+            return []
         with self._client() as client:
             found = client.search_model_versions(f"name='{MODEL_NAME}'", max_results=10_000)
             return sorted(
-                (ModelVersion(int(v.version), v.run_id or "", dict(v.tags)) for v in found),
+                (
+                    ModelVersion(int(v.version), v.run_id or "", dict(v.tags))
+                    for v in found
+                    if _RESERVED_TAG not in v.tags
+                ),
                 key=lambda v: v.version,
             )
 
     def get(self, version: int) -> ModelVersion:
-        """Return one version."""
-        with self._client() as client:
-            found = client.get_model_version(MODEL_NAME, str(version))
-            return ModelVersion(version, found.run_id or "", dict(found.tags))
+        """Return one version.
+
+        Raises:
+            UnknownModelError: there is none of that number.
+        """
+        found = {model.version: model for model in self.versions()}
+        if version not in found:
+            raise self._unknown(version, list(found))
+        return found[version]
+
+    def _unknown(self, version: int, found: list[int]) -> UnknownModelError:
+        there = ", ".join(map(str, found)) or "none"
+        return UnknownModelError(
+            f"model {MODEL_NAME} {version}: expected a version of the registry at {self.url}, "
+            f"found {there}. Name one of these; if it was there before, restore the registry's "
+            "database, or run `fraud-platform champion --from-history` if it is the champion."
+        )
 
     @contextmanager
-    def candidate_folder(self, version: int) -> Iterator[Path]:
-        """Give the folder of a version's candidate, as it was saved, for the length of a block."""
-        with self._client() as client, tempfile.TemporaryDirectory() as scratch:
-            import mlflow
+    def candidate_folder(self, version: int, expected: str | None = None) -> Iterator[Path]:
+        """Give the folder of a version's candidate, checked, for the length of a block.
 
-            source = client.get_model_version(MODEL_NAME, str(version)).source
-            local = mlflow.artifacts.download_artifacts(f"{source}", dst_path=scratch)
-            yield next(Path(local).glob("artifacts/*"))
+        Args:
+            version: which one.
+            expected: the digest that the promotion history names for it, if it names one.
+
+        Raises:
+            UnknownModelError: there is no such version.
+            ModelDamagedError: its files are missing or not those that were registered.
+        """
+        model, name = self.get(version), f"{MODEL_NAME} {version}"
+        with tempfile.TemporaryDirectory() as scratch:
+            with self._client() as client:
+                source = client.get_model_version(MODEL_NAME, str(version)).source
+                folder = download_candidate(name, source, scratch)
+            found = folder_digest(folder)
+            require_digest(name, model.sha256, found)
+            require_digest(name, expected or found, found, "the promotion history")
+            yield folder
 
     def log_report(
         self, run_id: str, metrics: Mapping[str, float], artifacts: Mapping[str, bytes]
@@ -148,17 +252,43 @@ class ModelRegistry:
 
     def alias(self, name: str) -> int | None:
         """Return the version that an alias points at, or None."""
+        if not has_database(self.url):
+            return None
         with self._client() as client:
-            aliases = dict(client.get_registered_model(MODEL_NAME).aliases)
+            aliases = dict(getattr(registered(client), "aliases", {}))
             return int(aliases[name]) if name in aliases else None
 
     def set_alias(self, name: str, version: int | None) -> None:
-        """Point an alias at a version, or at none."""
+        """Point an alias at a version, or at none.
+
+        Raises:
+            UnknownModelError: there is no such version.
+        """
+        if version is None and self.alias(name) is None:
+            return
         with self._client() as client:
-            if version is not None:
-                client.set_registered_model_alias(MODEL_NAME, name, str(version))
-            elif self.alias(name) is not None:
+            if version is None:
                 client.delete_registered_model_alias(MODEL_NAME, name)
+                return
+            try:
+                client.set_registered_model_alias(MODEL_NAME, name, str(version))
+            except Exception as error:
+                if not is_missing(error):
+                    raise
+                raise self._unknown(version, [v.version for v in self.versions()]) from error
+
+    def carried_out(self) -> int | None:
+        """Return the last decision of the history that the aliases followed; None if not noted."""
+        if not has_database(self.url):
+            return None
+        with self._client() as client:
+            tags = dict(getattr(registered(client), "tags", {}))
+            return int(tags[_CARRIED_OUT_TAG]) if _CARRIED_OUT_TAG in tags else None
+
+    def note_carried_out(self, sequence: int) -> None:
+        """Note that the aliases follow the history up to a decision."""
+        with self._client() as client:
+            client.set_registered_model_tag(MODEL_NAME, _CARRIED_OUT_TAG, str(sequence))
 
     def tag(self, version: int, tags: Mapping[str, str]) -> None:
         """Tag a version with who decided what about it, and why."""
@@ -176,74 +306,39 @@ class ModelRegistry:
                 path.write_bytes(content)
             mlflow.log_artifacts(scratch)
 
-    @contextmanager
-    def _client(self) -> Iterator[MlflowClient]:
-        """Give a client set up for this store, with its failures told as outages."""
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-        # its own patience is minutes; ours says so and goes on
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        import logging
-        import warnings
+    def _client(self) -> AbstractContextManager[MlflowClient]:
+        return connected(self.url, self._artifacts_url, self._login)
 
-        import mlflow
-        from mlflow.exceptions import MlflowException
+    def _prepare(self, client: MlflowClient, known_models: int) -> None:
+        """Make the experiment and the model of a platform that never had any.
 
-        warnings.filterwarnings("ignore", message=".*input example was not provided.*")
-        for name in ("mlflow", "mlflow.store.db.utils", "alembic"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        if self._artifacts_url is not None:
-            require_storage(self._artifacts_url)
-            os.environ.setdefault("AWS_DEFAULT_REGION", S3Access.from_variables().region)
-        if self.url.startswith("sqlite:///"):
-            Path(self.url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        if self.url.startswith(("http://", "https://")):
-            require_mlflow(self.url, self._login)
-        try:
-            mlflow.set_tracking_uri(self.url)
-            mlflow.set_registry_uri(self.url)
-            client = mlflow.MlflowClient()
-            self._prepare_once(client)
-            yield client
-        except Exception as error:
-            # of artifacts, which MLflow reads itself, it lets the storage's own errors through
-            if not isinstance(error, MlflowException) and not is_refusal(error):
-                raise
-            raise Outage(
-                f"MLflow at {self.url} failed: {first_line(error)}. "
-                "Check that it runs and that its store is writable, then run again."
-            ) from error
+        Raises:
+            RegistryLostError: they are gone, though the history names models.
+        """
+        if is_deleted(client):
+            raise self._lost(f"the experiment {EXPERIMENT} deleted")
+        if known_models and registered(client) is None:
+            raise self._lost("an empty registry")
+        make_experiment(client, self._artifacts_url)
+        make_model(client)
 
-    def _prepare_once(self, client: MlflowClient) -> None:
-        if self._is_prepared:
-            return
-        if client.get_experiment_by_name(_EXPERIMENT) is None:
-            root = self._artifacts_url
-            if root is not None and "://" not in root:
-                root = Path(root).absolute().as_uri()
-            client.create_experiment(_EXPERIMENT, artifact_location=root)
-        if not client.search_registered_models(f"name='{MODEL_NAME}'"):
-            client.create_registered_model(MODEL_NAME, description="Card fraud probability.")
-        self._is_prepared = True
+    def _lost(self, found: str) -> RegistryLostError:
+        return RegistryLostError(
+            f"MLflow at {self.url}: expected the registered model {MODEL_NAME}, which the "
+            f"promotion history names, found {found}. Check FRAUD_MLFLOW_URL and restore "
+            "MLflow's database, or run `fraud-platform champion --from-history`, which registers "
+            "the champion again from its artifacts and restores a deleted experiment."
+        )
 
+    def begin_again(self) -> None:
+        """Restore the experiment if it was deleted; make it and the model if they are not there."""
+        with self._client() as client:
+            restore_experiment(client, self._artifacts_url)
+            make_model(client)
 
-def folder_digest(folder: Path) -> str:
-    """Return the SHA-256 over the names and bytes of a folder's files, in name order."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _signature(feature_names: tuple[str, ...]) -> Any:
-    from mlflow.models.signature import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
-
-    return ModelSignature(
-        inputs=Schema([ColSpec(DataType.float, name) for name in feature_names]),
-        outputs=Schema([ColSpec(DataType.double, "fraud_probability")]),
-    )
+    def is_experiment_deleted(self) -> bool:
+        """Return whether somebody deleted the experiment that all runs belong to."""
+        if not has_database(self.url):
+            return False
+        with self._client() as client:
+            return is_deleted(client)

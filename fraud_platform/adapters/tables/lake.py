@@ -25,6 +25,7 @@ from pyarrow import fs
 from fraud_platform.adapters.storage.access import delta_options
 from fraud_platform.adapters.storage.files import ByteFiles, local_path
 from fraud_platform.adapters.storage.probing import reaching, require_safe_commits
+from fraud_platform.adapters.tables.evolving import bring_up_to_date, is_up_to_date, read_rows
 from fraud_platform.adapters.tables.log_reading import reread
 from fraud_platform.adapters.tables.partition_files import gathered, write_files
 from fraud_platform.contracts.tables import DataFile, TableContract
@@ -113,12 +114,10 @@ class Lake:
     def _bring_up_to_date(
         self, handle: DeltaTable, table: TableContract, kept: Mapping[str, str]
     ) -> None:
-        """Give a table that an earlier version of the platform made how its log is kept now."""
-        if kept.items() <= handle.metadata().configuration.items():
-            return
-        with self._committing(table):
-            handle.alter.set_table_properties(dict(kept))
-        handle.update_incremental()
+        """Give a table that an earlier version of the platform made what its contract says now."""
+        if not is_up_to_date(handle, table, kept):
+            with self._committing(table):
+                bring_up_to_date(handle, table, kept)
 
     def numbered(self, table: TableContract, application: str) -> NumberedTable:
         """Return a table whose commits one application numbers, creating it where absent."""
@@ -184,9 +183,7 @@ class Lake:
             names = columns or table.column_names
             return table.arrow_schema.empty_table().select(names)
         with reaching(self.uri(table)):
-            return handle.to_pyarrow_table(
-                filters=filters, columns=columns, filesystem=self._filesystem(table)
-            )
+            return read_rows(handle, table, filters, columns, self._filesystem(table))
 
     def read_in_batches(
         self,

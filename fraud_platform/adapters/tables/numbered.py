@@ -21,6 +21,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction
 
 from fraud_platform.adapters.storage.probing import reaching
+from fraud_platform.adapters.tables.evolving import completed
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.log_reading import reread
 from fraud_platform.contracts.tables import DataFile, TableContract
@@ -213,12 +214,13 @@ class NumberedTable:
     def rows_above(self, number: int, column: str, columns: list[str]) -> pa.Table:
         """Return the rows whose `column` is above a number."""
         wanted = list(dict.fromkeys([*columns, column]))
+        schema = pa.schema([self._table.arrow_schema.field(name) for name in wanted])
         tables = []
         for url in self.files_above(number, column):
             with self._lake.files.open_input(url) as file:
                 rows = pq.read_table(file, columns=wanted)
-            tables.append(rows.filter(pc.greater(rows[column], number)))
-        schema = pa.schema([self._table.arrow_schema.field(name) for name in wanted])
+            rows = rows.filter(pc.greater(rows[column], number))
+            tables.append(completed(rows, schema))
         if not tables:
             return schema.empty_table().select(columns)
-        return pa.concat_tables([t.cast(schema) for t in tables]).select(columns)
+        return pa.concat_tables(tables, promote_options="permissive").select(columns)
