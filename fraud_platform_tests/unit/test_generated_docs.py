@@ -9,6 +9,7 @@ import pytest
 from docs.generators.kept import kept_files, with_part
 from docs.generators.layers import imports_between_packages
 from docs.generators.picture import asset_graph, bands_of
+from docs.generators.reference import reference_pages
 
 KEPT = kept_files()
 
@@ -48,3 +49,28 @@ def test_a_page_without_its_markers_is_refused() -> None:
         with_part("no markers", "x", "text")
     page = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n"
     assert with_part(page, "x", "new\n") == "a\n<!-- begin x -->\nnew\n<!-- end x -->\nb\n"
+
+
+def test_the_site_has_every_command_table_asset_and_package() -> None:
+    from typer.main import get_command
+
+    from fraud_platform.cli import app
+    from fraud_platform.contracts.catalog import ALL_TABLES
+
+    pages = reference_pages()
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    groups = {name for name, command in commands.items() if hasattr(command, "commands")}
+    for name in commands.keys() - groups:
+        assert f"\n## `{name}`\n" in pages["reference/commands.md"]
+    for table in ALL_TABLES:
+        assert f"\n## `{table.name}`\n" in pages["reference/tables.md"]
+        assert f"| `{table.columns[-1].name}` |" in pages["reference/tables.md"]
+    for name in (name for names in asset_graph().groups.values() for name in names):
+        assert f"\n| `{name}` |" in pages["reference/assets.md"]
+    assert "::: fraud_platform.cleaning.judge\n" in pages["reference/api/cleaning.md"]
+
+
+def test_the_page_of_a_command_shows_arguments_options_and_defaults() -> None:
+    page = reference_pages()["reference/commands.md"]
+    assert "    fraud-platform accept DROP --why WHY\n" in page
+    assert "| `--rate` | `400` | Transactions a second, or max. |" in page
