@@ -225,7 +225,7 @@ def to_markdown(backfills: list[Measurement], days: list[Measurement]) -> str:
         "feature into Delta tables in one run; polars and pandas compute the Handbook's "
         f"{len(HANDBOOK_NAMES)} features over exact seconds in memory. Crowded: one customer has a "
         "third of the rows, one terminal half of them.\n\n"
-        f"{table}\n\nOne day behind more and more history, in turn, "
+        f"{table}\n\nOne day with more and more history before it, in turn, "
         f"cheapest of {REPEATS} runs:\n\n"
         f"{of_days}\n\nDearest to cheapest row: {max(costs) / min(costs):.2f}."
     )

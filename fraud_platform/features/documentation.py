@@ -10,20 +10,22 @@ from fraud_platform.features.declaration import CHOSEN_NAMES, DECLARATION, featu
 
 _INTRODUCTION = """# Features
 
-Every feature is declared once, in `fraud_platform/features/declaration.py`; the batch engine, the
-model's signature and this page come from that declaration. In the hour `h` of a transaction,
-`customer.x[7d]` sums x over the customer's complete hours `[h - 168, h)` and this hour's earlier
-transactions; `known` looks only at labels that count by `h`, over the event hours that lie before
-the label delay of 7 days; `terminal.x[7d before 7d]` sums over the same delayed hours. Sums are
-integers (cents, counts); one division in float64 gives the value, stored as float32.
+Each feature is declared once, in `fraud_platform/features/declaration.py`. The batch engine, the
+live state, the signature of models and this page come from that declaration.
 
-All are computed and stored. A model takes the **{chosen}** in bold (`FRAUD_MODEL_FEATURES=all`
-gives it all). They were chosen, with the number of trees and their regularisation, on folds of the
-Handbook's drops that end before 2018-06-27 and on simulated months, then measured once on the four
-folds of `fraud-platform bench quality --drops DIR`: average precision .777 and AUC ROC .894 there,
-against .775 and .891 with all, .663 and .867 with the Handbook's 15. The probabilities come from
-what is published about the simulator, so they suit data of its kind; every model learns anew how
-much to trust them.
+In the hour `h` of a transaction, `customer.x[7d]` is the sum of x over the customer's complete
+hours `[h - 168, h)` and this hour's earlier transactions. `known` uses only labels that count by
+`h`, over the event hours before the label delay of 7 days. `terminal.x[7d before 7d]` is the sum
+over the same delayed hours. Sums are integers (cents, counts). One division in float64 gives the
+value, which is stored as float32.
+
+All features are computed and stored. A model uses the **{chosen}** in bold
+(`FRAUD_MODEL_FEATURES=all` gives it all). They were chosen, with the number of trees and their
+regularisation, on folds of the Handbook's drops that end before 2018-06-27 and on simulated
+months. They were then measured once on the four folds of `fraud-platform bench quality --drops
+DIR`: average precision .777 and AUC ROC .894, compared with .775 and .891 for all features, and
+.663 and .867 for the Handbook's 15. The probabilities come from what is published about the
+simulator, so they suit data of its kind. Each model learns how much to trust them.
 """
 
 

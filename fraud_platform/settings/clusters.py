@@ -25,7 +25,7 @@ class ClusterSettings(HomeSettings):
         default=300, gt=0, description="A cluster that is not ready by then is deleted."
     )
     cluster_limit_minutes: float = Field(
-        default=240, gt=0, description="A cluster that is older is deleted whatever its run does."
+        default=240, gt=0, description="An older cluster is deleted even if its run continues."
     )
     cluster_core_hour_price: float = Field(
         default=0.05, ge=0, description="Price of a core for an hour, in your currency."

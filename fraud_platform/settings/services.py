@@ -37,7 +37,7 @@ class ServiceSettings(HomeSettings):
         default=90, ge=1, description="Age at which Dagster's finished runs are forgotten."
     )
     schedules: Literal["running", "stopped"] = Field(
-        default="running", description="What Dagster's schedules are until somebody switches them."
+        default="running", description="What Dagster's schedules are until a person switches them."
     )
     mlflow_url: str | None = Field(
         default=None, description="MLflow tracking and registry URI; http(s):// is a server."

@@ -60,9 +60,14 @@ def test_every_kind_of_skip_fails_where_it_is_forbidden(skipping: Path) -> None:
         assert reason in done.stdout
 
 
-def test_ci_forbids_skips_and_runs_lint_then_tests_then_systems() -> None:
+def test_ci_forbids_skips_and_runs_lint_docs_tests_and_systems() -> None:
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
     steps = [line for line in lines if "make " in line and line.startswith("timeout")]
-    assert [step.split("make ")[1].split()[0] for step in steps] == ["lint", "test", "systems"]
-    assert all("--no-skips" in step for step in steps[1:])
+    assert [step.split("make ")[1].split()[0] for step in steps] == [
+        "lint",
+        "docs",
+        "test",
+        "systems",
+    ]
+    assert all("--no-skips" in step for step in steps[2:])
     assert lines[-1] == steps[-1]
