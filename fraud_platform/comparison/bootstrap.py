@@ -30,6 +30,7 @@ from fraud_platform.comparison.inputs import (
     ScoredModel,
     baseline_models,
 )
+from fraud_platform.comparison.metrics import card_precision_at_k
 from fraud_platform.comparison.report import ComparedModel, ComparisonResult, RowCounts
 from fraud_platform.comparison.resampling import holm_adjusted, two_sided_p_value
 from fraud_platform.comparison.results import Difference, Estimate
@@ -79,7 +80,17 @@ def compare_models(
         reason=reason,
         counts=counts,
         config=config,
+        attainable_card_precision=attainable_card_precision(rows, config.k),
     )
+
+
+def attainable_card_precision(rows: ComparisonRows, k: int) -> float:
+    """Return the card precision at k of a model that knows the labels: none can reach more.
+
+    Where fewer than k cards a day are defrauded it lies below 1: k is the divisor on every day.
+    """
+    labels = rows.is_fraud.astype(np.float64)
+    return card_precision_at_k(rows.day, rows.customer_id, labels, labels, k)
 
 
 def _aligned(model: ScoredModel, order: npt.NDArray[np.intp]) -> ScoredModel:

@@ -159,7 +159,8 @@ def conclude(
     if defrauded_customers < config.min_defrauded_customers:
         return Verdict.NOT_ENOUGH_EVIDENCE, (
             f"only {defrauded_customers} customers were defrauded in the test; at least "
-            f"{config.min_defrauded_customers} are needed for intervals that can be trusted"
+            f"{config.min_defrauded_customers} are needed for intervals that can be trusted "
+            "(FRAUD_MIN_DEFRAUDED_CUSTOMERS)"
         )
     level = f"at {config.confidence_level:.0%} confidence"
     refuted = [line.statement for line in gate if line.refuted]

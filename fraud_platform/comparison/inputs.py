@@ -180,7 +180,8 @@ class ComparisonConfig:
         review_cost: cost of an alert's review, in currency units.
         card_precision_margin: largest tolerated loss of card precision, absolute.
         expected_loss_margin: largest tolerated rise of expected loss, relative to the reference's.
-        amount_rule_cents: the baseline "amount above k" alerts above this amount.
+        amount_rule_cents: the baseline "amount above k" alerts above this amount, see
+            `comparison.amount_rule`; None where none was learned, which alerts on nothing.
         min_defrauded_customers: with fewer, and so too few independent frauds for an interval that
             can be trusted, the verdict is `not_enough_evidence`.
     """
@@ -192,32 +193,45 @@ class ComparisonConfig:
     review_cost: float = 5.0
     card_precision_margin: float = 0.02
     expected_loss_margin: float = 0.05
-    amount_rule_cents: int = 22_000
+    amount_rule_cents: int | None = None
     min_defrauded_customers: int = 20
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> ComparisonConfig:
-        """Return the rules that the operator set."""
+    def from_settings(
+        cls, settings: Settings, amount_rule_cents: int | None = None
+    ) -> ComparisonConfig:
+        """Return the rules that the operator set.
+
+        Args:
+            amount_rule_cents: as the baseline learned it.
+        """
         return cls(
             resamples=settings.bootstrap_resamples,
             seed=settings.seed,
+            k=settings.cards_per_day,
             review_cost=settings.review_cost,
             card_precision_margin=settings.card_precision_margin,
             expected_loss_margin=settings.expected_loss_margin,
+            amount_rule_cents=amount_rule_cents,
+            min_defrauded_customers=settings.min_defrauded_customers,
         )
 
 
-def baseline_models(rows: ComparisonRows, amount_rule_cents: int) -> dict[Role, ScoredModel]:
+def baseline_models(rows: ComparisonRows, amount_rule_cents: int | None) -> dict[Role, ScoredModel]:
     """Return the two rules that any model must beat, as if they were models.
 
     "Never fraud" gives every row probability 0. "Amount above k" alerts above k; it ranks rows by
-    amount through a / (a + k), which is one half at k and no calibrated probability.
+    amount through a / (a + k), which is one half at k and no calibrated probability. Without a
+    k it ranks, and alerts on nothing.
     """
     amounts = rows.amount_cents.astype(np.float64)
+    name = "amount, no alerts"
+    if amount_rule_cents is None:
+        amount_rule_cents = int(amounts.max(initial=0.0))
+    else:
+        name = f"amount above {amount_rule_cents / 100:,.2f}"
     cut = amount_rule_cents + 0.5
     return {
         Role.NEVER_FRAUD: ScoredModel("never fraud", "", np.zeros(len(rows)), 0.5),
-        Role.AMOUNT_ABOVE: ScoredModel(
-            f"amount above {amount_rule_cents / 100:,.2f}", "", amounts / (amounts + cut), 0.5
-        ),
+        Role.AMOUNT_ABOVE: ScoredModel(name, "", amounts / (amounts + cut), 0.5),
     }

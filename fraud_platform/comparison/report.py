@@ -78,6 +78,7 @@ class ComparisonResult:
         reason: why, in words.
         counts: what it rests on.
         config: the rules that it was made by.
+        attainable_card_precision: what a model that knows the labels reaches on these rows.
     """
 
     models: tuple[ComparedModel, ...]
@@ -88,6 +89,7 @@ class ComparisonResult:
     reason: str
     counts: RowCounts
     config: ComparisonConfig
+    attainable_card_precision: float | None = None
 
     @property
     def reference(self) -> Role:
@@ -98,7 +100,10 @@ class ComparisonResult:
     @property
     def rules(self) -> str:
         """The rules that a reader needs beside the figures, in words."""
-        return f"{self.config.resamples:,} paired resamples, k = {self.config.k} cards a day"
+        words = f"{self.config.resamples:,} paired resamples, k = {self.config.k} cards a day"
+        if self.attainable_card_precision is None:
+            return words
+        return f"{words} (a perfect model's card precision: {self.attainable_card_precision:.4f})"
 
     def model(self, role: Role) -> ComparedModel:
         """Return who plays the role."""
@@ -209,6 +214,8 @@ def ab_report_table(
         "champion_version": champion.version if champion else None,
         "candidate_sha256": candidate_sha256,
         "champion_sha256": champion_sha256,
+        "attainable_card_precision": result.attainable_card_precision,
+        "cards_per_day": config.k,
         "verdict": str(result.verdict),
         "verdict_reason": result.reason,
         "confidence_level": config.confidence_level,

@@ -56,6 +56,13 @@ AB_REPORT = TableContract(
             "candidate_sha256", "string", "Digest of the files that were tested.", nullable=True
         ),
         Column("champion_sha256", "string", "The same of the champion.", nullable=True),
+        Column(
+            "attainable_card_precision",
+            "double",
+            "Card precision of a model that knows the labels.",
+            nullable=True,
+        ),
+        Column("cards_per_day", "int", "k of card precision.", nullable=True),
         Column("confidence_level", "double", "Of the two-sided intervals."),
         Column("resamples", "int", "Bootstrap resamples of each clustering."),
         Column("seed", "long", "Seed of the resamples."),

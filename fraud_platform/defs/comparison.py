@@ -24,7 +24,12 @@ from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import ALL_DROPS, TEST_DAYS, WEEKS
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
 from fraud_platform.defs.tables import picture, rounded, table_spec, written
-from fraud_platform.defs.weeks import contenders, read_evaluation_rows, scored
+from fraud_platform.defs.weeks import (
+    contenders,
+    read_amount_rule,
+    read_evaluation_rows,
+    scored,
+)
 from fraud_platform.faults import kill_point
 from fraud_platform.settings import load_settings
 
@@ -64,7 +69,7 @@ def ab_report(
         ComparisonRows.from_columns(rows),
         scored(models, candidate, rows),
         scored(models, champion, rows) if champion else None,
-        ComparisonConfig.from_settings(load_settings()),
+        ComparisonConfig.from_settings(load_settings(), read_amount_rule(tables, day)),
     )
     against = str(champion.version) if champion else None
     report_id = report_id_of(day, str(candidate.version), against)

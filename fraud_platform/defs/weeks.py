@@ -16,12 +16,13 @@ import numpy as np
 from fraud_platform.adapters.models.registry import MODEL_NAME, ModelRegistry, ModelVersion
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.clock import inputs_of
+from fraud_platform.comparison.amount_rule import learn_amount_rule
 from fraud_platform.comparison.inputs import ScoredModel
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.model_tables import AB_REPORT
 from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.contracts.time import KnowledgeWeek
-from fraud_platform.contracts.training_tables import TRAINING_SET
+from fraud_platform.contracts.training_tables import THRESHOLD, TRAINING_SET
 from fraud_platform.defs.champion import find_champion
 from fraud_platform.defs.decisions import read_history
 from fraud_platform.defs.state import read_days, read_labels
@@ -32,6 +33,7 @@ from fraud_platform.features.documentation import features_markdown
 from fraud_platform.promotion.evidence import Evidence, evidence_from_report, models_tested
 from fraud_platform.promotion.history import champion_before, digest_of
 from fraud_platform.settings import Settings, load_settings
+from fraud_platform.training.thresholds import Constraints
 from fraud_platform.training.training_set import build_training_set, evaluation_rows
 
 if TYPE_CHECKING:
@@ -239,6 +241,22 @@ def read_evaluation_rows(spark: SparkSession, lake: Lake, knowledge_date: date) 
     frame = rows.sort_by("transaction_id").to_pandas()
     frame["tx_date"] = frame["tx_datetime"].dt.date
     return frame
+
+
+def read_amount_rule(lake: Lake, knowledge_date: date) -> int | None:
+    """Return the amount rule that the candidate's threshold days give under the same limits."""
+    rows = lake.read_arrow(
+        TRAINING_SET,
+        [("knowledge_date", "=", knowledge_date), ("part", "=", THRESHOLD)],
+        ["tx_datetime", "amount_cents", "is_fraud", "sample_weight"],
+    ).to_pandas()
+    return learn_amount_rule(
+        rows["amount_cents"].to_numpy(dtype=np.int64),
+        rows["is_fraud"].to_numpy(dtype=bool),
+        rows["sample_weight"].to_numpy(dtype=np.float64),
+        rows["tx_datetime"].dt.date.nunique(),
+        Constraints.from_settings(load_settings()),
+    )
 
 
 def scored(registry: ModelRegistry, model: ModelVersion, rows: Any) -> ScoredModel:

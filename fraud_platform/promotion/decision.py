@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from fraud_platform.comparison.gate import Verdict
 from fraud_platform.contracts.time import KnowledgeWeek
 from fraud_platform.errors import PromotionError
 from fraud_platform.promotion.evidence import Evidence
+from fraud_platform.promotion.guardrails import Guardrails
 from fraud_platform.promotion.history import (
     PERSONS_WORD,
     Action,
@@ -31,42 +32,6 @@ from fraud_platform.promotion.history import (
     record_of,
     waiting_candidate,
 )
-
-if TYPE_CHECKING:
-    from fraud_platform.settings import Settings
-
-
-@dataclass(frozen=True)
-class Guardrails:
-    """What a champion must reach, whatever it was compared with.
-
-    Attributes:
-        min_card_precision: lowest card precision at k.
-        min_scenario_recall: lowest recall of any fraud scenario that the test rows hold.
-    """
-
-    min_card_precision: float
-    min_scenario_recall: float
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Guardrails:
-        """Return the guardrails that the operator set."""
-        return cls(settings.min_card_precision, settings.min_scenario_recall)
-
-    def refusal(self, evidence: Evidence) -> tuple[str, str] | None:
-        """Return the name and the words of the first guardrail that refuses, or None."""
-        if not evidence.card_precision >= self.min_card_precision:
-            return "min_card_precision", (
-                f"min_card_precision refuses: card precision is {evidence.card_precision:.4f}, "
-                f"at least {self.min_card_precision:.4f} is wanted"
-            )
-        for scenario, recall in sorted(evidence.scenario_recall.items()):
-            if recall < self.min_scenario_recall:
-                return "min_scenario_recall", (
-                    f"min_scenario_recall refuses: recall of scenario {scenario} is {recall:.4f}, "
-                    f"at least {self.min_scenario_recall:.4f} is wanted"
-                )
-        return None
 
 
 @dataclass(frozen=True)
@@ -313,7 +278,8 @@ def _check_identity(history: History, evidence: Evidence, champion: str | None) 
 
 def _judge(evidence: Evidence, guardrails: Guardrails, mode: str) -> tuple[Action, str | None, str]:
     if evidence.verdict is not Verdict.PROMOTE:
-        return Action.KEPT, None, evidence.reason
+        unattainable = guardrails.unattainable(evidence)
+        return Action.KEPT, None, "; ".join(filter(None, (evidence.reason, unattainable)))
     refusal = guardrails.refusal(evidence)
     if refusal is not None:
         return Action.REFUSED, *refusal

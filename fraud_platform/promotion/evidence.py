@@ -37,6 +37,9 @@ class Evidence:
         champion_training_end: the same of the champion; None without one.
         candidate_sha256: digest of the files that were tested; None of a report without it.
         champion_sha256: the same of the champion.
+        attainable_card_precision: what a model that knows the labels reaches on the test rows;
+            None of a report without it.
+        cards_per_day: k of card precision; None of a report without it.
     """
 
     knowledge_date: date
@@ -52,6 +55,8 @@ class Evidence:
     champion_training_end: date | None
     candidate_sha256: str | None = None
     champion_sha256: str | None = None
+    attainable_card_precision: float | None = None
+    cards_per_day: int | None = None
 
 
 def evidence_from_report(
@@ -85,6 +90,8 @@ def evidence_from_report(
         champion_training_end=champion_training_end,
         candidate_sha256=first.get("candidate_sha256"),
         champion_sha256=first.get("champion_sha256"),
+        attainable_card_precision=first.get("attainable_card_precision"),
+        cards_per_day=first.get("cards_per_day"),
     )
 
 

@@ -52,13 +52,25 @@ class DecisionSettings(HomeSettings):
         default=2_000, ge=200, description="Resamples of the A/B test."
     )
     card_precision_margin: float = Field(
-        default=0.02, ge=0, description="Non-inferiority margin of card precision at 100."
+        default=0.02, ge=0, description="Non-inferiority margin of card precision."
     )
     expected_loss_margin: float = Field(
         default=0.05, ge=0, description="Non-inferiority margin of expected loss, relative."
     )
+    cards_per_day: int = Field(
+        default=100, ge=1, description="Cards a day that are looked at: k of card precision."
+    )
+    min_defrauded_customers: int = Field(
+        default=20, ge=2, description="Defrauded customers that an A/B test needs for a verdict."
+    )
     min_card_precision: float = Field(
-        default=0.10, ge=0, le=1, description="Guardrail: lowest card precision of a champion."
+        default=0.0, ge=0, le=1, description="Guardrail: lowest card precision of a champion."
+    )
+    min_card_precision_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Guardrail: the same, as a share of what a perfect model reaches.",
     )
     min_scenario_recall: float = Field(
         default=0.0, ge=0, le=1, description="Guardrail: lowest recall of any fraud scenario."

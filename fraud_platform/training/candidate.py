@@ -60,11 +60,7 @@ class TrainingOptions:
         return cls(
             settings.estimator,
             settings.seed,
-            Constraints(
-                settings.max_alerts_per_day,
-                settings.max_false_positive_rate,
-                settings.review_cost,
-            ),
+            Constraints.from_settings(settings),
             scratch_url=None if settings.is_spark_here else f"{settings.lake}/_scratch",
         )
 

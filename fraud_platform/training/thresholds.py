@@ -7,9 +7,13 @@ Not here: probabilities (`training.calibration`), metrics at a threshold (`compa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from fraud_platform.settings import Settings
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,6 +31,13 @@ class Constraints:
     max_alerts_per_day: float
     max_false_positive_rate: float
     review_cost: float
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Constraints:
+        """Return what the operator set."""
+        return cls(
+            settings.max_alerts_per_day, settings.max_false_positive_rate, settings.review_cost
+        )
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,7 @@ def choose_threshold(
 
 def _silent(highest: float, missed: float, limits: Constraints) -> Threshold:
     return Threshold(
-        value=float(np.nextafter(max(highest, 1.0), 2.0)),
+        value=float(np.nextafter(max(highest, 1.0), np.inf)),
         alerts_per_day=0.0,
         false_positive_rate=0.0,
         recall=0.0,

@@ -39,8 +39,6 @@ CONFIG = SimulationConfig(
 def drained(platform: Platform, spark, monkeypatch) -> Platform:
     """Two simulated drops, and everything that follows from them."""
     monkeypatch.setenv("FRAUD_CATCH_UP_WEEKS", "2")
-    # of 1,200 cards no more than a dozen a day are compromised: the top 100 cannot hold more
-    monkeypatch.setenv("FRAUD_MIN_CARD_PRECISION", "0.05")
     load_settings.cache_clear()
     simulate_drops(CONFIG, platform.landing, None)
     (platform.landing / "_SUCCESS").touch()
