@@ -1,4 +1,4 @@
-"""Reference pages that are made while the site is built: commands, tables, assets, API.
+"""Reference pages that are made while the site is built: commands, tables, assets, findings, API.
 
 Here: each page as Markdown, from the running code.
 Not here: adding them to the site (`docs/hooks.py`), the kept pages (`docs.generators.kept`).
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def reference_pages() -> dict[str, str]:
         "reference/commands.md": commands_page(),
         "reference/tables.md": tables_page(),
         "reference/assets.md": assets_page(),
+        "reference/findings.md": findings_page(),
         **api_pages(),
     }
 
@@ -126,6 +128,20 @@ def assets_page() -> str:
 
 def _kind(class_name: str) -> str:
     return "schedule" if "Schedule" in class_name else "sensor"
+
+
+def findings_page() -> str:
+    """Return what `findings/` shows of other libraries, from the header of each script."""
+    parts = ["# Findings\n", "Behaviour of other libraries that a good engineer would not guess.\n"]
+    for path in sorted((PACKAGE.parent / "findings").glob("*.sh")):
+        lines = path.read_text().splitlines()[1:]
+        header = [
+            line.removeprefix("#")[1:] for line in takewhile(lambda x: x.startswith("#"), lines)
+        ]
+        text = "\n".join(line for line in header[1:]).strip("\n")
+        parts += [f"## {header[0]}\n", f"`findings/{path.name}` shows it.\n"]
+        parts += [f"```text\n{text}\n```\n"]
+    return "\n".join(parts)
 
 
 def api_pages() -> dict[str, str]:

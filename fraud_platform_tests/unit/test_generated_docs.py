@@ -9,7 +9,7 @@ import pytest
 from docs.generators.kept import kept_files, with_part
 from docs.generators.layers import imports_between_packages
 from docs.generators.picture import asset_graph, bands_of
-from docs.generators.reference import reference_pages
+from docs.generators.reference import PACKAGE, reference_pages
 
 KEPT = kept_files()
 
@@ -68,6 +68,8 @@ def test_the_site_has_every_command_table_asset_and_package() -> None:
     for name in (name for names in asset_graph().groups.values() for name in names):
         assert f"\n| `{name}` |" in pages["reference/assets.md"]
     assert "::: fraud_platform.cleaning.judge\n" in pages["reference/api/cleaning.md"]
+    for path in (PACKAGE.parent / "findings").glob("*.sh"):
+        assert f"`findings/{path.name}` shows it." in pages["reference/findings.md"]
 
 
 def test_the_page_of_a_command_shows_arguments_options_and_defaults() -> None:
