@@ -1,8 +1,9 @@
-"""Training: labelled rows of a knowledge date to a calibrated model with its alert threshold.
+"""Training: turns the labelled rows of a knowledge date into a calibrated model with a threshold.
 
-Here: `splits` (which days are for what), `training_set` (rows, by Spark), `estimators`,
-`boosted_trees` and `forest` (models), `calibration`, `thresholds`, `candidate` (all of it
-together, saved and loaded), `plots`, `quality` (the benchmark on prequential folds).
-Not here: features (`fraud_platform.features`), who becomes champion (`comparison`, `promotion`),
-MLflow (`adapters.models.registry`).
+Here: the time split (`splits`), the rows (`training_set`, `later_labels`), the estimators
+(`estimators`, `fitting`, `boosted_trees`, `forest`, `forest_trees`, `forest_shap`), `calibration`,
+`thresholds`, the complete model with saving and loading (`candidate`), its metrics and plots
+(`curves`, `plots`), and the benchmark on prequential folds (`quality`).
+Not here: features (`fraud_platform.features`), which model becomes champion (`comparison`,
+`promotion`), MLflow (`adapters.models.registry`).
 """

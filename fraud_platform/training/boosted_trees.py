@@ -1,6 +1,6 @@
-"""XGBoost: gradient boosted trees, fitted the same way every time.
+"""XGBoost: gradient boosted trees, fitted deterministically.
 
-Here: parameters, where boosting starts, the choice of split search by size, scoring, files.
+Here: parameters, the base margin, the choice of tree method by data size, scoring, files.
 Not here: calibration or thresholds (`training.calibration`, `training.thresholds`).
 """
 
@@ -24,7 +24,7 @@ from fraud_platform.training.fitting import Features, FittedModel, Floats
 if TYPE_CHECKING:
     import xgboost as xgb
 
-# Threads that wait for each other sleep: spinning takes twice the time where the machine is shared.
+# Let waiting threads sleep: on a shared machine spinning doubles the time.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 ROUNDS = 100
@@ -37,10 +37,11 @@ PARAMETERS: dict[str, Any] = {
 }
 
 EXACT_MAX_ROWS = 400_000
-"""Up to here every distinct value is a possible split; above, histograms, for a tenth the time."""
+"""Up to this many rows the exact method tries every distinct value as a split. Above it the
+histogram method is used, which takes a tenth of the time."""
 
 HISTOGRAM_BINS = 2_048
-"""Frauds lie in the last percent of most features: 256 bins would leave them two or three."""
+"""Most frauds lie in the top percent of a feature; 256 bins would cover that with two or three."""
 
 _FILE = "xgboost.ubj"
 
@@ -48,13 +49,14 @@ _FILE = "xgboost.ubj"
 class BoostedTrees:
     """The XGBoost estimator.
 
-    Where the features hold `features.posterior.PRIOR_NAME`, boosting starts from its calibrated
-    log-odds instead of a constant, and trees correct it. A week holds about 550 frauds: few trees
-    can be learned from them, and trees alone cut a fine probability into coarse steps (measured
-    on earlier folds: average precision .773 against .767 with the same features).
+    If the features contain `features.posterior.PRIOR_NAME`, the base margin is the calibrated
+    log-odds of that feature instead of a constant, and the trees correct it. A week holds only
+    about 550 frauds, which support few trees, and few trees alone would reduce a fine-grained
+    probability to coarse steps. Measured on earlier folds with the same features: average
+    precision .773 with the prior as base margin, .767 without.
 
     Args:
-        feature_names: what the columns are.
+        feature_names: names of the feature columns, in order.
     """
 
     name = "xgboost"
@@ -65,7 +67,7 @@ class BoostedTrees:
     def fit(
         self, features: Features, is_fraud: npt.NDArray[np.bool_], weights: Floats, seed: int
     ) -> FittedModel:
-        """Fit `ROUNDS` trees."""
+        """Fit `ROUNDS` trees on top of the base margin."""
         import xgboost as xgb
 
         parameters = {
@@ -74,16 +76,16 @@ class BoostedTrees:
             "seed": seed,
             "monotone_constraints": [int(name in RISING_NAMES) for name in self._names],
         }
-        start = Start.fit(features, is_fraud, weights, self._names)
+        base_margin = BaseMargin.fit(features, is_fraud, weights, self._names)
         data = xgb.DMatrix(features, label=is_fraud, weight=weights, nthread=1)
-        if start is not None:
-            data.set_base_margin(start.log_odds(features))
+        if base_margin is not None:
+            data.set_base_margin(base_margin.log_odds(features))
         booster = xgb.train(
             {**parameters, "monotone_constraints": tuple(parameters["monotone_constraints"])},
             data,
             num_boost_round=ROUNDS,
         )
-        return BoostedModel(booster, start, parameters)
+        return BoostedModel(booster, base_margin, parameters)
 
     def load(self, folder: Path) -> FittedModel:
         """Read a model that `BoostedModel.save` wrote."""
@@ -97,21 +99,23 @@ class BoostedTrees:
             booster,
             None
             if start is None
-            else Start(start["column"], BetaCalibrator(**start["law"]), start["mean"]),
+            else BaseMargin(start["column"], BetaCalibrator(**start["law"]), start["mean"]),
             described["parameters"],
         )
 
 
-class Start:
-    """Log-odds that boosting starts from: one feature, calibrated on the rows of the fit.
+class BaseMargin:
+    """The log-odds that boosting starts from: one feature, calibrated on the training rows.
 
     Attributes:
-        mean: of these log-odds over the rows of the fit.
+        column: index of the feature.
+        calibrator: maps the feature to log-odds.
+        mean: weighted mean of these log-odds over the training rows.
     """
 
-    def __init__(self, column: int, law: BetaCalibrator, mean: float = 0.0) -> None:
+    def __init__(self, column: int, calibrator: BetaCalibrator, mean: float = 0.0) -> None:
         self.column = column
-        self.law = law
+        self.calibrator = calibrator
         self.mean = mean
 
     @classmethod
@@ -121,56 +125,60 @@ class Start:
         is_fraud: npt.NDArray[np.bool_],
         weights: Floats,
         names: Sequence[str],
-    ) -> Start | None:
-        """Calibrate the prior feature; None where the features do not hold it."""
+    ) -> BaseMargin | None:
+        """Calibrate the prior feature; return None if `names` does not contain it."""
         if PRIOR_NAME not in names:
             return None
         column = names.index(PRIOR_NAME)
         prior = features[:, column].astype(np.float64)
-        law = fit_calibrator(prior, is_fraud, weights)
-        return cls(column, law, float(np.average(law.log_odds(prior), weights=weights)))
+        calibrator = fit_calibrator(prior, is_fraud, weights)
+        log_odds = calibrator.log_odds(prior)
+        return cls(column, calibrator, float(np.average(log_odds, weights=weights)))
 
     def log_odds(self, features: Features) -> Floats:
-        """Return where each row starts, shape (n,)."""
-        return self.law.log_odds(features[:, self.column].astype(np.float64))
+        """Return each row's base margin, shape (n,)."""
+        return self.calibrator.log_odds(features[:, self.column].astype(np.float64))
 
 
 class BoostedModel:
-    """Fitted trees and their start; the score is the probability that both give."""
+    """Fitted trees with their base margin; the score is the logistic of the sum of both."""
 
     def __init__(
-        self, booster: xgb.Booster, start: Start | None, parameters: Mapping[str, Any]
+        self, booster: xgb.Booster, base_margin: BaseMargin | None, parameters: Mapping[str, Any]
     ) -> None:
         self._booster = booster
-        self._start = start
+        self._base_margin = base_margin
         self._parameters = dict(parameters)
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """What it was fitted with."""
-        start = "constant" if self._start is None else PRIOR_NAME
+        """The parameters of the fit, the number of trees and the source of the base margin."""
+        start = "constant" if self._base_margin is None else PRIOR_NAME
         return {**self._parameters, "rounds": self._booster.num_boosted_rounds(), "start": start}
 
     def predict_score(self, features: Features) -> Floats:
-        """Return the logistic of start and trees, in float64 so that equal scores stay rare."""
+        """Return scores in [0, 1], shape (n,); float64 keeps tied scores rare."""
         margin = self._booster.inplace_predict(features, predict_type="margin").astype(np.float64)
-        if self._start is not None:
-            margin += self._start.log_odds(features)
+        if self._base_margin is not None:
+            margin += self._base_margin.log_odds(features)
         return 1.0 / (1.0 + np.exp(-margin))
 
     def explain(self, features: Features) -> Floats:
-        """Return exact SHAP values of the trees, those of the start with the prior's."""
+        """Return exact SHAP values in log-odds, shape (n, k).
+
+        The base margin's deviation from its mean is added to the prior feature.
+        """
         import xgboost as xgb
 
         data = xgb.DMatrix(features, nthread=1)
-        shares: Floats = self._booster.predict(data, pred_contribs=True)[:, :-1].astype(np.float64)
-        if self._start is not None:
-            own = self._start.log_odds(features) - self._start.mean
-            shares[:, self._start.column] += own
-        return shares
+        shap: Floats = self._booster.predict(data, pred_contribs=True)[:, :-1].astype(np.float64)
+        if self._base_margin is not None:
+            deviation = self._base_margin.log_odds(features) - self._base_margin.mean
+            shap[:, self._base_margin.column] += deviation
+        return shap
 
     def feature_importance(self) -> Floats:
-        """Return each feature's share of the trees' total gain; what the start gives is not in."""
+        """Return each feature's share of the trees' total gain; the base margin has no gain."""
         gains = self._booster.get_score(importance_type="total_gain")
         total = np.zeros(self._booster.num_features())
         for name, gain in gains.items():
@@ -178,23 +186,25 @@ class BoostedModel:
         return total / total.sum() if total.sum() > 0 else total
 
     def save(self, folder: Path) -> None:
-        """Write the booster in XGBoost's own format, the start among its attributes."""
-        start = self._start
+        """Write the booster in XGBoost's own format; its attributes hold the base margin."""
+        base = self._base_margin
+        # The keys "start" and "law" belong to the file format of stored models.
         described = {
             "parameters": self._parameters,
             "start": None
-            if start is None
-            else {"column": start.column, "law": asdict(start.law), "mean": start.mean},
+            if base is None
+            else {"column": base.column, "law": asdict(base.calibrator), "mean": base.mean},
         }
         self._booster.set_attr(described=json.dumps(described, sort_keys=True))
         self._booster.save_model(folder / _FILE)
 
 
 def split_search(rows: int) -> dict[str, Any]:
-    """Return XGBoost's parameters for up to `EXACT_MAX_ROWS` rows, or for more.
+    """Return XGBoost's tree method and number of threads for this many rows.
 
-    The number of threads is part of the result's making, since sums have an order. The exact search
-    gives each thread features of its own: two take two thirds of the time, for the same bytes.
+    The number of threads is fixed, because the histogram method's sums depend on it. The exact
+    method divides features, not rows, among threads: two threads give the same bytes in two
+    thirds of the time.
     """
     if rows <= EXACT_MAX_ROWS:
         return {"tree_method": "exact", "nthread": 2}

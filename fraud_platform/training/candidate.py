@@ -1,7 +1,7 @@
-"""A candidate: fitted model, calibrator, threshold, and what is known of how good they are.
+"""A candidate: a fitted model with its calibrator, alert threshold and metrics.
 
-Here: training one from a training set, scoring with it, saving and loading it.
-Not here: the parts themselves (the modules beside this one), logging it to MLflow
+Here: training a candidate from a training set, scoring with it, saving and loading it.
+Not here: the components (the other modules of this package), logging to MLflow
 (`adapters.models.registry`).
 """
 
@@ -38,14 +38,14 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What an operator decides about a candidate.
+    """The operator's choices for training a candidate.
 
     Attributes:
         estimator: `xgboost` or `random_forest`.
-        seed: of every random choice in fitting.
-        constraints: of the fraud team, for the threshold.
+        seed: seed of every random choice in fitting.
+        constraints: the fraud team's limits, used to choose the threshold.
         imbalance: `none` or `balanced`, see `training.estimators.balance`.
-        scratch_url: where a forest fitted by Spark passes through; None is a local folder.
+        scratch_url: temporary folder to which Spark saves a fitted forest; None uses a local one.
     """
 
     estimator: str
@@ -56,7 +56,7 @@ class TrainingOptions:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> TrainingOptions:
-        """Take them from the settings."""
+        """Return the options that the settings define; `imbalance` keeps its default."""
         return cls(
             settings.estimator,
             settings.seed,
@@ -67,18 +67,18 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that answers with probabilities, and its alert threshold.
+    """A calibrated model with its alert threshold.
 
     Attributes:
         estimator: name of the estimator.
         feature_names: the columns of `predict_probability`'s input, in order.
         model: the fitted model.
-        calibrator: from the model's score to the probability of fraud.
-        threshold: a row alerts when its probability is at least `threshold.value`.
-        parameters: everything that was chosen, flat, for people and MLflow.
-        metrics: on the threshold days, which neither trees nor calibration saw.
-        curves: points of the plots, of the same days.
-        importance: share of the gain by feature name.
+        calibrator: maps the model's score to the probability of fraud.
+        threshold: a row alerts if its probability is at least `threshold.value`.
+        parameters: all options, fitted parameters and row counts, as a flat mapping for MLflow.
+        metrics: metrics on the threshold days, which neither the model nor the calibrator saw.
+        curves: points of the plots, on the same days.
+        importance: feature name to its share of the total gain.
     """
 
     estimator: str
@@ -96,7 +96,7 @@ class Candidate:
         return self.calibrator.probability(self.model.predict_score(features))
 
     def save(self, folder: Path) -> None:
-        """Write the candidate into a folder; the same candidate gives the same bytes."""
+        """Write the candidate into `folder`, created if missing; deterministic, byte for byte."""
         folder.mkdir(parents=True, exist_ok=True)
         self.model.save(folder)
         described = {
@@ -115,7 +115,7 @@ class Candidate:
 
     @classmethod
     def load(cls, folder: Path | str) -> Candidate:
-        """Read what `save` wrote; needs no Spark."""
+        """Read a candidate that `save` wrote; needs no Spark session."""
         folder = Path(folder)
         described = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         names = tuple(described["feature_names"])
@@ -147,19 +147,19 @@ def train_candidate(
     options: TrainingOptions,
     spark: SparkSession | None = None,
 ) -> Candidate:
-    """Fit, calibrate and set the threshold, each on its own days.
+    """Fit the model, calibrate it and choose its threshold, each on separate days.
 
-    Rows are put in order of transaction_id first, so that the same rows in another order give the
-    same candidate, bit for bit.
+    Rows are first sorted by transaction_id, so that the candidate does not depend on their order,
+    bit for bit.
 
     Args:
         training_rows: rows of `training_set` of one knowledge date.
-        feature_names: columns that the model takes, in order.
-        options: what the operator decided.
-        spark: needed by `random_forest` only.
+        feature_names: the model's input columns, in order.
+        options: the operator's choices.
+        spark: session that fits the model; only `random_forest` needs it.
 
     Raises:
-        NotEnoughDataError: a part has no fraud or no genuine row.
+        NotEnoughDataError: the rows of one part contain no fraud or no genuine row.
     """
     parts = _parts(training_rows, feature_names)
     fit, calibration, threshold_days = (parts[name] for name in (FIT, CALIBRATION, THRESHOLD))
@@ -205,20 +205,20 @@ def _parts(rows: pd.DataFrame | pa.Table, feature_names: Sequence[str]) -> dict[
     frame = frame.sort_values("transaction_id", ignore_index=True)
     parts = {}
     for name in (FIT, CALIBRATION, THRESHOLD):
-        own = frame[frame["part"] == name]
-        is_fraud = own["is_fraud"].to_numpy(dtype=bool)
+        part_rows = frame[frame["part"] == name]
+        is_fraud = part_rows["is_fraud"].to_numpy(dtype=bool)
         if is_fraud.all() or not is_fraud.any():
             raise NotEnoughDataError(
                 f"the {name} rows need frauds and genuine ones, found {int(is_fraud.sum())} frauds "
-                f"in {len(own)} rows. Take more training days (FRAUD_TRAINING_DAYS) or a later "
-                "knowledge date."
+                f"in {len(part_rows)} rows. Take more training days (FRAUD_TRAINING_DAYS) or a "
+                "later knowledge date."
             )
         parts[name] = _Part(
-            np.ascontiguousarray(own[list(feature_names)].to_numpy(dtype=np.float32)),
+            np.ascontiguousarray(part_rows[list(feature_names)].to_numpy(dtype=np.float32)),
             is_fraud,
-            own["amount_cents"].to_numpy(dtype=np.int64),
-            own["sample_weight"].to_numpy(dtype=np.float64),
-            len(np.unique(own["tx_datetime"].to_numpy("datetime64[D]"))),
+            part_rows["amount_cents"].to_numpy(dtype=np.int64),
+            part_rows["sample_weight"].to_numpy(dtype=np.float64),
+            len(np.unique(part_rows["tx_datetime"].to_numpy("datetime64[D]"))),
         )
     return parts
 

@@ -1,6 +1,6 @@
-"""What is known of a candidate on the days that it has not seen: metrics and curve points.
+"""Metrics and curve points of a candidate on held-out days.
 
-Here: precision-recall points, calibration points, metrics by name.
+Here: points of the precision-recall and calibration curves, metrics by name.
 Not here: drawing them (`training.plots`), the metrics' definitions (`comparison.metrics`).
 """
 
@@ -30,12 +30,13 @@ _NAMES = ("recall", "precision", "mean_probability", "fraud_share", "bin_rows")
 
 @dataclass(frozen=True)
 class Curves:
-    """Points of the plots, as vectors of equal length within each curve.
+    """Points of the plots; the vectors of one curve have equal length.
 
     Attributes:
         recall, precision: the precision-recall curve, from the highest threshold down.
-        mean_probability, fraud_share, bin_rows: what was said and what came, in bins that hold
-            equal numbers of expected frauds; bin_rows counts the rows that each stands on.
+        mean_probability, fraud_share, bin_rows: the calibration curve: predicted probability and
+            observed share of frauds in bins with equal expected numbers of frauds, and the number
+            of rows in each bin.
     """
 
     recall: Floats
@@ -50,14 +51,14 @@ class Curves:
 
     @classmethod
     def from_lists(cls, lists: Mapping[str, Sequence[float]]) -> Curves:
-        """Read what `as_lists` gave."""
+        """Return the curves that `as_lists` converted."""
         return cls(**{name: np.asarray(lists[name], dtype=np.float64) for name in _NAMES})
 
 
 def describe(
     is_fraud: npt.NDArray[np.bool_], probability: Floats, weights: Floats, threshold: Threshold
 ) -> tuple[dict[str, float], Curves]:
-    """Return metrics by name and the curves' points, of rows with their weights."""
+    """Return metrics by name and curve points for weighted rows; all arrays have shape (n,)."""
     metrics = {
         "average_precision": average_precision(is_fraud, probability, weights),
         "auc_roc": auc_roc(is_fraud, probability, weights),
@@ -80,29 +81,29 @@ def _precision_recall(
     order = np.argsort(-probability, kind="stable")
     is_cut = np.append(np.diff(probability[order]) != 0, True)
     alerts = np.cumsum(weights[order])[is_cut]
-    found = np.cumsum((weights * is_fraud)[order])[is_cut]
-    recall = found / found[-1]
-    # Evenly over recall: most cuts lie in the last percent, where nobody looks.
-    wanted = np.searchsorted(recall, np.linspace(recall[0], 1.0, CURVE_POINTS))
-    kept = np.unique(np.minimum(wanted, len(recall) - 1))
-    return recall[kept], (found / alerts)[kept]
+    frauds = np.cumsum((weights * is_fraud)[order])[is_cut]
+    recall = frauds / frauds[-1]
+    # Evenly spaced in recall: evenly spaced cuts would mostly lie in the last percent of recall.
+    points = np.searchsorted(recall, np.linspace(recall[0], 1.0, CURVE_POINTS))
+    kept = np.unique(np.minimum(points, len(recall) - 1))
+    return recall[kept], (frauds / alerts)[kept]
 
 
 def _calibration(
     is_fraud: npt.NDArray[np.bool_], probability: Floats, weights: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Return mean probability, fraud share and rows of bins with equal expected frauds."""
+    """Return mean probability, fraud share and row count of bins with equal expected frauds."""
     order = np.argsort(probability, kind="stable")
     expected = np.cumsum((weights * probability)[order])
     edges = expected[-1] * np.arange(1, CALIBRATION_BINS) / CALIBRATION_BINS
     bins = np.searchsorted(edges, expected, side="left")
     rows = np.bincount(bins, minlength=CALIBRATION_BINS)
     weight = np.bincount(bins, weights[order], CALIBRATION_BINS)
-    said = np.bincount(bins, (weights * probability)[order], CALIBRATION_BINS)
-    came = np.bincount(bins, (weights * is_fraud)[order], CALIBRATION_BINS)
+    expected_frauds = np.bincount(bins, (weights * probability)[order], CALIBRATION_BINS)
+    observed_frauds = np.bincount(bins, (weights * is_fraud)[order], CALIBRATION_BINS)
     filled = weight > 0
     return (
-        said[filled] / weight[filled],
-        came[filled] / weight[filled],
+        expected_frauds[filled] / weight[filled],
+        observed_frauds[filled] / weight[filled],
         rows[filled].astype(np.float64),
     )

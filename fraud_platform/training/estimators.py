@@ -1,6 +1,6 @@
-"""Which estimators there are.
+"""The available estimators, by name.
 
-Here: the choice by name, imbalance of classes.
+Here: choosing an estimator by its name, and class weights.
 Not here: their interface (`training.fitting`), the estimators themselves (`training.boosted_trees`,
 `training.forest`).
 """
@@ -28,16 +28,17 @@ def estimator_named(
     spark: SparkSession | None = None,
     scratch_url: str | None = None,
 ) -> Estimator:
-    """Return the estimator of a name.
+    """Return the estimator with this name.
 
     Args:
         name: `xgboost` or `random_forest`.
-        feature_names: what the features' columns are.
-        spark: the session that fits a random forest; loading one needs none.
-        scratch_url: a folder that its executors reach, where they are elsewhere.
+        feature_names: names of the feature columns, in order.
+        spark: session that fits a random forest; not needed to load one.
+        scratch_url: temporary folder that all executors can reach; needed if they run on other
+            machines.
 
     Raises:
-        SettingsError: there is no estimator of that name.
+        SettingsError: no estimator has this name.
     """
     if name == "xgboost":
         from fraud_platform.training.boosted_trees import BoostedTrees
@@ -53,11 +54,11 @@ def estimator_named(
 
 
 def balance(weights: Floats, is_fraud: npt.NDArray[np.bool_], imbalance: Imbalance) -> Floats:
-    """Return the weights to fit with.
+    """Return the row weights for fitting, shape (n,).
 
-    `none` keeps them: frauds count as often as they happen, which on folds of the development
-    data ranks best. `balanced` lets frauds weigh as much as genuine rows in total. Calibration
-    sees the weights as they came, so probabilities are right either way.
+    `none` returns `weights` unchanged, which ranks best on folds of the development data.
+    `balanced` scales the weights of frauds, so that their sum equals that of genuine rows. The
+    calibrator is fitted with the original weights, so probabilities are unbiased in both cases.
     """
     if imbalance == "none":
         return weights

@@ -1,7 +1,7 @@
-"""One interface for every estimator: what fitting takes and gives.
+"""The interface that every estimator implements.
 
-Here: the types.
-Not here: which estimators there are (`training.estimators`), or any of them.
+Here: the protocols of estimators and fitted models, and their array types.
+Not here: the list of estimators (`training.estimators`), or their code.
 """
 
 from __future__ import annotations
@@ -18,39 +18,43 @@ Floats = npt.NDArray[np.float64]
 
 
 class FittedModel(Protocol):
-    """A model that scores rows by itself: no session, no cluster."""
+    """A fitted model; it scores without a Spark session."""
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """What it was fitted with."""
+        """The parameters of the fit."""
 
     def predict_score(self, features: Features) -> Floats:
         """Return a score in [0, 1], shape (n,), for features of shape (n, k); not calibrated."""
 
     def explain(self, features: Features) -> Floats:
-        """Return what each feature adds to each row's log-odds, shape (n, k).
+        """Return each feature's contribution to each row's output, shape (n, k).
 
         Exact SHAP values of trees (Lundberg and others, "From local explanations to global
-        understanding with explainable AI for trees", 2020): with the model's mean they sum to
-        the row's own value.
+        understanding with explainable AI for trees", 2020): a row's values plus the model's mean
+        output sum to the row's output. The output is the log-odds of boosted trees and the score
+        of a forest.
         """
 
     def feature_importance(self) -> Floats:
-        """Return each feature's share of the splits' total gain, shape (k,), summing to 1."""
+        """Return each feature's share of the splits' gain, shape (k,), summing to 1.
+
+        All zeros if the model has no split.
+        """
 
     def save(self, folder: Path) -> None:
-        """Write the model into an existing folder, the same bytes for the same model."""
+        """Write the model into an existing folder; equal models give equal bytes."""
 
 
 class Estimator(Protocol):
-    """A way to fit a model."""
+    """Fits a model and loads fitted ones."""
 
     name: str
 
     def fit(
         self, features: Features, is_fraud: npt.NDArray[np.bool_], weights: Floats, seed: int
     ) -> FittedModel:
-        """Fit on features (n, k), labels (n,) and weights (n,); the same rows, the same model."""
+        """Fit on features (n, k), labels (n,) and weights (n,); deterministic for equal input."""
 
     def load(self, folder: Path) -> FittedModel:
-        """Read what `FittedModel.save` wrote."""
+        """Read a model that `FittedModel.save` wrote."""

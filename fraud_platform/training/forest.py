@@ -1,10 +1,11 @@
-"""Spark ML's random forest: fitted by Spark, its trees taken out as arrays, scored by numpy.
+"""Spark ML's random forest: fitted by Spark, converted to arrays, scored by numpy.
 
-Here: fitting, taking the trees out, files.
-Not here: the arrays and scoring by them (`training.forest_trees`), sessions
-(`adapters.spark.session`), calibration or thresholds.
+Here: fitting, converting the trees to arrays, files.
+Not here: scoring with the arrays (`training.forest_trees`), SHAP values (`training.forest_shap`),
+sessions (`adapters.spark.session`), calibration or thresholds.
 
-Only what Spark Connect has is used: the trees come out through the model's own saved Parquet.
+The code uses only what Spark Connect supports: it reads the trees from the Parquet files of the
+saved model.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 PARAMETERS: dict[str, Any] = {"numTrees": 100, "maxDepth": 10, "maxBins": 128}
-"""Spark's other defaults: gini impurity, the square root of the features at each split."""
+"""Other parameters keep Spark's defaults: gini impurity, sqrt(k) features tried at each split."""
 
 _ARRAYS, _PARAMETERS = "forest.npz", "forest.json"
 
@@ -39,9 +40,10 @@ class RandomForest:
     """The Spark ML random forest estimator.
 
     Args:
-        spark: the session that fits; None where models are only loaded.
-        scratch_url: where the fitted model passes through; a URL that every executor reaches.
-            None is a local folder, which is right for `local[N]` and a Connect server at home.
+        spark: session that fits; None is enough to load models.
+        scratch_url: temporary folder to which Spark saves the fitted model; every executor must
+            reach it. None uses a local folder, which works for `local[N]` and for a Connect
+            server on this machine.
     """
 
     name = "random_forest"
@@ -53,9 +55,11 @@ class RandomForest:
     def fit(
         self, features: Features, is_fraud: npt.NDArray[np.bool_], weights: Floats, seed: int
     ) -> FittedModel:
-        """Fit in one partition, in row order: the bags are drawn by partition and position."""
+        """Fit on one partition in row order, because bagging depends on partition and position."""
         if self._spark is None:
-            raise SettingsError("random_forest is fitted by Spark: give it a session.")
+            raise SettingsError(
+                "random_forest: expected a Spark session to fit with, found none. Pass `spark`."
+            )
         from pyspark.ml.classification import RandomForestClassifier
 
         forest = RandomForestClassifier(
@@ -95,21 +99,21 @@ class ForestModel:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """What it was fitted with."""
+        """The parameters of the fit."""
         return self._parameters
 
     def predict_score(self, features: Features) -> Floats:
-        """Return the mean over trees of the leaf's fraud share, shape (n,)."""
+        """Return the mean fraud share of the leaves over all trees, shape (n,)."""
         return self._trees.score(features)
 
     def explain(self, features: Features) -> Floats:
-        """Return exact SHAP values of the score, a probability, shape (n, k)."""
+        """Return exact SHAP values of the score (not of log-odds), shape (n, k)."""
         if self._explainer is None:
             self._explainer = explainer(self._trees, self._n_features)
         return shap_values(self._explainer, features)
 
     def feature_importance(self) -> Floats:
-        """Return each feature's share of the gain, each tree counting alike, as Spark does."""
+        """Return each feature's share of the gain, shape (k,), averaged over trees as in Spark."""
         trees = self._trees
         ends = np.append(trees.roots[1:], len(trees.feature))
         shares = np.zeros(self._n_features)
@@ -122,7 +126,7 @@ class ForestModel:
         return shares / shares.sum() if shares.sum() > 0 else shares
 
     def save(self, folder: Path) -> None:
-        """Write arrays and parameters, without dates or pickles."""
+        """Write arrays and parameters, without timestamps or pickles."""
         trees = self._trees
         arrays = {name: value for name, value in vars(trees).items() if name != "depth"}
         np.savez(folder / _ARRAYS, **arrays)
@@ -137,7 +141,7 @@ class ForestModel:
 def vector_rows(
     spark: SparkSession, features: Features, is_fraud: npt.NDArray[np.bool_], weights: Floats
 ) -> DataFrame:
-    """Return rows as Spark ML takes them, in one partition and in their order."""
+    """Return the rows as Spark ML's input (label, weight, features), in one ordered partition."""
     import pandas as pd
     from pyspark.ml.functions import array_to_vector
     from pyspark.sql import functions as F
@@ -159,18 +163,18 @@ def vector_rows(
 
 
 def _trees(nodes: pd.DataFrame) -> Trees:
-    """Return the arrays of nodes in order of tree and id, as Spark saves them."""
+    """Return the arrays of Spark's saved nodes, which must be ordered by treeID and id."""
     tree = nodes["treeID"].to_numpy()
     roots = np.flatnonzero(np.diff(tree, prepend=-1)).astype(np.int32)
     first = roots[np.cumsum(np.diff(tree, prepend=-1) != 0) - 1]
-    own = np.arange(len(nodes), dtype=np.int32)
+    node = np.arange(len(nodes), dtype=np.int32)
     is_leaf = nodes["leftChild"].to_numpy() < 0
     stats = np.stack([np.asarray(s, dtype=np.float64) for s in nodes["impurityStats"]])
     weight = stats.sum(axis=1)
     splits = [s.asDict() if hasattr(s, "asDict") else s for s in nodes["split"]]
     thresholds = [_split_value(s) for s in splits]
-    left = np.where(is_leaf, own, first + nodes["leftChild"].to_numpy()).astype(np.int32)
-    right = np.where(is_leaf, own, first + nodes["rightChild"].to_numpy()).astype(np.int32)
+    left = np.where(is_leaf, node, first + nodes["leftChild"].to_numpy()).astype(np.int32)
+    right = np.where(is_leaf, node, first + nodes["rightChild"].to_numpy()).astype(np.int32)
     return Trees(
         roots=roots,
         feature=np.where(is_leaf, -1, [s["featureIndex"] for s in splits]).astype(np.int32),

@@ -1,8 +1,8 @@
 """Exact SHAP values of a forest that Spark fitted.
 
-Here: the forest's trees as an XGBoost model of the same splits, leaves and node weights, whose
-tree SHAP (Lundberg and others, 2020) then answers for the forest.
-Not here: fitting or scoring (`training.forest`).
+Here: converting the forest to an XGBoost model with the same splits, leaves and node weights, and
+computing its tree SHAP values (Lundberg and others, 2020), which equal the forest's.
+Not here: fitting (`training.forest`) or scoring (`training.forest_trees`).
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ def explainer(trees: Trees, n_features: int) -> xgb.Booster:
 
 
 def shap_values(model: xgb.Booster, features: Features) -> Floats:
-    """Return what each feature adds to each row's score, shape (n, k)."""
+    """Return each feature's contribution to each row's score, shape (n, k)."""
     import xgboost as xgb
 
     data = xgb.DMatrix(features, nthread=1)
-    shares: Floats = model.predict(data, pred_contribs=True)[:, :-1].astype(np.float64)
-    return shares
+    shap: Floats = model.predict(data, pred_contribs=True)[:, :-1].astype(np.float64)
+    return shap
 
 
 def _tree(trees: Trees, number: int, nodes: slice, n_features: int) -> Mapping[str, Any]:
@@ -82,7 +82,7 @@ def _tree(trees: Trees, number: int, nodes: slice, n_features: int) -> Mapping[s
     parents = np.full(size, 2**31 - 1)
     for children in (left, right):
         parents[children[~is_leaf]] = np.flatnonzero(~is_leaf)
-    # Spark sends a value equal to the threshold left, XGBoost only one below it
+    # Spark sends values equal to the threshold left; XGBoost sends only smaller values left.
     threshold = np.nextafter(_not_above(trees.threshold[order]), np.float32(np.inf))
     value = (trees.fraud_share[order] / len(trees.roots)).astype(np.float32)
     zeros = [0] * size
@@ -112,10 +112,10 @@ def _tree(trees: Trees, number: int, nodes: slice, n_features: int) -> Mapping[s
 
 
 def _level_order(trees: Trees, root: int) -> npt.NDArray[np.int64]:
-    """Return a tree's nodes level by level.
+    """Return a tree's nodes in level order.
 
-    XGBoost's tree SHAP takes a right child to stand beside the left one; Spark numbers nodes
-    depth first.
+    XGBoost's tree SHAP assumes that a right child directly follows the left one, while Spark
+    numbers nodes depth first.
     """
     levels, level = [], np.array([root])
     while level.size:
@@ -126,6 +126,6 @@ def _level_order(trees: Trees, root: int) -> npt.NDArray[np.int64]:
 
 
 def _not_above(values: Floats) -> Any:
-    """Return the greatest float32 that is not above each value."""
+    """Return, for each value, the greatest float32 that is not above it."""
     rounded = values.astype(np.float32)
     return np.where(rounded > values, np.nextafter(rounded, np.float32(-np.inf)), rounded)

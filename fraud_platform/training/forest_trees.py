@@ -1,6 +1,6 @@
-"""A forest's trees as arrays, scored by numpy with the bits that Spark gives.
+"""A forest's trees as arrays; numpy scores them with the same bits as Spark.
 
-Here: the arrays and their score.
+Here: the arrays and scoring.
 Not here: fitting and files (`training.forest`), SHAP values (`training.forest_shap`).
 """
 
@@ -21,14 +21,14 @@ class Trees:
     """All nodes of a forest, tree after tree; the first node of a tree is its root.
 
     Attributes:
-        roots: first node of each tree, int32 (trees,).
-        feature: feature that a node splits on, int32 (nodes,); -1 at a leaf.
-        threshold: values up to and with it go left, float64 (nodes,).
-        left, right: children as nodes of the forest, int32 (nodes,); a leaf's are itself.
-        fraud_share: weight of frauds among the training rows of a node, float64 (nodes,).
-        weight: of a node's training rows, float64 (nodes,).
-        gain: impurity decrease times weight of a node's rows, float64 (nodes,); 0 at a leaf.
-        depth: the longest path of any tree.
+        roots: index of each tree's root, int32 (trees,).
+        feature: index of the feature that a node splits on, int32 (nodes,); -1 in a leaf.
+        threshold: values <= threshold go left, float64 (nodes,).
+        left, right: indices of the children, int32 (nodes,); a leaf points to itself.
+        fraud_share: weighted share of frauds among a node's training rows, float64 (nodes,).
+        weight: total weight of a node's training rows, float64 (nodes,).
+        gain: impurity decrease times `weight`, float64 (nodes,); 0 in a leaf.
+        depth: number of splits on the longest path of any tree.
     """
 
     roots: npt.NDArray[np.int32]
@@ -42,7 +42,7 @@ class Trees:
     depth: int
 
     def score(self, features: Features) -> Floats:
-        """Return the mean fraud share of the leaves that each row ends in, shape (n,)."""
+        """Return the mean fraud share of each row's leaves, shape (n,)."""
         score = np.empty(len(features))
         for start in range(0, len(features), _CHUNK_ROWS):
             rows = features[start : start + _CHUNK_ROWS]
@@ -50,15 +50,15 @@ class Trees:
         return score
 
     def _score_chunk(self, features: Features) -> Floats:
-        at = np.repeat(self.roots[:, None], len(features), axis=1)
+        node = np.repeat(self.roots[:, None], len(features), axis=1)
         row = np.arange(len(features))[None, :]
         for _ in range(self.depth):
-            value = features[row, np.maximum(self.feature[at], 0)]
-            at = np.where(value <= self.threshold[at], self.left[at], self.right[at])
-        total = np.zeros(len(features))
+            value = features[row, np.maximum(self.feature[node], 0)]
+            node = np.where(value <= self.threshold[node], self.left[node], self.right[node])
+        fraud = np.zeros(len(features))
         genuine = np.zeros(len(features))
-        # Spark adds tree after tree, then divides by both classes' sum: so does this, for its bits.
-        for leaves in at:
-            total += self.fraud_share[leaves]
+        # Add tree after tree and divide by the sum of both classes: Spark's order, so its bits.
+        for leaves in node:
+            fraud += self.fraud_share[leaves]
             genuine += 1.0 - self.fraud_share[leaves]
-        return total / (total + genuine)
+        return fraud / (fraud + genuine)

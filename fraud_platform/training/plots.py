@@ -1,6 +1,6 @@
-"""A candidate's plots: precision-recall, calibration, feature importance.
+"""A candidate's plots: precision-recall curve, calibration curve, feature importance.
 
-Here: three figures as PNG bytes.
+Here: three figures, returned as PNG bytes.
 Not here: the points (`training.curves`), colours and fonts (`reporting.plots`).
 """
 
@@ -17,7 +17,7 @@ SHOWN_FEATURES = 20
 
 
 def pr_curve_plot(candidate: Candidate) -> bytes:
-    """Draw precision over recall on the threshold days, with the threshold's own point."""
+    """Draw the precision-recall curve of the threshold days and mark the threshold's recall."""
     curves, threshold = candidate.curves, candidate.threshold
     with style():
         figure = new_figure(6.5, 4.5)
@@ -41,7 +41,7 @@ def pr_curve_plot(candidate: Candidate) -> bytes:
 
 
 def calibration_plot(candidate: Candidate) -> bytes:
-    """Draw the share of frauds over the probability given, on logarithmic axes."""
+    """Draw the observed share of frauds over the predicted probability, on logarithmic axes."""
     curves = candidate.curves
     seen = curves.fraud_share > 0
     with style():
@@ -54,15 +54,15 @@ def calibration_plot(candidate: Candidate) -> bytes:
         axes.set(
             xscale="log",
             yscale="log",
-            xlabel="probability given (mean of the bin)",
-            ylabel="share that was fraud",
+            xlabel="predicted probability (mean of the bin)",
+            ylabel="observed share of frauds",
             title=f"Calibration, Brier {candidate.metrics['brier']:.5f}",
         )
         return figure_png(figure)
 
 
 def feature_importance_plot(candidate: Candidate) -> bytes:
-    """Draw the features with the largest shares of the gain."""
+    """Draw the `SHOWN_FEATURES` features with the largest shares of the gain."""
     ranked = sorted(candidate.importance.items(), key=lambda item: (-item[1], item[0]))
     names, shares = zip(*reversed(ranked[:SHOWN_FEATURES]), strict=True)
     with style():

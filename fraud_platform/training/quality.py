@@ -1,9 +1,9 @@
-"""How good the declared features and the platform's trees are, on prequential folds.
+"""Benchmark of the declared features and the boosted trees on prequential folds.
 
-Here: the Handbook's four folds (7 days of training, a gap of 7, 7 days of test), scored by the
-platform's features, estimator and metrics.
+Here: the Handbook's four folds (7 days of training, a gap of 7 days, 7 test days), scored with
+the platform's features, estimator and metrics.
 Not here: the Handbook's own features and baselines (a test oracle), the weekly comparison
-(`fraud_platform.comparison`), filling a lake with drops (`fraud_platform.defs.quality`).
+(`fraud_platform.comparison`), loading drops into a lake (`fraud_platform.defs.quality`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CARDS_A_DAY = 100
 Features = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 FitAndScore = Callable[[Features, npt.NDArray[np.bool_], Features], Floats]
-"""Training features (n, k), their labels (n,) and test features (m, k) to scores (m,)."""
+"""Takes training features (n, k), labels (n,) and test features (m, k); returns scores (m,)."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class FoldScore:
 
 @dataclass(frozen=True)
 class QualityReport:
-    """The folds of each contender, printing themselves with their averages."""
+    """The fold scores of each contender; `str` prints them with their averages."""
 
     folds: dict[str, tuple[FoldScore, ...]]
 
@@ -71,11 +71,11 @@ class QualityReport:
 
 
 def score_folds(rows: pd.DataFrame, seed: int) -> QualityReport:
-    """Return the folds of the Handbook's 15 features, all declared ones and the chosen ones.
+    """Score three feature sets: the Handbook's 15, all declared features, and the chosen ones.
 
     Args:
-        rows: every transaction of the folds' days: tx_date, customer_id, is_fraud and the
-            declared features.
+        rows: every transaction of the folds' days: transaction_id, tx_date, customer_id, is_fraud
+            and the declared features.
         seed: seed of fitting.
     """
     contenders: dict[str, Sequence[str]] = {
@@ -106,12 +106,13 @@ def _boosted(names: Sequence[str], seed: int) -> FitAndScore:
 def score_fold(
     rows: pd.DataFrame, start: date, features: Sequence[str], fit_and_score: FitAndScore
 ) -> FoldScore:
-    """Fit on a fold's training days and score its test days, known customers left out.
+    """Fit on a fold's training days and score its test days without known compromised customers.
 
     Args:
-        rows: as `score_folds` takes them.
-        start: first day of training.
+        rows: rows as in `score_folds`.
+        start: first training day.
         features: columns to fit on.
+        fit_and_score: fits a model and scores the test rows.
     """
     train_end = start + timedelta(days=TRAIN_DAYS)
     test_start = train_end + timedelta(days=GAP_DAYS)

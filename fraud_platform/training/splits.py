@@ -1,4 +1,4 @@
-"""Which days of a knowledge date are for what: trees, calibration, threshold.
+"""The time split of a knowledge date's training days: fit, calibration, threshold.
 
 Here: dates only.
 Not here: the test week and the gap (`fraud_platform.contracts.time.KnowledgeWeek`), rows
@@ -17,7 +17,7 @@ from fraud_platform.errors import NotEnoughDataError
 
 @dataclass(frozen=True)
 class TrainingParts:
-    """Consecutive spans of days: fit [start, calibration), calibration, threshold [.., end)."""
+    """Three consecutive spans of days; each ends on the day before the next begins."""
 
     fit_start: date
     calibration_start: date
@@ -26,11 +26,11 @@ class TrainingParts:
 
     @property
     def days(self) -> int:
-        """Days of all three parts."""
+        """Number of days in all three parts."""
         return (self.end - self.fit_start).days
 
     def spans(self) -> dict[str, tuple[date, date]]:
-        """Return each part's first day and first day after it."""
+        """Return each part's first day and the day after its last."""
         return {
             FIT: (self.fit_start, self.calibration_start),
             CALIBRATION: (self.calibration_start, self.threshold_start),
@@ -39,18 +39,18 @@ class TrainingParts:
 
 
 def training_parts(knowledge_date: date, training_days: int, first_day: date) -> TrainingParts:
-    """Return the parts of the days before D - 21 d, at most `training_days` of them.
+    """Split the last days before D - 21 d, at most `training_days` of them.
 
-    The last two sevenths (one day each at least) are held out, by time: a model's probabilities
-    and threshold are set on days that its trees have not seen.
+    The second-last seventh is for calibration and the last seventh for the threshold, each at
+    least one day, so that both use days after those that the model was fitted on.
 
     Args:
         knowledge_date: D, a Monday.
-        training_days: the most days to take.
-        first_day: the first day that has features.
+        training_days: maximum number of days.
+        first_day: first day that has features.
 
     Raises:
-        NotEnoughDataError: fewer than `MIN_TRAINING_DAYS` days lie before D - 21 d.
+        NotEnoughDataError: fewer than `MIN_TRAINING_DAYS` days with features lie before D - 21 d.
     """
     end = KnowledgeWeek(knowledge_date).train_end
     available = (end - first_day).days

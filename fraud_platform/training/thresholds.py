@@ -1,6 +1,6 @@
-"""The probability from which a transaction alerts, by the team's constraints.
+"""The alert threshold: the probability from which a transaction alerts.
 
-Here: the choice on its own slice of days, and the words of why.
+Here: choosing it on held-out rows within the fraud team's limits, and explaining the choice.
 Not here: probabilities (`training.calibration`), metrics at a threshold (`comparison.metrics`).
 """
 
@@ -20,12 +20,12 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Constraints:
-    """What the fraud team can bear.
+    """The fraud team's limits and costs.
 
     Attributes:
-        max_alerts_per_day: alerts a day that the team can work through.
-        max_false_positive_rate: highest share of genuine rows that may alert.
-        review_cost: cost of one alert's review, in currency units.
+        max_alerts_per_day: mean number of alerts a day that the team can review.
+        max_false_positive_rate: maximum share of genuine rows that may alert.
+        review_cost: cost of reviewing one alert, in currency units.
     """
 
     max_alerts_per_day: float
@@ -42,7 +42,10 @@ class Constraints:
 
 @dataclass(frozen=True)
 class Threshold:
-    """The least probability that alerts, what it does on its slice, and why it was chosen."""
+    """The lowest probability that alerts, its results on the given rows, and the reason for it.
+
+    `expected_loss_per_day` is in currency units.
+    """
 
     value: float
     alerts_per_day: float
@@ -60,19 +63,19 @@ def choose_threshold(
     days: int,
     constraints: Constraints,
 ) -> Threshold:
-    """Return the cut of least expected loss among those that both limits allow.
+    """Return the threshold with the least expected loss among those within both limits.
 
     Expected loss a day is the amount of missed frauds plus `review_cost` for each alert. Rows of
-    equal probability alert together. Where even the single highest cut breaks a limit, nothing
-    alerts: a limit is a promise.
+    equal probability alert together. If even the highest threshold exceeds a limit, the returned
+    one is above 1, so that no row alerts: limits are never exceeded.
 
     Args:
-        probability: shape (n,); the slice's rows.
-        is_fraud: shape (n,).
-        amount_cents: shape (n,).
-        weights: rows that each row stands for, shape (n,).
-        days: days that the slice covers.
-        constraints: the limits and the cost.
+        probability: calibrated probabilities, shape (n,).
+        is_fraud: labels, shape (n,).
+        amount_cents: amounts in cents, shape (n,).
+        weights: number of rows that each row represents, shape (n,).
+        days: number of days that the rows cover.
+        constraints: the limits and the review cost.
     """
     order = np.argsort(-probability, kind="stable")
     scores = probability[order]
@@ -121,17 +124,17 @@ def _reason(
     within_rate: npt.NDArray[np.bool_],
     limits: Constraints,
 ) -> str:
-    """Say which limit, if any, kept the loss from being lower."""
+    """Return which limits, if any, exclude the threshold with the lowest loss."""
     cheapest = int(np.argmin(loss))
     chosen = f"least expected loss at {limits.review_cost:g} a review"
     if allowed[cheapest]:
         return f"{chosen}; both limits would allow more alerts"
-    broken = [
-        words
-        for words, within in (
+    exceeded = [
+        limit
+        for limit, within in (
             (f"{limits.max_alerts_per_day:g} alerts a day", within_alerts),
             (f"a false positive rate of {limits.max_false_positive_rate:g}", within_rate),
         )
         if not within[cheapest]
     ]
-    return f"{chosen} that stays within {' and '.join(broken)}"
+    return f"{chosen} that stays within {' and '.join(exceeded)}"

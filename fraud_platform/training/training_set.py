@@ -1,6 +1,7 @@
-"""The rows that a candidate is made from, and those that it is tested on, by Spark.
+"""The rows that a candidate is trained and tested on, selected by Spark.
 
-Here: labels as they were known at D, parts, sampling of genuine rows, customers that leave a test.
+Here: labels as known at the knowledge date D, the part of each row, sampling of genuine rows,
+excluding known compromised customers from the test rows.
 Not here: dates (`fraud_platform.training.splits`), features (`fraud_platform.features`).
 """
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 _HASH_STEPS = 1 << 30
-"""Steps of the sampling hash: a share is kept to one part in a thousand million."""
+"""Range of the sampling hash; a sampling share is exact to about 1e-9."""
 
 
 def build_training_set(
@@ -30,22 +31,23 @@ def build_training_set(
     max_rows: int | None,
     seed: int,
 ) -> DataFrame:
-    """Return `training_set` rows of one knowledge date.
+    """Return the `training_set` rows of one knowledge date.
 
-    A transaction whose label is not known at D is not labelled genuine: it is left out. Above
-    `max_rows`, all frauds stay and genuine rows are kept by a hash of their id; each kept one
-    weighs genuine / kept of its part, so that the weights of a part sum to the rows it stands for.
+    A transaction whose label is not known at D is excluded; it does not count as genuine. If
+    there are more than `max_rows`, all frauds are kept and genuine rows are sampled by a hash of
+    their id. A sampled row gets the weight genuine / sampled of its part, so that the weights of
+    a part sum to its number of rows before sampling.
 
     Args:
-        transaction_features: `transaction_features`, any days.
+        transaction_features: rows of `transaction_features`, any days.
         labels: columns transaction_id, is_fraud, fraud_scenario, known_at, version.
         knowledge_date: D.
-        training_days: the most days to take.
-        max_rows: the most rows to take, about; None takes all, without counting them first.
-        seed: another seed samples other genuine rows.
+        training_days: maximum number of days.
+        max_rows: approximate maximum number of rows; None takes all rows and skips the count.
+        seed: seed of the sampling.
 
     Raises:
-        NotEnoughDataError: too few days.
+        NotEnoughDataError: no features, or too few days of them.
     """
     from pyspark.sql import functions as F
 
@@ -75,17 +77,17 @@ def build_training_set(
 def evaluation_rows(
     transaction_features: DataFrame, labels: DataFrame, knowledge_date: date, training_days: int
 ) -> DataFrame:
-    """Return the labelled rows of D's test week, less the customers whose fraud was known before.
+    """Return the labelled rows of D's test week, without customers already known as compromised.
 
-    Known on day t are the frauds of the training days and those up to t - 8 days, as
-    `fraud_platform.comparison.evaluation.unknown_customers_mask` has it on arrays.
+    A customer is known on day t if it has a fraud in the training days or up to day t - 8;
+    `fraud_platform.comparison.evaluation.unknown_customers_mask` is the same rule on arrays.
 
     Args:
-        transaction_features: `transaction_features`, the training days and those up to the test's
-            end.
+        transaction_features: rows of `transaction_features` from the first training day to the
+            end of the test week.
         labels: columns transaction_id, is_fraud, fraud_scenario, known_at, version.
         knowledge_date: D.
-        training_days: the most days that the candidate was trained on.
+        training_days: maximum number of days that the candidate was trained on.
 
     Returns:
         transaction_id, tx_datetime, customer_id, terminal_id, amount_cents, is_fraud,
@@ -115,15 +117,16 @@ def evaluation_rows(
 
 
 def _labelled(features: DataFrame, labels: DataFrame, knowledge_date: date) -> DataFrame:
-    """Return the rows whose label is known at D, each with its latest version of then."""
+    """Return the rows whose label is known at D, with the latest version known at D."""
     return features.join(labels_known_at(labels, knowledge_date), "transaction_id")
 
 
 def labels_known_at(labels: DataFrame, knowledge_date: date) -> DataFrame:
-    """Return each id's latest version that is known at D: is_fraud and fraud_scenario."""
+    """Return transaction_id, is_fraud and fraud_scenario of each id's latest version known at D."""
     from pyspark.sql import functions as F
 
-    # in one integer: for the greatest struct Spark would sort all labels, for this it hashes them
+    # Packed into one integer: the maximum of a struct would make Spark sort all labels, the
+    # maximum of an integer uses a hash aggregate.
     code = F.expr("version * 8L + fraud_scenario * 2L + int(is_fraud)")
     return (
         labels.where(F.col("known_at") <= F.lit(knowledge_date).cast("timestamp"))
@@ -148,7 +151,7 @@ def _part(parts: TrainingParts) -> Column:
 
 
 def _sample_genuine(rows: DataFrame, max_rows: int, seed: int) -> DataFrame:
-    """Return the rows with their weights, genuine ones sampled where there are too many."""
+    """Return the rows with sample_weight; genuine rows are sampled above `max_rows`."""
     from pyspark.sql import functions as F
 
     counts = {r["part"]: r for r in _count(rows).collect()}
