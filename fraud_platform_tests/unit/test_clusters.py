@@ -111,7 +111,7 @@ def test_a_teardown_that_fails_once_is_tried_again_and_said(ledger: ClusterLedge
     cluster.open("run-1")
     cluster.close("success")
     assert provider.here == set()
-    assert any("could not be deleted, again in" in line for line in said)
+    assert any("could not be deleted, next try in" in line for line in said)
     assert [row.step for row in ledger.clusters()] == ["ended"]
 
 
@@ -119,7 +119,7 @@ def test_a_teardown_that_goes_on_failing_leaves_the_cluster_to_the_reaper(ledger
     provider = Obedient(failing_deletes=4)
     cluster = EphemeralCluster(provider, ledger, OPTIONS)
     cluster.open("run-1")
-    with pytest.raises(ClusterError, match="cluster_reaper goes on trying"):
+    with pytest.raises(ClusterError, match="cluster_reaper keeps trying"):
         cluster.close("success")
     assert reaped(ledger, provider, "its run ended: success")[0].endswith("the provider is away")
     assert len(provider.here) == 1
@@ -181,7 +181,7 @@ def test_what_is_there_after_its_end_is_deleted_and_what_others_made_is_left(
     made = cluster.open("run-1")
     cluster.close("success")
     provider.here |= {made.cluster_id, f"{PREFIX}of-another-platform"}
-    assert reaped(ledger, provider) == [f"{made.cluster_id} deleted: it was there after its end"]
+    assert reaped(ledger, provider) == [f"{made.cluster_id} deleted: it existed after its recorded end"]
     assert provider.here == {f"{PREFIX}of-another-platform"}
 
 

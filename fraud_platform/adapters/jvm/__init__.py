@@ -1,5 +1,5 @@
-"""What runs Java here: the Java itself, and the jars that pip does not bring.
+"""Java: finding it, and the jars that are not part of a Python package.
 
-Here: finding Java, fetching jars by pinned hashes, the lists of them.
-Not here: what is started with them (`adapters.spark`, `adapters.kafka`).
+Here: finding Java, class archives, fetching jars with pinned hashes, and the lists of jars.
+Not here: the programs that use them (`adapters.spark`, `adapters.kafka`).
 """

@@ -1,7 +1,7 @@
-"""An archive of the classes that a JVM loads (AppCDS): the next JVM of its kind starts sooner.
+"""Archives of loaded Java classes (AppCDS), which shorten the start of later JVMs.
 
-Here: which archive fits a command, the option that uses it, making it once.
-Not here: what a JVM does to load its classes (`adapters.kafka.broker`, `adapters.spark.classes`).
+Here: naming the archive that matches a command, the JVM option that uses it, creating it once.
+Not here: the work that loads the classes (`adapters.kafka.broker`, `adapters.spark.classes`).
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from pathlib import Path
 from fraud_platform.adapters.jvm.java import find_java
 
 QUIET = ("-Xshare:auto", "-Xlog:disable", "-Xlog:all=error:stderr")
-"""Java's options with which an archive that does not fit costs the time it saved, and no words."""
+"""JVM options that ignore a missing or mismatched archive without a message."""
 
 
 class ClassArchive:
-    """The archive of one kind of JVM, in a folder beside its jars.
+    """The class archive of one kind of JVM; its name contains a hash of Java and the command.
 
     Args:
-        folder: where it lies.
-        name: of the kind.
-        command: the class path and options of its JVMs. Only an absolute class path without links
-            finds its archive again.
+        folder: folder of the archive.
+        name: name of the kind of JVM.
+        command: class path and options of the JVMs. The JVM accepts its archive only if the class
+            path is absolute and contains no symbolic links.
     """
 
     def __init__(self, folder: Path, name: str, command: str) -> None:
@@ -38,14 +38,17 @@ class ClassArchive:
 
     @property
     def option(self) -> str:
-        """Java's option that uses it."""
+        """The JVM option that uses the archive."""
         return f"-XX:SharedArchiveFile={self.path}"
 
     def make(self, run: Callable[[Path, str], None]) -> None:
-        """Make it where it is not there; several processes may call this at once.
+        """Create the archive if it is missing; safe to call from several processes at once.
+
+        Older archives of the same kind are deleted.
 
         Args:
-            run: runs a JVM to its orderly end, given a folder that goes away and Java's option.
+            run: runs a JVM until it exits normally; called with a temporary folder and the JVM
+                option that writes the archive.
         """
         if self.path.exists():
             return
@@ -59,6 +62,6 @@ class ClassArchive:
             with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
                 made = Path(scratch) / "made.jsa"
                 run(Path(scratch), f"-XX:ArchiveClassesAtExit={made}")
-                # A Java that makes none leaves an empty file: starts are slow, but work.
+                # If Java wrote no archive, leave an empty file: starts are slow but work.
                 made.touch()
                 made.replace(self.path)

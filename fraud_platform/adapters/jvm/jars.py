@@ -1,8 +1,8 @@
-"""The jars that pip does not bring: resolved once with Ivy into a folder, checked by hash.
+"""Jars that are not part of a Python package, fetched with Ivy and verified by SHA-256.
 
-Here: what Delta and Spark's Kafka source need, fetching, checking hashes.
-Not here: the longer lists (`adapters.jvm.kafka_jars`, `adapters.jvm.s3_jars`), starting what uses
-them (`adapters.spark.session`, `adapters.kafka.broker`).
+Here: the jars of Delta and of Spark's Kafka source, fetching, verifying hashes.
+Not here: the longer lists (`adapters.jvm.kafka_jars`, `adapters.jvm.s3_jars`), starting the
+programs that use them (`adapters.spark.session`, `adapters.kafka.broker`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DELTA_JARS: dict[str, tuple[str, str]] = {
         "c46735481fa8e326b0957be02b4420cbcab4b325bb08009b7f2045a95133f1cc",
     ),
 }
-"""File name to (Maven coordinate, SHA-256): all that Delta needs beside Spark's own jars."""
+"""File name to (Maven coordinate, SHA-256): the jars that Delta needs in addition to Spark's."""
 
 SPARK_KAFKA_JARS: dict[str, tuple[str, str]] = {
     "spark-sql-kafka-0-10_2.13-4.2.0.jar": (
@@ -46,13 +46,13 @@ SPARK_KAFKA_JARS: dict[str, tuple[str, str]] = {
         "f77a5060d6936a9144023584232f9de3f2248f1abfe156e9d31795f18770674f",
     ),
 }
-"""All that Spark's Kafka source needs beside Spark's own jars."""
+"""The jars that Spark's Kafka source needs in addition to Spark's, in the same form."""
 
 SPARK_JARS = DELTA_JARS | SPARK_KAFKA_JARS
 
 
 def by_file_name(pins: str) -> dict[str, tuple[str, str]]:
-    """Return jars as the lists here have them from lines of coordinate and SHA-256."""
+    """Return file name to (Maven coordinate, SHA-256) from lines "coordinate SHA-256"."""
     jars = {}
     for coordinate, digest in (line.split() for line in pins.split("\n") if line):
         _, artifact, version = coordinate.split(":")
@@ -68,7 +68,7 @@ _MODULE = """<ivy-module version="2.0"><info organisation="fraud-platform" modul
 
 
 def missing_jars(folder: Path, jars: dict[str, tuple[str, str]] = SPARK_JARS) -> list[str]:
-    """Return the names of jars that are absent from `folder` or differ from their hash."""
+    """Return the names of jars that are missing from `folder` or do not match their hash."""
     return [
         name
         for name, (_, digest) in jars.items()
@@ -78,12 +78,12 @@ def missing_jars(folder: Path, jars: dict[str, tuple[str, str]] = SPARK_JARS) ->
 
 
 def fetch_jars(folder: Path, jars: dict[str, tuple[str, str]] = SPARK_JARS) -> list[Path]:
-    """Make `folder` hold exactly these jars and return their paths, downloading what is missing.
+    """Download missing or damaged jars into `folder` and return the paths of all `jars`.
 
-    Several processes may call it at once; a file appears whole or not at all.
+    Safe to call from several processes at once; a file is either complete or absent.
 
     Raises:
-        Outage: the jars could not be fetched, or what came differs from the pinned hash.
+        Outage: the jars could not be fetched, or a fetched jar does not match its hash.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in jars]
@@ -129,11 +129,11 @@ def _retrieve(jars: dict[str, tuple[str, str]], folder: Path) -> None:
             ) from None
         except subprocess.TimeoutExpired:
             raise Outage("fetching the jars took more than 600 s; check the network.") from None
-        found = {path.name: path for path in (work / "out").glob("*.jar")}
-        if lacking := [name for name in jars if name not in found]:
+        fetched = {path.name: path for path in (work / "out").glob("*.jar")}
+        if missing := [name for name in jars if name not in fetched]:
             raise Outage(
-                f"could not fetch {', '.join(lacking)} from Maven Central. Check the network or a "
+                f"could not fetch {', '.join(missing)} from Maven Central. Check the network or a "
                 f"proxy (JAVA_TOOL_OPTIONS), then run again.\n{done.stdout[-800:]}"
             )
         for name in jars:
-            found[name].replace(folder / name)
+            fetched[name].replace(folder / name)

@@ -1,8 +1,8 @@
-"""Which Java runs, and whether it is new enough; with nothing but the standard library.
+"""Finding Java and checking its version, with the standard library only.
 
-Here: finding it as Spark does (JAVA_HOME, else PATH), asking its version. `make` runs this module
-before anything is installed, so that a machine without Java learns it first.
-Not here: what is started with it (`adapters.spark.session`, `adapters.jvm.jars`).
+Here: finding Java as Spark does (JAVA_HOME, else PATH), reading its version. `make` runs this
+module before it installs anything, so that a missing Java is reported first.
+Not here: the programs that Java runs (`adapters.spark.session`, `adapters.jvm.jars`).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 
 
 def find_java(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return the path of the java that Spark would start, or None."""
+    """Return the path of the java executable that Spark would start, or None."""
     if home := environ.get("JAVA_HOME"):
         return shutil.which(os.path.join(home, "bin", "java"))
     return shutil.which("java", path=environ.get("PATH"))
 
 
 def java_version(java: str) -> int | None:
-    """Return the major version of a java, or None where it does not run."""
+    """Return the major version of a java executable, or None if it does not run."""
     try:
         done = subprocess.run(
             [java, "-version"], capture_output=True, text=True, timeout=30, check=False
@@ -42,7 +42,7 @@ def java_version(java: str) -> int | None:
 
 
 def java_problem(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return what is wrong with this machine's Java and how to mend it, or None."""
+    """Return an error message with a remedy if Java is missing or too old, else None."""
     java = find_java(environ)
     if java is None:
         where = f"JAVA_HOME={home}" if (home := environ.get("JAVA_HOME")) else "the PATH"

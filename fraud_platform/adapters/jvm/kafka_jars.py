@@ -1,5 +1,5 @@
 # ruff: noqa: E501
-"""The 45 jars of the embedded Kafka broker: Apache Kafka, all it needs at run time, its logging.
+"""The 45 jars of the embedded Kafka broker: Apache Kafka, its run-time dependencies, its logging.
 
 Here: Maven coordinates and SHA-256 hashes, resolved once and pinned.
 Not here: fetching and checking them (`adapters.jvm.jars`), starting the broker (`adapters.kafka.broker`).

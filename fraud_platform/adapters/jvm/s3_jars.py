@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """The jars with which Spark reads and writes S3: Hadoop's s3a and the parts of Amazon's SDK it uses.
 
-Here: Maven coordinates and SHA-256 hashes, resolved once and pinned, what Spark brings left out.
+Here: Maven coordinates and SHA-256 hashes, resolved once and pinned, without the jars of pyspark.
 Not here: fetching and checking them (`adapters.jvm.jars`), s3a's settings (`adapters.storage.access`).
 
 The whole SDK is one jar of 686 MB; these are 15 MB.

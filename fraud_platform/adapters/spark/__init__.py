@@ -1,5 +1,5 @@
-"""Spark, by one URL: sessions here, on a warm server, on clusters that live or are made for a job.
+"""Spark sessions: local, on the warm Connect server, or on existing or ephemeral clusters.
 
-Here: opening sessions, what goes wrong in them, the warm server, clusters.
+Here: opening sessions by URL, translating Spark's errors, the warm server, clusters.
 Not here: what is computed in a session (the stage packages).
 """

@@ -1,7 +1,7 @@
-"""The archive of the classes that Spark loads until it has answered: made once, beside the jars.
+"""Creation of the class archive that makes Spark sessions start faster.
 
-Here: a session that loads what the platform's first queries want.
-Not here: which archive fits, sessions that use it (`adapters.spark.session`), archives
+Here: a session that loads the classes that the platform's first queries need.
+Not here: naming the archive and using it (`adapters.spark.session`), archives in general
 (`adapters.jvm.class_archive`).
 """
 
@@ -25,13 +25,17 @@ _END_SECONDS = 120.0
 
 
 def make_class_archive(settings: Settings, say: Callable[[str], object]) -> None:
-    """Make the archive that sessions of these settings use, where it is not there.
+    """Create the class archive for sessions with these settings, if it is missing.
 
-    For a process that has no session, and opens none while this lasts.
+    The calling process must have no Spark session and open none while this runs.
+
+    Args:
+        settings: the settings of the sessions.
+        say: receives one progress line, if the archive is created.
     """
 
     def run(scratch: Path, option: str) -> None:
-        say("Archiving Spark's classes, so that it starts sooner (once; half a minute to one) ...")
+        say("Archiving Spark's classes for faster starts (once; takes 30 to 60 s) ...")
         options = " ".join((JAVA_OPTIONS, *QUIET, option))
         conf = {"spark.driver.extraJavaOptions": options}
         session = open_session(settings, "local[2]", conf)
@@ -44,7 +48,7 @@ def make_class_archive(settings: Settings, say: Callable[[str], object]) -> None
 
 
 def _exercise(session: SparkSession, table: Path) -> None:
-    """Let Spark do once, on a few rows, what cleaning, features and training have it do."""
+    """Run the operations of cleaning, features and training once, on a few rows."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
@@ -53,9 +57,9 @@ def _exercise(session: SparkSession, table: Path) -> None:
     for mode in ("overwrite", "append"):
         write_deltalake(str(table), rows, partition_by=["day"], mode=mode)
     read = session.read.format("delta").load(str(table)).where("day < 2")
-    told = read.groupBy("id").agg(F.max("day").alias("told"), F.count("*").alias("times"))
-    last = Window.partitionBy("day").orderBy(F.desc("id"))
-    joined = read.join(told, "id", "left").withColumn("place", F.row_number().over(last))
+    grouped = read.groupBy("id").agg(F.max("day").alias("last_day"), F.count("*").alias("rows"))
+    by_day = Window.partitionBy("day").orderBy(F.desc("id"))
+    joined = read.join(grouped, "id", "left").withColumn("number", F.row_number().over(by_day))
     parts = joined.repartitionByRange(2, "day").sortWithinPartitions("day", "id")
     parts.mapInArrow(_same, parts.schema).toArrow()
 
@@ -65,7 +69,7 @@ def _same(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _end(session: SparkSession) -> None:
-    """End a session and wait until its JVM has: it archives what it loaded as its last act."""
+    """Stop a session and wait for its JVM to exit, because the JVM writes the archive at exit."""
     context = session.sparkContext
     gateway = context._gateway
     assert gateway is not None

@@ -1,7 +1,7 @@
-"""The platform's own code as one archive that a cluster's executors import.
+"""The platform's code as a zip archive that a cluster's executors import.
 
-Here: the archive, named by its content.
-Not here: handing it to a session (`adapters.spark.session`).
+Here: the archive; its name contains a hash of its content.
+Not here: adding it to a session (`adapters.spark.session`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SAME_DATE = (2020, 1, 1, 0, 0, 0)
 
 
 def code_archive(folder: Path) -> Path:
-    """Return the archive of the running code, written where `folder` lacks it; whole or not."""
+    """Return the archive of the running code, written atomically to `folder` if missing."""
     path = folder / f"fraud_platform-{code_digest()}.zip"
     if path.exists():
         return path
@@ -35,7 +35,7 @@ def code_archive(folder: Path) -> Path:
 
 @cache
 def code_digest() -> str:
-    """Return what tells two states of the code apart."""
+    """Return a hash of the running code, 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for source in _sources():
         digest.update(f"{source.relative_to(_PACKAGE).as_posix()}\n".encode())

@@ -1,12 +1,12 @@
-"""Sessions on a Spark Connect server: reached within seconds or refused with a reason.
+"""Sessions on a Spark Connect server, opened within seconds or refused with a reason.
 
-Here: the token from its file, asking the server before a session starts, the memory of sessions,
-and the release of those whose process died, with all that they still ran.
+Here: reading the token, probing the server before a session starts, the records of sessions, and
+releasing the sessions of dead processes with their running queries.
 Not here: starting a server (`adapters.spark.server`), configuring a session
 (`adapters.spark.session`).
 
-A server goes on with what a killed client asked for. So each session is written down with its
-process before it begins, and whoever opens the next one lets the server drop those of the dead.
+A server continues the queries of a killed client. Therefore each session is recorded with its
+process before it starts, and each new session first releases the sessions of dead processes.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ USER = "fraud_platform"
 REACH_SECONDS, ANSWER_SECONDS = 3.0, 10.0
 _EXTENSIONS, CODE_KEY = "spark.sql.extensions", "spark.fraudPlatform.code"
 _RETRIES, _LONGEST_WAIT_MS = 4, 1_000
-"""Two seconds a call; the client's own choice is ten minutes of silence.
+"""Retries for about two seconds per call; the client's default retries silently for ten minutes.
 
-A client of a server that is gone makes three such calls: the work's, and two that tidy up.
+If the server is gone, a client makes three such calls: the query and two clean-up calls.
 """
 
 
 @dataclass(frozen=True)
 class SessionRecord:
-    """A session and the process that it belongs to."""
+    """A session and the process that opened it."""
 
     session_id: str
     url: str
@@ -51,33 +51,38 @@ class SessionRecord:
 
     @property
     def is_dead(self) -> bool:
-        """Whether its process, one of this host, has ended."""
+        """Whether its process ran on this host and has ended."""
         return self.host == socket.gethostname() and not is_running(self.pid, self.process_started)
 
 
 def require_listener(url: str, what: str, remedy: str) -> None:
-    """Raise unless something listens on one of a URL's addresses; a client would try for minutes.
+    """Check that something listens on one of a URL's addresses; Spark would retry for minutes.
+
+    Args:
+        url: scheme://host:port, optionally with several addresses separated by commas.
+        what: the expected server, for the error.
+        remedy: how to start it, for the error.
 
     Raises:
-        Outage: nothing does.
+        Outage: none of the addresses accepts a connection within `REACH_SECONDS`.
     """
-    found = ""
+    last_error = ""
     for address in url.partition("://")[2].partition("/")[0].split(","):
         parts = urlsplit(f"//{address}")
         try:
-            place = (parts.hostname or "", parts.port or 15002)
-            socket.create_connection(place, timeout=REACH_SECONDS).close()
+            host_and_port = (parts.hostname or "", parts.port or 15002)
+            socket.create_connection(host_and_port, timeout=REACH_SECONDS).close()
             return
         except OSError as error:
-            found = str(error)
+            last_error = str(error)
     raise Outage(
-        f"spark: expected {what} on {url}, found: {found}. Start it ({remedy}) or mend "
+        f"spark: expected {what} on {url}, found: {last_error}. Start it ({remedy}) or fix "
         "FRAUD_SPARK_URL."
     )
 
 
 def is_running(pid: int, started: float) -> bool:
-    """Tell whether a process of this host lives, and is the one that started then."""
+    """Return whether the process `pid` that started at `started` (Unix time) still runs."""
     try:
         process = psutil.Process(pid)
         is_same = abs(process.create_time() - started) < 1.0
@@ -93,15 +98,15 @@ def connect(
 
     Args:
         url: `sc://host:port`, without a token.
-        token_file: where the token is, if the server wants one.
-        conf: settings of the session.
-        records: folder of the memory of sessions.
+        token_file: file with the token; None if the server needs none.
+        conf: configuration of the session.
+        records: folder of the records of sessions.
 
     Returns:
-        The session, and whether the server has this very code already.
+        The session, and whether the server already has the running version of this code.
 
     Raises:
-        SettingsError: the token is refused or missing, or the server cannot serve the platform.
+        SettingsError: the token is refused or missing, or the server has no Delta Lake.
         Outage: the server does not answer.
     """
     from pyspark.sql import SparkSession
@@ -130,7 +135,7 @@ def connect(
 
 
 def is_answering(url: str, token_file: Path | None) -> bool:
-    """Tell whether a server answers; the session that asks is closed again."""
+    """Return whether a server accepts the token and answers; the probing session is released."""
     session_id = str(uuid.uuid4())
     try:
         _ask(url, _full_url(url, token_file, session_id), session_id, token_file)
@@ -141,7 +146,7 @@ def is_answering(url: str, token_file: Path | None) -> bool:
 
 
 def release_dead_sessions(records: Path, token_file: Path | None) -> list[str]:
-    """Let servers drop the sessions of processes that died; return their ids."""
+    """Release the sessions of dead processes on their servers; return the session ids."""
     dead = []
     for path in sorted(records.glob("*.json")):
         try:
@@ -156,7 +161,7 @@ def release_dead_sessions(records: Path, token_file: Path | None) -> list[str]:
 
 
 def _release(record: SessionRecord, token_file: Path | None) -> None:
-    """Interrupt what a session runs and close it; a server that is gone has done so itself."""
+    """Interrupt a session's queries and close it; if the server is gone, so is the session."""
     import grpc
     from pyspark.sql.connect.proto import ReleaseSessionRequest, UserContext
 
@@ -171,7 +176,7 @@ def _release(record: SessionRecord, token_file: Path | None) -> None:
 
 
 def _ask(url: str, full: str, session_id: str, token_file: Path | None) -> dict[str, str]:
-    """Ask the server for what a session must know of it; this begins the session."""
+    """Return the server's extensions and code digest; the request starts the session."""
     import grpc
     from pyspark.sql.connect.proto import ConfigRequest, UserContext
 
@@ -203,18 +208,18 @@ def _explained(error: Any, url: str, token_file: Path | None) -> Exception:
         found = "no token was sent" if token_file is None else f"that of {token_file} was refused"
         return SettingsError(
             f"spark: the Connect server on {url} expected its token, {found} (wrong or expired). "
-            "Put the present token into a file and name it in FRAUD_SPARK_TOKEN_FILE."
+            "Put the current token into a file and name it in FRAUD_SPARK_TOKEN_FILE."
         )
     return Outage(
         f"spark: expected the Connect server on {url} to answer within {ANSWER_SECONDS:.0f} s, "
-        f"found {code}: {words}. Look at its log, or start it again (fraud-platform down; "
+        f"found {code}: {words}. Look at its log, or restart it (fraud-platform down; "
         "fraud-platform up --spark-server)."
     )
 
 
 def _full_url(url: str, token_file: Path | None, session_id: str) -> str:
-    """Return the URL as pyspark wants it; never shown, never kept."""
-    # pyspark sends a token in plain text to the literal `localhost` only
+    """Return the URL with user, session and token for pyspark; never log or store it."""
+    # Without TLS pyspark sends a token only to the literal host name `localhost`.
     address, _, parameters = url.replace("//127.0.0.1", "//localhost").partition("/;")
     chosen = [p for p in parameters.split(";") if p]
     chosen += [f"user_id={USER}", f"session_id={session_id}"]
@@ -231,7 +236,7 @@ def _read_token(path: Path) -> str:
     except OSError as error:
         raise SettingsError(
             f"spark: expected the Connect server's token in {path}, found {error.strerror}. Write "
-            "it there, or start the server here with fraud-platform up --spark-server."
+            "it there, or start a server on this machine with fraud-platform up --spark-server."
         ) from error
     if not token:
         raise SettingsError(f"spark: expected a token in {path}, found it empty. Write it there.")

@@ -1,7 +1,8 @@
-"""What goes wrong in Spark, said in one line: an outage, or a token that is no longer good.
+"""Translation of Spark's infrastructure errors into one-line errors of the platform.
 
-Here: telling a lost server, master, worker or driver from an error of the work itself.
-Not here: opening a session (`adapters.spark.connect` has its own words for that).
+Here: recognising a lost server, master, worker or driver and a refused token, as opposed to an
+error in the computation.
+Not here: errors while a session is opened (`adapters.spark.connect`).
 """
 
 from __future__ import annotations
@@ -12,42 +13,42 @@ from contextlib import contextmanager
 
 from fraud_platform.errors import Outage, SettingsError
 
-_AGAIN = "Nothing that was committed is lost; the run is tried again whole."
+_AGAIN = "Committed data is safe; the whole run is retried."
 _REASONS: tuple[tuple[str, str, str], ...] = (
     (
         r"UNAUTHENTICATED|PERMISSION_DENIED",
-        "the Connect server no longer takes the token (expired or changed)",
-        "Put the present token into the file that FRAUD_SPARK_TOKEN_FILE names.",
+        "the Connect server no longer accepts the token (expired or changed)",
+        "Put the current token into the file that FRAUD_SPARK_TOKEN_FILE names.",
     ),
     (
         r"UNAVAILABLE|RETRIES_EXCEEDED|failed to connect to all addresses|Connection reset"
         r"|INVALID_HANDLE\.(SESSION|OPERATION)|SESSION_CHANGED|SESSION_CLOSED|SESSION_NOT_FOUND",
-        "the Connect server went away, or was started anew",
+        "the Connect server went away or was restarted",
         f"Start it if it is down (fraud-platform up --spark-server). {_AGAIN}",
     ),
     (
         r"ExecutorLostFailure|Executor heartbeat timed out|executor \d+ exited|worker lost"
         r"|MetadataFetchFailedException|FetchFailedException",
-        "workers were lost, more often than Spark tries again",
-        f"Look at their logs and memory (FRAUD_SPARK_EXECUTOR_MEMORY). {_AGAIN}",
+        "workers were lost more often than Spark retries",
+        f"Check their logs and memory (FRAUD_SPARK_EXECUTOR_MEMORY). {_AGAIN}",
     ),
     (
         r"All masters are unresponsive|Master removed our application|SparkContext was shut down"
         r"|stopped SparkContext|Application .* (was killed|has been killed)|Yarn application",
         "the cluster went away",
-        f"Look whether its master or resource manager runs. {_AGAIN}",
+        f"Check that its master or resource manager runs. {_AGAIN}",
     ),
     (
         r"Py4JNetworkError|Answer from Java side is empty|Connection refused|JAVA_GATEWAY_EXITED",
         "Spark's driver ended",
-        f"Look at logs/spark.log in FRAUD_HOME, and at memory (FRAUD_SPARK_MEMORY). {_AGAIN}",
+        f"Check logs/spark.log in FRAUD_HOME and the driver memory (FRAUD_SPARK_MEMORY). {_AGAIN}",
     ),
 )
 
 
 @contextmanager
 def reaching_spark() -> Iterator[None]:
-    """Turn what Spark's machines do to the block into the platform's own errors.
+    """Translate Spark's infrastructure errors in the block into errors of the platform.
 
     Raises:
         Outage: a server, a worker or the driver is gone.
@@ -63,7 +64,7 @@ def reaching_spark() -> Iterator[None]:
 
 
 def explain(error: Exception) -> Outage | SettingsError | None:
-    """Return what an error of Spark's machines means, or None for any other error."""
+    """Return the platform's error for an infrastructure error of Spark, or None for any other."""
     kind = type(error)
     if not kind.__module__.startswith(("pyspark", "py4j", "grpc")) and not isinstance(
         error, ConnectionError
@@ -75,5 +76,5 @@ def explain(error: Exception) -> Outage | SettingsError | None:
             first = " ".join(words[max(match.start() - 80, 0) :].split())[:200]
             token = found.startswith("the Connect server no longer")
             error_type = SettingsError if token else Outage
-            return error_type(f"spark: {found}. {remedy} (Spark said: .. {first} ..)")
+            return error_type(f"spark: {found}. {remedy} (Spark reported: .. {first} ..)")
     return None

@@ -1,6 +1,6 @@
-"""The warm Spark Connect server of this machine: one JVM that every run shares.
+"""The warm Spark Connect server of this machine: one JVM that all runs share.
 
-Here: its token, its configuration, its command as a service.
+Here: its token, its configuration, its definition as a service.
 Not here: starting and stopping services (`adapters.services.laptop`), sessions on it
 (`adapters.spark.connect`).
 """
@@ -26,7 +26,7 @@ _TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 
 
 def service(settings: Settings) -> Service:
-    """Return the server of these settings; whoever has its token may use it, from this machine."""
+    """Return the server as a service; it accepts local connections that present its token."""
     folder, port = settings.home / "spark-server", settings.spark_server_port
     conf = folder / "spark.properties"
     environment = {
@@ -38,7 +38,7 @@ def service(settings: Settings) -> Service:
     def prepare() -> None:
         write_properties(conf, {**_conf(settings), "spark.connect.grpc.binding.port": str(port)})
         environment["PYTHONPATH"] = str(code_archive(settings.home / "spark-code").absolute())
-        # In the environment, since a command line shows it to everybody.
+        # In the environment, because other users can read a command line.
         environment[_TOKEN_VARIABLE] = _token(settings.spark_token or folder / "token")
 
     return Service(
@@ -48,14 +48,14 @@ def service(settings: Settings) -> Service:
 
 
 def spark_home() -> Path:
-    """Return where pip's Spark is."""
+    """Return the folder of the pyspark package."""
     import pyspark
 
     return Path(pyspark.__file__).parent
 
 
 def write_properties(path: Path, conf: Mapping[str, str]) -> None:
-    """Write a configuration as Spark reads it."""
+    """Write a Spark properties file; its folder is created if missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{key} {value}\n" for key, value in sorted(conf.items())))
 
@@ -65,14 +65,14 @@ def _conf(settings: Settings) -> dict[str, str]:
         **spark_conf(settings),
         "spark.master": settings.spark_url,
         "spark.connect.grpc.binding.address": HOST,
-        # Runs of several hours share it with runs of seconds.
+        # Runs of several hours and runs of seconds share the server.
         "spark.scheduler.mode": "FAIR",
         CODE_KEY: code_digest(),
     }
 
 
 def _command(settings: Settings, conf: Path) -> tuple[str, ...]:
-    """Return the JVM's command: what spark-submit would start, without a second JVM before it."""
+    """Return the command that spark-submit would run; calling it directly saves one JVM start."""
     memory = f"-Xmx{settings.spark_memory}"
     submit = ("org.apache.spark.deploy.SparkSubmit", "--properties-file", str(conf))
     return (
@@ -82,7 +82,7 @@ def _command(settings: Settings, conf: Path) -> tuple[str, ...]:
 
 
 def open_modules() -> list[str]:
-    """Return what Spark's launcher says to Java 17, which keeps its own packages closed."""
+    """Return the JVM options of Spark's launcher that open Java's internal packages."""
     lang = ("lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util")
     inner = ("util.concurrent", "util.concurrent.atomic")
     java = [f"java.base/java.{name}" for name in (*lang, *inner)]
@@ -98,7 +98,7 @@ def open_modules() -> list[str]:
 
 
 def _token(path: Path) -> str:
-    """Return the server's token, made once, for its owner's eyes."""
+    """Return the server's token; it is created once, in a file that only its owner can read."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -108,7 +108,7 @@ def _token(path: Path) -> str:
 
 
 def _warm(settings: Settings) -> list[str]:
-    """Let the server load what its first session would wait for."""
+    """Run a query, so that the server loads its classes before the first real session."""
     session = open_session(settings)
     session.range(1000).selectExpr("sum(id)").collect()
     session.stop()

@@ -1,10 +1,10 @@
-"""Spark sessions, by one URL.
+"""Spark sessions, chosen by one URL.
 
-Here: building and configuring a session for `local[N]`, `sc://`, `spark://` or `yarn`, with the
-platform's own code on every executor.
-Not here: what is computed in it (stage packages), reading tables (`adapters.tables.lake`), what a
-Connect server needs (`adapters.spark.connect`), clusters (`adapters.spark.clusters`), making the
-archive of classes (`adapters.spark.classes`).
+Here: configuring and opening a session for `local[N]`, `sc://`, `spark://` or `yarn`, with the
+platform's code on every executor.
+Not here: what is computed in it (stage packages), reading tables (`adapters.tables.lake`), the
+Connect protocol (`adapters.spark.connect`), clusters (`adapters.spark.clusters`), creating the
+class archive (`adapters.spark.classes`).
 """
 
 from __future__ import annotations
@@ -27,26 +27,27 @@ from fraud_platform.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Rows are worked on by numpy, so the JVM's optimizing compiler costs more than it saves: a first
-# run took 38 CPU s instead of 56, a warm one of 1.2 million rows 22 either way. With one compiler
-# Java reserves 48 MB for code, and compiles no more once a long session has filled them.
+# TieredStopAtLevel=1: numpy does the work on rows, so the JVM's optimizing compiler (C2) costs more
+# than it saves. Without C2 a first run takes 38 CPU s instead of 56; a warm run of 1.2 million rows
+# takes 22 CPU s either way. ReservedCodeCacheSize: without C2 Java reserves only 48 MB for compiled
+# code and stops compiling when a long session has filled it.
 JAVA_OPTIONS = "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 
-# A task takes and gives back megabytes for every block of rows. What glibc has of them it hands to
-# the system and fetches again, page by page; told to keep them (`mallopt`), cleaning spends a third
-# less time in the kernel: between a fiftieth and a twentieth of its CPU, more in a small drop.
+# A task allocates and frees megabytes for every block of rows. By default glibc returns them to the
+# kernel each time. With these limits it keeps them: cleaning spends a third less time in the
+# kernel, which is 2 to 5 % of its CPU time, more in a small drop.
 _WORKER_MEMORY = {
     "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "spark.executorEnv.MALLOC_TRIM_THRESHOLD_": str(128 << 20),
 }
 
 _ENVIRONMENT = "environment"
-"""Where executors unpack the archive of a Python environment, in their working directory."""
+"""Folder in an executor's working directory into which it unpacks the Python environment."""
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
 def session_conf(settings: Settings) -> dict[str, str]:
-    """Return what any session has, on a server that others share too."""
+    """Return the configuration of every session, including those on a shared server."""
     conf = {
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(settings.spark_shuffle_partitions),
@@ -59,9 +60,9 @@ def session_conf(settings: Settings) -> dict[str, str]:
 
 
 def spark_conf(settings: Settings) -> dict[str, str]:
-    """Return the configuration of a session that has a JVM of its own."""
-    wanted = SPARK_JARS | (S3_JARS if settings.uses_s3 else {})
-    jars = ",".join(str(path.absolute()) for path in fetch_jars(settings.jars, wanted))
+    """Return the configuration of a session with its own JVM; fetches missing jars."""
+    needed = SPARK_JARS | (S3_JARS if settings.uses_s3 else {})
+    jars = ",".join(str(path.absolute()) for path in fetch_jars(settings.jars, needed))
     return {
         **session_conf(settings),
         "spark.app.name": "fraud_platform",
@@ -79,22 +80,23 @@ def spark_conf(settings: Settings) -> dict[str, str]:
 
 
 def local_conf(settings: Settings) -> dict[str, str]:
-    """Return what a session whose one JVM is all of Spark has beside `spark_conf`.
+    """Return what a `local[N]` session needs in addition to `spark_conf`.
 
-    Its jars stand on the class path, where classes can come from an archive: a session that was
-    open after 9 s is so after 5, its first query on a table after 11 s instead of 15.
+    Its jars are on the class path, because only those classes can come from the class archive: a
+    session opens in 5 s instead of 9, and its first query on a table ends after 11 s instead of
+    15.
     """
-    others = [settings.jars / name for name in S3_JARS] if settings.uses_s3 else []
+    s3_jars = [settings.jars / name for name in S3_JARS] if settings.uses_s3 else []
     archive = class_archive(settings)
     return {
-        "spark.jars": ",".join(str(path.absolute()) for path in others),
+        "spark.jars": ",".join(str(path.absolute()) for path in s3_jars),
         "spark.driver.extraClassPath": _class_path(settings),
         "spark.driver.extraJavaOptions": " ".join((JAVA_OPTIONS, *QUIET, archive.option)),
     }
 
 
 def class_archive(settings: Settings) -> ClassArchive:
-    """Return the archive of loaded classes that fits this Java, this Spark and these jars."""
+    """Return the class archive that matches the installed Java, Spark and jars."""
     import pyspark
 
     command = f"{pyspark.__file__} {pyspark.__version__} {_class_path(settings)} {JAVA_OPTIONS}"
@@ -106,7 +108,7 @@ def _class_path(settings: Settings) -> str:
 
 
 def cluster_conf(settings: Settings, url: str) -> dict[str, str]:
-    """Return what a session on executors elsewhere needs beside `spark_conf`."""
+    """Return what a session with executors on a cluster needs in addition to `spark_conf`."""
     cores = settings.spark_executor_cores
     conf = {
         "spark.executor.instances": str(settings.spark_executors),
@@ -114,7 +116,7 @@ def cluster_conf(settings: Settings, url: str) -> dict[str, str]:
         "spark.executor.memory": settings.spark_executor_memory,
         "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
         "spark.cores.max": str(settings.spark_executors * cores),
-        # Messages about a lost master or executor come within the time that people wait.
+        # Report a lost master or executor after one minute, not after Spark's default of two.
         "spark.network.timeout": "60s",
     }
     if url == "yarn" and settings.spark_yarn_jars is not None:
@@ -123,7 +125,7 @@ def cluster_conf(settings: Settings, url: str) -> dict[str, str]:
 
 
 def driver_host(settings: Settings, url: str) -> str | None:
-    """Return where executors reach the driver; None leaves it to Spark."""
+    """Return the host name at which executors reach the driver; None uses Spark's default."""
     is_here = url.startswith("local") or urlsplit(url).hostname in _LOOPBACK
     return settings.spark_driver_host or (_LOOPBACK[0] if is_here else None)
 
@@ -131,11 +133,12 @@ def driver_host(settings: Settings, url: str) -> str | None:
 def open_session(
     settings: Settings, url: str | None = None, conf: Mapping[str, str] | None = None
 ) -> SparkSession:
-    """Return the process's session, starting it where there is none.
+    """Return the process's Spark session, opening one if there is none.
 
     Args:
-        url: where, if not where the settings say: a cluster made for this run.
-        conf: what that cluster wants beside.
+        settings: the settings.
+        url: Spark URL that replaces the one in the settings, for an ephemeral cluster.
+        conf: additional configuration of the session.
 
     Raises:
         SettingsError: a Connect server refuses the token, or has no Delta Lake.
@@ -162,7 +165,7 @@ def open_session(
 
 
 def _require_cluster(settings: Settings, url: str) -> None:
-    """Raise where a cluster's master does not answer: Spark would try for minutes."""
+    """Raise an Outage if a cluster's master does not answer; Spark would retry for minutes."""
     if url.startswith("spark://"):
         from fraud_platform.adapters.spark.connect import require_listener
 
@@ -174,7 +177,7 @@ def _require_cluster(settings: Settings, url: str) -> None:
 
 
 def _open_own(settings: Settings, url: str, conf: Mapping[str, str]) -> SparkSession:
-    """Return a session in a JVM of this process's own."""
+    """Return a session whose JVM belongs to this process; JVM errors go to logs/spark.log."""
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master(url)
@@ -185,7 +188,7 @@ def _open_own(settings: Settings, url: str, conf: Mapping[str, str]) -> SparkSes
 
 
 def _reaching_storage(session: SparkSession) -> SparkSession:
-    """Tell the session how S3 is reached: here, since a start's command line shows its secrets."""
+    """Set the S3 access of a session; set here, because a JVM's command line shows secrets."""
     for key, value in hadoop_options().items():
         session.conf.set(key, value)
     return session
@@ -202,12 +205,12 @@ def _open_remote(settings: Settings, url: str) -> SparkSession:
 
 
 def session_records(settings: Settings) -> Path:
-    """Return the folder of the memory of sessions on Connect servers."""
+    """Return the folder with the records of sessions on Connect servers."""
     return settings.home / "spark-sessions"
 
 
 def _hand_over_code(session: SparkSession, settings: Settings) -> None:
-    """Let the executors import this very code, in the Python that they were told to use."""
+    """Add the running code, and the Python environment if one is set, to every executor."""
     code = code_archive(settings.home / "spark-code")
     session.addArtifacts(str(code), pyfile=True)
     if settings.spark_environment is not None:
@@ -215,7 +218,7 @@ def _hand_over_code(session: SparkSession, settings: Settings) -> None:
 
 
 def is_alive(session: SparkSession) -> bool:
-    """Tell whether a session can still be worked with: its server or its JVM knows it."""
+    """Return whether a session can still be used: its server or JVM still knows it."""
     try:
         if session.__class__.__module__.startswith("pyspark.sql.connect"):
             return not session.is_stopped and bool(session.version)  # type: ignore[attr-defined]
@@ -227,7 +230,7 @@ def is_alive(session: SparkSession) -> bool:
 
 @contextmanager
 def _errors_into(log: Path) -> Iterator[None]:
-    """Let the JVM that starts inside the block write its stderr to a file, not to the terminal."""
+    """Redirect the stderr of a JVM that starts in the block from the terminal to a file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
     terminal = os.dup(2)

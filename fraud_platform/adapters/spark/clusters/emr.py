@@ -1,10 +1,10 @@
-"""Clusters on Amazon EMR, each with a Spark Connect server as its one step.
+"""Clusters on Amazon EMR, each with one step: a Spark Connect server.
 
-Here: the calls that create, watch and terminate one, by the name it carries.
-Not here: the client and its credentials (`fraud_platform.defs.clusters`, by dagster-aws).
+Here: the calls that create, inspect and terminate a cluster, which is found by its name.
+Not here: the client and its credentials (`fraud_platform.defs.clusters`, from dagster-aws).
 
-Tested against a simulated API only, never against AWS. The Connect server listens to the subnet
-without a token: its security group must let in the platform's machines alone.
+Tested only against a simulated API, never against AWS. The Connect server accepts connections
+without a token: the cluster's security group must admit only the platform's machines.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ class EmrProvider:
     """Clusters in one region and account.
 
     Args:
-        client: a boto3 client of EMR.
+        client: boto3 client for EMR.
+        settings: instance type, release, roles and subnet of the clusters.
+        sleep: replaces `time.sleep` in tests.
     """
 
     name = "emr"
@@ -41,22 +43,22 @@ class EmrProvider:
         self._client, self._settings, self._sleep = client, settings, sleep
 
     def create(self, cluster_id: str, size: ClusterSize) -> None:
-        """Ask for a cluster with this name, unless there is one."""
+        """Request a cluster with this name, unless one exists."""
         if self._flow(cluster_id) is None:
             with _reaching("create a cluster"):
                 self._client.run_job_flow(**self.request(cluster_id, size))
 
     def look(self, cluster_id: str, size: ClusterSize) -> Cluster | str:
-        """Return the cluster once the step that is its Connect server runs."""
+        """Return the cluster once its Connect server step runs, until then its state as text."""
         flow = self._flow(cluster_id)
         if flow is None:
             raise ClusterError(f"{cluster_id}: EMR has terminated it, or never had it.")
         with _reaching("describe a cluster"):
-            found = self._client.describe_cluster(ClusterId=flow)["Cluster"]
+            cluster = self._client.describe_cluster(ClusterId=flow)["Cluster"]
             steps = self._client.list_steps(ClusterId=flow)["Steps"]
-        state = found["Status"]["State"]
+        state = cluster["Status"]["State"]
         if state not in _COMING:
-            why = found["Status"].get("StateChangeReason", {}).get("Message", "no reason given")
+            why = cluster["Status"].get("StateChangeReason", {}).get("Message", "no reason given")
             raise ClusterError(f"{cluster_id} ({flow}): expected it to start, found {state}: {why}")
         server = next((s["Status"]["State"] for s in steps if s["Name"] == _STEP), "absent")
         if server in ("FAILED", "CANCELLED", "INTERRUPTED", "COMPLETED"):
@@ -66,10 +68,10 @@ class EmrProvider:
             )
         if server != "RUNNING" or state not in ("RUNNING", "WAITING"):
             return f"EMR {flow} is {state}, its Connect server {server}"
-        return Cluster(cluster_id, f"sc://{found['MasterPublicDnsName']}:{CONNECT_PORT}")
+        return Cluster(cluster_id, f"sc://{cluster['MasterPublicDnsName']}:{CONNECT_PORT}")
 
     def delete(self, cluster_id: str) -> None:
-        """Terminate the cluster and wait until EMR says that it is terminating."""
+        """Terminate the cluster and wait until EMR reports that it is terminating."""
         deadline = time.monotonic() + GONE_SECONDS
         while flow := self._flow(cluster_id):
             with _reaching("terminate a cluster"):
@@ -79,16 +81,16 @@ class EmrProvider:
             if time.monotonic() > deadline:
                 raise ClusterError(
                     f"{cluster_id} ({flow}): expected EMR to terminate it within "
-                    f"{GONE_SECONDS:.0f} s, found it still there. Look for termination protection."
+                    f"{GONE_SECONDS:.0f} s, found it active. Check for termination protection."
                 )
             self._sleep(_POLL_SECONDS)
 
     def living(self) -> set[str]:
-        """Return the names of clusters that are not terminated."""
+        """Return the names of the platform's clusters that are not terminated."""
         return {name for name, _ in self._flows() if name.startswith(PREFIX)}
 
     def request(self, cluster_id: str, size: ClusterSize) -> dict[str, Any]:
-        """Return what EMR is asked for; it ends by itself an hour after the limit at the latest."""
+        """Return the request to EMR; its step ends the cluster an hour after the time limit."""
         settings, kind = self._settings, self._settings.emr_instance_type
         instances: dict[str, Any] = {
             "InstanceGroups": [
@@ -119,11 +121,11 @@ class EmrProvider:
         with _reaching("list clusters"):
             pages = self._client.get_paginator("list_clusters").paginate(ClusterStates=_COMING)
             for page in pages:
-                yield from ((found["Name"], found["Id"]) for found in page["Clusters"])
+                yield from ((cluster["Name"], cluster["Id"]) for cluster in page["Clusters"])
 
 
 def _connect_step(size: ClusterSize, limit_minutes: float) -> dict[str, Any]:
-    """Return the step that is the server; its end, by a limit of its own too, ends the cluster."""
+    """Return the step that runs the server; when it ends or times out, the cluster terminates."""
     packages = ",".join(c for c, _ in (*DELTA_JARS.values(), *SPARK_KAFKA_JARS.values()))
     conf: Mapping[str, str] = {
         "spark.connect.grpc.binding.port": str(CONNECT_PORT),
@@ -147,7 +149,7 @@ def _connect_step(size: ClusterSize, limit_minutes: float) -> dict[str, Any]:
 
 @contextmanager
 def _reaching(purpose: str) -> Iterator[None]:
-    """Turn what AWS refuses within the block into an outage with its reason."""
+    """Translate errors of AWS calls in the block into an Outage."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

@@ -1,7 +1,7 @@
-"""The life of a cluster: asked for, waited for, worked on, deleted.
+"""The life cycle of a cluster: requested, ready, deleted.
 
-Here: opening one for a run and closing it, each step in the ledger.
-Not here: providers, the ledger's table, clusters whose run was killed
+Here: opening a cluster for a run and closing it, with each step in the ledger.
+Not here: providers, the ledger's table, clusters of killed runs
 (`adapters.spark.clusters.reaper`).
 """
 
@@ -23,7 +23,7 @@ DELETE_TRIES, FIRST_WAIT_SECONDS = 3, 1.0
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """What is asked for, how long that may take, what it costs."""
+    """The size of a cluster, the time limit until it is ready, and its price per core and hour."""
 
     size: ClusterSize
     ready_seconds: float
@@ -34,7 +34,10 @@ class EphemeralCluster:
     """A cluster of one run, from `open` to `close`.
 
     Args:
-        say: takes lines for people.
+        provider: creates and deletes the cluster.
+        ledger: records each step.
+        options: size, time limit and price.
+        say: receives progress lines.
     """
 
     def __init__(
@@ -48,10 +51,10 @@ class EphemeralCluster:
         self._row: ClusterRow | None = None
 
     def open(self, run_id: str) -> Cluster:
-        """Make a cluster and wait until it is ready; one that does not get there is deleted.
+        """Create a cluster and wait until it is ready; on any error it is deleted.
 
         Raises:
-            ClusterError: it was not ready in time, or ended.
+            ClusterError: the cluster was not ready in time, or ended.
             Outage: the provider does not answer.
         """
         options = self._options
@@ -75,10 +78,10 @@ class EphemeralCluster:
         return cluster
 
     def close(self, outcome: str) -> None:
-        """Delete the cluster, trying again where that fails; what is left the reaper deletes.
+        """Delete the cluster, with retries, and record `outcome`; does nothing if none is open.
 
         Raises:
-            ClusterError: it could not be deleted now.
+            ClusterError: every try failed; the reaper will delete it later.
         """
         row, self._row = self._row, None
         if row is None:
@@ -91,11 +94,13 @@ class EphemeralCluster:
                 if not left:
                     raise ClusterError(
                         f"{row.cluster_id}: expected to delete it, found after {DELETE_TRIES} "
-                        f"tries: {error} The sensor cluster_reaper goes on trying; `fraud-platform "
+                        f"tries: {error} The sensor cluster_reaper keeps trying; `fraud-platform "
                         "clusters` shows what is left."
                     ) from error
                 wait = FIRST_WAIT_SECONDS * 2 ** (DELETE_TRIES - 1 - left)
-                self._say(f"cluster {row.cluster_id} could not be deleted, again in {wait:.0f} s")
+                self._say(
+                    f"cluster {row.cluster_id} could not be deleted, next try in {wait:.0f} s"
+                )
                 time.sleep(wait)
         kill_point("cluster_deleted")
         ended = self._ledger.end(row, outcome)
@@ -105,18 +110,18 @@ class EphemeralCluster:
         )
 
     def _wait(self, cluster_id: str) -> Cluster:
-        begun, waiting = time.monotonic(), ""
+        begun, last_state = time.monotonic(), ""
         while True:
-            found = self._provider.look(cluster_id, self._options.size)
-            if isinstance(found, Cluster):
-                return found
-            if found != waiting:
-                self._say(f"cluster {cluster_id}: {found}")
-                waiting = found
+            state = self._provider.look(cluster_id, self._options.size)
+            if isinstance(state, Cluster):
+                return state
+            if state != last_state:
+                self._say(f"cluster {cluster_id}: {state}")
+                last_state = state
             if time.monotonic() - begun > self._options.ready_seconds:
                 raise ClusterError(
                     f"{cluster_id}: expected it to be ready within "
-                    f"{self._options.ready_seconds:.0f} s, found: {found}. It is deleted. Look "
-                    "there, or allow more in FRAUD_CLUSTER_READY_SECONDS."
+                    f"{self._options.ready_seconds:.0f} s, found: {state}. It is deleted. Check "
+                    "its logs, or allow more time in FRAUD_CLUSTER_READY_SECONDS."
                 )
             time.sleep(_POLL_SECONDS)

@@ -1,10 +1,11 @@
-"""The ledger of clusters: written before a cluster is asked for, and when it is gone.
+"""The ledger of clusters: one row for each step of a cluster's life.
 
-Here: appending the steps of a cluster's life, each once; what is open; costs.
+Here: appending each step exactly once, the current state of every cluster, costs.
 Not here: the table's columns (`contracts.cluster_tables`), clusters (`adapters.spark.clusters`).
 
-Guarantee: a cluster that a provider has is in the ledger, since the row comes first. Each step is
-numbered in its commit, so of a run and a reaper that end the same cluster one writes.
+Guarantee: every cluster that a provider has is in the ledger, because its row is committed before
+the request. Each step has a number in its commit, so that only one row is written if a run and the
+reaper end the same cluster.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _TRIES = 8
 
 @dataclass(frozen=True)
 class ClusterRow:
-    """A row of the ledger; see its contract."""
+    """A row of the ledger; see `contracts.cluster_tables`."""
 
     cluster_id: str
     step: str
@@ -55,13 +56,13 @@ class ClusterRow:
 
     @property
     def is_owner_dead(self) -> bool:
-        """Whether the run's process, one of this host, has ended."""
+        """Whether the run's process ran on this host and has ended."""
         is_here = self.host == socket.gethostname()
         return is_here and not is_running(self.pid, self.process_started)
 
 
 class ClusterLedger:
-    """The ledger in a lake."""
+    """The ledger, as a table of the lake."""
 
     def __init__(self, lake: Lake, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._lake, self._now = lake, now
@@ -69,7 +70,7 @@ class ClusterLedger:
     def request(
         self, cluster_id: str, run_id: str, provider: str, size: ClusterSize, price: float
     ) -> ClusterRow:
-        """Write down that a cluster is about to be asked for by this process."""
+        """Record that this process is about to request a cluster; return the row."""
         row = ClusterRow(
             cluster_id, REQUESTED, run_id, provider, size.workers, size.cores, size.worker_memory,
             socket.gethostname(), os.getpid(), psutil.Process().create_time(), self._now(),
@@ -79,25 +80,25 @@ class ClusterLedger:
         return row
 
     def ready(self, row: ClusterRow) -> ClusterRow:
-        """Write down that a cluster can be worked on."""
-        after = replace(row, step=READY, ready_at=self._now())
-        self._append(after)
-        return after
+        """Record that a cluster is ready; return the new row."""
+        ready_row = replace(row, step=READY, ready_at=self._now())
+        self._append(ready_row)
+        return ready_row
 
     def end(self, row: ClusterRow, outcome: str) -> ClusterRow:
-        """Write down that a cluster is gone, and what it cost."""
+        """Record that a cluster is deleted, with its duration and cost; return the new row."""
         now = self._now()
         seconds = (now - row.requested_at).total_seconds()
         core_hours = seconds / 3600 * row.cores
-        after = replace(
+        ended_row = replace(
             row, step=ENDED, ended_at=now, outcome=outcome, seconds=seconds,
             core_hours=core_hours, cost=core_hours * row.price_per_core_hour,
         )  # fmt: skip
-        self._append(after)
-        return after
+        self._append(ended_row)
+        return ended_row
 
     def clusters(self) -> list[ClusterRow]:
-        """Return every cluster as it is now, the oldest first."""
+        """Return the latest row of every cluster, oldest cluster first."""
         rows = [ClusterRow(**row) for row in self._lake.read_arrow(CLUSTERS).to_pylist()]
         latest: dict[str, ClusterRow] = {}
         for row in sorted(rows, key=lambda row: _NUMBERS[row.step]):
@@ -111,7 +112,7 @@ class ClusterLedger:
                 self._lake.append_numbered(CLUSTERS, table, row.cluster_id, _NUMBERS[row.step])
                 return
             except Outage:
-                # another cluster's row came in between
+                # Another cluster's row was committed in between.
                 if not left:
                     raise
                 time.sleep(0.1)

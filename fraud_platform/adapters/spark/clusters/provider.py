@@ -1,10 +1,10 @@
-"""What a provider of clusters is asked for.
+"""The interface of cluster providers.
 
-Here: the interface, and the values that pass through it.
-Not here: providers (the modules beside this one).
+Here: the protocol and its value types.
+Not here: the providers (`standalone`, `yarn`, `emr`).
 
-A cluster is named by whoever asks for it, before it exists; so one whose maker was killed at any
-moment can still be found by its name, and asking a provider twice changes nothing.
+The caller names a cluster before it exists. A cluster whose creator was killed can therefore be
+found by its name, and repeating a request has no effect.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 PREFIX = "fraud-cluster-"
-"""What every cluster's name begins with."""
+"""Prefix of every cluster's name."""
 
 
 @dataclass(frozen=True)
 class ClusterSize:
-    """How large a cluster is."""
+    """Number of workers, and the cores and memory of each ("1g", "512m")."""
 
     workers: int
     cores_per_worker: int
@@ -27,7 +27,7 @@ class ClusterSize:
 
     @property
     def cores(self) -> int:
-        """Cores of all workers."""
+        """Total number of cores."""
         return self.workers * self.cores_per_worker
 
     @property
@@ -38,11 +38,12 @@ class ClusterSize:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that can be worked on.
+    """A cluster that is ready.
 
     Attributes:
+        cluster_id: its name.
         url: its Spark URL.
-        conf: what a session on it needs beside.
+        conf: additional configuration of a session on it.
     """
 
     cluster_id: str
@@ -51,30 +52,31 @@ class Cluster:
 
 
 class Provider(Protocol):
-    """Makes and deletes clusters by their names."""
+    """Creates and deletes clusters by name."""
 
     name: str
 
     def create(self, cluster_id: str, size: ClusterSize) -> None:
-        """Ask for a cluster; returns before it is ready.
+        """Request a cluster; returns before it is ready.
 
         Raises:
             Outage: the provider does not answer, or refuses.
         """
 
     def look(self, cluster_id: str, size: ClusterSize) -> Cluster | str:
-        """Return the cluster once it is ready, until then what it waits for, in words.
+        """Return the cluster once it is ready, until then a text that describes its state.
 
         Raises:
             ClusterError: it will never be ready.
         """
 
     def delete(self, cluster_id: str) -> None:
-        """Delete a cluster and wait until it is gone; one that is not there is fine.
+        """Delete a cluster and wait until it is gone; does nothing if it does not exist.
 
         Raises:
-            Outage: it could not be deleted now.
+            ClusterError: it was not gone in time.
+            Outage: the provider does not answer, or refuses.
         """
 
     def living(self) -> set[str]:
-        """Return the names of all clusters of this platform that are there."""
+        """Return the names of all existing clusters of this platform."""

@@ -1,7 +1,7 @@
-"""Clusters that outlived their run, or their limit.
+"""Deleting clusters that outlived their run or their time limit.
 
-Here: finding them by the ledger and deleting them.
-Not here: clusters whose run closes them (`adapters.spark.clusters.ephemeral`), when this runs
+Here: finding them through the ledger and deleting them.
+Not here: clusters that their run closes (`adapters.spark.clusters.ephemeral`), when this runs
 (`fraud_platform.defs.clusters`).
 """
 
@@ -22,15 +22,22 @@ def reap(
     limit: timedelta,
     now: datetime,
 ) -> list[str]:
-    """Delete every cluster whose run has ended or that is older than `limit`; say what was done.
+    """Delete every cluster whose run has ended or that is older than `limit`.
 
-    One that cannot be deleted now is said, and deleted by a later call.
+    A cluster that cannot be deleted is reported and left to a later call.
 
     Args:
-        run_end: how a run ended, None while it may still work.
+        ledger: the ledger of clusters.
+        provider_named: returns the provider with a name.
+        run_end: returns how a run ended, or None if it may still be running.
+        limit: maximum age of a cluster.
+        now: the current time.
+
+    Returns:
+        One line for each cluster deleted or not deletable.
     """
     rows = ledger.clusters()
-    said = []
+    report = []
     for row in rows:
         if row.step == ENDED:
             continue
@@ -40,11 +47,11 @@ def reap(
         try:
             provider_named(row.provider).delete(row.cluster_id)
         except FraudPlatformError as error:
-            said.append(f"{row.cluster_id} ({outcome}) could not be deleted: {error}")
+            report.append(f"{row.cluster_id} ({outcome}) could not be deleted: {error}")
             continue
         ledger.end(row, outcome)
-        said.append(f"{row.cluster_id} deleted: {outcome}")
-    return said + _delete_revenants(rows, provider_named)
+        report.append(f"{row.cluster_id} deleted: {outcome}")
+    return report + _delete_late_arrivals(rows, provider_named)
 
 
 def _reason(
@@ -59,18 +66,18 @@ def _reason(
     return None
 
 
-def _delete_revenants(
+def _delete_late_arrivals(
     rows: list[ClusterRow], provider_named: Callable[[str], Provider]
 ) -> list[str]:
-    """Delete what the ledger calls ended and a provider still has: its maker was slow to die."""
-    said = []
+    """Delete clusters that a dying process created after the ledger recorded their end."""
+    report = []
     for name in sorted({row.provider for row in rows}):
         ended = {row.cluster_id for row in rows if row.provider == name and row.step == ENDED}
         try:
             provider = provider_named(name)
             for cluster_id in sorted(provider.living() & ended):
                 provider.delete(cluster_id)
-                said.append(f"{cluster_id} deleted: it was there after its end")
+                report.append(f"{cluster_id} deleted: it existed after its recorded end")
         except FraudPlatformError as error:
-            said.append(f"{name} could not be asked: {error}")
-    return said
+            report.append(f"{name} could not be asked: {error}")
+    return report

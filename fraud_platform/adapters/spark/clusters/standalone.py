@@ -1,10 +1,10 @@
-"""Clusters on this machine: a real master and real workers, each a process.
+"""Spark standalone clusters on this machine: one master process and its worker processes.
 
-Here: starting them, asking the master who is there, ending them with all they started.
+Here: starting them, asking the master for its workers, ending them with all their children.
 Not here: processes in general (`adapters.services.processes`).
 
-Every process carries the cluster's name in its environment, which executors and their Python
-inherit; so a cluster is found and ended whatever became of the process that made it.
+Every process has the cluster's name in its environment, and its executors and their Python
+processes inherit it. A cluster can therefore be found and ended after its creator has died.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _WORKER = "org.apache.spark.deploy.worker.Worker"
 _JVM = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 MASTER_SECONDS, POLITE_SECONDS, KILL_SECONDS = 60.0, 5.0, 10.0
 _POLL_SECONDS, _ANSWER_SECONDS = 0.1, 2.0
-_PLACE = "cluster.json"
+_PORTS_FILE = "cluster.json"
 
 
 class StandaloneProvider:
-    """Runs clusters below one folder."""
+    """Runs clusters whose files are in one folder."""
 
     name = "standalone"
 
@@ -46,11 +46,11 @@ class StandaloneProvider:
         self._folder = folder.absolute()
 
     def create(self, cluster_id: str, size: ClusterSize) -> None:
-        """Start a master, and its workers once it listens: one that came first waits 10 s."""
+        """Start a master, then its workers; a worker started before its master waits 10 s."""
         folder = self._folder / cluster_id
         folder.mkdir(parents=True, exist_ok=True)
         port, web_port = free_port(), free_port()
-        (folder / _PLACE).write_text(json.dumps({"port": port, "web_port": web_port}))
+        (folder / _PORTS_FILE).write_text(json.dumps({"port": port, "web_port": web_port}))
         master = self._start(
             cluster_id, "master", _MASTER, "--port", str(port), "--webui-port", str(web_port)
         )
@@ -70,20 +70,20 @@ class StandaloneProvider:
             )  # fmt: skip
 
     def look(self, cluster_id: str, size: ClusterSize) -> Cluster | str:
-        """Ask the master how many workers it has."""
+        """Return the cluster once the master reports all workers, until then their number."""
         if not members(cluster_id):
             raise ClusterError(
                 f"{cluster_id}: expected a master and {size.workers} workers, found that they "
                 f"ended. Their logs are in {self._folder / cluster_id}."
             )
-        found = self._master(cluster_id)
-        alive = -1 if found is None else int(str(found["aliveworkers"]))
+        master = self._master(cluster_id)
+        alive = -1 if master is None else int(str(master["aliveworkers"]))
         if alive < size.workers:
             return f"{max(alive, 0)} of {size.workers} workers (logs: {self._folder / cluster_id})"
         return Cluster(cluster_id, f"spark://{HOST}:{self._place(cluster_id)['port']}")
 
     def delete(self, cluster_id: str) -> None:
-        """Ask its processes to end, kill those that do not, remove its files."""
+        """Send SIGTERM to all processes, then SIGKILL to the survivors, and remove the files."""
         for number, seconds in ((signal.SIGTERM, POLITE_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
             deadline = time.monotonic() + seconds
             asked: set[int] = set()
@@ -103,7 +103,7 @@ class StandaloneProvider:
         raise ClusterError(f"{cluster_id}: processes {pids} outlived SIGKILL. See `ps` for why.")
 
     def living(self) -> set[str]:
-        """Return the clusters of this folder that have a process."""
+        """Return the names of this folder's clusters that have a running process."""
         ours = {path.name for path in self._folder.glob(f"{PREFIX}*")}
         tokens = (environment_of(p).get(TOKEN_VARIABLE) for p in psutil.process_iter())
         return ours & {token for token in tokens if token}
@@ -111,7 +111,7 @@ class StandaloneProvider:
     def _start(
         self, cluster_id: str, what: str, main_class: str, *arguments: str
     ) -> subprocess.Popen[bytes]:
-        """Start one process, in a session of its own: what ends the run does not reach it."""
+        """Start one process in its own session, so that signals to the run do not reach it."""
         home = spark_home()
         command = (
             find_java() or "java", *_JVM, *open_modules(), "-cp", f"{home}/jars/*", main_class,
@@ -120,7 +120,7 @@ class StandaloneProvider:
         environment = {
             "SPARK_HOME": str(home),
             "SPARK_LOCAL_IP": HOST,
-            # else a worker cannot start executors: Spark's scripts say it, and those are not used
+            # Workers need it to start executors. Spark's start scripts, not used here, set it.
             "SPARK_SCALA_VERSION": next((home / "jars").glob("spark-core_*.jar")).name[11:15],
             TOKEN_VARIABLE: cluster_id,
         }
@@ -135,15 +135,15 @@ class StandaloneProvider:
             )
 
     def _place(self, cluster_id: str) -> dict[str, int]:
-        found: dict[str, int] = json.loads((self._folder / cluster_id / _PLACE).read_text())
-        return found
+        ports: dict[str, int] = json.loads((self._folder / cluster_id / _PORTS_FILE).read_text())
+        return ports
 
     def _master(self, cluster_id: str) -> dict[str, object] | None:
-        """Return what the master says of itself, or None where it does not answer."""
+        """Return the master's status, or None if it does not answer."""
         url = f"http://{HOST}:{self._place(cluster_id)['web_port']}/json/"
         try:
             with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS) as answer:
-                found: dict[str, object] = json.load(answer)
-                return found
+                status: dict[str, object] = json.load(answer)
+                return status
         except (OSError, ValueError):
             return None

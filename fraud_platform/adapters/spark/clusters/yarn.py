@@ -1,11 +1,11 @@
-"""Clusters on an existing Hadoop: executors that YARN gives to a tagged application.
+"""Clusters on an existing Hadoop: one YARN application, tagged with the cluster's name.
 
-Here: whether the resource manager has room, and ending what carries a cluster's tag, through its
-web services.
-Not here: the session that becomes the application (`adapters.spark.session`).
+Here: checking the free capacity and killing tagged applications, with the resource manager's REST
+API.
+Not here: the session, which starts the application (`adapters.spark.session`).
 
-The application begins with the session and ends with it; what a killed driver leaves ends through
-its tag.
+The application starts and ends with the session. If a killed driver leaves one, its tag identifies
+it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fraud_platform.errors import ClusterError, Outage
 _ANSWER_SECONDS, GONE_SECONDS, _POLL_SECONDS = 10.0, 30.0, 0.3
 _LIVING = "NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING"
 _OVERHEAD_MB, _MASTER_MB = 384, 1024
-"""What YARN gives to each executor beside its heap, and to the application's master."""
+"""Memory in MiB of each executor in addition to its heap, and of the application master."""
 
 
 class YarnProvider:
@@ -36,11 +36,11 @@ class YarnProvider:
         self._url = url.rstrip("/")
 
     def create(self, cluster_id: str, size: ClusterSize) -> None:
-        """Look that the resource manager works; containers are given to the session."""
+        """Check that the resource manager works; the session itself requests the containers."""
         self.require_started()
 
     def require_started(self) -> None:
-        """Raise unless the resource manager works.
+        """Check that the resource manager is started and active.
 
         Raises:
             Outage: it does not answer, or is not the active one.
@@ -53,7 +53,7 @@ class YarnProvider:
             )
 
     def look(self, cluster_id: str, size: ClusterSize) -> Cluster | str:
-        """Compare what is free with what the session will ask for."""
+        """Return the cluster once YARN has enough free memory and cores, until then the numbers."""
         free = self._ask("metrics")["clusterMetrics"]
         memory = _MASTER_MB + size.workers * (size.worker_memory_mb + _OVERHEAD_MB)
         cores = 1 + size.cores
@@ -77,18 +77,18 @@ class YarnProvider:
                 ids = ", ".join(application["id"] for application in living)
                 raise ClusterError(
                     f"{cluster_id}: expected {ids} to end within {GONE_SECONDS:.0f} s, found it "
-                    f"going on. Look at {self._url}/cluster/apps."
+                    f"running. See {self._url}/cluster/apps."
                 )
             time.sleep(_POLL_SECONDS)
 
     def living(self) -> set[str]:
-        """Return the tags of applications that are clusters of this platform."""
+        """Return the names of this platform's clusters, from the tags of active applications."""
         tags = {tag for application in self._applications() for tag in _tags(application)}
         return {tag for tag in tags if tag.startswith(PREFIX)}
 
     def _applications(self) -> list[dict[str, Any]]:
-        found = self._ask(f"apps?states={_LIVING}")["apps"]
-        return list(found["app"]) if found else []
+        apps = self._ask(f"apps?states={_LIVING}")["apps"]
+        return list(apps["app"]) if apps else []
 
     def _kill(self, application_id: str) -> None:
         path = f"apps/{application_id}/state?user.name={quote(getpass.getuser())}"
@@ -107,7 +107,7 @@ class YarnProvider:
         except (OSError, ValueError) as error:
             raise Outage(
                 f"yarn: expected an answer of the resource manager on {self._url}, found {error}. "
-                "Start it, or mend FRAUD_YARN_URL."
+                "Start it, or fix FRAUD_YARN_URL."
             ) from error
 
 
