@@ -1,8 +1,8 @@
-"""Everything an operator may set, as one typed tree read from `FRAUD_*` variables.
+"""All settings of the platform, as one typed tree read from `FRAUD_*` environment variables.
 
-Here: names, types, defaults, and the rules between settings, checked together at start; one module
-a group.
-Not here: facts of the data contract (`fraud_platform.contracts`), which nobody may set.
+Here: names, types, defaults and the rules between settings, all validated at start; one module for
+each group.
+Not here: constants of the data contract (`fraud_platform.contracts`), which are not configurable.
 """
 
 from fraud_platform.settings.base import PREFIX

@@ -1,7 +1,7 @@
-"""What every group of settings shares: the prefix of its variables, and the home folder.
+"""The base class of all groups of settings: the prefix of their variables, and the home folder.
 
-Here: `HomeSettings`, from which the groups beside this module derive.
-Not here: the groups, or the rules between them (`tree`).
+Here: `HomeSettings`, from which every group derives.
+Not here: the groups (the other modules), or the rules between them (`tree`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PREFIX = "FRAUD_"
 
 
 class HomeSettings(BaseSettings):
-    """Where local state lies; every field of a group is the variable `FRAUD_<NAME>`."""
+    """The folder of local state; every field of a group is read from `FRAUD_<NAME>`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
@@ -30,5 +30,5 @@ class HomeSettings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _fix_home(cls, home: Path) -> Path:
-        # A process that changes its folder later keeps its state where it was.
+        # Absolute, so that a later change of the working directory does not move the state.
         return home.absolute()

@@ -1,6 +1,6 @@
-"""Days as settings write them.
+"""Dates in settings.
 
-Here: the check of one.
+Here: validating one.
 Not here: the data's clock (`fraud_platform.clock`).
 """
 
@@ -10,10 +10,10 @@ from datetime import date
 
 
 def require_day(day: str) -> str:
-    """Return `day` if it is written YYYY-MM-DD.
+    """Return `day` if it is a date in the form YYYY-MM-DD.
 
     Raises:
-        ValueError: it is no day, or is written otherwise.
+        ValueError: it is not a date, or has another form.
     """
     if date.fromisoformat(day).isoformat() != day:
         raise ValueError("expected YYYY-MM-DD")

@@ -1,7 +1,7 @@
-"""What the fraud team decides: cleaning's limit, training, the A/B test, promotion.
+"""The fraud team's choices: the quarantine limit, training, the A/B test, promotion.
 
-Here: their choices and constraints, with defaults.
-Not here: facts of the data contract (`fraud_platform.contracts`), which nobody may set.
+Here: these choices and limits, with defaults.
+Not here: constants of the data contract (`fraud_platform.contracts`), which are not configurable.
 """
 
 from __future__ import annotations
@@ -21,62 +21,70 @@ class DecisionSettings(HomeSettings):
         default="2018-04-01", description="First day of the daily and weekly partitions."
     )
     max_quarantined_share: float = Field(
-        default=0.01, ge=0, le=1, description="Quarantined share above which a drop is held."
+        default=0.01, ge=0, le=1, description="A drop with a larger quarantined share is held."
     )
     catch_up_weeks: int = Field(
-        default=4, ge=1, description="Most knowledge dates decided after a backlog, the latest."
+        default=4,
+        ge=1,
+        description="Maximum number of knowledge dates decided after a backlog; the latest ones.",
     )
     estimator: Literal["xgboost", "random_forest"] = Field(
-        default="xgboost", description="The estimator that the weekly candidate uses."
+        default="xgboost", description="Estimator of the weekly candidate."
     )
     model_features: Literal["chosen", "all"] = Field(
-        default="chosen", description="Which declared features a candidate takes, see docs."
+        default="chosen",
+        description="Declared features that a candidate uses, see [features.md](features.md).",
     )
     training_days: int = Field(
-        default=28, ge=7, description="Most days of history that a candidate is trained on."
+        default=28, ge=7, description="Maximum number of days that a candidate is trained on."
     )
     max_training_rows: int = Field(
-        default=3_000_000, ge=1_000, description="Above this, genuine rows are sampled by id."
+        default=3_000_000,
+        ge=1_000,
+        description="If there are more training rows, genuine ones are sampled by id.",
     )
     seed: int = Field(default=20_180_401, description="Seed of every random choice.")
     max_alerts_per_day: float = Field(
-        default=100.0, gt=0, description="Alerts a day that the fraud team can work through."
+        default=100.0, gt=0, description="Alerts a day that the fraud team can review."
     )
     max_false_positive_rate: float = Field(
-        default=0.01, gt=0, lt=1, description="Highest share of genuine rows that may alert."
+        default=0.01, gt=0, lt=1, description="Maximum share of genuine rows that may alert."
     )
     review_cost: float = Field(
-        default=5.0, ge=0, description="Cost of one alert's review, in currency units."
+        default=5.0, ge=0, description="Cost of reviewing one alert, in currency units."
     )
     bootstrap_resamples: int = Field(
-        default=2_000, ge=200, description="Resamples of the A/B test."
+        default=2_000, ge=200, description="Number of bootstrap resamples in the A/B test."
     )
     card_precision_margin: float = Field(
         default=0.02, ge=0, description="Non-inferiority margin of card precision."
     )
     expected_loss_margin: float = Field(
-        default=0.05, ge=0, description="Non-inferiority margin of expected loss, relative."
+        default=0.05, ge=0, description="Relative non-inferiority margin of expected loss."
     )
     cards_per_day: int = Field(
-        default=100, ge=1, description="Cards a day that are looked at: k of card precision."
+        default=100, ge=1, description="Cards reviewed a day: k of card precision at k."
     )
     min_defrauded_customers: int = Field(
-        default=20, ge=2, description="Defrauded customers that an A/B test needs for a verdict."
+        default=20,
+        ge=2,
+        description="Minimum number of defrauded customers for a verdict of the A/B test.",
     )
     min_card_precision: float = Field(
-        default=0.0, ge=0, le=1, description="Guardrail: lowest card precision of a champion."
+        default=0.0, ge=0, le=1, description="Guardrail: minimum card precision of a champion."
     )
     min_card_precision_share: float = Field(
         default=0.2,
         ge=0,
         le=1,
-        description="Guardrail: the same, as a share of what a perfect model reaches.",
+        description="Guardrail: minimum card precision as a share of a perfect model's.",
     )
     min_scenario_recall: float = Field(
-        default=0.0, ge=0, le=1, description="Guardrail: lowest recall of any fraud scenario."
+        default=0.0, ge=0, le=1, description="Guardrail: minimum recall of each fraud scenario."
     )
     promotion_mode: Literal["automatic", "approval"] = Field(
-        default="automatic", description="Whether a verdict acts at once or after a person's word."
+        default="automatic",
+        description="Whether a verdict is applied at once or after a person approves it.",
     )
 
     @field_validator("first_day")

@@ -1,7 +1,7 @@
-"""The settings as a page for people.
+"""The settings as a Markdown page, `docs/settings.md`.
 
-Here: one Markdown table a group, made from the fields.
-Not here: the fields (the groups beside this module).
+Here: one table for each group, generated from its fields.
+Not here: the fields (the other modules of this package).
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from fraud_platform.settings.tree import Settings
 
 _INTRODUCTION = f"""# Settings
 
-Every setting is an environment variable, checked with all others when a process starts. A secret
-may lie in a file that `{PREFIX}<NAME>_FILE` names instead. S3 and Hadoop have variables of their
-own, see [storage.md](storage.md).
+Every setting is an environment variable. All settings are validated together when a process
+starts. Instead of a secret, you can set `{PREFIX}<NAME>_FILE` to the file that contains it. S3 and
+Hadoop are configured by their own variables, see [storage.md](storage.md).
 """
 
 
 def settings_markdown() -> str:
-    """Return the page: the groups in alphabetical order, their variables in the order declared."""
+    """Return the page: groups in alphabetical order, their variables in declaration order."""
     parts = [_INTRODUCTION, _table({"home": HomeSettings.model_fields["home"]})]
     groups = [group for group in Settings.__bases__ if issubclass(group, HomeSettings)]
     for group in sorted(groups, key=lambda group: group.__name__):
-        own = {n: f for n, f in group.model_fields.items() if n not in HomeSettings.model_fields}
-        parts += [f"## {(group.__doc__ or '').splitlines()[0].rstrip('.')}\n", _table(own)]
+        fields = {n: f for n, f in group.model_fields.items() if n not in HomeSettings.model_fields}
+        parts += [f"## {(group.__doc__ or '').splitlines()[0].rstrip('.')}\n", _table(fields)]
     return "\n".join(parts)
 
 

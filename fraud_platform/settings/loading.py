@@ -1,6 +1,6 @@
-"""Reading the settings from the environment, every problem named at once.
+"""Reading the settings from the environment and reporting all problems at once.
 
-Here: `load_settings`, and the words for what is wrong.
+Here: `load_settings` and its error messages.
 Not here: the settings (`tree` and the groups).
 """
 
@@ -26,15 +26,15 @@ from fraud_platform.settings.secrets import (
 from fraud_platform.settings.tree import Settings
 
 OTHER_VARIABLES = frozenset({"FRAUD_REAL_DROPS", "FRAUD_KILL_AT", "FRAUD_SERVICE_TOKEN"})
-"""Variables of the platform that are no settings: tests and running services use them."""
+"""`FRAUD_*` variables that are not settings; tests and running services use them."""
 
 
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
-    """Read the settings once from the environment.
+    """Return the settings from the environment, which is read on the first call only.
 
     Raises:
-        SettingsError: lists every problem found, each with its variable.
+        SettingsError: lists every problem, each with its variable.
     """
     secrets, unread = read_secret_files(secret_names(Settings.model_fields), os.environ)
     problems = _unknown_variables(os.environ) + unread
@@ -45,9 +45,9 @@ def load_settings() -> Settings:
         problems += _problems(error)
     if problems:
         raise SettingsError(
-            "The settings cannot work together:\n"
+            "The settings are not valid:\n"
             + "\n".join(f"  - {problem}" for problem in problems)
-            + "\nMend these variables and start again."
+            + "\nFix these variables and restart."
         )
     return settings.with_secret_files(
         {name: Path(os.environ[variable(name) + FILE_SUFFIX]) for name in secrets}
@@ -55,21 +55,25 @@ def load_settings() -> Settings:
 
 
 def _problems(error: ValidationError) -> list[str]:
-    """Return every problem of the settings; those between settings too, where single ones fail."""
-    wrong = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
-    found = [
+    """Return all problems: of single settings, and between settings even if single ones fail.
+
+    Pydantic checks the rules between settings only if every single one is valid. If one is not,
+    the rules are checked with the defaults of the invalid ones.
+    """
+    invalid = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
+    problems = [
         f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}"
         for e in error.errors()
         if e["loc"]
     ]
-    if wrong:
+    if invalid:
         fields = Settings.model_fields
         try:
-            Settings(**{name: fields[name].default for name in wrong})
-            return found
-        except ValidationError as together:
-            error = together
-    return found + [
+            Settings(**{name: fields[name].default for name in invalid})
+            return problems
+        except ValidationError as between_settings:
+            error = between_settings
+    return problems + [
         problem
         for e in error.errors()
         if not e["loc"]
@@ -78,7 +82,7 @@ def _problems(error: ValidationError) -> list[str]:
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """Name every `FRAUD_*` variable that nothing reads, with the setting that it may have meant."""
+    """Return a problem for every unknown `FRAUD_*` variable, with the most similar setting."""
     known = {variable(name) for name in Settings.model_fields}
     known |= {variable(name) + FILE_SUFFIX for name in secret_names(Settings.model_fields)}
     problems = []
@@ -86,5 +90,5 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
         if name.upper().startswith(PREFIX) and name.upper() not in known | OTHER_VARIABLES:
             close = difflib.get_close_matches(name.upper(), known, n=1)
             meant = f"; did you mean {close[0]}?" if close else ""
-            problems.append(f"{name} is no setting{meant}")
+            problems.append(f"{name} is not a setting{meant}")
     return problems

@@ -1,6 +1,6 @@
-"""How live transactions are scored.
+"""Live scoring.
 
-Here: the engine, sizes of plans and micro-batches, the duplicate horizon.
+Here: the engine, the sizes of plans and micro-batches, the duplicate horizon.
 Not here: scoring (`fraud_platform.scoring`), Kafka (`settings.kafka`).
 """
 
@@ -18,19 +18,26 @@ class ScoringSettings(HomeSettings):
     """Live scoring."""
 
     scoring_engine: Literal["spark", "inprocess"] = Field(
-        default="spark", description="What the sensor's scoring runs score with."
+        default="spark", description="Engine of the scoring runs that the sensor starts."
     )
     max_plan_messages: int = Field(
-        default=1_000_000, ge=1, description="Most messages that one scoring run is asked for."
+        default=1_000_000, ge=1, description="Maximum number of messages in one scoring run."
     )
     max_batch_messages: int = Field(
-        default=50_000, ge=1, description="Most messages of one micro-batch, which is one commit."
+        default=50_000,
+        ge=1,
+        description="Maximum number of messages in one micro-batch, which is one commit.",
     )
     duplicate_horizon_days: int = Field(
-        default=30, ge=1, description="Days of stream time in which an id is scored only once."
+        default=30,
+        ge=1,
+        description="Days of stream time in which a repeated id counts as a duplicate.",
     )
     follow_interval_ms: int = Field(
-        default=100, ge=10, le=5_000, description="Longest wait of `score --follow` for messages."
+        default=100,
+        ge=10,
+        le=5_000,
+        description="Maximum time in milliseconds that `score --follow` waits for messages.",
     )
     first_planning_day: str = Field(
         default="2026-01-01", description="First partition of the inference batches."

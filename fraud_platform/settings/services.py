@@ -1,8 +1,8 @@
-"""Dagster and MLflow: where they serve and keep their state.
+"""Dagster and MLflow: their ports and the storage of their state.
 
-Here: ports, MLflow's URI, the databases of both, Dagster's home, how long runs are remembered.
+Here: ports, MLflow's URI, the databases of both, Dagster's home, the retention of runs.
 Not here: starting them (`fraud_platform.adapters.services.laptop`, `adapters.services.server`),
-talking to a database (`adapters.services.postgres`).
+database connections (`adapters.services.postgres`).
 """
 
 from __future__ import annotations
@@ -28,30 +28,33 @@ class ServiceSettings(HomeSettings):
     )
     dagster_storage_url: str | None = Field(
         default=None,
-        description="postgresql://user@host:port/database of Dagster's runs and events.",
+        description="Database of Dagster's runs and events, postgresql://user@host:port/database.",
     )
     dagster_storage_password: SecretStr | None = Field(
         default=None, description="Password of that user."
     )
     run_retention_days: int = Field(
-        default=90, ge=1, description="Age at which Dagster's finished runs are forgotten."
+        default=90, ge=1, description="Age in days at which finished Dagster runs are deleted."
     )
     schedules: Literal["running", "stopped"] = Field(
-        default="running", description="What Dagster's schedules are until a person switches them."
+        default="running",
+        description="Initial state of Dagster's schedules, until they are switched in the UI.",
     )
     mlflow_url: str | None = Field(
-        default=None, description="MLflow tracking and registry URI; http(s):// is a server."
+        default=None,
+        description="MLflow tracking and registry URI; http:// or https:// means a server.",
     )
     mlflow_username: str | None = Field(
-        default=None, description="User name that the proxy before the MLflow server asks for."
+        default=None, description="User name for the proxy in front of the MLflow server."
     )
     mlflow_password: SecretStr | None = Field(
-        default=None, description="Password that the proxy before the MLflow server asks for."
+        default=None, description="Password for the proxy in front of the MLflow server."
     )
     mlflow_port: int = Field(default=5000, ge=1024, le=65535, description="MLflow UI port.")
     mlflow_storage_url: str | None = Field(
         default=None,
-        description="postgresql://user@host:port/database that the MLflow server here keeps.",
+        description="Database of the platform's MLflow server, "
+        "postgresql://user@host:port/database.",
     )
     mlflow_storage_password: SecretStr | None = Field(
         default=None, description="Password of that user."
@@ -63,7 +66,7 @@ class ServiceSettings(HomeSettings):
         if url is not None and (not _POSTGRES.fullmatch(url) or "password=" in url):
             raise ValueError(
                 "expected postgresql://user@host:port/database without a password, "
-                "which has a setting of its own (..._STORAGE_PASSWORD, or its file)"
+                "which has its own setting (..._STORAGE_PASSWORD, or its file)"
             )
         return url
 

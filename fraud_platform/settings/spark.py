@@ -1,8 +1,8 @@
-"""Where Spark runs, and how much of a machine it takes.
+"""Where Spark runs, and with which resources.
 
-Here: the URL of a session and its sizes, the token and the Python that a cluster needs, the warm
-Connect server.
-Not here: building a session (`fraud_platform.adapters.spark.session`), clusters made for a run
+Here: the URL of a session, memory and cores, the token and Python environment for a cluster, the
+warm Connect server.
+Not here: opening a session (`fraud_platform.adapters.spark.session`), ephemeral clusters
 (`settings.clusters`).
 """
 
@@ -26,13 +26,14 @@ class SparkSettings(HomeSettings):
         default="local[2]", description="local[N], sc://host:port, spark://host:port or yarn."
     )
     spark_memory: str = Field(
-        default="4g", pattern=r"^\d+[mg]$", description="Driver memory of an embedded Spark."
+        default="4g", pattern=r"^\d+[mg]$", description="Memory of the driver's JVM."
     )
     spark_token_file: Path | None = Field(
-        default=None, description="File with the token of a Connect server; never in the URL."
+        default=None,
+        description="File with the token of a Connect server (the URL must not contain it).",
     )
     spark_server: bool = Field(
-        default=False, description="Keep a warm Connect server, which every run shares."
+        default=False, description="Whether to run a warm Connect server that all runs share."
     )
     spark_server_port: int = Field(
         default=15002, ge=1024, le=65535, description="Port of the warm Connect server."
@@ -43,20 +44,22 @@ class SparkSettings(HomeSettings):
         default="1g", pattern=r"^\d+[mg]$", description="Memory of each executor's JVM."
     )
     spark_python: str | None = Field(
-        default=None, description="Python of a cluster's executors; without it, this one's path."
+        default=None,
+        description="Path of Python on the executors; if unset, the path of this Python.",
     )
     spark_environment: Path | None = Field(
         default=None, description="Archive of a Python environment that executors unpack and use."
     )
     spark_driver_host: str | None = Field(
-        default=None, description="Where a cluster's executors reach the driver."
+        default=None, description="Host name at which a cluster's executors reach the driver."
     )
     spark_yarn_jars: str | None = Field(
-        default=None, description="Spark's jars on YARN (local:/.. or hdfs://..), else uploaded."
+        default=None,
+        description="Spark's jars on YARN (local:/.. or hdfs://..); if unset, they are uploaded.",
     )
     spark_shuffle_partitions: int = Field(default=4, ge=1, description="Shuffle partitions.")
     max_rows_per_run: int = Field(
-        default=50_000_000, ge=1, description="Most transactions that one features run covers."
+        default=50_000_000, ge=1, description="Maximum number of transactions in one features run."
     )
 
     @field_validator("spark_url")
@@ -66,23 +69,23 @@ class SparkSettings(HomeSettings):
             raise ValueError("expected local[N], sc://host:port, spark://host:port or yarn")
         if "token=" in url:
             raise ValueError(
-                "a token in a URL is shown to everybody; put it in a file and name that in "
-                "FRAUD_SPARK_TOKEN_FILE"
+                "URLs are shown and logged, so a token must not be in one; put it into a file and "
+                "name the file in FRAUD_SPARK_TOKEN_FILE"
             )
         return url
 
     @cached_property
     def spark(self) -> str:
-        """URL of sessions: the warm server's where there is one."""
+        """URL of sessions: the warm server if `spark_server` is set, else `spark_url`."""
         return f"sc://localhost:{self.spark_server_port}" if self.spark_server else self.spark_url
 
     @cached_property
     def spark_token(self) -> Path | None:
-        """File of the token for sessions; the warm server makes its own."""
-        kept = self.home / "spark-server" / "token"
-        return self.spark_token_file or (kept if self.spark_server else None)
+        """File of the sessions' token; if unset, the file that the warm server creates."""
+        created_by_server = self.home / "spark-server" / "token"
+        return self.spark_token_file or (created_by_server if self.spark_server else None)
 
     @cached_property
     def jars(self) -> Path:
-        """Folder of the jars that Spark needs for Delta; those of Kafka lie in it too."""
+        """Folder of the jars of Delta, of Kafka and for S3."""
         return self.home / "jars"

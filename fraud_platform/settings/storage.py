@@ -1,7 +1,7 @@
-"""Where data lies: landing zone, raw zone, lake, artifacts.
+"""Where data is stored: landing zone, raw zone, lake, artifacts.
 
-Here: their URLs, and how long files stay.
-Not here: clients of storage (`fraud_platform.adapters`).
+Here: their URLs, and the retention of files.
+Not here: storage clients (`fraud_platform.adapters.storage`).
 """
 
 from __future__ import annotations
@@ -14,33 +14,38 @@ from pydantic import Field, field_validator
 from fraud_platform.settings.base import HomeSettings
 
 SCHEMES = ("file", "s3", "hdfs")
-"""Where a commit is safe: by rename, by conditional put, by rename."""
+"""The schemes with atomic Delta commits: by rename, by conditional put, by rename."""
 
 
 class StorageSettings(HomeSettings):
     """Zones, lake and artifacts: each a local path, `s3://bucket/..` or `hdfs://host:port/..`.
 
-    S3 is reached by AWS's own variables (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
-    AWS_ENDPOINT_URL), HDFS by Hadoop's (HADOOP_USER_NAME, HADOOP_CONF_DIR).
+    S3 access is configured by AWS's variables (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+    AWS_REGION, AWS_ENDPOINT_URL), HDFS access by Hadoop's (HADOOP_USER_NAME, HADOOP_CONF_DIR).
     """
 
     landing_url: str | None = Field(
-        default=None, description="Where drops arrive; else landing/ in FRAUD_HOME."
+        default=None, description="Where drops arrive; default: landing/ in FRAUD_HOME."
     )
     raw_url: str | None = Field(
-        default=None, description="Where raw drops are kept as they came; else raw/."
+        default=None, description="Where unchanged copies of drops are kept; default: raw/."
     )
     lake_url: str | None = Field(
-        default=None, description="Where the Delta tables live; else lake/."
+        default=None, description="Where the Delta tables are; default: lake/."
     )
     artifacts_url: str | None = Field(
-        default=None, description="Where MLflow keeps models and reports; else mlflow/artifacts/."
+        default=None,
+        description="Where MLflow stores models and reports; default: mlflow/artifacts/.",
     )
     drop_settle_seconds: float = Field(
-        default=10.0, ge=0, description="A drop whose size stood still this long is complete."
+        default=10.0,
+        ge=0,
+        description="A drop is complete if its size has not changed for this many seconds.",
     )
     vacuum_retention_hours: int = Field(
-        default=168, ge=1, description="Age at which files of replaced table versions may go."
+        default=168,
+        ge=1,
+        description="Age in hours at which files of replaced table versions are deleted.",
     )
 
     @field_validator("landing_url", "raw_url", "lake_url", "artifacts_url")
@@ -55,13 +60,14 @@ class StorageSettings(HomeSettings):
             }
             raise ValueError(
                 f"expected a path, s3://bucket/.. or hdfs://host:port/.., found {scheme}://"
-                f"{meant.get(scheme, '')}; elsewhere two writers could lose a commit"
+                f"{meant.get(scheme, '')}; with other schemes, concurrent writers could lose a "
+                "commit"
             )
         return url
 
     @cached_property
     def uses_s3(self) -> bool:
-        """Whether Spark meets S3."""
+        """Whether a zone that Spark reads or writes is on S3."""
         return any(url.startswith("s3://") for url in (self.landing, self.raw, self.lake))
 
     @cached_property
@@ -86,7 +92,7 @@ class StorageSettings(HomeSettings):
 
 
 def location(url: str) -> str:
-    """Return a URL in one spelling: a local path is absolute, without `file://` or a last slash."""
+    """Return a normalised URL: no trailing slash; local paths absolute and without `file://`."""
     scheme, _, path = url.rpartition("://")
     if scheme in ("", "file"):
         return os.path.normpath(os.path.abspath(path))

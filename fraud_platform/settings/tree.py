@@ -1,7 +1,7 @@
-"""The one tree of all settings, and the rules between its groups.
+"""The tree of all settings, and the rules between its groups.
 
-Here: `Settings`, printed without secrets, handed on to other processes, checked as a whole.
-Not here: single settings (the groups beside this module), reading them (`loading`).
+Here: `Settings`: validating the combination, printing without secrets, passing to other processes.
+Not here: single settings (the groups), reading them (`loading`).
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class Settings(
     SparkSettings,
     StorageSettings,
 ):
-    """The settings tree; every field is the variable `FRAUD_<NAME>`."""
+    """All settings; every field is read from `FRAUD_<NAME>`."""
 
     _secret_files: dict[str, Path] = PrivateAttr(default_factory=dict)
-    """Where secrets came from that came from files."""
+    """Setting to file, for the secrets that were read from files."""
 
     @model_validator(mode="after")
     def _check_together(self) -> Settings:
@@ -75,7 +75,9 @@ class Settings(
             )
         problems += _without_access(self)
         if self.spark_server and not self.spark_url.startswith("local"):
-            problems.append("FRAUD_SPARK_SERVER and FRAUD_SPARK_URL name two places for sessions")
+            problems.append(
+                "FRAUD_SPARK_SERVER needs a FRAUD_SPARK_URL of local[N], the master of the server"
+            )
         if self.cluster_provider == "yarn" and self.yarn_url is None:
             problems.append("FRAUD_CLUSTER_PROVIDER=yarn needs FRAUD_YARN_URL (http://host:8088)")
         if problems:
@@ -84,20 +86,20 @@ class Settings(
 
     @property
     def is_spark_here(self) -> bool:
-        """Whether every executor that a run may get sees this machine's folders."""
+        """Whether every executor of a run can access this machine's folders."""
         is_here = self.spark.startswith("local") or self.spark_server
         return is_here and self.cluster_provider in ("none", "standalone")
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Give names and values for printing, passwords in URLs left out."""
+        """Yield names and values for printing, without the passwords in URLs."""
         for name, value in super().__repr_args__():
             yield name, without_password(value) if isinstance(value, str) else value
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that give another process, wherever it starts, the same settings.
+        """The variables that give another process the same settings, in any working directory.
 
-        A secret is among them, as its file where it came from one: never log this.
+        They contain secrets, or their files for secrets read from files: never log them.
         """
         chosen = {name: getattr(self, name) for name in {*self.model_fields_set, "home"}}
         for zone in ("landing", "raw", "lake", "artifacts"):
@@ -112,24 +114,24 @@ class Settings(
         return given | files
 
     def with_secret_files(self, files: Mapping[str, Path]) -> Settings:
-        """Note which secrets came from which files, so that other processes read them too."""
+        """Record the files of secrets, so that other processes read the same files; return self."""
         self._secret_files = {name: path.absolute() for name, path in files.items()}
         return self
 
 
 def _without_access(kafka: KafkaSettings) -> list[str]:
-    """Name what a secured cluster of somebody else's needs and does not have."""
+    """Return the problems of the credentials for an external Kafka cluster."""
     given = {"FRAUD_KAFKA_USER": kafka.kafka_user, "FRAUD_KAFKA_PASSWORD": kafka.kafka_password}
     if kafka.kafka_security == "sasl_ssl" and kafka.kafka_bootstrap is not None:
         return [f"FRAUD_KAFKA_SECURITY=sasl_ssl needs {name}" for name, v in given.items() if not v]
     if kafka.kafka_bootstrap is not None and any(given.values()):
-        # they would be ignored, and everything sent in the clear
+        # Otherwise they would be ignored and all data sent unencrypted.
         return ["FRAUD_KAFKA_USER or FRAUD_KAFKA_PASSWORD needs FRAUD_KAFKA_SECURITY=sasl_ssl"]
     return []
 
 
 def _repeated(chosen: Mapping[str, object]) -> list[str]:
-    """Name every two settings that must differ and do not."""
+    """Return a problem for each pair of settings with the same value."""
     names = list(chosen)
     return [
         f"{one} and {other} are both {chosen[one]}"
@@ -140,10 +142,10 @@ def _repeated(chosen: Mapping[str, object]) -> list[str]:
 
 
 def _overlaps(zones: Mapping[str, str]) -> list[str]:
-    """Name every two zones of which one lies in the other."""
+    """Return a problem for each pair of zones of which one is inside the other."""
     names = list(zones)
     return [
-        f"{one} and {other} lie in one another "
+        f"{one} and {other} overlap "
         f"({without_password(zones[one])}, {without_password(zones[other])})"
         for i, one in enumerate(names)
         for other in names[i + 1 :]

@@ -153,7 +153,7 @@ def _fail_in_several_ways(server: Server) -> None:
     twice = {STORAGE: "canary-twice"}
     assert "are both given" in server.call("status", code=2, **twice)
     broken = {"FRAUD_DAGSTER_PORT": "many", "FRAUD_SECRET": "x"}
-    assert "FRAUD_SECRET is no setting" in server.call("status", code=2, **broken)
+    assert "FRAUD_SECRET is not a setting" in server.call("status", code=2, **broken)
     assert "PromotionError" in server.call("rollback", "--why", "drill", code=1)
     server.call("status")
 

@@ -56,7 +56,7 @@ def test_every_variable_of_a_page_is_one(page: Path):
     for name in re.findall(rf"`{PREFIX}[A-Z_]+", page.read_text()):
         found = name.strip("`")
         is_known = found in known or found.removesuffix(FILE_SUFFIX) in known
-        assert is_known or found.endswith("_"), f"{found} is no setting"
+        assert is_known or found.endswith("_"), f"{found} is not a setting"
 
 
 def test_a_command_that_is_none_is_found():

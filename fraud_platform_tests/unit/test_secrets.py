@@ -50,7 +50,7 @@ def test_a_secret_that_is_given_twice_is_refused_with_both_names(
     path.write_text("hush")
     found = problems_of(load, **{variable(name): "hush", f"{variable(name)}_FILE": str(path)})
     both = f"{variable(name)} and {variable(name)}_FILE"
-    assert found == [f"{both} are both given; keep one of them"]
+    assert found == [f"{both} are both set; keep one of them"]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_secret_file_that_cannot_be_one_is_named_without_its_content(
 
 def test_only_a_secret_has_a_file(load: Callable[..., Settings]) -> None:
     found = problems_of(load, FRAUD_SEED_FILE="/x")
-    assert found[0].startswith("FRAUD_SEED_FILE is no setting")
+    assert found[0].startswith("FRAUD_SEED_FILE is not a setting")
 
 
 def test_another_process_reads_the_same_secrets(

@@ -62,11 +62,11 @@ def test_every_problem_is_listed_at_once(load: Callable[..., Settings]) -> None:
     )
     assert len(found) == 6
     for part in (
-        "FRAUD_DAGSTER_PROT is no setting; did you mean FRAUD_DAGSTER_PORT?",
+        "FRAUD_DAGSTER_PROT is not a setting; did you mean FRAUD_DAGSTER_PORT?",
         "FRAUD_MLFLOW_PORT: Input should be greater than or equal to 1024",
         "FRAUD_SPARK_URL: expected local[N]",
         "FRAUD_FIRST_DAY: ",
-        "FRAUD_RAW_URL and FRAUD_LAKE_URL lie in one another (/data, /data/lake)",
+        "FRAUD_RAW_URL and FRAUD_LAKE_URL overlap (/data, /data/lake)",
         "FRAUD_MIN_SCENARIO_RECALL needs FRAUD_MAX_ALERTS_PER_DAY",
     ):
         assert any(part in problem for problem in found), (part, found)
@@ -106,7 +106,7 @@ def test_zones_that_lie_in_one_another_are_refused(
 ) -> None:
     found = problems_of(load, FRAUD_LANDING_URL=landing, FRAUD_RAW_URL=raw)
     assert len(found) == 1
-    assert found[0].startswith("FRAUD_LANDING_URL and FRAUD_RAW_URL lie in one another")
+    assert found[0].startswith("FRAUD_LANDING_URL and FRAUD_RAW_URL overlap")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,10 @@ def test_zones_that_lie_in_one_another_are_refused(
     [
         ("s3a://bucket/lake", "write s3://"),
         ("webhdfs://nn:9870/lake", "write hdfs://"),
-        ("gs://bucket/lake", "found gs://; elsewhere two writers could lose a commit"),
+        (
+            "gs://bucket/lake",
+            "found gs://; with other schemes, concurrent writers could lose a commit",
+        ),
     ],
 )
 def test_storage_on_which_a_commit_could_be_lost_is_refused(
@@ -166,7 +169,7 @@ def test_spark_urls_of_every_kind_are_taken(load: Callable[..., Settings], url: 
 def test_an_unknown_variable_without_a_close_setting_is_named_too(
     load: Callable[..., Settings],
 ) -> None:
-    assert problems_of(load, FRAUD_XYZZY="1") == ["FRAUD_XYZZY is no setting"]
+    assert problems_of(load, FRAUD_XYZZY="1") == ["FRAUD_XYZZY is not a setting"]
 
 
 def test_variables_of_tests_and_services_are_no_settings_and_no_errors(

@@ -68,7 +68,7 @@ def test_a_token_in_the_url_is_refused_by_the_settings():
 
 
 def test_the_warm_server_and_a_url_elsewhere_are_refused_together():
-    with pytest.raises(ValueError, match="name two places for sessions"):
+    with pytest.raises(ValueError, match="needs a FRAUD_SPARK_URL of local"):
         Settings(spark_server=True, spark_url="sc://elsewhere:15002")
     assert Settings(spark_server=True, spark_server_port=4001).spark == "sc://localhost:4001"
     assert Settings().spark == Settings().spark_url
