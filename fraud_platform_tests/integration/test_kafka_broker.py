@@ -53,7 +53,7 @@ def test_messages_survive_down_and_kill_and_up_again_changes_nothing(settings: S
     assert any(line.startswith(f"kafka    created topics {topic}") for line in lines)
     (record,) = read_records(laptop.run_folder(settings))
     (line, _) = laptop.up(settings)
-    assert line.startswith("kafka    runs already on kafka://127.0.0.1:")
+    assert line.startswith("kafka    is already running on kafka://127.0.0.1:")
     producer = IdempotentProducer(KafkaConnection.from_settings(settings))
     for number in range(50):
         producer.send(topic, b"%d" % number, b"%02d" % number)
@@ -77,7 +77,7 @@ def test_messages_survive_down_and_kill_and_up_again_changes_nothing(settings: S
     (record,) = read_records(laptop.run_folder(settings))
     os.kill(record.pid, signal.SIGKILL)
     wait_for(lambda: not members(record.token))
-    assert laptop.status(settings) == ["kafka    does not run"]
+    assert laptop.status(settings) == ["kafka    is not running"]
     with pytest.raises(Outage):
         Topics(KafkaConnection.from_settings(settings), answer_seconds=1).offsets(topic)
     assert "Connection refused" in lag_lines(settings)[-1]

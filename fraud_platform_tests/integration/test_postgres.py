@@ -96,7 +96,7 @@ def test_a_database_that_is_down_is_said_and_the_next_run_is_whole(
 ) -> None:
     postgres.stop()
     try:
-        remedy = "Start it, or mend FRAUD_DAGSTER_STORAGE_URL; then run again."
+        remedy = "Start it, or fix FRAUD_DAGSTER_STORAGE_URL; then run again."
         told(lambda: run_small(settings), Outage, "refused", remedy)
         told(lambda: PROGRAMS["mlflow"](settings), Outage, "FRAUD_MLFLOW_STORAGE_URL")
     finally:
@@ -108,7 +108,7 @@ def test_a_database_that_is_down_is_said_and_the_next_run_is_whole(
 @pytest.mark.parametrize(
     ("change", "remedy"),
     [
-        ({"password": "wrong-canary"}, "a wrong user or password. Mend {0}_URL or {0}_PASSWORD"),
+        ({"password": "wrong-canary"}, "a wrong user or password. Fix {0}_URL or {0}_PASSWORD"),
         ({"url": "nobody@127.0.0.1:{port}/dagster"}, "a wrong user or password"),
         ({"url": "fraud@127.0.0.1:{port}/nothing"}, "no such user or database. Create it"),
     ],

@@ -313,7 +313,7 @@ def test_up_secure_starts_the_embedded_broker_so_and_all_commands_follow(
         _no_secret_is_shown(plain)
         assert "answers on kafka://" in laptop.status(plain)[0]
         (line, _) = laptop.up(plain)
-        assert "runs already" in line
+        assert "is already running" in line
     finally:
         list(laptop.down(plain))
 

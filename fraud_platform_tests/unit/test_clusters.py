@@ -181,7 +181,9 @@ def test_what_is_there_after_its_end_is_deleted_and_what_others_made_is_left(
     made = cluster.open("run-1")
     cluster.close("success")
     provider.here |= {made.cluster_id, f"{PREFIX}of-another-platform"}
-    assert reaped(ledger, provider) == [f"{made.cluster_id} deleted: it existed after its recorded end"]
+    assert reaped(ledger, provider) == [
+        f"{made.cluster_id} deleted: it existed after its recorded end"
+    ]
     assert provider.here == {f"{PREFIX}of-another-platform"}
 
 

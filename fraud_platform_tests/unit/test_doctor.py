@@ -221,7 +221,7 @@ def test_a_database_that_is_away_is_a_problem_and_none_is_none(tmp_path: Path) -
     chosen = {"dagster_storage_url": url, "dagster_storage_password": "hush"}
     (found,) = doctor.check_databases(Settings(home=tmp_path, **chosen))
     assert (found.subject, found.level) == ("Dagster's database", Level.PROBLEM)
-    assert "Start it, or mend FRAUD_DAGSTER_STORAGE_URL" in found.message
+    assert "Start it, or fix FRAUD_DAGSTER_STORAGE_URL" in found.message
     assert "hush" not in found.message
 
 

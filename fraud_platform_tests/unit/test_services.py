@@ -106,7 +106,7 @@ def test_up_answers_and_down_leaves_no_process(settings: Settings, wanted: list[
     assert list(laptop.down(settings)) == ["dagster stopped", "mlflow stopped"]
     assert [members(token) for token in started] == [[], []]
     assert tokens(settings) == []
-    assert list(laptop.down(settings)) == ["nothing runs"]
+    assert list(laptop.down(settings)) == ["no service is running"]
 
 
 def test_stopping_ends_children_that_ignore_signals_and_left_the_session(
@@ -126,12 +126,12 @@ def test_a_second_start_leaves_what_runs_as_it_is(
 ) -> None:
     list(laptop.up(settings))
     before = tokens(settings)
-    with pytest.raises(ServiceError, match=r"already run\. Stop them first"):
+    with pytest.raises(ServiceError, match=r"already running: .*\. Stop them first"):
         laptop.dev(settings)
     lines = list(laptop.up(settings))
     assert [line.split(" on ")[0] for line in lines[:2]] == [
-        "dagster  runs already",
-        "mlflow   runs already",
+        "dagster  is already running",
+        "mlflow   is already running",
     ]
     assert tokens(settings) == before
     assert all(processes.is_healthy(service) for service in wanted)
@@ -154,7 +154,7 @@ def test_up_says_which_service_hangs(
     list(laptop.up(settings))
     record = read_records(laptop.run_folder(settings))[0]
     os.kill(record.pid, signal.SIGSTOP)
-    with pytest.raises(ServiceError, match=rf"found none; process {record.pid} lives"):
+    with pytest.raises(ServiceError, match=rf"found none, but process {record.pid} is running"):
         list(laptop.up(settings))
     os.kill(record.pid, signal.SIGCONT)
 
@@ -219,8 +219,8 @@ def test_a_record_that_outlived_its_process_is_in_nobodys_way(
     started.process.kill()
     started.process.wait()
     assert processes.record_path(run, "dagster").exists()
-    assert laptop.status(settings)[0] == "dagster  does not run"
-    assert list(laptop.down(settings)) == ["nothing runs"]
+    assert laptop.status(settings)[0] == "dagster  is not running"
+    assert list(laptop.down(settings)) == ["no service is running"]
     list(laptop.up(settings))
     assert len(tokens(settings)) == 2
 
@@ -232,7 +232,7 @@ def test_a_process_id_given_to_somebody_else_is_left_alone(settings: Settings) -
     try:
         stale = Record("dagster", innocent.pid, "0" * 32, 3000, "log", 0.0)
         processes.record_path(run, "dagster").write_text(json.dumps(stale.__dict__))
-        assert list(laptop.down(settings)) == ["nothing runs"]
+        assert list(laptop.down(settings)) == ["no service is running"]
         stop(stale, run)
         assert innocent.poll() is None
     finally:
@@ -258,7 +258,7 @@ def test_status_tells_running_hanging_and_absent_apart(
     settings: Settings, wanted: list[Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "ANSWER_SECONDS", 0.5)
-    assert laptop.status(settings) == ["dagster  does not run", "mlflow   does not run"]
+    assert laptop.status(settings) == ["dagster  is not running", "mlflow   is not running"]
     list(laptop.up(settings))
     first, second = read_records(laptop.run_folder(settings))
     running = laptop.status(settings)[0]
@@ -268,7 +268,7 @@ def test_status_tells_running_hanging_and_absent_apart(
     hanging, absent = laptop.status(settings)
     os.kill(first.pid, signal.SIGCONT)
     assert hanging.startswith(f"dagster  does not answer on {wanted[0].url}")
-    assert absent == "mlflow   does not run"
+    assert absent == "mlflow   is not running"
 
 
 @pytest.fixture

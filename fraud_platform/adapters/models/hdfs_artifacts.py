@@ -1,8 +1,8 @@
-"""MLflow's artifacts on HDFS, without Hadoop's native library.
+"""MLflow artifacts on HDFS without libhdfs.
 
-Here: the artifact repository that MLflow finds for `hdfs://` by this package's entry point.
-Not here: what is stored (`adapters.models.registry`). MLflow's own repository for HDFS needs
-libhdfs and a JVM in the process.
+Here: the artifact repository for `hdfs://` URLs, which MLflow finds by this package's entry point.
+It exists because MLflow's own HDFS repository needs libhdfs and a JVM in the process.
+Not here: what is stored (`adapters.models.registry`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from fraud_platform.adapters.storage.access import file_system
 
 
 class HdfsArtifacts(ArtifactRepository):
-    """Files under one `hdfs://` URL."""
+    """The artifacts below one `hdfs://` URL."""
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
-        """Store a file under its own name in a folder of the repository."""
+        """Store a file, with its name, in a folder of the repository."""
         files, root = file_system(self.artifact_uri)
         folder = posixpath.join(root, artifact_path or "")
         files.makedirs(folder, exist_ok=True)
@@ -30,7 +30,7 @@ class HdfsArtifacts(ArtifactRepository):
             shutil.copyfileobj(source, file, 4 << 20)
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
-        """Store a folder's files, with its folders."""
+        """Store all files of a folder and its subfolders."""
         for path in sorted(p for p in Path(local_dir).rglob("*") if p.is_file()):
             folder = path.parent.relative_to(local_dir).as_posix()
             self.log_artifact(
@@ -38,13 +38,13 @@ class HdfsArtifacts(ArtifactRepository):
             )
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
-        """Return what is in a folder of the repository; nothing where it is none."""
+        """Return the entries of a folder of the repository; empty if it does not exist."""
         files, root = file_system(self.artifact_uri)
         folder = posixpath.join(root, path or "")
         try:
             if not files.isdir(folder):
                 return []
-            found = files.ls(folder, detail=True)
+            entries = files.ls(folder, detail=True)
         except FileNotFoundError:
             return []
         return [
@@ -53,7 +53,7 @@ class HdfsArtifacts(ArtifactRepository):
                 entry["type"] == "directory",
                 None if entry["type"] == "directory" else entry["size"],
             )
-            for entry in sorted(found, key=lambda entry: str(entry["name"]))
+            for entry in sorted(entries, key=lambda entry: str(entry["name"]))
         ]
 
     def _download_file(self, remote_file_path: str, local_path: str) -> None:

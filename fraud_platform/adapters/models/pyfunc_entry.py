@@ -1,8 +1,8 @@
-"""The file that MLflow runs to make a logged candidate answer `predict`.
+"""The file that MLflow executes to load a logged candidate as a pyfunc model.
 
-Here: the few lines between MLflow's pyfunc interface and a saved candidate, whose files are checked
-first against the digest that its run names in the tracking store.
-Not here: how a candidate is trained, saved or scored (`fraud_platform.training`).
+Here: the bridge from MLflow's pyfunc interface to a saved candidate, whose files are first checked
+against the digest in the tags of its MLflow run.
+Not here: training, saving and scoring a candidate (`fraud_platform.training`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from mlflow.pyfunc import PythonModel
 
 
 class FraudModel(PythonModel):
-    """Feature rows in, calibrated fraud probabilities out."""
+    """Maps feature rows to calibrated fraud probabilities."""
 
     def load_context(self, context: Any) -> None:
-        """Load the candidate that lies next to this file, if it is the one that was logged.
+        """Load the model's `candidate` artifact, if its files are those that were logged.
 
         Raises:
             ModelDamagedError: its files are not those that its run names.

@@ -1,8 +1,8 @@
-"""An MLflow server elsewhere: looking whether it answers, and what the proxy before it wants.
+"""An external MLflow server: checking that it answers, and the login for its proxy.
 
-Here: one probe with seconds of patience, since MLflow's own client tries for minutes; user name
-and password for the proxy, by the environment alone.
-Not here: what is kept in MLflow (`adapters.models.registry`), running a server
+Here: one probe that ends within seconds, because MLflow's client retries for minutes; user name
+and password for the proxy, passed only by environment variables.
+Not here: what is stored in MLflow (`adapters.models.registry`), running a server
 (`adapters.services.server`).
 """
 
@@ -23,25 +23,25 @@ _USER, _PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 
 @dataclass(frozen=True)
 class Login:
-    """What the proxy before an MLflow server asks for."""
+    """User name and password for the proxy in front of an MLflow server."""
 
     user: str
     password: SecretStr
 
 
 def login_of(settings: Settings) -> Login | None:
-    """Return the login that the settings give, if they give one."""
+    """Return the login from the settings, or None if no user name is set."""
     if settings.mlflow_username is None:
         return None
     return Login(settings.mlflow_username, settings.mlflow_password or SecretStr(""))
 
 
 def require_mlflow(url: str, login: Login | None) -> None:
-    """Look whether an MLflow server answers, and lets us in; MLflow's client gets the login too.
+    """Check that an MLflow server answers and accepts the login, which MLflow's client then uses.
 
     Raises:
-        Outage: no answer, or one that is not MLflow's.
-        SettingsError: it refuses the user name or password.
+        Outage: there is no answer, or its status is not 200.
+        SettingsError: the user name or password is refused.
     """
     import requests
 
@@ -56,28 +56,28 @@ def require_mlflow(url: str, login: Login | None) -> None:
         ).status_code
     except requests.Timeout:
         raise Outage(
-            f"{begin} none within {ANSWER_SECONDS:.0f} s. Restart the MLflow server, or mend "
+            f"{begin} none within {ANSWER_SECONDS:.0f} s. Restart the MLflow server, or fix "
             "FRAUD_MLFLOW_URL; then run again."
         ) from None
     except requests.RequestException as error:
         raise Outage(
-            f"{begin} {_reason(error)}. Start the MLflow server, or mend FRAUD_MLFLOW_URL; then "
+            f"{begin} {_reason(error)}. Start the MLflow server, or fix FRAUD_MLFLOW_URL; then "
             "run again."
         ) from None
     if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
         raise SettingsError(
-            f"{begin} a refusal ({status}). Mend FRAUD_MLFLOW_USERNAME and FRAUD_MLFLOW_PASSWORD "
+            f"{begin} a refusal ({status}). Fix FRAUD_MLFLOW_USERNAME and FRAUD_MLFLOW_PASSWORD "
             "(or the file that FRAUD_MLFLOW_PASSWORD_FILE names)."
         )
     if status != http.HTTPStatus.OK:
         raise Outage(
-            f"{begin} status {status}. Look at the log of the MLflow server and of the proxy "
-            "before it; then run again."
+            f"{begin} status {status}. Check the logs of the MLflow server and of the proxy in "
+            "front of it; then run again."
         )
 
 
 def _reason(error: Exception) -> str:
-    """Return the innermost reason of a failed request, in a few words."""
+    """Return the message of a failed request's innermost error."""
     reason: object = error
     while isinstance(reason, Exception) and (reason.args or reason.__cause__):
         inner = getattr(reason, "reason", None) or (reason.args[0] if reason.args else None)

@@ -1,5 +1,5 @@
-"""The processes that run the platform, on a laptop and on a server.
+"""The processes of the platform, on a laptop and on a server.
 
-Here: starting, watching and stopping them, Dagster's home folder, a database's answer.
-Not here: what they run (`fraud_platform.definitions`), the units (`deploy/`).
+Here: starting, monitoring and stopping them, Dagster's home folder, checking a Postgres database.
+Not here: what Dagster loads (`fraud_platform.definitions`), the systemd units (`deploy/`).
 """

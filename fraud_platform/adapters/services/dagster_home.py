@@ -1,7 +1,7 @@
-"""Dagster's home folder: its `dagster.yaml`, one for a laptop and one for a server, and variables.
+"""Dagster's home folder: `dagster.yaml` for a laptop or a server, and environment variables.
 
-Here: choosing and writing the file (`instance/laptop.yaml`, `instance/server.yaml`), the workspace
-of a server, and the variables that the file names, so that no secret is ever written.
+Here: choosing and writing the file (from `instance/laptop.yaml` or `instance/server.yaml`), the
+workspace of a server, and the variables that the file refers to, so that no file holds a secret.
 Not here: starting Dagster (`adapters.services.laptop`, `adapters.services.server`), what it loads
 (`fraud_platform.definitions`).
 """
@@ -20,7 +20,7 @@ _MARK = "# Written by fraud-platform. Remove this line to keep a version of your
 
 
 def dagster_variables(settings: Settings) -> dict[str, str]:
-    """Return what every process that opens the Dagster instance needs in its environment."""
+    """Return the variables of every process that opens the Dagster instance, with secrets."""
     variables = {"DAGSTER_HOME": str(settings.dagster_home), "DAGSTER_DISABLE_TELEMETRY": "yes"}
     if settings.dagster_storage_url is not None:
         variables[STORAGE_VARIABLE] = url_with_password(
@@ -30,14 +30,17 @@ def dagster_variables(settings: Settings) -> dict[str, str]:
 
 
 def write_dagster_yaml(settings: Settings) -> Path:
-    """Write the instance's file, a server's where Postgres is set; a person's own is kept."""
+    """Write `dagster.yaml`, a server's if Postgres is set, and return its path.
+
+    A file without the platform's mark on the first line is the user's, and is kept.
+    """
     kind = "laptop" if settings.dagster_storage_url is None else "server"
     text = _MARK + (_INSTANCES / f"{kind}.yaml").read_text()
     return _write(settings.dagster_home / "dagster.yaml", text)
 
 
 def write_workspace(settings: Settings) -> Path:
-    """Write where a server's processes find the code server, unless it is a person's own."""
+    """Write a server's `workspace.yaml`, which names the code server; a user's file is kept."""
     text = (
         _MARK + "load_from:\n  - grpc_server:\n      host: 127.0.0.1\n"
         f"      port: {settings.code_server_port}\n      location_name: fraud_platform\n"
@@ -46,7 +49,7 @@ def write_workspace(settings: Settings) -> Path:
 
 
 def enter_dagster_home(settings: Settings) -> None:
-    """Make this process find the Dagster instance of these settings.
+    """Point this process's environment to the Dagster instance of these settings.
 
     Raises:
         Outage: Postgres does not answer.
@@ -58,7 +61,12 @@ def enter_dagster_home(settings: Settings) -> None:
 
 
 def require_dagster_storage(settings: Settings) -> None:
-    """Look whether Dagster's database can be used, where it is a server's; raises as above."""
+    """Check Dagster's Postgres database, if one is set.
+
+    Raises:
+        Outage: Postgres does not answer.
+        SettingsError: Postgres refuses the user, the password or the database.
+    """
     if settings.dagster_storage_url is not None:
         require_postgres(
             "FRAUD_DAGSTER_STORAGE",
@@ -71,7 +79,7 @@ def _write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     written = path.read_text() if path.exists() else None
     if written is None or (written.startswith(_MARK) and written != text):
-        # several processes of a server write the same text at their start
+        # Several processes of a server write the same text when they start.
         part = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         part.write_text(text)
         part.replace(path)

@@ -1,6 +1,6 @@
 """The services of a laptop: Kafka, Spark, Dagster (UI, daemon, code server) and the MLflow UI.
 
-Here: their commands and settings, starting and stopping both, in the background or in front.
+Here: their commands, starting and stopping them together, in the background or the foreground.
 Not here: processes in general (`adapters.services.processes`), what Dagster loads
 (`fraud_platform.definitions`).
 """
@@ -43,10 +43,10 @@ _POLL_SECONDS = 0.3
 
 
 def services(settings: Settings) -> list[Service]:
-    """Return the services that these settings ask for; what is elsewhere is not started here."""
-    kafka = [] if settings.kafka_bootstrap else [broker.service(settings)]
+    """Return the services to start; an external Kafka cluster or MLflow server is not included."""
+    first = [] if settings.kafka_bootstrap else [broker.service(settings)]
     if settings.spark_server:
-        kafka.append(spark_server.service(settings))
+        first.append(spark_server.service(settings))
     environment = {
         **settings.environment,
         **dagster_variables(settings),
@@ -61,7 +61,7 @@ def services(settings: Settings) -> list[Service]:
         environment,
     )
     if (settings.mlflow_url or "").startswith(("http://", "https://")):
-        return [*kafka, dagster]
+        return [*first, dagster]
     mlflow = Service(
         "mlflow",
         _python("mlflow", "server", "--workers", "1", port=settings.mlflow_port),
@@ -69,7 +69,7 @@ def services(settings: Settings) -> list[Service]:
         "/health",
         {**environment, **mlflow_variables(settings)},
     )
-    return [*kafka, dagster, mlflow]
+    return [*first, dagster, mlflow]
 
 
 def _python(*command: str, port: int) -> tuple[str, ...]:
@@ -78,11 +78,11 @@ def _python(*command: str, port: int) -> tuple[str, ...]:
 
 
 def up(settings: Settings) -> Iterator[str]:
-    """Start in the background what does not run yet; yield lines that say what happens.
+    """Start the services that are not running, in the background; yield progress lines.
 
     Raises:
-        ServiceError: one that runs does not answer, a port is taken, or one does not come up (then
-            none that this call started stays).
+        ServiceError: a running service does not answer, a port is in use, or a service does not
+            start; in the last case all services that this call started are stopped again.
     """
     with _only_one(settings):
         running = {record.name: record for record in read_records(run_folder(settings))}
@@ -90,30 +90,30 @@ def up(settings: Settings) -> Iterator[str]:
             if record := running.get(service.name):
                 _require_healthy(service, record)
                 _require_same_spark(settings, record)
-                yield f"{record.name:<8} runs already on {record.url}, process {record.pid}"
+                yield f"{record.name:<8} is already running on {record.url}, process {record.pid}"
         yield from _start_all(settings, [], set(running))
     yield f"Logs are in {_log_folder(settings)}; `fraud-platform down` stops them."
 
 
 def down(settings: Settings) -> Iterator[str]:
-    """Stop what `up` or `dev` started, and all its children; yield lines that say what happens."""
+    """Stop the services of `up` or `dev` and all their child processes; yield progress lines."""
     with _only_one(settings):
         records = read_records(run_folder(settings))
         for record in records:
             stop(record, run_folder(settings))
             yield f"{record.name} stopped"
     if not records:
-        yield "nothing runs"
+        yield "no service is running"
 
 
 def status(settings: Settings) -> list[str]:
-    """Say which services run, where, since when."""
+    """Return one line for each service: whether it runs and answers, its URL, process and log."""
     records = {record.name: record for record in read_records(run_folder(settings))}
     lines = []
     for service in services(settings):
         record = records.get(service.name)
         if record is None:
-            lines.append(f"{service.name:<8} does not run")
+            lines.append(f"{service.name:<8} is not running")
             continue
         answers = "answers" if is_healthy(service) else "does not answer"
         minutes = (time.time() - record.started_at) / 60
@@ -121,20 +121,20 @@ def status(settings: Settings) -> list[str]:
             f"{service.name:<8} {answers} on {record.url}, process {record.pid}, "
             f"for {minutes:.0f} min, log {record.log}"
         )
-    named = {service.name for service in services(settings)}
+    listed = {service.name for service in services(settings)}
     lines += [
-        f"{r.name:<8} runs on {r.url}, process {r.pid}, log {r.log}"
+        f"{r.name:<8} is running on {r.url}, process {r.pid}, log {r.log}"
         for r in records.values()
-        if r.name not in named
+        if r.name not in listed
     ]
     return lines
 
 
 def dev(settings: Settings, say: Callable[[str], None] = print) -> None:
-    """Run the services in front until Ctrl-C or SIGTERM, then stop them and all their children.
+    """Run the services in the foreground until Ctrl-C or SIGTERM, then stop them.
 
     Raises:
-        ServiceError: they run already, a port is taken, or one ended by itself.
+        ServiceError: services are already running, a port is in use, or a service ended by itself.
     """
     started: list[Started] = []
     with stop_requests() as is_stop_requested:
@@ -158,19 +158,20 @@ def dev(settings: Settings, say: Callable[[str], None] = print) -> None:
 
 
 def _require_healthy(service: Service, record: Record) -> None:
-    """Look whether what runs answers too."""
+    """Raise a ServiceError if a running service does not answer."""
     if not is_healthy(replace(service, port=record.port)):
         raise ServiceError(
-            f"{record.name}: expected an answer on {record.url}, found none; process {record.pid} "
-            f"lives. Its log is {record.log}. Stop it with fraud-platform down, then start again."
+            f"{record.name}: expected an answer on {record.url}, found none, but process "
+            f"{record.pid} is running. Its log is {record.log}. Stop it with fraud-platform down, "
+            "then start again."
         )
 
 
 def _require_same_spark(settings: Settings, record: Record) -> None:
-    """Look whether the runs of a Dagster that runs already use the warm server, if one is wanted.
+    """Check that a running Dagster uses the warm Spark server, if the settings have one.
 
     Raises:
-        ServiceError: they would go on starting a JVM each.
+        ServiceError: it was started without the server, so that each of its runs starts a JVM.
     """
     if record.name != "dagster" or not settings.spark_server:
         return
@@ -184,22 +185,22 @@ def _require_same_spark(settings: Settings, record: Record) -> None:
 def _require_none_running(settings: Settings) -> None:
     if running := read_records(run_folder(settings)):
         named = " and ".join(f"{r.name} ({r.url}, process {r.pid})" for r in running)
-        raise ServiceError(f"{named} already run. Stop them first: fraud-platform down")
+        raise ServiceError(f"already running: {named}. Stop them first: fraud-platform down")
 
 
 def _start_all(
     settings: Settings, started: list[Started], running: Collection[str] = ()
 ) -> Iterator[str]:
-    """Start all services that do not run, or none, adding each to `started`."""
+    """Start all services that are not running, or none if one fails; add each to `started`."""
     run, logs = run_folder(settings), _log_folder(settings)
-    wanted = [service for service in services(settings) if service.name not in running]
-    if not wanted:
+    missing = [service for service in services(settings) if service.name not in running]
+    if not missing:
         return
     enter_dagster_home(settings)
     (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
-    yield "Starting " + " and ".join(service.name for service in wanted) + " ..."
+    yield "Starting " + " and ".join(service.name for service in missing) + " ..."
     try:
-        for service in wanted:
+        for service in missing:
             started.append(start(service, run, logs))
         for one in started:
             wait_until_healthy(one, START_SECONDS)
@@ -219,7 +220,7 @@ def _stop_started(settings: Settings, started: list[Started]) -> None:
 
 
 def _require_stopped_by_down(settings: Settings, ended: Started) -> None:
-    """Tell a service that `down` stopped, or is stopping, from one that ended by itself."""
+    """Raise a ServiceError unless `down` stopped, or is stopping, a service that has ended."""
     try:
         with _only_one(settings):
             was_stopped = not record_path(run_folder(settings), ended.service.name).exists()
@@ -234,20 +235,21 @@ def _require_stopped_by_down(settings: Settings, ended: Started) -> None:
 
 @contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
-    """Keep two starts or stops from crossing."""
+    """Hold the lock that prevents concurrent starts and stops."""
     run_folder(settings).mkdir(parents=True, exist_ok=True)
     with (run_folder(settings) / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ServiceError(
-                "another fraud-platform command starts or stops the services. Try again then."
+                "another fraud-platform command is starting or stopping the services. Wait until "
+                "it has ended, then try again."
             ) from None
         yield
 
 
 def run_folder(settings: Settings) -> Path:
-    """Return where the records of running services are kept."""
+    """Return the folder with the records of running services."""
     return settings.home / "run"
 
 

@@ -1,11 +1,10 @@
-"""Background processes that can always be found again, and stopped with all they started.
+"""Background services that can always be found again and stopped with all their child processes.
 
-Here: starting one in a session of its own, its record on disk, its members, ports, health, the end.
-Not here: which services there are (`adapters.services.laptop`).
+Here: starting one in its own session, its record on disk, its processes, ports, health, stopping.
+Not here: the list of services (`adapters.services.laptop`).
 
-Every process of a service carries the service's token in its environment, which its children
-inherit wherever they move; so a record that outlived its process, or a process id that was given
-to somebody else, can harm nobody.
+Every process of a service has the service's token in its environment, and child processes inherit
+it. A stale record or a reused process id therefore never matches a foreign process.
 """
 
 from __future__ import annotations
@@ -41,15 +40,15 @@ class Service:
     """A program that serves one local port.
 
     Attributes:
-        name: What people call it; also its record's and its log's name.
-        command: The program and its arguments.
-        port: The port of 127.0.0.1 that it serves.
-        health_path: A path that answers 200 once it is ready, where it serves HTTP.
-        environment: What is added to this process's environment.
-        scheme: What its URL begins with.
-        prepare: Called before it starts.
-        is_ready: Tells whether it works, where it does not serve HTTP.
-        when_ready: Called once it works; gives lines that say what was done.
+        name: name of the service, its record and its log.
+        command: the program and its arguments.
+        port: the port on 127.0.0.1 that it serves.
+        health_path: path that returns status 200 once it is ready, if it serves HTTP.
+        environment: variables added to this process's environment.
+        scheme: scheme of its URL.
+        prepare: called before it starts.
+        is_ready: returns whether it is ready, if it does not serve HTTP.
+        when_ready: called once it is ready; returns progress lines.
     """
 
     name: str
@@ -70,7 +69,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Record:
-    """What is kept on disk of a service that was started."""
+    """The record on disk of a started service; `started_at` is Unix time."""
 
     name: str
     pid: int
@@ -96,10 +95,10 @@ class Started:
 
 
 def start(service: Service, run_folder: Path, log_folder: Path) -> Started:
-    """Start a service in a session of its own, its output in a log, its record on disk.
+    """Start a service in its own session, with its output in a log and its record on disk.
 
     Raises:
-        ServiceError: the port is taken.
+        ServiceError: the port is in use.
     """
     if owner := port_owner(service.port):
         raise ServiceError(
@@ -111,7 +110,7 @@ def start(service: Service, run_folder: Path, log_folder: Path) -> Started:
     run_folder.mkdir(parents=True, exist_ok=True)
     log_folder.mkdir(parents=True, exist_ok=True)
     log, token = log_folder / f"{service.name}.log", secrets.token_hex(16)
-    with log.open("wb") as output, _heard_interrupts():
+    with log.open("wb") as output, _default_interrupts():
         process = subprocess.Popen(
             service.command,
             stdin=subprocess.DEVNULL,
@@ -130,17 +129,17 @@ def start(service: Service, run_folder: Path, log_folder: Path) -> Started:
 
 
 def record_path(run_folder: Path, name: str) -> Path:
-    """Return where a service's record is kept while it runs."""
+    """Return the path of a service's record, which exists while the service runs."""
     return run_folder / f"{name}.json"
 
 
 @contextmanager
-def _heard_interrupts() -> Iterator[None]:
-    """Let what is started in this block hear signals that this process ignores.
+def _default_interrupts() -> Iterator[None]:
+    """Let programs started in this block receive signals that this process ignores.
 
-    A shell without job control leaves SIGINT ignored to what it starts behind `&`, and Dagster
-    then copies that to SIGTERM. A program that is started inherits what is ignored, but not a
-    handler.
+    A shell without job control ignores SIGINT for commands started with `&`, and Dagster copies
+    that to SIGTERM. A child process inherits ignored signals, but not handlers: installing a
+    handler for the duration of the block resets the child's signals to their default.
     """
     numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is signal.SIG_IGN]
     for number in numbers:
@@ -153,10 +152,10 @@ def _heard_interrupts() -> Iterator[None]:
 
 
 def wait_until_healthy(started: Started, limit_seconds: float) -> None:
-    """Wait until the service, and not another program, answers on its port.
+    """Wait until the service itself, not another program, answers on its port.
 
     Raises:
-        ServiceError: it ended, or did not answer in time; the message has its log's last lines.
+        ServiceError: it ended or did not answer in time; the message contains the end of its log.
     """
     service, record = started.service, started.record
     deadline = time.monotonic() + limit_seconds
@@ -177,7 +176,7 @@ def wait_until_healthy(started: Started, limit_seconds: float) -> None:
 
 
 def is_healthy(service: Service) -> bool:
-    """Tell whether the service works: it says so itself, or its health path answers 200."""
+    """Return whether the service is ready, by `is_ready` or by status 200 of its health path."""
     if service.is_ready:
         return service.is_ready()
     connection = http.client.HTTPConnection(HOST, service.port, timeout=ANSWER_SECONDS)
@@ -191,7 +190,7 @@ def is_healthy(service: Service) -> bool:
 
 
 def _listens(record: Record) -> bool:
-    """Tell whether one of the service's own processes listens on its port."""
+    """Return whether one of the service's processes listens on its port."""
     for member in members(record.token):
         with suppress(psutil.Error):
             if record.port in map(_listening_port, member.net_connections("tcp")):
@@ -200,38 +199,41 @@ def _listens(record: Record) -> bool:
 
 
 def members(token: str) -> list[psutil.Process]:
-    """Return every living process that carries a service's token."""
-    found = []
+    """Return every running process with a service's token in its environment."""
+    processes = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             if process.environ().get(TOKEN_VARIABLE) == token:
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes
 
 
 def environment_of(process: psutil.Process) -> dict[str, str]:
-    """Return a process's environment, empty where it has ended or is somebody else's."""
+    """Return a process's environment, empty if it has ended or belongs to another user."""
     with suppress(psutil.Error, OSError):
         return process.environ()
     return {}
 
 
 def read_records(run_folder: Path) -> list[Record]:
-    """Return the records of services that live, by name; one that outlived its service is none."""
-    found = []
+    """Return the records of running services, ordered by name; stale records are left out."""
+    records = []
     for path in sorted(run_folder.glob("*.json")):
         try:
-            found.append(Record(**json.loads(path.read_text())))
+            records.append(Record(**json.loads(path.read_text())))
         except (FileNotFoundError, ValueError, TypeError):
             continue
-    return [record for record in found if members(record.token)]
+    return [record for record in records if members(record.token)]
 
 
 def stop(record: Record, run_folder: Path, polite_seconds: float = 20.0) -> None:
-    """End a service and everything that it started: asked first, then killed.
+    """Stop a service and all its child processes.
+
+    SIGTERM goes to the leader first, after `polite_seconds` to all processes, then SIGKILL to the
+    survivors.
 
     Raises:
-        ServiceError: something survived even that.
+        ServiceError: a process survived SIGKILL.
     """
     steps = (
         (signal.SIGTERM, polite_seconds, True),
@@ -260,7 +262,7 @@ def stop(record: Record, run_folder: Path, polite_seconds: float = 20.0) -> None
 
 
 def log_tail(record: Record) -> str:
-    """Return the last lines of a service's log, and where the rest is."""
+    """Return the last lines of a service's log, and the log's path."""
     with suppress(OSError):
         lines = Path(record.log).read_text(errors="replace").splitlines()
         return "\n".join([*("  " + line for line in lines[-_LOG_LINES:]), f"  (in {record.log})"])
@@ -268,7 +270,10 @@ def log_tail(record: Record) -> str:
 
 
 def port_owner(port: int) -> str | None:
-    """Return who listens on a port of 127.0.0.1, as well as can be told, or None if it is free."""
+    """Return a description of the process that listens on a local port, or None if it is free.
+
+    The process of another user is described without its id and command.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -287,6 +292,6 @@ def port_owner(port: int) -> str | None:
 
 
 def _listening_port(connection: Any) -> int | None:
-    """Return the port that one of psutil's connections listens on, if it listens."""
+    """Return the port that a psutil connection listens on, or None."""
     is_listening = connection.status == psutil.CONN_LISTEN and connection.laddr
     return connection.laddr.port if is_listening else None

@@ -1,8 +1,8 @@
-"""The processes of a server, each run in front by one unit of the service manager.
+"""The processes of a server, each run in the foreground by one systemd unit.
 
-Here: their commands and their environments, secrets in the environment alone.
+Here: their commands and environments; secrets are only in the environments.
 Not here: a laptop's services, which are started and stopped together (`adapters.services.laptop`);
-the units (`deploy/`); the steps (`docs/server.md`).
+the units (`deploy/`); the installation (`docs/server.md`).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from fraud_platform.settings import Settings
 
 @dataclass(frozen=True)
 class Program:
-    """A program to become: its command, and what is added to the environment."""
+    """A program to execute: its command, and variables added to the environment."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
 
 
 def code_server(settings: Settings) -> Program:
-    """Return the server of the platform's definitions, whose children are the runs."""
+    """Return the code server, which serves the platform's definitions and starts the runs."""
     port = str(settings.code_server_port)
     module = ("-m", "fraud_platform.definitions")
     command = ("dagster", "api", "grpc", *module, "--host", HOST, "--port", port)
@@ -43,7 +43,7 @@ def code_server(settings: Settings) -> Program:
 
 
 def webserver(settings: Settings) -> Program:
-    """Return the Dagster UI on what the code server offers."""
+    """Return the Dagster UI; it loads the definitions from the code server."""
     workspace = str(write_workspace(settings))
     port = str(settings.dagster_port)
     command = ("dagster_webserver", "--host", HOST, "--port", port, "--workspace", workspace)
@@ -51,13 +51,18 @@ def webserver(settings: Settings) -> Program:
 
 
 def daemon(settings: Settings) -> Program:
-    """Return the daemon: schedules, sensors, the queue of runs, monitoring, retention."""
+    """Return the Dagster daemon: schedules, sensors, the run queue, run monitoring, retention."""
     workspace = str(write_workspace(settings))
     return _dagster(settings, ("dagster._daemon", "run", "--workspace", workspace))
 
 
 def mlflow(settings: Settings) -> Program:
-    """Return the MLflow server, which keeps runs in Postgres and hands artifacts on."""
+    """Return the MLflow server, which stores runs in Postgres and serves artifacts.
+
+    Raises:
+        Outage: Postgres does not answer.
+        SettingsError: no database is set, or Postgres refuses the login.
+    """
     if settings.mlflow_storage_url is None:
         raise SettingsError(
             "FRAUD_MLFLOW_STORAGE_URL: expected MLflow's database in a server's settings, found "
@@ -71,7 +76,7 @@ def mlflow(settings: Settings) -> Program:
 
 
 def mlflow_variables(settings: Settings) -> dict[str, str]:
-    """Return the variables of an MLflow server; a command line would show a password to all."""
+    """Return the variables of an MLflow server; not options, because command lines are public."""
     variables = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -86,7 +91,7 @@ def mlflow_variables(settings: Settings) -> dict[str, str]:
 
 
 def kafka(settings: Settings) -> Program:
-    """Return the embedded broker, for a server without a cluster; it makes itself ready here."""
+    """Prepare and return the embedded Kafka broker, for a server without a Kafka cluster."""
     from fraud_platform.adapters.kafka import broker
 
     service = broker.service(settings)
@@ -105,11 +110,11 @@ PROGRAMS: dict[str, Callable[[Settings], Program]] = {
 
 
 def become(settings: Settings, name: str) -> NoReturn:
-    """Replace this process by a server's program, which then hears the manager's signals itself.
+    """Replace this process by a server's program, which then receives systemd's signals itself.
 
     Raises:
         Outage: a database does not answer.
-        SettingsError: it refuses us, or the program is none of a server's.
+        SettingsError: a database refuses the login, or no program has this name.
     """
     if name not in PROGRAMS:
         raise SettingsError(f"serve {name}: expected one of {', '.join(PROGRAMS)}.")
@@ -118,10 +123,14 @@ def become(settings: Settings, name: str) -> NoReturn:
 
 
 def make_topics(settings: Settings, wait_seconds: float) -> list[str]:
-    """Make the topics that Kafka does not have yet, with so much patience while it starts.
+    """Create the missing topics and return their names.
+
+    Args:
+        settings: the settings.
+        wait_seconds: retries for this long while Kafka does not answer.
 
     Raises:
-        Outage: Kafka does not answer.
+        Outage: Kafka does not answer in time.
     """
     from fraud_platform.adapters.kafka.connection import KafkaConnection
     from fraud_platform.adapters.kafka.topics import Topics
