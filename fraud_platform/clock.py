@@ -128,18 +128,22 @@ def due_weeks(
     """
     if not inputs:
         return []
-    start, end = min(inputs), max(inputs) + timedelta(days=1)
+    end = max(inputs) + timedelta(days=1)
     newest = max(decided, default=date.min)
-    due = []
-    day = start + timedelta(days=(MONDAY - start.weekday()) % 7)
-    while day <= end:
-        week = KnowledgeWeek(day)
-        ready = all(built.get(d) == inputs[d] for d in inputs if d < week.test_end)
-        enough = (week.train_end - start).days >= min_training_days
-        if ready and enough and day > newest:
-            due.append(day)
-        day += timedelta(days=7)
+    due = [
+        day
+        for day in possible_weeks(min(inputs), end, min_training_days)
+        if day > newest
+        and all(built.get(d) == inputs[d] for d in inputs if d < KnowledgeWeek(day).test_end)
+    ]
     return due[-catch_up_weeks:]
+
+
+def possible_weeks(start: date, end: date, min_training_days: int) -> list[date]:
+    """Return the knowledge dates (Mondays) that data of the days [start, end) allows to decide."""
+    first = start + timedelta(days=(MONDAY - start.weekday()) % 7)
+    mondays = (first + timedelta(days=n) for n in range(0, (end - first).days + 1, 7))
+    return [d for d in mondays if (KnowledgeWeek(d).train_end - start).days >= min_training_days]
 
 
 def built_from_replaced(

@@ -22,6 +22,7 @@ from fraud_platform.contracts.model_tables import AB_REPORT
 from fraud_platform.defs.at_work import require_only_run
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import ALL_DROPS, TEST_DAYS, WEEKS
+from fraud_platform.defs.reach import require_week
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
 from fraud_platform.defs.tables import picture, rounded, table_spec, written
 from fraud_platform.defs.weeks import (
@@ -63,6 +64,7 @@ def ab_report(
     require_only_run(context)
     day = date.fromisoformat(context.partition_key)
     tables, models = lake.open(), registry.open()
+    require_week(day, tables)
     candidate, champion = contenders(tables, models, day)
     rows = read_evaluation_rows(spark.spark_session, tables, day)
     result = compare_models(

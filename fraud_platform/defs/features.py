@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import dagster as dg
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.clock import inputs_by_day, watermark
+from fraud_platform.clock import watermark
 from fraud_platform.contracts.feature_tables import (
     CUSTOMER_TILES,
     LABEL_TILES,
@@ -21,8 +21,9 @@ from fraud_platform.contracts.scoring_tables import SCORED, TOPIC_LABELS
 from fraud_platform.contracts.tables import DROP_LABELS, TableContract
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import ALL_DROPS, DAYS
+from fraud_platform.defs.reach import days_with_data, require_days
 from fraud_platform.defs.resources import LakeResource, SparkResource
-from fraud_platform.defs.state import read_days, read_drop_days, write_built_days
+from fraud_platform.defs.state import read_drop_days, write_built_days
 from fraud_platform.defs.tables import table_spec, written
 from fraud_platform.features.engine import LABEL_LOOKBACK_DAYS
 from fraud_platform.features.lineage import column_sources
@@ -74,11 +75,11 @@ def build_days_of_features(
     """Build the tiles and features of a range of days."""
     days = [date.fromisoformat(key) for key in context.partition_keys]
     tables = lake.open()
-    first_day = date.fromisoformat(load_settings().first_day)
-    inputs = inputs_by_day(read_days(tables), first_day)
+    inputs = days_with_data(tables)
+    require_days(days, inputs)
     stream_from = _stream_from(spark, tables, min(days))
     outcome = materialize_days(spark.spark_session, tables, min(days), max(days), stream_from)
-    write_built_days(tables, {d: inputs[d] for d in days if d in inputs}, context.run_id)
+    write_built_days(tables, {d: inputs[d] for d in days}, context.run_id)
     return [
         dg.MaterializeResult(
             asset_key=name,

@@ -21,6 +21,7 @@ from fraud_platform.defs.at_work import require_only_run
 from fraud_platform.defs.champion import known_models
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import ALL_DROPS, TRAINING_DAYS, WEEKS
+from fraud_platform.defs.reach import require_week
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
 from fraud_platform.defs.tables import OWNERS, picture, rounded, small_table, table_spec, written
 from fraud_platform.defs.weeks import (
@@ -65,6 +66,7 @@ def training_set(
     """Choose the labelled rows that the candidate of a knowledge date learns from."""
     require_only_run(context)
     day, tables = date.fromisoformat(context.partition_key), lake.open()
+    require_week(day, tables)
     read = {t.name: tables.version(t) or 0 for t in (TRANSACTION_FEATURES, DROP_LABELS)}
     rows = build_rows(spark.spark_session, tables, day, read)
     version = tables.replace(
@@ -103,6 +105,7 @@ def candidate_model(
     """Train the candidate of a knowledge date and register it."""
     require_only_run(context)
     day, tables = date.fromisoformat(context.partition_key), lake.open()
+    require_week(day, tables)
     candidate = fit(read_training_rows(tables, day), load_settings(), lambda: spark.spark_session)
     with tempfile.TemporaryDirectory() as folder:
         candidate.save(Path(folder))

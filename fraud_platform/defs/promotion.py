@@ -15,6 +15,7 @@ from fraud_platform.defs.at_work import require_only_run
 from fraud_platform.defs.decisions import read_history, settle
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.partitions import WEEKS
+from fraud_platform.defs.reach import require_week
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
 from fraud_platform.defs.tables import small_table, table_spec, written
 from fraud_platform.defs.weeks import read_evidence
@@ -58,6 +59,7 @@ def promotion(
     require_only_run(context)
     day = date.fromisoformat(context.partition_key)
     tables, models, settings = lake.open(), registry.open(), load_settings()
+    require_week(day, tables)
     evidence = read_evidence(tables, models, day)
     decision = settle(
         tables,
