@@ -1,6 +1,7 @@
 """`fraud-platform`: the commands a person types.
 
-Here: words to calls and results to words; exit codes (0 done, 1 failed, 2 wrong settings).
+Here: words to calls and results to words; exit codes (0 done, 1 failed, 2 wrong settings, 128 + n
+ended by signal n).
 Not here: the commands of the live half (`fraud_platform.cli_live`), what any of them does (stages,
 `adapters`, `fraud_platform.defs.operator`).
 """
@@ -18,6 +19,7 @@ from typing import Annotated
 
 import typer
 
+from fraud_platform.adapters.interrupts import heard_signals
 from fraud_platform.cli_live import Why, live
 from fraud_platform.errors import FraudPlatformError, SettingsError
 from fraud_platform.settings import Settings, load_settings
@@ -347,6 +349,17 @@ def main() -> None:
 
 
 def _run() -> int:
+    """Run the command; the code is 128 + the signal's number if one ended it."""
+    with heard_signals() as heard:
+        code = _code_of_command()
+        number = heard()
+    if code == 0 or number is None:
+        return code
+    typer.echo("\nstopped; nothing is half-written, run it again to go on", err=True)
+    return 128 + number
+
+
+def _code_of_command() -> int:
     try:
         app(standalone_mode=True)
     except SystemExit as end:
@@ -358,6 +371,5 @@ def _run() -> int:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         return 1
     except KeyboardInterrupt:
-        typer.echo("\nstopped; nothing is half-written, run it again to go on", err=True)
         return 130
     return 0

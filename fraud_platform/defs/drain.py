@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import dagster as dg
 
 MAX_ROUNDS = 1_000
+_INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+"""What Dagster's handlers raise in a step, and what other handlers do (Spark's, the command's)."""
 DUE_SENSORS = ("new_drops",)
 """The sensors of the batch half; live transactions are scored by a daemon's runs."""
 DUE_SCHEDULES = ("daily_features", "weekly_decision", "daily_state", "late_drops")
@@ -145,6 +147,6 @@ def _words(event: dg.DagsterEvent) -> str:
 
 
 def _was_interrupted(event: dg.DagsterEvent) -> bool:
-    """Tell whether a step ended because somebody stopped the process."""
+    """Return whether a step ended because somebody stopped the process."""
     error = event.step_failure_data.error
-    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
+    return error is not None and error.cls_name in _INTERRUPTIONS

@@ -1,0 +1,150 @@
+"""SIGTERM and SIGINT end every long command, also where a shell left SIGINT ignored."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+SCRIPT = '''
+import sys, threading
+import dagster as dg
+from pathlib import Path
+from fraud_platform import cli
+from fraud_platform.defs import demo
+from fraud_platform.defs.drain import execute
+
+READY = Path(sys.argv.pop())
+
+
+@dg.op
+def work():
+    """A run's step that goes on until somebody ends it, as a long Spark job does."""
+    READY.touch()
+    while True:
+        threading.Event().wait(0.1)
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def build_days():
+    work()
+
+
+def run_demo(settings, drops):
+    from fraud_platform.defs.operator import open_instance
+
+    with open_instance(settings) as instance:
+        # a run before it, by which Dagster has set and put back its handlers
+        execute(dg.Definitions(jobs=[quick]), instance, "quick", dg.RunRequest())
+        return execute(dg.Definitions(jobs=[build_days]), instance, "build_days", dg.RunRequest())
+
+
+@dg.op
+def nothing():
+    pass
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def quick():
+    nothing()
+
+
+demo.run_demo = run_demo
+cli.main()
+'''
+
+
+def ignore_interrupts() -> None:
+    """What a shell without job control does to a command that it starts with `&`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def until(condition: Callable[[], object], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("number", "ignored", "code"),
+    [
+        (signal.SIGTERM, True, 143),
+        (signal.SIGTERM, False, 143),
+        (signal.SIGINT, False, 130),
+        (signal.SIGINT, True, 130),
+        (signal.SIGHUP, False, 129),
+    ],
+)
+def test_a_signal_ends_a_run_in_a_command(
+    tmp_path: Path, number: signal.Signals, ignored: bool, code: int
+) -> None:
+    ready = tmp_path / "ready"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, "demo", str(ready)],
+        env={**os.environ, "FRAUD_HOME": str(tmp_path / "home")},
+        preexec_fn=ignore_interrupts if ignored else None,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert until(lambda: ready.exists() or process.poll() is not None, 120)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == code, said
+        assert "stopped; nothing is half-written" in said
+        assert until(lambda: not any(child.is_running() for child in children), 20)
+    finally:
+        process.kill()
+
+
+def test_a_second_signal_does_not_stop_the_cleaning_up(tmp_path: Path) -> None:
+    script = """
+import sys, time
+from pathlib import Path
+from fraud_platform import cli
+from fraud_platform.defs import demo
+folder = Path(sys.argv.pop())
+
+
+def run_demo(settings, drops):
+    try:
+        (folder / "ready").touch()
+        while True:
+            time.sleep(0.05)
+    finally:
+        (folder / "ending").touch()
+        deadline = time.monotonic() + 20
+        while not (folder / "go").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        (folder / "cleaned").touch()
+
+
+demo.run_demo = run_demo
+cli.main()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, "demo", str(tmp_path)],
+        env={**os.environ, "FRAUD_HOME": str(tmp_path / "home")},
+    )
+    try:
+        assert until((tmp_path / "ready").exists, 60)
+        process.terminate()
+        assert until((tmp_path / "ending").exists, 20)
+        process.terminate()
+        process.send_signal(signal.SIGINT)
+        (tmp_path / "go").touch()
+        assert process.wait(30) == 143
+        assert (tmp_path / "cleaned").exists()
+    finally:
+        process.kill()
