@@ -254,6 +254,50 @@ def test_two_commands_at_once_do_not_cross(settings: Settings, wanted: list[Serv
     assert len(list(first)) == 3
 
 
+def test_status_of_a_server_says_what_its_units_keep(
+    settings: Settings, wanted: list[Service]
+) -> None:
+    """What systemd started has no record of `up`, and used to be said not to run."""
+    server = settings.model_copy(
+        update={"dagster_storage_url": "postgresql://fraud@127.0.0.1:5432/dagster"}
+    )
+    dagster, mlflow = wanted
+    unit = subprocess.Popen([sys.executable, "-c", SERVER, str(dagster.port), "good"])
+    try:
+        wait_for(lambda: processes.is_healthy(dagster))
+        assert laptop.status(server) == [
+            f"dagster  answers on {dagster.url}; it was not started by `up`",
+            f"mlflow   does not answer on {mlflow.url}; a server's units keep it: "
+            "systemctl status fraud-mlflow",
+        ]
+    finally:
+        unit.kill()
+        unit.wait()
+
+
+def test_status_asks_what_is_elsewhere(settings: Settings, wanted: list[Service]) -> None:
+    with socket.socket() as nothing:
+        nothing.bind(("127.0.0.1", 0))
+        port = nothing.getsockname()[1]
+        elsewhere = settings.model_copy(
+            update={
+                "kafka_bootstrap": f"127.0.0.1:{port}",
+                "mlflow_url": f"http://127.0.0.1:{wanted[1].port}",
+            }
+        )
+        mlflow = subprocess.Popen([sys.executable, "-c", SERVER, str(wanted[1].port), "good"])
+        try:
+            wait_for(lambda: processes.is_healthy(wanted[1]))
+            wanted.clear()
+            assert laptop.status(elsewhere) == [
+                f"kafka    is not managed here; does not answer on 127.0.0.1:{port}",
+                f"mlflow   is not managed here; answers on {elsewhere.mlflow_url}",
+            ]
+        finally:
+            mlflow.kill()
+            mlflow.wait()
+
+
 def test_status_tells_running_hanging_and_absent_apart(
     settings: Settings, wanted: list[Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,12 +17,15 @@ from pathlib import Path
 
 from fraud_platform.adapters.interrupts import stop_requests
 from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.services.dagster_home import dagster_variables, enter_dagster_home
 from fraud_platform.adapters.services.processes import (
     HOST,
     Record,
     Service,
     Started,
+    answers_http,
     environment_of,
     is_healthy,
     log_tail,
@@ -40,6 +43,7 @@ from fraud_platform.settings import Settings
 
 START_SECONDS = 180.0
 _POLL_SECONDS = 0.3
+_ANSWER_SECONDS = 3.0
 
 
 def services(settings: Settings) -> list[Service]:
@@ -113,7 +117,7 @@ def status(settings: Settings) -> list[str]:
     for service in services(settings):
         record = records.get(service.name)
         if record is None:
-            lines.append(f"{service.name:<8} is not running")
+            lines.append(_not_started_here(settings, service))
             continue
         answers = "answers" if is_healthy(service) else "does not answer"
         minutes = (time.time() - record.started_at) / 60
@@ -127,7 +131,35 @@ def status(settings: Settings) -> list[str]:
         for r in records.values()
         if r.name not in listed
     ]
-    return lines
+    return lines + [
+        f"{name:<8} is not managed here; {'answers' if answers else 'does not answer'} on {where}"
+        for name, where, answers in _elsewhere(settings)
+        if name not in records
+    ]
+
+
+def _not_started_here(settings: Settings, service: Service) -> str:
+    """Return the line of a service that `up` did not start: it may have another manager."""
+    if is_healthy(service):
+        return f"{service.name:<8} answers on {service.url}; it was not started by `up`"
+    if settings.dagster_storage_url is None:
+        return f"{service.name:<8} is not running"
+    unit = "fraud-webserver" if service.name == "dagster" else f"fraud-{service.name}"
+    return (
+        f"{service.name:<8} does not answer on {service.url}; a server's units keep it: "
+        f"systemctl status {unit}"
+    )
+
+
+def _elsewhere(settings: Settings) -> Iterator[tuple[str, str, bool]]:
+    """Yield what the settings say is elsewhere: its name, its address, whether it answers."""
+    if settings.kafka_bootstrap:
+        topics = Topics(KafkaConnection.from_settings(settings))
+        yield "kafka", settings.kafka_bootstrap, topics.is_ready(_ANSWER_SECONDS)
+        topics.close()
+    if (settings.mlflow_url or "").startswith(("http://", "https://")):
+        assert settings.mlflow_url is not None
+        yield "mlflow", settings.mlflow_url, answers_http(settings.mlflow_url)
 
 
 def dev(settings: Settings, say: Callable[[str], None] = print) -> None:

@@ -17,6 +17,8 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -187,6 +189,17 @@ def is_healthy(service: Service) -> bool:
         return False
     finally:
         connection.close()
+
+
+def answers_http(url: str) -> bool:
+    """Return whether an HTTP server answers at a URL, whatever it says."""
+    try:
+        urllib.request.urlopen(url, timeout=ANSWER_SECONDS).close()
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    return True
 
 
 def _listens(record: Record) -> bool:
