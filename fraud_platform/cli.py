@@ -21,6 +21,7 @@ import typer
 
 from fraud_platform.adapters.interrupts import heard_signals
 from fraud_platform.cli_live import Why, live
+from fraud_platform.cli_simulate import simulation
 from fraud_platform.errors import FraudPlatformError, SettingsError
 from fraud_platform.settings import Settings, load_settings
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 bench = typer.Typer(help="Measure quality and speed on this machine.", no_args_is_help=True)
 app.add_typer(live)
+app.add_typer(simulation)
 app.add_typer(bench, name="bench")
 
 _DAY = "%Y-%m-%d"
@@ -65,39 +67,6 @@ def fetch_jars() -> None:
             typer.echo(str(path))
     if settings.spark.startswith("local"):
         make_class_archive(settings, partial(typer.echo, err=True))
-
-
-@app.command()
-def simulate(
-    to: Annotated[Path, typer.Option(help="Folder that the drops are written to.")],
-    truth: Annotated[
-        Path | None, typer.Option(help="Folder for the truth of every injected row.")
-    ] = None,
-    customers: Annotated[int, typer.Option(min=1)] = 5_000,
-    terminals: Annotated[int, typer.Option(min=1)] = 10_000,
-    first_day: Annotated[
-        datetime, typer.Option(formats=[_DAY], help="First day, YYYY-MM-DD.")
-    ] = datetime(2018, 4, 1),
-    days: Annotated[int, typer.Option(min=1)] = 120,
-    seed: Annotated[int, typer.Option()] = 0,
-    dirt: Annotated[float, typer.Option(min=0, help="Multiplies the rates of dirt.")] = 1.0,
-) -> None:
-    """Write drops like the Fraud Detection Handbook's, with documented dirt in them."""
-    from fraud_platform.reporting.terminal import progress_bar
-    from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
-
-    config = SimulationConfig(
-        customers=customers,
-        terminals=terminals,
-        first_day=first_day.date(),
-        days=days,
-        seed=seed,
-        dirt=DirtRates().scaled(dirt),
-    )
-    with progress_bar("simulating", config.expected_rows, "rows") as advance:
-        drops = simulate_drops(config, to, truth, progress=advance)
-    for drop in drops:
-        typer.echo(str(drop))
 
 
 @app.command()

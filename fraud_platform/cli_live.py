@@ -29,7 +29,7 @@ def make_topics(
 
 @live.command()
 def produce(
-    drop: Annotated[str, typer.Option(help="A published drop, YYYY-MM-DD, or a drop's file.")],
+    drop: Annotated[str, typer.Option(help="A published drop (YYYY-MM-DD, or latest), or a file.")],
     rate: Annotated[str, typer.Option(help="Transactions a second, or max.")] = "400",
     speedup: Annotated[
         float | None, typer.Option(help="Seconds of stream time a second, instead of a rate.")

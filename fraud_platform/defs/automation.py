@@ -15,6 +15,7 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
 )
 
+from fraud_platform.adapters.services.code_location import reload_definitions
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.clock import (
     DropDay,
@@ -31,6 +32,7 @@ from fraud_platform.defs.clusters import cluster_tags
 from fraud_platform.defs.partitions import DAYS, DROPS, WEEKS
 from fraud_platform.defs.requests import SCHEDULE_STATUS, ask, run_request, turn_of
 from fraud_platform.defs.resources import LakeResource
+from fraud_platform.defs.span import keep_days
 from fraud_platform.defs.state import read_built_days, read_days
 from fraud_platform.settings import load_settings
 
@@ -68,6 +70,8 @@ def daily_features(
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for one run over the days that are complete and not built from the present drops."""
     days = read_days(lake.open())
+    if keep_days(load_settings().home, days, _first_day()):
+        reload_definitions(load_settings())
     stale = stale_days(lake.open(), days)
     if stale is None:
         return dg.SkipReason(f"every day before the watermark ({watermark(days)}) is built")

@@ -13,7 +13,10 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -31,6 +34,9 @@ from fraud_platform.reporting.terminal import progress_bar
 from fraud_platform.scoring.log import ScoringLog, offsets_in
 from fraud_platform.settings import Settings
 
+if TYPE_CHECKING:
+    from fraud_platform.simulation import SimulationConfig
+
 LIVE_TRANSACTIONS = 20_000
 LIVE_DIRT = 0.002
 LIVE_SECONDS = 300.0
@@ -44,7 +50,7 @@ def run_demo(settings: Settings, drops: Path | None) -> bool:
     landing = open_zone(settings.landing, create=True)
     if drops is None:
         drops = settings.home / "simulated"
-        _simulate(settings, drops)
+        _simulate(settings, drops, console)
     wanted = _wanted(drops, landing)
     *first, last = sorted(wanted)
     passed = True
@@ -59,12 +65,37 @@ def run_demo(settings: Settings, drops: Path | None) -> bool:
     return passed
 
 
-def _simulate(settings: Settings, folder: Path) -> None:
-    from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
+def _simulate(settings: Settings, folder: Path, console: Console) -> None:
+    """Simulate four months that end yesterday, or what is left of the series that is there."""
+    from fraud_platform.simulation import simulate_drops
+    from fraud_platform.simulation.series import keep_series, read_series, words_of
+
+    config = read_series(folder)
+    if config is None and folder.is_dir() and any(folder.glob("*.txt")):
+        return  # an earlier version simulated them and kept nothing
+    if config is None:
+        config = _four_months(settings)
+        keep_series(folder, config)
+    console.print(f"simulated months: {words_of(config)}; kept in {folder}")
+    if _is_simulated(config, folder):
+        return
+    with progress_bar("simulating", config.expected_rows, "rows") as advance:
+        simulate_drops(config, folder, settings.home / "truth", advance, kept_days=config.days)
+
+
+def _four_months(settings: Settings) -> SimulationConfig:
+    from fraud_platform.simulation import DirtRates, SimulationConfig
+    from fraud_platform.simulation.series import days_before
 
     config = SimulationConfig(seed=settings.seed, dirt=DirtRates().scaled(20))
-    with progress_bar("simulating four months", config.expected_rows, "rows") as advance:
-        simulate_drops(config, folder, settings.home / "truth", progress=advance)
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    return replace(config, first_day=days_before(yesterday, config.days))
+
+
+def _is_simulated(config: SimulationConfig, folder: Path) -> bool:
+    """Tell whether all drops of a series are there; each appeared whole."""
+    days = (config.date_of(drop[0]) for drop in config.drop_ranges())
+    return all((folder / f"{day}.txt").exists() for day in days)
 
 
 def _wanted(drops: Path, landing: Zone) -> dict[str, Path]:
@@ -74,13 +105,28 @@ def _wanted(drops: Path, landing: Zone) -> dict[str, Path]:
         SettingsError: there are none, or landing holds others.
     """
     wanted = {}
-    for path in sorted(drops.iterdir()):
+    if not drops.is_dir():
+        found = "a file" if drops.exists() else "nothing"
+        raise SettingsError(
+            f"--drops {drops}: expected a folder of drops named YYYY-MM-DD.txt, found {found}. "
+            "Name the folder that has them; without --drops, months are simulated."
+        )
+    for path in sorted(_listed(drops)):
         try:
-            wanted[drop_of(path.name)] = path
+            drop = drop_of(path.name)
         except DropNameError:
             continue
+        if not path.is_file():
+            raise SettingsError(
+                f"{path}: expected a drop's file, found a folder or nothing readable under a "
+                "drop's name. Rename it, or move it away."
+            )
+        wanted[drop] = path
     if not wanted:
-        raise SettingsError(f"{drops}: expected drops named YYYY-MM-DD.txt, found none.")
+        raise SettingsError(
+            f"--drops {drops}: expected drops named YYYY-MM-DD.txt (or .gz, .xz, .zst after it), "
+            "found none. Rename the files, or name another folder."
+        )
     names = {path.name: path for path in wanted.values()}
     for file in landing.list_files():
         if file.name.startswith((".", "_")):
@@ -94,9 +140,26 @@ def _wanted(drops: Path, landing: Zone) -> dict[str, Path]:
     return wanted
 
 
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> SettingsError:
+    return SettingsError(
+        f"{path}: expected something that this user can read ({error.strerror}). Give it the "
+        "right to read, or name another folder."
+    )
 
 
 def _land_and_run(settings: Settings, drops: list[Path], landing: Zone, console: Console) -> bool:

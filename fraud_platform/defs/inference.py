@@ -15,6 +15,7 @@ from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.follower_mark import follower
 from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.scoring_session import load_model, open_scorer, read_highs
+from fraud_platform.adapters.services.code_location import reload_definitions
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.upkeep import Upkeep
 from fraud_platform.contracts.scoring_tables import (
@@ -30,6 +31,7 @@ from fraud_platform.defs.partitions import HOURS
 from fraud_platform.defs.planning import plan_anew, plan_next
 from fraud_platform.defs.requests import LIVE, Turn, request_of, run_request, runs_of, turn_of
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
+from fraud_platform.defs.span import keep_planning_hour
 from fraud_platform.defs.tables import table_spec
 from fraud_platform.errors import DataError, Outage
 from fraud_platform.scoring.micro_batch import PinnedModel
@@ -162,7 +164,10 @@ def live_transactions(
         return _skip(f"{error} The sensor tries again.")
     turn = turn_of(context.instance, request_of(plan.number), f"plan {plan.number}", LIVE)
     if turn.attempt is not None:
-        return dg.SensorResult(run_requests=[_request(plan, turn)])
+        asked = _request(plan, turn)
+        if keep_planning_hour(settings.home, str(asked.partition_key)):
+            reload_definitions(settings)
+        return dg.SensorResult(run_requests=[asked])
     if turn.problem is None or turn.under_way:
         return _skip(f"plan {plan.number} is being scored: {turn.reason}")
     return _skip(

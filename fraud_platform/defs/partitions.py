@@ -1,28 +1,79 @@
 """Partitions: a drop, a day, a week's knowledge date, an hour of planning.
 
 Here: the partition definitions and the mappings between them.
-Not here: which of them are due (`fraud_platform.clock`).
+Not here: which of them are due (`fraud_platform.clock`), how far the data reaches (`defs.span`).
 """
 
 from __future__ import annotations
 
 import math
 import warnings
+from datetime import UTC, date, datetime, time, timedelta
 
 import dagster as dg
 
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
+from fraud_platform.defs.span import DataSpan, read_span
 from fraud_platform.settings import load_settings
 
 _SETTINGS = load_settings()
+_DAYS_AHEAD, _WEEKS_AHEAD = 62, 10
+"""So far may the data be ahead of this machine's clock, as simulated months are."""
+
+
+def _span() -> DataSpan:
+    return read_span(_SETTINGS.home)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _tomorrow() -> date:
+    return datetime.now(UTC).date() + timedelta(days=1)
+
+
+class DataDays(dg.DailyPartitionsDefinition):
+    """Days, of which the UI offers those that have data.
+
+    A process accepts every day, so that a run for a new day never waits until another process has
+    loaded its definitions again. What Dagster hands to the UI are `start` and `end`.
+    """
+
+    @property
+    def start(self) -> datetime:
+        """The first day with data."""
+        first_day = _span().first_day
+        return super().start if first_day is None else _midnight(first_day)
+
+    @property
+    def end(self) -> datetime:
+        """The data's watermark; without data, the end of today."""
+        return _midnight(_span().end or _tomorrow())
+
+
+class DataWeeks(dg.WeeklyPartitionsDefinition):
+    """Knowledge dates, of which the UI offers those that the data has reached; see `DataDays`."""
+
+    @property
+    def start(self) -> datetime:
+        """The first knowledge date with enough days before it."""
+        first_week = _span().first_week
+        return super().start if first_week is None else _midnight(first_week)
+
+    @property
+    def end(self) -> datetime:
+        """The end of the last week whose knowledge date the data has reached."""
+        return _midnight(_span().end_of_weeks or _tomorrow() + timedelta(days=7))
+
 
 DROPS = dg.DynamicPartitionsDefinition(name="drop")
-DAYS = dg.DailyPartitionsDefinition(start_date=_SETTINGS.first_day, end_offset=1)
-WEEKS = dg.WeeklyPartitionsDefinition(start_date=_SETTINGS.first_day, day_offset=1, end_offset=1)
+DAYS = DataDays(start_date=_SETTINGS.first_day, end_offset=_DAYS_AHEAD)
+WEEKS = DataWeeks(start_date=_SETTINGS.first_day, day_offset=1, end_offset=_WEEKS_AHEAD)
 """Keyed by the knowledge date D, a Monday."""
 
 HOURS = dg.HourlyPartitionsDefinition(
-    start_date=f"{_SETTINGS.first_planning_day}-00:00", end_offset=1
+    start_date=_span().first_planning_hour or f"{_SETTINGS.first_planning_day}-00:00", end_offset=1
 )
 """Keyed by the hour in which a scoring run was planned."""
 

@@ -105,6 +105,7 @@ def simulate_drops(
     truth: Path | None = None,
     progress: Callable[[int], None] | None = None,
     workers: int | None = None,
+    kept_days: int = 0,
 ) -> list[SimulatedDrop]:
     """Write the simulation's drops to `landing`, oldest first, and return their expected ledgers.
 
@@ -120,6 +121,8 @@ def simulate_drops(
             renamed into place just before its drop; None writes no truth files.
         progress: called with the number of rows written since its last call.
         workers: number of threads; None uses the number of CPUs.
+        kept_days: drops within the first so many days that have their files are left as they are
+            and are not returned.
 
     Raises:
         SettingsError: the truth folder is the landing folder or inside it.
@@ -137,6 +140,10 @@ def simulate_drops(
         with closing(spell_days(config, workers)) as days:
             for drop_days in config.drop_ranges():
                 spelt = (next(days) for _ in drop_days)
+                paths = [path for path in _paths(config, drop_days[0], landing, truth) if path]
+                if drop_days.stop <= kept_days and all(path.exists() for path in paths):
+                    _pass_over(spelt, progress)
+                    continue
                 drops.append(_write_drop(config, drop_days[0], spelt, landing, truth, progress))
     except BaseException:
         for drop_days in config.drop_ranges():
@@ -145,6 +152,13 @@ def simulate_drops(
                     remove_part(path)
         raise
     return drops
+
+
+def _pass_over(days: Iterable[SpeltDay], progress: Callable[[int], None] | None) -> None:
+    """Work out days that are not written: ids and copies of later days follow from them."""
+    for day in days:
+        if progress is not None:
+            progress(day.rows)
 
 
 def spell_days(

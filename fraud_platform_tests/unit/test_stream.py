@@ -204,5 +204,5 @@ def test_a_pace_says_when_each_transaction_is_due() -> None:
 
 @pytest.mark.parametrize("rate", ["", "fast", "0", "-1", "nan", "inf"])
 def test_a_pace_that_is_none_is_refused(rate: str) -> None:
-    with pytest.raises(SettingsError, match="--rate max or above 0"):
+    with pytest.raises(SettingsError, match="--rate above 0 or max"):
         Pace.parse(rate, None)

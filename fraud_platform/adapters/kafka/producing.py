@@ -33,7 +33,7 @@ from fraud_platform.cleaning.judge import judge_line
 from fraud_platform.cleaning.lines import LineBlock, TextRange, read_blocks
 from fraud_platform.cleaning.raw_text import open_text
 from fraud_platform.contracts.access import Role
-from fraud_platform.contracts.tables import TRANSACTIONS
+from fraud_platform.contracts.tables import CLEANING_LEDGER, TRANSACTIONS
 from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_DAYS
 from fraud_platform.errors import NotEnoughDataError, SettingsError
 from fraud_platform.settings import Settings
@@ -57,6 +57,9 @@ COLUMNS = (
     "fraud_scenario",
 )
 Numbers = NDArray[Any]
+LATEST = "latest"
+"""Stands for the last published drop."""
+
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _CHUNK_ROWS = 20_000
 _AHEAD_ROWS = 1_000
@@ -145,14 +148,37 @@ def load_rows(
 ) -> tuple[pl.DataFrame, list[str]]:
     """Return the rows of a published drop, or of a file where `drop` is a path to one.
 
+    Args:
+        drop: its day, `latest` for the last published one, or a path.
+
     Returns:
         At most `limit` rows in stream order, and lines that say what was left out.
     """
+    if drop == LATEST:
+        drop = _latest_drop(Lake(settings.lake))
+        rows = rows_of_drop(Lake(settings.lake), drop).head(limit or sys.maxsize)
+        return rows, [f"the latest published drop is {drop}"]
     if _DAY.fullmatch(drop):
         return rows_of_drop(Lake(settings.lake), drop).head(limit or sys.maxsize), []
     rows, skipped = rows_of_file(Path(drop))
     said = [f"left out: {count:,} rows ({why})" for why, count in sorted(skipped.items())]
     return rows.head(limit or sys.maxsize), said
+
+
+def _latest_drop(lake: Lake) -> str:
+    """Return the name of the last published drop.
+
+    Raises:
+        NotEnoughDataError: none is published.
+    """
+    rows = lake.read_arrow(CLEANING_LEDGER, columns=["drop", "published_sha256"]).to_pylist()
+    published = [row["drop"] for row in rows if row["published_sha256"]]
+    if not published:
+        raise NotEnoughDataError(
+            "--drop latest: expected a published drop, found none. Put one into landing (the demo "
+            "does), or name a file: --drop path/to/2018-06-30.txt.xz"
+        )
+    return str(max(published))
 
 
 def rows_of_drop(lake: Lake, drop: str) -> pl.DataFrame:

@@ -1,0 +1,125 @@
+"""The UI offers the partitions that have data; runs for newer ones are accepted at once."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.partitions.snap import PartitionsSnap
+
+from fraud_platform.adapters.services import code_location
+from fraud_platform.clock import DropDay, due_weeks, inputs_by_day
+from fraud_platform.contracts.time import MIN_TRAINING_DAYS
+from fraud_platform.defs import partitions
+from fraud_platform.defs.span import DataSpan, keep_days, keep_planning_hour, read_span
+from fraud_platform.settings import Settings
+
+LONG_AGO = date(2000, 1, 3)
+
+
+def _days(first: date, count: int) -> list[DropDay]:
+    return [DropDay("d", first + timedelta(days=n), 1_000, "c") for n in range(count)]
+
+
+def _shown(definition: dg.PartitionsDefinition) -> list[str]:
+    """The keys that the UI offers: of the definition as Dagster hands it to other processes."""
+    return list(
+        PartitionsSnap.from_def(definition).get_partitions_definition().get_partition_keys()
+    )
+
+
+@pytest.fixture
+def span(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Call it with a first day and a number of days; the definitions are of those."""
+
+    def keep(first: date, count: int) -> DataSpan:
+        keep_days(tmp_path, _days(first, count), LONG_AGO)
+        monkeypatch.setattr(partitions, "_span", lambda: read_span(tmp_path))
+        return read_span(tmp_path)
+
+    return keep
+
+
+@pytest.mark.parametrize("first", [date(2018, 4, 1), date(2023, 12, 31), date(2026, 8, 3)])
+@pytest.mark.parametrize("count", [30, 45, 120])
+def test_days_and_weeks_of_the_ui_are_those_of_the_data(span, first: date, count: int):
+    span(first, count)
+    end = first + timedelta(days=count)
+    days = _shown(partitions.DAYS)
+    assert days == [str(first + timedelta(days=n)) for n in range(count)]
+    inputs = inputs_by_day(_days(first, count), LONG_AGO)
+    decidable = due_weeks(inputs, inputs, [], MIN_TRAINING_DAYS, 1_000)
+    weeks = _shown(partitions.WEEKS)
+    assert weeks[-len(decidable) :] == [str(day) for day in decidable] or not decidable
+    assert all(date.fromisoformat(week) <= end for week in weeks[1:])
+
+
+def test_days_ahead_of_the_clock_are_offered_if_they_have_data(span):
+    first = datetime.now(UTC).date() - timedelta(days=10)
+    span(first, 40)
+    assert _shown(partitions.DAYS)[-1] == str(first + timedelta(days=39))
+    assert partitions.DAYS.has_partition_key(str(first + timedelta(days=45)))
+
+
+def test_a_process_accepts_days_that_came_after_it_had_loaded_its_definitions(span):
+    first = date(2026, 8, 3)
+    span(first, 30)
+    for definition, key in (
+        (partitions.DAYS, str(first + timedelta(days=60))),
+        (partitions.WEEKS, str(first + timedelta(days=70))),
+    ):
+        assert key not in _shown(definition)
+        assert definition.has_partition_key(key)
+        assert list(definition.get_partition_keys_in_range(dg.PartitionKeyRange(key, key))) == [key]
+
+
+def test_without_data_the_ui_offers_days_up_to_today(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(partitions, "_span", DataSpan)
+    assert _shown(partitions.DAYS)[-1] == str(datetime.now(UTC).date())
+
+
+def test_the_span_changes_when_the_data_does_and_survives_an_unreadable_file(tmp_path: Path):
+    days = _days(date(2026, 8, 3), 30)
+    assert keep_days(tmp_path, days, LONG_AGO)
+    assert not keep_days(tmp_path, days, LONG_AGO)
+    assert keep_planning_hour(tmp_path, "2026-09-01-10:00")
+    assert not keep_planning_hour(tmp_path, "2026-09-01-11:00")
+    assert keep_days(tmp_path, _days(date(2026, 8, 3), 31), LONG_AGO)
+    assert read_span(tmp_path) == DataSpan(date(2026, 8, 3), date(2026, 9, 3), "2026-09-01-10:00")
+    assert not keep_days(tmp_path, [], LONG_AGO)
+    for text in ("", "{", "[]", '{"first_day": 3}', '{"first_day": "x", "end": "y"}'):
+        (tmp_path / "data-span.json").write_text(text)
+        assert read_span(tmp_path) == DataSpan()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    asked: list[str]
+
+    def do_POST(self) -> None:
+        self.asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_the_ui_is_asked_to_load_the_definitions_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    settings = Settings(home=tmp_path)
+    assert code_location.reload_definitions(settings) is None
+    handler = type("Handler", (_Handler,), {"asked": []})
+    server = http.server.HTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(code_location, "web_server_port", lambda _: server.server_port)
+    thread = code_location.reload_definitions(settings)
+    assert thread is not None
+    thread.join(30)
+    server.shutdown()
+    assert [json.loads(text) for text in handler.asked] == [{"query": code_location._MUTATION}]
