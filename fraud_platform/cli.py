@@ -11,6 +11,8 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import tempfile
+import traceback
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -341,4 +343,23 @@ def _code_of_command() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # every kind: a person gets words, the developer gets the file
+        typer.echo(_unexpected(error), err=True)
+        return 1
     return 0
+
+
+def _unexpected(error: Exception) -> str:
+    """Return words for an error that the platform did not foresee, and keep its traceback."""
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError):
+        said += ". Look at this path, its rights and the free space, then run the command again."
+    else:
+        said += "\nThis is a fault of the platform, not of your input."
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="fraud-platform-", suffix=".log", text=True)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            traceback.print_exception(error, file=file)
+    except OSError:
+        return said
+    return f"{said}\nThe traceback is in {name}; send it with a report of the problem."

@@ -23,12 +23,12 @@ from rich.console import Console
 from fraud_platform.adapters.kafka.producing import Extras, Pace, load_rows, produce
 from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.drops import drop_of
 from fraud_platform.defs.champion import find_champion
 from fraud_platform.defs.operator import open_instance, run_what_is_due
 from fraud_platform.defs.resources import registry_of
-from fraud_platform.errors import DropNameError, Outage, SettingsError
+from fraud_platform.errors import Outage, SettingsError
 from fraud_platform.ingest.arrivals import SUCCESS_MARK
+from fraud_platform.ingest.folder import drops_in, unreadable
 from fraud_platform.ingest.zone import CHUNK_BYTES, Zone, sha256_of
 from fraud_platform.reporting.terminal import progress_bar
 from fraud_platform.scoring.log import ScoringLog, offsets_in
@@ -102,31 +102,9 @@ def _wanted(drops: Path, landing: Zone) -> dict[str, Path]:
     """Return the drops of a folder by name.
 
     Raises:
-        SettingsError: there are none, or landing holds others.
+        SettingsError: there are none (`drops_in`), or landing holds others.
     """
-    wanted = {}
-    if not drops.is_dir():
-        found = "a file" if drops.exists() else "nothing"
-        raise SettingsError(
-            f"--drops {drops}: expected a folder of drops named YYYY-MM-DD.txt, found {found}. "
-            "Name the folder that has them; without --drops, months are simulated."
-        )
-    for path in sorted(_listed(drops)):
-        try:
-            drop = drop_of(path.name)
-        except DropNameError:
-            continue
-        if not path.is_file():
-            raise SettingsError(
-                f"{path}: expected a drop's file, found a folder or nothing readable under a "
-                "drop's name. Rename it, or move it away."
-            )
-        wanted[drop] = path
-    if not wanted:
-        raise SettingsError(
-            f"--drops {drops}: expected drops named YYYY-MM-DD.txt (or .gz, .xz, .zst after it), "
-            "found none. Rename the files, or name another folder."
-        )
+    wanted = drops_in(drops)
     names = {path.name: path for path in wanted.values()}
     for file in landing.list_files():
         if file.name.startswith((".", "_")):
@@ -140,26 +118,12 @@ def _wanted(drops: Path, landing: Zone) -> dict[str, Path]:
     return wanted
 
 
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError as error:
-        raise _unreadable(folder, error) from error
-
-
 def _sha256(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> SettingsError:
-    return SettingsError(
-        f"{path}: expected something that this user can read ({error.strerror}). Give it the "
-        "right to read, or name another folder."
-    )
+        raise unreadable(path, error) from error
 
 
 def _land_and_run(settings: Settings, drops: list[Path], landing: Zone, console: Console) -> bool:

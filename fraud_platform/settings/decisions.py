@@ -18,7 +18,8 @@ class DecisionSettings(HomeSettings):
     """From drops to a decision about a model."""
 
     first_day: str = Field(
-        default="2018-04-01", description="First day of the daily and weekly partitions."
+        default="2018-04-01",
+        description="Days before it are never built; the UI begins with the data.",
     )
     max_quarantined_share: float = Field(
         default=0.01, ge=0, le=1, description="A drop with a larger quarantined share is held."

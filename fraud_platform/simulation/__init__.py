@@ -2,8 +2,8 @@
 
 Here: the Fraud Detection Handbook's transaction simulator, vectorised (`population`, `days`), the
 text of a drop (`lines`), the injected dirt (`dirt`, `dirty_rows`, `defects`) and its expected
-outcome (`truth`), the writing of whole drops (`drops`, `files`), series of them (`series`), and live messages (`stream`).
-Start from `SimulationConfig` and `simulate_drops`.
+outcome (`truth`), the writing of whole drops (`drops`, `files`), series of them (`series`), and
+live messages (`stream`). Start from `SimulationConfig` and `simulate_drops`.
 Not here: reading or cleaning a drop (`fraud_platform.ingest`, `fraud_platform.cleaning`), or the
 command line (`fraud_platform.cli`).
 """

@@ -43,7 +43,13 @@ def read_series(folder: Path) -> SimulationConfig | None:
 
 def keep_series(folder: Path, config: SimulationConfig) -> None:
     """Keep what the drops of a folder are simulated with; call it before they are written."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"{folder}: expected a folder that can be written, found: {error.strerror}. Name "
+            "another one."
+        ) from error
     text = json.dumps(asdict(config), default=str, indent=1) + "\n"
 
     def write(part: Path) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FOLD_STARTS = tuple(date(2018, 6, 13) + timedelta(days=7 * n) for n in range(4))
 TRAIN_DAYS = GAP_DAYS = TEST_DAYS = 7
+FOLD_DAYS = TRAIN_DAYS + GAP_DAYS + TEST_DAYS
 CARDS_A_DAY = 100
 
 Features = npt.NDArray[np.float32]

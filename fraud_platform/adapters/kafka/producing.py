@@ -35,7 +35,7 @@ from fraud_platform.cleaning.raw_text import open_text
 from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.tables import CLEANING_LEDGER, TRANSACTIONS
 from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_DAYS
-from fraud_platform.errors import NotEnoughDataError, SettingsError
+from fraud_platform.errors import DropUnreadableError, NotEnoughDataError, SettingsError
 from fraud_platform.settings import Settings
 from fraud_platform.simulation.stream import (
     BadMessage,
@@ -90,9 +90,13 @@ class Pace:
             number = None if rate == "max" else float(rate)
         except ValueError:
             number = 0.0
-        if (number is not None and not 0 < number < inf) or (speedup is not None and speedup <= 0):
+        if (number is not None and not 0 < number < inf) or (
+            speedup is not None and not 0 < speedup < inf
+        ):
+            asked = f"--rate {rate}" if speedup is None else f"--speedup {speedup}"
             raise SettingsError(
-                f"expected --rate max or above 0 and --speedup above 0, found {rate}, {speedup}"
+                f"expected --rate above 0 or max, or --speedup above 0, found {asked}. Say for "
+                "example --rate 400."
             )
         return cls(speedup=speedup) if speedup is not None else cls(rate=number)
 
@@ -204,6 +208,12 @@ def rows_of_file(path: Path) -> tuple[pl.DataFrame, Counter[str]]:
     Raises:
         DropUnreadableError, DropHeaderError: as in cleaning.
     """
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing"
+        raise DropUnreadableError(
+            f"--drop {path}: expected a published drop (YYYY-MM-DD, or latest) or a drop's file, "
+            f"found {found} of that name. `fraud-platform status` names the published drops."
+        )
     skipped: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as scratch:
         files = ByteFiles()
