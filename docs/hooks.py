@@ -15,7 +15,7 @@ from typing import Any
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
-from docs.generators.reference import reference_pages
+from docs.generators.reference import api_pages, reference_pages
 
 ROOT = Path(__file__).parents[1]
 ROOT_PAGES = {
@@ -27,6 +27,26 @@ ROOT_PAGES = {
 _LOADED = re.compile(
     r"<(?:script|img|iframe)[^>]+src=\"?(?:https?:)?//|<link[^>]+href=\"?(?:https?:)?//"
 )
+
+
+def on_config(config: Any) -> Any:
+    """List every decision record and every package in the navigation."""
+    records = sorted(path.name for path in (ROOT / "docs" / "decisions").glob("0*.md"))
+    listed = {
+        "Decisions": ["decisions/index.md", *(f"decisions/{name}" for name in records)],
+        "API": sorted(api_pages(), key=lambda page: (not page.endswith("index.md"), page)),
+    }
+    config.nav = _with_lists(config.nav, listed)
+    return config
+
+
+def _with_lists(nav: Any, listed: dict[str, list[str]]) -> Any:
+    """Return the navigation with the entries of these titles replaced by lists."""
+    if isinstance(nav, list):
+        return [_with_lists(item, listed) for item in nav]
+    if isinstance(nav, dict):
+        return {title: listed.get(title) or _with_lists(i, listed) for title, i in nav.items()}
+    return nav
 
 
 def on_files(files: Files, config: Any) -> Files:

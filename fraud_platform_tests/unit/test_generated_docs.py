@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from docs.generators.kept import kept_files, with_part
+from docs.generators.kept import DOCS, kept_files, with_part
 from docs.generators.layers import imports_between_packages
 from docs.generators.picture import asset_graph, bands_of
 from docs.generators.reference import PACKAGE, reference_pages
@@ -76,3 +77,17 @@ def test_the_page_of_a_command_shows_arguments_options_and_defaults() -> None:
     page = reference_pages()["reference/commands.md"]
     assert "    fraud-platform accept DROP --why WHY\n" in page
     assert "| `--rate` | `400` | Transactions a second, or max. |" in page
+
+
+def test_the_index_lists_every_decision_record_once() -> None:
+    folder = DOCS / "decisions"
+    records = sorted(path.name for path in folder.glob("0*.md"))
+    listed = re.findall(
+        r"^\| \[(\d{4})\]\((\1-[a-z0-9-]+\.md)\) \|", (folder / "index.md").read_text(), re.M
+    )
+    assert [name for _, name in listed] == records
+    for name in records:
+        text = (folder / name).read_text()
+        assert text.startswith(f"# {name[:4]}: ")
+        headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        assert headings == ["Context", "Decision", "What was measured", "Consequences"]
