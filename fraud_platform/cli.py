@@ -167,6 +167,7 @@ def status() -> None:
     from fraud_platform.adapters.services.laptop import status as services_status
     from fraud_platform.defs.champion import champion_line
 
+    _show_needs(_settings())
     for line in services_status(_settings()) + lag_lines(_settings()):
         typer.echo(line)
     typer.echo(champion_line(_settings()))
@@ -191,7 +192,8 @@ def clusters(
 
 @app.command()
 def report() -> None:
-    """Show what came in, what was quarantined and why, and how the models compare."""
+    """Show what needs you, what came in, what was quarantined, and how the models compare."""
+    _show_needs(_settings())
     _show_report(_settings())
 
 
@@ -285,6 +287,16 @@ def bench_quality(
     from fraud_platform.defs.quality import measure_quality
 
     typer.echo(str(measure_quality(_settings(), drops)))
+
+
+def _show_needs(settings: Settings) -> None:
+    from fraud_platform.defs.needs import collect_needs
+    from fraud_platform.defs.operator import open_instance
+    from fraud_platform.reporting.needs import needs_lines
+
+    with open_instance(settings) as instance:
+        for line in needs_lines(collect_needs(settings, instance)):
+            typer.echo(line)
 
 
 def _show_report(settings: Settings) -> None:

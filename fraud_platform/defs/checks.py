@@ -13,10 +13,12 @@ from fraud_platform.clock import built_from_replaced
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import CLEANING_LEDGER, QUARANTINE, TRANSACTIONS
 from fraud_platform.defs.champion import find_champion
+from fraud_platform.defs.needs import lake_needs
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
 from fraud_platform.defs.state import read_built_days, read_days
-from fraud_platform.defs.tables import rows_by_partition
+from fraud_platform.defs.tables import rows_by_partition, small_table
 from fraud_platform.defs.weeks import trained_on
+from fraud_platform.reporting.needs import NOTHING, needs_in_a_line
 
 
 @dg.asset_check(
@@ -44,6 +46,25 @@ def rows_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
         passed=not wrong,
         description="; ".join(wrong) or f"{published} published drops add up",
         metadata={"rows_read": sum(row["rows_read"] for row in ledger)},
+    )
+
+
+@dg.asset_check(
+    asset="cleaning_ledger",
+    description="No drop is held, and no promotion waits for a person's word.",
+)
+def nothing_waits_for_a_person(lake: LakeResource) -> dg.AssetCheckResult:
+    """Name what waits, with the command for each."""
+    needs = lake_needs(lake.open())
+    rows = [
+        {"what": n.what, "since": str(n.since or ""), "why": n.why, "remedy": n.remedy}
+        for n in needs
+    ]
+    return dg.AssetCheckResult(
+        passed=not needs,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=needs_in_a_line(needs) or NOTHING,
+        metadata={"needs_you": small_table(rows)} if rows else {},
     )
 
 
@@ -99,6 +120,7 @@ def alias_follows_history(
 
 ALL_CHECKS = [
     rows_are_conserved,
+    nothing_waits_for_a_person,
     every_row_has_features,
     trained_on_present_drops,
     alias_follows_history,

@@ -24,6 +24,7 @@ from fraud_platform.contracts.tables import (
     TRANSACTIONS,
 )
 from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.needs import held_drops
 from fraud_platform.defs.partitions import DROPS
 from fraud_platform.defs.resources import LakeResource, SparkResource, ZonesResource
 from fraud_platform.defs.state import read_drop_days, write_drop_days
@@ -36,6 +37,7 @@ from fraud_platform.defs.tables import (
 )
 from fraud_platform.errors import FraudPlatformError, Outage
 from fraud_platform.ingest import raw_drop
+from fraud_platform.reporting.needs import NOTHING
 from fraud_platform.reporting.profile import profile_drop
 from fraud_platform.reporting.profile_figure import draw_profile
 from fraud_platform.scoring.history import labels_told, stream_time
@@ -160,6 +162,9 @@ def _results(
         yield dg.MaterializeResult(
             asset_key="labels", metadata=shown("the table", lambda: written(lake, DROP_LABELS))
         )
+    for need in held_drops(lake):
+        if need.what == f"drop {outcome.drop}":
+            context.log.warning(f"needs you: {need}")
     yield dg.MaterializeResult(
         asset_key=CLEANING_LEDGER.name,
         metadata=shown("the ledger's row", lambda: _ledger_metadata(lake, row)),
@@ -204,4 +209,7 @@ def _ledger_metadata(lake: Lake, row: Mapping[str, Any]) -> dict[str, Any]:
         rows_quarantined=row["rows_quarantined"],
         quarantined_share=row["rows_quarantined"] / max(row["rows_read"], 1),
         status=row["status"],
-    ) | {"held_because": row["held_because"] or "not held"}
+    ) | {
+        "held_because": row["held_because"] or "not held",
+        "needs_you": "; ".join(map(str, held_drops(lake))) or NOTHING,
+    }

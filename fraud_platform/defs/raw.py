@@ -17,6 +17,7 @@ from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.at_work import DROP_ASSETS, partitions_of, runs_at_work
 from fraud_platform.defs.automation import load_drop
 from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.needs import lake_needs
 from fraud_platform.defs.partitions import DROPS
 from fraud_platform.defs.requests import Turn, run_request, turn_of
 from fraud_platform.defs.resources import LakeResource, ZonesResource
@@ -26,6 +27,7 @@ from fraud_platform.ingest.arrivals import drop_names, only_name
 from fraud_platform.ingest.loading import Meter
 from fraud_platform.ingest.manifests import read_raw_manifests
 from fraud_platform.ingest.zone import Zone
+from fraud_platform.reporting.needs import needs_in_a_line
 from fraud_platform.settings import load_settings
 
 
@@ -98,6 +100,7 @@ def new_drops(
         # a tick that asks for runs has no reason to skip, in which it would be said
         context.log.warning("; ".join(problems))
     words = problems + [c.message for c in look.complaints]
+    words += [needs_in_a_line(held)] if (held := lake_needs(lake.open())) else []
     words += [f"{n} is settling" for n in look.waiting]
     partitions = [r.partition_key for r in requests if r.partition_key]
     return dg.SensorResult(

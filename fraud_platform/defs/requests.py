@@ -93,6 +93,7 @@ class Problem:
         failures: runs that failed in a row.
         error: the first line of the last one's error.
         retry_at: when it is asked for again; None if only a change of its cause brings that.
+        ended_at: when the last run ended.
         under_way: the run that tries it again now, if there is one.
     """
 
@@ -104,6 +105,7 @@ class Problem:
     run_id: str
     error: str
     retry_at: datetime | None
+    ended_at: datetime
     under_way: str | None = None
 
     @property
@@ -242,6 +244,7 @@ def _problem(
         run.run_id,
         error,
         retry_at,
+        ended_at,
         running,
     )
 

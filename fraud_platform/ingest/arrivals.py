@@ -222,6 +222,11 @@ def _named_drops(
     return sorted(single, key=lambda pair: pair[0]), complaints
 
 
+def name_complaints(files: Sequence[FileInfo]) -> list[Complaint]:
+    """Return the files of a listing that cannot be a drop by their names, and why."""
+    return _named_drops(files)[1]
+
+
 def drop_names(landing: Zone) -> dict[str, list[str]]:
     """Return, by drop and in their order, the names that its files have in landing."""
     found: dict[str, list[str]] = {}
