@@ -1,9 +1,10 @@
-"""Features: hourly integer tiles, the one declaration, its numpy kernel and its Spark engine.
+"""Features: their declaration, the numpy kernel, the Spark batch engine and the live state.
 
-Here: `expressions` and `terms` (what a formula is made of), `declarables` (what can be declared:
-features, flags, measures of tiles), `declaration` (every feature, once), `windows` and `kernel`
-(numpy, shared by every engine), `tiles` and `engine` (Spark DataFrames in and out), `materialize`
-(days of the lake), `live` (the state from which single transactions are scored).
-Not here: the tables' contracts (`contracts.feature_tables`), which features a model takes
-(`training`), Dagster assets (`defs`).
+Here: the parts of a formula (`expressions`, `terms`), the types of a declaration (`declarables`),
+every feature once (`declaration`, `posterior`), the kernel that all engines share (`kernel`,
+`formulas`, `windows`, `ordering`, `tiles`), the batch engine (`engine`, `tasks`, `terminals`,
+`customers`), writing days to the lake (`materialize`), and the state that scores single
+transactions (`live`, `events`).
+Not here: the tables' contracts (`contracts.feature_tables`), training (`training`), Dagster assets
+(`defs`).
 """

@@ -1,9 +1,9 @@
-"""How the terminal pass hands transactions and labels to the customer pass: in compressed blocks.
+"""Compressed blocks that carry transactions and labels from the terminal to the customer pass.
 
-Here: which task of the customer pass takes which customer, columns cut into one block for each of
-these tasks, and blocks read back. A block is an Arrow stream under LZ4, which Spark moves as one
-binary value: row by row, the way from one pass to the other cost the JVM more than all else.
-Not here: tiles, which come from tables row by row (`features.stacked`), what is in the columns
+Here: assigning customers to tasks of the customer pass, packing columns into one block for each of
+these tasks, and reading blocks. A block is an Arrow stream compressed with LZ4, which Spark moves
+as one binary value. Moving single rows between the passes was the largest cost in the JVM.
+Not here: tiles, which come from tables as rows (`features.stacked`), the meaning of the columns
 (`features.tasks`).
 """
 
@@ -18,21 +18,21 @@ from fraud_platform.features.expressions import Array
 from fraud_platform.features.ordering import group_bounds, sort_order
 
 BETWEEN_PASSES = "part int, kind byte, block binary"
-"""Schema of what the terminal pass hands to the customer pass."""
+"""Schema of the rows that the terminal pass sends to the customer pass."""
 
 BLOCK = "block"
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
 _PRIME, _FACTOR = 2**31 - 1, 950_706_376
-"""A step of a generator of Fishman and Moore (1986) spreads ids that follow a pattern."""
+"""One step of a generator of Fishman and Moore (1986), which distributes patterned ids evenly."""
 
 
 def part_of(customer: Array, parts: int) -> Array:
-    """Return which of so many tasks takes each customer."""
+    """Return the number of each customer's task, from 0 to parts - 1."""
     return customer % _PRIME * _FACTOR % _PRIME % parts
 
 
 def part_sql(customer: str, parts: int) -> str:
-    """Return `part_of` as SQL."""
+    """Return `part_of` as a SQL expression over the column `customer`."""
     step = f"pmod({customer}, {_PRIME}L) * {_FACTOR}L"
     return f"cast(pmod(pmod({step}, {_PRIME}L), {parts}L) as int)"
 
@@ -40,7 +40,7 @@ def part_sql(customer: str, parts: int) -> str:
 def blocks_of(
     kind: int, customer: Array, columns: Mapping[str, Array], parts: int
 ) -> pa.RecordBatch:
-    """Return rows as one block for each task that takes some, with the schema `BETWEEN_PASSES`."""
+    """Return one block for each task that gets any of the rows, in the schema `BETWEEN_PASSES`."""
     part = part_of(customer, parts)
     order = sort_order(part)
     rows = pa.record_batch({name: column[order] for name, column in columns.items()})
@@ -50,17 +50,17 @@ def blocks_of(
 
 
 def manifest_block(kind: int, text: str) -> pa.RecordBatch:
-    """Return a text as a block with the schema `BETWEEN_PASSES`, for any of the tasks."""
+    """Return a text as a block for task 0, in the schema `BETWEEN_PASSES`."""
     return _batch([0], kind, [text.encode()])
 
 
 def rows_in(blocks: pa.Array) -> list[pa.RecordBatch]:
-    """Return the rows of each block."""
+    """Return the rows of each block as a record batch."""
     return [_from_block(block.as_buffer()) for block in blocks]
 
 
 def column_of(batches: Iterable[pa.RecordBatch], name: str) -> Array:
-    """Return one int64 column of all batches."""
+    """Return one int64 column of all batches, concatenated."""
     columns = [batch.column(name).to_numpy() for batch in batches]
     return np.concatenate(columns) if columns else np.zeros(0, np.int64)
 
@@ -68,7 +68,7 @@ def column_of(batches: Iterable[pa.RecordBatch], name: str) -> Array:
 def matrix_of(
     batches: Sequence[pa.RecordBatch], names: Sequence[str], dtype: type[np.integer]
 ) -> Array:
-    """Return some columns of all batches, of shape (rows, columns)."""
+    """Return the named columns of all batches, shape (rows, columns)."""
     matrix = np.empty((sum(batch.num_rows for batch in batches), len(names)), dtype)
     start = 0
     for batch in batches:

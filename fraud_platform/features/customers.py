@@ -1,6 +1,6 @@
-"""A customer's terms and tiles, for the transactions of many customers at once.
+"""The customer pass: customer terms, tiles and features of the transactions of many customers.
 
-Here: the order of a customer's events, windows over them, frozen flags, features by day.
+Here: ordering a customer's events, windows over them, frozen flags, features by day.
 Not here: terminals (`features.terminals`), formulas (`features.kernel`), window arithmetic
 (`features.windows`).
 """
@@ -36,22 +36,23 @@ from fraud_platform.features.terms import MAX_SINCE_SECONDS, VisitSum
 from fraud_platform.features.windows import LabelHistory, dense_ids, hour_keys, prefix_sums
 
 CHUNK_ROWS = 32_768
-"""Rows that formulas are evaluated for at once: enough to hide Python, few enough for the cache."""
+"""Rows for which formulas are evaluated at once: amortizes Python's overhead and fits the cache."""
 
 _SECOND_BITS = 32
 _SECOND_MASK = (1 << _SECOND_BITS) - 1
 
 
 class CustomerPass:
-    """Features of the transactions of many customers, from tiles before them and one another.
+    """Features of the transactions of many customers.
 
-    The transactions may span any number of days; tiles must all lie before the first of them.
+    They are computed from the tiles of earlier hours and from the transactions themselves, which
+    may span any number of days. All tiles must be earlier than the first transaction.
 
     Args:
-        declaration: what to compute.
-        transactions: in any order.
-        terminal_matrix: terminal terms of each transaction, as `TerminalPass` gives them.
-        history: customer tiles of the hours before.
+        declaration: the features to compute.
+        transactions: transactions in any order.
+        terminal_matrix: terminal terms of each transaction, as `TerminalPass.matrix` returns them.
+        history: customer tiles of earlier hours.
         labels: customer label tiles.
     """
 
@@ -88,7 +89,7 @@ class CustomerPass:
         """The customer tiles of the transactions, by customer, terminal and hour."""
 
     def by_day(self) -> Iterator[tuple[int, Iterator[FeatureBatch]]]:
-        """Yield each day (since 1970) and its features, by customer, time and transaction id."""
+        """Yield each day (since 1970) with its features, ordered by customer, time and id."""
         days = self._second // (TILE_SECONDS * HOURS_PER_DAY)
         order = sort_order(days)
         for start, end in group_bounds(days[order]):
@@ -112,7 +113,7 @@ class CustomerPass:
             )
 
     def _own_terms(self, chunk: Array) -> Terms:
-        """Return the terms of the rows and of their customers, as far as they are known yet."""
+        """Return the row terms and all customer terms that are computed so far."""
         amounts = self._transactions.amount_cents[self._rows[chunk]]
         terms = row_terms(self._second[chunk], amounts)
         terms.update({term: values[chunk] for term, values in self._terms.items()})
@@ -139,7 +140,10 @@ class CustomerPass:
 
 
 class _Events:
-    """Tiles and transactions of customers as one sequence, by customer, time and id."""
+    """Tiles and transactions of customers as one sequence, ordered by customer, time and id.
+
+    Call `fill` before the terms, and `visit_terms` before `tiles`.
+    """
 
     def __init__(
         self, transactions: Transactions, history: Tiles, of_rows: Array, of_history: Array
@@ -154,10 +158,10 @@ class _Events:
         self._hour = second[self._order] // TILE_SECONDS
         self._places = np.flatnonzero(self._order >= self._n_tiles)
         self.row_order = self._order[self._places] - self._n_tiles
-        """Transactions by customer, time and id, as positions in the arrays that came in."""
+        """Transactions ordered by customer, time and id, as positions in the input arrays."""
 
     def fill(self, declaration: Declaration, flags: dict[str, Array]) -> None:
-        """Set what every event adds to a tile, once the flags of `row_order` are known."""
+        """Set the measures of every event from the flags of the transactions in `row_order`."""
         self._declaration = declaration
         second = self._transactions.second[self.row_order]
         of_rows = {
@@ -177,7 +181,7 @@ class _Events:
             self._columns[name] = column
 
     def customer_terms(self) -> Terms:
-        """Return the terms of each customer's earlier events, in `row_order`."""
+        """Return the sums and times over each customer's earlier events, in `row_order`."""
         customer, hour = self._customer[self._places], self._hour[self._places]
         keys = hour_keys(self._customer, self._hour)
         sums = {
@@ -197,7 +201,7 @@ class _Events:
         return terms
 
     def _since(self, column: Array, customer: Array) -> Array:
-        """Return the seconds since the latest earlier time of each customer, at most 30 days."""
+        """Return the seconds since each customer's latest earlier time, at most 30 days."""
         latest = np.maximum.accumulate((self._customer << _SECOND_BITS) + column)
         before = latest[np.maximum(self._places - 1, 0)]
         is_same = (self._places > 0) & (before >> _SECOND_BITS == customer)
@@ -206,7 +210,7 @@ class _Events:
         return np.where(last > 0, np.minimum(elapsed, MAX_SINCE_SECONDS), MAX_SINCE_SECONDS)
 
     def visit_terms(self) -> Terms:
-        """Return the terms of each customer's earlier events at the same terminal."""
+        """Return the sums over each customer's earlier events at the same terminal."""
         of_history, of_rows = dense_ids(self._history.terminal, self._transactions.terminal_id)
         terminal = np.concatenate((of_history, of_rows))[self._order]
         self._visit_order = sort_order(self._customer, terminal)
@@ -225,7 +229,7 @@ class _Events:
         return of_events[self._places]
 
     def tiles(self) -> Tiles:
-        """Return the customer tiles of the transactions; call it behind `visit_terms`."""
+        """Return the customer tiles of the transactions; call `visit_terms` first."""
         is_row = self._order[self._visit_order] >= self._n_tiles
         order, keys = self._visit_order[is_row], self._visit_keys[is_row]
         starts = group_starts(keys)
@@ -252,7 +256,7 @@ def features_of(
     customer_labels: LabelTiles,
     terminal_labels: LabelTiles,
 ) -> Iterator[FeatureBatch]:
-    """Yield all features of transactions whose customers and terminals are both at hand."""
+    """Yield all features of transactions, with the histories of their customers and terminals."""
     terminals = TerminalPass(
         declaration,
         transactions.terminal_id,

@@ -1,13 +1,14 @@
-"""What a range of days is made from, and how labels get to their transactions.
+"""The inputs of a range of days, and joining labels to their transactions.
 
-Here: `DayInputs`; `survey`, which counts it and asks whether the transactions say the labels
-themselves; first labels beside their transactions, and corrections.
-Not here: which tables and versions they are read from (`features.materialize`), the passes over
-entities (`features.engine`).
+Here: `DayInputs`; `survey`, which counts the inputs and compares labels with transactions; first
+labels with their transactions; corrected labels.
+Not here: which tables and versions are read (`features.materialize`), the passes over entities
+(`features.engine`).
 
-A drop brings every transaction with its label, on time. Where nothing else was told, the labels
-that begin to count in the days are just what their transactions say, and joining both, shuffled
-by transaction, would be the dearest part of the JVM's work: so both sides are hashed first.
+A row of a drop contains its label, known on time. If there are no other labels, the labels that
+begin to count in the days equal those in the transactions. Joining the two tables shuffles both by
+transaction and would be the most expensive step in the JVM. Therefore `survey` compares hashes of
+both, and equal labels are not joined.
 """
 
 from __future__ import annotations
@@ -24,23 +25,23 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 LABEL_LOOKBACK_DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
-"""Whole days before a day in which a transaction may lie whose label still changes a feature."""
+"""Number of days before a day whose transactions can have labels that change its features."""
 
 _HASH = "bit_xor(xxhash64(transaction_id, scenario, counts_from_hour))"
-"""Of a set of labels without order: equal for equal sets, and by chance once in 2^64 for others."""
+"""SQL hash of a set of labels, independent of order; different sets collide once in 2^64."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """How much a range of days is made from.
+    """The size of the inputs of a range of days.
 
     Attributes:
-        labelled_from: the earliest day with a transaction whose label begins to count in the days;
-            eight days back where all are on time, as far as the lookback where some are late.
-        rows: transactions of the days.
-        labels: versions of labels that begin to count in the days.
-        corrections: those of them with a version above 1.
-        rows_say_labels: whether their first versions are just those that the transactions say.
+        labelled_from: the earliest day with a transaction whose label begins to count in the days:
+            eight days back if all labels are on time, at most the lookback if some are late.
+        rows: number of transactions in the days.
+        labels: number of label versions that begin to count in the days.
+        corrections: number of these with a version above 1.
+        rows_say_labels: whether the first versions equal the labels in the transactions.
     """
 
     labelled_from: date
@@ -52,16 +53,17 @@ class Survey:
 
 @dataclass(frozen=True)
 class DayInputs:
-    """What a range of days is made from; rows outside of the lookback are left out.
+    """The inputs of a range of days; rows outside the lookback are ignored.
 
     Attributes:
-        transactions: clean transactions, from the first labelled day or first_day on; the
-            `fraud_scenario` of one that no drop has brought is null.
+        first_day, last_day: the range, both inclusive.
+        transactions: clean transactions, at least from the first labelled day on;
+            `fraud_scenario` is null for a transaction that is in no drop.
         labels: versions of labels: transaction_id, fraud_scenario, counts_from, version, tx_date.
-        customer_tiles, terminal_tiles, label_tiles: the tables, of the days before.
-        tasks: how many tasks a pass is divided into.
+        customer_tiles, terminal_tiles, label_tiles: tiles of earlier days.
+        tasks: number of tasks of a pass.
         has_corrections: whether a version above 1 begins to count in the days.
-        rows_say_labels: as `Survey` says.
+        rows_say_labels: see `Survey`.
     """
 
     first_day: date
@@ -77,15 +79,16 @@ class DayInputs:
 
 
 def survey(transactions: DataFrame, labels: DataFrame, first_day: date, last_day: date) -> Survey:
-    """Count the transactions and labels of a range of days, and compare what both say.
+    """Count the inputs of a range of days, and compare its labels with those in transactions.
 
     Args:
         transactions, labels: as in `DayInputs`, of any days.
+        first_day, last_day: the range, both inclusive.
     """
     from pyspark.sql import functions as F
 
     entering = _entering(labels, first_day, last_day)
-    earliest, n_labels, corrections, told = entering.agg(
+    earliest, n_labels, corrections, label_hash = entering.agg(
         F.min("tx_date"),
         F.count("*"),
         F.count_if(F.col("version") > 1),
@@ -93,18 +96,18 @@ def survey(transactions: DataFrame, labels: DataFrame, first_day: date, last_day
     ).collect()[0]
     oldest = first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
     labelled_from = min(max(earliest or first_day, oldest), first_day)
-    rows, n_said, said = (
+    rows, n_row_labels, row_label_hash = (
         transactions.where(F.col("tx_date").between(labelled_from, last_day))
-        .withColumns(_own_label())
-        .withColumn("says_label", _says_label(first_day, last_day))
+        .withColumns(_row_label())
+        .withColumn("enters", _enters(first_day, last_day))
         .agg(
             F.count_if(F.col("tx_date") >= first_day),
-            F.count_if(F.col("says_label")),
-            F.expr(f"{_HASH} filter (where says_label)"),
+            F.count_if(F.col("enters")),
+            F.expr(f"{_HASH} filter (where enters)"),
         )
         .collect()[0]
     )
-    is_same = (n_labels - corrections, told) == (n_said, said)
+    is_same = (n_labels - corrections, label_hash) == (n_row_labels, row_label_hash)
     return Survey(labelled_from, rows, n_labels, corrections, rows_say_labels=is_same)
 
 
@@ -112,13 +115,14 @@ def labelled_rows(inputs: DayInputs) -> DataFrame:
     """Return the transactions of the days, and earlier ones whose label begins to count in them.
 
     Columns: transaction_id, customer_id, terminal_id, second, amount_cents, and label: the first
-    version of the label as one integer (`LABEL_CODE`) where it begins to count in the days.
+    version of the label as one integer (`LABEL_CODE`), or `NO_LABEL` if it does not begin to count
+    in the days.
     """
     from pyspark.sql import functions as F
 
-    rows = _rows_with_own_labels(inputs) if inputs.rows_say_labels else _rows_joined(inputs)
-    is_wanted = (F.col("tx_date") >= inputs.first_day) | F.col("label").isNotNull()
-    return rows.where(is_wanted).withColumns(
+    rows = _rows_with_row_labels(inputs) if inputs.rows_say_labels else _rows_joined(inputs)
+    is_needed = (F.col("tx_date") >= inputs.first_day) | F.col("label").isNotNull()
+    return rows.where(is_needed).withColumns(
         {
             "second": F.unix_seconds("tx_datetime"),
             "label": F.coalesce("label", F.lit(NO_LABEL).cast("long")),
@@ -126,14 +130,14 @@ def labelled_rows(inputs: DayInputs) -> DataFrame:
     )
 
 
-def _rows_with_own_labels(inputs: DayInputs) -> DataFrame:
+def _rows_with_row_labels(inputs: DayInputs) -> DataFrame:
     from pyspark.sql import functions as F
 
-    says_label = _says_label(inputs.first_day, inputs.last_day)
+    enters = _enters(inputs.first_day, inputs.last_day)
     return (
         _lookback_rows(inputs)
-        .withColumns(_own_label())
-        .withColumn("label", F.when(says_label, F.expr(LABEL_CODE)))
+        .withColumns(_row_label())
+        .withColumn("label", F.when(enters, F.expr(LABEL_CODE)))
     )
 
 
@@ -153,10 +157,11 @@ def _rows_joined(inputs: DayInputs) -> DataFrame:
 
 
 def corrected_labels(inputs: DayInputs) -> DataFrame:
-    """Return the later versions that enter in the days, and with sign -1 those that leave.
+    """Return label versions above 1 that begin to count in the days, and those they replace.
 
-    A version enters in the hour in which the version before it leaves. Columns: customer_id,
-    terminal_id, event_hour, counts_from_hour, amount_cents, scenario, sign.
+    A new version has sign 1; the version that it replaces stops counting in the same hour and has
+    sign -1. Columns: customer_id, terminal_id, event_hour, counts_from_hour, amount_cents,
+    scenario, sign.
     """
     from pyspark.sql import functions as F
 
@@ -178,7 +183,7 @@ def corrected_labels(inputs: DayInputs) -> DataFrame:
 
 
 def _entering(labels: DataFrame, first_day: date, last_day: date) -> DataFrame:
-    """Return the versions of labels that begin to count in the days."""
+    """Return the label versions that begin to count in the days."""
     from pyspark.sql import functions as F
 
     first, end = (F.lit(d).cast("timestamp") for d in (first_day, last_day + timedelta(days=1)))
@@ -192,23 +197,23 @@ def _entering(labels: DataFrame, first_day: date, last_day: date) -> DataFrame:
 
 
 def _lookback_rows(inputs: DayInputs) -> DataFrame:
-    """Return the transactions of the days, and those whose labels can enter a window of them."""
+    """Return the transactions of the days and of the label lookback before them."""
     from pyspark.sql import functions as F
 
     oldest = inputs.first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
     return inputs.transactions.where(F.col("tx_date").between(oldest, inputs.last_day))
 
 
-def _own_label() -> dict[str, Column]:
-    """Return the label that a transaction says, as a drop's counts that is on time."""
+def _row_label() -> dict[str, Column]:
+    """Return scenario and counts_from_hour of the label in a transaction, as known on time."""
     from pyspark.sql import functions as F
 
     on_time = f"unix_seconds(tx_datetime) div {TILE_SECONDS} + {LABEL_DELAY_HOURS + 1}"
     return {"scenario": _scenario(), "counts_from_hour": F.expr(on_time)}
 
 
-def _says_label(first_day: date, last_day: date) -> Column:
-    """Return whether a row with `_own_label` has one that begins to count in the days."""
+def _enters(first_day: date, last_day: date) -> Column:
+    """Return whether a row with `_row_label` has a label that begins to count in the days."""
     from pyspark.sql import functions as F
 
     first, last = ((day - date(1970, 1, 1)).days * HOURS_PER_DAY for day in (first_day, last_day))

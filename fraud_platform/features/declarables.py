@@ -1,8 +1,8 @@
-"""What can be declared: features, flags, the measures that tiles sum, and all of them together.
+"""The types of a feature declaration: features, flags, and the measures that tiles sum.
 
-Here: the types of a declaration and what they need of one another.
-Not here: the declaration itself (`features.declaration`), how anything is computed
-(`features.kernel`), the tables (`contracts.feature_tables`).
+Here: these types, and the terms and measures that a declaration needs.
+Not here: the declaration itself (`features.declaration`), computing it (`features.kernel`), the
+tables (`contracts.feature_tables`).
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ TermType = TypeVar("TermType", bound=Expression)
 
 @dataclass(frozen=True)
 class Feature:
-    """A model input: its column name, its meaning for people, and its formula.
+    """A model input: its column name, its description, and its formula.
 
     The value is float64 arithmetic over integer terms, rounded once to float32; never NaN.
 
     Attributes:
-        rises: whether risk only rises with it, all else equal; models may take it as a constraint.
+        rises: whether the risk never falls if the feature rises, all else equal; models may use it
+            as a monotonicity constraint.
     """
 
     name: str
@@ -50,12 +51,12 @@ class Feature:
 
 @dataclass(frozen=True)
 class Flag:
-    """A small integer of a transaction, frozen when its tile is built, summed by customer tiles.
+    """A small integer of a transaction, computed once; customer tiles sum it.
 
     Attributes:
         name: the column's name in `transaction_features` and `customer_tiles`.
         condition: a comparison (0 or 1), or a sum of comparisons, over row, label and terminal
-            terms; never over customer windows, which it feeds.
+            terms. It must not use customer windows, because they sum the flag.
     """
 
     name: str
@@ -65,9 +66,9 @@ class Flag:
 
 @dataclass(frozen=True)
 class LastTime:
-    """The latest second (since 1970) of a tile's transactions, of those with a 0/1 flag if set.
+    """The latest second (since 1970) of a tile's transactions, or of those with the flag, if set.
 
-    A tile without such a transaction holds 0.
+    It is 0 in a tile without such a transaction.
     """
 
     name: str
@@ -77,12 +78,12 @@ class LastTime:
 
 @dataclass(frozen=True)
 class LabelMeasure:
-    """What one label adds to its tile.
+    """A sum over the labels of a tile.
 
     Attributes:
-        scenarios: the fraud scenarios that it counts; 0 is genuine.
-        value: `count` (1 a label), `cents` (the amount) or `squares` (the amount in whole
-            currency units, squared, so that 30 days of the greatest amounts fit in 64 bits).
+        scenarios: the fraud scenarios that are included; 0 is genuine.
+        value: what each label adds: `count` (1), `cents` (the amount) or `squares` (the square of
+            the amount in whole currency units, so that 30 days of maximum amounts fit in 64 bits).
     """
 
     name: str
@@ -93,7 +94,7 @@ class LabelMeasure:
 
 @dataclass(frozen=True)
 class Declaration:
-    """Features, and the flags and measures under them."""
+    """Features, and the flags and measures that they are computed from."""
 
     features: tuple[Feature, ...]
     flags: tuple[Flag, ...]
@@ -117,7 +118,7 @@ class Declaration:
 
     @cached_property
     def customer_measures(self) -> tuple[str, ...]:
-        """Names of the columns that customer tiles hold, in order; the last times come last."""
+        """Names of the measures of customer tiles, in order: sums first, then last times."""
         sums = ("n_transactions", "amount_cents", *(flag.name for flag in self.flags))
         return (*sums, *(last.name for last in self.last_times))
 
@@ -133,7 +134,7 @@ class Declaration:
 
     @cached_property
     def terminal_dtype(self) -> type[np.integer]:
-        """The narrowest type that holds every terminal term: counts and hours fit in 32 bits."""
+        """The smallest type for all terminal terms: counts and hours fit in 32 bits."""
         counts = {m.name for m in self.label_measures if m.value == "count"} | {"n_transactions"}
         is_narrow = all(getattr(t, "measure", "n_fraud") in counts for t in self.terminal_terms)
         return np.int32 if is_narrow else np.int64
@@ -159,7 +160,7 @@ class Declaration:
 
     @cached_property
     def visit_sums(self) -> tuple[VisitSum, ...]:
-        """Windows of a customer at one terminal, in a fixed order."""
+        """Windows over a customer's transactions at one terminal, in a fixed order."""
         return self._terms(VisitSum)
 
     def label_measures_of(self, entity: Entity) -> tuple[str, ...]:
@@ -191,7 +192,7 @@ class Declaration:
 
     @cached_property
     def _leaves(self) -> tuple[Expression, ...]:
-        """Every term of a formula once, in a fixed order; scoring asks for them in every batch."""
+        """All terms of the formulas, each once, in a fixed order; cached for every micro-batch."""
         formulas: Iterable[Expression] = (
             *(flag.condition for flag in self.flags),
             *(feature.formula for feature in self.features),

@@ -1,9 +1,10 @@
-"""Customers' past events as sorted runs: windows, last times and visits of a few rows at a time.
+"""The past events of customers in sorted runs, for live scoring of a few rows at a time.
 
-Here: `EventRuns`, to which rows are added as they are scored, and which answers for any row what
-came before it. Costs a few binary searches a window, however long the history.
-Not here: the batch engine's one pass over whole customers (`features.customers`), labels
-(`features.windows`), the state as a whole (`features.live`).
+Here: `EventRuns`, to which scored rows are added, and which computes windows, last times and
+visits over the events before a row. A window costs a few binary searches, independent of the
+length of the history.
+Not here: the batch engine's single pass over all events (`features.customers`), labels
+(`features.windows`), the complete state (`features.live`).
 """
 
 from __future__ import annotations
@@ -32,13 +33,14 @@ TILE_ID = -1
 
 @dataclass(frozen=True)
 class Events:
-    """Transactions, or tiles of them, of customers; int64 columns of shape (events,).
+    """Transactions or tiles of customers; int64 columns of shape (events,).
 
     Attributes:
-        entity: customers, as integers below 2^31.
-        second: of a transaction; of a tile, the first of its hour.
-        transaction_id: of a transaction; `TILE_ID` of a tile.
-        measures: what each adds to a sum, and its last times, by name.
+        entity: the customer, an integer below 2^31.
+        second: the second (since 1970) of a transaction; the first second of a tile's hour.
+        transaction_id: the id of a transaction, or `TILE_ID`.
+        terminal_id: the terminal.
+        measures: the event's measures and last times, by name.
     """
 
     entity: Array
@@ -49,12 +51,12 @@ class Events:
 
 
 class _Run:
-    """Events in order of customer, second and id, with prefix sums."""
+    """Events ordered by customer, second and id, with prefix sums."""
 
     def __init__(self, events: Events, declaration: Declaration, order: Array) -> None:
         self._declaration = declaration
         self.keys = (events.entity[order] << _SECOND_BITS) + events.second[order]
-        self.ids = _in_place_of_one(events.transaction_id[order])
+        self.ids = _compact_ids(events.transaction_id[order])
         self.terminals = _narrow(events.terminal_id[order])
         sums = {term.measure for term in declaration.customer_sums}
         sums |= {term.measure for term in declaration.visit_sums}
@@ -67,19 +69,23 @@ class _Run:
             )
             for n in sorted(lasts)
         }
-        """The greatest time of the customer's events up to each one, 0 where there is none."""
+        """By last-time measure: the customer's latest time up to each event, 0 if there is none."""
         tiles = self.keys[self.ids == TILE_ID] & _SECOND_MASK
         self._tiles_end = int(tiles.max()) + TILE_SECONDS if tiles.size else 0
 
     def merged_with(self, other: _Run, oldest: int) -> _Run:
-        """Return the run of both runs' events from a second on, and of each customer's last."""
+        """Return a run with the events of both that are not older than `oldest`.
+
+        The last event of every customer is kept, even if it is older.
+        """
         parts = (self, other)
         keys = np.concatenate([p.keys for p in parts])
         measures = {
             n: np.concatenate([np.diff(p.sums[n]) for p in parts]).astype(np.int64)
             for n in self.sums
         }
-        # what was the greatest up to an event stays so when others come between, or go
+        # A running maximum may replace the single values: it stays valid if events are inserted
+        # or removed, because the new run takes the maximum again.
         measures |= {
             n: np.concatenate([p.latest_of[n] for p in parts]).astype(np.int64)
             for n in self.latest_of
@@ -97,7 +103,7 @@ class _Run:
         return _Run(events, self._declaration, order[(events.second[order] >= oldest) | is_last])
 
     def ends(self, entity: Array, second: Array, ids: Array) -> Array:
-        """Return how many events come before each row, its own hour's tile never among them."""
+        """Return the number of events before each row; a tile of the row's hour never counts."""
         keys = (entity << _SECOND_BITS) + second
         places = np.searchsorted(self.keys, keys)
         size = self.keys.size
@@ -118,44 +124,44 @@ class _Run:
         return places
 
     def starts(self, entity: Array, second: Array) -> Array:
-        """Return how many events lie before each customer's second."""
+        """Return the number of events before each (customer, second)."""
         return np.searchsorted(self.keys, (entity << _SECOND_BITS) + second)
 
     def latest(self, measure: str, entity: Array, ends: Array) -> Array:
-        """Return each customer's greatest time before a position, 0 where there is none."""
+        """Return each customer's latest time before a position, 0 if there is none."""
         if not self.keys.size:
             return np.zeros(entity.size, dtype=np.int64)
         at = np.maximum(ends - 1, 0)
-        is_own = (ends > 0) & (self.keys[at] >> _SECOND_BITS == entity)
-        return np.where(is_own, self.latest_of[measure][at].astype(np.int64), 0)
+        is_same = (ends > 0) & (self.keys[at] >> _SECOND_BITS == entity)
+        return np.where(is_same, self.latest_of[measure][at].astype(np.int64), 0)
 
 
 class EventRuns:
     """All past events of customers, in a few sorted runs.
 
     Args:
-        declaration: the terms to answer.
+        declaration: the terms to compute.
     """
 
     def __init__(self, declaration: Declaration) -> None:
         self._declaration = declaration
         self._runs: list[_Run] = []
         self.oldest_second = 0
-        """Earlier events may be left out, a customer's last one apart."""
+        """Older events may be dropped, except the last one of each customer."""
 
     def fork(self) -> EventRuns:
-        """Return events that go on from these and leave these as they are."""
+        """Return an independent copy that shares the immutable runs."""
         fork = copy(self)
         fork._runs = list(self._runs)
         return fork
 
     @property
     def size(self) -> int:
-        """How many events there are."""
+        """The number of events."""
         return sum(run.keys.size for run in self._runs)
 
     def add(self, events: Events) -> None:
-        """Take in events."""
+        """Add events; they become a new run, and small runs are merged."""
         if events.entity.size:
             order = sort_order(events.entity, events.second, events.transaction_id)
             self._runs.append(_Run(events, self._declaration, order))
@@ -164,7 +170,7 @@ class EventRuns:
     def terms(
         self, entity: Array, second: Array, transaction_id: Array, terminal_id: Array
     ) -> dict[Expression, Array]:
-        """Return customer and visit terms of rows, which may themselves be among the events."""
+        """Return the customer and visit terms of rows; the rows may already be among the events."""
         ends = [run.ends(entity, second, transaction_id) for run in self._runs]
         hour = second // TILE_SECONDS
         starts: dict[int, list[Array]] = {}
@@ -195,7 +201,7 @@ class EventRuns:
     def _visits(
         self, measure: str, terminal_id: Array, starts: list[Array], ends: list[Array]
     ) -> Array:
-        """Return the sums over the events at the row's own terminal, by looking at each event."""
+        """Return the sums over each row's events at the same terminal, by scanning its window."""
         total = np.zeros(terminal_id.size, dtype=np.int64)
         for run, first, end in zip(self._runs, starts, ends, strict=True):
             for rows in _bounded(end - first):
@@ -209,34 +215,34 @@ class EventRuns:
         return total
 
     def last_second(self, entity: Array) -> tuple[Array, Array]:
-        """Return the greatest (second, transaction id) of each customer, (-1, -1) without any."""
+        """Return each customer's greatest (second, transaction id), or (-1, -1) without events."""
         second = np.full(entity.size, -1, dtype=np.int64)
         ids = np.full(entity.size, -1, dtype=np.int64)
         for run in self._runs:
             ends = np.searchsorted(run.keys, (entity + 1) << _SECOND_BITS)
             at = np.maximum(ends - 1, 0)
-            is_own = (ends > 0) & (run.keys[at] >> _SECOND_BITS == entity)
-            own_second = np.where(is_own, run.latest("last_second", entity, ends), -1)
-            own_ids = np.where(is_own, run.ids[at], -1)
-            is_later = (own_second > second) | ((own_second == second) & (own_ids > ids))
-            second, ids = np.where(is_later, own_second, second), np.where(is_later, own_ids, ids)
+            is_same = (ends > 0) & (run.keys[at] >> _SECOND_BITS == entity)
+            run_second = np.where(is_same, run.latest("last_second", entity, ends), -1)
+            run_ids = np.where(is_same, run.ids[at], -1)
+            is_later = (run_second > second) | ((run_second == second) & (run_ids > ids))
+            second, ids = np.where(is_later, run_second, second), np.where(is_later, run_ids, ids)
         return second, ids
 
 
-def _in_place_of_one(ids: Array) -> Array:
-    """Return the ids, all of them one number in memory where they are all tiles."""
+def _compact_ids(ids: Array) -> Array:
+    """Return the ids; if all events are tiles, as a broadcast of one number to save memory."""
     is_tiles = ids.size > 0 and bool((ids == TILE_ID).all())
     return np.broadcast_to(np.int64(TILE_ID), ids.shape) if is_tiles else ids
 
 
 def _narrow(values: Array) -> Array:
-    """Return the values in 32 bits where they fit."""
+    """Return the values as int32 if all fit, else unchanged."""
     fits = values.size == 0 or (values.min() >= 0 and values.max() < _FITS_32_BITS)
     return values.astype(np.int32) if fits else values
 
 
 def _merge_order(keys: Array, ids: Array) -> Array:
-    """Return the order by key, then id, of two sorted runs put together."""
+    """Return the order by key, then id, of two concatenated sorted runs."""
     order = np.argsort(keys, kind="stable")
     keys, ids = keys[order], ids[order]
     if ((keys[1:] == keys[:-1]) & (ids[1:] < ids[:-1])).any():
@@ -245,7 +251,7 @@ def _merge_order(keys: Array, ids: Array) -> Array:
 
 
 def _bounded(sizes: Array) -> Iterator[slice]:
-    """Yield slices of rows whose sizes sum to at most `_EXPANDED_ROWS`, or one row."""
+    """Yield slices of rows whose sizes sum to about `_EXPANDED_ROWS`; a larger row stays whole."""
     groups = np.cumsum(sizes) // _EXPANDED_ROWS
     cuts = [0, *(np.flatnonzero(np.diff(groups)) + 1).tolist(), sizes.size]
     for start, stop in itertools.pairwise(cuts):
@@ -254,6 +260,6 @@ def _bounded(sizes: Array) -> Iterator[slice]:
 
 
 def _sums_between(values: Array, bounds: Array) -> Array:
-    """Return the sums of values[bounds[i]:bounds[i + 1]]; the last one reaches the end."""
+    """Return the sums of values[bounds[i]:bounds[i + 1]]; the last one ends with the array."""
     sums = prefix_sums(values)
     return sums[np.append(bounds[1:], values.size)] - sums[bounds]

@@ -1,12 +1,12 @@
 """Formulas: small expression trees over integer terms, evaluated by numpy.
 
-Here: constants, arithmetic, comparisons, one division, and how a formula is written as text.
-Not here: what the leaves mean (`features.terms`), which formulas exist (`features.declaration`),
-evaluating many of them (`features.formulas`).
+Here: constants, arithmetic, comparisons, division, square root, power of two, and a formula's text.
+Not here: the meaning of the leaves (`features.terms`), the declared formulas
+(`features.declaration`), evaluating many of them (`features.formulas`).
 
-Everything is int64 until a division, a square root or a power makes it float64. They are made of
-operations that IEEE 754 rounds correctly, so the same terms give the same bits in every engine and
-on every machine.
+Values are int64 until a division, a square root or a power makes them float64. All operations are
+built from operations that IEEE 754 rounds correctly, so the same terms give the same bits in every
+engine and on every machine.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Expression:
-    """A node of a formula; nodes are compared and hashed by their contents."""
+    """A node of a formula; nodes are compared and hashed by value."""
 
     def compute(self, *arguments: Array) -> Array:
         """Return the value for each row from the children's values.
 
         Raises:
-            TypeError: it is a term, whose values are given.
+            TypeError: the node is a term, whose values are inputs.
         """
         raise TypeError(f"expected the values of {self}, found none: a term is not computed")
 
     def children(self) -> tuple[Expression, ...]:
-        """Return the nodes right below this one."""
+        """Return the child nodes."""
         return ()
 
     def leaves(self) -> Iterator[Expression]:
@@ -94,10 +94,10 @@ _GREATEST_EXPONENT = 1000
 
 
 def _power_of_two(exponent: Array) -> Array:
-    """Return 2 ** exponent to about one unit in the last place, exponents kept within +-1000.
+    """Return 2 ** exponent to about one unit in the last place; exponents are clipped to +-1000.
 
-    The C library's own power may differ between machines; additions, multiplications and a shift
-    of the binary exponent do not.
+    The C library's power function may differ between machines. Additions, multiplications and a
+    shift of the binary exponent do not.
     """
     bounded = np.clip(np.asarray(exponent, np.float64), -_GREATEST_EXPONENT, _GREATEST_EXPONENT)
     whole = np.rint(bounded)
@@ -127,7 +127,7 @@ _INFIX = {"+", "-", "*", ">", ">=", "<", "<="}
 
 @dataclass(frozen=True)
 class Operation(Expression):
-    """One of the operations by name, on its arguments in order."""
+    """An operation, by its name in `_OPERATIONS`, applied to its arguments in order."""
 
     name: str
     arguments: tuple[Expression, ...]
@@ -137,7 +137,7 @@ class Operation(Expression):
         return self.arguments
 
     def compute(self, *arguments: Array) -> Array:
-        """Return the operation on its arguments' values."""
+        """Return the operation's result for its arguments' values."""
         result: Array = _OPERATIONS[self.name](*arguments)
         return result
 
@@ -187,7 +187,7 @@ def wrap(value: Expression | int) -> Expression:
 def ratio(
     numerator: Expression | int, denominator: Expression | int, default: float = 0.0
 ) -> Expression:
-    """Return numerator / denominator in float64, `default` where the denominator is 0."""
+    """Return numerator / denominator in float64, or `default` if the denominator is 0."""
     return Ratio(wrap(numerator), wrap(denominator), float(default))
 
 
@@ -202,12 +202,12 @@ def greatest(a: Expression | int, b: Expression | int) -> Expression:
 
 
 def where(condition: Expression, a: Expression | int, b: Expression | int) -> Expression:
-    """Return `a` where the condition is not 0, else `b`."""
+    """Return `a` if the condition is not 0, else `b`, row by row."""
     return Operation("where", (condition, wrap(a), wrap(b)))
 
 
 def square_root(value: Expression) -> Expression:
-    """Return the square root, of 0 where the value is negative."""
+    """Return the square root, or 0 if the value is negative."""
     return Operation("sqrt", (value,))
 
 

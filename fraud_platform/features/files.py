@@ -1,9 +1,9 @@
-"""Parquet files of feature tables, one a day and task, written inside Spark's tasks.
+"""Parquet files of feature tables, one for each day and task, written inside Spark's tasks.
 
-Here: dividing columns by day, encodings, and the manifest by which the driver commits the files.
-Not here: what goes in (`features.tasks`), the commit (`features.materialize`).
+Here: dividing columns by day, encodings, and the manifest with which the driver commits the files.
+Not here: the rows (`features.tasks`), the commit (`features.materialize`).
 
-A file belongs to nothing until a commit names it, so a task that dies leaves no trace in a table.
+A file is not part of a table until a commit names it, so a failed task leaves the tables unchanged.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EPOCH = date(1970, 1, 1)
 
 @dataclass(frozen=True)
 class TableFolder:
-    """Where one table's files go; travels to the tasks.
+    """The destination of one table's files; it is serialized to the tasks.
 
     Attributes:
         files: opens files by URL.
@@ -48,7 +48,9 @@ class DayFiles:
     """The files that one task writes for one table.
 
     Args:
-        partition: partition columns beside the day, by name.
+        folder: destination of the files.
+        table: contract of the table; its first partition column is the day.
+        partition: values of the other partition columns, by name.
     """
 
     def __init__(
@@ -66,10 +68,11 @@ class DayFiles:
         self.written: list[DataFile] = []
 
     def write_hours(self, hours: Array, columns: Mapping[str, Array]) -> None:
-        """Write rows of any days, one file a day.
+        """Write rows of any days, one file for each day.
 
         Args:
-            hours: the hour (since 1970) that each row's day comes from.
+            hours: hour (since 1970) of each row, which determines its day.
+            columns: columns of the table by name, shape (rows,).
         """
         days = hours // HOURS_PER_DAY
         order = sort_order(days)
@@ -79,7 +82,7 @@ class DayFiles:
             self.write_day(int(days[rows[0]]), [part])
 
     def write_day(self, day: int, parts: Iterable[Mapping[str, Array]]) -> None:
-        """Write one day (since 1970) from columns that come in parts."""
+        """Write one day (since 1970) to one file, part by part."""
         value = (_EPOCH + timedelta(days=day)).isoformat()
         partition = {self._day_column: value, **self._partition}
         folders = "/".join(f"{name}={v}" for name, v in partition.items())
@@ -111,7 +114,7 @@ class DayFiles:
 
 
 def manifest_of(*tables: tuple[str, DayFiles]) -> str:
-    """Return the files of some tables as one line of JSON, by table name."""
+    """Return the written files of (table name, files) pairs as one line of JSON."""
     return json.dumps(
         [
             [name, f.path, f.size_bytes, f.rows, dict(f.partition), f.stats]
@@ -122,13 +125,13 @@ def manifest_of(*tables: tuple[str, DayFiles]) -> str:
 
 
 def read_manifest(text: str) -> Iterator[tuple[str, DataFile]]:
-    """Yield table name and file of a manifest."""
+    """Yield the (table name, file) pairs of a manifest."""
     for name, *fields in json.loads(text):
         yield name, DataFile(*fields)
 
 
 def _many_valued(table: TableContract) -> set[str]:
-    """Return the columns whose values seldom repeat: a dictionary would only cost time."""
+    """Return the columns with mostly distinct values, for which a dictionary only costs time."""
     names = {"transaction_id", "tx_datetime", "amount_cents", "genuine_cents", "genuine_squares"}
     if table is TRANSACTION_FEATURES:
         names |= {f.name for f in DECLARATION.features if isinstance(f.formula, Ratio)}

@@ -1,7 +1,7 @@
-"""Formulas evaluated together, each node that they share once.
+"""Evaluation of several formulas that computes each common subexpression once.
 
-Here: `Formulas`, the steps of several expressions in an order in which they can be done.
-Not here: what a node computes (`features.expressions`), which formulas there are
+Here: `Formulas`, which orders the nodes of several expressions into steps.
+Not here: what a node computes (`features.expressions`), the declared formulas
 (`features.declaration`).
 """
 
@@ -18,10 +18,11 @@ class _Step:
     """One node to compute.
 
     Attributes:
+        compute: returns the node's value from its children's values.
         arguments: places of its children's values.
-        place: where its own value goes.
-        outputs: numbers of the formulas that it is.
-        done: places of values that no later step reads.
+        place: place of its own value.
+        outputs: numbers of the formulas that equal the node.
+        done: places of values that no later step reads, and that can be freed.
     """
 
     compute: Callable[..., Array]
@@ -32,10 +33,10 @@ class _Step:
 
 
 class Formulas:
-    """Expressions that are evaluated in one go: equal nodes once, however many formulas have them.
+    """Expressions that are evaluated together; equal nodes are computed once.
 
-    It is what compilers call the elimination of common subexpressions. The operations and their
-    order within a formula stay, so every bit of a result does.
+    This is common subexpression elimination. The operations of each formula and their order do not
+    change, so neither do the bits of its result.
 
     Args:
         expressions: the formulas, numbered from 0.
@@ -49,7 +50,7 @@ class Formulas:
         numbers: dict[Expression, list[int]] = {}
         for number, expression in enumerate(expressions):
             numbers.setdefault(expression, []).append(number)
-        # what is never read is let go where it was computed, else where it is read last
+        # A value is freed by the step that reads it last; if none does, by its own step.
         last_read = {self._places[node]: node for node in ordered}
         last_read |= {self._places[c]: node for node in ordered for c in node.children()}
         self._terms = [node for node in ordered if _is_term(node)]
@@ -67,7 +68,7 @@ class Formulas:
         ]
 
     def _place(self, node: Expression, ordered: list[Expression]) -> None:
-        """Give a node a place behind those of its children."""
+        """Append a node and its descendants to `ordered`, children first."""
         if node in self._places:
             return
         for child in node.children():
@@ -76,13 +77,13 @@ class Formulas:
         ordered.append(node)
 
     def evaluate(self, terms: Mapping[Expression, Array]) -> Iterator[tuple[int, Array]]:
-        """Yield each formula's number and value, in any order, as soon as it is there.
+        """Yield each formula's number and value as soon as it is computed, in any order.
 
         Args:
             terms: an int64 array of shape (rows,) for each term of the formulas.
 
         Yields:
-            Arrays of shape (rows,), or () where a formula has no term.
+            Pairs of number and array; the shape is (rows,), or () if a formula has no term.
         """
         values: list[Array | None] = [None] * len(self._places)
         for term in self._terms:

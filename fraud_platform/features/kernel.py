@@ -1,8 +1,9 @@
-"""The kernel: what the batch engine and the scorer share, numpy arrays in and out.
+"""The kernel that the batch engine and the live scorer share; inputs and outputs are numpy arrays.
 
-Here: rows, tiles and labels as arrays, and the evaluation of every formula.
-Not here: the terms of terminals and customers (`features.terminals`, `features.customers`),
-window arithmetic (`features.windows`), Arrow and Spark (`features.tasks`, `features.engine`).
+Here: transactions, tiles and labels as arrays, and the evaluation of all formulas.
+Not here: the terms of terminals and customers (`features.terminals`, `features.customers`,
+`features.events`), window arithmetic (`features.windows`), Arrow and Spark (`features.tasks`,
+`features.engine`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Transactions:
 
     @property
     def hour(self) -> Array:
-        """Hours since 1970, the hour that every window ends in."""
+        """Hour since 1970 of each transaction."""
         return self.second // TILE_SECONDS
 
     def take(self, places: Array) -> Transactions:
@@ -48,7 +49,7 @@ class Tiles:
         entity: customer or terminal ids, int64 of shape (tiles,).
         hour: hours since 1970.
         measures: int64 columns by name.
-        terminal: of customer tiles, the terminal visited.
+        terminal: terminal of customer tiles; empty for terminal tiles.
     """
 
     entity: Array
@@ -59,7 +60,7 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Labels:
-    """Label versions that enter (sign 1) or leave (sign -1), int64 columns of shape (labels,)."""
+    """Label versions that begin (sign 1) or cease (sign -1) to count; int64 of shape (labels,)."""
 
     event_hour: Array
     counts_from_hour: Array
@@ -83,8 +84,8 @@ class FeatureBatch:
     """Features of some transactions.
 
     Attributes:
-        rows: which transactions, as positions in the arrays that came in.
-        flags: int64 columns of 0 and 1, by name.
+        rows: positions of the transactions in the input arrays.
+        flags: int64 columns by name.
         features: float32 columns by name.
     """
 
@@ -94,10 +95,11 @@ class FeatureBatch:
 
 
 def evaluate_features(declaration: Declaration, terms: Mapping[Expression, Array]) -> Array:
-    """Return the features in their order, float32 of shape (features, rows).
+    """Return the features in declaration order, float32 of shape (features, rows).
 
     Args:
-        terms: int64 arrays of shape (rows,).
+        declaration: the features to compute.
+        terms: an int64 array of shape (rows,) for each term.
     """
     rows = next(iter(terms.values())).size
     features = np.empty((len(declaration.features), rows), np.float32)
@@ -107,7 +109,7 @@ def evaluate_features(declaration: Declaration, terms: Mapping[Expression, Array
 
 
 def evaluate_flags(declaration: Declaration, terms: Mapping[Expression, Array]) -> dict[str, Array]:
-    """Return every flag by name, int64 arrays of shape (rows,), from such terms."""
+    """Return every flag by name, int64 arrays of shape (rows,)."""
     names = [flag.name for flag in declaration.flags]
     return {names[n]: values for n, values in declaration.flag_formulas.evaluate(terms)}
 

@@ -1,9 +1,10 @@
 """The live state: point-in-time features of transactions as they arrive.
 
-Here: `LiveState`, which holds the history of every customer and terminal, gives each arriving row
-its features, and takes the row in. Equal, bit for bit, to what the batch engine computes later.
-Not here: how events, tiles and labels are held (`features.events`, `features.windows`), where the
-state is loaded from and how messages become rows (`fraud_platform.scoring`).
+Here: `LiveState`, which keeps the history of every customer and terminal, computes the features of
+each arriving row, and adds the row to the history. The features equal those that the batch engine
+computes later, bit for bit, unless rows arrive late.
+Not here: how events, tiles and labels are stored (`features.events`, `features.windows`), loading
+the state and decoding messages (`fraud_platform.scoring`).
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ _NEVER = 1 << 62
 
 @dataclass(frozen=True)
 class ScoredFeatures:
-    """What the state knows of arriving rows, in the order in which they came.
+    """Flags and features of arriving rows, in order of arrival.
 
     Attributes:
         flags: int64 columns by name.
         features: float32 columns by name.
-        is_late: whether a later event of the customer was there already.
+        is_late: whether a later event of the same customer had already arrived.
     """
 
     flags: dict[str, Array]
@@ -54,10 +55,10 @@ class ScoredFeatures:
 
 
 class LiveState:
-    """The history of all customers and terminals, and the features of the next rows.
+    """The history of all customers and terminals, which gives the features of the next rows.
 
     Args:
-        declaration: what to compute.
+        declaration: the features to compute.
     """
 
     def __init__(self, declaration: Declaration = DECLARATION) -> None:
@@ -71,9 +72,9 @@ class LiveState:
         self._terminals = _TerminalTiles(declaration)
 
     def fork(self) -> LiveState:
-        """Return a state that goes on from this one and leaves it as it is; costs next to nothing.
+        """Return a copy that can be changed without changing this state.
 
-        Runs are never changed, only replaced, so both share them.
+        It is cheap, because runs are immutable and both states share them.
         """
         fork = LiveState(self._declaration)
         fork._ids = self._ids
@@ -83,7 +84,7 @@ class LiveState:
         return fork
 
     def keep_since(self, second: int) -> None:
-        """Let go, in time, of what no row at this second or later looks back to."""
+        """Drop, at the next merge, state that is older than the lookback of rows at `second`."""
         hour = second // TILE_SECONDS
         self._events.oldest_second = (hour - MAX_WINDOW_HOURS) * TILE_SECONDS
         self._terminals.oldest_hour = hour - LABEL_LOOKBACK_HOURS
@@ -91,16 +92,16 @@ class LiveState:
             labels.oldest_hour = hour - LABEL_LOOKBACK_HOURS
 
     def settle(self) -> None:
-        """Do at once what the next rows would have to wait for: order what was taken in."""
+        """Sort the pending terminal tiles now, so that the next rows do not wait for it."""
         self._terminals.settle()
 
     @property
     def n_events(self) -> int:
-        """How many customer events the state holds."""
+        """The number of customer events in the state."""
         return self._events.size
 
     def add_customer_tiles(self, tiles: Tiles) -> None:
-        """Take in tiles of hours of which no transaction will be added again."""
+        """Add customer tiles; their hours' transactions must not be added as well."""
         self._events.add(
             Events(
                 self._ids["customer"].of(tiles.entity),
@@ -112,11 +113,11 @@ class LiveState:
         )
 
     def add_terminal_tiles(self, tiles: Tiles) -> None:
-        """Take in tiles of hours of which no transaction will be added again."""
+        """Add terminal tiles; their hours' transactions must not be added as well."""
         self._terminals.add(self._ids["terminal"].of(tiles.entity), tiles.hour, tiles.measures)
 
     def add_label_tiles(self, entity: Entity, tiles: LabelTiles) -> None:
-        """Take in label tiles of customers or of terminals."""
+        """Add label tiles of customers or of terminals."""
         self._labels[entity].add(
             self._ids[entity].of(tiles.entity),
             tiles.event_hour,
@@ -125,12 +126,12 @@ class LiveState:
         )
 
     def add_labels(self, customer_id: Array, terminal_id: Array, labels: Labels) -> None:
-        """Take in versions of labels, of transactions by these customers at these terminals."""
+        """Add label versions of transactions by these customers at these terminals."""
         self.add_label_tiles("customer", label_tiles(self._declaration, customer_id, labels))
         self.add_label_tiles("terminal", label_tiles(self._declaration, terminal_id, labels))
 
     def add_transactions(self, rows: Transactions, flags: Mapping[str, Array]) -> None:
-        """Take in transactions whose flags were frozen before."""
+        """Add transactions whose flags were computed before."""
         self._add_at_terminals(rows)
         self._add_events(rows, flags)
 
@@ -162,10 +163,10 @@ class LiveState:
         )
 
     def score(self, rows: Transactions) -> ScoredFeatures:
-        """Return the features of rows that arrive in this order, and take the rows in.
+        """Return the features of rows in order of arrival, and add the rows to the state.
 
-        A row sees the rows before it in event time that arrived before it, so how arriving rows
-        are cut into calls changes nothing.
+        The features of a row depend on rows that are earlier in event time and arrived before it.
+        Therefore it does not matter how arriving rows are divided into calls.
         """
         entity = self._ids["customer"].of(rows.customer_id)
         rounds, is_late = self._rounds(entity, rows)
@@ -177,12 +178,12 @@ class LiveState:
         n_done = 0
         for number in range(int(rounds.max(initial=-1)) + 1):
             places = np.flatnonzero(rounds == number)
-            # in order of customer, so that neighbours are searched in neighbouring memory
+            # Ordered by customer, so that consecutive searches access neighbouring memory.
             places = places[sort_order(entity[places])]
-            own_flags, own_features = self._score_round(rows.take(places), entity[places])
-            for name, column in own_flags.items():
+            round_flags, round_features = self._score_round(rows.take(places), entity[places])
+            for name, column in round_flags.items():
                 flags[name][places] = column
-            parts.append(own_features)
+            parts.append(round_features)
             place[places] = np.arange(n_done, n_done + places.size)
             n_done += places.size
         features = np.concatenate(parts, axis=1).take(place, axis=1)
@@ -191,8 +192,8 @@ class LiveState:
 
     def _score_round(self, rows: Transactions, entity: Array) -> tuple[dict[str, Array], Array]:
         terms = row_terms(rows.second, rows.amount_cents)
-        own_labels = self._declaration.label_terms("customer")
-        terms.update(self._labels["customer"].terms(entity, rows.hour, own_labels))
+        label_terms = self._declaration.label_terms("customer")
+        terms.update(self._labels["customer"].terms(entity, rows.hour, label_terms))
         terms.update(self._terminal_terms(rows))
         flags = evaluate_flags(self._declaration, terms)
         self._add_events(rows, flags)
@@ -200,7 +201,7 @@ class LiveState:
         return flags, evaluate_features(self._declaration, terms)
 
     def _terminal_terms(self, rows: Transactions) -> Terms:
-        """Return terminal terms, computed once for each hour of a terminal."""
+        """Return the terminal terms of rows; each (terminal, hour) is computed once."""
         entity = self._ids["terminal"].of(rows.terminal_id)
         order = sort_order(entity, rows.hour)
         starts = group_starts(entity[order], rows.hour[order])
@@ -215,9 +216,11 @@ class LiveState:
         return {term: values[group] for term, values in terms.items()}
 
     def _rounds(self, entity: Array, rows: Transactions) -> tuple[Array, Array]:
-        """Return for each row how many late ones its customer has up to it, and whether it is.
+        """Return each row's round and whether the row is late.
 
-        Rows of one round are in event order behind all rows of earlier rounds that they may see.
+        The round is the number of late rows of the same customer up to and including the row.
+        Within a round a customer's rows are in event order, and no row of a later round has an
+        effect on an earlier one, so that each round can be scored at once.
         """
         size = entity.size
         order = sort_order(entity)
@@ -226,11 +229,11 @@ class LiveState:
         rank = np.empty(size, dtype=np.int64)
         by_time = np.lexsort((ids, second))
         rank[by_time] = np.arange(1, size + 1)
-        is_behind = (second < last_second) | ((second == last_second) & (ids < last_id))
+        is_older = (second < last_second) | ((second == last_second) & (ids < last_id))
         starts = group_starts(entity[order])
         group = np.repeat(np.arange(starts.size), np.diff(np.append(starts, size)))
         seen = np.maximum.accumulate(group * (size + 1) + rank) - group * (size + 1)
-        is_late = is_behind | (rank < seen)
+        is_late = is_older | (rank < seen)
         total = np.cumsum(is_late)
         before = (total - is_late)[starts] if size else total
         rounds = np.empty(size, dtype=np.int64)
@@ -241,7 +244,10 @@ class LiveState:
 
 
 class _TerminalTiles:
-    """Transactions at terminals by hour; they matter one label delay later."""
+    """Transactions at terminals by hour; features use them only after the label delay.
+
+    New tiles therefore wait unsorted until a row's window reaches them.
+    """
 
     def __init__(self, declaration: Declaration) -> None:
         self._terms = declaration.terminal_sums
@@ -258,8 +264,8 @@ class _TerminalTiles:
 
     def add(self, entity: Array, hour: Array, measures: Mapping[str, Array]) -> None:
         if entity.size:
-            own = {name: measures[name] for name in self._measures}
-            self._waiting.append((entity, hour, own))
+            needed = {name: measures[name] for name in self._measures}
+            self._waiting.append((entity, hour, needed))
             self._waiting_from = min(self._waiting_from, int(hour.min()))
 
     def terms(self, entity: Array, hour: Array) -> Terms:
@@ -287,7 +293,7 @@ class _TerminalTiles:
 
 
 class _DenseIds:
-    """Ids as integers below 2^31: small ones as they are, the others numbered as they come."""
+    """Maps ids to integers below 2^31: small ids to themselves, others to the next free number."""
 
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
@@ -296,9 +302,9 @@ class _DenseIds:
         is_large = (ids < 0) | (ids >= _SMALL_ID)
         if not is_large.any():
             return ids
-        found = ids.copy()
+        dense = ids.copy()
         large, inverse = np.unique(ids[is_large], return_inverse=True)
         numbers = self._numbers
         numbered = [numbers.setdefault(int(i), _SMALL_ID + len(numbers)) for i in large.tolist()]
-        found[is_large] = np.array(numbered, dtype=np.int64)[inverse]
-        return found
+        dense[is_large] = np.array(numbered, dtype=np.int64)[inverse]
+        return dense

@@ -1,10 +1,11 @@
-"""Orders of rows by several integer columns, and groups of equal rows.
+"""Sorting rows by several integer columns, and groups of equal rows.
 
-Here: sorting, the greatest single cost of the kernel, at the price of one plain sort.
+Here: sorting, which is the largest single cost of the kernel, and sums and maxima of groups.
 Not here: what is sorted (`features.windows`, `features.terminals`, `features.customers`).
 
-Where the columns' ranges and the row number fit in 63 bits together, they are packed into one
-integer a row and sorted as values: several times cheaper than an indirect sort, and stable.
+If the columns' ranges and the row number fit into 63 bits together, they are packed into one
+integer for each row and sorted by value. This is stable and several times faster than an indirect
+sort.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ _PACKED_BITS = 63
 
 
 def sort_order(*columns: Array) -> Array:
-    """Return the stable order by int64 columns, the first counting most; as `np.lexsort` does."""
+    """Return the stable order by int64 columns; the first column is the primary key.
+
+    The result equals `np.lexsort` of the reversed columns.
+    """
     size = columns[0].size
     if size < 2 or (len(columns) == 1 and (columns[0][1:] >= columns[0][:-1]).all()):
         return np.arange(size)
@@ -40,7 +44,10 @@ def sort_order(*columns: Array) -> Array:
 
 
 def _order_ties(columns: tuple[Array, ...]) -> Array:
-    """Return the stable order of columns too wide to pack: without the last, which orders ties."""
+    """Return the stable order of columns too wide to pack.
+
+    Sorts by all columns except the last, then orders the ties by all columns.
+    """
     *first, last = columns
     if not first:
         return np.argsort(last, kind="stable")
@@ -54,7 +61,7 @@ def _order_ties(columns: tuple[Array, ...]) -> Array:
 
 
 def group_starts(*columns: Array) -> Array:
-    """Return where each run of equal rows starts, of columns whose equal rows are neighbours."""
+    """Return the start of each group of equal rows; equal rows must be adjacent."""
     is_start = np.zeros(columns[0].size, dtype=bool)
     is_start[:1] = True
     for column in columns:
@@ -63,16 +70,16 @@ def group_starts(*columns: Array) -> Array:
 
 
 def group_bounds(column: Array) -> list[tuple[int, int]]:
-    """Return start and end of each run of equal values, which must be neighbours."""
+    """Return the start and end of each group of equal values; equal values must be adjacent."""
     starts = group_starts(column)
     return list(zip(starts.tolist(), [*starts[1:].tolist(), column.size], strict=False))
 
 
 def group_sums(column: Array, starts: Array) -> Array:
-    """Return the sum of each group that begins at one of the starts."""
+    """Return the sum of each group; a group extends from its start to the next."""
     return np.add.reduceat(column, starts) if starts.size else column[:0]
 
 
 def group_maxima(column: Array, starts: Array) -> Array:
-    """Return the greatest value of each group that begins at one of the starts."""
+    """Return the maximum of each group; a group extends from its start to the next."""
     return np.maximum.reduceat(column, starts) if starts.size else column[:0]

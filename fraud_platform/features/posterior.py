@@ -1,12 +1,12 @@
-"""Features that are probabilities: what known behaviour of fraud says of a transaction.
+"""Features that are fraud probabilities, derived from the known behaviour of the fraud scenarios.
 
-Here: how likely the customer is compromised, the terminal is compromised, and both together.
-A week of training holds a few hundred frauds: what is known of how the three fraud scenarios act
-(amounts of a compromised customer are five times as great for 14 days; a compromised terminal
-defrauds everyone for 28 days) says more than trees can learn from them. The constants are those of
-the published simulator, never fitted to its later weeks; the weight of each probability is learned
-with every model (`training.boosted_trees`).
-Not here: the other features (`features.declaration`), what terms mean (`features.terms`).
+Here: the probability that the customer is compromised, that the terminal is compromised, and of
+either. A week of training contains only a few hundred frauds. The known mechanics of the three
+scenarios (a compromised customer's frauds have five times the amount, for 14 days; a compromised
+terminal makes every transaction fraud, for 28 days) carry more information than trees can learn
+from so few frauds. The constants are those of the published simulator; they are not fitted to its
+later weeks. Every model calibrates the probabilities again (`training.boosted_trees`).
+Not here: the other features (`features.declaration`), the meaning of terms (`features.terms`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fraud_platform.features.expressions import (
 from fraud_platform.features.terms import CustomerSum, LabelRun, LabelSince, LabelSum, RowTerm
 
 PRIOR_NAME = "fraud_prior"
-"""The feature that is the probability of fraud itself: a model may start from it."""
+"""Name of the feature that is the probability of fraud; a model may use it as its base margin."""
 
 _AMOUNT = RowTerm("amount_cents")
 _GENUINE_N = LabelSum("customer", "n_genuine", 30)
@@ -35,14 +35,14 @@ _HALF_BIT_STEPS = (
     *(193, 216, 229, 238, 245, 252, 258, 263, 269, 274),
     *(279, 283, 288, 292, 296, 301, 305, 309, 313),
 )
-"""Hundredths of the known-genuine mean at which the evidence grows by another half bit."""
+"""Amounts at which the evidence increases by half a bit, in percent of the known-genuine mean."""
 
 
 def _half_bits() -> Expression:
     """Return round(2 log2(2/3 + LR/3)) of an amount, at most 18, as a sum of comparisons.
 
-    A third of a compromised customer's transactions are fraudulent, so the likelihood ratio of
-    "compromised" is 2/3 + LR/3, where LR is the ratio of `_fraud_bits`.
+    One third of a compromised customer's transactions are fraud, so the likelihood ratio of
+    "compromised" is 2/3 + LR/3. LR is the likelihood ratio of `_fraud_bits`.
     """
     scaled = _AMOUNT * _GENUINE_N * 100
     half_bits: Expression = wrap(-1)
@@ -53,17 +53,18 @@ def _half_bits() -> Expression:
 
 SUSPICION = Flag(
     "suspicion_half_bits",
-    "Evidence that the customer is compromised by the amount over the known-genuine mean, in half "
-    "bits, -1 to 18.",
+    "Evidence that the customer is compromised, from the ratio of the amount to the known-genuine "
+    "mean, in half bits, -1 to 18.",
     _half_bits(),
 )
 
 
 def _fraud_bits() -> Expression:
-    """Return log2 of LR: an amount r times the mean, of a compromised customer or a genuine one.
+    """Return log2 LR of an amount that is r times the mean: fraud against genuine.
 
-    Amounts are close to normal with half their mean as standard deviation, and five times as great
-    under fraud: ln LR = 2 (r - 1)^2 - 2 (r/5 - 1)^2 - ln 5, in bits, for r up to 5.
+    Genuine amounts are approximately normal with a standard deviation of half the mean; fraudulent
+    ones are five times as large. So ln LR = 2 (r - 1)^2 - 2 (r/5 - 1)^2 - ln 5, here in bits, for
+    r up to 5.
     """
     r = _AMOUNT_RATIO
     bits = ratio(277, 100) * r * r - ratio(462, 100) * r - ratio(232, 100)
@@ -71,10 +72,10 @@ def _fraud_bits() -> Expression:
 
 
 def _customer_compromised() -> Expression:
-    """Return P(fraud | amount, suspicions) by Bayes' rule; 1 customer in 333 is compromised.
+    """Return P(fraud | amount, earlier evidence) by Bayes' rule, with a prior of 1 in 333.
 
-    The customer's evidence so far is the greatest of the sums over 1, 3 and 7 days: when the
-    compromise began is not known.
+    The start of a compromise is unknown, so the earlier evidence is the largest of the customer's
+    sums over 1, 3 and 7 days.
     """
     sums = [CustomerSum(SUSPICION.name, days) for days in (1, 3, 7)]
     half_bits = greatest(greatest(sums[0], sums[1]), sums[2])
@@ -86,11 +87,13 @@ def _customer_compromised() -> Expression:
 def _terminal_compromised() -> Expression:
     """Return P(the terminal is compromised now) from its run of known terminal frauds.
 
-    A compromise lasts 672 hours, and what happened in the last 168 is not known yet. With a run of
-    known frauds that began `age` hours before the delay, the last `last` hours before it, and no
-    genuine one since `genuine` hours, the start is uniform between the last genuine hour and the
-    first fraud: the share of starts whose 672 hours are not over. Without a run, one may have
-    begun in the hours not seen, at one in 120,000 an hour (two of 10,000 terminals a day).
+    A compromise lasts 672 hours, and labels of the last 168 hours are not known yet. Hours are
+    counted back from h - 168: the run of known frauds began `age` hours ago, its last fraud was
+    `last` hours ago, and the last known genuine transaction `genuine` hours ago. The start is
+    uniform between that genuine transaction and the first fraud, so the probability is the share
+    of possible starts whose 672 hours are not over. Without a run, a compromise may have started
+    in the hours without known labels, with a rate of 1 in 120,000 an hour (two of 10,000 terminals
+    a day).
     """
     age = LabelRun("terminal", "n_fraud_terminal", "age_hours")
     last = LabelSince("terminal", "n_fraud_terminal")
@@ -106,12 +109,13 @@ def _terminal_compromised() -> Expression:
 
 
 def posterior_features() -> tuple[Feature, ...]:
-    """Return both probabilities and the one of either."""
+    """Return the customer's and the terminal's probability, and the probability of either."""
     customer, terminal = _customer_compromised(), _terminal_compromised()
     return (
         Feature(
             "customer_fraud_probability",
-            "Probability of fraud by a compromised customer, from amounts of the last 7 days.",
+            "Probability of fraud because the customer is compromised, from amounts of the last "
+            "7 days.",
             customer,
             rises=True,
         ),
@@ -123,7 +127,7 @@ def posterior_features() -> tuple[Feature, ...]:
         ),
         Feature(
             PRIOR_NAME,
-            "Probability of fraud by either, as if they were independent.",
+            "Probability of fraud because either is compromised, assuming independence.",
             1 - (1 - customer) * (1 - terminal),
             rises=True,
         ),

@@ -1,8 +1,8 @@
-"""How rows, tiles and labels travel to one task: stacked, as integers with a kind.
+"""One stream of rows, tiles and labels for a Spark task, distinguished by a `kind` column.
 
-Here: the kinds, the columns of each, and a task's view of them as numpy arrays, be they rows of
-integers or whole blocks of rows.
-Not here: the form of a block (`features.blocks`), what tasks do with it all (`features.tasks`), the
+Here: the kinds, the columns of each, and `Stacked`, which splits a task's input into numpy arrays
+by kind, whether it arrives as rows of integers or as blocks.
+Not here: the format of a block (`features.blocks`), what tasks compute (`features.tasks`), the
 Spark plan (`features.engine`).
 """
 
@@ -20,8 +20,8 @@ from fraud_platform.features.expressions import Array
 from fraud_platform.features.kernel import Labels, LabelTiles
 
 ROW, TILE, LABEL_TILE, LABEL, MANIFEST = range(5)
-"""A transaction, tiles of the days before, a label that does not travel with its transaction, and
-the files that a task of the first pass wrote."""
+"""A transaction, tiles of earlier days, a label that is sent without its transaction, and the
+manifest of the files that a task of the terminal pass wrote."""
 
 CUSTOMER_ROW = ("transaction_id", "terminal_id", "second", "amount_cents", "label")
 CUSTOMER_LABEL = ("event_hour", "counts_from_hour", "amount_cents", "scenario", "sign")
@@ -29,7 +29,7 @@ TERMINAL_ROW = ("transaction_id", "customer_id", "second", "amount_cents", "labe
 NO_LABEL = -1
 _SCENARIO_BITS = 2
 LABEL_CODE = f"(counts_from_hour << {_SCENARIO_BITS}) | scenario"
-"""A first label in one integer, as SQL; `NO_LABEL` where none begins to count in the days."""
+"""SQL that packs a first label into one integer; rows without one have `NO_LABEL`."""
 
 TERMINAL_LABEL = (*CUSTOMER_LABEL, "customer_id")
 LABEL_TILE_COLUMNS = ("event_hour", "counts_from_hour")
@@ -39,9 +39,9 @@ class Stacked:
     """One task's rows, tiles and labels.
 
     Args:
-        batches: columns kind, key, v0, v1, .. and, where some kinds come in blocks, block.
-        layouts: names of a kind's columns beside `key`: of v0, v1, .. or of those in its blocks.
-        in_blocks: the kinds that come in blocks.
+        batches: columns kind, key, v0, v1, .. and, if some kinds arrive in blocks, block.
+        layouts: by kind, the names of its columns after `key`: of v0, v1, .. or in its blocks.
+        in_blocks: the kinds that arrive in blocks.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class Stacked:
         self._columns = [np.concatenate(c) for c in zip(*columns, strict=True)]
 
     def _take_blocks(self, kind: Array, blocks: pa.Array) -> None:
-        for wanted, rows in self._blocks.items():
-            rows += rows_in(blocks.filter(pa.array(kind == wanted)))
+        for block_kind, rows in self._blocks.items():
+            rows += rows_in(blocks.filter(pa.array(kind == block_kind)))
         manifests = blocks.filter(pa.array(kind == MANIFEST))
         self.manifests += [manifest.decode() for manifest in manifests.to_pylist()]
 
     def take(self, kind: int) -> dict[str, Array]:
-        """Return the columns of one kind, by name, int64 of shape (n,); `key` is the entity."""
+        """Return the columns of one kind by name, int64 of shape (n,); `key` is the entity id."""
         names = ("key", *self._layouts[kind])
         if kind in self._blocks:
             return {name: column_of(self._blocks[kind], name) for name in names}
@@ -83,7 +83,7 @@ class Stacked:
         return {name: column[rows] for name, column in columns}
 
     def terms(self, declaration: Declaration) -> Array:
-        """Return the terminal terms of the transactions that came in blocks: (rows, terms)."""
+        """Return the terminal terms of the transactions in blocks, shape (rows, terms)."""
         names = term_names(declaration)
         return matrix_of(self._blocks[ROW], names, declaration.terminal_dtype)
 
@@ -97,17 +97,17 @@ class Stacked:
 
 
 def term_names(declaration: Declaration) -> list[str]:
-    """Return what the columns of terminal terms are called in a block."""
+    """Return the column names of the terminal terms in a block."""
     return [f"t{place}" for place in range(len(declaration.terminal_terms))]
 
 
 def labels_of(columns: Mapping[str, Array]) -> Labels:
-    """Return the labels of columns that a task took."""
+    """Return the labels in columns of kind `LABEL`."""
     return Labels(**{name: columns[name] for name in CUSTOMER_LABEL})
 
 
 def labels_on(rows: Mapping[str, Array]) -> Labels:
-    """Return the labels of transactions that all have one travelling with them."""
+    """Return the labels of transactions that all have one in their `label` column."""
     code = rows["label"]
     return Labels(
         event_hour=rows["second"] // TILE_SECONDS,

@@ -1,9 +1,10 @@
-"""What Spark's tasks run: a pass over terminals, and a pass over customers.
+"""The Spark tasks of the two passes: over terminals, then over customers.
 
-Here: functions for `mapInArrow`. A task gets the rows, tiles and labels of its entities, makes
-tiles and features with the kernel and writes them to Parquet files itself. What it hands back is
-rows with terminal terms, in blocks (the first pass), and one line of JSON that names its files
-(the second): features never cross from Python to the JVM, which is most of what they would cost.
+Here: functions for `mapInArrow`. A task receives the rows, tiles and labels of its entities,
+computes tiles and features with the kernel and writes them to Parquet files itself. A terminal
+task returns rows with terminal terms in blocks; a customer task returns one line of JSON that
+names its files. Features are never transferred from Python to the JVM, which would be most of
+their cost.
 Not here: the arithmetic (`features.terminals`, `features.customers`), the Spark plan
 (`features.engine`).
 """
@@ -63,7 +64,7 @@ _MICROSECONDS = 1_000_000
 
 
 def terminal_layouts(declaration: Declaration) -> Layouts:
-    """Return what v0, v1, .. are of each kind in the terminal pass."""
+    """Return the names of the columns v0, v1, .. of each kind in the terminal pass."""
     return {
         ROW: TERMINAL_ROW,
         TILE: ("tile_hour", *TERMINAL_MEASURES),
@@ -73,7 +74,7 @@ def terminal_layouts(declaration: Declaration) -> Layouts:
 
 
 def customer_layouts(declaration: Declaration) -> Layouts:
-    """Return the columns of each kind in the customer pass, of v0, v1, .. or in blocks."""
+    """Return the names of each kind's columns in the customer pass, as v0, v1, .. or in blocks."""
     return {
         ROW: CUSTOMER_ROW,
         LABEL: CUSTOMER_LABEL,
@@ -85,10 +86,12 @@ def customer_layouts(declaration: Declaration) -> Layouts:
 def terminal_task(
     declaration: Declaration, folders: Folders, first_second: int, parts: int
 ) -> Task:
-    """Return the task of the terminal pass; its blocks have the schema `BETWEEN_PASSES`.
+    """Return the function of a terminal task; it yields `features.blocks.BETWEEN_PASSES`.
 
     Args:
-        first_second: where the days begin; transactions before only bring their labels.
+        declaration: the features to compute.
+        folders: destination of the files, by table name.
+        first_second: start of the days; earlier transactions contribute only their labels.
         parts: number of tasks of the customer pass.
     """
     return partial(
@@ -101,7 +104,7 @@ def terminal_task(
 
 
 def customer_task(declaration: Declaration, folders: Folders) -> Task:
-    """Return the task of the customer pass; it yields `MANIFEST_SCHEMA`."""
+    """Return the function of a customer task; it yields `MANIFEST_SCHEMA`."""
     return partial(_run_customer_task, declaration=declaration, folders=folders)
 
 
@@ -142,7 +145,7 @@ def _run_terminal_task(
 def _labels_for_customers(
     earlier_rows: Mapping[str, Array], labels: Mapping[str, Array], parts: int
 ) -> pa.RecordBatch:
-    """Return the labels that do not travel with a row of the days."""
+    """Return the labels that the customer pass does not receive with a row of the days."""
     customers = np.concatenate((earlier_rows["customer_id"], labels["customer_id"]))
     joined = join_labels(labels_on(earlier_rows), labels_of(labels))
     columns = {name: getattr(joined, name) for name in CUSTOMER_LABEL}
@@ -152,7 +155,7 @@ def _labels_for_customers(
 def _new_label_tiles(
     declaration: Declaration, rows: Mapping[str, Array], labels: Mapping[str, Array]
 ) -> LabelTiles:
-    """Return the tiles of labels that travel with rows and of those that travel alone."""
+    """Return the tiles of the labels in rows and of the separate labels."""
     labelled = _where(rows, rows["label"] != NO_LABEL)
     entity = np.concatenate((labelled["key"], labels["key"]))
     return label_tiles(declaration, entity, join_labels(labels_on(labelled), labels_of(labels)))
@@ -193,12 +196,12 @@ def _run_customer_task(
     for day, feature_batches in work.by_day():
         feature_files.write_day(day, (_columns(transactions, b) for b in feature_batches))
     tile_files = _write_customer_tiles(folders, work.tiles)
-    own = manifest_of(
+    manifest = manifest_of(
         (LABEL_TILES.name, label_files),
         (TRANSACTION_FEATURES.name, feature_files),
         (CUSTOMER_TILES.name, tile_files),
     )
-    yield pa.RecordBatch.from_arrays([pa.array([own, *part.manifests])], ["manifest"])
+    yield pa.RecordBatch.from_arrays([pa.array([manifest, *part.manifests])], ["manifest"])
 
 
 def _write_label_tiles(folders: Folders, entity: str, tiles: LabelTiles) -> DayFiles:

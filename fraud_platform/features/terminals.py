@@ -1,6 +1,6 @@
-"""A terminal's terms and tiles, for the transactions of many terminals at once.
+"""The terminal pass: terminal terms and tiles of the transactions of many terminals.
 
-Here: the order of a terminal's transactions, its tiles, windows that end before the label delay.
+Here: ordering a terminal's transactions, its tiles, windows that end one label delay earlier.
 Not here: customers (`features.customers`), window arithmetic (`features.windows`).
 """
 
@@ -20,20 +20,20 @@ from fraud_platform.features.windows import HourlySums, LabelHistory, dense_ids
 
 TERMINAL_MEASURES = ("n_transactions", "amount_cents")
 CHUNK_ROWS = 262_144
-"""Rows that leave the terminal pass at once: enough for large blocks to every customer task."""
+"""Rows that the terminal pass yields at once, so that every customer task gets large blocks."""
 
 
 class TerminalPass:
-    """Terminal terms of the transactions of many terminals, from tiles and one another.
+    """Terminal terms of the transactions of many terminals.
 
-    Terms are constant through an hour and computed once for each hour of a terminal, however many
-    transactions it holds. The transactions may span any number of days; tiles must all lie before
-    the first of them.
+    They are computed from the tiles of earlier hours and from the transactions themselves, which
+    may span any number of days. All tiles must be earlier than the first transaction. Terms are
+    constant within an hour, so each (terminal, hour) is computed once.
 
     Args:
-        declaration: what to compute.
+        declaration: the terms to compute.
         terminal_id, hour, amount_cents: int64 of shape (rows,), in any order.
-        history: terminal tiles of the hours before.
+        history: terminal tiles of earlier hours.
         labels: terminal label tiles.
     """
 
@@ -69,10 +69,10 @@ class TerminalPass:
         }
 
     def batches(self) -> Iterator[tuple[Array, list[Array]]]:
-        """Yield positions of transactions, and their terms.
+        """Yield (positions of transactions, terms) in chunks of at most `CHUNK_ROWS` rows.
 
-        There is one column for each of `declaration.terminal_terms`, of type
-        `declaration.terminal_dtype` and of shape (rows,).
+        Terms are a list with one array of shape (rows,) and type `Declaration.terminal_dtype` for
+        each of `Declaration.terminal_terms`.
         """
         dtype = self._declaration.terminal_dtype
         values = [self._terms[term].astype(dtype) for term in self._declaration.terminal_terms]
@@ -81,7 +81,7 @@ class TerminalPass:
             yield self._order[start : start + CHUNK_ROWS], [column[tiles] for column in values]
 
     def matrix(self) -> Array:
-        """Return the terms of all transactions, (rows, terms), in the order in which they came."""
+        """Return the terms of all transactions in input order, shape (rows, terms)."""
         width = len(self._declaration.terminal_terms)
         matrix = np.empty((self._order.size, width), self._declaration.terminal_dtype)
         for rows, columns in self.batches():

@@ -1,9 +1,9 @@
-"""Terms: the integers that formulas are made of, and the time that each one looks at.
+"""Terms: the integer inputs of formulas, and the time window of each.
 
 Here: the kinds of terms and their names. For a transaction in hour h (hours since 1970):
-customer windows are the complete hours [h - 24 N, h) plus this hour's earlier transactions by
-(tx_datetime, transaction_id); label-delayed windows are the complete hours
-[h - 168 - 24 N, h - 168) and hold what was known by h, constant through the hour.
+customer windows are the complete hours [h - 24 N, h) plus the transactions of hour h that are
+earlier by (tx_datetime, transaction_id); label-delayed windows are the complete hours
+[h - 168 - 24 N, h - 168) and contain what is known at h, so they are constant within the hour.
 Not here: how they are computed (`features.kernel`), or what tiles sum (`features.declarables`).
 """
 
@@ -19,14 +19,14 @@ MAX_WINDOW_DAYS = 30
 MAX_WINDOW_HOURS = MAX_WINDOW_DAYS * HOURS_PER_DAY
 MAX_SINCE_SECONDS = MAX_WINDOW_HOURS * 3600
 LABEL_LOOKBACK_HOURS = LABEL_DELAY_HOURS + MAX_WINDOW_HOURS
-"""The greatest lookback of all: nothing older than this many hours changes any feature."""
+"""The longest lookback: an event older than this many hours changes no feature."""
 
 Entity = Literal["customer", "terminal"]
 
 
 @dataclass(frozen=True)
 class RowTerm(Expression):
-    """A fact of the transaction itself: amount_cents, hour_of_day or day_of_week (Monday 0)."""
+    """A value of the transaction itself: amount_cents, hour_of_day or day_of_week (Monday 0)."""
 
     name: Literal["amount_cents", "hour_of_day", "day_of_week"]
 
@@ -57,7 +57,7 @@ class CustomerSince(Expression):
 
 @dataclass(frozen=True)
 class VisitSum(Expression):
-    """Sum of a measure over the customer's earlier transactions at this very terminal."""
+    """Sum of a measure over the customer's earlier transactions at the same terminal, N days."""
 
     measure: str
     days: int
@@ -102,11 +102,11 @@ class LabelSince(Expression):
 
 @dataclass(frozen=True)
 class LabelRun(Expression):
-    """What the entity's known labels hold after its last known genuine hour, within 30 days.
+    """The run of the entity's known labels after its last known genuine hour, within 30 days.
 
-    `what` is `length` (the measure's sum over the event hours after the last one that holds a
-    genuine label) or `age_hours` (from the first of those hours with the measure above 0 to
-    h - 168; 0 where there is none).
+    The run is all event hours after the last one with a genuine label. `what` is `length` (the sum
+    of the measure over the run) or `age_hours` (hours from the run's first hour with the measure
+    above 0 to h - 168; 0 if there is none).
     """
 
     entity: Entity

@@ -1,7 +1,7 @@
-"""Label tiles by numpy, and tiles put together.
+"""Computing label tiles with numpy, and concatenating tiles.
 
-Here: from the labels of many entities to their tiles. A range of days gives the tiles that its
-days give one by one.
+Here: aggregating the labels of many entities to tiles. A range of days gives the same tiles as its
+days one by one.
 Not here: the tiles of transactions (`features.terminals`, `features.customers`), windows over
 tiles (`features.windows`), the tables (`contracts.feature_tables`).
 """
@@ -21,10 +21,12 @@ from fraud_platform.features.windows import dense_ids
 
 
 def label_tiles(declaration: Declaration, entity: Array, labels: Labels) -> LabelTiles:
-    """Return the label tiles of labels, by entity, event hour and the hour they count from.
+    """Return the label tiles: sums by entity, event hour and the hour from which labels count.
 
     Args:
+        declaration: the label measures.
         entity: each label's customer or terminal, int64 of shape (labels,).
+        labels: the labels.
     """
     order = sort_order(*dense_ids(entity), labels.event_hour, labels.counts_from_hour)
     keys = (entity[order], labels.event_hour[order], labels.counts_from_hour[order])
@@ -40,13 +42,13 @@ def label_tiles(declaration: Declaration, entity: Array, labels: Labels) -> Labe
 
 
 def join_labels(a: Labels, b: Labels) -> Labels:
-    """Return the labels of both."""
+    """Return the concatenated labels."""
     names = [f.name for f in fields(Labels)]
     return Labels(**{n: np.concatenate((getattr(a, n), getattr(b, n))) for n in names})
 
 
 def join_tiles(a: Tiles, b: Tiles) -> Tiles:
-    """Return the tiles of both."""
+    """Return the concatenated tiles, with the measures of `a`."""
     return Tiles(
         np.concatenate((a.entity, b.entity)),
         np.concatenate((a.hour, b.hour)),
@@ -55,7 +57,7 @@ def join_tiles(a: Tiles, b: Tiles) -> Tiles:
 
 
 def join_label_tiles(a: LabelTiles, b: LabelTiles) -> LabelTiles:
-    """Return the label tiles of both, with the measures of `a`."""
+    """Return the concatenated label tiles, with the measures of `a`."""
     return LabelTiles(
         np.concatenate((a.entity, b.entity)),
         np.concatenate((a.event_hour, b.event_hour)),
@@ -65,7 +67,7 @@ def join_label_tiles(a: LabelTiles, b: LabelTiles) -> LabelTiles:
 
 
 def _label_values(labels: Labels, order: Array) -> Mapping[str, Array]:
-    """Return what each label adds to a measure, by the measure's kind of value."""
+    """Return what each label adds to a measure, by `LabelMeasure.value`."""
     sign, cents = labels.sign[order], labels.amount_cents[order]
     return {"count": sign, "cents": sign * cents, "squares": sign * ((cents + 50) // 100) ** 2}
 

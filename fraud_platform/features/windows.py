@@ -1,11 +1,11 @@
-"""Windows over sorted integer histories: prefix sums, last values, known labels.
+"""Windows over sorted integer histories: prefix sums, first and last hours, known labels.
 
-Here: numpy arrays of many entities at once; no loop over entities or rows.
-Not here: which windows a feature takes (`features.terms`), rows and their order
-(`features.kernel`).
+Here: vectorized over many entities, without loops over entities or rows.
+Not here: the windows of each feature (`features.terms`), events (`features.events`,
+`features.customers`).
 
-An (entity, hour) pair is one int64 key, so that a window's two ends are two binary searches, and
-a sum over it one subtraction of prefix sums.
+An (entity, hour) pair is packed into one int64 key. The two ends of a window are then two binary
+searches, and the sum over it is one subtraction of prefix sums.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ NO_HOUR = 1 << 62
 _EXPANDED_ROWS = 2_000_000
 _RUN_RATIO = 4
 _FITS_32_BITS = 1 << 30
-"""Half of the range, so that a difference of two fits as well."""
+"""Half of the int32 range, so that a difference of two values also fits."""
 
 
 def dense_ids(*columns: Array) -> tuple[Array, ...]:
-    """Return the columns with every id as an integer below 2^31, equal where the ids are equal."""
+    """Return the columns with ids mapped to integers below 2^31; equal ids stay equal."""
     greatest = max((int(c.max()) for c in columns if c.size), default=0)
     least = min((int(c.min()) for c in columns if c.size), default=0)
     if least >= 0 and greatest < 1 << ENTITY_BITS:
@@ -51,14 +51,14 @@ def dense_ids(*columns: Array) -> tuple[Array, ...]:
 
 
 def hour_keys(entities: Array, hours: Array) -> Array:
-    """Return one sortable key for each (entity, hour) pair."""
+    """Return one key for each (entity, hour) pair, which sorts by entity, then hour."""
     return (entities << HOUR_BITS) + hours
 
 
 def prefix_sums(column: Array) -> Array:
-    """Return the sums of the first 0, 1, .. n values, of shape (n + 1,).
+    """Return the sums of the first 0, 1, .. n values, shape (n + 1,).
 
-    Sums may wrap around; a difference of two is exact where it fits in 64 bits itself.
+    Sums may overflow and wrap around; a difference of two is exact if it fits in 64 bits.
     """
     sums = np.zeros(column.size + 1, dtype=np.int64)
     np.cumsum(column, out=sums[1:])
@@ -66,7 +66,7 @@ def prefix_sums(column: Array) -> Array:
 
 
 def compact_sums(column: Array) -> Array:
-    """Return the prefix sums in 32 bits where all of them fit, else in 64."""
+    """Return the prefix sums as int32 if all of them fit, else as int64."""
     sums = prefix_sums(column)
     fits = int(sums.min()) > -_FITS_32_BITS and int(sums.max()) < _FITS_32_BITS
     return sums.astype(np.int32) if fits else sums
@@ -92,7 +92,7 @@ class HourlySums:
         self.sums = {name: compact_sums(column) for name, column in grouped.items()}
 
     def merged_with(self, other: HourlySums, oldest: int) -> HourlySums:
-        """Return the sums of both, which must have the same measures, from an hour on."""
+        """Return the sums of both from hour `oldest` on; both must have the same measures."""
         merged = HourlySums.__new__(HourlySums)
         keys = np.concatenate((self.keys, other.keys))
         kept = keys & _HOUR_MASK >= oldest
@@ -105,7 +105,7 @@ class HourlySums:
         return merged
 
     def position(self, entities: Array, hours: Array) -> Array:
-        """Return how many rows lie before each (entity, hour)."""
+        """Return the number of rows before each (entity, hour)."""
         return np.searchsorted(self.keys, hour_keys(entities, hours))
 
     def between(self, measure: str, starts: Array, ends: Array) -> Array:
@@ -114,14 +114,14 @@ class HourlySums:
         return (sums[ends] - sums[starts]).astype(np.int64, copy=False)
 
     def values(self, measure: str, rows: Array) -> Array:
-        """Return a measure of single rows."""
+        """Return a measure of the given rows."""
         return self.between(measure, rows, rows + 1)
 
     def last_hour(self, measure: str, starts: Array, ends: Array) -> Array:
         """Return the hour of the last row in [start, end) with a measure above 0, or -1."""
         sums = self.sums[measure]
         if self._is_rising:
-            # the row whose value brought the sum to what it is at the end
+            # The row that raised the sum to its value at the end.
             rows = np.searchsorted(sums, sums[ends]) - 1
         else:
             index = np.where(np.diff(sums) > 0, np.arange(sums.size - 1), -1)
@@ -148,12 +148,14 @@ class HourlySums:
 def merge_small(runs: list[Any], size: Callable[[Any], int], oldest: int) -> None:
     """Merge the last runs until each is at least `_RUN_RATIO` times as large as the next.
 
-    So n rows that come a few at a time lie in O(log n) runs and are merged O(log n) times each
-    (a log-structured merge: O'Neil, Cheng, Gawlick, O'Neil, 1996).
+    If n rows are added a few at a time, there are O(log n) runs and each row is merged O(log n)
+    times (a log-structured merge: O'Neil, Cheng, Gawlick, O'Neil, 1996).
 
     Args:
-        oldest: merging leaves out what is older, so that a history that goes on for ever stays
-            within a quarter more than what it has to keep.
+        runs: the runs, oldest first; changed in place.
+        size: returns the number of rows of a run.
+        oldest: merging drops older rows, so that an endless history stays within 1.25 times the
+            rows that must be kept.
     """
     while len(runs) > 1 and size(runs[-2]) < _RUN_RATIO * size(runs[-1]):
         last = runs.pop()
@@ -161,10 +163,10 @@ def merge_small(runs: list[Any], size: Callable[[Any], int], oldest: int) -> Non
 
 
 class KnownLabels:
-    """Label terms where every label counts from the hour after its delay, the rule on time.
+    """Label terms of labels that all count from the hour after the label delay, that is, on time.
 
     Args:
-        runs: label sums; a label lies in one of them.
+        runs: sums of the labels; each label is in one of them.
     """
 
     def __init__(self, runs: Sequence[HourlySums]) -> None:
@@ -189,7 +191,7 @@ class KnownLabels:
 
 
 class _DelayedWindows:
-    """The label-delayed windows of some queries over several runs, their ends searched once."""
+    """The label-delayed windows of queries over several runs; each end is searched once."""
 
     def __init__(self, runs: Sequence[HourlySums], entities: Array, hours: Array) -> None:
         self._runs, self._entities, self._end_hours = runs, entities, hours - LABEL_DELAY_HOURS
@@ -235,27 +237,26 @@ class _DelayedWindows:
 
 
 class LabelHistory:
-    """Label terms where labels may come late or be corrected, and more may come at any time.
+    """Label terms of labels that may be late or corrected; labels can be added at any time.
 
-    A label row counts at hour h where counts_from <= h and its event hour lies in the window.
-    Rows on time do so by their event hour alone. Queries whose windows hold a row that came late,
-    or one that corrects another, get a history of their own, of the rows that counted at their
-    hour.
+    A label row counts at hour h if counts_from <= h and its event hour is in the window. For rows
+    on time, the second condition implies the first. A query whose window contains a late or
+    correcting row is computed separately, from exactly the rows that count at its hour.
 
     Args:
-        measures: the label measures that terms need.
+        measures: the label measures that the terms need.
     """
 
     def __init__(self, measures: Sequence[str]) -> None:
         self._measures = tuple(measures)
         self._runs: list[HourlySums] = []
         self.oldest_hour = 0
-        """Labels of earlier events may be left out."""
+        """Labels of earlier event hours may be dropped."""
         empty = np.zeros(0, dtype=np.int64)
         self._late = (empty, empty, dict.fromkeys(measures, empty))
 
     def fork(self) -> LabelHistory:
-        """Return a history that goes on from this one and leaves it as it is."""
+        """Return a copy that can be changed without changing this history; runs are shared."""
         fork = copy(self)
         fork._runs = list(self._runs)
         return fork
@@ -267,15 +268,16 @@ class LabelHistory:
         counts_from: Array,
         columns: Mapping[str, Array],
     ) -> LabelHistory:
-        """Take in label rows; return the history itself.
+        """Add label rows; return the history itself.
 
         Args:
             entities, event_hours, counts_from: int64 arrays of shape (n,).
-            columns: int64 arrays of shape (n,) by label measure; negative where a version leaves.
+            columns: int64 arrays of shape (n,) by label measure; negative in a row that removes a
+                replaced version.
         """
-        own = {name: columns[name] for name in self._measures}
+        needed = {name: columns[name] for name in self._measures}
         is_late = counts_from > event_hours + LABEL_DELAY_HOURS + 1
-        for column in own.values():
+        for column in needed.values():
             is_late |= column < 0
         if is_late.any():
             keys = hour_keys(entities[is_late], event_hours[is_late])
@@ -283,14 +285,16 @@ class LabelHistory:
             keys = np.concatenate((old_keys, keys))
             order = np.argsort(keys, kind="stable")
             order = order[keys[order] & _HOUR_MASK >= self.oldest_hour]
-            late = {n: np.concatenate((old_columns[n], c[is_late]))[order] for n, c in own.items()}
+            late = {
+                n: np.concatenate((old_columns[n], c[is_late]))[order] for n, c in needed.items()
+            }
             counted = np.concatenate((old_from, counts_from[is_late]))[order]
             self._late = (keys[order], counted, late)
             on_time = ~is_late
             entities, event_hours = entities[on_time], event_hours[on_time]
-            own = {name: column[on_time] for name, column in own.items()}
+            needed = {name: column[on_time] for name, column in needed.items()}
         if entities.size:
-            self._runs.append(HourlySums(entities, event_hours, own))
+            self._runs.append(HourlySums(entities, event_hours, needed))
             merge_small(self._runs, lambda run: run.keys.size, self.oldest_hour)
         return self
 
@@ -304,23 +308,23 @@ class LabelHistory:
             return values
         lows, highs = _lookback(late_keys, entities, hours)
         touched = np.flatnonzero(highs > lows)
-        for queries, known in self._own_histories(touched, entities, hours):
+        for queries, known in self._exact_histories(touched, entities, hours):
             exact = known.terms(np.arange(queries.size), hours[queries], wanted)
             for term in wanted:
                 values[term][queries] = exact[term]
         return values
 
-    def _own_histories(
+    def _exact_histories(
         self, queries: Array, entities: Array, hours: Array
     ) -> Iterator[tuple[Array, KnownLabels]]:
-        """Yield queries in bounded groups, each with the labels that counted at its own hour."""
+        """Yield queries in bounded groups, each with the label rows that count at its hour."""
         late_keys, counts_from, late_columns = self._late
         sources = [late_keys, *(run.keys for run in self._runs)]
         bounds = [_lookback(keys, entities[queries], hours[queries]) for keys in sources]
         sizes = np.sum([highs - lows for lows, highs in bounds], axis=0, dtype=np.int64)
         groups = np.cumsum(sizes) // _EXPANDED_ROWS
         for group in np.split(np.arange(queries.size), np.flatnonzero(np.diff(groups)) + 1):
-            own, event_hours, columns = [], [], []
+            owners, event_hours, columns = [], [], []
             for number, (keys, (lows, highs)) in enumerate(zip(sources, bounds, strict=True)):
                 owner, rows = expand(lows[group], highs[group])
                 if number == 0:
@@ -330,15 +334,15 @@ class LabelHistory:
                 else:
                     run = self._runs[number - 1]
                     columns.append({name: run.values(name, rows) for name in self._measures})
-                own.append(owner)
+                owners.append(owner)
                 event_hours.append(keys[rows] & _HOUR_MASK)
             joined = {n: np.concatenate([c[n] for c in columns]) for n in self._measures}
-            sums = HourlySums(np.concatenate(own), np.concatenate(event_hours), joined)
+            sums = HourlySums(np.concatenate(owners), np.concatenate(event_hours), joined)
             yield queries[group], KnownLabels([sums])
 
 
 def expand(lows: Array, highs: Array) -> tuple[Array, Array]:
-    """Return every position of the ranges [low, high), and beside it the number of its range."""
+    """Return (range number, position) for every position in the ranges [low, high)."""
     sizes = highs - lows
     owner = np.repeat(np.arange(sizes.size), sizes)
     offsets = np.cumsum(sizes) - sizes
@@ -346,7 +350,7 @@ def expand(lows: Array, highs: Array) -> tuple[Array, Array]:
 
 
 def _lookback(keys: Array, entities: Array, hours: Array) -> tuple[Array, Array]:
-    """Return the positions of the longest label window's two ends."""
+    """Return the positions of both ends of the longest label window."""
     end = hours - LABEL_DELAY_HOURS
     return (
         np.searchsorted(keys, hour_keys(entities, end - MAX_WINDOW_HOURS)),
