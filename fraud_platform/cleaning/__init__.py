@@ -1,13 +1,14 @@
-"""Cleaning: a drop's lines become clean transactions and quarantined rows, counted.
+"""Cleaning: turns a drop's lines into clean transactions and quarantined rows, all counted.
 
 Here: the data contract's rules on lines, duplicates, held drops and labels, and publishing a drop.
 Not here: fetching drops (`fraud_platform.ingest`), when to clean (`fraud_platform.defs`).
 
-The way of a drop, module by module: `raw_text` opens it and `header` checks its first line;
-`lines` cuts its bytes into lines; `canonical` parses the lines that are written as the contract
-writes them, many at once, and `judge` every other line, one by one; `duplicates` finds the ids
-that stand more than once; `tasks` runs all this inside Spark and writes Parquet files with
-`parquet_files`; `publish` decides whether the drop is held and commits, with `labels` and `ledger`.
+A drop passes through the modules in this order: `raw_text` opens it and `header` checks its first
+line; `lines` divides its bytes into lines; `canonical` parses lines in canonical form, many at
+once, and `judge` parses all other lines one by one; `ids` and `duplicates` find ids that occur more
+than once; `tasks` does all this inside Spark and writes Parquet files with `parquet_files`; `drop`
+runs these jobs; `publish` decides whether the drop is held and commits it, with `labels` and
+`ledger`.
 """
 
 from fraud_platform.cleaning.label_clock import LabelClock

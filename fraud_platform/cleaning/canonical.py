@@ -1,12 +1,12 @@
-"""Lines written as the contract writes them, parsed many at once.
+"""Vectorized parsing of lines in canonical form.
 
-Here: the quick way for nine-field lines that hold plain digits, a real time, an amount of at most
-two decimals and an agreeing label. It claims a line only if `judge` finds it valid, unrepaired
-and with the same contents; every other line is left to `judge`.
-Not here: any rule that rejects or repairs.
+Here: the fast path for nine-field lines with plain digits, a valid time, an amount with at most
+two decimals and a consistent label. It claims a line only if `judge` would find it valid, without
+repairs and with the same contents; all other lines are left to `judge`.
+Not here: any rule that rejects or repairs (`judge`).
 
-Digits are read eight at a time from one 64-bit word ("SIMD within a register"): pairs, then fours,
-then eights are combined by multiplication, in numpy over all lines of a block.
+Eight digits at a time are read from one 64-bit word ("SIMD within a register"): they are combined
+by multiplication to pairs, then fours, then eights, in numpy over all lines of a block.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _SPACE = ord(" ")
 _MOST_SPACES = 4
 _MOST_DIGITS = 18
 _TRIMMING_SHARE = 0.1
-"""Fields are trimmed in a block where more than this share of rows is not claimed untrimmed."""
+"""If more than this share of a block's rows is not claimed, its fields are trimmed and reparsed."""
 
 _DOT = np.uint64(ord("."))
 _ZEROS = np.uint64(0x3030303030303030)
 _SIXES = np.uint64(0x0606060606060606)
 _HIGH = np.uint64(0xF0F0F0F0F0F0F0F0)
 _KEEP_LAST = np.array([0, *(~((1 << (64 - 8 * n)) - 1) & (2**64 - 1) for n in range(1, 9))], "u8")
-"""By length: the mask of a word's last bytes, which are the last digits of a field."""
+"""By length 0 to 8: the mask that keeps a word's last bytes, the last digits of a field."""
 
 
 def _u64(value: int | bytes) -> np.uint64:
@@ -44,7 +44,10 @@ def _u64(value: int | bytes) -> np.uint64:
 
 
 def _day_numbers() -> npt.NDArray[np.int32]:
-    """Days since 1970 by (year - FIRST_YEAR, month, day) in 100 x 100 x 100; -1: no such day."""
+    """Return days since 1970, indexed by two digits each of year - FIRST_YEAR, month and day.
+
+    An index that is not a date has -1.
+    """
     numbers = np.full(100 * 100 * 100, -1, np.int32)
     day = date(FIRST_YEAR, 1, 1)
     while day.year <= LAST_YEAR:
@@ -59,7 +62,7 @@ _DAY_NUMBERS = _day_numbers()
 
 @dataclass
 class CleanRows:
-    """Columns of clean rows, all of one length; `seconds` and `days` count from 1970 UTC."""
+    """Columns of clean rows, all of shape (n,); `seconds` and `days` count from 1970 UTC."""
 
     transaction_id: npt.NDArray[np.int64]
     seconds: npt.NDArray[np.int64]
@@ -73,12 +76,15 @@ class CleanRows:
         return len(self.transaction_id)
 
     def where(self, rows: Flags) -> CleanRows:
-        """Return the rows that are flagged."""
+        """Return the rows with a true flag."""
         return self if rows.all() else CleanRows(*(column[rows] for column in vars(self).values()))
 
 
 def parse_ids(block: LineBlock) -> tuple[npt.NDArray[np.int64], Flags]:
-    """Return the ids of a block's nine-field lines, and which of them are plain digits."""
+    """Return the ids of a block's nine-field lines, and whether each is plain digits.
+
+    An id that is not plain digits has a meaningless value.
+    """
     ids, bad = read_integers(block, block.starts[block.rows], block.field_end(0))
     return ids, ~bad
 
@@ -87,8 +93,8 @@ def parse_canonical(block: LineBlock) -> tuple[CleanRows, Flags]:
     """Parse a block's nine-field lines.
 
     Returns:
-        Columns with one row for each of `block.rows`, and which of these rows are claimed; the
-        others' values mean nothing.
+        Columns with one row for each of `block.rows`, and whether each row is claimed. The values
+        of unclaimed rows are meaningless.
     """
     ends = [block.field_end(field) for field in range(FIELDS)]
     starts = [block.starts[block.rows], *(end + 1 for end in ends[:-1])]
@@ -101,7 +107,7 @@ def parse_canonical(block: LineBlock) -> tuple[CleanRows, Flags]:
 
 
 def _trim(block: LineBlock, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:
-    """Take a few spaces from both ends of fields; one with more of them will not be claimed."""
+    """Remove up to `_MOST_SPACES` spaces from both ends; a field with more is not claimed."""
     for _ in range(_MOST_SPACES):
         starts = starts + ((block.octets[starts] == _SPACE) & (starts < ends))
         ends = ends - ((block.octets[ends - 1] == _SPACE) & (starts < ends))
@@ -131,12 +137,12 @@ def _parse_fields(
 
 
 def _not_digits(digits: Words) -> Flags:
-    """Which words hold a byte that is no digit, once `0` was taken from every byte."""
+    """Return whether a word has a byte that is not a digit; `0` is already subtracted from each."""
     return (((digits + _SIXES) | digits) & _HIGH) != 0
 
 
 def _combine(digits: Words) -> npt.NDArray[np.int64]:
-    """Read each word's eight digits as one number; the first byte is the most significant."""
+    """Return each word's eight digits as one number; the first byte is the most significant."""
     pairs = (digits * _u64(10) + (digits >> _u64(8))) & _u64(0x00FF00FF00FF00FF)
     fours = (pairs * _u64(100) + (pairs >> _u64(16))) & _u64(0x0000FFFF0000FFFF)
     eights = (fours * _u64(10_000) + (fours >> _u64(32))) & _u64(0xFFFFFFFF)
@@ -146,7 +152,7 @@ def _combine(digits: Words) -> npt.NDArray[np.int64]:
 def read_integers(
     block: PaddedText, starts: Positions, ends: Positions
 ) -> tuple[npt.NDArray[np.int64], Flags]:
-    """Read fields of 1 to 18 digits; return values and which fields are anything else."""
+    """Return the values of fields of 1 to 18 digits, and whether each field is anything else."""
     lengths = ends - starts
     digits = (block.words[ends - 8] ^ _ZEROS) & _KEEP_LAST[np.minimum(lengths, 8)]
     bad = _not_digits(digits) | (lengths == 0)
@@ -165,11 +171,14 @@ def read_integers(
 def read_amounts(
     block: PaddedText, starts: Positions, ends: Positions
 ) -> tuple[npt.NDArray[np.int64], Flags]:
-    """Read amounts of at most 8 characters and two decimals in cents; flag all others."""
+    """Return amounts in cents, and whether each field is anything else.
+
+    Read are amounts with at most 8 characters and two decimals, above 0 and within the contract.
+    """
     lengths = ends - starts
     words = block.words[ends - 8]
     two = ((words >> _u64(40)) & _u64(0xFF)) == _DOT
-    # The dot is taken out by moving the whole part one byte towards the decimals.
+    # Remove the dot by shifting the integer part one byte towards the decimals.
     digits = (words & _u64(0xFFFF << 48)) | ((words & _u64((1 << 40) - 1)) << _u64(8))
     scale: npt.NDArray[np.int64] | int = 1
     kept = lengths - 1
@@ -197,13 +206,13 @@ _DAY_SLACK = _u64(b"\0\0\0\0\0\x06\x06\x0f")
 _DAY_MASK = _u64(b"\0\0\0\0\0\xff\xff\xff")
 _TIME_TEXT = _u64(b"00:00:00")
 _TIME_SLACK = _u64(b"\x06\x06\x0f\x06\x06\x0f\x06\x06")
-"""`SLACK` carries a byte into the high half unless it is a digit (6) or the literal itself (15)."""
+"""Adding `SLACK` overflows a byte's low half unless it is a digit (6) or the literal (15)."""
 
 
 def read_timestamps(
     block: PaddedText, starts: Positions, ends: Positions
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], Flags]:
-    """Read `YYYY-MM-DD HH:MM:SS`: seconds and days since 1970, and which fields are not one."""
+    """Return seconds and days since 1970, and whether a field is not `YYYY-MM-DD HH:MM:SS`."""
     bad = ends - starts != 19
     dates = block.words[starts] ^ _DATE_TEXT
     day_words = (block.words[starts + 3] ^ _DAY_TEXT) & _DAY_MASK

@@ -1,7 +1,7 @@
-"""One drop, from raw text to Parquet files that wait to be committed.
+"""Cleaning one drop, from raw text to uncommitted Parquet files.
 
-Here: the jobs over one drop: which ids are shared, cleaning its ranges, judging the suspects; the
-counts and their conservation.
+Here: the Spark jobs over one drop: finding shared ids, cleaning its ranges, judging suspects; the
+counts and the check that they are conserved.
 Not here: what a task does (`tasks`), whether and where the files are committed (`publish`).
 """
 
@@ -60,15 +60,15 @@ if TYPE_CHECKING:
 RANGE_BYTES = 64 << 20
 SMALLEST_RANGE_BYTES = 4 << 20
 RANGES_OF_A_SMALL_DROP = 4
-"""A drop is cut into ranges of `RANGE_BYTES`; a small one into a few, so that cores share it."""
+"""A drop is divided into ranges of `RANGE_BYTES`, a small one into this many for several cores."""
 
 MAX_ID_GROUPS = 4_000_000
-"""Above this many groups of ids (64 MB) a drop's ids are compared in Spark, not in this process."""
+"""If a drop has more groups of ids (64 MB), Spark compares its ids, not this process."""
 MAX_SUSPECT_BYTES = 64 << 20
-"""Above this size of their lines, suspects are sorted by Spark, not in this process."""
+"""If the suspects' lines are larger than this, Spark sorts them, not this process."""
 
 MAX_SHARED_IDS = 1_000_000
-"""Above this many shared ids every valid row is judged as a suspect: slower, of bounded memory."""
+"""If there are more shared ids, every valid row is a suspect: slower, but memory is bounded."""
 
 
 KINDS = ("clean", "quarantine", "suspects", "labels")
@@ -77,7 +77,7 @@ KINDS = ("clean", "quarantine", "suspects", "labels")
 
 @dataclass
 class CleanedDrop:
-    """A drop's files, not committed yet, and its counts by ledger column."""
+    """A drop's uncommitted files, and its counts by ledger column."""
 
     drop: str
     clean: list[WrittenFile] = field(default_factory=list)
@@ -89,17 +89,17 @@ class CleanedDrop:
 
     @property
     def rows_read(self) -> int:
-        """Data lines that were read."""
+        """Number of data lines in the drop."""
         return self.counts["rows_read"]
 
     @property
     def rows_clean(self) -> int:
-        """Rows in the files of clean rows."""
+        """Number of rows in the files of clean rows."""
         return sum(file.rows for file in self.clean)
 
     @property
     def rows_quarantined(self) -> int:
-        """Rows in the files of quarantined rows."""
+        """Number of rows in the files of quarantined rows."""
         return sum(file.rows for file in self.quarantine)
 
     @property
@@ -113,7 +113,7 @@ class CleanedDrop:
         return date(1970, 1, 1) + timedelta(days=max(self.days)) if self.days else None
 
     def add_manifest(self, text: str) -> int | None:
-        """Take in what a task reports; return where it met a line that is too long."""
+        """Add a task's files and counts; return the offset of a too long line, or None."""
         manifest = json.loads(text)
         for kind, file in manifest["files"].items():
             getattr(self, kind).append(WrittenFile(**file))
@@ -130,14 +130,19 @@ def clean_text(
     destination: Destination,
     earlier: Sequence[StoredFile],
 ) -> CleanedDrop:
-    """Clean a drop's text into the destination's files.
+    """Clean a drop's text into files of the destination; on an error the files are removed.
 
     Args:
-        earlier: files of clean rows of the drops before this one.
+        spark: session that runs the jobs.
+        files: reads and writes files by URL.
+        drop: the drop's key.
+        text: the drop's plain text.
+        destination: folders of the files.
+        earlier: files of clean rows of the drops that are earlier by name.
 
     Raises:
-        DropUnreadableError: it holds no data row, or a line that is too long.
-        ConservationError: rows read and rows written differ.
+        DropUnreadableError: the text has no data row, or a line that is too long.
+        ConservationError: the numbers of rows read and written differ.
     """
     share = max(text.size_bytes // RANGES_OF_A_SMALL_DROP, SMALLEST_RANGE_BYTES)
     range_bytes = min(share, RANGE_BYTES)
@@ -149,7 +154,7 @@ def clean_text(
         if cleaned.suspects:
             _judge(spark, files, destination, overlapping, cleaned)
         cleaned.counts["blank_lines"] += text.header.blank_lines
-        cleaned.counts["comment_lines"] += 1  # The header, in whatever form it came.
+        cleaned.counts["comment_lines"] += 1  # The header counts as a comment, also without `#`.
         _check(cleaned)
     except BaseException:
         discard(files, cleaned)
@@ -158,7 +163,7 @@ def clean_text(
 
 
 def discard(files: ByteFiles, cleaned: CleanedDrop, kinds: Sequence[str] = KINDS) -> None:
-    """Remove files that will not be committed."""
+    """Remove uncommitted files of these kinds."""
     for kind in kinds:
         for file in getattr(cleaned, kind):
             files.remove(file.url)
@@ -170,46 +175,49 @@ def _shared_ids(
     ranges: Sequence[TextRange],
     earlier: Sequence[StoredFile],
 ) -> tuple[Ids | None, DataFrame | None]:
-    """Return the ids that stand more than once (None: too many to name), and whose they are.
+    """Return the ids that occur more than once, and the earlier rows that may share ids.
 
-    The second value is the rows of earlier drops that may share ids; None where none can.
+    Returns:
+        The sorted ids that occur twice in the drop or also in an earlier drop, None if there are
+        more than `MAX_SHARED_IDS`; and the rows of earlier files whose id range overlaps, None if
+        there is no such file.
     """
     numbers = spark.range(0, len(ranges), 1, len(ranges))
     scan = scan_ids(files, ranges, MAX_ID_GROUPS // len(ranges))
-    found = numbers.mapInArrow(scan, ID_SETS_SCHEMA).toArrow()
-    low, high = pc.min(found["low_group"]).as_py(), pc.max(found["high_group"]).as_py()
+    id_sets = numbers.mapInArrow(scan, ID_SETS_SCHEMA).toArrow()
+    low, high = pc.min(id_sets["low_group"]).as_py(), pc.max(id_sets["high_group"]).as_py()
     if low is None:
         return np.empty(0, np.int64), None
     first, last = low * IDS_PER_GROUP, (high + 1) * IDS_PER_GROUP - 1
     near = [file for file in earlier if file.meets(first, last)]
     overlapping = read_files(spark, near, CLEAN_DDL)
     read_groups = partial(numbers.mapInArrow, scan_id_groups(files, ranges), ID_GROUPS_SCHEMA)
-    shared = _repeated_ids(found, read_groups)
+    shared = _repeated_ids(id_sets, read_groups)
     if shared is not None and overlapping is not None:
-        common = _named_ids(find_common_ids(read_groups(), group_stored_ids(overlapping)))
+        common = _collect_ids(find_common_ids(read_groups(), group_stored_ids(overlapping)))
         shared = None if common is None else np.union1d(shared, common)
     if shared is not None and len(shared) > MAX_SHARED_IDS:
         shared = None
     return shared, overlapping
 
 
-def _repeated_ids(found: pa.Table, read_groups: Callable[[], DataFrame]) -> Ids | None:
-    """Return the ids that stand twice in the text: merged here where they fit, else in Spark."""
-    if found["groups"].null_count:
-        return _named_ids(find_repeated_ids(read_groups()))
+def _repeated_ids(id_sets: pa.Table, read_groups: Callable[[], DataFrame]) -> Ids | None:
+    """Return the ids that occur twice in the text; computed by Spark if the sets are too large."""
+    if id_sets["groups"].null_count:
+        return _collect_ids(find_repeated_ids(read_groups()))
     sets = [
         IdSet(
             np.frombuffer(row["groups"], np.int64),
             np.frombuffer(row["bits"], np.uint64),
             np.frombuffer(row["repeated"], np.int64),
         )
-        for row in found.to_pylist()
+        for row in id_sets.to_pylist()
     ]
     return IdSet.union(sets).repeated
 
 
-def _named_ids(ids: DataFrame) -> Ids | None:
-    """Collect ids, or return None where they are more than `MAX_SHARED_IDS`."""
+def _collect_ids(ids: DataFrame) -> Ids | None:
+    """Return the sorted distinct ids, or None if there are more than `MAX_SHARED_IDS`."""
     collected = ids.distinct().limit(MAX_SHARED_IDS + 1).toArrow().column(0).to_numpy()
     return None if len(collected) > MAX_SHARED_IDS else np.sort(collected)
 
@@ -232,7 +240,7 @@ def _judge(
     overlapping: DataFrame | None,
     cleaned: CleanedDrop,
 ) -> None:
-    """Judge the suspects: in this process where they are few and no earlier drop has a say."""
+    """Judge the suspects; in this process if they are few and no earlier drop may share ids."""
     task = write_judged(files, destination)
     is_small = cleaned.counts["suspect_bytes"] <= MAX_SUSPECT_BYTES
     if overlapping is None and is_small:
@@ -251,11 +259,11 @@ def _judge(
 
 
 def _check(cleaned: CleanedDrop) -> None:
-    """Raise unless every line that was read lies in exactly one file, under the counted reason."""
+    """Raise unless every data line is in exactly one file, and counted under its reason."""
     rejected = sum(n for name, n in cleaned.counts.items() if re.match("rejected_", name))
     if not cleaned.rows_read:
         raise DropUnreadableError(
-            f"drop {cleaned.drop}: expected data rows behind the header, found none. "
+            f"drop {cleaned.drop}: expected data rows after the header, found none. "
             "Deliver the file again or move it to rejected/."
         )
     if (
@@ -265,6 +273,6 @@ def _check(cleaned: CleanedDrop) -> None:
         raise ConservationError(
             f"drop {cleaned.drop}: expected rows_read = rows_clean + rejected by reason, found "
             f"{cleaned.rows_read} read, {cleaned.rows_clean} clean, {cleaned.rows_quarantined} "
-            f"quarantined, {rejected} counted by reason. Nothing was published; run it again, "
-            "and if it stays, keep the raw file and report it."
+            f"quarantined, {rejected} counted by reason. Nothing was published. Run it again; if "
+            "the error persists, keep the raw file and report it."
         )

@@ -1,11 +1,11 @@
-"""Ids that stand more than once: which they are, and which of their rows is kept.
+"""Duplicates: finding ids that occur more than once, and deciding which of their rows is kept.
 
-Here: DataFrames over groups of ids and the rows of earlier drops; the judge of sorted suspects.
-Not here: reading ids from text, writing what was judged (`tasks`).
+Here: DataFrames over groups of ids and the rows of earlier drops; judging sorted suspects.
+Not here: reading ids from text, writing judged rows (`tasks`).
 
-For an id, the kept row is that of the drop first by name, there the smallest by contents, and of
-equal contents the one with the smallest raw line. Every other valid row is a copy of it
-(`duplicate_id`) or differs from it (`conflicting_duplicate_id`).
+The kept row of an id is in the drop that is first by name; within that drop it has the smallest
+contents, and among equal contents the smallest raw line. Every other valid row of the id is a
+`duplicate_id` if its contents equal those of the kept row, else a `conflicting_duplicate_id`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _CONTENTS = ["seconds", "customer_id", "terminal_id", "amount_cents", "scenario"]
-"""The six contents: that a row is a fraud says the same as its scenario, in the same order."""
+"""The columns of a row's contents; `scenario` also determines and orders `is_fraud`."""
 
 SUSPECT_ORDER = ["transaction_id", *_CONTENTS, "raw_line"]
 _EARLIER = "earlier_"
@@ -32,7 +32,7 @@ _CONFLICTING = REASON_BITS[Reason.CONFLICTING_DUPLICATE_ID]
 
 
 def group_stored_ids(transactions: DataFrame) -> DataFrame:
-    """Return the ids of clean rows in groups (id_group, id_bits), one row a group."""
+    """Return the ids of clean rows as bit sets, one row (id_group, id_bits) for each group."""
     from pyspark.sql import functions as F
 
     bit = F.expr("shiftleft(1L, CAST(transaction_id & 63 AS INT))")
@@ -42,9 +42,9 @@ def group_stored_ids(transactions: DataFrame) -> DataFrame:
 
 
 def find_repeated_ids(id_groups: DataFrame) -> DataFrame:
-    """Return the ids (transaction_id) that stand in more than one row of `id_groups`.
+    """Return the ids (transaction_id) that are in more than one row of `id_groups`.
 
-    Groups whose bits add up to more than their union are few; only these are looked into.
+    Only groups with more bits in total than in their union are unpacked; there are few of these.
     """
     from pyspark.sql import functions as F
 
@@ -66,7 +66,7 @@ def find_repeated_ids(id_groups: DataFrame) -> DataFrame:
 
 
 def find_common_ids(id_groups: DataFrame, stored_groups: DataFrame) -> DataFrame:
-    """Return the ids that stand in both; each once for every row of `id_groups` it is in."""
+    """Return the ids that are in both, once for each row of `id_groups` that contains it."""
     from pyspark.sql import functions as F
 
     stored = stored_groups.withColumnRenamed("id_bits", "stored_bits")
@@ -77,12 +77,12 @@ def find_common_ids(id_groups: DataFrame, stored_groups: DataFrame) -> DataFrame
 
 
 def order_suspects(suspects: DataFrame, earlier: DataFrame | None) -> DataFrame:
-    """Return the suspects in the order that `SuspectJudge` needs, an id's rows in one partition.
+    """Return the suspects in the order that `SuspectJudge` needs; an id's rows share a partition.
 
     Args:
         suspects: valid rows of one drop (`parquet_files.SUSPECT_SCHEMA`).
-        earlier: clean rows of the drops before it that may share ids, with `drop`; or None. What
-            they hold of an id stands beside its suspects, in columns whose names begin `earlier_`.
+        earlier: clean rows of earlier drops that may share ids, with `drop`; or None. The kept
+            contents of a shared id are added in columns with the prefix `earlier_`.
     """
     from pyspark.sql import functions as F
 
@@ -95,15 +95,15 @@ def order_suspects(suspects: DataFrame, earlier: DataFrame | None) -> DataFrame:
 
 
 class SuspectJudge:
-    """Decides suspects that come batch by batch, sorted by `SUSPECT_ORDER`."""
+    """Judges suspects batch by batch; the batches must be sorted by `SUSPECT_ORDER`."""
 
     def __init__(self) -> None:
         self._last_first: pa.RecordBatch | None = None
 
     def judge(self, suspects: pa.RecordBatch) -> npt.NDArray[np.int64]:
-        """Return a reason's bit for each row, 0 where the row is kept.
+        """Return the bit of each row's reason, or 0 if the row is kept.
 
-        An id's rows may go on in the next batch, so the first of them is remembered.
+        An id's rows may continue in the next batch, so the first row of the last id is remembered.
         """
         if not suspects.num_rows:
             return np.empty(0, np.int64)
@@ -131,7 +131,7 @@ class SuspectJudge:
 
 
 def _kept_contents(earlier: DataFrame, suspects: DataFrame) -> DataFrame:
-    """Return (transaction_id, earlier): the contents kept for the suspects' ids before."""
+    """Return (transaction_id, earlier): the contents of the suspects' ids in the first drop."""
     from pyspark.sql import functions as F
 
     contents = F.struct(

@@ -1,11 +1,11 @@
-"""What is wrong with the fields of a row, in words for the person who has to mend the sender.
+"""Explanations of what is wrong with the fields of a row, for the person who fixes the sender.
 
-Here: one sentence for each field that a reason is about: the field's name, the rule, and the form
-of what was found (how many digits, an exponent, a letter).
-Not here: which reasons fit (`cleaning.judge` decides), duplicates (`cleaning.duplicates`).
+Here: one sentence for each invalid field: the field's name, the rule, and the form of the value
+(number of digits, an exponent, a letter).
+Not here: which reasons apply (`cleaning.judge`), duplicates (`cleaning.duplicates`).
 
-A sentence never contains a value: the values are a customer's data, and the message itself is kept
-next to the sentence, where access to it is limited.
+A sentence never contains a value, because values are customer data. The message itself is stored
+next to the sentence, with restricted access.
 """
 
 from __future__ import annotations
@@ -31,20 +31,21 @@ _MAX_AMOUNT = f"{MAX_AMOUNT_CENTS // 100:,}.{MAX_AMOUNT_CENTS % 100:02d}"
 
 
 def explain_fields(fields: Sequence[bytes], names: Sequence[str] = COLUMNS) -> list[str]:
-    """Return what is wrong with the nine fields of a row, in the order of its reasons.
+    """Return one sentence for each problem of a row, in the order of its reasons.
 
-    Every reason that fits the row has at least one sentence.
+    Every reason that applies has at least one sentence.
 
     Args:
-        names: what the sender calls the nine fields.
+        fields: the nine fields.
+        names: the sender's names of the nine fields.
     """
     fields = [field.strip(b" ") for field in fields]
     reasons = judge_fields(fields).reasons
     sentences: list[str] = []
     for reason, bit in REASON_BITS.items():
         if reasons & bit:
-            found = _of_reason(reason, fields, names)
-            sentences += found or [f"{reason}: {REASON_DESCRIPTIONS[reason]}"]
+            explained = _of_reason(reason, fields, names)
+            sentences += explained or [f"{reason}: {REASON_DESCRIPTIONS[reason]}"]
     return sentences
 
 
@@ -96,7 +97,7 @@ def _malformed(fields: Sequence[bytes], names: Sequence[str]) -> list[str]:
 
 
 def _wrong_form(field: bytes, has_decimals: bool) -> str:
-    """Return how a field is written that is not in the grammar of its number."""
+    """Return how a field breaks the grammar of numbers."""
     number = _NUMBER.fullmatch(field)
     if not field:
         return "is missing"

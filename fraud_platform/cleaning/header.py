@@ -1,10 +1,10 @@
-"""The header of a drop: accepted in every form that the contract names, or refused in full.
+"""The header of a drop: accepted in every form that the contract allows, else the drop is refused.
 
-Here: reading the first line.
-Not here: the rows behind it (`lines`, `judge`), decompression (`raw_text`).
+Here: reading and checking the first line.
+Not here: the rows (`lines`, `judge`), decompression (`raw_text`).
 
-A drop without a header is refused: nothing else states the order of its columns, and two id
-columns exchanged would pass every other check.
+A drop without a header is refused, because only the header defines the order of the columns: with
+two id columns swapped, all rows would still pass every other check.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fraud_platform.contracts.drops import COLUMNS, HEADER, MISSPELT_TRANSACTION
 from fraud_platform.errors import DropHeaderError, DropUnreadableError
 
 HEADER_LIMIT_BYTES = 65_536
-"""The header ends within so many bytes, or the file is none of ours."""
+"""The header must end within this many bytes."""
 
 _BOM = b"\xef\xbb\xbf"
 _COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_ ]{0,63}")
@@ -31,7 +31,7 @@ _FORMATS = {
     b"\xfe\xff": "UTF-16 or UTF-32",
     b"\0\0\xfe\xff": "UTF-16 or UTF-32",
 }
-"""What files of other formats begin with."""
+"""First bytes of other file formats, and their names."""
 _SIGNS = {
     "\t": "tabs stand in it, where pipes or commas divide columns",
     ";": "semicolons stand in it, where pipes or commas divide columns",
@@ -39,16 +39,16 @@ _SIGNS = {
     "\r": _LONE_CR,
     "\0": "NUL bytes stand in it, as in UTF-16 or UTF-32",
 }
-"""What is said of a line of our names that has such a character."""
+"""Explanations of a line that contains the contract's names and one of these characters."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """Where the header ended.
+    """The position of a drop's header.
 
     Args:
-        body_offset: first byte behind the header's line ending.
-        blank_lines: blank lines before it.
+        body_offset: offset of the first byte after the header's line ending.
+        blank_lines: number of blank lines before the header.
     """
 
     body_offset: int
@@ -56,19 +56,19 @@ class Header:
 
 
 def read_header(head: bytes, file_name: str) -> Header:
-    """Accept the header at the start of a drop's text.
+    """Check the header at the start of a drop's text and return its position.
 
-    Both spellings of the first column, with or without `#`, divided by pipes or commas, LF or
-    CRLF, a byte order mark before it and blank lines are accepted.
+    Accepted are both spellings of the first column, a header with or without `#`, columns
+    separated by pipes or commas, LF or CRLF, a byte order mark and blank lines before the header.
 
     Args:
-        head: the text's first bytes, `HEADER_LIMIT_BYTES` of them or all that there are.
-        file_name: the drop's file, for the message.
+        head: the first `HEADER_LIMIT_BYTES` bytes of the text, or all of it if it is shorter.
+        file_name: name of the drop's file, for errors.
 
     Raises:
         DropUnreadableError: the text is empty.
-        DropHeaderError: it is no plain UTF-8, its first line does not end within the limit or
-            differs from the contract; the differences are listed.
+        DropHeaderError: the text is another file format, or its header does not end within the
+            limit or differs from the contract; the differences are listed.
     """
     if not head:
         raise DropUnreadableError(
@@ -97,61 +97,61 @@ def read_header(head: bytes, file_name: str) -> Header:
 
 
 def _refuse_other_formats(head: bytes, file_name: str) -> None:
-    found = next((what for begin, what in _FORMATS.items() if head.startswith(begin)), None)
-    if found is not None:
+    other = next((name for begin, name in _FORMATS.items() if head.startswith(begin)), None)
+    if other is not None:
         raise DropHeaderError(
-            f"{file_name}: expected plain text in UTF-8, found {found}. Fix the file or its name, "
+            f"{file_name}: expected plain text in UTF-8, found {other}. Fix the file or its name, "
             "or move it to rejected/."
         )
 
 
 def _no_header_within_the_limit(line: bytes, file_name: str) -> DropHeaderError:
     found = "a line that does not end there" if line.strip(b" ") else "only blank lines there"
-    said = f" ({_LONE_CR})" if b"\r" in line else ""
+    detail = f" ({_LONE_CR})" if b"\r" in line else ""
     return DropHeaderError(
         f"{file_name}: expected the header `{HEADER}` within the first {HEADER_LIMIT_BYTES:,} "
-        f"bytes, found {found}{said}. Fix the file or move it to rejected/."
+        f"bytes, found {found}{detail}. Fix the file or move it to rejected/."
     )
 
 
 def _check_columns(line: bytes, file_name: str) -> None:
     text = line.decode("utf-8", errors="replace").strip(" ").removeprefix("#")
-    found = [name.strip(" ") for name in text.split("|" if "|" in text else ",")]
-    if found[0] == MISSPELT_TRANSACTION_ID:
-        found[0] = COLUMNS[0]
-    names_us = COLUMNS[1] in text.replace("\0", "")
-    signs = [said for sign, said in _SIGNS.items() if names_us and sign in text]
-    if differences := _differences(found, signs):
+    names = [name.strip(" ") for name in text.split("|" if "|" in text else ",")]
+    if names[0] == MISSPELT_TRANSACTION_ID:
+        names[0] = COLUMNS[0]
+    has_our_names = COLUMNS[1] in text.replace("\0", "")
+    signs = [meaning for sign, meaning in _SIGNS.items() if has_our_names and sign in text]
+    if differences := _differences(names, signs):
         listed = differences[:_MAX_DIFFERENCES]
         if len(differences) > len(listed):
             listed.append(f"and {len(differences) - len(listed):,} more")
         raise DropHeaderError(
             f"{file_name}: expected {len(COLUMNS)} columns ({', '.join(COLUMNS)}), found "
-            f"{len(found)}: {'; '.join(listed)}. Fix the file or move it to rejected/."
+            f"{len(names)}: {'; '.join(listed)}. Fix the file or move it to rejected/."
         )
 
 
-def _differences(found: list[str], signs: list[str]) -> list[str]:
-    if tuple(found) == COLUMNS:
+def _differences(names: list[str], signs: list[str]) -> list[str]:
+    """Return one sentence for each difference between a header's columns and the contract's."""
+    if tuple(names) == COLUMNS:
         return []
-    named = [name for name in found if _COLUMN_NAME.fullmatch(name)]
-    if not named:
-        # Contents are not shown: without a header this line is somebody's transaction.
+    if not any(_COLUMN_NAME.fullmatch(name) for name in names):
+        # Do not show the line: if the header is missing, it is a customer's transaction.
         return signs or ["the first line holds no column names, the header is missing"]
-    problems = signs + [f"{name!r} is missing" for name in COLUMNS if name not in found]
+    problems = signs + [f"{name!r} is missing" for name in COLUMNS if name not in names]
     problems += [
         f"{name!r} is not a column of the contract"
         if _COLUMN_NAME.fullmatch(name)
         else f"field {i} is not a column name"
-        for i, name in enumerate(found, 1)
+        for i, name in enumerate(names, 1)
         if name not in COLUMNS
     ]
     problems += [
-        f"{name!r} stands {found.count(name)} times" for name in COLUMNS if found.count(name) > 1
+        f"{name!r} occurs {names.count(name)} times" for name in COLUMNS if names.count(name) > 1
     ]
     problems += [
         f"column {i} is {name!r}, not {COLUMNS[i - 1]!r}"
-        for i, name in enumerate(found[: len(COLUMNS)], 1)
+        for i, name in enumerate(names[: len(COLUMNS)], 1)
         if name in COLUMNS and name != COLUMNS[i - 1]
     ]
     return problems

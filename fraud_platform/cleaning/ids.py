@@ -1,7 +1,7 @@
-"""Sets of transaction ids as bits: packing, merging, and the ids that are met twice.
+"""Exact bit sets of transaction ids, which also collect the ids that occur twice.
 
-Here: numpy over groups of 64 neighbouring ids. In a drop of ascending ids a group costs 16 bytes,
-so the ids of millions of rows fit into a few megabytes, exactly and whatever the ids are.
+Here: packing, merging and unpacking with numpy. A group of 64 consecutive ids takes 16 bytes, so
+the ascending ids of millions of rows fit into a few megabytes.
 Not here: reading ids from text (`tasks`), sets too large for one process (`duplicates`).
 """
 
@@ -22,12 +22,12 @@ IDS_PER_GROUP = 1 << _GROUP_BITS
 
 @dataclass(frozen=True)
 class IdSet:
-    """A set of ids, and those that were met more than once while it was made.
+    """A set of ids, and the ids that occurred more than once when it was built.
 
     Args:
-        groups: ascending `id >> 6`, each once.
-        bits: for each group, one bit for each id that is in the set.
-        repeated: ascending ids, each once.
+        groups: ascending distinct values of `id >> 6`.
+        bits: for each group, one bit for each id in the set.
+        repeated: ascending distinct ids that occurred more than once.
     """
 
     groups: Ids
@@ -36,13 +36,13 @@ class IdSet:
 
     @classmethod
     def of(cls, ids: Ids) -> IdSet:
-        """Return the set of these ids, which are not negative."""
+        """Return the set of these ids, which must not be negative."""
         bits = np.uint64(1) << (ids & (IDS_PER_GROUP - 1)).astype(np.uint64)
         return _merged(ids >> _GROUP_BITS, bits, np.empty(0, np.int64))
 
     @classmethod
     def union(cls, sets: Sequence[IdSet]) -> IdSet:
-        """Return the union; an id that stands in two of the sets is repeated."""
+        """Return the union; an id that is in two of the sets counts as repeated."""
         if not sets:
             return cls.of(np.empty(0, np.int64))
         groups, bits, repeated = (
@@ -55,14 +55,14 @@ class IdSet:
 
 
 def unpack(groups: Ids, bits: Bits) -> Ids:
-    """Return the ids that the bits stand for, group by group."""
+    """Return the ids of all set bits, group by group."""
     places = np.arange(IDS_PER_GROUP, dtype=np.uint64)
-    rows, found = np.nonzero(bits[:, None] >> places & np.uint64(1))
-    return groups[rows] * IDS_PER_GROUP + found
+    rows, set_places = np.nonzero(bits[:, None] >> places & np.uint64(1))
+    return groups[rows] * IDS_PER_GROUP + set_places
 
 
 def _merged(groups: Ids, bits: Bits, repeated: Ids) -> IdSet:
-    """Merge rows of equal groups; bits that two rows of a group share are repeated ids."""
+    """Merge rows of equal groups; bits that are set in two rows of a group are repeated ids."""
     if not (groups[1:] >= groups[:-1]).all():
         order = np.argsort(groups, kind="stable")
         groups, bits = groups[order], bits[order]

@@ -1,13 +1,13 @@
-"""The contract's rules for one line, written to be read.
+"""The contract's rules for a single line, written for readability.
 
-Here: what a single line is, which reasons fit it, how it is repaired. This is the authority:
-`canonical` may answer only for lines on which it gives the same answer.
-Not here: duplicates, which need the other rows (`duplicates`); speed (`canonical`).
+Here: parsing one line, its reasons and its repairs. This is the reference implementation:
+`canonical` may only claim lines for which it gives the same result.
+Not here: duplicates, which depend on other rows (`duplicates`); speed (`canonical`).
 
-Where the contract leaves room: a line of spaces is blank; fields are trimmed of spaces, the
-timestamp too; an empty tx_time_seconds or tx_time_days does not parse, so the row is malformed;
-years are judged after `24:00:00` was repaired; an amount with more than two decimals counts as
-rounded even where the further decimals are zeros.
+The contract leaves some cases open, which are decided here: a line of spaces is blank; all fields
+are trimmed of spaces, also the timestamp; an empty tx_time_seconds or tx_time_days makes a row
+malformed; the year is checked after `24:00:00` is repaired; an amount with more than two decimals
+counts as rounded even if the additional decimals are zeros.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _TIMESTAMP = re.compile(rb"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}
 
 
 class JudgedRow(NamedTuple):
-    """One data row: its reasons as a bit mask (0: valid), its repairs, and its contents.
+    """One data row: bit masks of its reasons (0: valid) and repairs, and its contents.
 
-    Contents mean something only where no reason fits; `transaction_id` also where it parsed.
-    `seconds` counts from 1970-01-01 UTC.
+    The contents are set only if there is no reason; `transaction_id` is set whenever it can be
+    parsed. `seconds` counts from 1970-01-01 UTC.
     """
 
     reasons: int
@@ -92,13 +92,13 @@ def judge_fields(fields: Sequence[bytes]) -> JudgedRow:
 
 
 def read_id(line: bytes) -> int | None:
-    """Return the transaction_id that a line begins with, or None where it is none."""
+    """Return the transaction_id at the start of a line, or None if it is not one."""
     transaction_id = read_integer(line.split(b",", 1)[0].strip(b" "))
     return None if transaction_id is None or transaction_id < 0 else transaction_id
 
 
 def read_integer(field: bytes) -> int | None:
-    """Return a trimmed field's integer, or None where it is outside of the grammar."""
+    """Return a trimmed field as an integer, or None if it is not in the contract's grammar."""
     return int(field) if _INTEGER.fullmatch(field) else None
 
 
@@ -119,7 +119,7 @@ def _is_label(fraud: int | None, scenario: int | None) -> bool:
 
 
 def _timestamp(field: bytes) -> tuple[int | None, bool]:
-    """Return seconds since 1970 (None: not a time of the contract) and whether it was 24:00:00."""
+    """Return seconds since 1970 (None if the time is invalid), and whether it was 24:00:00."""
     match = _TIMESTAMP.fullmatch(field)
     if match is None:
         return None, False
@@ -136,7 +136,10 @@ def _timestamp(field: bytes) -> tuple[int | None, bool]:
 
 
 def _amount(field: bytes) -> tuple[int | None, bool, bool]:
-    """Return cents (None: out of range), whether it was rounded, whether it is in the grammar."""
+    """Return cents (None if out of range), whether it was rounded, and whether it is an amount.
+
+    An empty field, NaN and infinity count as amounts out of range, not as malformed.
+    """
     match = _AMOUNT.fullmatch(field)
     if match is None:
         return None, False, not field or _NOT_A_NUMBER.fullmatch(field) is not None

@@ -1,6 +1,6 @@
-"""From which hour the labels of a drop count.
+"""The hour from which the labels of a drop count.
 
-Here: the moments that decide it, for whole columns of labels.
+Here: the times that determine it, and the rule for whole columns of first labels.
 Not here: writing labels (`tasks`), correcting them (`labels`).
 """
 
@@ -28,13 +28,13 @@ LABEL_DELAY_SECONDS = LABEL_DELAY_DAYS * SECONDS_PER_DAY
 
 @dataclass(frozen=True)
 class LabelClock:
-    """The moments that decide from when a label counts, UTC.
+    """The times (UTC) that determine from when a label counts.
 
     Args:
-        stream_time: how far scoring has come; None where nothing was ever scored.
+        stream_time: the time up to which scoring has come; None if nothing was ever scored.
         watermark: end of the published drops' data.
-        told_since: what the topic told of scored transactions from a day on that no drop holds,
-            columns of `stream_labels`.
+        told_since: returns the topic's labels of transactions that were scored since a day and are
+            in no drop, with the columns of `stream_labels`.
     """
 
     stream_time: datetime | None = None
@@ -43,17 +43,20 @@ class LabelClock:
 
     @property
     def late_from(self) -> datetime | None:
-        """When labels that landed late begin to count; None where nothing was ever scored."""
+        """When labels that land late begin to count; None if nothing was ever scored."""
         return None if self.stream_time is None else _next_midnight(self.stream_time)
 
     @property
     def corrected_from(self) -> datetime | None:
-        """When corrections begin to count: behind every day scored, or built from a drop."""
+        """When corrections begin to count: after all days that were scored or are in a drop."""
         known = [moment for moment in (self.stream_time, self.watermark) if moment is not None]
         return _next_midnight(max(known)) if known else None
 
     def first_counts_from(self, known_at: Seconds) -> Seconds:
-        """Return the hour after `known_at`, or the next midnight where the stream has passed it."""
+        """Return the hour after `known_at`, or the next midnight if stream time is past it.
+
+        Times are in seconds since 1970, shape (n,).
+        """
         on_time = (known_at // _HOUR_SECONDS + 1) * _HOUR_SECONDS
         if self.stream_time is None or self.late_from is None:
             return on_time

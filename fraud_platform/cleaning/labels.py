@@ -1,17 +1,17 @@
-"""Labels that come with drops, and the hour from which each counts.
+"""Labels of drops, and the hour from which each counts.
 
-Here: committing the first labels of a drop, which were written with its rows; corrections and
-withdrawals (joined in Spark); what the topic told of a drop's rows.
+Here: committing the first labels of a drop, which are written with its rows; corrections and
+withdrawals (joined in Spark); labels that the topic delivered before the drop.
 Not here: writing first labels (`tasks`), labels from the `labels` topic, or their union
 (`fraud_platform.features`).
 
-What the topic told of a transaction before its drop landed stays as it counted while the stream
-scored: its versions come first, and the drop's follows where it says something else. A label that
-nobody knew counts from the next midnight, where its own hour has passed.
+If the topic delivered labels of a transaction before its drop landed, they remain its first
+versions, as they counted during scoring; the drop's label follows as a further version if it
+differs. A new label counts from the next midnight of stream time if its own hour has passed.
 
-A version of a label never changes: a correction adds the next version. It counts from the midnight
-behind all that was scored or came with a drop, but not before its own hour nor before the version
-that it corrects, so that the versions of a label begin in their order.
+A version of a label never changes; a correction adds the next version. A correction counts from
+the midnight after everything that was scored or is in a drop, but not before its own hour and not
+before the version that it corrects, so that a label's versions start in order.
 """
 
 from __future__ import annotations
@@ -57,12 +57,15 @@ def write_labels(
     clock: LabelClock,
     metadata: Mapping[str, Any],
 ) -> int:
-    """Bring the labels of these drops up to date with their clean rows, in one commit.
+    """Update the labels of these drops to match their clean rows, in one commit.
 
     Args:
-        changed: the drops whose rows changed, committed; the one that landed comes first.
-        told: what `write_told` wrote before they were committed.
-        metadata: what the commit says about itself; `publication` starts the files' names.
+        spark: session that merges the labels.
+        lake: the lake.
+        changed: the drops whose rows changed, already committed; the drop that landed is first.
+        told: the files that `write_told` wrote before the commit.
+        clock: the times that determine from when a label counts.
+        metadata: metadata of the commit; file names begin with its `publication`.
 
     Returns:
         The version of the table `drop_labels`.
@@ -83,10 +86,16 @@ def write_labels(
 def write_told(
     lake: Lake, changed: Sequence[CleanedDrop], clock: LabelClock, scratch: str
 ) -> list[StoredFile]:
-    """Write down what the topic told of the days of these drops, before a drop holds their rows.
+    """Write the topic's labels for the days of these drops, before the drops' rows are committed.
 
     Args:
-        scratch: URL of a folder for what is gone after the publication.
+        lake: the lake.
+        changed: the drops, cleaned but not committed.
+        clock: gives the topic's labels.
+        scratch: URL of a folder that is removed after the publication.
+
+    Returns:
+        At most one file, which is not part of a table.
     """
     days = [cleaned.first_date for cleaned in changed if cleaned.first_date is not None]
     if clock.told_since is None or not days:
@@ -107,13 +116,13 @@ def _write_versions(lake: Lake, labels: DataFrame | None, publication: str) -> l
         return []
     task = write_versions(lake.files, lake.uri(DROP_LABELS), publication)
     manifests = labels.mapInArrow(task, MANIFEST_SCHEMA).collect()
-    found = [json.loads(row.manifest) for row in manifests]
+    written = [json.loads(row.manifest) for row in manifests]
     table_url = lake.uri(DROP_LABELS)
-    return [WrittenFile(**one["file"]).in_table(table_url, one["drop"]) for one in found]
+    return [WrittenFile(**one["file"]).in_table(table_url, one["drop"]) for one in written]
 
 
 def write_versions(files: ByteFiles, table_url: str, publication: str) -> Task:
-    """Return the task that writes whole rows of `drop_labels`, a file a drop."""
+    """Return the task that writes rows of `drop_labels`, one file for each drop."""
 
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         outputs: dict[str, LabelFile] = {}
@@ -139,14 +148,14 @@ def _manifests(outputs: Iterable[tuple[str, LabelFile]]) -> Iterator[pa.RecordBa
 
 
 def _on_time() -> Column:
-    """The hour after `known_at`."""
+    """Return the hour after `known_at`."""
     from pyspark.sql import functions as F
 
     return F.date_trunc("hour", "known_at") + F.expr("INTERVAL 1 HOUR")
 
 
 def _counts_from(clock: LabelClock) -> Column:
-    """When a first version counts: on time, or from the next midnight where that has passed."""
+    """Return when a first version counts: on time, or from the next midnight if that has passed."""
     from pyspark.sql import functions as F
 
     if clock.stream_time is None:
@@ -163,7 +172,7 @@ def _merge(
     told: Sequence[StoredFile],
     clock: LabelClock,
 ) -> DataFrame | None:
-    """Return known versions of the ids that are still there, and new versions where they differ."""
+    """Return the stored versions of ids that still exist, and a new version if the row differs."""
     from pyspark.sql import functions as F
 
     transactions = read_files(spark, rows, CLEAN_DDL)
@@ -204,9 +213,9 @@ def _merge(
 
 
 def _not_known(from_topic: DataFrame, versions: DataFrame, landed: DataFrame) -> DataFrame:
-    """Return the topic's labels of the landed rows that have no version yet.
+    """Return the topic's labels of landed rows that have no version yet.
 
-    The drop tells them again: they are known after the delay, as all of its labels are.
+    Their `known_at` is that of the drop's label, the label delay after the transaction.
     """
     known_at = landed.select("transaction_id", "known_at")
     unknown = known_at.join(versions.select("transaction_id"), "transaction_id", "left_anti")

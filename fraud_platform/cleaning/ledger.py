@@ -1,8 +1,7 @@
-"""The cleaning ledger and what the lake says about the drops before a publication.
+"""The cleaning ledger, and the state of the lake before a publication.
 
-Here: the row that marks a drop as published or held, and reading what is published.
-Not here: the order of the commits (`publish`), what a run left that died before its mark
-(`unfinished`).
+Here: the row that marks a drop as published or held, and reading the published drops.
+Not here: the order of the commits (`publish`), undoing commits of a failed run (`unfinished`).
 """
 
 from __future__ import annotations
@@ -27,11 +26,13 @@ PUBLISHED, HELD = "published", "held"
 
 @dataclass(frozen=True)
 class DropOutcome:
-    """What became of a drop.
+    """The result of publishing a drop.
 
     Args:
+        drop: the drop's key.
+        status: `PUBLISHED` or `HELD`.
         ledger: the drop's row of the table `cleaning_ledger`.
-        rewritten_drops: later-named drops that share ids and were rewritten in the same commit.
+        rewritten_drops: drops later by name that share ids and were rewritten in the same commit.
     """
 
     drop: str
@@ -47,7 +48,7 @@ class DropOutcome:
 
 @dataclass(frozen=True)
 class LakeState:
-    """What stands in the lake when a publication begins.
+    """The state of the lake when a publication begins.
 
     Args:
         ledger: ledger rows by drop.
@@ -68,7 +69,7 @@ def read_state(lake: Lake) -> LakeState:
 
 
 def counts_of(cleaned: CleanedDrop) -> dict[str, Any]:
-    """Return the ledger's columns that follow from a drop's rows."""
+    """Return the ledger's columns that are computed from a drop's rows."""
     counts = cleaned.counts
     return {
         "rows_read": cleaned.rows_read,
@@ -87,7 +88,7 @@ def counts_of(cleaned: CleanedDrop) -> dict[str, Any]:
 def write_ledger(
     lake: Lake, rows: list[dict[str, Any]], metadata: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Replace these drops' rows in one commit and return them, stamped with the time."""
+    """Replace these drops' rows in one commit and return them with `cleaned_at` set to now."""
     stamped = [row | {"cleaned_at": datetime.now(UTC)} for row in rows]
     table = pa.Table.from_pylist(stamped, schema=CLEANING_LEDGER.arrow_schema)
     names = ", ".join(f"'{row['drop']}'" for row in stamped)

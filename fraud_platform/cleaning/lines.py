@@ -1,10 +1,10 @@
-"""Bytes into lines: a range of a drop's text, block by block, with the places of its fields.
+"""Dividing a range of a drop's text into blocks of lines, with the positions of their fields.
 
-Here: who owns which line, where lines and fields begin and end.
-Not here: what the fields say (`canonical`, `judge`), opening files (`adapters.storage.files`).
+Here: which range owns a line, where lines and fields begin and end.
+Not here: the values of fields (`canonical`, `judge`), opening files (`adapters.storage.files`).
 
-LF or CRLF ends a line, a lone CR is data. A range owns the lines that begin in it, so ranges that
-cover the text own each line once.
+A line ends with LF or CRLF; a CR without LF is data. A range owns the lines that begin in it, so
+each line belongs to exactly one of the ranges that cover a text.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ FIELDS = len(COLUMNS)
 BLOCK_BYTES = 1 << 20
 _LF, _CR, _COMMA = 10, 13, 44
 PADDING = 24
-"""Bytes around a text, so that three words of 8 bytes may be read across its edges."""
+"""Padding around a text in bytes, so that three 8-byte words can be read beyond both ends."""
 _PAD = b"\n" * PADDING
 
 Positions = npt.NDArray[np.int64]
 
 
 class LineTooLongError(ValueError):
-    """A line passes `MAX_LINE_BYTES`; the argument is the offset at which it begins."""
+    """A line is longer than `MAX_LINE_BYTES`; the argument is the offset of its first byte."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class TextRange:
     """The lines of a text that begin in [start, end).
 
     Args:
-        body_offset: where the text's first line behind the header begins.
+        body_offset: offset of the text's first line after the header.
     """
 
     url: str
@@ -49,7 +49,7 @@ class TextRange:
 
 
 def split_text(url: str, body_offset: int, size_bytes: int, range_bytes: int) -> list[TextRange]:
-    """Divide a text behind its header into ranges of about `range_bytes`, at least one."""
+    """Divide the text after the header into ranges of at most `range_bytes`, at least one."""
     length = max(size_bytes - body_offset, 0)
     count = max(1, -(-length // range_bytes))
     cuts = [body_offset + length * i // count for i in range(count + 1)]
@@ -57,9 +57,9 @@ def split_text(url: str, body_offset: int, size_bytes: int, range_bytes: int) ->
 
 
 class PaddedText:
-    """Bytes of which any 8 may be read as one word, across both edges.
+    """Bytes of which any 8 can be read as one word, also beyond both ends.
 
-    `text` is padded at both ends; all positions count in the padded text.
+    `text` is padded at both ends; all positions refer to the padded text.
     """
 
     def __init__(self, lines: bytes) -> None:
@@ -73,7 +73,7 @@ class PaddedText:
 
 
 class LineBlock(PaddedText):
-    """Whole lines, and where their fields are. Line endings lie outside of [starts, ends)."""
+    """Whole lines and the positions of their fields; [starts, ends) excludes line endings."""
 
     def __init__(self, lines: bytes) -> None:
         super().__init__(lines)
@@ -104,13 +104,13 @@ class LineBlock(PaddedText):
         return np.flatnonzero(self._commas == FIELDS - 1)
 
     def field_end(self, field: int) -> Positions:
-        """Where a field of each of `rows` ends."""
+        """Return the end position of a field, for each of `rows`."""
         if field == FIELDS - 1:
             return self.ends[self.rows]
         return self._separators[self._first_separators[self.rows] + field]
 
     def line(self, number: int) -> bytes:
-        """One line's bytes, without its line ending."""
+        """Return one line's bytes, without its line ending."""
         return self.text[self.starts[number] : self.ends[number]]
 
 
@@ -118,7 +118,7 @@ def read_blocks(file: IO[bytes], part: TextRange) -> Iterator[LineBlock]:
     """Yield the lines that a range owns, in blocks of about `BLOCK_BYTES`.
 
     Raises:
-        LineTooLongError: a line passes `MAX_LINE_BYTES`.
+        LineTooLongError: a line is longer than `MAX_LINE_BYTES`.
     """
     position = _first_line(file, part)
     if position is None:
@@ -131,7 +131,7 @@ def read_blocks(file: IO[bytes], part: TextRange) -> Iterator[LineBlock]:
         first_end = chunk.find(b"\n")
         if held_bytes + (first_end if first_end >= 0 else len(chunk)) > MAX_LINE_BYTES:
             raise LineTooLongError(position)
-        # The line that holds the range's last byte is the last; it may end behind the range.
+        # The last line is the one with the range's last byte; it may end after the range.
         from_byte = max(part.end - 1 - position - held_bytes, 0)
         cut = chunk.find(b"\n", from_byte) if from_byte < len(chunk) else -1
         cut = cut if cut >= 0 else chunk.rfind(b"\n")
@@ -150,7 +150,7 @@ def read_blocks(file: IO[bytes], part: TextRange) -> Iterator[LineBlock]:
 
 
 def _first_line(file: IO[bytes], part: TextRange) -> int | None:
-    """Return where the first line begins that the range owns; None where there is none."""
+    """Return the offset of the first line that the range owns, or None if it owns no line."""
     if part.start == part.body_offset:
         return part.start
     position = part.start - 1
@@ -159,8 +159,8 @@ def _first_line(file: IO[bytes], part: TextRange) -> int | None:
         chunk = file.read(BLOCK_BYTES)
         if not chunk:
             return None
-        found = chunk.find(b"\n")
-        if found >= 0:
-            return position + found + 1
+        line_end = chunk.find(b"\n")
+        if line_end >= 0:
+            return position + line_end + 1
         position += len(chunk)
     return None

@@ -1,9 +1,9 @@
 """Parquet files of clean, quarantined and suspect rows and of labels, written in Spark's tasks.
 
 Here: column types and encodings, row groups of bounded size, file statistics.
-Not here: what goes in (`tasks`), committing the files to a table (`adapters.tables.lake`).
+Not here: the rows (`tasks`), committing the files to a table (`adapters.tables.lake`).
 
-A file belongs to nothing until a commit names it, so a task that dies leaves no trace in a table.
+A file is not part of a table until a commit names it, so a failed task leaves the tables unchanged.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SUSPECT_SCHEMA = pa.schema(
         ("raw_line", pa.binary()),
     ]
 )
-"""A valid row whose id stands more than once. `scenario` says whether it is a fraud as well."""
+"""Columns of a valid row whose id occurs more than once; `scenario` above 0 means fraud."""
 
 SUSPECT_DDL = (
     "transaction_id long, seconds long, customer_id long, terminal_id long, amount_cents long, "
@@ -76,7 +76,7 @@ _REASON_LISTS = [
     [reason.value for i, reason in enumerate(REASONS) if bits >> i & 1]
     for bits in range(1 << len(REASONS))
 ]
-"""By bit mask: the names of the reasons, in order of precedence."""
+"""Bit mask to the names of its reasons, in order of precedence."""
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,22 @@ class WrittenFile:
     stats: str
 
     def in_table(self, table_url: str, drop: str) -> DataFile:
-        """Return the file as a commit to that table names it."""
+        """Return the file as an entry for a commit to the table at `table_url`."""
         path = self.url.removeprefix(f"{table_url}/")
         return DataFile(path, self.size_bytes, self.rows, {"drop": drop}, self.stats)
 
 
 class RowFile:
-    """One Parquet file, made when the first rows come; a context that finishes it.
+    """One Parquet file, created with its first rows and finished at the end of the `with` block.
+
+    If the block ends with an error, the file is removed.
 
     Args:
-        folder: URL of the folder, which the file's random name is unique in.
-        prefix: start of the name, by which a reader of the table's log knows the publication.
+        files: creates files by URL.
+        folder: URL of the folder; the file gets a unique random name in it.
+        prefix: start of the name, which identifies the publication in the table's log.
+        schema: columns of the file.
+        encoding: additional options of `pyarrow.parquet.ParquetWriter`.
     """
 
     def __init__(
@@ -140,7 +145,7 @@ class RowFile:
             self._files.remove(self._url)
 
     def write(self, rows: pa.RecordBatch) -> None:
-        """Add rows."""
+        """Add rows; they are written in row groups of bounded size."""
         if rows.num_rows == 0:
             return
         self._waiting.append(rows)
@@ -150,12 +155,12 @@ class RowFile:
             self._flush()
 
     def widen(self, column: str, low: Any, high: Any) -> None:
-        """Take a column's bounds into the file's statistics."""
+        """Extend a column's bounds in the file's statistics to include `low` and `high`."""
         known = self._stats.get(column, (low, high))
         self._stats[column] = (min(low, known[0]), max(high, known[1]))
 
     def written(self) -> WrittenFile | None:
-        """Return the finished file, or None where no row came; call it behind the context."""
+        """Return the finished file, or None if it has no rows; call it after the `with` block."""
         if self._writer is None:
             return None
         stats: dict[str, Any] = {"numRecords": self._rows}
@@ -241,7 +246,7 @@ class QuarantineFile(RowFile):
 
 
 class SuspectFile(RowFile):
-    """A scratch file of valid rows whose ids stand more than once."""
+    """A scratch file of valid rows whose ids occur more than once."""
 
     def __init__(self, files: ByteFiles, folder: str, prefix: str) -> None:
         super().__init__(files, folder, prefix, SUSPECT_SCHEMA)
@@ -288,7 +293,7 @@ class LabelFile(RowFile):
         self.write_versions(pa.RecordBatch.from_arrays(columns, schema=_LABEL_SCHEMA))
 
     def write_versions(self, labels: pa.RecordBatch) -> None:
-        """Add rows with the table's columns; others are left out."""
+        """Add rows with at least the table's columns; other columns are ignored."""
         rows = labels.select(_LABEL_SCHEMA.names).cast(_LABEL_SCHEMA)
         bounds = pc.min_max(rows["transaction_id"])
         self.widen("transaction_id", bounds["min"].as_py(), bounds["max"].as_py())

@@ -1,12 +1,12 @@
-"""Publishing a drop: quarantine, transactions, labels, and last the ledger's mark.
+"""Publishing a drop: commits to quarantine, transactions, labels, and last the ledger.
 
 Here: the order of the commits, whether a drop is held, which other drops change with it.
 Not here: cleaning a drop's text (`drop`), the tables' storage (`adapters.tables.lake`).
 
-Guarantee: whatever point a run dies at, and whatever becomes of the next one, published, held or
-refused, the tables are those of a lake in which the dead run never was. All files are written
-first and belong to nothing. Each table then changes in one commit that replaces whole drops; the
-ledger's row comes last, and commits without it are undone before anything else is done.
+Guarantee: if a run fails at any point, then after the next run, whether it publishes, holds or
+refuses its drop, the tables are as if the failed run had never started. All files are written
+first, outside of any table. Then each table changes in one commit that replaces whole drops, and
+the ledger's row is committed last. A run first undoes commits that have no row in the ledger.
 """
 
 from __future__ import annotations
@@ -61,28 +61,32 @@ def publish_drop(
     accepted_because: str | None = None,
     clock: LabelClock | None = None,
 ) -> DropOutcome:
-    """Clean a raw drop and publish it, or hold it.
+    """Clean a raw drop and publish or hold it.
 
     Args:
+        spark: session that runs the jobs.
+        lake: the lake.
         raw_path: URL of the raw file, plain text or compressed.
         drop: the drop's key, its first day.
         content_sha256: checksum of the raw file, in hex.
         size_bytes: size of the raw file.
-        run_id: the run that does it, for the ledger.
-        max_quarantined_share: a drop above it is held, unless it is accepted or this very
-            content is published already.
-        accepted_because: a person's reason to publish this held content whatever its share.
-        clock: the moments that decide from when its labels count; none before the first drop.
+        run_id: id of the run, for the ledger.
+        max_quarantined_share: a drop with a larger quarantined share is held, unless it is
+            accepted or the same content is already published.
+        accepted_because: a person's reason to publish this held content in spite of its share.
+        clock: the times that determine from when its labels count; by default no scored or
+            published data.
 
     Returns:
         The drop's ledger row and the drops that were rewritten with it.
 
     Raises:
-        DropUnreadableError: empty, truncated, damaged, without rows, gone, or another content.
+        DropUnreadableError: the raw file is empty, truncated, damaged, without rows or missing,
+            or has another checksum.
         DropChangedError: the raw file was replaced while it was cleaned.
-        NotHeldError: `accepted_because` is given and the ledger holds no such content.
+        NotHeldError: `accepted_because` is given, but this content is not held.
         DropHeaderError: the header differs from the contract.
-        ConservationError: rows in and rows out differ.
+        ConservationError: the numbers of rows read and written differ.
     """
     lake.ensure(TRANSACTIONS)
     undo_unfinished(lake)
@@ -118,7 +122,7 @@ class _Source:
 
 
 class _Publication:
-    """One run's work on one drop and on those that change with it."""
+    """The publication of one drop, and of the drops that change with it, by one run."""
 
     def __init__(
         self,
@@ -138,11 +142,14 @@ class _Publication:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What each commit says about itself."""
+        """The metadata of each commit."""
         return {"drop": self.drop, "run_id": self.run_id, "publication": self.name}
 
     def clean(self, drop: str, raw_path: str, sha256: str, remedy: str) -> CleanedDrop:
-        """Clean one drop's content against the drops before it, stored or waiting."""
+        """Clean one drop's content; duplicates are judged against earlier drops.
+
+        Earlier drops are those in the lake, or their new versions that wait to be committed.
+        """
         files = self.lake.files
         published = self.state.ledger.get(drop, {}).get("published_sha256")
         is_new = drop == self.drop and published is None
@@ -169,7 +176,7 @@ class _Publication:
         return cleaned
 
     def hold(self, landed: CleanedDrop, row: dict[str, Any]) -> DropOutcome:
-        """Write the ledger's row; quarantine too, where no content of the drop is published."""
+        """Write the ledger's row, and the quarantine if no content of the drop is published."""
         before = self.state.ledger.get(self.drop, {})
         row |= {name: before.get(name) for name in _OF_PUBLISHED}
         if row["published_sha256"] is None:
@@ -184,7 +191,7 @@ class _Publication:
         return DropOutcome(self.drop, HELD, written)
 
     def publish(self, landed: CleanedDrop, row: dict[str, Any]) -> DropOutcome:
-        """Commit the drop and the later ones that share ids with it, table by table."""
+        """Commit the drop and the later drops that share ids with it, table by table."""
         followers = [self._clean_again(drop) for drop in self._followers(landed)]
         changed = [landed, *followers]
         drops = [cleaned.drop for cleaned in changed]
@@ -206,12 +213,12 @@ class _Publication:
         return DropOutcome(self.drop, PUBLISHED, written, tuple(drops[1:]))
 
     def _row_of_follower(self, cleaned: CleanedDrop) -> dict[str, Any]:
-        """Return a rewritten drop's ledger row; a held replacement keeps its own counts."""
+        """Return a rewritten drop's ledger row; if a replacement is held, it keeps its counts."""
         before = dict(self.state.ledger[cleaned.drop])
         return before if before["status"] == HELD else before | counts_of(cleaned)
 
     def _followers(self, landed: CleanedDrop) -> list[str]:
-        """Return the later published drops that share ids with what this one holds or held."""
+        """Return the later published drops that share ids with this drop's new or old rows."""
         from pyspark.sql import functions as F
 
         later = {
@@ -219,34 +226,34 @@ class _Publication:
             for drop, row in self.state.ledger.items()
             if drop > self.drop and row["published_sha256"] is not None
         }
-        own = [waiting_file(self.drop, file) for file in landed.clean]
-        own += [file for file in self.state.clean if file.drop == self.drop]
+        this_drop = [waiting_file(self.drop, file) for file in landed.clean]
+        this_drop += [file for file in self.state.clean if file.drop == self.drop]
         near = [
-            [file for file in files if file.drop in later and _meets_any(file, own)]
+            [file for file in files if file.drop in later and _meets_any(file, this_drop)]
             for files in (self.state.clean, self.state.quarantine)
         ]
         rows = read_files(self.spark, near[0], CLEAN_DDL)
         copies = read_files(self.spark, near[1], _QUARANTINE_DDL)
         if copies is not None:
             copies = copies.where(F.col("reason").isin(_COPIES))
-        found: set[str] = set()
+        followers: set[str] = set()
         for others in (rows, copies):
-            own_rows = None if others is None else read_files(self.spark, own, CLEAN_DDL)
-            if own_rows is not None and others is not None:
-                own_ids = own_rows.select("transaction_id")
-                shared = others.join(own_ids, "transaction_id", "left_semi")
-                found |= {row.drop for row in shared.select("drop").distinct().collect()}
-        return sorted(found)
+            these = None if others is None else read_files(self.spark, this_drop, CLEAN_DDL)
+            if these is not None and others is not None:
+                ids = these.select("transaction_id")
+                shared = others.join(ids, "transaction_id", "left_semi")
+                followers |= {row.drop for row in shared.select("drop").distinct().collect()}
+        return sorted(followers)
 
     def _clean_again(self, drop: str) -> CleanedDrop:
-        """Clean a later published drop from its raw file.
+        """Clean a later published drop again from its raw file.
 
         Raises:
-            DropUnreadableError: the raw file is no longer the content that is published.
+            DropUnreadableError: the raw file no longer has the published content.
         """
         row = self.state.ledger[drop]
         remedy = (
-            f"Drop {self.drop} shares ids with the published drop {drop}, which has to be cleaned "
+            f"Drop {self.drop} shares ids with the published drop {drop}, which must be cleaned "
             f"again. Publish or accept {drop} as it is now, then run {self.drop} again."
         )
         return self.clean(drop, row["published_path"], row["published_sha256"], remedy)
@@ -268,19 +275,19 @@ def _meets_any(file: StoredFile, others: Sequence[StoredFile]) -> bool:
 def _require_held(
     drop: str, before: Mapping[str, Any], content_sha256: str, accepted_because: str | None
 ) -> None:
-    """Raise unless a person's word is about what the ledger holds, or has been done already."""
+    """Raise if an acceptance is not for the held content, unless it was already carried out."""
     if accepted_because is None:
         return
     if before.get("status") != HELD and before.get("accepted_because") != accepted_because:
         raise NotHeldError(
             f"drop {drop}: expected a drop that is held, to accept it, found it "
-            f"{before.get('status', 'never cleaned')}. The table cleaning_ledger says what is held."
+            f"{before.get('status', 'never cleaned')}. The table cleaning_ledger lists held drops."
         )
     if before["content_sha256"] != content_sha256:
         raise NotHeldError(
             f"drop {drop}: expected the held content with SHA-256 {before['content_sha256']} in "
-            f"the raw zone, found {content_sha256}, which came since. Let it be cleaned; where it "
-            "is held too, accept that."
+            f"the raw zone, found {content_sha256}, which arrived later. Wait until it is cleaned; "
+            "if it is also held, accept that content."
         )
 
 

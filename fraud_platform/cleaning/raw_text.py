@@ -1,11 +1,12 @@
-"""A raw drop as plain text that tasks can read by byte range.
+"""Opening a raw drop as plain text that tasks can read by byte range.
 
-Here: that the file is the content it is taken for, unpacking compressed drops into scratch, the
-header, and what is unreadable said in words.
+Here: verifying the file's checksum, decompressing into a scratch folder, reading the header, and
+errors for unreadable files.
 Not here: the rows (`lines`, `tasks`).
 
-A compressed stream cannot be entered in its middle, so it is unpacked once beside the lake's
-tables, where every task can reach it; the raw zone keeps the bytes that came.
+Tasks cannot start to read in the middle of a compressed stream. Therefore it is decompressed once
+into a scratch folder of the lake, which every task can reach. The raw zone keeps the original
+bytes.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class RawText:
 
 @contextmanager
 def open_text(files: ByteFiles, raw_path: str, scratch: str) -> Iterator[RawText]:
-    """Give a drop as plain text, unpacked under `scratch` for as long as the context lasts.
+    """Yield a drop as plain text; a decompressed copy in `scratch` is removed at the end.
 
     Raises:
         DropUnreadableError: there is no such file, it is empty, or its stream is broken.
@@ -69,27 +70,30 @@ def open_text(files: ByteFiles, raw_path: str, scratch: str) -> Iterator[RawText
 
 @contextmanager
 def holding_still(files: ByteFiles, raw_path: str, sha256: str, remedy: str) -> Iterator[None]:
-    """Require that a raw file has this content, and has it still where the context ends.
+    """Check that a raw file has this checksum before the `with` block and at its end.
 
-    It is read whole before, at 1 to 2 GB/s, and again behind only where its version moved.
+    The whole file is read before the block, at 1 to 2 GB/s; after the block only if its version
+    has changed.
 
     Raises:
-        DropUnreadableError: it has another content, or there is no such file.
-        DropChangedError: it has another content at the end.
+        DropUnreadableError: the file is missing or has another checksum.
+        DropChangedError: the file has another checksum at the end of the block.
     """
     version = files.version(raw_path)
-    if (found := sha256_of(files, raw_path)) != sha256:
-        raise DropUnreadableError(f"{raw_path}: expected SHA-256 {sha256}, found {found}. {remedy}")
+    if (actual := sha256_of(files, raw_path)) != sha256:
+        raise DropUnreadableError(
+            f"{raw_path}: expected SHA-256 {sha256}, found {actual}. {remedy}"
+        )
     yield
-    if files.version(raw_path) != version and (found := sha256_of(files, raw_path)) != sha256:
+    if files.version(raw_path) != version and (actual := sha256_of(files, raw_path)) != sha256:
         raise DropChangedError(
-            f"{raw_path}: expected SHA-256 {sha256} until it was cleaned, found {found}: it was "
-            "replaced meanwhile and nothing was published. Run it again."
+            f"{raw_path}: expected SHA-256 {sha256} until it was cleaned, found {actual}: it was "
+            "replaced while it was cleaned, and nothing was published. Run it again."
         )
 
 
 def sha256_of(files: ByteFiles, url: str) -> str:
-    """Return a file's SHA-256 in hex, or `no file`."""
+    """Return a file's SHA-256 in hex, or the text `no file` if it is missing."""
     digest = hashlib.sha256()
     try:
         with files.open_input(url) as file:
@@ -118,7 +122,7 @@ def _unpack(files: ByteFiles, raw_path: str, target: str, suffix: str) -> None:
             if "too much memory" in str(error):
                 raise DropUnreadableError(
                     f"{name}: expected a {suffix} stream with a window of at most 128 MiB, found a "
-                    "longer one. Pack it again without --long and deliver that."
+                    "longer one. Compress it again without --long and deliver that."
                 ) from error
             raise DropUnreadableError(
                 f"{name}: expected a whole {suffix} stream, found a truncated or damaged one "
@@ -138,9 +142,9 @@ def _unpacked(packed: IO[bytes], suffix: str) -> Iterator[bytes]:
 
 
 def _unpacked_xz(packed: IO[bytes]) -> Iterator[bytes]:
-    """Yield the text of all streams; zeros may pad them.
+    """Yield the text of all concatenated xz streams, which may be padded with zeros.
 
-    `lzma.LZMAFile` takes a second stream whose header is damaged for the end of the file.
+    `lzma.LZMAFile` is not used, because it silently ends at a second stream with a damaged header.
     """
     stream, data = None, packed.read(_CHUNK_BYTES)
     while stream is not None or data:

@@ -1,8 +1,8 @@
-"""The files of the cleaned tables as they stand: whose they are, and which ids they hold.
+"""The data files of the cleaned tables: the drop and the id range of each.
 
-Here: one value a file, and reading such files with Spark. A table's log is read without a JVM, and
-the files by their paths, so that drops which share no ids cost nothing.
-Not here: what is done with the rows.
+Here: `StoredFile`, and reading the rows of such files with Spark. A table's log is read without a
+JVM, and files are read by path, so that files without shared ids cause no work.
+Not here: what is done with the rows (`duplicates`, `labels`, `publish`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file of a drop; `low` and `high` bound its transaction ids, None where none is known."""
+    """A data file of a drop; `low` and `high` are the bounds of its ids, None if unknown."""
 
     drop: str
     url: str
@@ -32,14 +32,14 @@ class StoredFile:
     high: int | None
 
     def meets(self, low: int | None, high: int | None) -> bool:
-        """Whether the file may hold an id of [low, high]."""
+        """Return whether the file may contain an id in [low, high]."""
         if self.low is None or self.high is None or low is None or high is None:
             return False
         return self.low <= high and low <= self.high
 
 
 def stored_files(lake: Lake, table: TableContract) -> list[StoredFile]:
-    """Return the files of a table's current version, making the table where it lacks."""
+    """Return the files of a table's current version, creating the table if it is missing."""
     lake.ensure(table)
     return [
         StoredFile(
@@ -53,17 +53,19 @@ def stored_files(lake: Lake, table: TableContract) -> list[StoredFile]:
 
 
 def waiting_file(drop: str, file: WrittenFile) -> StoredFile:
-    """Return a file that no commit names yet, as if it were stored."""
+    """Return an uncommitted file in the same form as a stored one."""
     stats = json.loads(file.stats)
     low, high = (stats[bound]["transaction_id"] for bound in ("minValues", "maxValues"))
     return StoredFile(drop, file.url, low, high)
 
 
 def read_files(spark: SparkSession, files: Iterable[StoredFile], ddl: str) -> DataFrame | None:
-    """Return the files' rows with their `drop`, or None where there is no file.
+    """Return the files' rows with a column `drop`, or None if there are no files.
 
     Args:
-        ddl: the columns to read; the partition column `drop` is not in the files.
+        spark: session that reads.
+        files: the files.
+        ddl: the columns to read, without `drop`, which is not in the files.
     """
     from pyspark.sql import functions as F
 
@@ -78,10 +80,10 @@ def read_files(spark: SparkSession, files: Iterable[StoredFile], ddl: str) -> Da
 
 
 def _union(parts: list[DataFrame]) -> DataFrame:
-    """Return the rows of all parts, by pairs: the plan's depth grows with log2 of their number.
+    """Return the union of all parts, built pairwise, so that the plan's depth is log2(parts).
 
-    A union of one part after another is as deep as there are parts, and a plan for Spark Connect
-    may be nested only so far.
+    A chain of unions would be as deep as the number of parts, and Spark Connect limits the depth
+    of a plan.
     """
     while len(parts) > 1:
         pairs = [parts[i : i + 2] for i in range(0, len(parts), 2)]

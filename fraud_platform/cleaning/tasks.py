@@ -1,9 +1,9 @@
-"""What Spark's tasks run: scanning ids, cleaning a range of lines, writing judged duplicates.
+"""The Spark tasks: scanning ids, cleaning a range of lines, writing judged suspects.
 
-Here: functions for `mapInArrow`. A task reads its byte range itself, parses it in numpy and writes
-Parquet files itself; what it hands back to Spark is small: groups of ids, or one line of JSON that
-names its files and counts. Rows never cross from Python to the JVM, which is what makes it fast.
-Not here: which tasks run when, and what becomes of their files (`drop`, `publish`).
+Here: functions for `mapInArrow`. A task itself reads its byte range, parses it with numpy and
+writes Parquet files. It returns little to Spark: groups of ids, or one line of JSON with its files
+and counts. Rows are never transferred from Python to the JVM, which makes cleaning fast.
+Not here: the order of the jobs and what is done with the files (`drop`, `publish`).
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 ID_SETS_SCHEMA = "low_group long, high_group long, groups binary, bits binary, repeated binary"
-"""An `IdSet`, one row a range: its arrays as bytes, null where they are too large to collect."""
+"""One `IdSet` for each range: its arrays as bytes, null if they are too large to collect."""
 
 ID_GROUPS_SCHEMA = "id_group long, id_bits long"
-"""64 neighbouring ids: `id >> 6`, and one bit for each id that is there."""
+"""A group of 64 consecutive ids: `id >> 6`, and one bit for each id in the set."""
 
 MANIFEST_SCHEMA = "manifest string"
 
@@ -56,11 +56,13 @@ _ID_SETS = pa.schema(
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a drop's files go, and the publication that starts their names.
+    """The folders of a drop's files, and the publication that prefixes their names.
 
     Args:
-        labels: the folder of its first labels; None where no task writes labels.
-        clock: from when these labels count.
+        clean, quarantine, suspects: URLs of the folders.
+        publication: name of the publication.
+        labels: URL of the folder of first labels; None if the tasks write no labels.
+        clock: the times that determine from when these labels count.
     """
 
     clean: str
@@ -74,8 +76,8 @@ class Destination:
 def scan_ids(files: ByteFiles, ranges: Sequence[TextRange], max_groups: int) -> Task:
     """Return the task that yields the set of ids in each of its ranges (`ID_SETS_SCHEMA`).
 
-    Ids of rows that prove bad are among them. A set of more than `max_groups` groups or repeated
-    ids comes without its contents.
+    The set includes ids of invalid rows. If it has more than `max_groups` groups or repeated ids,
+    its arrays are null.
     """
 
     def scan(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -94,15 +96,15 @@ def scan_ids(files: ByteFiles, ranges: Sequence[TextRange], max_groups: int) -> 
 def scan_id_groups(files: ByteFiles, ranges: Sequence[TextRange]) -> Task:
     """Return the task that yields the groups of ids in its ranges (`ID_GROUPS_SCHEMA`).
 
-    An id that stands twice stands in two of the rows.
+    An id that occurs more than once is in at least two of the rows.
     """
 
     def scan(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for part in _ranges_of(batches, ranges):
             for ids in _blocks_of_ids(files, part):
-                found = IdSet.of(ids)
-                again = IdSet.of(found.repeated)
-                for groups, bits in ((found.groups, found.bits), (again.groups, again.bits)):
+                id_set = IdSet.of(ids)
+                repeated = IdSet.of(id_set.repeated)
+                for groups, bits in ((s.groups, s.bits) for s in (id_set, repeated)):
                     columns = [pa.array(groups), pa.array(bits.view(np.int64))]
                     yield pa.RecordBatch.from_arrays(columns, names=["id_group", "id_bits"])
 
@@ -112,10 +114,13 @@ def scan_id_groups(files: ByteFiles, ranges: Sequence[TextRange]) -> Task:
 def clean_ranges(
     files: ByteFiles, ranges: Sequence[TextRange], destination: Destination, shared_ids: Ids | None
 ) -> Task:
-    """Return the task that writes its ranges' rows and yields a manifest (`MANIFEST_SCHEMA`).
+    """Return the task that cleans its ranges and yields one manifest for each (`MANIFEST_SCHEMA`).
 
     Args:
-        shared_ids: sorted ids whose valid rows are suspects; None makes every valid row one.
+        files: reads and writes files by URL.
+        ranges: all ranges of the drop; a task receives the numbers of its own.
+        destination: folders of the files.
+        shared_ids: sorted ids whose valid rows are suspects; None makes every valid row a suspect.
     """
 
     def clean(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -165,7 +170,7 @@ def _ranges_of(
 
 @functools.cache
 def _spare_libraries() -> None:
-    """Leave what libraries hold out of collections: Spark's worker makes one after each task."""
+    """Exclude the libraries' objects from garbage collection, which Spark runs after each task."""
     gc.freeze()
 
 
@@ -179,7 +184,7 @@ def _ids_of(block: LineBlock) -> Ids:
 
 
 class _Output:
-    """The files that one task writes, and what it counts."""
+    """The files that one task writes, and its counts."""
 
     def __init__(self, files: ByteFiles, destination: Destination) -> None:
         publication = destination.publication
@@ -213,7 +218,7 @@ class _Output:
         self._open.__exit__(*error)
 
     def manifest(self) -> pa.RecordBatch:
-        """Return the one-row batch that names files and counts."""
+        """Return a one-row batch with the files and counts as JSON."""
         written = {kind: file.written() for kind, file in self._files.items()}
         manifest = {
             "files": {kind: asdict(file) for kind, file in written.items() if file is not None},
@@ -224,7 +229,7 @@ class _Output:
         return pa.RecordBatch.from_arrays([pa.array([json.dumps(manifest)])], names=["manifest"])
 
     def add_block(self, block: LineBlock, shared_ids: Ids | None) -> None:
-        """Put every line of a block where it belongs."""
+        """Write each line of a block to the clean, suspect or quarantine file, or count it."""
         rows, is_canonical = parse_canonical(block)
         numbers = block.rows[is_canonical]
         self._add_valid(block, rows.where(is_canonical), numbers, None, shared_ids)
@@ -233,7 +238,7 @@ class _Output:
         self._add_others(block, np.flatnonzero(is_other).tolist(), shared_ids)
 
     def add_judged(self, suspects: pa.RecordBatch, bits: npt.NDArray[np.int64]) -> None:
-        """Put suspects where they belong by their judged reasons."""
+        """Write judged suspects: kept rows to the clean file, the others to quarantine."""
         kept, copies = suspects.filter(pa.array(bits == 0)), suspects.filter(pa.array(bits != 0))
         seconds = kept["seconds"].to_numpy()
         rows = CleanRows(
@@ -286,7 +291,7 @@ class _Output:
         repairs: npt.NDArray[np.int32] | None,
         shared_ids: Ids | None,
     ) -> None:
-        """Write valid rows as clean, and those of shared ids as suspects with their raw lines."""
+        """Write valid rows to the clean file, but rows with shared ids to the suspect file."""
         is_suspect = _is_shared(rows.transaction_id, shared_ids)
         if is_suspect is None:
             self._write_clean(rows, repairs)
@@ -319,7 +324,7 @@ class _Output:
 
 
 def _is_shared(ids: Ids, shared_ids: Ids | None) -> npt.NDArray[np.bool_] | None:
-    """Return which ids are among the shared ones; None where none of them is."""
+    """Return whether each id is shared, or None if none is."""
     if not len(ids):
         return None
     if shared_ids is None:

@@ -1,11 +1,13 @@
-"""What a run left in the tables that died: commits without a mark, undone.
+"""Undoing the commits of a failed run, which the ledger does not mark.
 
-Here: finding them, going back to the versions before them, noticing that this run's were undone.
+Here: finding such commits, restoring the versions before them, detecting that another run has
+undone the commits of this one.
 Not here: the order of a publication's commits (`publish`).
 
-Each commit names its publication, and the ledger's row, which names it too, comes last. Every
-publication begins by undoing what is unmarked, so only a table's newest commit can be. What was
-published is therefore the version before it, whatever has become of the raw files meanwhile.
+The metadata of each commit names its publication, and the ledger's row, which also names it, is
+committed last. Every publication first undoes unmarked commits, so only the newest commit of a
+table can be unmarked. The published state is therefore the version before it. Undoing does not
+need the raw files.
 """
 
 from __future__ import annotations
@@ -32,34 +34,39 @@ _UNDONE = {"is_undone": "true"}
 
 
 def unfinished_commits(lake: Lake) -> dict[TableContract, tuple[int, Mapping[str, Any]]]:
-    """Return, by table, version and metadata of the newest commit where nothing marks it."""
+    """Return version and metadata of each table's newest commit, if the ledger does not mark it."""
     rows = lake.read_arrow(CLEANING_LEDGER, columns=["drop", "publication"]).to_pylist()
     marks = {row["drop"]: row["publication"] for row in rows}
     newest = {table: lake.last_commit(table, "publication") for table in COMMITTED}
-    return {
-        table: (version, {name: said[name] for name in ("drop", "run_id", "publication")})
-        for table, (version, said) in ((t, found) for t, found in newest.items() if found)
-        if not said.items() >= _UNDONE.items() and marks.get(said["drop"]) != said["publication"]
-    }
+    unfinished = {}
+    for table, commit in newest.items():
+        if not commit:
+            continue
+        version, metadata = commit
+        is_undone = metadata.items() >= _UNDONE.items()
+        if not is_undone and marks.get(metadata["drop"]) != metadata["publication"]:
+            names = ("drop", "run_id", "publication")
+            unfinished[table] = (version, {name: metadata[name] for name in names})
+    return unfinished
 
 
 def undo_unfinished(lake: Lake) -> None:
-    """Make each table what it was before its unmarked commit; done twice, it is done once."""
-    for table, (version, said) in unfinished_commits(lake).items():
-        lake.restore(table, version - 1, {**said, **_UNDONE})
+    """Restore each table to the version before its unmarked commit; idempotent."""
+    for table, (version, metadata) in unfinished_commits(lake).items():
+        lake.restore(table, version - 1, {**metadata, **_UNDONE})
 
 
 def require_standing(lake: Lake, tables: Sequence[TableContract], publication: str) -> None:
-    """Raise where another run has undone this publication's commits, or committed behind them.
+    """Check that this publication's commits are still the newest ones of the tables.
 
     Raises:
-        Outage: run again; what the other did is then read.
+        Outage: another run has undone them or has committed after them. A new run reads its state.
     """
     for table in tables:
-        found = lake.last_commit(table, "publication")
-        said = {} if found is None else found[1]
-        if said.get("publication") != publication or said.items() >= _UNDONE.items():
+        commit = lake.last_commit(table, "publication")
+        metadata = {} if commit is None else commit[1]
+        if metadata.get("publication") != publication or metadata.items() >= _UNDONE.items():
             raise Outage(
                 f"table {table.name}: expected this run's commit to be the newest, found that of "
-                f"run {said.get('run_id')}. Let one run at a time clean drops; run again."
+                f"run {metadata.get('run_id')}. Let one run at a time clean drops; run again."
             )

@@ -168,7 +168,7 @@ def test_a_raw_file_replaced_while_it_is_cleaned_publishes_nothing(
         return cleaned
 
     monkeypatch.setattr(publish_module, "clean_text", clean_and_replace)
-    with pytest.raises(DropChangedError, match="replaced meanwhile"):
+    with pytest.raises(DropChangedError, match="replaced while it was cleaned"):
         publish(A, text(row(2)))
     assert everything(lake) == before
 

@@ -68,7 +68,7 @@ def test_a_header_that_the_file_ends_with_is_accepted():
                 "'days' is not",
             ],
         ),
-        (COMMAS.replace(b"terminal_id", b"customer_id"), ["'customer_id' stands 2 times"]),
+        (COMMAS.replace(b"terminal_id", b"customer_id"), ["'customer_id' occurs 2 times"]),
         (COMMAS.upper(), ["'TX_AMOUNT' is not a column of the contract"]),
         (ORIGINAL.replace(b"|", b";"), ["found 1: semicolons stand in it, where pipes or"]),
         (COMMAS.replace(b",", b"\t"), ["found 1: tabs stand in it, where pipes or commas"]),

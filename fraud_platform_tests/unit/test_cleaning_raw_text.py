@@ -111,7 +111,7 @@ def test_a_raw_file_that_is_gone_is_refused(raw_file: str):
 
 @pytest.mark.parametrize("later", [b"new rows", None])
 def test_a_raw_file_replaced_meanwhile_is_noticed(raw_file: str, later: bytes | None):
-    noticed = pytest.raises(DropChangedError, match="replaced meanwhile")
+    noticed = pytest.raises(DropChangedError, match="replaced while it was cleaned")
     with noticed, holding_still(ByteFiles(), raw_file, sha256(b"old rows"), "Do this."):
         ByteFiles().remove(raw_file)
         if later is not None:
