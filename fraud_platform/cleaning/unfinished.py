@@ -38,7 +38,7 @@ def unfinished_commits(lake: Lake) -> dict[TableContract, tuple[int, Mapping[str
     rows = lake.read_arrow(CLEANING_LEDGER, columns=["drop", "publication"]).to_pylist()
     marks = {row["drop"]: row["publication"] for row in rows}
     newest = {table: lake.last_commit(table, "publication") for table in COMMITTED}
-    unfinished = {}
+    unfinished: dict[TableContract, tuple[int, Mapping[str, Any]]] = {}
     for table, commit in newest.items():
         if not commit:
             continue
