@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import packages_distributions
@@ -30,11 +30,11 @@ _BACKTICKS = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
 @dataclass(frozen=True)
 class Module:
-    """One module: its dotted name, and the names that it defines and mentions."""
+    """One module: its dotted name, its syntax nodes, the names that it defines and mentions."""
 
     name: str
     path: Path
-    tree: ast.Module
+    nodes: tuple[ast.AST, ...]
     definitions: frozenset[str]
     members: dict[str, frozenset[str]]
     mentioned: frozenset[str]
@@ -207,8 +207,9 @@ def _read(path: Path) -> Module:
         for node in tree.body
         if isinstance(node, ast.ClassDef)
     }
+    nodes = tuple(ast.walk(tree))
     return Module(
-        dotted, path, tree, frozenset(_defined(tree.body)), members, frozenset(_mentioned(tree))
+        dotted, path, nodes, frozenset(_defined(tree.body)), members, frozenset(_mentioned(nodes))
     )
 
 
@@ -233,9 +234,9 @@ def _own_attributes(node: ast.ClassDef) -> Iterator[str]:
             yield inner.attr
 
 
-def _mentioned(tree: ast.Module) -> Iterator[str]:
+def _mentioned(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Yield every name in the code of a module: not in its docstrings."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
                 yield name
@@ -251,7 +252,7 @@ def _coded_values(modules: dict[str, Module]) -> set[str]:
     """Return the values of enumerations, of `Literal` types and of constants."""
     found: set[str] = set()
     for module in modules.values():
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             match node:
                 case ast.Subscript(value=ast.Name(id="Literal"), slice=inner):
                     values = ast.walk(inner)
@@ -332,7 +333,7 @@ def texts() -> tuple[Text, ...]:
 
 def _texts() -> Iterator[Text]:
     for module in repository().modules.values():
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
                 words = ast.get_docstring(node)
                 if words:
@@ -354,7 +355,7 @@ def pages() -> list[Path]:
 def messages() -> Iterator[Text]:
     """Yield the strings in the code of the platform that are sentences for people."""
     for module in repository().modules.values():
-        for node in ast.walk(module.tree) if module.name.startswith("fraud_platform.") else ():
+        for node in module.nodes if module.name.startswith("fraud_platform.") else ():
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 place = f"{module.path.relative_to(ROOT)}:{node.lineno}"
                 yield Text(place, node.value, module.path, module)

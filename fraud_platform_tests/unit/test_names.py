@@ -47,6 +47,10 @@ _COMMAND = re.compile(
 )
 _SETTING = re.compile(rf"\b{PREFIX}[A-Z][A-Z_]+\b(?!<)")
 _PATH = re.compile(r"\.?[\w*-][\w./*-]*(/[\w./*-]*|\.(md|py|toml|ya?ml|txt|env|service))")
+_SHOWN_TARGET = re.compile(r"^ {4}make (?:-C \S+ )?([a-z][a-z-]*)", re.MULTILINE)
+_FILE = re.compile(
+    r"(?<![\w./-])(?:docs|fraud_platform|benchmarks|deploy|findings)/[\w/*.-]*\.[a-z]+\b"
+)
 _DATE = re.compile(r"YYYY|\d{4}-\d{2}-\d{2}")
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _ELSEWHERE = (".fraud_platform", ".venv", "FRAUD_HOME")
@@ -110,12 +114,30 @@ def test_every_command_in_text_and_messages_exists() -> None:
 
 def test_every_setting_in_text_messages_and_units_exists() -> None:
     known = settings_and_other_variables()
-    units = [Text(str(p), p.read_text(), p) for p in (ROOT / "deploy").rglob("*") if p.is_file()]
+    files = [ROOT / "Makefile", ROOT / ".ci" / "run", *(ROOT / "deploy").rglob("*")]
+    units = [Text(str(p), p.read_text(), p) for p in files if p.is_file()]
     stale = [
         f"{text.place}: {name}"
         for text in (*texts(), *messages(), *units)
         for name in _SETTING.findall(text.words)
         if name not in known and not is_group(name, known)
+    ]
+    assert not stale, "\n".join(stale)
+
+
+def test_every_make_target_and_file_in_a_shown_command_or_message_exists() -> None:
+    targets = make_targets()
+    stale = [
+        f"{text.place}: make {target}"
+        for text in texts()
+        for target in _SHOWN_TARGET.findall(text.words)
+        if target not in targets
+    ]
+    stale += [
+        f"{text.place}: {path}"
+        for text in (*texts(), *messages())
+        for path in _FILE.findall(text.words)
+        if not any(ROOT.glob(path))
     ]
     assert not stale, "\n".join(stale)
 
@@ -196,3 +218,10 @@ def test_the_pages_are_read() -> None:
     places = {text.path for text in texts() if text.module is None}
     assert places >= {ROOT / "README.md", ROOT / "docs" / "kafka.md"}
     assert Path(__file__) in {text.path for text in texts()}
+
+
+def test_targets_and_files_are_found_where_they_stand() -> None:
+    assert _SHOWN_TARGET.findall("Run\n\n    make -C /opt/x no-such-target\n") == ["no-such-target"]
+    assert _FILE.findall("see docs/no_such_page.md, not /x/docs/page.md") == [
+        "docs/no_such_page.md"
+    ]
