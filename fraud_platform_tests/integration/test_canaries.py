@@ -151,7 +151,7 @@ def _fail_in_several_ways(server: Server) -> None:
                "FRAUD_KAFKA_SECURITY": "sasl_ssl", "FRAUD_KAFKA_USER": "somebody"}  # fmt: skip
     assert "Kafka at 127.0.0.1" in server.call("make-topics", code=1, **secured)
     twice = {STORAGE: "canary-twice"}
-    assert "are both given" in server.call("status", code=2, **twice)
+    assert "are both set" in server.call("status", code=2, **twice)
     broken = {"FRAUD_DAGSTER_PORT": "many", "FRAUD_SECRET": "x"}
     assert "FRAUD_SECRET is not a setting" in server.call("status", code=2, **broken)
     assert "PromotionError" in server.call("rollback", "--why", "drill", code=1)

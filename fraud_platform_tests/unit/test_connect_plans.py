@@ -130,7 +130,7 @@ def merged_labels(session: Session) -> Any:
 BUILDERS: dict[str, Callable[[Session], Any]] = {
     "a drop's profile": lambda s: aggregate_rows(table(s), "2018-04-01"),
     "rows of many drops": lambda s: read_files(s, stored(DROPS), CLEAN_DDL),
-    "ids that stand twice": lambda s: find_repeated_ids(table(s)),
+    "ids that occur twice": lambda s: find_repeated_ids(table(s)),
     "ids of many drops": lambda s: find_common_ids(
         table(s), group_stored_ids(read_files(s, stored(DROPS), CLEAN_DDL))
     ),
