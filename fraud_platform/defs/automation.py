@@ -32,7 +32,7 @@ from fraud_platform.defs.clusters import cluster_tags
 from fraud_platform.defs.partitions import DAYS, DROPS, WEEKS
 from fraud_platform.defs.requests import SCHEDULE_STATUS, ask, run_request, turn_of
 from fraud_platform.defs.resources import LakeResource
-from fraud_platform.defs.span import keep_days
+from fraud_platform.defs.span import keep_days, keep_decided
 from fraud_platform.defs.state import read_built_days, read_days
 from fraud_platform.settings import load_settings
 
@@ -142,10 +142,13 @@ def week_requests(lake: Lake, days: list[DropDay]) -> dict[date, str]:
     from fraud_platform.defs.decisions import decided_dates
 
     inputs = inputs_by_day(days, _first_day())
+    decided = decided_dates(lake)
+    if keep_decided(load_settings().home, decided):
+        reload_definitions(load_settings())
     due = due_weeks(
         inputs,
         read_built_days(lake),
-        decided_dates(lake),
+        decided,
         MIN_TRAINING_DAYS,
         load_settings().catch_up_weeks,
     )

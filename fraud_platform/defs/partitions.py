@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import dagster as dg
 
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
-from fraud_platform.defs.span import DataSpan, read_span
+from fraud_platform.defs.span import HOUR_FORMAT, DataSpan, read_span
 from fraud_platform.settings import load_settings
 
 _SETTINGS = load_settings()
@@ -67,14 +67,33 @@ class DataWeeks(dg.WeeklyPartitionsDefinition):
         return _midnight(_span().end_of_weeks or _tomorrow() + timedelta(days=7))
 
 
+class PlanningHours(dg.HourlyPartitionsDefinition):
+    """Hours, of which the UI offers those from the first plan to the last; see `DataDays`."""
+
+    @property
+    def start(self) -> datetime:
+        """The hour of the first plan."""
+        hour = _span().first_planning_hour
+        return super().start if hour is None else _hour(hour)
+
+    @property
+    def end(self) -> datetime:
+        """The end of the hour of the last plan; before the first, of this hour."""
+        hour = _span().last_planning_hour
+        last = datetime.now(UTC) if hour is None else _hour(hour)
+        return last.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+
+
+def _hour(text: str) -> datetime:
+    return datetime.strptime(text, HOUR_FORMAT).replace(tzinfo=UTC)
+
+
 DROPS = dg.DynamicPartitionsDefinition(name="drop")
 DAYS = DataDays(start_date=_SETTINGS.first_day, end_offset=_DAYS_AHEAD)
 WEEKS = DataWeeks(start_date=_SETTINGS.first_day, day_offset=1, end_offset=_WEEKS_AHEAD)
 """Keyed by the knowledge date D, a Monday."""
 
-HOURS = dg.HourlyPartitionsDefinition(
-    start_date=_span().first_planning_hour or f"{_SETTINGS.first_planning_day}-00:00", end_offset=1
-)
+HOURS = PlanningHours(start_date=f"{_SETTINGS.first_planning_day}-00:00", end_offset=1)
 """Keyed by the hour in which a scoring run was planned."""
 
 ALL_DROPS = dg.AllPartitionMapping()

@@ -17,11 +17,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from fraud_platform.clock import MONDAY, DropDay, inputs_by_day
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS, MIN_TRAINING_DAYS
 
+HOUR_FORMAT = "%Y-%m-%d-%H:%M"
 _FILE = "data-span.json"
+_DAYS = ("first_day", "end", "first_decided")
+_HOURS = ("first_planning_hour", "last_planning_hour")
 
 
 @dataclass(frozen=True)
@@ -31,18 +35,23 @@ class DataSpan:
     Attributes:
         first_day: the first full day of the data.
         end: the watermark, the first day after the data.
+        first_decided: the first knowledge date that was decided; after a backlog only the latest
+            are, and older ones never will be.
         first_planning_hour: hour of the first scoring plan, `YYYY-MM-DD-HH:00`.
+        last_planning_hour: hour of the last one.
     """
 
     first_day: date | None = None
     end: date | None = None
+    first_decided: date | None = None
     first_planning_hour: str | None = None
+    last_planning_hour: str | None = None
 
     @property
     def first_week(self) -> date | None:
-        """The first knowledge date that has enough days before it."""
-        if self.first_day is None:
-            return None
+        """The first knowledge date that was decided; before, the first with enough days."""
+        if self.first_decided is not None or self.first_day is None:
+            return self.first_decided
         earliest = self.first_day + timedelta(days=3 * LABEL_DELAY_DAYS + MIN_TRAINING_DAYS)
         return earliest + timedelta(days=(MONDAY - earliest.weekday()) % 7)
 
@@ -68,12 +77,12 @@ def read_span(home: Path) -> DataSpan:
 def _read(path: Path, changed_ns: int) -> DataSpan:
     try:
         kept = json.loads(path.read_text())
-        days = {name: date.fromisoformat(kept[name]) for name in ("first_day", "end") if kept[name]}
-        hour = kept["first_planning_hour"]
-        if hour is not None:
-            datetime.strptime(hour, "%Y-%m-%d-%H:%M")
-        return DataSpan(**days, first_planning_hour=hour)
-    except (ValueError, KeyError, TypeError):
+        hours: dict[str, Any] = {name: kept[name] for name in _HOURS if kept.get(name)}
+        days = {name: date.fromisoformat(kept[name]) for name in _DAYS if kept.get(name)}
+        for hour in hours.values():
+            datetime.strptime(hour, HOUR_FORMAT)
+        return DataSpan(**{**hours, **days})
+    except (ValueError, KeyError, TypeError, AttributeError):
         return DataSpan()
 
 
@@ -88,12 +97,18 @@ def keep_days(home: Path, days: Collection[DropDay], first_day: date) -> bool:
     )
 
 
-def keep_planning_hour(home: Path, hour: str) -> bool:
-    """Keep the hour of the first scoring plan; later ones change nothing."""
+def keep_decided(home: Path, decided: Collection[date]) -> bool:
+    """Keep the first knowledge date that was decided; return whether the span changed."""
     span = read_span(home)
-    if span.first_planning_hour is not None:
-        return False
-    return _keep(home, span, replace(span, first_planning_hour=hour))
+    return _keep(home, span, replace(span, first_decided=min(decided, default=None)))
+
+
+def keep_planning_hour(home: Path, hour: str) -> bool:
+    """Keep the hour of a scoring plan; return whether the span changed."""
+    span = read_span(home)
+    first = min(span.first_planning_hour or hour, hour)
+    last = max(span.last_planning_hour or hour, hour)
+    return _keep(home, span, replace(span, first_planning_hour=first, last_planning_hour=last))
 
 
 def _keep(home: Path, old: DataSpan, new: DataSpan) -> bool:

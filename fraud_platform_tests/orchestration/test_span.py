@@ -16,7 +16,13 @@ from fraud_platform.adapters.services import code_location
 from fraud_platform.clock import DropDay, due_weeks, inputs_by_day
 from fraud_platform.contracts.time import MIN_TRAINING_DAYS
 from fraud_platform.defs import partitions
-from fraud_platform.defs.span import DataSpan, keep_days, keep_planning_hour, read_span
+from fraud_platform.defs.span import (
+    DataSpan,
+    keep_days,
+    keep_decided,
+    keep_planning_hour,
+    read_span,
+)
 from fraud_platform.settings import Settings
 
 LONG_AGO = date(2000, 1, 3)
@@ -59,6 +65,24 @@ def test_days_and_weeks_of_the_ui_are_those_of_the_data(span, first: date, count
     assert all(date.fromisoformat(week) <= end for week in weeks[1:])
 
 
+def test_weeks_begin_with_the_first_that_was_decided(span, tmp_path: Path):
+    first = date(2026, 8, 1)
+    span(first, 120)
+    keep_decided(tmp_path, [date(2026, 10, 5), date(2026, 10, 12)])
+    weeks = _shown(partitions.WEEKS)
+    assert (weeks[0], weeks[-1]) == ("2026-10-05", "2026-11-23")
+
+
+def test_hours_are_those_between_the_first_plan_and_the_last(span, tmp_path: Path):
+    span(date(2026, 8, 1), 30)
+    now = datetime.now(UTC)
+    planned = [f"{now - timedelta(hours=n):%Y-%m-%d-%H}:00" for n in (5, 4, 3)]
+    for hour in planned:
+        keep_planning_hour(tmp_path, hour)
+    assert _shown(partitions.HOURS) == planned
+    assert partitions.HOURS.has_partition_key(f"{now:%Y-%m-%d-%H}:00")
+
+
 def test_days_ahead_of_the_clock_are_offered_if_they_have_data(span):
     first = datetime.now(UTC).date() - timedelta(days=10)
     span(first, 40)
@@ -87,10 +111,14 @@ def test_the_span_changes_when_the_data_does_and_survives_an_unreadable_file(tmp
     days = _days(date(2026, 8, 3), 30)
     assert keep_days(tmp_path, days, LONG_AGO)
     assert not keep_days(tmp_path, days, LONG_AGO)
-    assert keep_planning_hour(tmp_path, "2026-09-01-10:00")
-    assert not keep_planning_hour(tmp_path, "2026-09-01-11:00")
+    hours = ("2026-09-01-10:00", "2026-09-01-11:00")
+    assert keep_planning_hour(tmp_path, hours[0])
+    assert not keep_planning_hour(tmp_path, hours[0])
+    assert keep_planning_hour(tmp_path, hours[1])
+    assert keep_decided(tmp_path, [date(2026, 9, 14), date(2026, 9, 7)])
     assert keep_days(tmp_path, _days(date(2026, 8, 3), 31), LONG_AGO)
-    assert read_span(tmp_path) == DataSpan(date(2026, 8, 3), date(2026, 9, 3), "2026-09-01-10:00")
+    found = DataSpan(date(2026, 8, 3), date(2026, 9, 3), date(2026, 9, 7), *hours)
+    assert read_span(tmp_path) == found
     assert not keep_days(tmp_path, [], LONG_AGO)
     for text in ("", "{", "[]", '{"first_day": 3}', '{"first_day": "x", "end": "y"}'):
         (tmp_path / "data-span.json").write_text(text)
