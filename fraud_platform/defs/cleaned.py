@@ -23,8 +23,10 @@ from fraud_platform.contracts.tables import (
     QUARANTINE,
     TRANSACTIONS,
 )
+from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.needs import held_drops
+from fraud_platform.defs.pages import page
 from fraud_platform.defs.partitions import DROPS
 from fraud_platform.defs.resources import LakeResource, SparkResource, ZonesResource
 from fraud_platform.defs.state import read_drop_days, write_drop_days
@@ -160,7 +162,7 @@ def _results(
             | shown("the profile", lambda: _profile_metadata(lake, outcome, spark)),
         )
         yield dg.MaterializeResult(
-            asset_key="labels", metadata=shown("the table", lambda: written(lake, DROP_LABELS))
+            asset_key="labels", metadata=shown("the table", lambda: _labels_metadata(lake, row))
         )
     for need in held_drops(lake):
         if need.what == f"drop {outcome.drop}":
@@ -176,22 +178,54 @@ def _quarantine_metadata(lake: Lake, row: Mapping[str, Any]) -> dict[str, Any]:
         {"reason": str(r), "rows": row[f"rejected_{r}"], "fits when": REASON_DESCRIPTIONS[r]}
         for r in Reason
     ]
-    table = written(lake, QUARANTINE, **{"dagster/row_count": row["rows_quarantined"]})
-    return table | {"rejects": small_table(rejects)}
+    found = {str(r): row[f"rejected_{r}"] for r in Reason if row[f"rejected_{r}"]}
+    share = row["rows_quarantined"] / max(row["rows_read"], 1)
+    return page(
+        f"{row['rows_quarantined']:,} of {row['rows_read']:,} rows of drop {row['drop']} "
+        f"({share:.3%}) are in quarantine.",
+        found,
+        {
+            "rejects": small_table(rejects),
+            **written(lake, QUARANTINE, **{"dagster/row_count": row["rows_quarantined"]}),
+        },
+    )
 
 
 def _transactions_metadata(lake: Lake, outcome: DropOutcome) -> dict[str, Any]:
     row = outcome.ledger
-    return written(
+    share = row["frauds"] / max(row["rows_clean"], 1)
+    counts = written(
         lake,
         TRANSACTIONS,
         **{"dagster/row_count": row["rows_clean"]},
         frauds=row["frauds"],
-        fraud_share=row["frauds"] / max(row["rows_clean"], 1),
+        fraud_share=share,
         first_date=str(row["first_date"]),
         last_date=str(row["last_date"]),
         rewritten_drops=", ".join(outcome.rewritten_drops) or "none",
         **{f"repaired_{r}": row[f"repaired_{r}"] for r in Repair},
+    )
+    return page(
+        f"Drop {outcome.drop} is published: {row['rows_clean']:,} clean transactions, "
+        f"{row['frauds']:,} of them frauds ({share:.2%}).",
+        {
+            "days": f"{row['first_date']} to {row['last_date']}",
+            "rows read": row["rows_read"],
+            "clean": row["rows_clean"],
+            "in quarantine": row["rows_quarantined"],
+            "repaired": sum(row[f"repaired_{r}"] for r in Repair),
+            "other drops that changed": ", ".join(outcome.rewritten_drops),
+        },
+        counts,
+    )
+
+
+def _labels_metadata(lake: Lake, row: Mapping[str, Any]) -> dict[str, Any]:
+    return page(
+        f"Drop {row['drop']} brought {row['rows_clean']:,} labels, {row['frauds']:,} of frauds; "
+        f"each counts from {LABEL_DELAY_DAYS} days after its transaction.",
+        {"labels": row["rows_clean"], "frauds": row["frauds"]},
+        written(lake, DROP_LABELS),
     )
 
 
@@ -201,7 +235,7 @@ def _profile_metadata(lake: Lake, outcome: DropOutcome, spark: SparkResource) ->
 
 
 def _ledger_metadata(lake: Lake, row: Mapping[str, Any]) -> dict[str, Any]:
-    return written(
+    figures = written(
         lake,
         CLEANING_LEDGER,
         rows_read=row["rows_read"],
@@ -209,7 +243,18 @@ def _ledger_metadata(lake: Lake, row: Mapping[str, Any]) -> dict[str, Any]:
         rows_quarantined=row["rows_quarantined"],
         quarantined_share=row["rows_quarantined"] / max(row["rows_read"], 1),
         status=row["status"],
-    ) | {
-        "held_because": row["held_because"] or "not held",
-        "needs_you": "; ".join(map(str, held_drops(lake))) or NOTHING,
-    }
+    )
+    why = row["held_because"]
+    return page(
+        f"Drop {row['drop']} is {row['status']}{': ' + why if why else ''}.",
+        {
+            "rows read": row["rows_read"],
+            "clean": row["rows_clean"],
+            "in quarantine": row["rows_quarantined"],
+        },
+        {
+            "held_because": why or "not held",
+            "needs_you": "; ".join(map(str, held_drops(lake))) or NOTHING,
+            **figures,
+        },
+    )

@@ -9,6 +9,8 @@ from typing import Any
 
 import dagster as dg
 
+from fraud_platform.adapters.models.registry import ModelVersion
+from fraud_platform.adapters.services.links import asset_page, dagster_run_page, model_page
 from fraud_platform.comparison.bootstrap import compare_models
 from fraud_platform.comparison.forest_plot import forest_plot
 from fraud_platform.comparison.inputs import ComparisonConfig, ComparisonRows
@@ -21,6 +23,7 @@ from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.model_tables import AB_REPORT
 from fraud_platform.defs.at_work import require_only_run
 from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.pages import page
 from fraud_platform.defs.partitions import ALL_DROPS, TEST_DAYS, WEEKS
 from fraud_platform.defs.reach import require_week
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
@@ -82,12 +85,41 @@ def ab_report(
     words = result.as_markdown()
     files = {"ab_report/report.md": words.encode(), "ab_report/forest_plot.png": plot}
     models.log_report(candidate.run_id, result.metrics(), files)
-    metadata = _metadata(result, words, plot)
+    models.describe(candidate.version, _description(result, day, candidate, against))
+    metadata = _metadata(result, words, plot, candidate.version)
     size = written(tables, AB_REPORT, **{"dagster/row_count": table.num_rows})
     return dg.MaterializeResult(asset_key=AB_REPORT.name, metadata={**metadata, **size})
 
 
-def _metadata(result: ComparisonResult, words: str, plot: bytes) -> dict[str, Any]:
+def _description(
+    result: ComparisonResult, day: date, candidate: ModelVersion, against: str | None
+) -> str:
+    """Return what the candidate's page in MLflow begins with: the verdict, and where it is from."""
+    settings = load_settings()
+    verdict = str(result.verdict).replace("_", " ").capitalize()
+    rows = [
+        f"| {metric.replace('_', ' ')} | {value:.4f} |"
+        for metric, value in (
+            (name.removeprefix("candidate."), value)
+            for name, value in result.metrics().items()
+            if name.startswith("candidate.")
+        )
+    ]
+    links = [
+        f"[the comparison]({asset_page(settings, AB_REPORT.name, str(day))})",
+        f"[the training run]({dagster_run_page(settings, candidate.tags['dagster_run_id'])})",
+    ]
+    if against is not None:
+        links.append(f"[the champion, version {against}]({model_page(settings, int(against))})")
+    return (
+        f"**{verdict}** on {day}, against {f'version {against}' if against else 'the baselines'}: "
+        f"{result.reason}.\n\n"
+        + "\n".join(["| on the test week | |", "| --- | --- |", *rows])
+        + f"\n\nIn Dagster: {', '.join(links)}"
+    )
+
+
+def _metadata(result: ComparisonResult, words: str, plot: bytes, version: int) -> dict[str, Any]:
     """Return verdict, report, plot, and the figures that make a chart from week to week."""
     figures = {
         f"{role}_{metric}".replace(".", "_"): rounded(value)
@@ -95,9 +127,24 @@ def _metadata(result: ComparisonResult, words: str, plot: bytes) -> dict[str, An
         for role, metric in [name.split(".", 1)]
         if role in ("candidate", "champion")
     }
-    return {
-        "verdict": str(result.verdict),
-        "report": dg.MetadataValue.md(words),
-        "forest_plot": picture(plot, "Paired differences"),
-        **figures,
+    shown = ("average_precision", "card_precision", "expected_loss", "recall")
+    facts = {
+        f"candidate {metric}".replace("_", " "): figures[f"candidate_{metric}"]
+        for metric in shown
+        if f"candidate_{metric}" in figures
+    } | {
+        f"champion {metric}".replace("_", " "): figures[f"champion_{metric}"]
+        for metric in shown
+        if f"champion_{metric}" in figures
     }
+    return page(
+        f"{str(result.verdict).replace('_', ' ').capitalize()}: {result.reason}.",
+        facts,
+        {
+            "mlflow": dg.MetadataValue.url(model_page(load_settings(), version)),
+            "verdict": str(result.verdict),
+            "report": dg.MetadataValue.md(words),
+            "forest_plot": picture(plot, "Paired differences"),
+            **figures,
+        },
+    )

@@ -85,7 +85,14 @@ def _told(compared: list[DayComparison]) -> dict[str, object]:
         for kind, rows in one.rows.items()
         if rows
     ]
+    count, different = sum(one.compared for one in compared), sum(total.values())
+    sentence = (
+        f"Of {count:,} transactions of {len(compared)} days that were scored live and came with a "
+        f"drop later, {different:,} differ."
+    )
     return {
+        "headline": sentence,
+        "summary": small_table([{"what": k, "value": f"{v:,}"} for k, v in total.items()]),
         "days": len(compared),
         "compared": sum(one.compared for one in compared),
         **total,

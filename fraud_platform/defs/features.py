@@ -6,6 +6,7 @@ Not here: the features (`fraud_platform.features`), which days are due (`fraud_p
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -20,6 +21,7 @@ from fraud_platform.contracts.feature_tables import (
 from fraud_platform.contracts.scoring_tables import SCORED, TOPIC_LABELS
 from fraud_platform.contracts.tables import DROP_LABELS, TableContract
 from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.pages import page
 from fraud_platform.defs.partitions import ALL_DROPS, DAYS
 from fraud_platform.defs.reach import days_with_data, require_days
 from fraud_platform.defs.resources import LakeResource, SparkResource
@@ -27,7 +29,7 @@ from fraud_platform.defs.state import read_drop_days, write_built_days
 from fraud_platform.defs.tables import table_spec, written
 from fraud_platform.features.engine import LABEL_LOOKBACK_DAYS
 from fraud_platform.features.lineage import column_sources
-from fraud_platform.features.materialize import materialize_days
+from fraud_platform.features.materialize import DaysOutcome, materialize_days
 from fraud_platform.scoring.drop_labels import corrected_ids
 from fraud_platform.scoring.history import write_stream_labels
 from fraud_platform.settings import load_settings
@@ -81,22 +83,29 @@ def build_days_of_features(
     outcome = materialize_days(spark.spark_session, tables, min(days), max(days), stream_from)
     write_built_days(tables, {d: inputs[d] for d in days}, context.run_id)
     return [
-        dg.MaterializeResult(
-            asset_key=name,
-            metadata=written(
-                tables,
-                _TABLES[name],
-                **{"dagster/row_count": table.rows},
-                seconds=table.seconds,
-                first_day=str(outcome.first_day),
-                last_day=str(outcome.last_day),
-                days=len(days),
-                feature_signature=outcome.signature,
-                **{f"read_{source}_version": v for source, v in outcome.read_versions.items()},
-            ),
-        )
-        for name, table in outcome.tables.items()
+        dg.MaterializeResult(asset_key=name, metadata=_metadata(tables, name, outcome, len(days)))
+        for name in outcome.tables
     ]
+
+
+def _metadata(lake: Lake, name: str, outcome: DaysOutcome, days: int) -> dict[str, Any]:
+    table = outcome.tables[name]
+    figures = written(
+        lake,
+        _TABLES[name],
+        **{"dagster/row_count": table.rows},
+        seconds=table.seconds,
+        first_day=str(outcome.first_day),
+        last_day=str(outcome.last_day),
+        days=days,
+        feature_signature=outcome.signature,
+        **{f"read_{source}_version": v for source, v in outcome.read_versions.items()},
+    )
+    return page(
+        f"{table.rows:,} rows of {outcome.first_day} to {outcome.last_day}.",
+        {"rows": table.rows, "days": days, "seconds": table.seconds},
+        figures,
+    )
 
 
 def _stream_from(spark: SparkResource, tables: Lake, first_day: date) -> date | None:

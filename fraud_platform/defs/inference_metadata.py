@@ -6,6 +6,7 @@ Not here: scoring (`fraud_platform.scoring`), the assets (`defs.inference`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -13,6 +14,7 @@ import dagster as dg
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED
+from fraud_platform.defs.pages import page
 from fraud_platform.defs.tables import picture, rounded, small_table, written
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.lineage import column_sources
@@ -48,7 +50,18 @@ def metadata_of(
     results: list[dg.MaterializeResult[Any]] = [
         dg.MaterializeResult(
             asset_key="inference_batches",
-            metadata=written(lake, SCORED, **{"dagster/row_count": scored["scored"], **scored}),
+            metadata=page(
+                _sentence(scored),
+                {
+                    "model version": model_version,
+                    "messages": scored["messages"],
+                    "messages a second": round(scored["messages_per_second"]),
+                    "duplicates": scored["duplicates"],
+                    "late": scored["late"],
+                    "messages that wait": scored["lag"],
+                },
+                written(lake, SCORED, **{"dagster/row_count": scored["scored"], **scored}),
+            ),
         )
     ]
     if dead := counts.get("dead_letters", 0):
@@ -57,9 +70,21 @@ def metadata_of(
             for name, count in counts.items()
             if name.startswith("dead_") and name != "dead_letters"
         }
-        metadata = written(lake, DEAD_LETTERS, **{"dagster/row_count": dead, **reasons})
+        metadata = page(
+            f"{dead:,} of {scored['messages']:,} messages could not be used; each has its reason "
+            "and what is wrong with it in the table.",
+            dict(sorted(reasons.items(), key=lambda pair: -pair[1])[:8]),
+            written(lake, DEAD_LETTERS, **{"dagster/row_count": dead, **reasons}),
+        )
         results.append(dg.MaterializeResult(asset_key=DEAD_LETTERS.name, metadata=metadata))
     return results
+
+
+def _sentence(scored: Mapping[str, Any]) -> str:
+    return (
+        f"{scored['scored']:,} transactions scored with version {scored['model_version']}, "
+        f"{scored['alerts']:,} alerts, {scored['dead_letters']:,} dead letters."
+    )
 
 
 def _scored(

@@ -14,12 +14,14 @@ from typing import Any
 import dagster as dg
 
 from fraud_platform.adapters.models.registry import ModelVersion
+from fraud_platform.adapters.services.links import asset_page, dagster_run_page, model_page
 from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.contracts.training_tables import TRAINING_SET
 from fraud_platform.defs.at_work import require_only_run
 from fraud_platform.defs.champion import known_models
 from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.pages import page
 from fraud_platform.defs.partitions import ALL_DROPS, TRAINING_DAYS, WEEKS
 from fraud_platform.defs.reach import require_week
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
@@ -76,13 +78,31 @@ def training_set(
     return dg.MaterializeResult(
         asset_key=TRAINING_SET.name,
         data_version=dg.DataVersion(str(version)),
-        metadata=written(
-            tables,
-            TRAINING_SET,
-            **{"dagster/row_count": sum(int(row["rows"]) for row in counts)},
-            **{f"read_{name}_version": number for name, number in read.items()},
-        )
-        | {"parts": small_table(counts)},
+        metadata=_training_page(
+            day,
+            counts,
+            written(
+                tables,
+                TRAINING_SET,
+                **{"dagster/row_count": sum(int(row["rows"]) for row in counts)},
+                **{f"read_{name}_version": number for name, number in read.items()},
+            ),
+        ),
+    )
+
+
+def _training_page(
+    day: date, counts: list[dict[str, Any]], rest: Mapping[str, Any]
+) -> dict[str, Any]:
+    rows, frauds = (sum(int(row[name]) for row in counts) for name in ("rows", "frauds"))
+    return page(
+        f"{rows:,} transactions with {frauds:,} frauds, known by {day}, to train on.",
+        {
+            f"{row['part']}: rows, frauds, days": f"{row['rows']:,}, {row['frauds']:,}, "
+            f"{row['from']} to {row['to']}"
+            for row in counts
+        },
+        {"parts": small_table(counts), **rest},
     )
 
 
@@ -120,9 +140,21 @@ def candidate_model(
             candidate_tags(tables, day, context.run_id),
             known_models(tables),
         )
+    registry.open().describe(model.version, _description(day, candidate, context.run_id))
     return dg.MaterializeResult(
         data_version=dg.DataVersion(model.tags["content_sha256"]),
         metadata=_metadata(model, candidate, files),
+    )
+
+
+def _description(day: date, candidate: Candidate, run_id: str) -> str:
+    """Return what the model's page in MLflow begins with, until its comparison is known."""
+    settings = load_settings()
+    return (
+        f"**Trained for {day}, not compared yet.** Alerts from a probability of "
+        f"{candidate.threshold.value:.4f}: {candidate.threshold.reason}\n\n"
+        f"In Dagster: [the training run]({dagster_run_page(settings, run_id)}), "
+        f"[the candidate]({asset_page(settings, 'candidate_model', str(day))})"
     )
 
 
@@ -130,11 +162,18 @@ def _metadata(
     model: ModelVersion, candidate: Candidate, files: Mapping[str, bytes]
 ) -> dict[str, Any]:
     """Return where the model is, its threshold and why, its figures and plots."""
-    return {
-        "model_version": model.version,
-        "mlflow_run_id": model.run_id,
-        "threshold": rounded(candidate.threshold.value, 6),
-        "threshold_reason": candidate.threshold.reason,
-        **{name: rounded(value) for name, value in candidate.metrics.items()},
-        **{k[:-4]: picture(v, k) for k, v in files.items() if k.endswith(".png")},
-    }
+    settings = load_settings()
+    return page(
+        f"Version {model.version} is trained for {model.knowledge_date}; it alerts from a "
+        f"probability of {candidate.threshold.value:.4f}.",
+        {"threshold": candidate.threshold.reason, **candidate.metrics},
+        {
+            "mlflow": dg.MetadataValue.url(model_page(settings, model.version)),
+            "model_version": model.version,
+            "mlflow_run_id": model.run_id,
+            "threshold": rounded(candidate.threshold.value, 6),
+            "threshold_reason": candidate.threshold.reason,
+            **{name: rounded(value) for name, value in candidate.metrics.items()},
+            **{k[:-4]: picture(v, k) for k, v in files.items() if k.endswith(".png")},
+        },
+    )

@@ -14,6 +14,7 @@ from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
 from fraud_platform.defs.at_work import require_only_run
 from fraud_platform.defs.decisions import read_history, settle
 from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.pages import page
 from fraud_platform.defs.partitions import WEEKS
 from fraud_platform.defs.reach import require_week
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
@@ -83,10 +84,16 @@ def _metadata(lake: Lake, decision: PromotionDecision) -> dict[str, Any]:
         {"version": p.version, "since": p.since, "until": p.until or "now", "report": p.report_id}
         for p in champion_periods(read_history(lake))
     ]
-    return {
-        "action": str(decision.action),
-        "champion_version": int(decision.alias_target or 0),
-        "reason": decision.row.reason,
-        "champions": small_table(periods),
-        **written(lake, PROMOTION_HISTORY),
-    }
+    champion = decision.alias_target
+    now = f"version {champion} is champion" if champion else "there is no champion"
+    return page(
+        f"{str(decision.action).capitalize()}; {now}. {decision.row.reason}",
+        {"action": str(decision.action), "champion": champion, "reason": decision.row.reason},
+        {
+            "champions": small_table(periods),
+            "action": str(decision.action),
+            "champion_version": int(champion or 0),
+            "reason": decision.row.reason,
+            **written(lake, PROMOTION_HISTORY),
+        },
+    )

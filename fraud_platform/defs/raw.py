@@ -7,6 +7,7 @@ Not here: how a drop is recognised or copied (`fraud_platform.ingest`).
 import time
 from collections.abc import Mapping
 from operator import itemgetter
+from typing import Any
 
 import dagster as dg
 
@@ -18,9 +19,11 @@ from fraud_platform.defs.at_work import DROP_ASSETS, partitions_of, runs_at_work
 from fraud_platform.defs.automation import load_drop
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.needs import lake_needs
+from fraud_platform.defs.pages import page
 from fraud_platform.defs.partitions import DROPS
 from fraud_platform.defs.requests import Turn, run_request, turn_of
 from fraud_platform.defs.resources import LakeResource, ZonesResource
+from fraud_platform.defs.tables import COLUMNS as SCHEMA
 from fraud_platform.defs.tables import OWNERS, rounded
 from fraud_platform.ingest import RawDrop, copy_drop, observe_landing, raw_drop
 from fraud_platform.ingest.arrivals import drop_names, only_name
@@ -39,7 +42,7 @@ from fraud_platform.settings import load_settings
     pool="raw_drops",
     description="A drop exactly as it arrived, copied byte for byte and verified.",
     metadata={
-        "dagster/column_schema": dg.TableSchema(
+        SCHEMA: dg.TableSchema(
             [dg.TableColumn(name, "text", description="As the line has it.") for name in COLUMNS]
         )
     },
@@ -54,12 +57,22 @@ def raw_drops(
     copied = _copied(context, landing, raw, name)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(copied.sha256),
-        metadata={
+        metadata=_metadata(context.partition_key, copied),
+    )
+
+
+def _metadata(drop: str, copied: RawDrop) -> dict[str, Any]:
+    megabytes = copied.size_bytes / 1e6
+    what = "was there already" if copied.was_held else "was copied byte for byte and verified"
+    return page(
+        f"Drop {drop} {what}: {megabytes:,.1f} MB.",
+        {"file": copied.url.rpartition("/")[2], "MB": megabytes, "seconds": copied.seconds},
+        {
             "dagster/uri": copied.url,
             "size_bytes": copied.size_bytes,
             "sha256": copied.sha256,
             "seconds": rounded(copied.seconds),
-            "megabytes_per_second": rounded(copied.size_bytes / 1e6 / max(copied.seconds, 1e-9)),
+            "megabytes_per_second": rounded(megabytes / max(copied.seconds, 1e-9)),
             "resumed_from_bytes": copied.resumed_from or 0,
             "was_held": copied.was_held,
         },

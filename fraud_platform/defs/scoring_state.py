@@ -12,6 +12,7 @@ from fraud_platform.clock import fingerprint, watermark
 from fraud_platform.contracts.scoring_tables import SCORING_STATE
 from fraud_platform.defs.clusters import cluster_tags
 from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.pages import page
 from fraud_platform.defs.requests import SCHEDULE_STATUS, ask, runs_of
 from fraud_platform.defs.resources import LakeResource, SparkResource
 from fraud_platform.defs.state import read_built_days, read_drop_days
@@ -58,7 +59,11 @@ def build_scoring_state(
     )
     return dg.MaterializeResult(
         asset_key=SCORING_STATE.name,
-        metadata=written(tables, SCORING_STATE, as_of=str(snapshot.as_of), state=str(snapshot)),
+        metadata=page(
+            f"Scoring starts from the history up to {snapshot.as_of}.",
+            {"last built day": str(max(built)), "snapshot": str(snapshot)},
+            written(tables, SCORING_STATE, as_of=str(snapshot.as_of), state=str(snapshot)),
+        ),
     )
 
 

@@ -19,6 +19,8 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import TableContract
 
 OWNERS = ["team:fraud-data"]
+COLUMNS = "columns"
+"""Dagster's own key for them would put all columns before the answer, see `defs.pages`."""
 
 
 def schema_of(contract: TableContract) -> dg.TableSchema:
@@ -70,7 +72,7 @@ def table_spec(
         description=contract.description,
         skippable=skippable,
         metadata={
-            "dagster/column_schema": schema_of(contract),
+            COLUMNS: schema_of(contract),
             "dagster/column_lineage": lineage_of(contract, lineage),
             "dagster/table_name": contract.name,
         },

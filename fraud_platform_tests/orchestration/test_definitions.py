@@ -48,14 +48,14 @@ def test_every_asset_says_who_owns_it_what_it_is_and_what_made_it(specs):
         assert spec.kinds, name
         assert spec.description, name
         if name != "candidate_model":
-            assert spec.metadata["dagster/column_schema"].columns, name
+            assert spec.metadata["columns"].columns, name
 
 
 def test_column_lineage_names_only_assets_and_columns_that_exist(specs):
     columns = {
-        name: {c.name for c in spec.metadata["dagster/column_schema"].columns}
+        name: {c.name for c in spec.metadata["columns"].columns}
         for name, spec in specs.items()
-        if "dagster/column_schema" in spec.metadata
+        if "columns" in spec.metadata
     }
     pairs = [
         (dep.asset_key.to_user_string(), dep.column_name)

@@ -290,6 +290,11 @@ class ModelRegistry:
         with self._client() as client:
             client.set_registered_model_tag(MODEL_NAME, _CARRIED_OUT_TAG, str(sequence))
 
+    def describe(self, version: int, words: str) -> None:
+        """Write what the version's page begins with, in Markdown."""
+        with self._client() as client:
+            client.update_model_version(MODEL_NAME, str(version), words)
+
     def tag(self, version: int, tags: Mapping[str, str]) -> None:
         """Tag a version with who decided what about it, and why."""
         with self._client() as client:

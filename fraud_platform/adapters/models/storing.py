@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 MODEL_NAME, EXPERIMENT = "fraud", "fraud_platform"
+_MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+"""Without it, MLflow's UI opens the experiment in its view for GenAI, without runs or metrics."""
 
 
 def is_deleted(client: MlflowClient) -> bool:
@@ -34,12 +36,15 @@ def restore_experiment(client: MlflowClient, artifacts_url: str | None) -> None:
 
 def make_experiment(client: MlflowClient, artifacts_url: str | None) -> None:
     """Make the experiment if it is not there, with the place of its artifacts."""
-    if client.get_experiment_by_name(EXPERIMENT) is not None:
+    known = client.get_experiment_by_name(EXPERIMENT)
+    if known is not None:
+        for name in _MODEL_TRAINING.keys() - known.tags.keys():
+            client.set_experiment_tag(known.experiment_id, name, _MODEL_TRAINING[name])
         return
     root = artifacts_url
     if root is not None and "://" not in root:
         root = Path(root).absolute().as_uri()
-    client.create_experiment(EXPERIMENT, artifact_location=root)
+    client.create_experiment(EXPERIMENT, artifact_location=root, tags=_MODEL_TRAINING)
 
 
 def make_model(client: MlflowClient) -> None:
