@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.follower_mark import follower
 from fraud_platform.adapters.kafka.producers import TransactionalProducer
-from fraud_platform.adapters.kafka.reader import RangeReader
+from fraud_platform.adapters.kafka.reader import RangeReader, TopicOpener
 from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
 from fraud_platform.adapters.models.registry import MODEL_NAME, ModelRegistry
 from fraud_platform.adapters.tables.lake import Lake
@@ -155,7 +155,11 @@ def open_scorer(
         RangeReader(connection, topic, stall_seconds=answer_seconds) as source,
     ):
         engine: Engine = InProcessEngine(
-            lake, source, state_version, settings.duplicate_horizon_days
+            lake,
+            source,
+            state_version,
+            settings.duplicate_horizon_days,
+            settings.max_ahead_seconds,
         )
         if spark is not None:
             from fraud_platform.scoring.spark_engine import SparkEngine
@@ -163,11 +167,11 @@ def open_scorer(
             engine = SparkEngine(
                 spark(),
                 lake,
-                connection.spark_options(),
-                topic,
+                TopicOpener(connection.portable(), topic, answer_seconds),
                 source,
                 state_version,
                 settings.duplicate_horizon_days,
+                settings.max_ahead_seconds,
             )
         scorer = Scorer(lake, engine, publication, settings.max_batch_messages, holder(kind))
         LabelIntake(settings, lake, topics).take_in(scorer.log.last().get("stream_second"))

@@ -8,7 +8,7 @@ Not here: reading or writing them (`fraud_platform.adapters.kafka`), judging a m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -103,6 +103,10 @@ class Messages:
             [self.keys[i] for i in chosen],
             [self.values[i] for i in chosen],
         )
+
+    def stamped(self, timestamp_ms: NDArray[np.int64]) -> Messages:
+        """Return the messages with other timestamps."""
+        return replace(self, timestamp_ms=timestamp_ms)
 
     @classmethod
     def join(cls, parts: Sequence[Messages]) -> Messages:

@@ -24,11 +24,13 @@ class Reason(StrEnum):
 
 class MessageReason(StrEnum):
     """Reasons that only a Kafka message can have: the first two come before a row's own, which
-    `WRONG_KEY` follows."""
+    `WRONG_KEY` follows. A message has one of the last two only if it has no other reason."""
 
     TOO_LARGE = "too_large"
     NOT_JSON = "not_json"
     WRONG_KEY = "wrong_key"
+    TIME_AHEAD = "time_ahead"
+    TIME_BEHIND = "time_behind"
 
 
 _OF_SEVERAL_ROWS = (Reason.DUPLICATE_ID, Reason.CONFLICTING_DUPLICATE_ID)
@@ -46,6 +48,8 @@ DEAD_LETTER_REASONS: tuple[str, ...] = (
     MessageReason.NOT_JSON,
     *(r for r in Reason if r not in (Reason.BAD_LABEL, *_OF_SEVERAL_ROWS)),
     MessageReason.WRONG_KEY,
+    MessageReason.TIME_AHEAD,
+    MessageReason.TIME_BEHIND,
 )
 """Why a message is dead, in order of precedence."""
 

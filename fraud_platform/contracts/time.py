@@ -14,6 +14,8 @@ TILE_SECONDS = 3600
 HOURS_PER_DAY = 24
 LABEL_DELAY_HOURS = LABEL_DELAY_DAYS * HOURS_PER_DAY
 MIN_TRAINING_DAYS = 7
+LATE_DAYS = 7
+"""A row this late still finds all that it looks back to; the state keeps nothing beyond."""
 
 
 @dataclass(frozen=True)

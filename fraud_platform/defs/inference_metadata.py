@@ -92,9 +92,11 @@ def _scored(
 ) -> dict[str, Any]:
     counts = progress.counts
     names = ("scored", "dead_letters", "duplicates", "late", "alerts")
+    odd = {name: n for name, n in counts.items() if name == "odd_timestamps"}
     return {
         "messages": counts.get("messages_read", 0),
         **{name: counts.get(name, 0) for name in names},
+        **odd,
         "micro_batches": progress.micro_batches,
         "first_micro_batch": progress.first,
         "last_micro_batch": progress.last,

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fraud_platform.contracts.time import TILE_SECONDS
+from fraud_platform.scoring.event_time import FOLLOWERS
 
 Ints = npt.NDArray[np.int64]
 Ranges = Mapping[int, tuple[int, int]]
@@ -31,6 +32,16 @@ def next_ranges(remaining: Ranges, max_messages: int) -> dict[int, tuple[int, in
         p: (remaining[p][0], remaining[p][0] + min(size, -(-size * max_messages // total)))
         for p, size in left.items()
     }
+
+
+def with_followers(ranges: Ranges, behind: Ranges) -> dict[int, tuple[int, int]]:
+    """Return the ranges with the messages after them that are evidence for event times.
+
+    Args:
+        behind: what of the plan remains after the ranges; no more than that is read.
+    """
+    ends = {p: min(end + FOLLOWERS, behind.get(p, (end, end))[1]) for p, (_, end) in ranges.items()}
+    return {p: (start, max(end, ends[p])) for p, (start, end) in ranges.items()}
 
 
 def is_within_hour(

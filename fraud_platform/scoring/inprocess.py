@@ -7,15 +7,20 @@ Not here: committing and publishing (`scoring.scorer`), the engine on Spark
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from fraud_platform.contracts.messages import Messages
 from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.faults import kill_point
-from fraud_platform.scoring.cutting import Ranges, is_within_hour
+from fraud_platform.scoring.cutting import Ranges, is_within_hour, with_followers
 from fraud_platform.scoring.decode import decode
+from fraud_platform.scoring.event_time import MAX_AHEAD_SECONDS, sane_arrivals
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.log import Offsets, ScoredBatch, ScoringLog
 from fraud_platform.scoring.micro_batch import (
@@ -26,6 +31,7 @@ from fraud_platform.scoring.micro_batch import (
     score_messages,
 )
 from fraud_platform.scoring.recovery import RecoveredState
+from fraud_platform.scoring.time_letters import TimeBounds, bound_times, carried_over
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake
@@ -40,14 +46,20 @@ class InProcessEngine:
         source: reads the transactions topic.
         state_version: the snapshot to start from.
         duplicate_horizon_days: how long an id stays known, in stream time.
+        max_ahead: seconds that an event may lie ahead; see `scoring.event_time`.
     """
 
     name = "inprocess"
 
     def __init__(
-        self, lake: Lake, source: Source, state_version: str, duplicate_horizon_days: int
+        self,
+        lake: Lake,
+        source: Source,
+        state_version: str,
+        duplicate_horizon_days: int,
+        max_ahead: int = MAX_AHEAD_SECONDS,
     ) -> None:
-        self._lake, self._source = lake, source
+        self._lake, self._source, self._max_ahead = lake, source, max_ahead
         self._state_version, self._horizon = state_version, duplicate_horizon_days
         self._recovered: RecoveredState | None = None
         self._left: Messages | None = None
@@ -76,48 +88,72 @@ class InProcessEngine:
 
         Args:
             ranges: offsets to read.
-            behind: what of the plan remains behind them; where that is nothing for every
-                partition, all of `ranges` is scored, else what lies within one hour.
+            behind: what of the plan remains after them; if that is nothing for every partition,
+                all of `ranges` is scored, else what lies within one hour.
         """
         assert self._recovered is not None
         state = self._recovered.state
-        messages = self._read(ranges)
-        decoded = decode(messages.keys, messages.values)
+        read = self._read(ranges, behind)
+        arrivals, is_odd = sane_arrivals(read.timestamp_ms, time.time_ns() // 1_000_000)
+        messages = read.stamped(arrivals)
+        ends = {p: end for p, (_, end) in ranges.items()}
+        # the messages beyond are evidence for event times, and wait for the next micro-batch
+        is_own = messages.offset < _by_partition(ends)[messages.partition]
+        raw = decode(messages.keys, messages.values)
+        bounds = TimeBounds(copy(state.clock), self._recovered.carried, self._max_ahead)
+        decoded = bound_times(messages, raw, bounds)
         has_more = {p: end > start for p, (start, end) in behind.items()}
-        seconds = decoded.event_seconds(len(messages))
-        keep = is_within_hour(messages.partition.astype(np.int64), seconds, has_more)
-        # what was left of the batch before may reach beyond the ranges
-        ends = {p: max(end, _last(messages, p) + 1) for p, (_, end) in ranges.items()}
+        seconds = decoded.event_seconds(len(messages))[is_own]
+        keep = is_own.copy()
+        keep[is_own] = is_within_hour(
+            messages.partition[is_own].astype(np.int64), seconds, has_more
+        )
+        self._recovered.carried = carried_over(messages, raw, keep, bounds)
         if not keep.all():
-            self._left = messages.take(np.flatnonzero(~keep))
+            self._left = read.take(np.flatnonzero(~keep))
             for p in np.unique(self._left.partition).tolist():
-                ends[p] = int(self._left.offset[self._left.partition == p].min())
+                ends[p] = min(ends[p], int(self._left.offset[self._left.partition == p].min()))
             messages, decoded = messages.take(np.flatnonzero(keep)), decoded.where(keep)
         kill_point("scoring.read")
         context = BatchContext(number, model, self._state_version)
-        batch = score_decoded(messages, decoded, state, context)
+        odd = int(np.count_nonzero(is_odd & keep))
+        batch = score_decoded(messages, decoded, state, context, odd)
         files = write_rows(self._lake.files, self._lake.uri(SCORED), SCORED, batch.scored)
         kill_point("scoring.scored_written")
-        return ScoredBatch(number, files, batch.dead, batch.counts, ends, state.clock.second)
+        return ScoredBatch(
+            number,
+            files,
+            batch.dead,
+            batch.counts,
+            ends,
+            state.clock.second,
+            self._recovered.carried,
+        )
 
     def committed(self, number: int) -> None:
         """Note that the micro-batch is committed: the state holds it already."""
         assert self._recovered is not None
         self._recovered.number = number
 
-    def _read(self, ranges: Ranges) -> Messages:
-        """Return the messages of the ranges in order of partition and offset."""
+    def _read(self, ranges: Ranges, behind: Ranges) -> Messages:
+        """Return the messages of the ranges and some after them, by partition and offset."""
         left = Messages.join([]) if self._left is None else self._left
         self._left = None
-        unread = dict(ranges)
+        unread = with_followers(ranges, behind)
         for p in np.unique(left.partition).tolist():
             after = _last(left, p) + 1
             unread[p] = (after, max(unread.get(p, (0, 0))[1], after))
         read = self._source.read({p: r for p, r in unread.items() if r[0] < r[1]})
         joined = Messages.join([left, *read])
-        order = np.lexsort((joined.offset, joined.partition))
-        return joined.take(order)
+        return joined.take(np.lexsort((joined.offset, joined.partition)))
 
 
 def _last(messages: Messages, partition: int) -> int:
     return int(messages.offset[messages.partition == partition].max(initial=-1))
+
+
+def _by_partition(ends: Mapping[int, int]) -> npt.NDArray[np.int64]:
+    """Return ends by partition number, 0 for others."""
+    found = np.zeros(max(ends, default=0) + 1, np.int64)
+    found[list(ends)] = list(ends.values())
+    return found

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +19,14 @@ import pyarrow as pa
 
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED, SCORING
 from fraud_platform.contracts.tables import DataFile
+from fraud_platform.scoring.event_time import Carried
 from fraud_platform.scoring.pairs import PairedTables
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake
 
 Offsets = dict[int, int]
+_CARRIED = "carried"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class ScoredBatch:
         dead: rows of `dead_letters`.
         counts: see `scoring.micro_batch.MicroBatch`.
         end_offsets: the next offset of each partition that it read.
-        stream_second: stream time behind it, seconds since 1970; None where nothing was scored.
+        stream_second: stream time after it, seconds since 1970; None if nothing was scored.
+        carried: see `scoring.event_time.Carried`.
     """
 
     number: int
@@ -45,6 +48,7 @@ class ScoredBatch:
     counts: Mapping[str, int]
     end_offsets: Offsets
     stream_second: int | None
+    carried: Carried = field(default_factory=dict)
 
 
 class ScoringLog:
@@ -79,6 +83,8 @@ class ScoringLog:
             metadata: with `topic_id`, and `end_offsets`, the next offset of each partition.
         """
         said = {**metadata, "counts": dict(batch.counts), "stream_second": batch.stream_second}
+        if batch.carried:
+            said[_CARRIED] = dict(batch.carried)
         return self._tables.commit(batch.number, batch.files, batch.dead, said)
 
     def urls(self, batch: ScoredBatch) -> list[str]:
@@ -115,3 +121,8 @@ class ScoringLog:
 def offsets_in(said: Mapping[str, Any]) -> Offsets:
     """Return the end offsets in a commit's metadata."""
     return {int(p): int(end) for p, end in said.get("end_offsets", {}).items()}
+
+
+def carried_in(said: Mapping[str, Any]) -> Carried:
+    """Return what a commit's metadata carries over to the next micro-batch."""
+    return {int(p): tuple(kept) for p, kept in said.get(_CARRIED, {}).items()}

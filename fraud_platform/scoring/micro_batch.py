@@ -80,8 +80,8 @@ class MicroBatch:
     Attributes:
         scored: rows of the table `scored`.
         dead: rows of the table `dead_letters`.
-        counts: messages_read, scored, duplicates, dead_letters, late, alerts, `dead_<reason>` and
-            `repaired_<repair>`.
+        counts: messages_read, scored, duplicates, dead_letters, late, alerts, `dead_<reason>`,
+            `repaired_<repair>` and, if there are any, `odd_timestamps`.
     """
 
     number: int
@@ -108,9 +108,17 @@ def score_messages(messages: Messages, state: ScoringState, context: BatchContex
 
 
 def score_decoded(
-    messages: Messages, decoded: Decoded, state: ScoringState, context: BatchContext
+    messages: Messages,
+    decoded: Decoded,
+    state: ScoringState,
+    context: BatchContext,
+    odd_timestamps: int = 0,
 ) -> MicroBatch:
-    """Score messages that are decoded already."""
+    """Score messages that are decoded already.
+
+    Args:
+        odd_timestamps: how many Kafka timestamps were not ms since 1970, for the counts.
+    """
     is_duplicate = state.is_duplicate(decoded.transactions.transaction_id)
     new = np.flatnonzero(~is_duplicate)
     rows = decoded.transactions.take(new)
@@ -129,6 +137,8 @@ def score_decoded(
     for letter in decoded.dead:
         counts[f"dead_{letter.reasons[0]}"] += 1
     counts.update({f"repaired_{name}": n for name, n in decoded.repairs.items()})
+    if odd_timestamps:
+        counts["odd_timestamps"] = odd_timestamps
     check_conservation(context.number, counts)
     return MicroBatch(context.number, scored, dead, dict(counts))
 

@@ -22,6 +22,19 @@ class Source(Protocol):
     def read(self, ranges: Mapping[int, tuple[int, int]]) -> Iterator[Messages]:
         """Yield the messages of [start, end) of each partition, each once, or raise."""
 
+    def close(self) -> None:
+        """Leave the broker."""
+
+
+class SourceOpener(Protocol):
+    """Opens a source in another process: small, hashable, and can be pickled."""
+
+    def open(self) -> Source:
+        """Return a new source, which the caller closes."""
+
+    def __hash__(self) -> int:
+        """Return the same for equal openers."""
+
 
 class Publisher(Protocol):
     """Publishes records and a group's offsets, all or nothing, under a lease."""

@@ -31,12 +31,13 @@ from fraud_platform.scoring.drop_labels import (
     transactions_of,
     worth_noting,
 )
+from fraud_platform.scoring.event_time import Carried
 from fraud_platform.scoring.labels import NEVER_LANDED, LandedLabels
+from fraud_platform.scoring.log import ScoringLog, carried_in
 from fraud_platform.scoring.state import DAY_SECONDS, Ints, ScoringState, noted_seconds
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake
-    from fraud_platform.scoring.log import ScoringLog
 
 NO_SNAPSHOT = "none"
 STREAM_PART = "stream"
@@ -110,6 +111,7 @@ class RecoveredState:
             duplicate_horizon_days, self._snapshot.first_second if self._snapshot else 0
         )
         self.number = 0
+        self.carried: Carried = {}
         self._mark = StreamMark()
         if self._snapshot is not None:
             self._mark = _add_snapshot(self.state, lake, self._snapshot)
@@ -132,6 +134,7 @@ class RecoveredState:
             self.state.set_clock(StreamClock(log.last().get("stream_second"), recent))
             self._replay(rows, transactions, noted)
             self.number = log.number
+            self.carried = carried_in(log.last())
         self._land()
 
     def _replay(self, rows: pa.Table, transactions: Transactions, noted: Ints) -> None:

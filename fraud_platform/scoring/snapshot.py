@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Any
 from fraud_platform.contracts.feature_tables import CUSTOMER_TILES, LABEL_TILES, TERMINAL_TILES
 from fraud_platform.contracts.scoring_tables import SCORED, SCORING, SCORING_STATE
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
-from fraud_platform.contracts.time import TILE_SECONDS
+from fraud_platform.contracts.time import LATE_DAYS, TILE_SECONDS
 from fraud_platform.features.declarables import LabelMeasure
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS, MAX_WINDOW_DAYS
 from fraud_platform.scoring.recovery import MARKS, STREAM_PART, Snapshot
 from fraud_platform.scoring.snapshot_stream import StreamPart
-from fraud_platform.scoring.state import LATE_DAYS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

@@ -13,7 +13,7 @@ from copy import copy
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
+from fraud_platform.contracts.time import HOURS_PER_DAY, LATE_DAYS, TILE_SECONDS
 from fraud_platform.features.kernel import Transactions
 from fraud_platform.features.live import LiveState, ScoredFeatures
 from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS
@@ -23,8 +23,6 @@ from fraud_platform.scoring.rows import ScoredRows
 
 Ints = npt.NDArray[np.int64]
 DAY_SECONDS = HOURS_PER_DAY * TILE_SECONDS
-LATE_DAYS = 7
-"""A row this late still finds all that it looks back to; the state keeps nothing beyond."""
 _LATE_SECONDS = LATE_DAYS * DAY_SECONDS
 _LOOKBACK_SECONDS = LABEL_LOOKBACK_HOURS * TILE_SECONDS
 

@@ -33,6 +33,12 @@ class ScoringSettings(HomeSettings):
         ge=1,
         description="Days of stream time in which a repeated id counts as a duplicate.",
     )
+    max_ahead_seconds: int = Field(
+        default=900,
+        ge=60,
+        le=86_400,
+        description="Maximum seconds by which a message may be dated ahead of its arrival.",
+    )
     follow_interval_ms: int = Field(
         default=100,
         ge=10,

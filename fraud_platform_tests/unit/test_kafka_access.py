@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,7 +41,7 @@ def secured(tmp_path: Path, **chosen: Any) -> Settings:
 
 def test_without_security_nothing_is_added(tmp_path: Path) -> None:
     connection = KafkaConnection.from_settings(settings(tmp_path))
-    assert connection.spark_options() == {"kafka.bootstrap.servers": "127.0.0.1:9092"}
+    assert connection.portable() == connection
     assert not any("ssl" in name or "sasl" in name for name in connection.access.client_options())
 
 
@@ -52,15 +53,18 @@ def test_a_cluster_gets_the_user_that_is_set_whatever_the_role(tmp_path: Path) -
         assert (options["sasl.username"], options["sasl.password"]) == ("me", SECRET)
 
 
-def test_spark_gets_the_same_way_in_with_quotes_kept_and_no_path(tmp_path: Path) -> None:
+def test_a_worker_elsewhere_gets_the_same_way_in_with_the_ca_and_no_path(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text("-----BEGIN CERTIFICATE-----\n")
     connection = KafkaConnection.from_settings(secured(tmp_path, kafka_ca_file=ca))
-    options = connection.spark_options()
-    assert options["kafka.security.protocol"] == "SASL_SSL"
-    assert 'username="me" password="canary\\"with\\\\quotes";' in options["kafka.sasl.jaas.config"]
-    assert options["kafka.ssl.truststore.certificates"] == ca.read_text()
-    assert str(ca) not in "".join(options.values())
+    sent = pickle.loads(pickle.dumps(connection.portable()))
+    assert hash(sent) == hash(connection.portable())
+    options = sent.access.client_options()
+    assert options.pop("ssl.ca.pem") == ca.read_text()
+    here = connection.access.client_options()
+    assert here.pop("ssl.ca.location") == str(ca)
+    assert options == here
+    assert SECRET not in f"{sent!r} {sent}"
 
 
 def test_a_password_is_in_no_text_of_settings_or_connection(tmp_path: Path) -> None:

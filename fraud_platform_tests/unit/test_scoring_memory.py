@@ -125,11 +125,38 @@ def test_a_wrong_date_at_the_very_beginning_does_not_move_stream_time():
     assert clock.second == 5_000
 
 
-@given(st.lists(st.integers(0, 10**6), min_size=2, max_size=300))
+@given(st.lists(st.integers(0, 60), min_size=2, max_size=300))
 def test_stream_time_of_one_batch_is_its_sorted_row(seconds):
     clock = StreamClock()
     clock.advance(np.array(seconds, dtype=np.int64))
     assert clock.second == sorted(seconds)[int(0.99 * (len(seconds) - 1))]
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.05, 0.2, 0.25])
+@pytest.mark.parametrize("direction", [1, -1])
+def test_a_quarter_of_wrong_dates_moves_the_clock_by_no_more_than_it_promises(share, direction):
+    random = np.random.default_rng(int(share * 1000))
+    true = 1_532_908_800 + np.cumsum(random.exponential(9, 60_000)).astype(np.int64)
+    offsets = np.array([3_600, 5 * 3_600, DAY, 40 * DAY, 20 * 365 * DAY])
+    wrong = random.random(true.size) < share
+    seconds = true + direction * wrong * random.choice(offsets, true.size)
+    clock, good = StreamClock(), StreamClock()
+    for part in np.array_split(np.arange(true.size), 200):
+        clock.advance(seconds[part])
+        good.advance(true[part][~wrong[part]])
+        front = int(true[part[-1]])
+        assert good.second is not None
+        assert front - good.second < 300 * 9
+        assert clock.second is not None
+        assert -6 * DAY / 24 < clock.second - front < 3_600 + 2 * 200 * 9, part[0]
+
+
+def test_after_a_gap_the_clock_is_at_the_front_within_some_hundred_rows():
+    clock = StreamClock()
+    clock.advance(np.arange(0, 90_000, 9))
+    clock.advance(10 * DAY + np.arange(0, 3_600, 9))
+    assert clock.second is not None
+    assert clock.second > 10 * DAY
 
 
 def test_a_clock_goes_on_from_where_it_stood():

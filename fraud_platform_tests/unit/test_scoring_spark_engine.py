@@ -27,13 +27,14 @@ class TasksHere(SparkEngine):
 
     def __init__(self, tasks: list[list[Message]]) -> None:
         self._tasks, self._clock, self._peeker = tasks, StreamClock(), self
+        self._carried = {}
         self.scored: list[Message] = []
 
     def cut(self, ranges: Any, behind: Any) -> Any:
         return ranges
 
     def _run(
-        self, ranges: Any, number: int, model: Any, excluded: Excluded
+        self, ranges: Any, after: Any, number: int, model: Any, excluded: Excluded
     ) -> list[dict[str, Any]]:
         results, self.scored = [], []
         for messages in self._tasks:
@@ -58,7 +59,7 @@ def _result(rows: list[Message], read: int) -> dict[str, Any]:
     )
     counts = {"messages_read": read, "scored": len(rows), "duplicates": read - len(rows)}
     return {
-        "manifest": json.dumps({"counts": counts, "files": []}),
+        "manifest": json.dumps({"counts": counts, "files": [], "carried": {}}),
         "dead": _written(DEAD_LETTERS.arrow_schema.empty_table()),
         "rows": _written(table),
         "first_partition": int(partition.min()),

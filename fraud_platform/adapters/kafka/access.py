@@ -1,6 +1,6 @@
 """Getting into Kafka: how a client proves itself, whom it trusts, what a refusal means.
 
-Here: the only place where a client's security is told to librdkafka and to Spark.
+Here: the only place that gives a client's security to librdkafka.
 Not here: which user may do what (`contracts.access`), making users, certificates and rights on the
 embedded broker (`adapters.kafka.broker_security`).
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -22,7 +22,6 @@ from fraud_platform.settings import Settings
 
 MECHANISM = "SCRAM-SHA-512"
 CA_NAME = "ca.pem"
-_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
 _SETUP_SECONDS = 10
 
 _TLS_SECONDS = 2.0
@@ -67,12 +66,14 @@ class Access:
         user, password: for SASL_SSL with SCRAM-SHA-512.
         ca_file: of the CA that vouches for brokers; None trusts what the system trusts.
         certificate: PEM file with key and certificate, for TLS on both sides.
+        ca: the CA itself, PEM, for a process that cannot read the file.
     """
 
     user: str | None = None
     password: SecretStr | None = None
     ca_file: Path | None = None
     certificate: Path | None = None
+    ca: str | None = None
 
     def __str__(self) -> str:
         return f"user {self.user}" if self.user else "this client"
@@ -80,6 +81,7 @@ class Access:
     def client_options(self) -> dict[str, str | int]:
         """Return librdkafka's properties."""
         ca = {"ssl.ca.location": str(self.ca_file)} if self.ca_file else {}
+        ca |= {"ssl.ca.pem": self.ca} if self.ca else {}
         # its own limit is 30 s, which a broker that accepts and never answers takes whole
         quick = {"socket.connection.setup.timeout.ms": _SETUP_SECONDS * 1000}
         if self.certificate:
@@ -97,22 +99,13 @@ class Access:
             **quick,
         }
 
-    def spark_options(self) -> dict[str, str]:
-        """Return options of Spark's Kafka source; they hold what executors need, and no path."""
-        if self.user is None or self.password is None:
-            return {}
-        secret = _quoted(self.password.get_secret_value())
-        options = {
-            "kafka.security.protocol": "SASL_SSL",
-            "kafka.sasl.mechanism": MECHANISM,
-            "kafka.sasl.jaas.config": (
-                f"{_MODULE} required username={_quoted(self.user)} password={secret};"
-            ),
-        }
-        if self.ca_file:
-            options["kafka.ssl.truststore.type"] = "PEM"
-            options["kafka.ssl.truststore.certificates"] = self.ca_file.read_text()
-        return options
+    def portable(self) -> Access:
+        """Return the same way in, with the CA itself in place of the path to it."""
+        return (
+            self
+            if self.ca_file is None
+            else replace(self, ca_file=None, ca=self.ca_file.read_text())
+        )
 
     @property
     def is_plaintext(self) -> bool:
@@ -189,8 +182,3 @@ def _speaks_tls(bootstrap: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -111,9 +111,9 @@ class KafkaConnection:
             **{name.replace("_", "."): value for name, value in properties.items()},
         }
 
-    def spark_options(self) -> dict[str, str]:
-        """Return what Spark's Kafka source needs to reach the same cluster."""
-        return {"kafka.bootstrap.servers": self.bootstrap, **self.access.spark_options()}
+    def portable(self) -> KafkaConnection:
+        """Return the connection for a process on another machine: it holds all and no path."""
+        return replace(self, access=self.access.portable())
 
     def outage(
         self, what: str, errors: ClientErrors | None, detail: str = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
@@ -21,9 +22,34 @@ from fraud_platform.contracts.messages import READER_GROUP, Messages
 from fraud_platform.errors import OffsetGapError
 
 CHUNK_MESSAGES = 10_000
+_QUEUED_MESSAGES, _QUEUED_KBYTES = 200_000, 128 * 1024
+_WORKER_MESSAGES, _WORKER_KBYTES = 30_000, 16 * 1024
 _POLL_SECONDS = 0.1
 _ANSWER_SECONDS = 3.0
 _AHEAD_MESSAGES, _AHEAD_BYTES = 500_000, 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class TopicOpener:
+    """Opens a reader of a topic in another process, maybe on another machine.
+
+    Attributes:
+        connection: its CA must be in the connection itself; see `KafkaConnection.portable`.
+    """
+
+    connection: KafkaConnection
+    topic: str
+    stall_seconds: float
+
+    def open(self) -> RangeReader:
+        """Return a reader that fetches little in advance: the next range may go to another."""
+        return RangeReader(
+            self.connection,
+            self.topic,
+            stall_seconds=self.stall_seconds,
+            queued_messages=_WORKER_MESSAGES,
+            queued_kbytes=_WORKER_KBYTES,
+        )
 
 
 def _columns(batch: list[Message]) -> Messages:
@@ -48,6 +74,7 @@ class RangeReader:
         topic: the topic.
         isolation: `read_uncommitted` shows messages of open and aborted transactions too.
         stall_seconds: longest time without progress; what other partitions get is none.
+        queued_messages, queued_kbytes: how much the client fetches in advance.
     """
 
     def __init__(
@@ -56,6 +83,8 @@ class RangeReader:
         topic: str,
         isolation: Literal["read_committed", "read_uncommitted"] = "read_committed",
         stall_seconds: float = 30.0,
+        queued_messages: int = _QUEUED_MESSAGES,
+        queued_kbytes: int = _QUEUED_KBYTES,
     ) -> None:
         self._connection, self._topic, self._stall_seconds = connection, topic, stall_seconds
         self._errors = ClientErrors()
@@ -68,8 +97,8 @@ class RangeReader:
                 auto_offset_reset="error",
                 enable_auto_commit=False,
                 enable_auto_offset_store=False,
-                queued_min_messages=200_000,
-                queued_max_messages_kbytes=128 * 1024,
+                queued_min_messages=queued_messages,
+                queued_max_messages_kbytes=queued_kbytes,
                 # The broker answers with this much, or after this long: else every message that
                 # comes is a request. A new place to read from waits as long.
                 fetch_min_bytes=64 * 1024,
