@@ -165,12 +165,16 @@ def status() -> None:
     """Show which services run, how far the topics are, and what the lake holds."""
     from fraud_platform.adapters.kafka.topics import lag_lines
     from fraud_platform.adapters.services.laptop import status as services_status
+    from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.defs.champion import champion_line
+    from fraud_platform.defs.stream_time import stream_time_problem
 
     _show_needs(_settings())
     for line in services_status(_settings()) + lag_lines(_settings()):
         typer.echo(line)
     typer.echo(champion_line(_settings()))
+    if problem := stream_time_problem(Lake(_settings().lake)):
+        typer.echo(f"needs you: {problem}")
     _show_report(_settings())
 
 

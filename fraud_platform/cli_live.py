@@ -7,6 +7,7 @@ Not here: the other commands (`fraud_platform.cli`), what these do (`adapters.ka
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -92,6 +93,29 @@ def accept_gap(
         return
     with open_instance(_settings()) as instance:
         typer.echo(accept_label_gap(_settings(), instance, why))
+
+
+@live.command("set-stream-time")
+def set_stream_time(
+    to: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d %H:%M", "%Y-%m-%d"], help="Stream time (UTC) to set."),
+    ] = None,
+    why: Annotated[
+        str | None, typer.Option(help="The reason, kept in the history; without it, only look.")
+    ] = None,
+) -> None:
+    """Show what stream time is and should be, or set it after wrong dates have moved it."""
+    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.defs.stream_time import look_at_stream_time
+    from fraud_platform.defs.stream_time import set_stream_time as commit
+
+    second = None if to is None else int(to.replace(tzinfo=UTC).timestamp())
+    if second is None or why is None:
+        for line in look_at_stream_time(Lake(_settings().lake), second):
+            typer.echo(line)
+        return
+    typer.echo(commit(_settings(), second, why))
 
 
 @live.command()

@@ -76,6 +76,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         *check_storage(settings),
         *check_kafka(settings),
         *check_champion(settings),
+        *check_stream_time(settings),
         check_jars(settings, has_java=java.ok),
         check_packages(CONSTRAINTS),
     ]
@@ -257,6 +258,18 @@ def check_champion(settings: Settings) -> list[Finding]:
         )
         return [Finding("Champion", Level.PROBLEM, words)]
     return [Finding("Champion", Level.OK, champion.words)]
+
+
+def check_stream_time(settings: Settings) -> list[Finding]:
+    """Look whether wrong dates have moved stream time ahead of the rows that were scored."""
+    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.defs.stream_time import stream_time_problem
+
+    try:
+        problem = stream_time_problem(Lake(settings.lake))
+    except FraudPlatformError as error:
+        problem = str(error)
+    return [Finding("Stream time", Level.WARNING, problem)] if problem else []
 
 
 def wanted_jars(settings: Settings) -> list[tuple[Path, dict[str, tuple[str, str]]]]:

@@ -7,7 +7,7 @@ Not here: the tests, what a right event time is (`fraud_platform.scoring.event_t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,8 +110,14 @@ class Topic:
     def close(self) -> None: ...
 
 
-def score_in_process(lake: Lake, topic: Topic, model: Path, size: int) -> list[dict[str, int]]:
-    """Score all of a topic in micro-batches, each by a new engine now and then; return counts."""
+def score_in_process(
+    lake: Lake, topic: Topic, model: Path, size: int, stream_second: int | None = None
+) -> list[dict[str, int]]:
+    """Score all of a topic in micro-batches, with a new engine now and then; return counts.
+
+    Args:
+        stream_second: what each commit says that stream time is, in place of what it was.
+    """
     remaining = {p: (0, len(own)) for p, own in topic.messages.items()}
     pinned = PinnedModel("fraud", 1, Candidate.load(model))
     counts: list[dict[str, int]] = []
@@ -125,7 +131,9 @@ def score_in_process(lake: Lake, topic: Topic, model: Path, size: int) -> list[d
         chosen = next_ranges(remaining, size)
         behind = {p: (chosen[p][1], remaining[p][1]) for p in chosen}
         batch = engine.score(chosen, behind, log.number + 1, pinned)
-        assert log.commit(batch, {"end_offsets": batch.end_offsets})
+        if stream_second is not None:
+            batch = replace(batch, stream_second=stream_second)
+        assert log.commit(batch, {"end_offsets": batch.end_offsets, "topic_id": "T1"})
         engine.committed(batch.number)
         counts.append(dict(batch.counts))
         for p, end in batch.end_offsets.items():

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.clock import fingerprint, watermark
 from fraud_platform.contracts.scoring_tables import SCORING_STATE
 from fraud_platform.defs.clusters import cluster_tags
@@ -18,6 +19,7 @@ from fraud_platform.defs.resources import LakeResource, SparkResource
 from fraud_platform.defs.state import read_built_days, read_drop_days
 from fraud_platform.defs.tables import table_spec, written
 from fraud_platform.errors import NotEnoughDataError
+from fraud_platform.scoring.history import stream_time
 from fraud_platform.scoring.snapshot import write_snapshot
 from fraud_platform.settings import load_settings
 
@@ -43,7 +45,7 @@ def build_scoring_state(
 ) -> dg.MaterializeResult:
     """Publish the history up to the last built day as one version."""
     tables = lake.open()
-    built = read_built_days(tables)
+    built = _reached_days(tables)
     if not built:
         raise NotEnoughDataError(
             "scoring_state: expected built days, found none. Build the features of a day first; "
@@ -67,6 +69,18 @@ def build_scoring_state(
     )
 
 
+def _reached_days(tables: Lake) -> dict[date, str]:
+    """Return the built days up to the drops' watermark or to stream time, whichever is later.
+
+    Days beyond were built while stream time was wrong: a snapshot of them would have no history.
+    """
+    built, now = read_built_days(tables), stream_time(tables)
+    if now is None:
+        return built
+    end = max(watermark(read_drop_days(tables)) or now.date(), now.date())
+    return {day: inputs for day, inputs in built.items() if day < end}
+
+
 build_state = dg.define_asset_job(
     "build_state",
     selection=dg.AssetSelection.assets(SCORING_STATE.name),
@@ -86,7 +100,7 @@ def daily_state(
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for a snapshot where the newest one is of other days than those built."""
     tables = lake.open()
-    built = read_built_days(tables)
+    built = _reached_days(tables)
     if not built:
         return dg.SkipReason("no day is built")
     as_of: date = max(built) + timedelta(days=1)

@@ -27,6 +27,7 @@ from fraud_platform.contracts.scoring_tables import (
 from fraud_platform.contracts.tables import TRANSACTIONS
 from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS
+from fraud_platform.scoring.corrections import corrections_in
 from fraud_platform.scoring.drop_labels import (
     READ_COLUMNS,
     drop_labels_of,
@@ -143,7 +144,8 @@ def _landed(lake: Lake, seconds: np.ndarray) -> LandedLabels:
     since = datetime.fromtimestamp(max(oldest, 0), UTC)
     landed = lake.read_arrow(TOPIC_LABELS, filters=[("known_at", ">=", since)])
     order = ("landing", "source_partition", "source_offset")
-    return landed_of(landed.sort_by([(name, "ascending") for name in order]))
+    corrections = corrections_in(lake.numbered(SCORED, SCORING).metadata())
+    return landed_of(landed.sort_by([(name, "ascending") for name in order]), corrections)
 
 
 def _told_already(lake: Lake, first_day: date | None, corrected: np.ndarray) -> np.ndarray:

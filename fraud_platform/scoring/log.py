@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED, SCORING
 from fraud_platform.contracts.tables import DataFile
+from fraud_platform.scoring.corrections import as_metadata, corrections_in, is_left_out
 from fraud_platform.scoring.event_time import Carried
 from fraud_platform.scoring.pairs import PairedTables
 
@@ -85,6 +86,7 @@ class ScoringLog:
         said = {**metadata, "counts": dict(batch.counts), "stream_second": batch.stream_second}
         if batch.carried:
             said[_CARRIED] = dict(batch.carried)
+        said = as_metadata(corrections_in(self.last())) | said
         return self._tables.commit(batch.number, batch.files, batch.dead, said)
 
     def urls(self, batch: ScoredBatch) -> list[str]:
@@ -98,7 +100,8 @@ class ScoringLog:
     def last_seconds(self, rows: int) -> np.ndarray:
         """Return the event times of the last scored rows, in the order of their scoring.
 
-        The files tell where they are; the log, which is cleaned, would not tell of all.
+        Rows that a correction of stream time leaves out are not among them. The files tell where
+        they are; the log, which is cleaned, would not tell of all.
 
         Args:
             rows: how many, at most.
@@ -106,8 +109,13 @@ class ScoringLog:
         number = self._scored.number_before(rows, "micro_batch")
         order = ("micro_batch", "source_partition", "source_offset")
         last = self.rows_above(number, ["tx_datetime", *order])
-        times = last.sort_by([(name, "ascending") for name in order])["tx_datetime"]
-        return (times.cast(pa.int64()).to_numpy() // 1_000_000)[-rows:]
+        last = last.sort_by([(name, "ascending") for name in order])
+        seconds = last["tx_datetime"].cast(pa.int64()).to_numpy() // 1_000_000
+        corrections = corrections_in(self.last())
+        if corrections:
+            left_out = is_left_out(corrections, last["micro_batch"].to_numpy(), seconds)
+            seconds = seconds[~left_out]
+        return seconds[-rows:]
 
     def dead_above(self, number: int) -> pa.Table:
         """Return the dead letters of committed micro-batches after a number."""

@@ -24,6 +24,12 @@ from fraud_platform.features.kernel import LabelTiles, Tiles, Transactions
 from fraud_platform.features.ordering import group_bounds
 from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS, Entity
 from fraud_platform.scoring.clock import WINDOW_ROWS, StreamClock
+from fraud_platform.scoring.corrections import (
+    Corrections,
+    corrected_landings,
+    corrections_in,
+    is_left_out,
+)
 from fraud_platform.scoring.drop_labels import (
     READ_COLUMNS,
     drop_labels_of,
@@ -104,28 +110,37 @@ class RecoveredState:
     """
 
     def __init__(self, lake: Lake, state_version: str, duplicate_horizon_days: int) -> None:
-        self._lake = lake
+        self._lake, self._horizon_days = lake, duplicate_horizon_days
         self._snapshot = Snapshot.parse(state_version)
         self._topic_labels = lake.numbered(TOPIC_LABELS, LANDING)
-        self.state = ScoringState(
-            duplicate_horizon_days, self._snapshot.first_second if self._snapshot else 0
-        )
+        self._corrections: Corrections = []
+        self._start()
+
+    def _start(self) -> None:
+        """Begin with the snapshot alone."""
+        first_second = self._snapshot.first_second if self._snapshot else 0
+        self.state = ScoringState(self._horizon_days, first_second)
         self.number = 0
         self.carried: Carried = {}
         self._mark = StreamMark()
         if self._snapshot is not None:
-            self._mark = _add_snapshot(self.state, lake, self._snapshot)
+            self._mark = _add_snapshot(self.state, self._lake, self._snapshot)
         self._landing = self._mark.first_landing - 1
 
     def catch_up(self, log: ScoringLog) -> None:
         """Take in what was scored and what labels landed since the last time."""
+        corrections = corrections_in(log.last())
+        if self.number and corrections != self._corrections:
+            # the clock that let go of history was wrong
+            self._start()
+        self._corrections = corrections
         if log.number > self.number:
             after = max(self.number, self._mark.first_micro_batch - 1)
             rows = log.rows_above(after, [*_REPLAYED, "micro_batch"])
             names = ("micro_batch", "source_partition", "source_offset")
             rows = rows.sort_by([(name, "ascending") for name in names])
             transactions = transactions_of(rows)
-            noted = self._noted(rows, transactions.second)
+            noted = self._noted(_longs(rows["micro_batch"]), transactions.second)
             recent = self.state.clock.recent
             if self.number:
                 recent = np.concatenate((recent, transactions.second))
@@ -140,12 +155,12 @@ class RecoveredState:
     def _replay(self, rows: pa.Table, transactions: Transactions, noted: Ints) -> None:
         """Take in scored rows, in the order of their scoring, as far back as they matter now."""
         flags, second = flags_of(rows), transactions.second
+        micro_batch = _longs(rows["micro_batch"])
         first = self._snapshot.first_second if self._snapshot else 0
         is_new = second >= first
         # of the snapshot's days, but scored after it was made
-        is_new |= (_longs(rows["micro_batch"]) > self._mark.micro_batch) & (
-            second >= self._mark.first_second
-        )
+        is_new |= (micro_batch > self._mark.micro_batch) & (second >= self._mark.first_second)
+        is_new &= ~is_left_out(self._corrections, micro_batch, second)
         is_kept = noted >= self.state.rows.oldest_second
         places = np.flatnonzero(is_new & is_kept)
         own = transactions.take(places)
@@ -156,14 +171,18 @@ class RecoveredState:
         oldest = first - LABEL_LOOKBACK_HOURS * TILE_SECONDS
         self._note_drop_labels(own.take(np.flatnonzero(own.second >= oldest)))
 
-    def _noted(self, rows: pa.Table, second: Ints) -> Ints:
-        """Return `noted_seconds` as they were when each micro-batch was scored."""
+    def _noted(self, micro_batch: Ints, second: Ints) -> Ints:
+        """Return `noted_seconds` as they were when each micro-batch was scored, or as corrected."""
         clock = copy(self.state.clock)
         noted = np.empty_like(second)
-        for start, end in group_bounds(_longs(rows["micro_batch"])):
+        due = [one for one in self._corrections if one.number > self.number]
+        for start, end in group_bounds(micro_batch):
+            while due and due[0].number < micro_batch[start]:
+                clock.second = due.pop(0).second
+                noted[:start] = np.minimum(noted[:start], clock.second)
             clock.advance(second[start:end])
             noted[start:end] = noted_seconds(second[start:end], clock.second)
-        return noted
+        return np.minimum(noted, due[-1].second) if due else noted
 
     def _note_drop_labels(self, rows: Transactions) -> None:
         """Note labels that came with a drop: the snapshot's tiles hold them already.
@@ -181,7 +200,8 @@ class RecoveredState:
             columns = TOPIC_LABELS.column_names
             landed = self._topic_labels.rows_above(self._landing, "landing", columns)
             names = ("landing", "source_partition", "source_offset")
-            labels = landed_of(landed.sort_by([(name, "ascending") for name in names]))
+            landed = landed.sort_by([(name, "ascending") for name in names])
+            labels = landed_of(landed, self._corrections)
             self._note_rows_of_drops(labels)
             self.state.land(labels)
             self._landing = self._topic_labels.number
@@ -215,15 +235,19 @@ def flags_of(rows: pa.Table) -> dict[str, np.ndarray]:
     return {name: _longs(rows[name]) for name in _FLAGS}
 
 
-def landed_of(rows: pa.Table) -> LandedLabels:
-    """Return rows of `topic_labels` as labels."""
+def landed_of(rows: pa.Table, corrections: Corrections) -> LandedLabels:
+    """Return rows of `topic_labels` as labels.
+
+    Args:
+        corrections: of stream time, by which they landed.
+    """
     landed = rows["landed_at"].cast(pa.int64())
     seconds = pc.fill_null(pc.divide(landed, 1_000_000), NEVER_LANDED)
     return LandedLabels(
         _longs(rows["transaction_id"]),
         _longs(rows["fraud_scenario"]),
         _longs(rows["known_at"].cast(pa.int64())) // 1_000_000,
-        _longs(seconds),
+        corrected_landings(corrections, _longs(rows["landing"]), _longs(seconds)),
     )
 
 

@@ -151,6 +151,15 @@ def test_a_quarter_of_wrong_dates_moves_the_clock_by_no_more_than_it_promises(sh
         assert -6 * DAY / 24 < clock.second - front < 3_600 + 2 * 200 * 9, part[0]
 
 
+def test_a_block_of_150_wrong_dates_among_10_000_does_not_move_the_clock():
+    clock = StreamClock()
+    clock.advance(np.arange(0, 63_000, 9))
+    clock.advance(np.full(150, 10**9))
+    clock.advance(np.arange(63_000, 90_000, 9))
+    assert clock.second is not None
+    assert clock.second < 90_000 + 3_600
+
+
 def test_after_a_gap_the_clock_is_at_the_front_within_some_hundred_rows():
     clock = StreamClock()
     clock.advance(np.arange(0, 90_000, 9))
