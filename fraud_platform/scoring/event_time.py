@@ -7,7 +7,7 @@ Not here: the clock of the stream (`scoring.clock`), the other rules for a messa
 
 A live stream is bound by arrival. A replay of past (or simulated future) days is far from its
 arrival, so its messages are compared with the messages after them in their partition: a real gap
-is followed by more messages of the new day, a wrong date is not. The docs page `event_time.md` has
+is followed by more messages of the new day, a wrong date is not. The page `docs/event_time.md` has
 the rules in words and their reasons.
 """
 

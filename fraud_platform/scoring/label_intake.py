@@ -7,6 +7,7 @@ Not here: from when a label counts (`scoring.labels`).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,8 +21,10 @@ from fraud_platform.cleaning.judge import judge_fields
 from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.messages import LABEL_FIELDS, Messages
 from fraud_platform.contracts.scoring_tables import DEAD_LABELS, LANDING, TOPIC_LABELS
+from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_DAYS, TILE_SECONDS
 from fraud_platform.errors import DataError
 from fraud_platform.scoring.cutting import next_ranges
+from fraud_platform.scoring.event_time import sane_arrivals
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.message_json import JsonNumber, JsonPairs, parse_json
 from fraud_platform.scoring.pairs import PairedTables
@@ -38,6 +41,10 @@ if TYPE_CHECKING:
     from fraud_platform.scoring.ports import Source
 
 MAX_LANDING_MESSAGES = 1_000_000
+MAX_KNOWN_AHEAD_DAYS = LABEL_DELAY_DAYS + 1
+"""How far a label's known_at may lie ahead: a label delay, and a day for clocks that differ."""
+_MAX_KNOWN_AHEAD = MAX_KNOWN_AHEAD_DAYS * HOURS_PER_DAY * TILE_SECONDS
+_NEIGHBORS = 25
 _OF_ANY_ROW = (b"0", b"0", b"1", b"0", b"0")
 """What stands between the time and the label of a drop's row."""
 
@@ -182,29 +189,60 @@ def split_labels(
         stream_second: stream time; None where nothing was ever scored.
     """
     landed_at = None if stream_second is None else datetime.fromtimestamp(stream_second, UTC)
+    messages = messages.take(np.lexsort((messages.offset, messages.partition)))
+    labels: list[Label | None] = []
+    problems: list[str] = []
+    for value in messages.values:
+        try:
+            labels.append(read_label(value))
+            problems.append("")
+        except ValueError as error:
+            labels.append(None)
+            problems.append(str(error))
+    for i in _known_too_far_ahead(messages, labels, stream_second):
+        problems[i] = (
+            f"known_at {labels[i].known_at:%Y-%m-%d %H:%M:%S} is more than "  # type: ignore[union-attr]
+            f"{MAX_KNOWN_AHEAD_DAYS} days ahead of arrival and of stream time"
+        )
     good: list[dict[str, Any]] = []
     dead: list[dict[str, Any]] = []
-    order = np.lexsort((messages.offset, messages.partition))
-    for i in order.tolist():
+    for i, (label, problem) in enumerate(zip(labels, problems, strict=True)):
         source = {
             "landing": number,
             "source_partition": int(messages.partition[i]),
             "source_offset": int(messages.offset[i]),
         }
-        try:
-            label = read_label(messages.values[i])
-        except ValueError as error:
-            dead.append(
-                {
-                    "detail": str(error),
-                    "message_key": messages.keys[i],
-                    "message_value": messages.values[i],
-                    **source,
-                }
-            )
+        if problem or label is None:
+            found = {"message_key": messages.keys[i], "message_value": messages.values[i]}
+            dead.append({"detail": problem, **found, **source})
             continue
         good.append({**vars(label), "source": "topic", "landed_at": landed_at, **source})
     return (
         pa.Table.from_pylist(good, schema=TOPIC_LABELS.arrow_schema),
         pa.Table.from_pylist(dead, schema=DEAD_LABELS.arrow_schema),
     )
+
+
+def _known_too_far_ahead(
+    messages: Messages, labels: list[Label | None], stream_second: int | None
+) -> list[int]:
+    """Return the places of labels that cannot be known yet, and would keep corrections out.
+
+    Labels of simulated months that lie ahead of arrival support each other: one is refused only if
+    most of its neighbors in the partition are not as far ahead.
+    """
+    places = np.flatnonzero([label is not None for label in labels])
+    known = np.array([label.known_at.timestamp() for label in labels if label], np.int64)
+    arrivals, _ = sane_arrivals(messages.timestamp_ms, time.time_ns() // 1_000_000)
+    bound = np.maximum(arrivals[places] // 1000, stream_second or 0) + _MAX_KNOWN_AHEAD
+    refused = []
+    for own in np.flatnonzero(known > bound).tolist():
+        place = int(places[own])
+        first, end = max(0, own - _NEIGHBORS), own + _NEIGHBORS + 1
+        is_near = messages.partition[places[first:end]] == messages.partition[place]
+        is_near[own - first] = False
+        around = known[first:end][is_near]
+        supported = 2 * np.count_nonzero(around >= known[own] - _MAX_KNOWN_AHEAD) > around.size
+        if not supported and (around.size or stream_second is not None):
+            refused.append(place)
+    return refused

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 NO_SNAPSHOT = "none"
 STREAM_PART = "stream"
 """The part of a snapshot, one row, that holds its `StreamMark`."""
+_DECADE = 3_653 * DAY_SECONDS
+"""A label known so much later than its landing has a wrong date: several years may land at once."""
+_MANY_LABELS = 5
 _FLAGS = [flag.name for flag in DECLARATION.flags]
 _REPLAYED = [
     *READ_COLUMNS,
@@ -236,19 +239,36 @@ def flags_of(rows: pa.Table) -> dict[str, np.ndarray]:
 
 
 def landed_of(rows: pa.Table, corrections: Corrections) -> LandedLabels:
-    """Return rows of `topic_labels` as labels.
+    """Return rows of `topic_labels` as labels, without those that no correction could follow.
+
+    Versions that did not look at known_at let labels in that are known decades ahead.
 
     Args:
         corrections: of stream time, by which they landed.
     """
     landed = rows["landed_at"].cast(pa.int64())
     seconds = pc.fill_null(pc.divide(landed, 1_000_000), NEVER_LANDED)
-    return LandedLabels(
+    labels = LandedLabels(
         _longs(rows["transaction_id"]),
         _longs(rows["fraud_scenario"]),
         _longs(rows["known_at"].cast(pa.int64())) // 1_000_000,
         corrected_landings(corrections, _longs(rows["landing"]), _longs(seconds)),
     )
+    is_wrong = labels.known_at_second > labels.landed_second + _DECADE
+    if not is_wrong.any():
+        return labels
+    is_wrong &= labels.known_at_second > _medians(_longs(rows["landing"]), labels) + _DECADE
+    return labels.take(np.flatnonzero(~is_wrong))
+
+
+def _medians(landing: Ints, labels: LandedLabels) -> Ints:
+    """Return the median known_at of each label's landing, or 0 where stream time says enough."""
+    medians = np.zeros(landing.size, np.int64)
+    for number in np.unique(landing).tolist():
+        own = np.flatnonzero(landing == number)
+        if own.size >= _MANY_LABELS or labels.landed_second[own[0]] == NEVER_LANDED:
+            medians[own] = int(np.median(labels.known_at_second[own]))
+    return medians
 
 
 def _add_snapshot(state: ScoringState, lake: Lake, snapshot: Snapshot) -> StreamMark:
