@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 
 import fraud_platform
 
@@ -139,7 +140,8 @@ class Repository:
         return not ours and _is_importable(name)
 
     def _is_in_module(self, path: str) -> bool:
-        module_name, rest = path, []
+        module_name: str = path
+        rest: list[str] = []
         while module_name not in self.modules:
             module_name, _, last = module_name.rpartition(".")
             rest.insert(0, last)
@@ -305,7 +307,7 @@ def _words_of_cli() -> Iterator[str]:
 
     from fraud_platform.cli import app
 
-    waiting = [get_command(app)]
+    waiting: list[Any] = [get_command(app)]
     while waiting:
         command = waiting.pop()
         yield str(command.name)
@@ -320,8 +322,8 @@ def _words_of_dagster() -> Iterator[str]:
     for node in graph.asset_nodes:
         yield from (node.key.path[-1], str(node.group_name))
     yield from (check.name for check in graph.asset_check_keys)
-    yield from (each.name for each in (*served.sensor_defs, *served.schedule_defs))
-    yield from (job.name for job in served.get_all_jobs())
+    named: list[Any] = [*served.sensor_defs, *served.schedule_defs, *served.get_all_jobs()]
+    yield from (each.name for each in named)
     yield from served.get_top_level_resources()
 
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.settings import Settings
@@ -88,7 +89,8 @@ def _requests(groups: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]
     group_of = {name: group for group, names in groups.items() for name in names}
     served = defs.get_repository_def()
     found: dict[str, set[str]] = defaultdict(set)
-    for each in (*served.sensor_defs, *served.schedule_defs):
+    automation: list[Any] = [*served.sensor_defs, *served.schedule_defs]
+    for each in automation:
         targets = each.targets if hasattr(each, "targets") else [each.target]
         for name in {target.job_name for target in targets}:
             for key in served.get_job(name).asset_layer.selected_asset_keys:

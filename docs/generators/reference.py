@@ -106,10 +106,8 @@ def assets_page() -> str:
         for node in nodes
     )
     checks = sorted((c.name, c.asset_key.path[-1]) for c in graph.asset_check_keys)
-    automation = sorted(
-        (each.name, type(each).__name__, each.description or "")
-        for each in (*served.sensor_defs, *served.schedule_defs)
-    )
+    named: list[Any] = [*served.sensor_defs, *served.schedule_defs]
+    automation = sorted((n.name, type(n).__name__, n.description or "") for n in named)
     return "\n".join(
         [
             "# Assets\n",
