@@ -299,7 +299,8 @@ def _words_of_settings() -> Iterator[str]:
         yield from (name, variable(name), variable(name) + FILE_SUFFIX)
     yield from OTHER_VARIABLES
     yield from (topic.name for topic in topic_specs(Settings()))
-    yield from (item.name for item in (*DECLARATION.features, *DECLARATION.flags))
+    yield from (feature.name for feature in DECLARATION.features)
+    yield from (flag.name for flag in DECLARATION.flags)
 
 
 def _words_of_cli() -> Iterator[str]:
