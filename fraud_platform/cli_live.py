@@ -143,6 +143,16 @@ def replay(
         raise typer.BadParameter("say --dead-letters, or --range FIRST-LAST with --model VERSION")
 
 
+@live.command("mend-table")
+def mend_table(
+    table: Annotated[str, typer.Argument(help="The table, for example scored.")], why: Why
+) -> None:
+    """Remove rows that a table holds more than once, and keep one of each."""
+    from fraud_platform.defs.live_operator import mend
+
+    typer.echo(mend(_settings(), table, why))
+
+
 def _range(words: str) -> tuple[int, int]:
     first, _, last = words.partition("-")
     if not (first.isdecimal() and (last or first).isdecimal()):

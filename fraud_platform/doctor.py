@@ -19,7 +19,7 @@ from pathlib import Path
 from fraud_platform.adapters.jvm.java import find_java, java_problem, java_version
 from fraud_platform.adapters.services.laptop import run_folder, services
 from fraud_platform.adapters.services.processes import Service, port_owner, read_records
-from fraud_platform.errors import FraudPlatformError, Outage, SettingsError
+from fraud_platform.errors import DataError, FraudPlatformError, Outage, SettingsError
 from fraud_platform.settings import Settings
 
 PYTHON = (3, 11)
@@ -74,6 +74,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         *(check_port(settings, service) for service in services(settings)),
         *check_databases(settings),
         *check_storage(settings),
+        *check_tables(settings),
         *check_kafka(settings),
         *check_champion(settings),
         *check_stream_time(settings),
@@ -206,6 +207,23 @@ def check_storage(settings: Settings) -> list[Finding]:
         except (Outage, SettingsError) as error:
             findings.append(Finding(subject, Level.PROBLEM, str(error)))
     return findings
+
+
+def check_tables(settings: Settings) -> list[Finding]:
+    """Look whether each table of the lake can be read as it is, and counts no row twice."""
+    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.contracts.catalog import ALL_TABLES
+
+    lake, findings, found = Lake(settings.lake), [], 0
+    for table in ALL_TABLES:
+        try:
+            found += lake.open(table) is not None
+            lake.require_unique(table)
+        except (DataError, Outage, SettingsError) as error:
+            findings.append(Finding(f"Table {table.name}", Level.PROBLEM, str(error)))
+    if findings or not found:
+        return findings
+    return [Finding("Tables", Level.OK, f"{found} in {settings.lake}, each row once")]
 
 
 def check_kafka(settings: Settings) -> list[Finding]:

@@ -51,6 +51,14 @@ class SchemaMismatchError(DataError):
     """A table's columns differ from its contract; the message lists every difference."""
 
 
+class RepeatedRowsError(DataError):
+    """A table holds rows more than once that were committed once."""
+
+
+class TableFeatureError(DataError):
+    """A table has a Delta feature that the platform does not understand."""
+
+
 class VersionGoneError(DataError):
     """A table should go back to a version of which files are gone."""
 

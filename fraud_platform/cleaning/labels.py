@@ -56,6 +56,7 @@ def write_labels(
     told: Sequence[StoredFile],
     clock: LabelClock,
     metadata: Mapping[str, Any],
+    since: int | None = None,
 ) -> int:
     """Update the labels of these drops to match their clean rows, in one commit.
 
@@ -66,6 +67,7 @@ def write_labels(
         told: the files that `write_told` wrote before the commit.
         clock: the times that determine from when a label counts.
         metadata: metadata of the commit; file names begin with its `publication`.
+        since: the version of `drop_labels` that the run began with.
 
     Returns:
         The version of the table `drop_labels`.
@@ -80,7 +82,7 @@ def write_labels(
         labels = _merge(spark, rows, known, told, clock)
         written = _write_versions(lake, labels, metadata["publication"])
         discard(lake.files, landed, ["labels"])
-    return lake.commit_files(DROP_LABELS, written, "drop", sorted(drops), metadata)
+    return lake.commit_files(DROP_LABELS, written, "drop", sorted(drops), metadata, since)
 
 
 def write_told(

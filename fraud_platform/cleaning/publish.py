@@ -91,7 +91,9 @@ def publish_drop(
     lake.ensure(TRANSACTIONS)
     undo_unfinished(lake)
     source = _Source(raw_path, content_sha256, size_bytes)
+    since = {table: lake.ensure(table).version() for table in COMMITTED}
     publication = _Publication(spark, lake, drop, run_id, read_state(lake), clock or LabelClock())
+    publication.since = since
     before = publication.state.ledger.get(drop, {})
     if accepted_because is None and before.get("content_sha256") == content_sha256:
         accepted_because = before.get("accepted_because")
@@ -138,6 +140,8 @@ class _Publication:
         self.name = uuid.uuid4().hex
         self.scratch = f"{lake.url}/_scratch/{drop}"
         self.waiting: list[CleanedDrop] = []
+        self.since: Mapping[TableContract, int] = {}
+        """The versions that the state was read from: what others replace later stops the commit."""
         lake.files.remove_folder(self.scratch)
 
     @property
@@ -201,7 +205,8 @@ class _Publication:
         kill_point("cleaning.after_quarantine")
         version = self._commit(TRANSACTIONS, changed)
         kill_point("cleaning.after_transactions")
-        write_labels(self.spark, self.lake, changed, told, self.clock, self.metadata)
+        since = self.since.get(DROP_LABELS)
+        write_labels(self.spark, self.lake, changed, told, self.clock, self.metadata, since)
         kill_point("cleaning.after_labels")
         mark = {"publication": self.name, "transactions_version": version}
         rows = [row | mark | {"status": PUBLISHED}]
@@ -265,7 +270,8 @@ class _Publication:
             for file in (cleaned.clean if table is TRANSACTIONS else cleaned.quarantine)
         ]
         names = [cleaned.drop for cleaned in drops]
-        return self.lake.commit_files(table, files, "drop", names, self.metadata)
+        since = self.since.get(table)
+        return self.lake.commit_files(table, files, "drop", names, self.metadata, since)
 
 
 def _meets_any(file: StoredFile, others: Sequence[StoredFile]) -> bool:

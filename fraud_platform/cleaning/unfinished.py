@@ -52,8 +52,16 @@ def unfinished_commits(lake: Lake) -> dict[TableContract, tuple[int, Mapping[str
 
 def undo_unfinished(lake: Lake) -> None:
     """Restore each table to the version before its unmarked commit; idempotent."""
+    # before the look: a commit that comes after it is not judged, so it is not undone
+    versions = {table: lake.version(table) for table in COMMITTED}
     for table, (version, metadata) in unfinished_commits(lake).items():
-        lake.restore(table, version - 1, {**metadata, **_UNDONE})
+        since = versions[table]
+        if since is None or since < version:
+            raise Outage(
+                f"table {table.name}: another run committed version {version} while unfinished "
+                "commits were looked for. Nothing was undone. Run again."
+            )
+        lake.restore(table, version - 1, {**metadata, **_UNDONE}, since)
 
 
 def require_standing(lake: Lake, tables: Sequence[TableContract], publication: str) -> None:

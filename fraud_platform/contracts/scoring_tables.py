@@ -28,6 +28,7 @@ INFERENCE_PLANS = TableContract(
     key=("plan",),
     keeps_versions=False,
     bounded=("plan",),
+    unique_by=("plan",),
 )
 
 _SOURCE = (
@@ -68,6 +69,7 @@ SCORED = TableContract(
     key=("transaction_id",),
     keeps_versions=False,
     bounded=("transaction_id", "tx_datetime", "source_offset", "micro_batch"),
+    unique_by=("micro_batch", "source_partition", "source_offset"),
 )
 
 DEAD_LETTERS = TableContract(
@@ -85,6 +87,7 @@ DEAD_LETTERS = TableContract(
     key=("source_partition", "source_offset"),
     keeps_versions=False,
     bounded=("source_offset", "micro_batch"),
+    unique_by=("micro_batch", "source_partition", "source_offset"),
 )
 
 RESCORED = TableContract(
@@ -120,6 +123,7 @@ TOPIC_LABELS = TableContract(
     key=("source_partition", "source_offset"),
     keeps_versions=False,
     bounded=("transaction_id", "known_at", "landing", "source_offset"),
+    unique_by=("landing", "source_partition", "source_offset"),
 )
 
 STREAM_LABELS = TableContract(
@@ -152,6 +156,7 @@ DEAD_LABELS = TableContract(
     key=("source_partition", "source_offset"),
     keeps_versions=False,
     bounded=("landing", "source_offset"),
+    unique_by=("landing", "source_partition", "source_offset"),
 )
 
 DISAGREEMENT_KINDS = (

@@ -66,6 +66,9 @@ class TableContract:
         bounded: the columns of which files carry their least and greatest value, where it is this
             platform that writes the files; () leaves the choice to Delta. A reader that filters
             on a column without bounds would find nothing, were they not declared.
+        unique_by: of a table of numbered commits: the column of the number, then those by which a
+            row of that commit is unique. Two rows that agree in them are one row that is counted
+            twice.
     """
 
     name: str
@@ -75,6 +78,7 @@ class TableContract:
     partition_by: tuple[str, ...] = ()
     keeps_versions: bool = True
     bounded: tuple[str, ...] = ()
+    unique_by: tuple[str, ...] = ()
 
     @property
     def column_names(self) -> list[str]:

@@ -1,11 +1,12 @@
-"""What people may decide about the live half: accept a gap, replay what is past.
+"""What people may decide about the live half: accept a gap, replay what is past, mend a table.
 
-Here: `accept_gap`, `accept_label_gap`, `replay_dead_letters`, `rescore_range`.
+Here: `accept_gap`, `accept_label_gap`, `replay_dead_letters`, `rescore_range`, `mend`.
 Not here: the commands' options (`fraud_platform.cli`), scoring (`fraud_platform.scoring`).
 """
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
@@ -19,8 +20,15 @@ from fraud_platform.adapters.kafka.producers import IdempotentProducer
 from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
 from fraud_platform.adapters.scoring_session import load_model, open_publication, topic_now
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.adapters.tables.mending import mend_table
 from fraud_platform.contracts.access import Role
-from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, RESCORED, SCORED
+from fraud_platform.contracts.scoring_tables import (
+    DEAD_LETTERS,
+    OF_MANY_COMMITS,
+    RESCORED,
+    SCORED,
+    TOPIC_LABELS,
+)
 from fraud_platform.defs.champion import known_digest
 from fraud_platform.defs.requests import ask_again, request_of, subject_of
 from fraud_platform.defs.resources import registry_of
@@ -167,3 +175,26 @@ def _own_key(value: bytes) -> bytes | None:
 
     customer = json.loads(value).get("customer_id")
     return None if customer is None else str(customer).encode()
+
+
+def mend(settings: Settings, name: str, why: str) -> str:
+    """Keep one of each row that a table of numbered commits holds more than once; say what it did.
+
+    Raises:
+        DataError: there is no such table, or copies of a row differ; nothing was changed.
+    """
+    tables = {table.name: table for table in OF_MANY_COMMITS}
+    if name not in tables:
+        raise DataError(
+            f"mend-table: expected one of {', '.join(tables)}, found {name}. Other tables are "
+            "replaced whole by the runs that make them: materialize them again."
+        )
+    mended = mend_table(Lake(settings.lake), tables[name], why, getpass.getuser())
+    if not mended.removed or name not in (SCORED.name, TOPIC_LABELS.name):
+        return str(mended)
+    return (
+        f"{mended}. What was made from it while rows counted twice stays wrong: features and "
+        "scores given since, and snapshots and tiles of the stream. Materialize scoring_state and "
+        "the days that came from the stream again; fraud-platform replay --range scores "
+        "micro-batches again."
+    )

@@ -163,7 +163,12 @@ def _by_id(ids: np.ndarray, values: np.ndarray) -> dict[int, int]:
 
 
 def _scored(lake: Lake, first_day: date | None, columns: list[str]) -> pa.Table:
-    """Return columns of the rows scored from a day on."""
+    """Return columns of the rows scored from a day on.
+
+    Raises:
+        RepeatedRowsError: some stand in the table more than once.
+    """
+    lake.require_unique(SCORED)
     filters = [("tx_datetime", ">=", _midnight(first_day))]
     return lake.read_arrow(SCORED, filters=filters, columns=columns)
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED, SCORING
 from fraud_platform.contracts.tables import DataFile
+from fraud_platform.contracts.uniqueness import require_unique
 from fraud_platform.scoring.corrections import as_metadata, corrections_in, is_left_out
 from fraud_platform.scoring.event_time import Carried
 from fraud_platform.scoring.pairs import PairedTables
@@ -105,11 +106,14 @@ class ScoringLog:
 
         Args:
             rows: how many, at most.
+
+        Raises:
+            RepeatedRowsError: some of them stand in the table more than once.
         """
         number = self._scored.number_before(rows, "micro_batch")
-        order = ("micro_batch", "source_partition", "source_offset")
-        last = self.rows_above(number, ["tx_datetime", *order])
-        last = last.sort_by([(name, "ascending") for name in order])
+        last = self.rows_above(number, ["tx_datetime", *SCORED.unique_by])
+        last = last.sort_by([(name, "ascending") for name in SCORED.unique_by])
+        require_unique(SCORED, last)
         seconds = last["tx_datetime"].cast(pa.int64()).to_numpy() // 1_000_000
         corrections = corrections_in(self.last())
         if corrections:

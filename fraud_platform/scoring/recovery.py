@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud_platform.contracts.feature_tables import CUSTOMER_TILES, LABEL_TILES, TERMINAL_TILES
-from fraud_platform.contracts.scoring_tables import LANDING, SCORING_STATE, TOPIC_LABELS
+from fraud_platform.contracts.scoring_tables import LANDING, SCORED, SCORING_STATE, TOPIC_LABELS
 from fraud_platform.contracts.time import TILE_SECONDS
+from fraud_platform.contracts.uniqueness import require_unique
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.kernel import LabelTiles, Tiles, Transactions
 from fraud_platform.features.ordering import group_bounds
@@ -131,7 +132,11 @@ class RecoveredState:
         self._landing = self._mark.first_landing - 1
 
     def catch_up(self, log: ScoringLog) -> None:
-        """Take in what was scored and what labels landed since the last time."""
+        """Take in what was scored and what labels landed since the last time.
+
+        Raises:
+            RepeatedRowsError: a table holds rows more than once; nothing of it is taken in.
+        """
         corrections = corrections_in(log.last())
         if self.number and corrections != self._corrections:
             # the clock that let go of history was wrong
@@ -140,8 +145,8 @@ class RecoveredState:
         if log.number > self.number:
             after = max(self.number, self._mark.first_micro_batch - 1)
             rows = log.rows_above(after, [*_REPLAYED, "micro_batch"])
-            names = ("micro_batch", "source_partition", "source_offset")
-            rows = rows.sort_by([(name, "ascending") for name in names])
+            rows = rows.sort_by([(name, "ascending") for name in SCORED.unique_by])
+            require_unique(SCORED, rows)
             transactions = transactions_of(rows)
             noted = self._noted(_longs(rows["micro_batch"]), transactions.second)
             recent = self.state.clock.recent
@@ -202,8 +207,8 @@ class RecoveredState:
         if self._topic_labels.number > self._landing:
             columns = TOPIC_LABELS.column_names
             landed = self._topic_labels.rows_above(self._landing, "landing", columns)
-            names = ("landing", "source_partition", "source_offset")
-            landed = landed.sort_by([(name, "ascending") for name in names])
+            landed = landed.sort_by([(name, "ascending") for name in TOPIC_LABELS.unique_by])
+            require_unique(TOPIC_LABELS, landed)
             labels = landed_of(landed, self._corrections)
             self._note_rows_of_drops(labels)
             self.state.land(labels)

@@ -55,6 +55,7 @@ class StreamPart:
         self._log = lake.numbered(SCORED, SCORING)
         self._said = self._log.metadata()  # at once: later the log may be cleaned beyond it
         self._memory = timedelta(seconds=memory_seconds(duplicate_horizon_days))
+        lake.require_unique(SCORED)
         self._scored = lake.read(spark, SCORED, version=self._log.version)
         self._rows = self._transactions().withColumn(
             "tile_hour", F.expr(f"unix_seconds(tx_datetime) div {TILE_SECONDS}")

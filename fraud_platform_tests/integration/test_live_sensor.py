@@ -17,7 +17,7 @@ from confluent_kafka.admin import NewPartitions
 from fraud_platform.adapters.kafka.follower_mark import FollowerMark
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import CHAMPION
-from fraud_platform.adapters.tables.lake import _MANY_COMMITS
+from fraud_platform.adapters.tables.lake import MANY_COMMITS
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.contracts.scoring_tables import INFERENCE_PLANS, SCORED
 from fraud_platform.defs import requests
@@ -337,7 +337,7 @@ def test_checks_of_batches_hold_on_a_log_that_runs_clean(live: Live):
     for third in (SENT[i::3] for i in range(3)):
         live.produce(third)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(_MANY_COMMITS, "delta.logRetentionDuration", "interval 0 seconds")
+            patch.setitem(MANY_COMMITS, "delta.logRetentionDuration", "interval 0 seconds")
             live.score()
         recent = recent_batches(lake)
         assert len(recent.commits) == (recent.before == {})  # none but the very first
@@ -350,7 +350,7 @@ def test_checks_of_batches_hold_on_a_log_that_runs_clean(live: Live):
 
 
 def test_runs_merge_small_files(live: Live, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("fraud_platform.adapters.tables.upkeep.LEVELS", ((64 << 20, 2),))
+    monkeypatch.setattr("fraud_platform.adapters.tables.merging.LEVELS", ((64 << 20, 2),))
     for half in HALVES:
         live.produce(half)
         live.score()

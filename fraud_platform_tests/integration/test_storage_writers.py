@@ -1,4 +1,4 @@
-"""Two writers on one table on S3 at once: one waits or is refused, and no commit is lost."""
+"""Several writers on one table of a storage at once: no commit is lost, no row counts twice."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import pytest
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.clock_tables import FEATURE_DAYS
 from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
-from fraud_platform.contracts.scoring_tables import SCORED
+from fraud_platform.contracts.scoring_tables import SCORED, TOPIC_LABELS
+from fraud_platform.scoring.files import write_rows
 from fraud_platform_tests.storage_servers import S3Server
+from fraud_platform_tests.unit.test_commits import MERGE_ALL, label_rows
 
 ROUNDS = 50
 WRITER = """
@@ -89,6 +91,60 @@ def test_of_two_writers_that_start_at_once_none_loses_a_commit(
     assert lake.version(FEATURE_DAYS) == 2 * ROUNDS
     waited = sum(one["waited"] for both in said for one in both)
     print(f"{ROUNDS} rounds: {ROUNDS} numbers refused, {waited} replacements tried again, 0 lost")
+
+
+MERGER = f"""
+import sys
+{MERGE_ALL}
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.scoring_tables import TOPIC_LABELS
+
+lake, merged = Lake(sys.argv[1]), 0
+print("ready", flush=True)
+for line in sys.stdin:
+    merged += len(merging.merge_small_files(lake, TOPIC_LABELS))
+    print(merged, flush=True)
+"""
+
+
+@pytest.mark.systems
+@pytest.mark.parametrize("storage", ["s3", "hdfs"])
+def test_two_that_merge_a_table_at_once_while_a_third_appends_leave_each_row_once(
+    storage: str, request: pytest.FixtureRequest
+) -> None:
+    if storage == "s3":
+        request.getfixturevalue("s3_variables")
+        url = f"s3://{request.getfixturevalue('s3').make_bucket()}/lake"
+    else:
+        url = f"{request.getfixturevalue('hdfs').url}/merging"
+    lake, rounds = Lake(url), 12
+    log = lake.numbered(TOPIC_LABELS, "labels")
+    mergers = [
+        subprocess.Popen(
+            [sys.executable, "-c", MERGER, lake.url],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    try:
+        assert [_line(merger) for merger in mergers] == ["ready"] * 2
+        for number in range(1, rounds + 1):
+            for merger in mergers:
+                merger.stdin.write("go\n")
+                merger.stdin.flush()
+            rows = label_rows(number)
+            assert log.append(write_rows(lake.files, lake.uri(TOPIC_LABELS), TOPIC_LABELS, rows),
+                              number)  # fmt: skip
+            merged = [int(_line(merger)) for merger in mergers]
+    finally:
+        for merger in mergers:
+            merger.stdin.close()
+            merger.wait(30)
+    found = lake.read_arrow(TOPIC_LABELS)["transaction_id"].to_pylist()
+    assert sorted(found) == sorted(100 * n + i for n in range(1, rounds + 1) for i in range(5))
+    assert sum(merged) >= rounds
+    # every file that was written is in the table, or was replaced, or was removed
+    assert lake.data_files(TOPIC_LABELS).num_rows <= 4
 
 
 def _line(writer: subprocess.Popen[str]) -> str:

@@ -23,6 +23,7 @@ COMMITS = {
     "numbered",
     "PairedTables",
     "restore",
+    "swap_files",
 }
 
 
@@ -36,7 +37,7 @@ def found_writers() -> set[tuple[str, str]]:
             name = ast.unparse(node.func).split(".")[-1]
             is_lake = name == "replace" and "contract" not in ast.unparse(node.args[0])
             if name in COMMITS or (is_lake and len(node.args) >= 4):
-                first = node.args[1 if name == "PairedTables" else 0]
+                first = node.args[1 if name in ("PairedTables", "swap_files") else 0]
                 found.add((str(path.relative_to(PACKAGE)), f"{name} {ast.unparse(first)}"))
     return found
 
@@ -74,12 +75,15 @@ CALLS = {
     ("adapters/spark/clusters/ledger.py", "append_numbered CLUSTERS"),
     ("adapters/tables/lake.py", "commit_files table"),  # what Spark wrote, for `replace`
     ("adapters/tables/lake.py", "restore version"),
+    ("adapters/tables/mending.py", "swap_files table"),  # fenced by the files that it removes
+    ("adapters/tables/merging.py", "swap_files table"),
     ("cleaning/labels.py", "commit_files DROP_LABELS"),
     ("cleaning/ledger.py", "replace_arrow CLEANING_LEDGER"),
     ("cleaning/publish.py", "commit_files table"),
     ("cleaning/unfinished.py", "restore table"),
+    ("defs/champion.py", "restore now"),  # a decision, not a version of a table
     ("defs/comparison.py", "replace_arrow AB_REPORT"),
-    ("defs/decisions.py", "append_numbered PROMOTION_HISTORY"),
+    ("defs/decisions.py", "numbered PROMOTION_HISTORY"),
     ("defs/live_operator.py", "replace_arrow RESCORED"),
     ("defs/model.py", "replace TRAINING_SET"),
     ("defs/state.py", "replace_arrow DROP_DAYS"),

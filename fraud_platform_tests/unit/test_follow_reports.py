@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.adapters.tables.upkeep import LEVELS
+from fraud_platform.adapters.tables.merging import LEVELS
 from fraud_platform.contracts.scoring_tables import DEAD_LABELS, LANDING
 from fraud_platform.defs import follow_reports
 from fraud_platform.defs.follow_reports import Report, Reporter

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fraud_platform.adapters.tables.lake import _MANY_COMMITS, Lake
+from fraud_platform.adapters.tables.lake import MANY_COMMITS, Lake
 from fraud_platform.adapters.tables.upkeep import shorten_log
 from fraud_platform.contracts.scoring_tables import SCORED, SCORING, SCORING_STATE
 from fraud_platform.features.declaration import DECLARATION
@@ -175,7 +175,7 @@ def test_what_was_scored_before_the_mark_is_not_read_again(lake: Lake):
 def test_the_clock_goes_on_from_the_last_rows_whatever_the_log_still_says(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setitem(_MANY_COMMITS, "delta.logRetentionDuration", "interval 0 seconds")
+    monkeypatch.setitem(MANY_COMMITS, "delta.logRetentionDuration", "interval 0 seconds")
     rows = one_customer(list(range(60)), list(range(START, START + 60)))
     for number in range(1, 21):
         commit(lake, number, rows.take(np.arange(3 * number - 3, 3 * number)), START)

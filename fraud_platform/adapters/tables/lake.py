@@ -10,7 +10,6 @@ Guarantee: each write is one Delta commit. A reader sees the table before or aft
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,38 +18,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from fraud_platform.adapters.storage.access import delta_options
 from fraud_platform.adapters.storage.files import ByteFiles, local_path
 from fraud_platform.adapters.storage.probing import reaching, require_safe_commits
 from fraud_platform.adapters.tables.evolving import bring_up_to_date, is_up_to_date, read_rows
-from fraud_platform.adapters.tables.log_reading import reread
+from fraud_platform.adapters.tables.log_keeping import BOUNDED, LOG_KEPT, MANY_COMMITS
+from fraud_platform.adapters.tables.log_reading import newest_first, reread
+from fraud_platform.adapters.tables.partition_commits import replace_partitions
 from fraud_platform.adapters.tables.partition_files import gathered, write_files
+from fraud_platform.adapters.tables.table_features import require_plain
 from fraud_platform.contracts.tables import DataFile, TableContract
+from fraud_platform.contracts.uniqueness import repeated_rows_error
 from fraud_platform.errors import Outage, VersionGoneError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from fraud_platform.adapters.tables.numbered import NumberedTable
-
-_LOG_KEPT = "interval 36500 days"
-"""The log is kept, so that a version that a model names can be read as long as its files are."""
-_BOUNDED = "delta.dataSkippingStatsColumns"
-_RECENT_COMMITS = 20
-_MANY_COMMITS = {
-    "delta.logRetentionDuration": "interval 5 minutes",
-    "delta.enableExpiredLogCleanup": "false",
-    "delta.checkpointInterval": "20",
-}
-"""Of tables of many small commits, whose old versions nobody names. `tables.upkeep` cleans the log,
-for a commit that does takes twice as long. A commit older than the retention may be gone as soon as
-another follows it: who names a version reads it at once. A commit goes through the log since the
-checkpoint, 0.1 ms an entry: with Delta's own 100 it takes half as long again, and a checkpoint
-50 ms, not 20.
-"""
 
 
 class Lake:
@@ -70,14 +56,32 @@ class Lake:
         return f"{self.url}/{table.name}"
 
     def open(self, table: TableContract, version: int | None = None) -> DeltaTable | None:
-        """Return a delta-rs handle, or None where the table does not exist yet."""
+        """Return a delta-rs handle, or None where the table does not exist yet.
+
+        Raises:
+            TableFeatureError: the table has a feature that the platform does not understand.
+        """
         try:
             with reaching(self.uri(table)):
-                return reread(
+                handle = reread(
                     lambda: DeltaTable(self.uri(table), version, storage_options=self._options)
                 )
         except TableNotFoundError:
             return None
+        require_plain(handle, table.name)
+        return handle
+
+    def require_unique(self, table: TableContract) -> None:
+        """Return if the table holds each row once; few of its files are read for that.
+
+        Raises:
+            RepeatedRowsError: it does not; `fraud-platform mend-table` removes the copies.
+        """
+        from fraud_platform.adapters.tables.uniqueness import repeated_rows
+
+        if found := list(repeated_rows(self, table)):
+            count = sum(group.count for group in found)
+            raise repeated_rows_error(table, count, found[0].first)
 
     def ensure(self, table: TableContract) -> DeltaTable:
         """Return the table's handle, creating it empty where it does not exist.
@@ -85,7 +89,7 @@ class Lake:
         Created before its first write, so that concurrent first writers agree on the protocol. Of
         those that create it at once one does; a commit tried again would say so a second time.
         """
-        kept = {"delta.logRetentionDuration": _LOG_KEPT} if table.keeps_versions else _MANY_COMMITS
+        kept = {"delta.logRetentionDuration": LOG_KEPT} if table.keeps_versions else MANY_COMMITS
         if handle := self.open(table):
             self._bring_up_to_date(handle, table, kept)
             return handle
@@ -101,7 +105,7 @@ class Lake:
                     description=table.description,
                     configuration={
                         **kept,
-                        **({_BOUNDED: ",".join(table.bounded)} if table.bounded else {}),
+                        **({BOUNDED: ",".join(table.bounded)} if table.bounded else {}),
                     },
                     storage_options=self._options,
                     commit_properties=CommitProperties(max_commit_retries=0),
@@ -164,7 +168,7 @@ class Lake:
         Without a value, whatever its writer said of the key.
         """
         handle = self.open(table)
-        for commit in _newest_first(handle) if handle is not None else ():
+        for commit in newest_first(handle) if handle is not None else ():
             said = {**json.loads(commit.get("userMetadata") or "{}"), **commit}
             if key in said and value in (None, said[key]):
                 return commit["version"], {k: v for k, v in said.items() if isinstance(v, str)}
@@ -227,19 +231,20 @@ class Lake:
             SchemaMismatchError: `rows` has other columns than the contract.
         """
         table.check({f.name: _spark_name(table, f) for f in rows.schema})
-        self.ensure(table)
+        handle = self.ensure(table)
+        # without a predicate delta-rs keeps what others add meanwhile: then it gets one try
+        retries = 0 if predicate is None else None
         with self._committing(table):
             write_deltalake(
-                self.uri(table),
+                handle,
                 rows.cast(table.arrow_schema),
                 mode="overwrite",
                 predicate=predicate,
-                storage_options=self._options,
-                commit_properties=CommitProperties(custom_metadata=_text(metadata)),
+                commit_properties=CommitProperties(
+                    custom_metadata=_text(metadata), max_commit_retries=retries
+                ),
             )
-        version = self.version(table)
-        assert version is not None
-        return version
+        return handle.version()
 
     def append_numbered(
         self, table: TableContract, rows: pa.Table, application: str, number: int
@@ -297,8 +302,9 @@ class Lake:
                 for f in rows.schema.fields
             }
         )
+        since = self.ensure(table).version()
         files = write_files(rows, self.files, self.uri(table), table)
-        return self.commit_files(table, files, partition_column, partitions, metadata)
+        return self.commit_files(table, files, partition_column, partitions, metadata, since)
 
     def data_files(self, table: TableContract, version: int | None = None) -> pa.Table:
         """Return one row a file of a version: path, num_records, `partition.*`, `min.*`.
@@ -308,6 +314,7 @@ class Lake:
         """
         with reaching(self.uri(table)):
             handle = DeltaTable(self.uri(table), version, storage_options=self._options)
+            require_plain(handle, table.name)
             return pa.table(handle.get_add_actions(flatten=True))
 
     def commit_files(
@@ -317,37 +324,37 @@ class Lake:
         partition_column: str,
         partitions: Sequence[str],
         metadata: Mapping[str, Any] | None = None,
+        since: int | None = None,
     ) -> int:
         """Make `files` all that these partitions hold, in one commit; return the version.
 
         The files were written into the table's folder before and are invisible until now; they
         must have the contract's columns less the partition columns.
-        """
-        handle = self.ensure(table)
-        now_ms = int(time.time() * 1000)
-        with self._committing(table):
-            handle.create_write_transaction(
-                [
-                    AddAction(f.path, f.size_bytes, dict(f.partition), now_ms, True, f.stats)
-                    for f in files
-                ],
-                mode="overwrite",
-                schema=table.arrow_schema,
-                partition_by=list(table.partition_by),
-                partition_filters=[(partition_column, "in", list(partitions))],
-                commit_properties=CommitProperties(custom_metadata=_text(metadata)),
-            )
-        version = self.version(table)
-        assert version is not None
-        return version
 
-    def restore(self, table: TableContract, version: int, metadata: Mapping[str, Any]) -> None:
+        Args:
+            since: the version of this table that the files were made from; None takes the present
+                one.
+
+        Raises:
+            Outage: another writer has changed these partitions since; run again.
+        """
+        chosen = (partition_column, partitions)
+        return replace_partitions(self, table, files, chosen, _text(metadata), since)
+
+    def restore(
+        self, table: TableContract, version: int, metadata: Mapping[str, Any], since: int
+    ) -> None:
         """Make the table what it was at a version, in one commit.
+
+        Args:
+            since: the present version, by which the caller decided; a later commit is not undone.
 
         Raises:
             VersionGoneError: a file of that version was removed.
+            Outage: another writer committed since.
         """
-        handle = self.ensure(table)
+        handle = self.open(table, since)
+        assert handle is not None, f"{table.name} has a version {since}"
         properties = CommitProperties(custom_metadata=_text(metadata))
         with self._committing(table):
             try:
@@ -372,12 +379,6 @@ class Lake:
                 f"table {table.name}: another writer committed first ({error}). Nothing was "
                 "written. Run again: what it wrote is then read."
             ) from error
-
-
-def _newest_first(handle: DeltaTable) -> Iterator[dict[str, Any]]:
-    """Yield all commits; the first few, among which most are found, without reading the others."""
-    yield from handle.history(_RECENT_COMMITS)
-    yield from handle.history()
 
 
 def _text(metadata: Mapping[str, Any] | None) -> dict[str, str]:

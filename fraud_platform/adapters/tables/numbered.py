@@ -147,10 +147,28 @@ class NumberedTable:
                     raise
                 self.refresh()
                 continue
-            self._said = json.loads(said)
+            version = self._handle.version() + 1
             self.refresh()
-            return True
+            if self._holds(files, version):
+                self._said = json.loads(said)
+                return True
         raise CommitFailedError(f"{self._table.name}: {_TRIES} other commits came between")
+
+    def _holds(self, files: Sequence[DataFile], version: int) -> bool:
+        """Tell whether a commit that was just made as a version is part of the table.
+
+        It is not where this process was stopped between reading the log and writing to it for so
+        long that the log was cleaned beyond that version: its entry was written where no reader
+        looks. Its files tell; without files, the next entry does, which a cleaned log has not.
+        Where neither is seen, the number decides: whoever finds it taken reads what it holds.
+        """
+        if self.version == version:
+            return True
+        if not files:
+            entry = f"{self._lake.uri(self._table)}/_delta_log/{version + 1:020}.json"
+            return self._lake.files.version(entry) != ""
+        paths = set(pa.table(self._handle.get_add_actions())["path"].to_pylist())
+        return paths >= {file.path for file in files}
 
     def _commit(
         self,

@@ -127,8 +127,8 @@ class _File:
         """Return the finished file as the arguments of a `DataFile`."""
         stats = {
             "numRecords": self._rows,
-            "minValues": {name: _json(low) for name, (low, _) in self._bounds.items()},
-            "maxValues": {name: _json(high) for name, (_, high) in self._bounds.items()},
+            "minValues": {name: as_json(low) for name, (low, _) in self._bounds.items()},
+            "maxValues": {name: as_json(high) for name, (_, high) in self._bounds.items()},
             "nullCount": self._nulls,
         }
         return {
@@ -146,7 +146,8 @@ def _is_bounded(kind: pa.DataType) -> bool:
     return any(is_type(kind) for is_type in is_of)
 
 
-def _json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """Return a bound as a Delta log holds it."""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return value.isoformat() if isinstance(value, date) else value

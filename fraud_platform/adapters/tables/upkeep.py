@@ -1,10 +1,13 @@
 """Keeping tables of many small commits small, beside the writer that appends to them.
 
-Here: `Upkeep`, which merges small files, writes checkpoints, drops old log entries and the files
-that merging replaced; in a thread, or at one look of who is done soon.
-Not here: vacuum of all tables (`defs.maintenance`), appending (`adapters.tables.numbered`).
+Here: `Upkeep`, which has small files merged, writes checkpoints, drops old log entries and the
+files that merging replaced; in a thread, or at one look of who is done soon.
+Not here: merging (`adapters.tables.merging`), vacuum of all tables (`defs.maintenance`), appending
+(`adapters.tables.numbered`).
 
-Merging is a commit of its own that changes no row; an append that meets it tries again.
+Merging is a commit of its own that changes no row; an append that meets it tries again. Any number
+of processes may care for one table, and one that was stopped on the way may go on at any time: see
+`adapters.tables.swapping` for what decides.
 """
 
 from __future__ import annotations
@@ -13,16 +16,11 @@ import threading
 import time
 from collections import deque
 
-import pyarrow as pa
-from deltalake import DeltaTable
-
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.adapters.tables.merging import merge_small_files
+from fraud_platform.adapters.tables.swapping import active_files
 from fraud_platform.contracts.tables import TableContract
 
-LEVELS = ((1 << 20, 100), (8 << 20, 16), (64 << 20, 16))
-"""A size to merge to, and how many files that are less than half of it, and not of a level before,
-are merged. So a row is written about twice a level, however long the table grows (tiered
-compaction); with one level, each merge wrote what was merged before once more."""
 GRACE_SECONDS = 600.0
 """How long a replaced file stays for those who read it."""
 LOG_SECONDS = 60.0
@@ -35,8 +33,7 @@ class Upkeep:
 
     Args:
         lake: where the tables are.
-        tables: of many small commits. Whoever else commits to them meanwhile is second to merging,
-            or first, and one of both tries again.
+        tables: of many small commits.
         pause_seconds: between two looks.
     """
 
@@ -46,7 +43,7 @@ class Upkeep:
         self._lake, self._tables, self._pause = lake, tables, pause_seconds
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
-        self._replaced: deque[tuple[float, str]] = deque()
+        self._replaced: deque[tuple[float, TableContract, list[str]]] = deque()
         self._log_at = 0.0
         self.problem = ""
         """What went wrong at the last look; the next one tries again."""
@@ -71,31 +68,24 @@ class Upkeep:
     def look(self) -> None:
         """Do once what is due."""
         for table in self._tables:
-            handle = self._lake.open(table)
-            if handle is not None:
-                self._merge(handle)
+            if replaced := merge_small_files(self._lake, table):
+                self._replaced.append((time.monotonic(), table, replaced))
         now = time.monotonic()
         while self._replaced and self._replaced[0][0] < now - GRACE_SECONDS:
-            self._lake.files.remove(self._replaced.popleft()[1])
+            self._remove(*self._replaced[0][1:])
+            self._replaced.popleft()
         if now - self._log_at > LOG_SECONDS:
             self._log_at = now
             for table in self._tables:
                 shorten_log(self._lake, table)
 
-    def _merge(self, handle: DeltaTable) -> None:
-        least = 0
-        for target, count in LEVELS:
-            sizes = pa.table(handle.get_add_actions())["size_bytes"].to_pylist()
-            if sum(least <= size < target // 2 for size in sizes) >= count:
-                self._merge_up_to(handle, target)
-            least = target // 2
-
-    def _merge_up_to(self, handle: DeltaTable, target: int) -> None:
-        before = set(handle.file_uris())
-        handle.optimize.compact(target_size=target, max_concurrent_tasks=1)
-        handle.update_incremental()
-        moment = time.monotonic()
-        self._replaced.extend((moment, uri) for uri in before - set(handle.file_uris()))
+    def _remove(self, table: TableContract, paths: list[str]) -> None:
+        """Remove replaced files, but none that the table's present version names."""
+        handle = self._lake.open(table)
+        needed = active_files(handle).keys() if handle is not None else set()
+        for path in paths:
+            if path not in needed:
+                self._lake.files.remove(f"{self._lake.uri(table)}/{path}")
 
     def _work(self) -> None:
         while not self._ended.wait(self._pause):

@@ -1,0 +1,191 @@
+"""Merging small files of a table into larger ones, row for row.
+
+Here: `merge_small_files`: which files, writing what they become, the commit.
+Not here: when (`adapters.tables.upkeep`), what fences the commit (`adapters.tables.swapping`).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+
+from fraud_platform.adapters.storage.probing import reaching
+from fraud_platform.adapters.tables.evolving import completed
+from fraud_platform.adapters.tables.partition_files import INDEXED_COLUMNS, as_json, gathered
+from fraud_platform.adapters.tables.swapping import Swap, active_files, swap_files
+from fraud_platform.contracts.tables import DataFile, TableContract
+from fraud_platform.errors import DataError
+from fraud_platform.faults import kill_point
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.tables.lake import Lake
+
+LEVELS = ((1 << 20, 100), (8 << 20, 16), (64 << 20, 16))
+"""A size to merge to, and how many files that are less than half of it, and not of a level before,
+make it due; smaller ones are merged with them. So a row is written about twice a level, however
+long the table grows (tiered compaction); with one level, each merge wrote what was merged before
+once more."""
+_ROW_GROUP_ROWS = 200_000
+File = Mapping[str, Any]
+
+
+def merge_small_files(lake: Lake, table: TableContract) -> list[str]:
+    """Merge what has become too many; return the paths of the files that were replaced.
+
+    Each merged file is one commit. Where another writer merged one of its files first, what was
+    written here is removed again.
+    """
+    replaced: list[str] = []
+    files, least = _files(lake, table), 0
+    for target, count in LEVELS:
+        small = [file for file in files if file["size_bytes"] < target // 2]
+        is_due = sum(file["size_bytes"] >= least for file in small) >= count
+        least = target // 2
+        if is_due:
+            for some in _bins(table, small, target):
+                replaced += _merge(lake, table, some)
+            files = _files(lake, table)
+    return replaced
+
+
+def _files(lake: Lake, table: TableContract) -> list[File]:
+    handle = lake.open(table)
+    return [] if handle is None else list(active_files(handle, _first(table)).values())
+
+
+def _first(table: TableContract) -> str:
+    return f"min.{table.unique_by[0]}"
+
+
+def _bins(table: TableContract, files: Sequence[File], target: int) -> Iterator[list[File]]:
+    """Yield files to be merged with each other, neighbours by the first numbers that they hold."""
+    held: list[File] = []
+    for file in sorted(files, key=lambda file: _place(table, file)):
+        if held and sum(one["size_bytes"] for one in held) + file["size_bytes"] > target:
+            if len(held) > 1:
+                yield held
+            held = []
+        held.append(file)
+    if len(held) > 1:
+        yield held
+
+
+def _place(table: TableContract, file: File) -> tuple[bool, int, str]:
+    first = file.get(_first(table))
+    return first is not None, first or 0, file["path"]
+
+
+def _merge(lake: Lake, table: TableContract, files: Sequence[File]) -> list[str]:
+    paths = [file["path"] for file in files]
+    with reaching(lake.uri(table)):
+        handle = lake.open(table)
+        if handle is None:
+            return []
+        schema = stored_schema(handle, table)
+        merged = write_merged(lake, table, schema, _tables(lake, table, paths))
+    expected = sum(file["num_records"] for file in files)
+    if merged.rows != expected:
+        raise DataError(
+            f"table {table.name}: expected {expected} rows in {len(paths)} files, as its log says, "
+            f"found {merged.rows}. They are not merged. Compare {paths[0]} and the others with a "
+            "backup."
+        )
+    kill_point("merge.written")
+    said = {"operation": "OPTIMIZE", "merged_files": str(len(paths))}
+    if swap_files(lake, table, Swap(paths, [merged], said)) is None:
+        lake.files.remove(f"{lake.uri(table)}/{merged.path}")
+        return []
+    return paths
+
+
+def _tables(lake: Lake, table: TableContract, paths: Sequence[str]) -> Iterator[pa.Table]:
+    for path in paths:
+        with lake.files.open_input(f"{lake.uri(table)}/{path}") as file:
+            # read_table looks for a dataset first, which takes as long again as a small file
+            yield pq.ParquetFile(file).read(use_threads=False)
+
+
+def stored_schema(handle: DeltaTable, table: TableContract) -> pa.Schema:
+    """Return the columns that a table has now: those of a later version of the platform too."""
+    known = {field.name: field for field in table.arrow_schema}
+    return pa.schema(
+        [
+            known.get(field.name, field).with_nullable(field.nullable)
+            for field in pa.schema(handle.schema().to_arrow())
+        ]
+    )
+
+
+def write_merged(
+    lake: Lake, table: TableContract, schema: pa.Schema, parts: Iterator[pa.Table]
+) -> DataFile:
+    """Write rows into one file of the table's folder; the log does not name it yet.
+
+    Args:
+        schema: every column of the table, so that none is lost.
+    """
+    path = f"{uuid.uuid4().hex}.parquet"
+    url = f"{lake.uri(table)}/{path}"
+    batches = (
+        batch
+        for part in parts
+        for batch in (part if part.schema.equals(schema) else as_stored(part, schema)).to_batches()
+    )
+    bounds = _Bounds(table)
+    with (
+        lake.files.create(url) as stream,
+        closing(pq.ParquetWriter(stream, schema, compression="zstd")) as writer,
+    ):
+        for some in gathered(batches, _ROW_GROUP_ROWS):
+            writer.write_table(some)
+            bounds.add(some)
+    return DataFile(path, lake.files.size_bytes(url), bounds.rows, {}, bounds.as_stats())
+
+
+def as_stored(part: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows of a file with all columns that the table has now, null where it has none."""
+    return completed(part, schema).cast(schema)
+
+
+class _Bounds:
+    """Delta's statistics of a file, kept while it is written."""
+
+    def __init__(self, table: TableContract) -> None:
+        self._names = table.bounded or tuple(table.column_names[:INDEXED_COLUMNS])
+        self._lows: dict[str, Any] = {}
+        self._highs: dict[str, Any] = {}
+        self._nulls: dict[str, int] = dict.fromkeys(self._names, 0)
+        self.rows = 0
+
+    def add(self, rows: pa.Table) -> None:
+        self.rows += rows.num_rows
+        for name in self._names:
+            column = rows[name]
+            self._nulls[name] += column.null_count
+            if not _is_bounded(column.type) or column.null_count == len(column):
+                continue
+            found = pc.min_max(column).as_py()
+            self._lows[name] = min(self._lows.get(name, found["min"]), found["min"])
+            self._highs[name] = max(self._highs.get(name, found["max"]), found["max"])
+
+    def as_stats(self) -> str:
+        return json.dumps(
+            {
+                "numRecords": self.rows,
+                "minValues": {name: as_json(low) for name, low in self._lows.items()},
+                "maxValues": {name: as_json(high) for name, high in self._highs.items()},
+                "nullCount": self._nulls,
+            }
+        )
+
+
+def _is_bounded(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_temporal(kind)
