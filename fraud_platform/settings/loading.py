@@ -25,7 +25,9 @@ from fraud_platform.settings.secrets import (
 )
 from fraud_platform.settings.tree import Settings
 
-OTHER_VARIABLES = frozenset({"FRAUD_REAL_DROPS", "FRAUD_KILL_AT", "FRAUD_SERVICE_TOKEN"})
+OTHER_VARIABLES = frozenset(
+    {"FRAUD_REAL_DROPS", "FRAUD_KILL_AT", "FRAUD_STOP_AT", "FRAUD_SERVICE_TOKEN"}
+)
 """`FRAUD_*` variables that are not settings; tests and running services use them."""
 
 

@@ -39,7 +39,7 @@ def active_files(handle: DeltaTable, *more: str) -> dict[str, dict[str, Any]]:
     """Return the files of a handle's version: path to path, size_bytes, num_records.
 
     Args:
-        more: further columns of delta-rs's flat list of files, for example `min.micro_batch`;
+        more: further columns of delta-rs's flat list of files, for example the least micro_batch;
             one that the list does not have is left out.
     """
     rows = pa.table(handle.get_add_actions(flatten=True))
@@ -57,7 +57,7 @@ class Swap:
     Attributes:
         removed: paths as the log names them.
         added: files that were written into the table's folder.
-        said: what the commit says of itself: `operation`, and more.
+        said: what the commit says of itself: its operation, and more.
         changes_data: whether the rows are others than before.
         properties: of the table, set by the same commit; they outlive the log's entry.
     """
