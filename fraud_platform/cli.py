@@ -162,12 +162,13 @@ def serve(
 
 @app.command()
 def status() -> None:
-    """Show which services run, how far the topics are, and what the lake holds."""
+    """Show in a few lines what needs you, which services run, how far topics and data are."""
     from fraud_platform.adapters.kafka.topics import lag_lines
     from fraud_platform.adapters.services.laptop import status as services_status
     from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.defs.champion import champion_line
     from fraud_platform.defs.stream_time import stream_time_problem
+    from fraud_platform.reporting.status import lake_lines
 
     _show_needs(_settings())
     for line in services_status(_settings()) + lag_lines(_settings()):
@@ -175,7 +176,8 @@ def status() -> None:
     typer.echo(champion_line(_settings()))
     if problem := stream_time_problem(Lake(_settings().lake)):
         typer.echo(f"needs you: {problem}")
-    _show_report(_settings())
+    for line in lake_lines(Lake(_settings().lake)):
+        typer.echo(line)
 
 
 @app.command()

@@ -54,6 +54,9 @@ def print_report(lake: Lake, console: Console | None = None) -> None:
         out.print("the lake holds no drop yet")
         return
     out.print(_drops_table(ledger))
+    for row in ledger:
+        if row["status"] == "held":
+            out.print(f"Drop {row['drop']} is held: {row['held_because']}")
     out.print(_rejects_table(ledger))
     report = lake.read_arrow(AB_REPORT).to_pylist()
     if report:
@@ -95,7 +98,8 @@ def _print_disagreements(out: Console, lake: Lake) -> None:
         return
     table = Table(title="Scored live, then told by a drop: what differs", title_justify="left")
     for name in ("kind", "rows", "days", "for example"):
-        table.add_column(name, justify="right" if name in ("rows", "days") else "left")
+        is_count = name in ("rows", "days")
+        table.add_column(name, justify="right" if is_count else "left", no_wrap=name == "kind")
     for kind in DISAGREEMENT_KINDS:
         own = rows[(rows["kind"] == kind) & (rows["rows"] > 0)].sort_values("tx_date")
         named = [example for examples in own["examples"] for example in examples]
@@ -113,7 +117,8 @@ def _print_disagreements(out: Console, lake: Lake) -> None:
 def _drops_table(ledger: list[dict[str, Any]]) -> Table:
     table = Table(title="What came in", title_justify="left")
     for name in ("drop", "status", "rows read", "clean", "quarantined", "share", "frauds", "days"):
-        table.add_column(name, justify="left" if name in ("drop", "status", "days") else "right")
+        is_word = name in ("drop", "status", "days")
+        table.add_column(name, justify="left" if is_word else "right", no_wrap=name == "drop")
     for row in ledger:
         table.add_row(
             row["drop"],
@@ -130,7 +135,7 @@ def _drops_table(ledger: list[dict[str, Any]]) -> Table:
 
 def _rejects_table(ledger: list[dict[str, Any]]) -> Table:
     table = Table(title="What was quarantined or repaired, and why", title_justify="left")
-    table.add_column("reason")
+    table.add_column("reason", no_wrap=True)
     table.add_column("rows", justify="right")
     table.add_column("fits when")
     for reason in Reason:
@@ -147,7 +152,7 @@ def _print_comparisons(out: Console, report: list[dict[str, Any]]) -> None:
     latest = max(row["knowledge_date"] for row in report)
     rows = [row for row in report if row["knowledge_date"] == latest]
     table = Table(title=f"Models on the test week of {latest}", title_justify="left")
-    table.add_column("metric")
+    table.add_column("metric", no_wrap=True)
     for role in _ROLES:
         table.add_column(role.replace("_", " "), justify="right")
     for metric in dict.fromkeys(row["metric"] for row in rows):
@@ -181,7 +186,7 @@ def _history_table(history: list[dict[str, Any]]) -> Table:
     table = Table(title="Decisions about the champion", title_justify="left")
     shown = ("knowledge_date", "action", "model_version", "champion_after", "decided_at")
     for name in shown:
-        table.add_column(name.replace("_", " "))
+        table.add_column(name.replace("_", " "), no_wrap=name == "knowledge_date")
     for row in sorted(history, key=lambda r: r["sequence"]):
         row = {**row, "decided_at": f"{row['decided_at']:%Y-%m-%d %H:%M}"}
         table.add_row(*("" if row[name] is None else str(row[name]) for name in shown))

@@ -259,17 +259,21 @@ class Topics:
 def lag_lines(settings: Settings) -> list[str]:
     """Say how many messages each topic of the contract holds, and how far the scorer is behind."""
     topics = Topics(KafkaConnection.from_settings(settings), answer_seconds=_STATUS_SECONDS)
-    lines = []
+    lines, others = [], []
     try:
         for spec in topic_specs(settings):
             offsets = topics.offsets(spec.name)
             highs = sum(high for _, high in offsets.values())
-            line = f"topic {spec.name}: {len(offsets)} partitions, {highs:,} messages so far"
-            if spec.name == settings.transactions_topic:
-                done = topics.group_offsets(SCORER_GROUP, spec.name)
-                lag = sum(high - done.get(p, low) for p, (low, high) in offsets.items())
-                line += f", {SCORER_GROUP} is {lag:,} behind"
-            lines.append(line)
+            if spec.name != settings.transactions_topic:
+                others.append(f"{spec.name} {highs:,}")
+                continue
+            done = topics.group_offsets(SCORER_GROUP, spec.name)
+            lag = sum(high - done.get(p, low) for p, (low, high) in offsets.items())
+            lines.append(
+                f"topic {spec.name}: {len(offsets)} partitions, {highs:,} messages so far, "
+                f"{SCORER_GROUP} is {lag:,} behind"
+            )
+        lines.append(f"messages so far: {', '.join(others)}")
     except FraudPlatformError as error:
         lines.append(f"topics: {error}")
     finally:

@@ -123,11 +123,11 @@ def status(settings: Settings) -> list[str]:
         minutes = (time.time() - record.started_at) / 60
         lines.append(
             f"{service.name:<8} {answers} on {record.url}, process {record.pid}, "
-            f"for {minutes:.0f} min, log {record.log}"
+            f"for {minutes:.0f} min"
         )
     listed = {service.name for service in services(settings)}
     lines += [
-        f"{r.name:<8} is running on {r.url}, process {r.pid}, log {r.log}"
+        f"{r.name:<8} is running on {r.url}, process {r.pid}"
         for r in records.values()
         if r.name not in listed
     ]

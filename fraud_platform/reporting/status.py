@@ -1,0 +1,55 @@
+"""What the lake holds, in the few lines of `fraud-platform status`.
+
+Here: drops with their names, the data's days, what was scored live.
+Not here: the whole report (`reporting.terminal`), what needs a person (`reporting.needs`),
+services and topics (`adapters.services.laptop`, `adapters.kafka.topics`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED
+from fraud_platform.contracts.tables import CLEANING_LEDGER
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.tables.lake import Lake
+
+_NAMED_DROPS = 3
+
+
+def lake_lines(lake: Lake) -> list[str]:
+    """Return what came in and what was scored, at most four lines."""
+    ledger = sorted(lake.read_arrow(CLEANING_LEDGER).to_pylist(), key=lambda row: row["drop"])
+    if not ledger:
+        return ["the lake holds no drop yet: put one into landing, or run fraud-platform demo"]
+    lines = [_drops_line(ledger), _data_line(ledger)]
+    if lake.open(SCORED) is not None:
+        lines.append(_scored_line(lake))
+    return [*lines, "more: fraud-platform report"]
+
+
+def _drops_line(ledger: Sequence[dict[str, Any]]) -> str:
+    shown = [row["drop"] for row in ledger if row["published_sha256"]]
+    before = f"{len(shown) - _NAMED_DROPS} older, " if len(shown) > _NAMED_DROPS else ""
+    named = ", ".join(shown[-_NAMED_DROPS:]) or "none"
+    held = [row["drop"] for row in ledger if row["status"] == "held"]
+    return f"drops: {before}{named} published" + (f"; {len(held)} held" if held else "")
+
+
+def _data_line(ledger: Sequence[dict[str, Any]]) -> str:
+    published = [row for row in ledger if row["published_sha256"]]
+    if not published:
+        return "data: nothing is published"
+    days = [row[name] for row in published for name in ("first_date", "last_date") if row[name]]
+    clean, bad = (sum(row[n] for row in published) for n in ("rows_clean", "rows_quarantined"))
+    span = f"{min(days)} to {max(days)}, " if days else ""
+    return f"data: {span}{clean:,} rows, {bad:,} in quarantine"
+
+
+def _scored_line(lake: Lake) -> str:
+    scored = lake.read_arrow(SCORED, columns=["is_alert"])
+    alerts = scored["is_alert"].to_numpy(zero_copy_only=False).sum() if scored.num_rows else 0
+    dead = lake.read_arrow(DEAD_LETTERS, columns=["reason"]).num_rows
+    return f"live: {scored.num_rows:,} scored, {int(alerts):,} alerts, {dead:,} dead letters"
