@@ -1,8 +1,7 @@
-"""Who may do what in Kafka: three users with the least rights that their work needs.
+"""Kafka's access rights: three roles with the least privileges that their work needs.
 
 Here: the roles and their grants, as data.
-Not here: how a user proves who it is (`settings.kafka`), telling the broker
-(`adapters.kafka.access`).
+Not here: authentication (`settings.kafka`), configuring the broker (`adapters.kafka.access`).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Role(StrEnum):
-    """What a client of Kafka is there for; on the embedded broker also its user's name."""
+    """The role of a Kafka client, which is also its user name on the embedded broker."""
 
     PRODUCER = "producer"
     SCORER = "scorer"
@@ -32,10 +31,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Grant:
-    """One thing that a role may do.
+    """One access right of a role.
 
     Attributes:
-        name: of the topic, group or transactional id; all that begin so where `is_prefix`.
+        role: the role.
+        may: the operation.
+        kind: kind of the resource.
+        name: name of the topic, group or transactional id.
+        is_prefix: whether the right holds for all names that begin with `name`.
     """
 
     role: Role
@@ -46,7 +49,7 @@ class Grant:
 
 
 def grants(settings: Settings) -> tuple[Grant, ...]:
-    """Return what each role may do; what is not here is refused."""
+    """Return the access rights of all roles; everything else is denied."""
     live = (settings.transactions_topic, settings.labels_topic)
     published = (settings.predictions_topic, settings.dead_letters_topic)
     scorer_groups = (SCORER_GROUP, READER_GROUP, FOLLOWER_GROUP)

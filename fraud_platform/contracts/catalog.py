@@ -1,7 +1,8 @@
 """All tables of the lake, in the order in which data flows through them.
 
-Here: the list, for what concerns every table (vacuum, documentation, tests).
-Not here: the tables themselves (the modules beside this one).
+Here: the list, for work on every table (vacuum, documentation, tests).
+Not here: the tables themselves (`tables`, `clock_tables`, `feature_tables`, `training_tables`,
+`model_tables`, `scoring_tables`, `cluster_tables`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The feature stage's tables: hourly tiles and the features of each transaction.
 
-Here: one `TableContract` a table, its columns made from the feature declaration.
-Not here: how rows are made (`fraud_platform.features`).
+Here: one `TableContract` for each table; its columns follow from the feature declaration.
+Not here: computing the rows (`fraud_platform.features`).
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from fraud_platform.contracts.tables import Column, TableContract
 from fraud_platform.features.declaration import DECLARATION
 
 _HOURS = "hours since 1970-01-01 00:00 UTC"
+_FLAGS = DECLARATION.flags
 
 CUSTOMER_TILES = TableContract(
     name="customer_tiles",
-    description="What each customer did at each terminal in each hour, as integer sums.",
+    description="Integer sums of each customer's transactions by terminal and hour.",
     columns=(
         Column("customer_id", "long", "The card's holder."),
         Column("terminal_id", "long", "Where the card was used."),
         Column("tile_hour", "long", f"The hour, {_HOURS}."),
         Column("tile_date", "date", "The day of tile_hour (UTC)."),
-        Column("n_transactions", "long", "Transactions."),
-        Column("amount_cents", "long", "Their amounts, cents."),
-        *(Column(f.name, "long", f"Transactions with: {f.description}") for f in DECLARATION.flags),
+        Column("n_transactions", "long", "Number of transactions."),
+        Column("amount_cents", "long", "Sum of their amounts in cents."),
+        *(Column(f.name, "long", f"Sum over transactions: {f.description}") for f in _FLAGS),
         *(Column(m.name, "long", m.description) for m in DECLARATION.last_times),
     ),
     key=("customer_id", "terminal_id", "tile_hour"),
@@ -30,13 +31,13 @@ CUSTOMER_TILES = TableContract(
 
 TERMINAL_TILES = TableContract(
     name="terminal_tiles",
-    description="What happened at each terminal in each hour, as integer sums.",
+    description="Integer sums of each terminal's transactions by hour.",
     columns=(
         Column("terminal_id", "long", "The terminal."),
         Column("tile_hour", "long", f"The hour, {_HOURS}."),
         Column("tile_date", "date", "The day of tile_hour (UTC)."),
-        Column("n_transactions", "long", "Transactions."),
-        Column("amount_cents", "long", "Their amounts, cents."),
+        Column("n_transactions", "long", "Number of transactions."),
+        Column("amount_cents", "long", "Sum of their amounts in cents."),
     ),
     key=("terminal_id", "tile_hour"),
     partition_by=("tile_date",),
@@ -45,8 +46,8 @@ TERMINAL_TILES = TableContract(
 LABEL_TILES = TableContract(
     name="label_tiles",
     description=(
-        "Labels of each customer and terminal by event hour and the hour from which they count; "
-        "a corrected version leaves as a row of negative numbers."
+        "Sums of the labels of each customer and terminal, by event hour and the hour from which "
+        "they count. A row of negative numbers removes a corrected version."
     ),
     columns=(
         Column("entity", "string", "`customer` or `terminal`."),
@@ -62,7 +63,7 @@ LABEL_TILES = TableContract(
 
 TRANSACTION_FEATURES = TableContract(
     name="transaction_features",
-    description="Each transaction with every declared feature, as known in its own hour.",
+    description="Each transaction with every declared feature, as known in its hour.",
     columns=(
         Column("transaction_id", "long", "The transaction."),
         Column("tx_datetime", "timestamp", "When the card was used (UTC)."),
@@ -70,7 +71,7 @@ TRANSACTION_FEATURES = TableContract(
         Column("customer_id", "long", "The card's holder."),
         Column("terminal_id", "long", "Where the card was used."),
         Column("amount_cents", "long", "Amount in cents."),
-        *(Column(flag.name, "int", f"1 where: {flag.description}") for flag in DECLARATION.flags),
+        *(Column(flag.name, "int", flag.description) for flag in _FLAGS),
         *(Column(f.name, "float", f.description) for f in DECLARATION.features),
     ),
     key=("transaction_id",),

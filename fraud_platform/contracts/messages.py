@@ -1,8 +1,8 @@
-"""What travels through Kafka: topics, the fields of messages, the headers of dead letters.
+"""Kafka's contract: topics, the fields of messages, the headers of dead letters.
 
-Here: names and limits, how each topic is created, messages as columns.
-Not here: reading or writing them (`fraud_platform.adapters.kafka`), judging a message
-(`fraud_platform.scoring`), why a message is dead (`contracts.reasons`).
+Here: names and limits, the configuration of each topic, messages as columns.
+Not here: reading or writing messages (`fraud_platform.adapters.kafka`), decoding a message
+(`fraud_platform.scoring`), dead-letter reasons (`contracts.reasons`).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from fraud_platform.settings import Settings
 
 SCORER_GROUP = "fraud-platform-scorer"
-"""Consumer group under which the scorer's published offsets are kept."""
+"""Consumer group of the scorer's published offsets."""
 
 READER_GROUP = "fraud-platform-reader"
-"""Consumer group of those who read without committing anything."""
+"""Consumer group of readers that commit no offsets."""
 
 FOLLOWER_GROUP = "fraud-platform-follower"
-"""How the group begins whose members are followers of a topic."""
+"""Prefix of the consumer group whose members are the followers of a topic."""
 
 TRANSACTION_FIELDS: tuple[str, ...] = (
     "transaction_id",
@@ -37,10 +37,10 @@ TRANSACTION_FIELDS: tuple[str, ...] = (
     "terminal_id",
     "tx_amount",
 )
-"""Fields of a transaction's JSON, in order; a label is never among them."""
+"""Fields of a transaction's JSON, in order; they never include the label."""
 
 TRANSACTION_ID_ALIAS = MISSPELT_TRANSACTION_ID
-"""Spelling of transaction_id that is taken as well."""
+"""Alternative spelling of transaction_id that is also accepted."""
 
 LABEL_FIELDS: tuple[str, ...] = ("transaction_id", "is_fraud", "fraud_scenario", "known_at")
 """Fields of a label's JSON, in order."""
@@ -53,20 +53,20 @@ DEAD_LETTER_HEADERS: tuple[str, ...] = (
     "source_offset",
     "failed_at",
 )
-"""Headers that a dead letter carries beside the bytes as received."""
+"""Headers of a dead letter; its key and value are the bytes as received."""
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
-"""Largest message that the topics take; what is too large to be a transaction still arrives."""
+"""Largest message of a topic; larger than a transaction, so that oversized messages arrive."""
 
 MAX_TRANSACTION_BYTES = 1024 * 1024
-"""A longer value is no transaction: it is not even parsed."""
+"""A longer value is not a transaction and is not parsed."""
 
 _DAY_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True)
 class Messages:
-    """Messages of one chunk as parallel columns; each partition's are in offset order."""
+    """Messages as parallel columns; the messages of a partition are in offset order."""
 
     partition: NDArray[np.int32]
     offset: NDArray[np.int64]
@@ -79,11 +79,11 @@ class Messages:
 
     @cached_property
     def size_bytes(self) -> int:
-        """Bytes of all values."""
+        """Total size of all values in bytes."""
         return sum(len(value) for value in self.values if value is not None)
 
     def part(self, start: int, stop: int) -> Messages:
-        """Return the messages of positions [start, stop)."""
+        """Return the messages at positions [start, stop)."""
         part = slice(start, stop)
         return Messages(
             self.partition[part],
@@ -110,7 +110,7 @@ class Messages:
 
     @classmethod
     def join(cls, parts: Sequence[Messages]) -> Messages:
-        """Return the messages of all parts, in their order."""
+        """Return the concatenated messages of all parts."""
         return cls(
             np.concatenate([np.zeros(0, np.int32), *(part.partition for part in parts)]),
             np.concatenate([np.zeros(0, np.int64), *(part.offset for part in parts)]),
@@ -122,7 +122,7 @@ class Messages:
 
 @dataclass(frozen=True)
 class TopicSpec:
-    """How a topic is created: its name, its partitions, its configuration."""
+    """The name, number of partitions and configuration of a topic."""
 
     name: str
     partitions: int
@@ -130,12 +130,12 @@ class TopicSpec:
 
 
 def lease_of(topic: str) -> str:
-    """Return a topic's transactional id: of all producers with it, only the latest may write."""
+    """Return a topic's transactional id; only the latest producer with this id may write."""
     return f"{SCORER_GROUP}-{topic}"
 
 
 def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
-    """Return the contract's topics under the names and partitions of these settings."""
+    """Return the contract's topics with the names and partitions from the settings."""
     retention_days = {
         settings.transactions_topic: 14,
         settings.labels_topic: 30,
@@ -149,7 +149,7 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
             {
                 "cleanup.policy": "delete",
                 "retention.ms": str(days * _DAY_MS),
-                # A dead letter is its message with headers around it.
+                # A dead letter is larger than its message, because it has headers.
                 "max.message.bytes": str(
                     MAX_MESSAGE_BYTES * (2 if name == settings.dead_letters_topic else 1)
                 ),

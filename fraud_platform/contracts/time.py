@@ -1,7 +1,7 @@
-"""The platform's clocks and spans, one definition each.
+"""Time constants, each defined once, and the prequential split.
 
 Here: label delay, tile width, the parts of a knowledge date's week.
-Not here: today's date. Schedules work on the data's clock.
+Not here: the current time; schedules use the data's clock (`fraud_platform.clock`).
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ HOURS_PER_DAY = 24
 LABEL_DELAY_HOURS = LABEL_DELAY_DAYS * HOURS_PER_DAY
 MIN_TRAINING_DAYS = 7
 LATE_DAYS = 7
-"""A row this late still finds all that it looks back to; the state keeps nothing beyond."""
+"""Rows up to this many days late get exact features; the state keeps no older history."""
 
 
 @dataclass(frozen=True)
 class KnowledgeWeek:
     """The prequential split of one knowledge date D (a Monday, 00:00 UTC).
 
-    Training rows lie before D - 21 d, test rows in [D - 14 d, D - 7 d); the gap between them is
-    the label delay, and every label of the test rows is known at D.
+    Training rows are before D - 21 d, test rows in [D - 14 d, D - 7 d). The gap between them is
+    the label delay, and all labels of the test rows are known at D.
     """
 
     knowledge_date: date
 
     @property
     def train_end(self) -> date:
-        """First day that is no longer training data: D - 21 d."""
+        """First day after the training days: D - 21 d."""
         return self.knowledge_date - timedelta(days=3 * LABEL_DELAY_DAYS)
 
     @property

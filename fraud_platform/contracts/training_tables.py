@@ -1,7 +1,7 @@
-"""The training stage's table: the rows that one knowledge date's candidate is made from.
+"""The training stage's table: the rows that a knowledge date's candidate is trained on.
 
-Here: `TRAINING_SET`, its columns made from the feature declaration.
-Not here: how rows are chosen (`fraud_platform.training.training_set`).
+Here: `TRAINING_SET`; its columns follow from the feature declaration.
+Not here: selecting rows (`fraud_platform.training.training_set`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from fraud_platform.contracts.tables import Column, TableContract
 from fraud_platform.features.declaration import DECLARATION
 
 FIT, CALIBRATION, THRESHOLD = "fit", "calibration", "threshold"
-"""What a training row is for: the trees, the probability, the alert threshold."""
+"""The parts of the training rows: for the model, its calibration and its alert threshold."""
 
 LABELLED_COLUMNS: tuple[Column, ...] = (
     Column("transaction_id", "long", "The transaction."),
@@ -18,7 +18,7 @@ LABELLED_COLUMNS: tuple[Column, ...] = (
     Column("customer_id", "long", "The card's holder."),
     Column("terminal_id", "long", "Where the card was used."),
     Column("amount_cents", "long", "Amount in cents."),
-    Column("is_fraud", "boolean", "The label, as it was known at the knowledge date."),
+    Column("is_fraud", "boolean", "The label as known at the knowledge date."),
     Column("fraud_scenario", "int", "0 genuine, 1 amount, 2 terminal, 3 customer."),
 )
 
@@ -29,7 +29,9 @@ TRAINING_SET = TableContract(
         Column("knowledge_date", "date", "The week's key D; labels are those known at D."),
         Column("part", "string", "`fit`, `calibration` or `threshold`."),
         *LABELLED_COLUMNS,
-        Column("sample_weight", "double", "Rows it stands for: above 1 where genuine are sampled."),
+        Column(
+            "sample_weight", "double", "Rows it represents; above 1 if genuine ones are sampled."
+        ),
         *(Column(f.name, "float", f.description) for f in DECLARATION.features),
     ),
     key=("knowledge_date", "transaction_id"),

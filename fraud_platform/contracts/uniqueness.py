@@ -1,6 +1,6 @@
-"""Rows that a table of numbered commits holds more than once.
+"""Repeated rows in tables of numbered commits.
 
-Here: finding them among rows in memory, and the error that names them.
+Here: finding them among rows in memory, and the error that reports them.
 Not here: finding them in a whole table (`adapters.tables.uniqueness`), removing them
 (`adapters.tables.mending`).
 """
@@ -16,15 +16,16 @@ from fraud_platform.errors import RepeatedRowsError
 
 
 def repeats(table: TableContract, rows: pa.Table) -> npt.NDArray[np.intp]:
-    """Return the places of rows that repeat the row before them.
+    """Return the positions of rows that repeat the previous row.
 
     Args:
-        rows: with the columns `unique_by`, in their order.
+        table: the contract, with `unique_by`.
+        rows: rows with the columns `unique_by`, sorted by them.
     """
     if rows.num_rows < 2:
         return np.empty(0, dtype=np.intp)
     is_same = np.ones(rows.num_rows - 1, dtype=bool)
-    # the last column first: it tells most rows apart
+    # Compare the last column first, because it distinguishes most rows.
     for name in reversed(table.unique_by):
         values = rows[name].to_numpy()
         is_same &= values[1:] == values[:-1]
@@ -34,24 +35,25 @@ def repeats(table: TableContract, rows: pa.Table) -> npt.NDArray[np.intp]:
 
 
 def require_unique(table: TableContract, rows: pa.Table) -> None:
-    """Return if no row repeats another.
+    """Check that no row repeats another.
 
     Args:
-        rows: with the columns `unique_by`, in their order.
+        table: the contract, with `unique_by`.
+        rows: rows with the columns `unique_by`, sorted by them.
 
     Raises:
-        RepeatedRowsError: it names the table, how many rows, the first of them and the remedy.
+        RepeatedRowsError: names the table, the number of repeated rows, the first and the remedy.
     """
-    found = repeats(table, rows)
-    if found.size:
-        first = {name: rows[name][int(found[0])].as_py() for name in table.unique_by}
-        raise repeated_rows_error(table, int(found.size), first)
+    repeated = repeats(table, rows)
+    if repeated.size:
+        first = {name: rows[name][int(repeated[0])].as_py() for name in table.unique_by}
+        raise repeated_rows_error(table, int(repeated.size), first)
 
 
 def repeated_rows_error(
     table: TableContract, count: int, first: dict[str, int]
 ) -> RepeatedRowsError:
-    """Return the error that says how many rows of a table are surplus."""
+    """Return the error for a table with `count` repeated rows."""
     where = ", ".join(f"{name} {value}" for name, value in first.items())
     return RepeatedRowsError(
         f"table {table.name}: expected each row once by {', '.join(table.unique_by)}, found "

@@ -1,7 +1,7 @@
-"""What people look at: plots, profiles and tables made from values that stages computed.
+"""Reports for people: plots, profiles and tables of values that the stages computed.
 
-Here: the common look of plots (`plots`), the profile of a drop (`profile`), and the figures that
-show a result.
-Not here: computing a model's metrics or a comparison (`fraud_platform.training`,
-`fraud_platform.comparison`), or handing a figure to Dagster or MLflow (`fraud_platform.defs`).
+Here: the common style of plots (`plots`), the profile of a drop (`profile`, `profile_figure`), what
+needs a person (`needs`), the report in a terminal (`terminal`).
+Not here: computing metrics or a comparison (`fraud_platform.training`,
+`fraud_platform.comparison`), passing a plot to Dagster or MLflow (`fraud_platform.defs`).
 """

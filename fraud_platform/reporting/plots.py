@@ -1,10 +1,10 @@
-"""The common look of every plot: colours, fonts, sizes, and the way to PNG bytes.
+"""The common style of all plots: colours, fonts, sizes, and rendering to PNG.
 
 Here: `style()`, `new_figure()`, `figure_png()` and the colours by meaning.
-Not here: any particular figure (it lives beside the values that it shows).
+Not here: any particular plot (it is next to the code that computes its values).
 
-No figure goes through `pyplot`: that keeps a process-wide registry of figures, which leaks memory
-in a long-lived code server and is not safe in threads.
+`pyplot` is not used: it keeps a process-wide registry of figures, which leaks memory in a
+long-lived code server and is not thread-safe.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ CHALLENGER = "#e07b39"
 BASELINE = "#9aa5b1"
 GOOD = "#3c8d5a"
 SCENARIO_COLOURS: tuple[str, ...] = ("#4c78a8", "#e0a030", "#d1495b", "#7a5195")
-"""By fraud scenario, 0 (genuine) to 3; told apart in grey and by colour-blind eyes."""
+"""By fraud scenario, 0 (genuine) to 3; distinguishable in grey and by colour-blind readers."""
 CYCLE: tuple[str, ...] = (CHAMPION, CHALLENGER, GOOD, "#7a5195", FRAUD, "#e0a030", BASELINE)
-"""For series without a meaning of their own, in this order."""
+"""Colours of series without a fixed meaning, in this order."""
 
 PNG_DPI = 100
 PNG_COLOURS = 96
@@ -67,7 +67,7 @@ _RC: dict[Any, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Apply the common look to what is drawn inside the `with` block, and to nothing else."""
+    """Apply the common style to everything that is drawn in the `with` block."""
     import matplotlib
     from cycler import cycler
 
@@ -76,17 +76,16 @@ def style() -> Iterator[None]:
 
 
 def new_figure(width_inches: float = 8.0, height_inches: float = 4.5) -> Figure:
-    """Return an empty figure that no global registry knows; call it inside `style()`."""
+    """Return an empty figure outside of any global registry; call it inside `style()`."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width_inches, height_inches))
 
 
 def figure_png(figure: Figure) -> bytes:
-    """Render a figure as a small PNG, reduced to a palette of `PNG_COLOURS` colours.
+    """Return a figure as a small PNG with a palette of `PNG_COLOURS` colours.
 
-    A figure built and rendered again from the same values gives the same bytes: no date and no
-    program version is written into it.
+    Equal figures give equal bytes: the PNG contains no date and no program version.
     """
     from PIL import Image
 

@@ -1,7 +1,7 @@
-"""The picture of a drop's profile: six panels in one PNG.
+"""The plot of a drop's profile: six panels in one PNG.
 
 Here: drawing a `DropProfile`.
-Not here: its numbers (`profile`), the common look (`plots`).
+Not here: its values (`profile`), the common style (`plots`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _REASON_NAMES = {
 
 
 def draw_profile(profile: DropProfile) -> bytes:
-    """Return the profile's PNG: amounts, hours, weekdays, days, scenarios, rejects."""
+    """Return the PNG of a profile: amounts, hours, weekdays, days, scenarios, rejected rows."""
     with plots.style():
         figure = plots.new_figure(11.0, 6.4)
         panels = figure.subplots(2, 3)
@@ -58,7 +58,7 @@ def _title(profile: DropProfile) -> str:
 
 
 def _draw_amounts(axes: Axes, profile: DropProfile) -> None:
-    """Draw each class's own distribution: frauds would vanish beside the genuine counts."""
+    """Draw a separate distribution for each class, because frauds are few in absolute counts."""
     from matplotlib.ticker import FixedLocator, FuncFormatter
 
     step = 10 ** (1 / BINS_PER_DECADE)
@@ -89,7 +89,7 @@ def _draw_hours(axes: Axes, profile: DropProfile) -> None:
 
 
 def _draw_weekdays(axes: Axes, profile: DropProfile) -> None:
-    """Draw means a day: in 30 days some weekdays come five times."""
+    """Draw mean rows a day, because in 30 days some weekdays occur five times, others four."""
     means = [
         count.rows / max(days, 1)
         for count, days in zip(profile.weekdays, profile.weekday_days, strict=True)
@@ -108,7 +108,7 @@ def _draw_days(axes: Axes, profile: DropProfile) -> None:
     _count_axis(axes)
     share = axes.twinx()
     share.plot(days, [100 * c.fraud_share for c in profile.days], color=plots.FRAUD)
-    # Twice its greatest, so that the two lines stay apart.
+    # Twice the maximum, so that the two lines do not overlap.
     share.set_ylim(0, 200 * max(0.005, *(c.fraud_share for c in profile.days)))
     share.set_ylabel("fraud %", color=plots.FRAUD)
     share.grid(visible=False)
@@ -124,7 +124,7 @@ def _draw_scenarios(axes: Axes, profile: DropProfile) -> None:
 
 
 def _draw_rejects(axes: Axes, profile: DropProfile) -> None:
-    """Draw rejects by reason and, below them, what was mended on clean rows."""
+    """Draw rejected rows by reason and, below them, the repairs of clean rows."""
     rejects = [(_REASON_NAMES.get(r, r.replace("_", " ")), n) for r, n in profile.rejected]
     repairs = [(r.replace("_", " "), n) for r, n in profile.repaired]
     names, rows = zip(*rejects, *repairs, strict=True)
@@ -140,7 +140,7 @@ def _bars(
     labels: Sequence[str],
     colours: Sequence[str],
 ) -> None:
-    """Draw labelled horizontal bars, the first on top, with room for the labels."""
+    """Draw labelled horizontal bars, the first at the top, with space for the labels."""
     bars = axes.barh(names, values, color=colours)
     axes.bar_label(bars, labels, padding=3, fontsize=8.5)
     axes.set_xlim(0, 1.7 * max(1, *values))
@@ -150,7 +150,7 @@ def _bars(
 
 
 def _count_axis(axes: Axes, which: str = "y") -> None:
-    """Write counts as 250k or 1.5M."""
+    """Format the axis's counts as 250k or 1.5M."""
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
     axis = axes.xaxis if which == "x" else axes.yaxis
