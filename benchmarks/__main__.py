@@ -1,7 +1,7 @@
-"""Runs every benchmark, one after another, each in a process of its own.
+"""Runs all benchmarks, one after another, each in its own process.
 
 Here: the order.
-Not here: measuring (the modules beside this one).
+Not here: measuring (the other modules of this folder).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ MODULES = (
 
 
 def main() -> int:
-    """Run all benchmarks; the exit code counts those that could not finish."""
+    """Run all benchmarks and return the number of those that failed."""
     modules = list(MODULES)
     if os.environ.get("FRAUD_REAL_DROPS"):
         modules.append("quality")
     else:
-        print("quality is left out: set FRAUD_REAL_DROPS to the folder with the Handbook drops")
+        print("quality is skipped: set FRAUD_REAL_DROPS to the folder with the Handbook drops")
     failed = 0
     for module in modules:
         command = [sys.executable, "-m", f"benchmarks.{module}"]

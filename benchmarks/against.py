@@ -1,15 +1,15 @@
-"""This checkout against another one: the same work in turn, in one run, on one machine.
+"""Comparison of this checkout with another one: the same work in turn, on one machine.
 
-Here: cleaning, a scoring backlog on both engines, the latency of a live stream, each measured by
-either checkout's own benchmark code in a process of its own; the ratios, round by round.
-Not here: the measurements (`cleaning`, `scoring`), what runs in the other checkout (`probe`).
+Here: cleaning, a scoring backlog on both engines, the latency of a live stream, each measured with
+the checkout's own benchmark code in a separate process; the ratios of each round.
+Not here: the measurements (`cleaning`, `scoring`), what runs in each checkout (`probe`).
 
     git worktree add ../before REVISION
     python -m benchmarks.against ../before [--rounds 5] [--only cleaning,backlog,spark,live]
 
-Both contenders run with this interpreter and its packages, so both must work with them. The order
-within a round alternates, so a machine that slows down meanwhile does not favour one of them. The
-ratio is this checkout's figure divided by the other's, round by round; the median is the verdict.
+Both contenders use this interpreter and its packages, so both must work with them. The order
+alternates between rounds, so that a machine that becomes slower does not favour one of them. The
+ratio is this checkout's value divided by the other's in the same round; the median is reported.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _LIMIT_SECONDS = 3_600
 
 @dataclass(frozen=True)
 class Contender:
-    """A checkout, and the folder in which it keeps its worlds between rounds."""
+    """A checkout, and the folder in which it keeps its prepared data between rounds."""
 
     name: str
     checkout: Path
     folder: Path
 
     def measure(self, work: str, options: Sequence[str]) -> dict[str, float]:
-        """Run one piece of work in a process of its own and return its figures by name.
+        """Run one piece of work in a separate process and return its measurements by name.
 
         Raises:
-            CalledProcessError: the work failed; its own words are on standard error.
+            CalledProcessError: the work failed; its error is on standard error.
         """
         home = {key: value for key, value in os.environ.items() if not key.startswith("FRAUD_")}
         environment = {**home, "PYTHONPATH": str(self.checkout)}
@@ -61,15 +61,15 @@ class Contender:
 def compare(
     contenders: tuple[Contender, Contender], work: str, rounds: int, options: Sequence[str]
 ) -> list[list[str]]:
-    """Measure a piece of work in turn and return one table row for each of its figures."""
-    found: dict[str, list[Mapping[str, float]]] = {one.name: [] for one in contenders}
+    """Measure both contenders in turn and return one table row for each kind of measurement."""
+    results: dict[str, list[Mapping[str, float]]] = {one.name: [] for one in contenders}
     for number in range(rounds):
         for contender in _in_turn(contenders, number):
             figures = contender.measure(work, options)
-            found[contender.name].append(figures)
+            results[contender.name].append(figures)
             words = "  ".join(f"{name} {value:,.2f}" for name, value in figures.items())
             print(f"{work:9} round {number + 1}  {contender.name:6} {words}", flush=True)
-    mine, theirs = (found[one.name] for one in contenders)
+    mine, theirs = (results[one.name] for one in contenders)
     return [_row(work, figure, mine, theirs) for figure in mine[0]]
 
 
@@ -100,9 +100,9 @@ def main() -> None:
     parser.add_argument("other", type=Path, help="a checkout of the revision to compare with")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default=",".join(WORKS), help="some of " + ", ".join(WORKS))
-    parser.add_argument("--folder", type=Path, help="where worlds are made and kept")
-    parser.add_argument("--rows", type=int, default=12_000_000, help="of the drop that is cleaned")
-    parser.add_argument("--seconds", type=int, default=30, help="of each live stream")
+    parser.add_argument("--folder", type=Path, help="folder in which prepared data is kept")
+    parser.add_argument("--rows", type=int, default=12_000_000, help="rows of the cleaned drop")
+    parser.add_argument("--seconds", type=int, default=30, help="duration of each live stream")
     options = parser.parse_args()
     wanted = options.only.split(",")
     if unknown := sorted(set(wanted) - set(WORKS)):

@@ -1,16 +1,16 @@
-"""How fast a dirty drop is cleaned: the platform, the naive way and DuckDB, in turn in one run.
+"""Cost of cleaning a dirty drop: the platform, a naive Spark job and DuckDB, in one run.
 
-Here: a simulated drop with dirt, each contender in a process of its own on two cores, CPU of the
-whole process tree a row, rows a second, peak memory; the platform's cost a row at several sizes.
+Here: a simulated dirty drop, each contender in its own process on two cores; CPU time per row of
+the whole process tree, rows a second, peak memory; the platform's cost per row at several sizes.
 Not here: the contenders (`cleaning_contenders`), whether the rows are right (the tests).
 
     python -m benchmarks.cleaning [--rows 12000000] [--sizes 3000000 12000000 48000000]
         [--folder DIR]
 
-Every contender first cleans a small drop four times, so that neither starting a session nor
-compiling code is counted. The drop's bytes are in the page cache for all of them. The contenders
-run once, the sizes in turn in three rounds, of which each size's median by CPU is told: a machine
-that grows slower or faster meanwhile touches all sizes alike.
+Every contender first cleans a small drop four times, so that session start and compilation are not
+counted. The drop is in the page cache for all contenders. The contenders run once. The sizes run
+in turn in three rounds, and the median by CPU time is reported for each size, so that a machine
+that becomes slower or faster affects all sizes equally.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drop
 CORES = 2
 MEMORY = "4g"
 DIRT_MULTIPLE = 100
-"""Times the dirt that was counted in the original series: about one row in 400 is touched."""
+"""Factor on the dirt rates of the original series; about one row in 400 is dirty."""
 
 WARM_UP_ROWS, WARM_UPS = 150_000, 4
 SIZES = [3_000_000, 12_000_000, 48_000_000]
@@ -44,7 +44,7 @@ _FIRST_DAY = date(2019, 8, 22)
 
 @dataclass(frozen=True)
 class Measurement:
-    """One contender's figures on one drop."""
+    """One contender's measurements on one drop."""
 
     contender: str
     rows: int
@@ -56,17 +56,17 @@ class Measurement:
 
     @property
     def cpu_us_per_row(self) -> float:
-        """Microseconds of CPU a row, over all processes."""
+        """Microseconds of CPU time per row, over all processes."""
         return self.cpu_seconds / self.rows * 1e6
 
     @property
     def rows_per_second(self) -> float:
-        """Rows a second of wall time."""
+        """Rows per second of wall time."""
         return self.rows / self.seconds
 
 
 def make_drop(rows: int, folder: Path) -> Path:
-    """Return a simulated dirty drop of about that many rows, made where it is missing."""
+    """Return a simulated dirty drop with about `rows` rows, created if it is missing."""
     landing = folder / str(rows)
     path = landing / f"{_FIRST_DAY}.txt"
     if not path.exists():
@@ -81,7 +81,7 @@ def make_drop(rows: int, folder: Path) -> Path:
 
 
 def run_contender(contender: str, warm_up: Path, raw: Path, folder: Path) -> Measurement:
-    """Clean both drops in this process and return what the second one cost."""
+    """Clean both drops in this process and return the measurement of the second one."""
     small = [Job(warm_up, f"{_FIRST_DAY}", folder / f"warm-up-{i}") for i in range(WARM_UPS)]
     job = Job(raw, f"{_FIRST_DAY}", folder / "out")
     if contender == "duckdb":
@@ -111,29 +111,29 @@ def run_contender(contender: str, warm_up: Path, raw: Path, folder: Path) -> Mea
 
 
 def measure(contender: str, warm_up: Path, raw: Path, scratch: Path) -> Measurement:
-    """Run one contender in a process of its own."""
+    """Run one contender in its own process."""
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         command = [sys.executable, "-m", "benchmarks.cleaning", "--contender", contender]
         command += ["--warm-up", str(warm_up), "--raw", str(raw), "--folder", folder]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found = Measurement(**json.loads(done.stdout.splitlines()[-1]))
+    result = Measurement(**json.loads(done.stdout.splitlines()[-1]))
     print(
-        f"{contender:14} {found.rows:>12,} rows {found.seconds:8.1f} s "
-        f"{found.rows_per_second:>12,.0f} rows/s {found.cpu_us_per_row:6.2f} us CPU/row "
-        f"{found.peak_memory_mb:8,.0f} MB",
+        f"{contender:14} {result.rows:>12,} rows {result.seconds:8.1f} s "
+        f"{result.rows_per_second:>12,.0f} rows/s {result.cpu_us_per_row:6.2f} us CPU/row "
+        f"{result.peak_memory_mb:8,.0f} MB",
         flush=True,
     )
-    return found
+    return result
 
 
 def run_contenders(rows: int, folder: Path) -> list[Measurement]:
-    """Measure all contenders at `rows`."""
+    """Measure all contenders on a drop of `rows` rows."""
     warm_up, raw = make_drop(WARM_UP_ROWS, folder), make_drop(rows, folder)
     return [measure(name, warm_up, raw, folder) for name in ("platform", "naive window", "duckdb")]
 
 
 def run_sizes(sizes: list[int], folder: Path) -> list[Measurement]:
-    """Measure the platform at the sizes in turn, and return the median run of each."""
+    """Measure the platform at all sizes in turn and return the median run of each size."""
     warm_up, raws = make_drop(WARM_UP_ROWS, folder), [make_drop(size, folder) for size in sizes]
     rounds = [[measure("platform", warm_up, raw, folder) for raw in raws] for _ in range(ROUNDS)]
     return [
@@ -160,15 +160,15 @@ def _table(found: list[Measurement]) -> str:
 
 
 def to_markdown(contenders: list[Measurement], sizes: list[Measurement]) -> str:
-    """Return both tables and the two ratios that the platform promises."""
+    """Return both tables, the ratio of throughputs and the ratio of costs per row."""
     platform, naive, _ = contenders
     costs = [one.cpu_us_per_row for one in sizes]
     return (
         f"A simulated dirty drop ({DIRT_MULTIPLE} times the original dirt) to `transactions` and "
-        f"`quarantine` on {CORES} cores; the platform writes labels and ledger too, DuckDB plain "
-        f"Parquet.\n\n{_table(contenders)}\n\nThroughput, platform to naive: "
+        f"`quarantine` on {CORES} cores; the platform also writes labels and ledger, DuckDB writes "
+        f"plain Parquet.\n\n{_table(contenders)}\n\nThroughput, platform to naive: "
         f"{platform.rows_per_second / naive.rows_per_second:.1f}.\n\nThe platform at several "
-        f"sizes, medians of {ROUNDS} rounds:\n\n{_table(sizes)}\n\nDearest to cheapest row: "
+        f"sizes, medians of {ROUNDS} rounds:\n\n{_table(sizes)}\n\nMost to least expensive row: "
         f"{max(costs) / min(costs):.2f}."
     )
 
@@ -177,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=12_000_000)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
-    parser.add_argument("--folder", type=Path, help="where drops are made and kept")
+    parser.add_argument("--folder", type=Path, help="folder in which drops are created and kept")
     parser.add_argument("--contender", help=argparse.SUPPRESS)
     parser.add_argument("--warm-up", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--raw", type=Path, help=argparse.SUPPRESS)

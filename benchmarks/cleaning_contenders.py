@@ -1,7 +1,7 @@
-"""Three ways to clean one drop into both tables: the platform's, the naive one, DuckDB's.
+"""The contenders that clean one drop into both tables: the platform, a naive Spark job, DuckDB.
 
-Here: each contender as a function from a raw drop to files, all under the contract's rules as far
-as the way allows. The naive one is the textbook's: split, cast, one window over all rows.
+Here: each contender as a function from a raw drop to files, following the contract as far as its
+tool allows. The naive job is the textbook solution: split, cast, one window over all rows.
 Not here: measuring them (`benchmarks.cleaning`).
 """
 
@@ -22,7 +22,7 @@ Tables = tuple[int, int]
 
 
 class Job(NamedTuple):
-    """One drop to clean, and the folder for what comes out."""
+    """One drop to clean, and the folder for the output."""
 
     raw: Path
     drop: str
@@ -50,7 +50,7 @@ def clean_with_platform(spark: SparkSession, job: Job) -> Tables:
 
 
 def clean_naively(spark: SparkSession, job: Job) -> Tables:
-    """Clean with Spark's own functions and one window over all rows, into Delta."""
+    """Clean with Spark SQL functions and one window over all rows, into Delta tables."""
     from pyspark.sql import functions as F
 
     lake = Lake(str(job.out))
@@ -130,9 +130,9 @@ def _flag_naively(spark: SparkSession, job: Job) -> DataFrame:
 
 
 def clean_with_duckdb(job: Job, threads: int, memory: str) -> Tables:
-    """Clean with DuckDB into two Parquet files; only rows of repeated ids meet a window.
+    """Clean with DuckDB into two Parquet files; the window covers only rows with repeated ids.
 
-    It leaves out lines that are not UTF-8, which it cannot hold.
+    It drops lines that are not UTF-8, because DuckDB cannot store them as text.
     """
     import duckdb
 

@@ -1,14 +1,14 @@
-"""How fast two models are compared: the paired, customer-clustered bootstrap beside SciPy's.
+"""Cost of comparing two models with the paired, customer-clustered bootstrap: ours and SciPy's.
 
-Here: the same resamples of the same rows by both, in turn in one run, CPU seconds and their ratio;
-the intervals must be equal.
+Here: the same resamples of the same rows with both, in one run; CPU seconds and their ratio. The
+intervals must be equal.
 Not here: whether the statistics are right (`fraud_platform_tests/unit/test_statistics_*.py`).
 
     python -m benchmarks.comparison [--rows 58000] [--resamples 1000]
 
 SciPy draws customers and calls scikit-learn's `average_precision_score` and `roc_auc_score` for
-both models, with weights and only on rows that were drawn, which is its fastest plain form. Ours
-computes all ten metrics, card precision among them, where SciPy computes those two.
+both models, with weights and only on drawn rows, which is its fastest simple form. Ours computes
+all ten metrics, including card precision; SciPy computes only these two.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Intervals = dict[Metric, tuple[float, float]]
 
 
 def cpu_seconds(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the CPU seconds that the work took, and what it gave."""
+    """Return the CPU seconds of `work` and its result."""
     begun = time.process_time()
     result = work()
     return time.process_time() - begun, result
@@ -51,7 +51,7 @@ def cpu_seconds(work: Callable[[], Any]) -> tuple[float, Any]:
 def test_week(
     rows_wanted: int,
 ) -> tuple[ComparisonRows, ScoredModel, ScoredModel]:
-    """Return that many rows in the proportions of a week of the Handbook's drops."""
+    """Return rows with the proportions of a week of the Handbook's drops, and two scored models."""
     rng = np.random.default_rng(20_180_401)
     rows, candidate, champion = scored_rows(rng, rows_wanted // 11, rows_wanted // 6)
     kept = rows.order()[:rows_wanted]
@@ -63,7 +63,7 @@ def test_week(
 
 
 def ours(rows: ComparisonRows, models: list[ScoredModel], resamples: int) -> Intervals:
-    """Return the intervals of the differences: all metrics, customers drawn."""
+    """Return the intervals of the differences from our bootstrap, which computes all metrics."""
     _, clusters = np.unique(rows.customer_id, return_inverse=True)
     metrics = WeightedMetrics(rows, models, clusters, ComparisonConfig(), cards_are_clusters=True)
     rng = np.random.default_rng(7)
@@ -74,7 +74,7 @@ def ours(rows: ComparisonRows, models: list[ScoredModel], resamples: int) -> Int
 
 
 def scipys(rows: ComparisonRows, models: list[ScoredModel], resamples: int) -> Intervals:
-    """Return the same two intervals through `scipy.stats.bootstrap` and scikit-learn."""
+    """Return the same two intervals from `scipy.stats.bootstrap` and scikit-learn."""
     from scipy.stats import bootstrap
     from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -89,7 +89,7 @@ def scipys(rows: ComparisonRows, models: list[ScoredModel], resamples: int) -> I
 
     intervals = {}
     for metric, score in zip(COMPARED, (average_precision_score, roc_auc_score), strict=True):
-        found = bootstrap(
+        interval = bootstrap(
             (np.arange(len(customers)),),
             lambda drawn, score=score: difference(drawn, score),
             vectorized=False,
@@ -98,7 +98,7 @@ def scipys(rows: ComparisonRows, models: list[ScoredModel], resamples: int) -> I
             confidence_level=CONFIDENCE_LEVEL,
             rng=np.random.default_rng(7),
         ).confidence_interval
-        intervals[metric] = (float(found.low), float(found.high))
+        intervals[metric] = (float(interval.low), float(interval.high))
     return intervals
 
 

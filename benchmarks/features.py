@@ -1,8 +1,8 @@
-"""What tiles and features cost: the platform, polars and pandas; a day by the history behind it.
+"""Cost of tiles and features: the platform, polars and pandas; one day by its history.
 
-Here: 120 simulated days of about 12 million rows through `materialize_days`, each contender in a
-process of its own on two cores, CPU of the whole process tree a row, peak memory; one day of the
-same size with 1, 4 and 16 months before it; rows that crowd on one customer and one terminal.
+Here: 120 simulated days with about 12 million rows through `materialize_days`, each contender in
+its own process on two cores; CPU time per row of the whole process tree, peak memory; one day of
+the same size with 1, 4 and 16 months of history; skewed rows of one customer and one terminal.
 Not here: the contenders (`features_contenders`), whether features are right (the tests).
 
     python -m benchmarks.features [--rows 12000000] [--pandas-rows 1200000]
@@ -10,7 +10,7 @@ Not here: the contenders (`features_contenders`), whether features are right (th
 
 The platform builds everything: label tiles, terminal tiles, customer tiles and every declared
 feature, into Delta tables. polars and pandas compute the Handbook's 15 features in memory. Every
-contender first works on a small lake, so that neither starting a session nor compiling is counted.
+contender first runs on a small lake, so that session start and compilation are not counted.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _COLUMNS = [
 
 @dataclass(frozen=True)
 class Measurement:
-    """One contender's figures."""
+    """One contender's measurements."""
 
     contender: str
     rows: int
@@ -71,12 +71,12 @@ class Measurement:
 
     @property
     def cpu_us_per_row(self) -> float:
-        """Microseconds of CPU a row, over all processes."""
+        """Microseconds of CPU time per row, over all processes."""
         return self.cpu_seconds / self.rows * 1e6
 
 
 def make_lake(folder: Path, name: str, rows_per_day: int, days: int, crowd: Crowd) -> Lake:
-    """Return a lake with clean tables, made where it is missing."""
+    """Return a lake with clean tables, created if it is missing."""
     path = folder / f"{name}-{rows_per_day}-{days}"
     lake = Lake(str(path))
     if not (path / "made").exists():
@@ -86,7 +86,7 @@ def make_lake(folder: Path, name: str, rows_per_day: int, days: int, crowd: Crow
 
 
 class Platform:
-    """The platform in this process: an embedded session that a small lake has warmed."""
+    """The platform in this process, with a local session that has already built a small lake."""
 
     def __init__(self, folder: Path) -> None:
         from fraud_platform.adapters.spark.session import open_session
@@ -139,7 +139,7 @@ def measure_days(folder: Path, rows_per_day: int) -> list[Measurement]:
 
 
 def _lake_of_days(platform: Platform, folder: Path, rows_per_day: int, days: int) -> Lake:
-    """Return a lake whose days are built drop by drop, and one more to build."""
+    """Return a lake with `days` days built drop by drop, and one more day to build."""
     lake = make_lake(folder, "days", rows_per_day, days + 1, Crowd())
     for first in range(0, days, DROP_DAYS):
         platform.build(lake, first, min(first + DROP_DAYS, days) - 1)
@@ -147,14 +147,14 @@ def _lake_of_days(platform: Platform, folder: Path, rows_per_day: int, days: int
 
 
 def measure_in_memory(folder: Path, contender: str, rows: int) -> list[Measurement]:
-    """Return what polars or pandas cost for the Handbook's features."""
+    """Measure polars or pandas on the Handbook's features."""
     compute = {"polars": handbook_by_polars, "pandas": handbook_by_pandas}[contender]
     lake = make_lake(folder, "platform", rows // DAYS, DAYS, Crowd())
     transactions = lake.read_arrow(TRANSACTIONS, columns=_COLUMNS)
     compute(transactions.slice(0, 10_000))
     with Meter() as meter:
-        found = compute(transactions)
-    return [_measurement(contender, found, len(HANDBOOK_NAMES), meter)]
+        n_rows = compute(transactions)
+    return [_measurement(contender, n_rows, len(HANDBOOK_NAMES), meter)]
 
 
 def _measurement(contender: str, rows: int, features: int, meter: Meter) -> Measurement:
@@ -175,7 +175,7 @@ def run_contender(contender: str, rows: int, folder: Path) -> list[Measurement]:
 
 
 def measure(contender: str, rows: int, folder: Path) -> list[Measurement]:
-    """Measure one contender in a process of its own."""
+    """Measure one contender in its own process."""
     command = [sys.executable, "-m", "benchmarks.features", "--contender", contender]
     command += ["--rows", str(rows), "--folder", str(folder)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -191,7 +191,7 @@ def measure(contender: str, rows: int, folder: Path) -> list[Measurement]:
 
 
 def to_markdown(backfills: list[Measurement], days: list[Measurement]) -> str:
-    """Return both tables and what they say."""
+    """Return both tables with their explanations."""
     table = markdown_table(
         ["contender", "rows", "features", "seconds", "us CPU/row", "peak memory, MB"],
         [
@@ -225,9 +225,9 @@ def to_markdown(backfills: list[Measurement], days: list[Measurement]) -> str:
         "feature into Delta tables in one run; polars and pandas compute the Handbook's "
         f"{len(HANDBOOK_NAMES)} features over exact seconds in memory. Crowded: one customer has a "
         "third of the rows, one terminal half of them.\n\n"
-        f"{table}\n\nOne day with more and more history before it, in turn, "
+        f"{table}\n\nOne day after increasing amounts of history, in turn, "
         f"cheapest of {REPEATS} runs:\n\n"
-        f"{of_days}\n\nDearest to cheapest row: {max(costs) / min(costs):.2f}."
+        f"{of_days}\n\nMost to least expensive row: {max(costs) / min(costs):.2f}."
     )
 
 

@@ -1,7 +1,7 @@
-"""What builds features in the benchmark: the platform, polars, pandas.
+"""The contenders of the features benchmark, polars and pandas, and its simulated lakes.
 
-Here: clean lakes from the platform's simulation, and the Handbook's 15 features over exact
-seconds by polars and by pandas, from those lakes' transactions.
+Here: lakes with clean simulated transactions, and the Handbook's 15 features over exact seconds,
+computed from them with polars and with pandas.
 Not here: measuring (`benchmarks.features`), whether features are right (the tests).
 """
 
@@ -33,7 +33,7 @@ _WINDOW_DAYS = (1, 7, 30)
 
 @dataclass(frozen=True)
 class Crowd:
-    """Shares of the transactions that one customer and one terminal take, for skewed lakes."""
+    """Shares of all transactions of one customer and one terminal, for skewed lakes."""
 
     customer: float = 0.0
     terminal: float = 0.0
@@ -48,13 +48,17 @@ def write_clean_tables(
     terminals: int = TERMINALS,
     drop_days: int = DROP_DAYS,
 ) -> None:
-    """Write the transactions and labels of some days, by the simulation's profiles, drop by drop.
+    """Write simulated transactions and labels of some days, drop by drop.
 
     Args:
-        rows_per_day: about how many transactions a day has.
-        first: the first day, counted from `FIRST_DAY`, when a drop begins.
-        terminals: where there are more of them they lie closer, so that a customer knows as many.
-        drop_days: how many days a drop holds; they are in memory at once.
+        lake: the lake.
+        rows_per_day: approximate number of transactions a day.
+        first: first day, counted from `FIRST_DAY`; a drop begins on it.
+        days: number of days.
+        crowd: shares of one customer and one terminal; None for no skew.
+        terminals: number of terminals; the radius is scaled so that a customer reaches the same
+            number of them.
+        drop_days: days in a drop, all of which are in memory at once.
     """
     config = SimulationConfig(
         customers=round(rows_per_day / ROWS_PER_CUSTOMER_AND_DAY),
@@ -105,7 +109,7 @@ def _moments(seconds: np.ndarray) -> pa.Array:
 
 
 def handbook_by_polars(transactions: pa.Table) -> int:
-    """Compute the Handbook's 15 features with polars' time windows; return the rows."""
+    """Compute the Handbook's 15 features with polars' time windows; return the row count."""
     import polars as pl
 
     frame = pl.from_arrow(transactions)
@@ -146,7 +150,7 @@ def handbook_by_polars(transactions: pa.Table) -> int:
 
 
 def handbook_by_pandas(transactions: pa.Table) -> int:
-    """Compute the Handbook's 15 features with pandas' grouped time windows; return the rows."""
+    """Compute the Handbook's 15 features with pandas' time windows; return the row count."""
     frame = transactions.to_pandas().sort_values(["tx_datetime", "transaction_id"])
     frame["amount"] = frame["amount_cents"] / 100
     frame["fraud"] = frame["is_fraud"].astype(np.int64)

@@ -1,7 +1,7 @@
-"""What a piece of work costs: wall time, CPU of the whole process tree, peak memory.
+"""Measuring wall time, CPU time of the whole process tree, and peak memory.
 
-Here: a meter that counts this process, the JVM that it started and the JVM's Python workers.
-Not here: what is measured.
+Here: a meter that covers this process, its JVM and the JVM's Python workers.
+Not here: what is measured (the benchmarks).
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ _SAMPLE_SECONDS = 0.5
 
 @dataclass
 class Meter:
-    """A context that measures what happens inside it.
+    """A context manager that measures its `with` block.
 
-    Memory is the proportional set size (shared pages counted once), sampled twice a second; the
-    sampling's own CPU is not counted.
+    Memory is the proportional set size (shared pages are counted once), sampled twice a second.
+    The CPU time of the sampling is not counted.
 
     Attributes:
-        apart: a child whose CPU and memory are no part of the work, such as a server.
-        apart_cpu_seconds: its CPU meanwhile.
+        apart: a child process that is not counted, such as a server.
+        seconds: wall time.
+        cpu_seconds: CPU time of the process tree without `apart`.
+        apart_cpu_seconds: CPU time of `apart`.
+        peak_memory_mb: peak memory of the process tree without `apart`, MiB.
     """
 
     apart: psutil.Process | None = None
@@ -73,7 +76,7 @@ class Meter:
 
 
 def _cpu_seconds(processes: list[psutil.Process]) -> float:
-    """CPU of processes that live, and of those that they have waited for."""
+    """Return the CPU time of running processes and of their children that have ended."""
     total = 0.0
     for process in processes:
         try:

@@ -1,7 +1,7 @@
-"""One piece of work, measured by the benchmark code of the checkout that PYTHONPATH names.
+"""One measurement with the benchmark code of the checkout in PYTHONPATH.
 
-Here: the few calls that every revision's benchmarks have, and their figures as one line of JSON.
-Not here: taking turns and ratios (`benchmarks.against`, which runs this file as a script).
+Here: calls that exist in the benchmarks of all revisions; the result is one line of JSON.
+Not here: alternating and ratios (`benchmarks.against`, which runs this file as a script).
 """
 
 from __future__ import annotations
@@ -16,60 +16,61 @@ DROP_NAME = "2019-08-22"
 
 def cleaning(folder: Path, rows: int, seconds: int) -> dict[str, float]:
     """Clean one simulated dirty drop, after four warm-ups on a small one."""
-    from benchmarks import cleaning as own
+    from benchmarks import cleaning as benchmark
 
-    warm_up, raw = own.make_drop(own.WARM_UP_ROWS, folder), own.make_drop(rows, folder)
+    warm_up = benchmark.make_drop(benchmark.WARM_UP_ROWS, folder)
+    raw = benchmark.make_drop(rows, folder)
     with tempfile.TemporaryDirectory(dir=folder) as out:
-        found = own.run_contender("platform", warm_up, raw, Path(out))
+        result = benchmark.run_contender("platform", warm_up, raw, Path(out))
     return {
-        "CPU us a row": found.cpu_us_per_row,
-        "wall seconds": found.seconds,
-        "peak MB": found.peak_memory_mb,
+        "CPU us a row": result.cpu_us_per_row,
+        "wall seconds": result.seconds,
+        "peak MB": result.peak_memory_mb,
     }
 
 
 def backlog(folder: Path, rows: int, seconds: int) -> dict[str, float]:
-    """Score a backlog in process."""
+    """Score a backlog with the in-process engine."""
     return _backlog(folder, "inprocess")
 
 
 def spark(folder: Path, rows: int, seconds: int) -> dict[str, float]:
-    """Score a backlog on Spark."""
+    """Score a backlog with the Spark engine."""
     return _backlog(folder, "spark")
 
 
 def _backlog(folder: Path, engine: str) -> dict[str, float]:
-    from benchmarks import scoring as own
+    from benchmarks import scoring as benchmark
     from benchmarks.scoring_world import world
 
     with world(folder) as place:
-        found = own.backlog(place, engine)
+        result = benchmark.backlog(place, engine)
     return {
-        "CPU us a message": found.cpu_us,
-        "wall seconds": found.seconds,
-        "broker's CPU us a message": found.broker_us,
-        "peak MB": found.peak_memory_mb,
+        "CPU us a message": result.cpu_us,
+        "wall seconds": result.seconds,
+        "broker's CPU us a message": result.broker_us,
+        "peak MB": result.peak_memory_mb,
     }
 
 
 def live(folder: Path, rows: int, seconds: int) -> dict[str, float]:
     """Follow a live stream of 400 messages a second at 50 ms."""
-    from benchmarks import scoring as own
+    from benchmarks import scoring as benchmark
     from benchmarks.scoring_world import world
 
     with world(folder) as place:
-        found = own.live(place, 400, 50, seconds)
-    if found.seen != found.sent:
-        raise SystemExit(f"live: {found.sent} messages sent, {found.seen} predictions seen")
-    p50, p99, _ = found.percentiles_ms
-    return {"p50 ms": p50, "p99 ms": p99, "CPU us a message": found.cpu_us}
+        result = benchmark.live(place, 400, 50, seconds)
+    if result.seen != result.sent:
+        raise SystemExit(f"live: {result.sent} messages sent, {result.seen} predictions seen")
+    p50, p99, _ = result.percentiles_ms
+    return {"p50 ms": p50, "p99 ms": p99, "CPU us a message": result.cpu_us}
 
 
 WORKS = {work.__name__: work for work in (cleaning, backlog, spark, live)}
 
 
 def main() -> None:
-    """Do one piece of work and print its figures."""
+    """Run one measurement and print it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("work", choices=sorted(WORKS))
     parser.add_argument("--folder", type=Path, required=True)

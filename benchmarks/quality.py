@@ -1,6 +1,6 @@
-"""How good the declared features are on the Handbook's four folds, into docs/benchmarks.md.
+"""Quality of the declared features on the Handbook's four folds, for docs/benchmarks.md.
 
-Here: running the measurement on the drops of FRAUD_REAL_DROPS and writing its table.
+Here: running the measurement on the drops in FRAUD_REAL_DROPS and writing its table.
 Not here: folds and metrics (`fraud_platform.training.quality`).
 """
 

@@ -1,4 +1,4 @@
-"""The table of measurements, `docs/benchmarks.md`, section by section.
+"""Writing measurements to `docs/benchmarks.md`, section by section.
 
 Here: replacing one section between its markers.
 Not here: measuring (the other modules of this folder).
@@ -12,14 +12,14 @@ from pathlib import Path
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 _PREFACE = (
     "# Benchmarks\n\nEach section is written by one module of `benchmarks/`, whose docstring says "
-    "how it measures: most by `make bench`, the soak by `python -m benchmarks.soak`, quality where "
+    "how it measures: most by `make bench`, the soak by `python -m benchmarks.soak`, quality if "
     "`FRAUD_REAL_DROPS` names the Handbook's drops. Compare ratios and CPU time; wall time depends "
-    "on who else used the machine.\n"
+    "on other load of the machine.\n"
 )
 
 
 def write_section(title: str, markdown: str, document: Path = DOCUMENT) -> None:
-    """Replace the section with this title, or add it at the end; make the file where it lacks."""
+    """Replace the section with this title, or append it; create the file if it is missing."""
     text = document.read_text() if document.exists() else _PREFACE
     key = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
     begin, end = f"<!-- begin {key} -->", f"<!-- end {key} -->"
@@ -34,6 +34,6 @@ def write_section(title: str, markdown: str, document: Path = DOCUMENT) -> None:
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table; the first column is text, the others are figures."""
+    """Return a Markdown table; the first column is text, the others are right-aligned numbers."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

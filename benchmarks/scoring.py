@@ -1,11 +1,11 @@
-"""What scoring costs, and how fast decisions are: both engines, the follower, what was before.
+"""Cost and latency of scoring: both engines, the follower, and a row-at-a-time scorer.
 
-Here: a backlog scored end to end (read, decode, duplicates, features, a model of every declared
-feature, Delta, published predictions) by each engine and by the row-at-a-time scorer of old; live
-streams through `score --follow`, their latency measured by a `read_committed` reader of the
-predictions.
-Not here: whether scores are right (the tests), the world they are measured in (`scoring_world`),
-the state for many customers (`scoring_state`).
+Here: a backlog scored end to end (read, decode, duplicates, features, a model of all declared
+features, Delta, published predictions) by each engine and by a scorer that handles one row at a
+time; live streams through `score --follow`, with the latency measured by a `read_committed` reader
+of the predictions.
+Not here: whether scores are right (the tests), the measured setup (`scoring_world`), the state for
+many customers (`scoring_state`).
 
     python -m benchmarks.scoring [--folder DIR] [--seconds 60] [--only backlog,live]
 """
@@ -51,8 +51,8 @@ class Backlog:
     """One contender on a backlog.
 
     Attributes:
-        cpu_us: of its own processes, for each message.
-        broker_us: of the broker's, beside it.
+        cpu_us: CPU microseconds of the scorer's processes per message.
+        broker_us: CPU microseconds of the broker per message.
     """
 
     contender: str
@@ -64,13 +64,13 @@ class Backlog:
 
     @property
     def per_second(self) -> float:
-        """Messages a second, publishing included."""
+        """Messages per second, including publishing."""
         return self.messages / self.seconds
 
 
 @dataclass(frozen=True)
 class Live:
-    """A live stream through the follower."""
+    """A live stream through the follower; percentiles are p50, p99 and the maximum."""
 
     rate: int
     interval_ms: int
@@ -106,7 +106,7 @@ def backlog(place: World, engine: str) -> Backlog:
 
 
 def live(place: World, rate: int, interval_ms: int, seconds: int) -> Live:
-    """Produce at a rate while `score --follow` runs in a process of its own."""
+    """Produce at a rate (messages per second) while `score --follow` runs in its own process."""
     with fresh_topics(place.settings, f"live-{rate}-{interval_ms}") as settings:
         place.forget_scores()
         command = [Path(sys.executable).with_name("fraud-platform"), "score", "--follow"]
@@ -132,7 +132,7 @@ def live(place: World, rate: int, interval_ms: int, seconds: int) -> Live:
 
 
 class _Predictions(threading.Thread):
-    """Reads predictions as a consumer would, and notes when each was seen."""
+    """Reads predictions like a downstream consumer, and records when each was seen."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(daemon=True)
@@ -153,7 +153,7 @@ class _Predictions(threading.Thread):
 
     @property
     def count(self) -> int:
-        """How many predictions were seen."""
+        """The number of predictions seen."""
         return len(self._seen)
 
     def run(self) -> None:
@@ -164,7 +164,7 @@ class _Predictions(threading.Thread):
                     self._seen.append((time.time() * 1000, message.value()))
 
     def wait(self, count: int, seconds: float) -> None:
-        """Wait until as many predictions were seen, or the time is over."""
+        """Wait until `count` predictions were seen, at most `seconds`."""
         deadline = time.monotonic() + seconds
         while self.count < count and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -176,7 +176,7 @@ class _Predictions(threading.Thread):
         self._consumer.close()
 
     def latencies_ms(self) -> np.ndarray:
-        """Return how long after its transaction was produced each prediction was seen."""
+        """Return the time from producing a transaction to seeing its prediction, for each."""
         topic = self._settings.transactions_topic
         connection = KafkaConnection.from_settings(self._settings)
         produced = {}
@@ -184,11 +184,12 @@ class _Predictions(threading.Thread):
             for chunk in reader.read(Topics(connection).offsets(topic)):
                 places = zip(chunk.partition.tolist(), chunk.offset.tolist(), strict=True)
                 produced.update(zip(places, chunk.timestamp_ms.tolist(), strict=True))
-        found = []
-        for moment, value in self._seen:
+        latencies = []
+        for seen_ms, value in self._seen:
             source = orjson.loads(value)
-            found.append(moment - produced[source["source_partition"], source["source_offset"]])
-        return np.array(found or [np.nan])
+            produced_ms = produced[source["source_partition"], source["source_offset"]]
+            latencies.append(seen_ms - produced_ms)
+        return np.array(latencies or [np.nan])
 
 
 def plain() -> Extras:
@@ -207,7 +208,7 @@ def child_environment() -> dict[str, str]:
 
 
 def _cpu(pid: int) -> float:
-    """Return CPU seconds of a process and of those beside it."""
+    """Return the CPU seconds of a process and its children."""
     process = psutil.Process(pid)
     times = [p.cpu_times() for p in (process, *process.children(recursive=True))]
     return float(sum(t.user + t.system for t in times))
@@ -251,8 +252,8 @@ def _measure_backlogs(place: World) -> None:
         for f in found
     ]  # fmt: skip
     header = [
-        "engine", "messages", "a second", "CPU us a message", "the broker's beside it", "peak MB",
-        "times as fast",
+        "engine", "messages", "per second", "CPU us a message", "broker CPU us a message",
+        "peak MB", "times as fast",
     ]  # fmt: skip
     _write("Scoring: a backlog", markdown_table(header, rows))
 
@@ -268,8 +269,8 @@ def _measure_live(place: World, seconds: int) -> None:
         for f in found
     ]  # fmt: skip
     header = [
-        "rate a second", "interval ms", "sent", "seen", "p50 ms", "p99 ms", "max ms",
-        "not yet seen at the last send", "CPU us a message",
+        "rate per second", "interval ms", "sent", "seen", "p50 ms", "p99 ms", "max ms",
+        "lag at the last send", "CPU us a message",
     ]  # fmt: skip
     _write("Scoring: latency against load", markdown_table(header, rows))
 
@@ -281,7 +282,7 @@ def _write(title: str, table: str) -> None:
 
 _SAYS = (
     "`python -m benchmarks.scoring`: 20,000 simulated customers, a month of history, a model of "
-    "all declared features, two cores that the broker shares; CPU of the engine's processes."
+    "all declared features, two cores shared with the broker; CPU time of the engine's processes."
 )
 
 

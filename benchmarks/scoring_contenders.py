@@ -1,6 +1,6 @@
-"""What the engines are measured against.
+"""The contender of the scoring benchmark.
 
-Here: the row-at-a-time scorer on Spark that this platform replaces.
+Here: a scorer on Spark that handles one row at a time, which this platform replaces.
 Not here: the engines (`fraud_platform.scoring`), the measuring (`benchmarks.scoring`).
 """
 
@@ -18,10 +18,10 @@ ROWS_AT_A_TIME = 40
 
 
 def row_at_a_time(place: World) -> tuple[int, float, float]:
-    """Score message after message, each as a Spark DataFrame of one row; count, wall, CPU s.
+    """Score messages one by one; return their number, wall seconds and CPU seconds.
 
-    As the consumer of old did it: a DataFrame from one message, the model applied by a task, the
-    answer collected. Features are taken as given, which flatters it.
+    Each message becomes a Spark DataFrame of one row, a task applies the model, and the result is
+    collected. Features are constants, so the contender appears faster than it would be.
     """
     from fraud_platform.adapters.models.registry import CHAMPION
 

@@ -1,13 +1,13 @@
-"""The scorer's state for many customers: how long it takes to make and to load, and its memory.
+"""The scorer's state for many customers: time to create and load it, and its memory.
 
-Here: simulated days with their tiles and features built, the snapshot that Spark makes of them, and
-a process that loads it as every scorer does at its start.
+Here: simulated days with their tiles and features, the snapshot that Spark creates from them, and a
+process that loads it like every scorer at its start.
 Not here: scoring (`benchmarks.scoring`), whether the state is right (the tests).
 
     python -m benchmarks.scoring_state [--customers 1000000] [--terminals 100000] [--folder DIR]
 
-The days are those that scoring looks back to. A folder that is given is kept; the next run finds
-the days built there and measures anew.
+The days cover the lookback of scoring. A given folder is kept, so that the next run finds the days
+already built.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from fraud_platform.settings import Settings
 
 DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
 STEP = 6
-"""Days that are simulated and built at once: it bounds the memory of making them."""
+"""Days that are simulated and built at once, which bounds the memory."""
 _HORIZON_DAYS = 30
 
 
 def make_snapshot(lake: Lake, customers: int, terminals: int, memory: str) -> dict[str, str]:
-    """Build the days that lack, and their snapshot; return what the snapshot cost."""
+    """Build the missing days and the snapshot; return the measurements of the snapshot."""
     spark = open_session(Settings(spark_url="local[2]", spark_memory=memory))
     if len(lake.ensure(CUSTOMER_TILES).partitions()) < DAYS:
         rows = round(customers * ROWS_PER_CUSTOMER_AND_DAY)
@@ -54,9 +54,9 @@ def make_snapshot(lake: Lake, customers: int, terminals: int, memory: str) -> di
     spark.stop()
     return {
         "snapshot": str(snapshot),
-        "seconds to make the snapshot": f"{meter.seconds:,.0f}",
-        "of CPU": f"{meter.cpu_seconds:,.0f}",
-        "its peak memory, GB": f"{meter.peak_memory_mb / 1024:,.1f}",
+        "seconds to create the snapshot": f"{meter.seconds:,.0f}",
+        "CPU seconds": f"{meter.cpu_seconds:,.0f}",
+        "peak memory, GB": f"{meter.peak_memory_mb / 1024:,.1f}",
     }
 
 
@@ -69,7 +69,7 @@ def _build_days(spark: SparkSession, lake: Lake) -> None:
 
 
 def load(lake: Lake, snapshot: str) -> dict[str, str]:
-    """Load a snapshot into this process; return seconds and memory."""
+    """Load a snapshot into this process; return the measurements of loading."""
     process, begun = psutil.Process(), time.perf_counter()
     before = process.memory_info().rss
     with Meter() as meter:
@@ -84,18 +84,18 @@ def load(lake: Lake, snapshot: str) -> dict[str, str]:
 
 
 def measure(folder: Path, customers: int, terminals: int, memory: str) -> dict[str, str]:
-    """Return all figures; the state is loaded by a process of its own."""
+    """Return all measurements; the snapshot is loaded in a separate process."""
     lake = Lake(str(folder / f"state-{customers}-{terminals}"))
-    made = make_snapshot(lake, customers, terminals, memory)
+    created = make_snapshot(lake, customers, terminals, memory)
     command = [sys.executable, "-m", "benchmarks.scoring_state"]
-    command += ["--load", made.pop("snapshot"), "--folder", lake.url]
+    command += ["--load", created.pop("snapshot"), "--folder", lake.url]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     sizes = {"customers": f"{customers:,}", "terminals": f"{terminals:,}", "days": str(DAYS)}
-    return {**sizes, **made, **json.loads(done.stdout.splitlines()[-1])}
+    return {**sizes, **created, **json.loads(done.stdout.splitlines()[-1])}
 
 
 def main() -> None:
-    """Measure, or load in a process that `measure` started."""
+    """Measure, or load a snapshot in the process that `measure` started."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--terminals", type=int, default=100_000)
@@ -108,8 +108,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="scoring-state-") as scratch:
         folder = given.folder or Path(scratch)
-        found = measure(folder, given.customers, given.terminals, given.memory)
-    table = markdown_table(["figure", "value"], [[n, v] for n, v in found.items()])
+        figures = measure(folder, given.customers, given.terminals, given.memory)
+    table = markdown_table(["figure", "value"], [[n, v] for n, v in figures.items()])
     print(table)
     write_section("Scoring: the state", f"{table}\n\n`python -m benchmarks.scoring_state`.")
 

@@ -1,6 +1,6 @@
-"""A world for the scoring benchmarks: history, a champion, a broker, a stream to score.
+"""The setup of the scoring benchmarks: history, a champion, a broker, a stream to score.
 
-Here: simulated drops landed, built and learned from, the stream produced.
+Here: simulating drops, publishing the history, building features, training the champion, topics.
 Not here: what is measured (`benchmarks.scoring`).
 """
 
@@ -48,10 +48,10 @@ _LIVE_TABLES = ("scored", "dead_letters", "inference_plans", "topic_labels", "de
 
 @dataclass(frozen=True)
 class World:
-    """A prepared platform: one drop of history, a model on every declared feature, a stream.
+    """A prepared platform: one drop of history, a model on all declared features, a stream.
 
     Attributes:
-        settings: of its home; the environment says the same to child processes.
+        settings: settings of its home; child processes get the same from the environment.
         rows: the stream's transactions, in order.
     """
 
@@ -60,12 +60,12 @@ class World:
 
     @property
     def lake(self) -> Lake:
-        """The tables."""
+        """The lake."""
         return Lake(self.settings.lake)
 
     @property
     def registry(self) -> ModelRegistry:
-        """The models."""
+        """The model registry."""
         return registry_of(self.settings)
 
     def broker(self) -> psutil.Process:
@@ -74,18 +74,19 @@ class World:
         return next(child for child in children if "kafka.Kafka" in child.cmdline())
 
     def forget_scores(self) -> None:
-        """Remove what was scored, so that the next contender begins where this one did."""
+        """Remove all live tables, so that the next contender starts from the same state."""
         for name in _LIVE_TABLES:
             shutil.rmtree(Path(self.settings.lake) / name, ignore_errors=True)
 
 
 @contextmanager
 def world(folder: Path, customers: int = CUSTOMERS, drop_days: int = DROP_DAYS) -> Iterator[World]:
-    """Prepare a home in a folder once, and run a broker while the block lasts.
+    """Prepare a home in a folder, once, and run a broker for the duration of the `with` block.
 
     Args:
-        customers: about 1.9 transactions a day each.
-        drop_days: length of the history, and of the stream after it.
+        folder: folder of the home.
+        customers: number of customers, each with about 1.9 transactions a day.
+        drop_days: days of history, and of the stream after it.
     """
     home = folder / f"scoring-{customers}-{drop_days}"
     port = broker.free_port()
@@ -105,7 +106,7 @@ def world(folder: Path, customers: int = CUSTOMERS, drop_days: int = DROP_DAYS) 
 
 @contextmanager
 def fresh_topics(settings: Settings, name: str) -> Iterator[Settings]:
-    """Give settings whose topics are new, under a contender's name; a kept folder has others."""
+    """Yield settings with new topics, whose names begin with `name` and a unique number."""
     name = f"{name}-{time.time_ns()}"
     names = {
         "transactions_topic": f"{name}.transactions",
@@ -113,14 +114,14 @@ def fresh_topics(settings: Settings, name: str) -> Iterator[Settings]:
         "predictions_topic": f"{name}.predictions",
         "dead_letters_topic": f"{name}.dlq",
     }
-    own = settings.model_copy(update=names)
-    Topics(KafkaConnection.from_settings(own)).ensure(topic_specs(own))
-    before = {f"FRAUD_{key.upper()}": value for key, value in names.items()}
-    os.environ.update(before)
+    fresh = settings.model_copy(update=names)
+    Topics(KafkaConnection.from_settings(fresh)).ensure(topic_specs(fresh))
+    variables = {f"FRAUD_{key.upper()}": value for key, value in names.items()}
+    os.environ.update(variables)
     try:
-        yield own
+        yield fresh
     finally:
-        for key in before:
+        for key in variables:
             del os.environ[key]
 
 

@@ -1,7 +1,7 @@
-"""How fast drops are simulated: rows a second, CPU a row, peak memory.
+"""Cost of simulating drops: rows per second, CPU time per row, peak memory.
 
-Here: one drop of the original series' size, written to a folder as `simulate_drops` does it.
-Not here: what the rows are worth (`fraud_platform_tests`).
+Here: one drop as large as the original series, written to a folder by `simulate_drops`.
+Not here: whether the rows are right (`fraud_platform_tests`).
 
     python -m benchmarks.simulation [--days 30] [--folder DIR]
 """
@@ -21,10 +21,10 @@ from fraud_platform.simulation.drops import spell_days
 
 
 def measure(days: int, folder: Path | None = None) -> dict[str, float]:
-    """Simulate `days` days of 988,545 customers; return the figures.
+    """Simulate `days` days of 988,545 customers and return the measurements.
 
-    `rows_per_second` is all of it: the population, text, files, fsync and rename.
-    `rows_per_second_text_only` leaves the disk out.
+    `rows_per_second` covers everything: the population, text, files, fsync and rename.
+    `rows_per_second_text_only` excludes the files.
     """
     config = SimulationConfig.original_series(days=days)
     begun, cpu = time.perf_counter(), time.process_time()

@@ -1,6 +1,6 @@
-"""A soak: `score --follow` under a steady stream, with one change of the champion on the way.
+"""A soak test: `score --follow` under a steady stream, with one change of the champion.
 
-Here: memory of the follower, files of `scored`, entries of its log and lag, once in a while.
+Here: samples of the follower's memory, the files and log entries of `scored`, and the lag.
 Not here: latency (`benchmarks.scoring`), whether scores are right (the tests).
 
     python -m benchmarks.soak [--seconds 1200] [--rate 1000] [--folder DIR]
@@ -33,13 +33,13 @@ from fraud_platform.settings import Settings
 
 SAMPLES = 20
 CUSTOMERS, DROP_DAYS = 5_000, 130
-"""Few customers and a long time: the stream passes the 30 days of windows and of remembered ids,
-after which a memory that still grows is a leak."""
+"""Few customers and many days: the stream exceeds the 30 days of windows and of duplicate ids.
+If memory still grows after that, it is a leak."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """How things stood at a moment."""
+    """One sample of the follower and the table `scored`."""
 
     seconds: int
     memory_mb: int
@@ -50,7 +50,7 @@ class Sample:
 
 
 def soak(place: World, rate: int, seconds: int) -> list[Sample]:
-    """Produce while a follower scores; sample now and then, change the champion half-way."""
+    """Produce while a follower scores; sample regularly, change the champion half-way."""
     samples: list[Sample] = []
     with fresh_topics(place.settings, "soak") as settings:
         place.forget_scores()
@@ -89,7 +89,7 @@ def soak(place: World, rate: int, seconds: int) -> list[Sample]:
 
 
 def register_again(registry: ModelRegistry, version: int) -> int:
-    """Register a version's files once more, for another week, and return the new version."""
+    """Register a version's files again, for another week, and return the new version."""
     from fraud_platform.training.candidate import Candidate
 
     with registry.candidate_folder(version) as folder, tempfile.TemporaryDirectory() as scratch:
@@ -110,8 +110,8 @@ def _drain(stream: object) -> None:
 def _sample(settings: Settings, pid: int, elapsed: int) -> Sample:
     lake, topics = Lake(settings.lake), Topics(KafkaConnection.from_settings(settings))
     folder = Path(settings.lake) / "scored"
-    said = ScoringLog(lake).last()
-    done = offsets_in(said)
+    commit_metadata = ScoringLog(lake).last()
+    done = offsets_in(commit_metadata)
     ends = topics.offsets(settings.transactions_topic)
     return Sample(
         elapsed,
@@ -119,7 +119,7 @@ def _sample(settings: Settings, pid: int, elapsed: int) -> Sample:
         sum(1 for _ in folder.glob("*.parquet")),
         sum(1 for _ in (folder / "_delta_log").iterdir()),
         sum(high - done.get(p, low) for p, (low, high) in ends.items()),
-        int(said.get("model_version", 0)),
+        int(commit_metadata.get("model_version", 0)),
     )
 
 

@@ -1,9 +1,9 @@
-"""How long a run waits for Spark: on the warm server, or a `local[*]` of its own.
+"""Start-up time of Spark for a run: on the warm server, and with its own `local[*]`.
 
-Here: seconds from a process's start to its first Spark result, contenders in turn, medians. A
-process imports what a run imports of Spark, opens the platform's session, and sums a column. One
-`local[*]` takes its classes from the archive that `fetch-jars` made, another from its jars.
-Not here: how fast Spark then works (`benchmarks.features`), starting the server once.
+Here: seconds from the start of a process to its first Spark result, contenders in turn, medians. A
+process imports Spark, opens the platform's session and sums a column. One `local[*]` loads its
+classes from the archive that `fetch-jars` creates, another from the jars.
+Not here: the speed of Spark after its start (`benchmarks.features`), starting the server.
 
     python -m benchmarks.spark_start [--rounds 7]
 """
@@ -43,7 +43,7 @@ OWN, UNARCHIVED, WARM = "own local[*]", "own, no archive", "warm server"
 
 
 def first_result(settings: Settings, *arguments: str) -> tuple[float, float]:
-    """Return seconds to the first result: of the whole process, and behind Python's own start."""
+    """Return seconds to the first result, from the start of the process and of Python's code."""
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", CLIENT, *arguments],
@@ -59,7 +59,7 @@ def first_result(settings: Settings, *arguments: str) -> tuple[float, float]:
 
 
 def measure(rounds: int, home: Path) -> dict[str, list[float]]:
-    """Let all start in turn; the first round of each is left out."""
+    """Start all contenders in turn; return their seconds without the first round."""
     port = spark_server_port()
     (home / "jars").symlink_to(load_settings().jars)
     own = Settings(home=home, spark_url="local[*]")
@@ -83,7 +83,7 @@ def measure(rounds: int, home: Path) -> dict[str, list[float]]:
 
 
 def spark_server_port() -> int:
-    """Return a port that nobody has."""
+    """Return a free port."""
     from fraud_platform.adapters.kafka.broker import free_port
 
     return free_port()
@@ -101,13 +101,13 @@ def main() -> None:
         [name, f"{medians[name]:.2f}", f"{min(values):.2f}", f"{max(values):.2f}"]
         for name, values in seconds.items()
     ]
-    print(f"{ratio:.1f} times sooner; the archive of classes {archived:.1f} times")
+    print(f"warm server: {ratio:.1f} times faster; class archive: {archived:.1f} times faster")
     write_section(
         "Spark's start",
         "`python -m benchmarks.spark_start`: seconds from the start of a run's process to its "
         f"first Spark result, {arguments.rounds} rounds in turn. The warm server is **{ratio:.1f} "
-        f"times** sooner than a Spark of one's own, and that {archived:.1f} times sooner by its "
-        "archive of classes.\n\n" + markdown_table(["session", "median", "least", "most"], rows),
+        f"times** faster than the run's own Spark, which its class archive makes {archived:.1f} "
+        "times faster.\n\n" + markdown_table(["session", "median", "minimum", "maximum"], rows),
     )
 
 
