@@ -207,8 +207,10 @@ def report() -> None:
 def accept(drop: Annotated[str, typer.Argument(help="A held drop, YYYY-MM-DD.")], why: Why) -> None:
     """Release a held drop: it is cleaned again and published."""
     from fraud_platform.defs.operator import accept_drop
+    from fraud_platform.reporting.waiting import waiting
 
-    run = accept_drop(_settings(), drop, why)
+    with waiting(f"cleaning and publishing drop {drop}", "30 to 90 s, longer for a large drop"):
+        run = accept_drop(_settings(), drop, why)
     if not run.success:
         typer.echo(run.error, err=True)
         raise typer.Exit(1)
@@ -269,8 +271,10 @@ def decline(knowledge_date: Monday, why: Why) -> None:
 def reproduce(version: Annotated[int, typer.Argument(help="A registered version.")]) -> None:
     """Train a registered model again from the table versions it names; compare bit for bit."""
     from fraud_platform.defs.reproduction import reproduce as make_again
+    from fraud_platform.reporting.waiting import waiting
 
-    result = make_again(_settings(), version)
+    with waiting(f"training version {version} again", "30 to 120 s"):
+        result = make_again(_settings(), version)
     typer.echo(str(result))
     if not result.is_equal:
         raise typer.Exit(1)
@@ -280,8 +284,11 @@ def reproduce(version: Annotated[int, typer.Argument(help="A registered version.
 def vacuum() -> None:
     """Remove files that no table version in use needs; what models name is kept."""
     from fraud_platform.defs.maintenance import vacuum_lake
+    from fraud_platform.reporting.waiting import waiting
 
-    for table, removed in vacuum_lake(_settings()).items():
+    with waiting("looking for files that no version needs", "5 to 60 s"):
+        removed_files = vacuum_lake(_settings())
+    for table, removed in removed_files.items():
         typer.echo(f"{table}: {removed} files removed")
 
 
@@ -291,8 +298,11 @@ def bench_quality(
 ) -> None:
     """Print AUC ROC, average precision and card precision at 100 on four prequential folds."""
     from fraud_platform.defs.quality import measure_quality
+    from fraud_platform.reporting.waiting import waiting
 
-    typer.echo(str(measure_quality(_settings(), drops)))
+    with waiting("cleaning, building features, training four folds", "3 to 10 minutes"):
+        result = measure_quality(_settings(), drops)
+    typer.echo(str(result))
 
 
 def _show_needs(settings: Settings) -> None:

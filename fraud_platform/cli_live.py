@@ -131,14 +131,21 @@ def replay(
 ) -> None:
     """Submit dead letters again, or score a past range with another model for comparison."""
     from fraud_platform.defs.live_operator import replay_dead_letters, rescore_range
+    from fraud_platform.defs.rescoring import comparison_words
+    from fraud_platform.reporting.waiting import waiting
 
     if dead_letters:
         sent, invalid = replay_dead_letters(_settings(), reason)
         typer.echo(f"{sent} sent again, {invalid} still invalid")
     elif batches and model:
         first, last = _range(batches)
-        count = rescore_range(_settings(), first, last, model)
+        with waiting(f"scoring micro-batches {batches} again", "5 s for each 100,000 rows"):
+            count = rescore_range(_settings(), first, last, model)
         typer.echo(f"{count} rows scored again with model {model}, in the table rescored")
+        with waiting("comparing both models", "5 to 60 s, by the rows with labels"):
+            texts = list(comparison_words(_settings(), first, last, model))
+        for text in texts:
+            typer.echo(text)
     else:
         raise typer.BadParameter("say --dead-letters, or --range FIRST-LAST with --model VERSION")
 

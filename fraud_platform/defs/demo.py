@@ -31,6 +31,7 @@ from fraud_platform.ingest.arrivals import SUCCESS_MARK
 from fraud_platform.ingest.folder import drops_in, unreadable
 from fraud_platform.ingest.zone import CHUNK_BYTES, Zone, sha256_of
 from fraud_platform.reporting.terminal import progress_bar
+from fraud_platform.reporting.waiting import waiting
 from fraud_platform.scoring.log import ScoringLog, offsets_in
 from fraud_platform.settings import Settings
 
@@ -137,7 +138,8 @@ def _land_and_run(settings: Settings, drops: list[Path], landing: Zone, console:
             sink.publish()
     landing.put(SUCCESS_MARK, b"")
     console.print(f"{len(drops)} drops have landed; running what the sensor and schedules ask for:")
-    runs = run_what_is_due(settings, lambda job, part: console.print(f"  {job:<12} {part}"))
+    with waiting("starting Spark, then the runs", "1 minute, then 10 to 60 s each", console):
+        runs = run_what_is_due(settings, lambda job, part: console.print(f"  {job:<12} {part}"))
     for run in runs:
         if not run.success:
             console.print(f"[red]failed:[/red] {run.job_name} {run.partition}\n{run.error}")

@@ -153,6 +153,7 @@ class _Loop:
         topic = self._settings.transactions_topic
         if other := follower(self._connection, topic, besides=self._name):
             raise FencedError(f"{other} follows already. Stop it first; one scorer at a time.")
+        self._say("opening the model, the state and the topics (usually 10 to 60 s) ...")
         self._begin()
         with (
             reaching(self._settings.lake),

@@ -230,7 +230,8 @@ def _start_all(
         return
     enter_dagster_home(settings)
     (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
-    yield "Starting " + " and ".join(service.name for service in missing) + " ..."
+    named = " and ".join(service.name for service in missing)
+    yield f"Starting {named} (usually 20 to 60 s; each is named once it answers) ..."
     try:
         for service in missing:
             started.append(start(service, run, logs))
