@@ -100,7 +100,9 @@ class InProcessEngine:
         # the messages beyond are evidence for event times, and wait for the next micro-batch
         is_own = messages.offset < _by_partition(ends)[messages.partition]
         raw = decode(messages.keys, messages.values)
-        bounds = TimeBounds(copy(state.clock), self._recovered.carried, self._max_ahead)
+        bounds = TimeBounds(
+            copy(state.clock), self._recovered.carried, self._max_ahead, state.was_scored
+        )
         decoded = bound_times(messages, raw, bounds)
         has_more = {p: end > start for p, (start, end) in behind.items()}
         seconds = decoded.event_seconds(len(messages))[is_own]

@@ -232,7 +232,8 @@ def _score_share(plan: TaskPlan, share: Ranges) -> pa.RecordBatch | None:
     model, recovered = _worker_model(plan), _worker_state(plan)
     context = BatchContext(plan.number, model, plan.state_version)
     raw = decode(messages.keys, messages.values)
-    bounds = TimeBounds(recovered.state.clock, plan.carried, plan.max_ahead)
+    state = recovered.state
+    bounds = TimeBounds(state.clock, plan.carried, plan.max_ahead, state.was_scored)
     decoded = bound_times(messages, raw, bounds)
     at = list(zip(messages.partition.tolist(), messages.offset.tolist(), strict=True))
     is_own = np.fromiter((offset < plan.ends[p] for p, offset in at), bool, len(at))
@@ -241,7 +242,7 @@ def _score_share(plan: TaskPlan, share: Ranges) -> pa.RecordBatch | None:
         keep &= np.fromiter((place not in plan.excluded for place in at), bool, len(at))
     own = messages.take(np.flatnonzero(keep))
     odd = int(np.count_nonzero(is_odd & keep))
-    batch = score_decoded(own, decoded.where(keep), recovered.state.fork(), context, odd)
+    batch = score_decoded(own, decoded.where(keep), state.fork(), context, odd)
     files = write_rows(plan.lake.files, plan.lake.uri(SCORED), SCORED, batch.scored)
     counts, n_excluded = Counter(batch.counts), int(np.count_nonzero(is_own)) - len(own)
     counts["messages_read"] += n_excluded

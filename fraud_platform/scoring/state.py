@@ -52,13 +52,18 @@ class ScoringState:
 
     def is_duplicate(self, transaction_ids: Ints) -> npt.NDArray[np.bool_]:
         """Tell which ids were scored before, or stand earlier in the same array."""
-        is_known, (noted,) = self.rows.find(transaction_ids, "noted_second")
-        if self.clock.second is not None:
-            is_known &= noted >= self.clock.second - self._horizon_seconds
+        is_known = self.was_scored(transaction_ids)
         _, firsts = np.unique(transaction_ids, return_index=True)
         is_repeated = np.ones(transaction_ids.size, dtype=bool)
         is_repeated[firsts] = False
         return is_known | is_repeated
+
+    def was_scored(self, transaction_ids: Ints) -> npt.NDArray[np.bool_]:
+        """Return a mask of the ids that were scored before, within the duplicate horizon."""
+        is_known, (noted,) = self.rows.find(transaction_ids, "noted_second")
+        if self.clock.second is not None:
+            is_known &= noted >= self.clock.second - self._horizon_seconds
+        return is_known
 
     def score(self, rows: Transactions) -> ScoredFeatures:
         """Return the features of new rows in the order of their arrival, and take the rows in."""

@@ -6,6 +6,7 @@ Not here: the rules (`scoring.event_time`), the other reasons of dead letters (`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,22 +20,26 @@ from fraud_platform.scoring.clock import StreamClock
 from fraud_platform.scoring.decode import DeadLetter, Decoded
 from fraud_platform.scoring.event_time import Carried, Times, carry_over, judge_times
 
+Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class TimeBounds:
-    """What event times are judged by, beside the messages themselves.
+    """What event times are judged by, in addition to the messages themselves.
 
     Attributes:
         clock: of the stream before the micro-batch.
         carried: see `scoring.event_time.Carried`.
         max_ahead: seconds.
+        was_scored: returns which transaction ids were scored before: their messages are duplicates,
+            whatever their dates are now.
     """
 
     clock: StreamClock
     carried: Carried
     max_ahead: int
+    was_scored: Callable[[Ints], Mask]
 
 
 def bound_times(messages: Messages, decoded: Decoded, bounds: TimeBounds) -> Decoded:
@@ -47,6 +52,11 @@ def bound_times(messages: Messages, decoded: Decoded, bounds: TimeBounds) -> Dec
     times = _times(messages, decoded)
     verdicts = judge_times(times, bounds.clock, bounds.carried, bounds.max_ahead)
     wrong = verdicts.ahead | verdicts.behind
+    if wrong.any():
+        # a producer that sends again after days sends old dates; the first score stands
+        suspects = np.flatnonzero(wrong)
+        ids = decoded.transactions.transaction_id[suspects]
+        wrong[suspects[bounds.was_scored(ids)]] = False
     if not wrong.any():
         return decoded
     letters = [
