@@ -39,7 +39,7 @@ def messages(known: list[int], arrival: int = NOW) -> Messages:
     return Messages(np.zeros(size, np.int32), np.arange(size), stamps, keys, values)
 
 
-@pytest.mark.parametrize("stream_second", [None, STREAM, NOW])
+@pytest.mark.parametrize("stream_second", [None, STREAM, NOW], ids=["none", "replay", "live"])
 @pytest.mark.parametrize("ahead", [9 * DAY, 400 * DAY, 40 * 365 * DAY])
 def test_a_label_that_cannot_be_known_yet_is_refused_by_name(ahead: int, stream_second: int | None):
     known = [NOW - 60 * i for i in range(40)]
