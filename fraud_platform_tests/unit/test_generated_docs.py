@@ -91,3 +91,9 @@ def test_the_index_lists_every_decision_record_once() -> None:
         assert text.startswith(f"# {name[:4]}: ")
         headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
         assert headings == ["Context", "Decision", "What was measured", "Consequences"]
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    listed = set(re.findall(r": ([\w/]+\.md)$", (DOCS.parent / "mkdocs.yml").read_text(), re.M))
+    written = {path.name for path in DOCS.glob("*.md")}
+    assert written - listed == set(), "add them under nav in mkdocs.yml"
