@@ -11,6 +11,8 @@ from pathlib import Path
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from fraud_platform.settings.paths import require_usable
+
 PREFIX = "FRAUD_"
 
 
@@ -31,4 +33,8 @@ class HomeSettings(BaseSettings):
     @classmethod
     def _fix_home(cls, home: Path) -> Path:
         # Absolute, so that a later change of the working directory does not move the state.
-        return home.absolute()
+        home = home.absolute()
+        require_usable(str(home))
+        if home.exists() and not home.is_dir():
+            raise ValueError(f"expected a folder, found a file: {home}. Name another folder.")
+        return home

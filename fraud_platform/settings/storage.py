@@ -12,6 +12,7 @@ from functools import cached_property
 from pydantic import Field, field_validator
 
 from fraud_platform.settings.base import HomeSettings
+from fraud_platform.settings.paths import require_usable
 
 SCHEMES = ("file", "s3", "hdfs")
 """The schemes with atomic Delta commits: by rename, by conditional put, by rename."""
@@ -63,6 +64,8 @@ class StorageSettings(HomeSettings):
                 f"{meant.get(scheme, '')}; with other schemes, concurrent writers could lose a "
                 "commit"
             )
+        if url and scheme == "file":
+            require_usable(url.removeprefix("file://"))
         return url
 
     @cached_property

@@ -165,6 +165,13 @@ def _security(secrets: Path | None) -> dict[str, object]:
 
 def _write_files(folder: Path, chosen: Mapping[str, object], logging: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    lines = "".join(f"{name}={value}\n" for name, value in chosen.items())
-    (folder / "server.properties").write_text(lines)
+    lines = "".join(f"{name}={_escaped(str(value))}\n" for name, value in chosen.items())
+    (folder / "server.properties").write_text(lines, encoding="ascii")
     (folder / "log4j2.properties").write_text(logging)
+
+
+def _escaped(value: str) -> str:
+    """Return a value as a properties file spells it: Java reads the file as Latin-1."""
+    units = value.replace("\\", "\\\\").encode("utf-16-be")
+    codes = [int.from_bytes(units[n : n + 2], "big") for n in range(0, len(units), 2)]
+    return "".join(chr(code) if code < 128 else f"\\u{code:04x}" for code in codes)

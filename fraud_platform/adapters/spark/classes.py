@@ -15,7 +15,7 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from fraud_platform.adapters.jvm.class_archive import QUIET
-from fraud_platform.adapters.spark.session import JAVA_OPTIONS, class_archive, open_session
+from fraud_platform.adapters.spark.session import JAVA_OPTIONS, class_archive, open_session, quoted
 from fraud_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def make_class_archive(settings: Settings, say: Callable[[str], object]) -> None
 
     def run(scratch: Path, option: str) -> None:
         say("Archiving Spark's classes for faster starts (once; takes 30 to 60 s) ...")
-        options = " ".join((JAVA_OPTIONS, *QUIET, option))
+        options = " ".join((JAVA_OPTIONS, *QUIET, quoted(option)))
         conf = {"spark.driver.extraJavaOptions": options}
         session = open_session(settings, "local[2]", conf)
         try:

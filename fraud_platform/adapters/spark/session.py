@@ -91,8 +91,13 @@ def local_conf(settings: Settings) -> dict[str, str]:
     return {
         "spark.jars": ",".join(str(path.absolute()) for path in s3_jars),
         "spark.driver.extraClassPath": _class_path(settings),
-        "spark.driver.extraJavaOptions": " ".join((JAVA_OPTIONS, *QUIET, archive.option)),
+        "spark.driver.extraJavaOptions": " ".join((JAVA_OPTIONS, *QUIET, quoted(archive.option))),
     }
+
+
+def quoted(option: str) -> str:
+    """Return one option of Java as Spark takes it among others: it may contain spaces."""
+    return '"' + option.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def class_archive(settings: Settings) -> ClassArchive:
