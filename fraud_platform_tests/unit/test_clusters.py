@@ -1,4 +1,4 @@
-"""The life of a cluster made for a run, on a provider that does as it is told."""
+"""The life cycle of an ephemeral cluster, with a fake provider."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass
-class Obedient:
-    """Holds clusters in a set; fails and delays as often as it is told to."""
+class FakeProvider:
+    """Keeps clusters in a set; fails and delays a configurable number of times."""
 
     polls_until_ready: int = 1
     failing_deletes: int = 0
@@ -64,13 +64,13 @@ def ledger(lake: Lake) -> ClusterLedger:
 
 
 def clocked(lake: Lake, *hours: float) -> ClusterLedger:
-    """A ledger whose clock shows these hours, one after another."""
+    """Return a ledger whose clock returns these hours, one after another."""
     times = iter([START + timedelta(hours=hour) for hour in hours])
     return ClusterLedger(lake, lambda: next(times))
 
 
-def test_a_cluster_is_in_the_ledger_before_the_provider_hears_of_it(ledger: ClusterLedger):
-    class Refusing(Obedient):
+def test_a_cluster_is_in_the_ledger_before_it_is_requested(ledger: ClusterLedger):
+    class Refusing(FakeProvider):
         def create(self, cluster_id: str, size: ClusterSize) -> None:
             assert [row.cluster_id for row in ledger.clusters()] == [cluster_id]
             raise Outage("no room")
@@ -82,7 +82,7 @@ def test_a_cluster_is_in_the_ledger_before_the_provider_hears_of_it(ledger: Clus
 
 def test_the_ledger_counts_core_hours_from_the_request_at_the_configured_price(lake: Lake):
     ledger = clocked(lake, 0, 0.25, 1.5)
-    cluster = EphemeralCluster(Obedient(), ledger, OPTIONS)
+    cluster = EphemeralCluster(FakeProvider(), ledger, OPTIONS)
     cluster.open("run-1")
     cluster.close("success")
     (row,) = ledger.clusters()
@@ -92,10 +92,10 @@ def test_the_ledger_counts_core_hours_from_the_request_at_the_configured_price(l
     assert row.ready_at == START + timedelta(hours=0.25)
 
 
-def test_a_cluster_that_never_becomes_ready_is_deleted_and_the_error_says_what_lacked(
+def test_a_cluster_that_never_becomes_ready_is_deleted_and_the_error_says_what_is_missing(
     ledger: ClusterLedger,
 ):
-    provider = Obedient(polls_until_ready=10**9)
+    provider = FakeProvider(polls_until_ready=10**9)
     options = ClusterOptions(SIZE, ready_seconds=0.2, price_per_core_hour=0)
     begun = time.monotonic()
     with pytest.raises(ClusterError, match=r"found: 0 of 3 workers.*FRAUD_CLUSTER_READY_SECONDS"):
@@ -105,18 +105,18 @@ def test_a_cluster_that_never_becomes_ready_is_deleted_and_the_error_says_what_l
     assert [row.outcome for row in ledger.clusters()] == ["not ready"]
 
 
-def test_a_teardown_that_fails_once_is_tried_again_and_said(ledger: ClusterLedger):
-    provider, said = Obedient(failing_deletes=1), []
-    cluster = EphemeralCluster(provider, ledger, OPTIONS, said.append)
+def test_a_deletion_that_fails_once_is_retried_and_reported(ledger: ClusterLedger):
+    provider, lines = FakeProvider(failing_deletes=1), []
+    cluster = EphemeralCluster(provider, ledger, OPTIONS, lines.append)
     cluster.open("run-1")
     cluster.close("success")
     assert provider.here == set()
-    assert any("could not be deleted, next try in" in line for line in said)
+    assert any("could not be deleted, next try in" in line for line in lines)
     assert [row.step for row in ledger.clusters()] == ["ended"]
 
 
-def test_a_teardown_that_goes_on_failing_leaves_the_cluster_to_the_reaper(ledger: ClusterLedger):
-    provider = Obedient(failing_deletes=4)
+def test_a_deletion_that_keeps_failing_is_left_to_the_reaper(ledger: ClusterLedger):
+    provider = FakeProvider(failing_deletes=4)
     cluster = EphemeralCluster(provider, ledger, OPTIONS)
     cluster.open("run-1")
     with pytest.raises(ClusterError, match="cluster_reaper keeps trying"):
@@ -130,7 +130,7 @@ def test_a_teardown_that_goes_on_failing_leaves_the_cluster_to_the_reaper(ledger
 
 def reaped(
     ledger: ClusterLedger,
-    provider: Obedient,
+    provider: FakeProvider,
     end: str | None = None,
     now: datetime | None = None,
 ) -> list[str]:
@@ -140,8 +140,8 @@ def reaped(
     )
 
 
-def test_the_reaper_leaves_a_working_run_its_cluster_until_the_limit(ledger: ClusterLedger):
-    provider = Obedient()
+def test_the_reaper_keeps_the_cluster_of_a_running_run_until_the_limit(ledger: ClusterLedger):
+    provider = FakeProvider()
     EphemeralCluster(provider, ledger, OPTIONS).open("run-1")
     assert reaped(ledger, provider) == []
     assert len(provider.here) == 1
@@ -160,23 +160,23 @@ ledger.request(sys.argv[2], "run-9", "standalone", size, 0)
 """
 
 
-def test_the_reaper_finds_the_cluster_of_a_process_that_ended_without_a_word(
+def test_the_reaper_deletes_the_cluster_of_a_process_that_was_killed(
     lake: Lake, ledger: ClusterLedger
 ):
     cluster_id = f"{PREFIX}dead"
     subprocess.run(
         [sys.executable, "-c", REQUEST, lake.url, cluster_id], check=True, env=os.environ
     )
-    provider = Obedient(here={cluster_id})
+    provider = FakeProvider(here={cluster_id})
     (line,) = reaped(ledger, provider)
     assert "killed" in line
     assert provider.here == set()
 
 
-def test_what_is_there_after_its_end_is_deleted_and_what_others_made_is_left(
+def test_a_cluster_that_exists_after_its_recorded_end_is_deleted_but_not_a_foreign_one(
     ledger: ClusterLedger,
 ):
-    provider = Obedient()
+    provider = FakeProvider()
     cluster = EphemeralCluster(provider, ledger, OPTIONS)
     made = cluster.open("run-1")
     cluster.close("success")
@@ -187,7 +187,7 @@ def test_what_is_there_after_its_end_is_deleted_and_what_others_made_is_left(
     assert provider.here == {f"{PREFIX}of-another-platform"}
 
 
-def test_a_run_and_a_reaper_that_end_one_cluster_write_one_end(lake: Lake):
+def test_a_run_and_the_reaper_record_the_end_of_a_cluster_once(lake: Lake):
     ledger = ClusterLedger(lake)
     row = ledger.request("c", "run-1", "standalone", SIZE, 0.05)
     ledger.end(row, "success")

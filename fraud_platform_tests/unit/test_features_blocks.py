@@ -1,4 +1,4 @@
-"""Blocks between the passes: every row comes back once, at the one task that its customer has."""
+"""Blocks between the passes: every row arrives once, at the task of its customer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def customers() -> np.ndarray:
     return np.concatenate((anywhere, np.arange(-50, 50), [WIDEST.min, WIDEST.max]))
 
 
-def test_rows_come_back_once_in_the_block_of_their_customers_task() -> None:
+def test_every_row_is_once_in_the_block_of_its_customers_task() -> None:
     key = customers()
     columns = {"key": key, "a": np.arange(key.size), "t0": np.arange(key.size, dtype=np.int32)}
     batch = blocks_of(KIND, key, columns, PARTS)
@@ -44,12 +44,12 @@ def test_rows_come_back_once_in_the_block_of_their_customers_task() -> None:
 
 
 @pytest.mark.parametrize("step", [1, PARTS, 1_000, 2**20])
-def test_tasks_share_customers_evenly_whatever_the_step_between_their_ids(step: int) -> None:
+def test_tasks_share_customers_evenly_for_any_step_between_ids(step: int) -> None:
     counts = np.bincount(part_of(np.arange(10_000) * step, PARTS), minlength=PARTS)
     assert counts.min() > 0.9 * 10_000 / PARTS
 
 
-def test_no_rows_make_no_blocks_and_a_text_makes_one() -> None:
+def test_no_rows_give_no_block_and_a_text_gives_one() -> None:
     none = np.zeros(0, np.int64)
     assert blocks_of(KIND, none, {"key": none}, PARTS).num_rows == 0
     assert column_of([], "a").size == 0
@@ -59,7 +59,7 @@ def test_no_rows_make_no_blocks_and_a_text_makes_one() -> None:
     assert batch.column("block").to_pylist() == ["ä".encode()]
 
 
-def test_sql_gives_every_customer_to_the_same_task(spark) -> None:  # type: ignore[no-untyped-def]
+def test_sql_assigns_every_customer_to_the_same_task(spark) -> None:  # type: ignore[no-untyped-def]
     key = customers()
     frame = spark.createDataFrame(pa.table({"key": key}))
     found = frame.selectExpr("key", f"{part_sql('key', PARTS)} as part").toArrow()

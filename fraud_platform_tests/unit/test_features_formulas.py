@@ -1,4 +1,4 @@
-"""Formulas evaluated together: as one by one, and no node twice."""
+"""Formulas evaluated together: equal to single evaluation, and no node is computed twice."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALUES = {t: np.arange(5) * (i + 3) % 7 - 1 for i, t in enumerate(TERMS)}
 
 
 def alone(node: Expression, terms: dict[Expression, Array]) -> Array:
-    """Return a node's value by walking down its tree, every node as often as it stands there."""
+    """Return a node's value by recursion, computing every occurrence of a node."""
     if not node.children() and not isinstance(node, Constant):
         return terms[node]
     return node.compute(*(alone(child, terms) for child in node.children()))
@@ -63,15 +63,15 @@ TREES = st.recursive(
 
 
 @given(st.lists(TREES, min_size=1, max_size=6))
-def test_formulas_together_are_what_each_is_alone(formulas: list[Expression]) -> None:
+def test_formulas_together_equal_each_alone(formulas: list[Expression]) -> None:
     doubled = [*formulas, *formulas]
     for formula, found in zip(doubled, together(doubled, VALUES), strict=True):
-        wanted = alone(formula, VALUES)
-        assert found.dtype == wanted.dtype
-        assert np.array_equal(found, wanted)
+        expected = alone(formula, VALUES)
+        assert found.dtype == expected.dtype
+        assert np.array_equal(found, expected)
 
 
-def test_every_declared_feature_and_flag_is_what_it_is_alone() -> None:
+def test_every_declared_feature_and_flag_equals_its_value_alone() -> None:
     random = np.random.default_rng(7)
     formulas = [f.formula for f in DECLARATION.features] + [f.condition for f in DECLARATION.flags]
     leaves = {leaf for formula in formulas for leaf in formula.leaves()}
@@ -82,7 +82,7 @@ def test_every_declared_feature_and_flag_is_what_it_is_alone() -> None:
 
 @dataclass(frozen=True)
 class _Counted(Operation):
-    """An operation that notes that it was computed."""
+    """An operation that counts its computations."""
 
     def compute(self, *arguments: Array) -> Array:
         counted[str(self)] += 1
@@ -92,7 +92,7 @@ class _Counted(Operation):
 counted: Counter[str] = Counter()
 
 
-def test_what_formulas_share_is_computed_once() -> None:
+def test_common_subexpressions_are_computed_once() -> None:
     counted.clear()
     shared = _Counted("+", (TERMS[0], TERMS[1]))
     twin = _Counted("+", (TERMS[0], TERMS[1]))

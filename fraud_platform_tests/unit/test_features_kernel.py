@@ -1,4 +1,4 @@
-"""The kernel against the brute-force oracle, and what it must not see."""
+"""The kernel compared with the brute-force oracle, and with data that it must not use."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_kernel_equals_the_oracle_on_every_transaction(world: World) -> None:
 
 @_slow_worlds
 @given(worlds())
-def test_days_one_by_one_from_tiles_equal_one_run_over_all_days(world: World) -> None:
+def test_days_built_one_by_one_from_tiles_equal_one_run_over_all_days(world: World) -> None:
     at_once, by_day = kernel_features(world), kernel_features_by_day(world)
     assert at_once.keys() == by_day.keys()
     for tx in world.transactions:

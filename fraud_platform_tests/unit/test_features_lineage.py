@@ -1,11 +1,11 @@
-"""The columns that features are made from, as the lineage page shows them."""
+"""The source columns of features, as the lineage page shows them."""
 
 from __future__ import annotations
 
 from fraud_platform.features.lineage import column_sources
 
 
-def test_every_column_of_a_feature_table_knows_what_it_is_made_from():
+def test_every_column_of_a_feature_table_has_existing_source_columns():
     from fraud_platform.contracts.catalog import ALL_TABLES
 
     tables = {table.name: table for table in ALL_TABLES}

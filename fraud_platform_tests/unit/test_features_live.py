@@ -1,4 +1,4 @@
-"""The live state gives arriving rows the features that the batch engine gives them later."""
+"""The live state computes the same features as the batch engine does later."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _transactions(rows: list[Tx]) -> Transactions:
 
 
 def _score(state: LiveState, rows: list[Tx], cuts: list[int]) -> tuple[Features, set[int]]:
-    """Score rows in calls cut at these places; return features and the ids of late rows."""
+    """Score rows in calls divided at `cuts`; return features and the ids of late rows."""
     found: Features = {}
     late: set[int] = set()
     bounds = [0, *sorted(min(c, len(rows)) for c in cuts), len(rows)]
@@ -73,7 +73,7 @@ def test_rows_in_order_have_the_features_of_the_batch_engine(world: World, cuts:
 
 @_worlds
 @given(worlds(), st.lists(st.integers(0, 40), max_size=6), st.integers(0, 2), st.booleans())
-def test_a_state_that_begins_with_tiles_goes_on_from_them(
+def test_a_state_that_starts_from_tiles_gives_the_same_features(
     world: World, cuts: list[int], days_back: int, is_settled: bool
 ):
     rows = _in_time(world)
@@ -105,8 +105,8 @@ def test_a_late_row_sees_what_came_before_it_in_both_orders(
         assert (tx.id in late) == ((tx.second, tx.id) < greatest.get(tx.customer, (-1, -1)))
         greatest[tx.customer] = max((tx.second, tx.id), greatest.get(tx.customer, (-1, -1)))
         seen.append(tx)
-    # a customer's windows hold what arrived before; the terminal's hold whole hours a week ago,
-    # which arrivals of these small worlds may still change
+    # A customer's windows contain what arrived before. A terminal's windows contain whole hours
+    # of a week ago, which later arrivals in these small worlds can still change.
     names = [n for n in found[arriving[0].id] if n.startswith(("customer_n_", "hours_since"))]
     for place, tx in enumerate(arriving):
         oracle = Oracle(seen[: place + 1], world.labels)
@@ -118,7 +118,7 @@ def test_a_late_row_sees_what_came_before_it_in_both_orders(
 
 @_worlds
 @given(worlds(), st.data())
-def test_labels_may_come_a_few_at_a_time(world: World, data: st.DataObject):
+def test_labels_can_be_added_in_any_order(world: World, data: st.DataObject):
     of_id = {t.id: t for t in world.transactions}
     versions = {(v.id, v.version): v for v in world.labels}
     state = LiveState()
@@ -148,7 +148,7 @@ def _add(
     )
 
 
-def test_a_state_that_goes_on_for_months_lets_go_of_what_no_row_looks_back_to():
+def test_a_state_drops_what_is_older_than_any_lookback():
     rng = np.random.default_rng(5)
     days, per_day = 200, 50
     endless, bounded = LiveState(), LiveState()
@@ -156,7 +156,7 @@ def test_a_state_that_goes_on_for_months_lets_go_of_what_no_row_looks_back_to():
     for day in range(days):
         second = np.sort(rng.integers(0, 86_400, per_day)) + (20_000 + day) * 86_400
         ids = np.arange(per_day) + day * per_day
-        # the last customers come back once in months
+        # The last 20 customers have transactions only once in months.
         customer = np.where(rng.random(per_day) < 0.02, 30 + day % 20, rng.integers(0, 30, per_day))
         rows = Transactions(
             ids, customer, rng.integers(0, 12, per_day), second, rng.integers(1, 9**5, per_day)
@@ -171,12 +171,12 @@ def test_a_state_that_goes_on_for_months_lets_go_of_what_no_row_looks_back_to():
             for state in (endless, bounded):
                 _label(state, history[day - 7], day, np.random.default_rng(day))
     assert endless.n_events == days * per_day
-    # 37 days of events, a quarter more that waits for a merge, and a last one a customer
+    # 37 days of events, a quarter more until the next merge, and the last event per customer.
     assert bounded.n_events < 1.3 * 37 * per_day + 50
 
 
 def _label(state: LiveState, rows: Transactions, day: int, rng: np.random.Generator) -> None:
-    """Land the labels of a day of rows on time, and take back some of them later."""
+    """Add the labels of a day of rows on time, and correct some of them later."""
     scenario = np.where(rng.random(rows.second.size) < 0.1, rng.integers(1, 4, rows.second.size), 0)
     on_time = rows.hour + 7 * 24 + 1
     late = np.flatnonzero(rng.random(rows.second.size) < 0.05)

@@ -1,4 +1,4 @@
-"""Background services: started once, found again, stopped with all they started."""
+"""Background services: started once, found again, stopped with all child processes."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 @pytest.fixture
 def wanted(monkeypatch: pytest.MonkeyPatch) -> list[Service]:
-    """The services that `up` and `dev` start in this test."""
+    """Return the services that `up` and `dev` start in a test."""
     chosen = [fake("dagster", free_port()), fake("mlflow", free_port())]
     monkeypatch.setattr(laptop, "services", lambda settings: chosen)
     monkeypatch.setattr(laptop, "START_SECONDS", 60.0)
@@ -121,7 +121,7 @@ def test_stopping_ends_children_that_ignore_signals_and_left_the_session(
     assert members(started.record.token) == []
 
 
-def test_a_second_start_leaves_what_runs_as_it_is(
+def test_a_second_start_does_not_change_running_services(
     settings: Settings, wanted: list[Service]
 ) -> None:
     list(laptop.up(settings))
@@ -137,7 +137,7 @@ def test_a_second_start_leaves_what_runs_as_it_is(
     assert all(processes.is_healthy(service) for service in wanted)
 
 
-def test_up_starts_what_is_missing_alone(settings: Settings, wanted: list[Service]) -> None:
+def test_up_starts_only_missing_services(settings: Settings, wanted: list[Service]) -> None:
     list(laptop.up(settings))
     first, second = read_records(laptop.run_folder(settings))
     stop(second, laptop.run_folder(settings))
@@ -148,7 +148,7 @@ def test_up_starts_what_is_missing_alone(settings: Settings, wanted: list[Servic
     assert records[1].pid != second.pid
 
 
-def test_up_says_which_service_hangs(
+def test_up_reports_a_service_that_hangs(
     settings: Settings, wanted: list[Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "ANSWER_SECONDS", 0.5)
@@ -160,17 +160,17 @@ def test_up_says_which_service_hangs(
     os.kill(record.pid, signal.SIGCONT)
 
 
-def test_a_service_may_prepare_say_that_it_works_and_act_then(
+def test_a_service_can_prepare_report_that_it_is_ready_and_act_then(
     settings: Settings, wanted: list[Service]
 ) -> None:
-    said: list[str] = []
+    steps: list[str] = []
     wanted[:] = [
         replace(
             wanted[0],
             scheme="kafka",
-            prepare=lambda: said.append("prepared"),
-            is_ready=lambda: len(said) == 1,
-            when_ready=lambda: [*said, "acted"],
+            prepare=lambda: steps.append("prepared"),
+            is_ready=lambda: len(steps) == 1,
+            when_ready=lambda: [*steps, "acted"],
         )
     ]
     lines = list(laptop.up(settings))
@@ -178,7 +178,9 @@ def test_a_service_may_prepare_say_that_it_works_and_act_then(
     assert "answers on kafka://" in laptop.status(settings)[0]
 
 
-def test_a_taken_port_is_refused_with_who_has_it(settings: Settings, wanted: list[Service]) -> None:
+def test_a_port_in_use_is_an_error_that_names_the_process(
+    settings: Settings, wanted: list[Service]
+) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", wanted[1].port))
         other.listen()
@@ -212,9 +214,7 @@ def test_one_service_that_ends_at_once_stops_the_other_and_shows_its_log(
     wait_for(lambda: processes.port_owner(wanted[0].port) is None)
 
 
-def test_a_record_that_outlived_its_process_is_in_nobodys_way(
-    settings: Settings, wanted: list[Service]
-) -> None:
+def test_a_stale_record_does_not_prevent_a_start(settings: Settings, wanted: list[Service]) -> None:
     run = laptop.run_folder(settings)
     started = start(wanted[0], run, settings.home)
     started.process.kill()
@@ -226,28 +226,30 @@ def test_a_record_that_outlived_its_process_is_in_nobodys_way(
     assert len(tokens(settings)) == 2
 
 
-def test_a_process_id_given_to_somebody_else_is_left_alone(settings: Settings) -> None:
+def test_a_process_with_a_reused_id_is_not_stopped(settings: Settings) -> None:
     run = laptop.run_folder(settings)
     run.mkdir()
-    innocent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    foreign = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     try:
-        stale = Record("dagster", innocent.pid, "0" * 32, 3000, "log", 0.0)
+        stale = Record("dagster", foreign.pid, "0" * 32, 3000, "log", 0.0)
         processes.record_path(run, "dagster").write_text(json.dumps(stale.__dict__))
         assert list(laptop.down(settings)) == ["no service is running"]
         stop(stale, run)
-        assert innocent.poll() is None
+        assert foreign.poll() is None
     finally:
-        innocent.kill()
-        innocent.wait()
+        foreign.kill()
+        foreign.wait()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "dagster"}'])
-def test_a_record_that_cannot_be_read_is_no_service(tmp_path: Path, text: str) -> None:
+def test_an_unreadable_record_is_ignored(tmp_path: Path, text: str) -> None:
     (tmp_path / "dagster.json").write_text(text)
     assert read_records(tmp_path) == []
 
 
-def test_two_commands_at_once_do_not_cross(settings: Settings, wanted: list[Service]) -> None:
+def test_a_second_command_at_the_same_time_is_refused(
+    settings: Settings, wanted: list[Service]
+) -> None:
     first = laptop.up(settings)
     next(first)
     with pytest.raises(ServiceError, match="another fraud-platform command"):
@@ -318,7 +320,7 @@ def test_status_tells_running_hanging_and_absent_apart(
 
 @pytest.fixture
 def dev(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """`dev` in front, as a shell without job control starts it: with SIGINT ignored."""
+    """Run `dev` in the foreground with SIGINT ignored, like a shell without job control."""
     process = subprocess.Popen(
         [sys.executable, "-c", DEV, str(tmp_path), str(free_port()), str(free_port())],
         stdout=subprocess.PIPE,
@@ -346,7 +348,7 @@ def test_dev_stops_everything_on_a_signal(
     assert [members(token) for token in started] == [[], []]
 
 
-def test_dev_says_which_service_ended_and_stops_the_other(
+def test_dev_reports_a_service_that_ended_and_stops_the_other(
     dev: subprocess.Popen[str], settings: Settings
 ) -> None:
     records = read_records(laptop.run_folder(settings))
@@ -374,7 +376,7 @@ def test_down_finds_what_a_killed_dev_left(dev: subprocess.Popen[str], settings:
     assert [members(token) for token in started] == [[], []]
 
 
-def test_services_listen_on_this_machine_alone_and_get_the_settings(tmp_path: Path) -> None:
+def test_services_listen_only_on_this_machine_and_get_the_settings(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, dagster_port=3111, mlflow_port=5111, seed=5)
     _, dagster, mlflow = laptop.services(settings)
     for service, port in ((dagster, 3111), (mlflow, 5111)):
@@ -423,7 +425,7 @@ def test_the_spark_server_is_a_service_with_its_token_on_no_command_line(tmp_pat
     assert "spark_server" not in {s.name for s in laptop.services(Settings(home=tmp_path))}
 
 
-def test_a_dagster_whose_runs_would_not_use_the_spark_server_is_said(
+def test_a_dagster_that_was_started_without_the_spark_server_is_reported(
     settings: Settings, wanted: list[Service]
 ) -> None:
     list(laptop.up(settings))

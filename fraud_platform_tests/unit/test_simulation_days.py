@@ -1,4 +1,4 @@
-"""The simulated rows: profiles, scenarios, and their likeness to the Handbook's own drops."""
+"""Simulated rows: profiles, scenarios, and agreement with the Handbook's drops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEVELS = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999]
 
 
 def simulate(config: SimulationConfig) -> pl.DataFrame:
-    """Return all days' rows: day, second, customer, terminal, cents, scenario."""
+    """Return the rows of all days: day, second, customer, terminal, cents, scenario."""
     population = draw_population(config)
     days = [simulate_day(config, population, day) for day in range(config.days)]
     return pl.concat(
@@ -92,14 +92,14 @@ def test_times_lie_inside_the_day_around_noon():
     assert abs(seconds.std() - 18_257) < 300
 
 
-def test_scenario_1_is_every_amount_above_220_that_no_other_scenario_took():
+def test_scenario_1_is_every_amount_above_220_without_another_scenario():
     rows = simulate(SimulationConfig(customers=3_000, days=20))
     untouched = rows.filter(pl.col("scenario") <= 1)
     assert untouched.filter((pl.col("cents") > 22_000) != (pl.col("scenario") == 1)).is_empty()
     assert untouched.filter(pl.col("scenario") == 1).height > 20
 
 
-def test_scenario_2_takes_all_of_a_terminals_transactions_for_28_days():
+def test_scenario_2_is_all_transactions_of_a_terminal_for_28_days():
     config = SimulationConfig(
         customers=3_000,
         terminals=60,
@@ -121,7 +121,7 @@ def test_scenario_2_takes_all_of_a_terminals_transactions_for_28_days():
         flags = np.concatenate(([False], days["is_compromised"].to_numpy(), [False]))
         edges = np.flatnonzero(flags[1:] != flags[:-1])
         runs += [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
-    # A run is longer where a terminal was chosen again before its 28 days had passed.
+    # A run is longer than 28 days if the terminal was chosen again in the meantime.
     assert all(stop - start >= 28 for start, stop in runs if stop < 80)
     assert any(stop - start == 28 for start, stop in runs)
     compromised = by_day.group_by("day").agg(pl.sum("is_compromised")).sort("day")
@@ -131,7 +131,7 @@ def test_scenario_2_takes_all_of_a_terminals_transactions_for_28_days():
     assert abs(per_day[27:].mean() - 22.5) < 2
 
 
-def test_scenario_3_takes_a_third_of_a_customers_transactions_for_14_days_at_five_times():
+def test_scenario_3_is_a_third_of_a_customers_transactions_for_14_days_at_five_times_the_amount():
     config = SimulationConfig(
         customers=400,
         days=60,
@@ -156,7 +156,7 @@ def test_scenario_3_takes_a_third_of_a_customers_transactions_for_14_days_at_fiv
     assert abs(np.median(ratio) - 5) < 0.2
 
 
-def test_first_weeks_have_fewer_frauds_because_nothing_was_compromised_before():
+def test_first_days_have_fewer_frauds_because_nothing_was_compromised_before():
     fraud = (
         simulate(SimulationConfig(days=60))
         .group_by("day")
@@ -190,7 +190,7 @@ def test_original_series_has_about_47_million_rows_and_5_percent_fraud():
     assert 0.050 < (rows.fraud_scenario > 0).mean() < 0.062
 
 
-def test_config_that_cannot_work_names_every_problem_at_once():
+def test_an_invalid_config_lists_every_problem_at_once():
     with pytest.raises(SettingsError) as error:
         SimulationConfig(
             customers=0,
@@ -207,7 +207,7 @@ def test_config_that_cannot_work_names_every_problem_at_once():
 
 @pytest.fixture(scope="module")
 def real_rows(real_drops: Path) -> pl.DataFrame:
-    """The four Handbook drops, in the columns of `simulate`."""
+    """Return the four Handbook drops, with the columns of `simulate`."""
     frames = [
         pl.read_csv(
             lzma.decompress(path.read_bytes()),
@@ -225,13 +225,13 @@ def real_rows(real_drops: Path) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def simulated_rows() -> list[pl.DataFrame]:
-    """Four simulations of the same size as the Handbook's drops."""
+    """Return four simulations of the same size as the Handbook's drops."""
     return [simulate(SimulationConfig(seed=seed)) for seed in range(4)]
 
 
 @pytest.mark.real_drops
 def test_row_counts_are_those_of_the_real_drops(real_rows, simulated_rows):
-    # Customers' own means spread the total by 0.8 % from one population to the next.
+    # The total varies by 0.8 % between populations, because customers' means are random.
     mean = np.mean([rows.height for rows in simulated_rows])
     assert abs(mean / real_rows.height - 1) < 0.02
 
@@ -251,7 +251,7 @@ def test_fraud_share_of_a_scenario_is_that_of_the_real_drops(
 @pytest.mark.real_drops
 @pytest.mark.parametrize(("column", "tolerance"), [("cents", 0.08), ("second", 0.03)])
 def test_quantiles_are_those_of_the_real_drops(real_rows, simulated_rows, column, tolerance):
-    # One population of 5,000 customers has its quartiles of amount up to 5 % from another's.
+    # The quartiles of amount vary by up to 5 % between populations of 5,000 customers.
     real = np.quantile(real_rows[column], LEVELS)
     simulated = np.mean([np.quantile(rows[column], LEVELS) for rows in simulated_rows], axis=0)
     assert np.abs(simulated / real - 1).max() < tolerance
@@ -270,8 +270,8 @@ def test_amounts_over_their_customers_mean_are_spread_as_in_the_real_drops(
 
 
 @pytest.mark.real_drops
-def test_zero_amounts_of_the_real_drops_come_at_the_default_dirt_rate(real_rows):
+def test_zero_amounts_of_the_real_drops_occur_at_the_default_dirt_rate(real_rows):
     expected = DirtRates().non_positive_amount * real_rows.height
-    found = real_rows.filter(pl.col("cents") <= 0).height
+    observed = real_rows.filter(pl.col("cents") <= 0).height
     # Four standard deviations of a Poisson count.
-    assert abs(found - expected) < 4 * expected**0.5
+    assert abs(observed - expected) < 4 * expected**0.5

@@ -1,4 +1,4 @@
-"""The drops as files: layout, determinism, atomic appearance, interruption."""
+"""Drops as files: layout, determinism, atomic writing, interruption."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALL = SimulationConfig(
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file under a folder by its path, hidden ones too."""
+    """Return the content of every file in a folder by path, including hidden files."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -80,13 +80,13 @@ def test_progress_adds_up_to_the_simulated_rows(tmp_path):
     assert len(seen) == config.days
 
 
-def test_expected_rows_are_near_what_comes(tmp_path):
+def test_expected_rows_are_close_to_the_simulated_rows(tmp_path):
     config = SimulationConfig(days=3)
     (drop,) = simulate_drops(config, tmp_path)
     assert abs(drop.rows_read / config.expected_rows - 1) < 0.03
 
 
-def test_drop_says_in_one_line_what_it_holds(tmp_path):
+def test_a_drop_summarises_its_content_in_one_line(tmp_path):
     config = SimulationConfig(
         customers=300, days=2, dirt=replace(DirtRates.none(), bad_label=0.01), seed=3
     )
@@ -110,7 +110,7 @@ def test_header_variants(tmp_path, layout, header):
     assert drop.path.read_text().splitlines()[0] == header
 
 
-def test_layout_changes_bytes_around_the_lines_and_not_the_lines(tmp_path):
+def test_layout_changes_line_endings_and_not_the_lines(tmp_path):
     plain = SimulationConfig(customers=200, terminals=200, days=3)
     layout = DropLayout(crlf=True, byte_order_mark=True, final_newline=False)
     (one,) = simulate_drops(plain, tmp_path / "plain")
@@ -147,7 +147,7 @@ def test_truth_inside_the_landing_zone_is_refused(tmp_path):
             simulate_drops(SMALL, tmp_path, truth)
 
 
-def test_failure_leaves_the_file_that_was_there_and_no_part_of_the_new_one(tmp_path):
+def test_a_failure_keeps_the_old_files_and_leaves_no_part_of_the_new_ones(tmp_path):
     simulate_drops(SMALL, tmp_path / "landing", tmp_path / "truth")
     before = contents(tmp_path)
 
@@ -172,7 +172,7 @@ simulate_drops(config, Path(sys.argv[1]), Path(sys.argv[2]))
 
 
 def stop_midway(tmp_path: Path, with_signal: int) -> dict[str, bytes]:
-    """Run a long simulation, signal it once two drops stand, return what it leaves."""
+    """Run a long simulation, send a signal after two drops, and return all files."""
     landing, truth = tmp_path / "landing", tmp_path / "truth"
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(landing), str(truth)],

@@ -1,7 +1,7 @@
-"""The truth beside a dirty drop, against a judge of lines written from the contract alone.
+"""The truth files of dirty drops, compared with an independent judge written from the contract.
 
-Here: a line-by-line judge in plain Python, and what it says of simulated drops.
-Not here: the pipeline's own cleaning, which shares nothing with this judge.
+Here: a line-by-line judge in plain Python, and its results for simulated drops.
+Not here: the platform's cleaning, which shares no code with this judge.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ ORDER = [
 
 
 def read_time(text: str) -> tuple[datetime | None, bool]:
-    """Return the time, or None, and whether 24:00:00 was mended."""
+    """Return the time or None, and whether 24:00:00 was repaired."""
     is_midnight = bool(DATETIME.fullmatch(text)) and text.endswith(" 24:00:00")
     text = text.replace(" 24:00:00", " 00:00:00") if is_midnight else text
     try:
-        found = datetime.strptime(text, "%Y-%m-%d %H:%M:%S") if DATETIME.fullmatch(text) else None
+        time = datetime.strptime(text, "%Y-%m-%d %H:%M:%S") if DATETIME.fullmatch(text) else None
     except ValueError:
         return None, False
-    if found is None or not 2000 <= found.year <= 2099:
+    if time is None or not 2000 <= time.year <= 2099:
         return None, False
-    return found + timedelta(days=is_midnight), is_midnight
+    return time + timedelta(days=is_midnight), is_midnight
 
 
 def judge(line: bytes) -> tuple[list[str], str | None, tuple | None, int | None]:
-    """Return (reasons, repair, contents, id) of one data line, duplicates apart."""
+    """Return (reasons, repair, contents, id) of one data line, ignoring duplicates."""
     fields = [f.strip(b" ") for f in line.split(b",")]
     try:
         line.decode()
@@ -114,7 +114,7 @@ def judge_drops(folder: Path) -> dict[str, list[tuple[str, bytes, list[str], str
 
 @pytest.fixture(scope="module")
 def dirty(tmp_path_factory):
-    """Three heavily dirty drops, their truth, and the judge's word on every line."""
+    """Return the config and results of three very dirty drops, and the judged lines."""
     folder = tmp_path_factory.mktemp("dirty")
     rates = dict.fromkeys(DirtRates().by_kind(), 0.008)
     config = SimulationConfig(
@@ -142,24 +142,24 @@ def as_judged(row: dict) -> tuple:
     return (row["disposition"], row["raw_line"], tuple(row["reasons"]), row["repair"], contents)
 
 
-def test_truth_of_every_touched_line_is_what_the_contract_says(dirty):
+def test_the_truth_of_every_dirty_line_follows_the_contract(dirty):
     _, drops, judged = dirty
     for drop in drops:
-        said = Counter(as_judged(row) for row in truths(drop))
-        found = Counter((d, line, tuple(r), rep, c) for d, line, r, rep, c in judged[drop.drop])
-        assert not said - found
+        truth = Counter(as_judged(row) for row in truths(drop))
+        lines = Counter((d, line, tuple(r), rep, c) for d, line, r, rep, c in judged[drop.drop])
+        assert not truth - lines
 
 
-def test_every_line_that_is_not_plainly_clean_has_its_truth(dirty):
+def test_every_line_that_is_rejected_or_repaired_has_its_truth(dirty):
     _, drops, judged = dirty
     for drop in drops:
-        said = Counter(as_judged(row) for row in truths(drop))
-        found = Counter(
+        truth = Counter(as_judged(row) for row in truths(drop))
+        lines = Counter(
             (d, line, tuple(r), rep, c)
             for d, line, r, rep, c in judged[drop.drop]
             if d != "clean" or rep
         )
-        assert not found - said
+        assert not lines - truth
 
 
 def test_expected_ledger_counts_what_the_judge_counts(dirty):
@@ -178,7 +178,7 @@ def test_expected_ledger_counts_what_the_judge_counts(dirty):
         assert drop.frauds == sum(contents[4] for *_, contents in lines if contents)
 
 
-def test_truth_names_the_line_of_the_file_that_it_is_about(dirty):
+def test_the_truth_gives_the_number_of_its_line_in_the_file(dirty):
     _, drops, _ = dirty
     for drop in drops:
         lines = drop.path.read_bytes().split(b"\n")
@@ -193,7 +193,7 @@ def test_every_kind_of_dirt_reason_and_repair_occurs(dirty):
     assert all(sum(drop.repaired[repair] for drop in drops) for repair in drops[0].repaired)
 
 
-def test_rows_of_each_kind_come_at_their_rate(dirty):
+def test_rows_of_each_kind_occur_at_their_rate(dirty):
     _, drops, _ = dirty
     clean = sum(drop.rows_clean for drop in drops)
     kinds = Counter(row["kind"] for drop in drops for row in truths(drop))
@@ -203,7 +203,7 @@ def test_rows_of_each_kind_come_at_their_rate(dirty):
         assert abs(kinds[kind] - expected) < 6 * expected**0.5, kind
 
 
-def test_lines_stay_in_the_order_of_time_where_no_copy_was_put_in(tmp_path):
+def test_lines_stay_ordered_by_time_without_copies(tmp_path):
     rates = DirtRates.none().by_kind() | {"midnight_24h": 0.01, "rounded_amount": 0.01}
     config = SimulationConfig(customers=200, terminals=400, days=6, dirt=DirtRates(**rates))
     (drop,) = simulate_drops(config, tmp_path)

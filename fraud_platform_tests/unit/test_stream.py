@@ -1,4 +1,4 @@
-"""Messages of a replayed drop, and bad ones, against the contract's own words."""
+"""Messages of a replayed drop, and bad messages, compared with the contract."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def rows(count: int = 200) -> pl.DataFrame:
     )
 
 
-def test_messages_are_those_that_the_contract_shows() -> None:
-    made = transaction_messages(rows(1))
-    assert made.keys == [b"596"]
-    assert made.values == [
+def test_messages_equal_the_examples_of_the_contract() -> None:
+    messages = transaction_messages(rows(1))
+    assert messages.keys == [b"596"]
+    assert messages.values == [
         b'{"transaction_id": 17, "tx_datetime": "2018-07-30 00:00:41", "customer_id": 596, '
         b'"terminal_id": 3156, "tx_amount": 57.16}'
     ]
@@ -76,12 +76,12 @@ def test_amounts_have_two_decimals(cents: int, text: bytes) -> None:
     assert transaction_messages(one).values[0].endswith(b'"tx_amount": ' + text + b"}")
 
 
-def test_every_row_reads_back_as_it_was() -> None:
+def test_every_message_decodes_to_its_row() -> None:
     table = rows()
     for row, key, value in zip(
         table.to_dicts(),
-        (made := transaction_messages(table)).keys,
-        made.values,
+        (messages := transaction_messages(table)).keys,
+        messages.values,
         strict=True,
     ):
         read = json.loads(value)
@@ -104,7 +104,7 @@ def test_the_stream_is_in_order_of_time_then_id() -> None:
 
 
 def judge(bad: BadMessage, good_ids: set[int]) -> str:
-    """Judge a message by the contract's table, slowly and plainly."""
+    """Return the outcome of a message by the contract's table, with a simple implementation."""
     if len(bad.value or b"") > 1_000_000:
         return "too_large"
 
@@ -113,7 +113,7 @@ def judge(bad: BadMessage, good_ids: set[int]) -> str:
 
     try:
         text = (bad.value or b"").decode()
-        # the library reads no integer of more than 4,300 digits, though it is JSON
+        # Python refuses integers of more than 4,300 digits, although they are valid JSON.
         read = json.loads(text, parse_constant=refuse, parse_int=lambda digits: int(digits[:99]))
     except (ValueError, RecursionError):
         return "not_json"
@@ -153,7 +153,7 @@ def is_id(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18
 
 
-def test_every_bad_message_is_bad_for_the_reason_it_names() -> None:
+def test_every_bad_message_has_the_reason_that_it_claims() -> None:
     table = rows()
     made = bad_messages(table, 1.0, seed=3, each_kind=True)
     ids = set(table["transaction_id"])
@@ -164,13 +164,13 @@ def test_every_bad_message_is_bad_for_the_reason_it_names() -> None:
     assert any(bad.value is None for bad in made)
 
 
-def test_the_scorer_gives_every_bad_message_the_reason_it_names() -> None:
+def test_the_scorer_assigns_every_bad_message_its_reason() -> None:
     made = bad_messages(rows(), 1.0, seed=3, each_kind=True)
     found = [(judge_message(bad.key, bad.value).reasons or ("duplicate",))[0] for bad in made]
     assert found == [bad.reason for bad in made]
 
 
-def test_bad_messages_come_in_order_at_their_rate_and_the_same_each_time() -> None:
+def test_bad_messages_are_ordered_have_their_rate_and_are_reproducible() -> None:
     table = rows(20_000)
     made = bad_messages(table, 0.05, seed=1)
     assert abs(len(made) - 1000) < 150
@@ -192,7 +192,7 @@ def test_a_duplicate_follows_its_original() -> None:
         assert copy.key == good.keys[copy.after]
 
 
-def test_a_pace_says_when_each_transaction_is_due() -> None:
+def test_a_pace_gives_the_due_time_of_each_transaction() -> None:
     numbers, ages = np.arange(4), np.array([0, 60, 60, 3600])
     assert Pace(rate=400).due_seconds(numbers, ages).tolist() == [0, 0.0025, 0.005, 0.0075]
     assert Pace(speedup=60).due_seconds(numbers, ages).tolist() == [0, 1, 1, 60]
@@ -203,6 +203,6 @@ def test_a_pace_says_when_each_transaction_is_due() -> None:
 
 
 @pytest.mark.parametrize("rate", ["", "fast", "0", "-1", "nan", "inf"])
-def test_a_pace_that_is_none_is_refused(rate: str) -> None:
+def test_an_invalid_pace_is_refused(rate: str) -> None:
     with pytest.raises(SettingsError, match="--rate above 0 or max"):
         Pace.parse(rate, None)

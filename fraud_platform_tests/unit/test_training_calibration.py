@@ -10,7 +10,7 @@ from fraud_platform.training.calibration import fit_calibrator
 
 
 def scored(n: int, seed: int, a: float = 1.4, b: float = 0.6, c: float = 0.8):
-    """Scores and labels that follow a beta calibration map."""
+    """Return scores and labels whose fraud probability is a beta calibration of the score."""
     draw = np.random.default_rng(seed)
     score = draw.beta(0.3, 3.0, n)
     score = np.clip(score, 1e-6, 1 - 1e-6)
@@ -18,19 +18,19 @@ def scored(n: int, seed: int, a: float = 1.4, b: float = 0.6, c: float = 0.8):
     return score, draw.random(n) < truth
 
 
-def test_it_finds_the_law_that_made_the_labels():
+def test_it_recovers_the_parameters_that_generated_the_labels():
     score, is_fraud = scored(400_000, seed=1)
-    found = fit_calibrator(score, is_fraud, np.ones(len(score)))
-    assert (found.a, found.b, found.c) == pytest.approx((1.4, 0.6, 0.8), abs=0.08)
+    fitted = fit_calibrator(score, is_fraud, np.ones(len(score)))
+    assert (fitted.a, fitted.b, fitted.c) == pytest.approx((1.4, 0.6, 0.8), abs=0.08)
 
 
-def test_it_is_the_maximum_likelihood_that_scikit_learn_finds():
+def test_it_equals_the_maximum_likelihood_fit_of_scikit_learn():
     score, is_fraud = scored(100_000, seed=2)
-    found = fit_calibrator(score, is_fraud, np.ones(len(score)))
+    fitted = fit_calibrator(score, is_fraud, np.ones(len(score)))
     design = np.column_stack([np.log(score), -np.log1p(-score)])
     oracle = LogisticRegression(C=1e8, tol=1e-10, max_iter=10_000).fit(design, is_fraud)
     expected = oracle.predict_proba(design)[:, 1]
-    assert found.probability(score) == pytest.approx(expected, abs=2e-4)
+    assert fitted.probability(score) == pytest.approx(expected, abs=2e-4)
 
 
 def test_a_weight_of_two_counts_as_two_rows():
@@ -50,7 +50,7 @@ def test_a_weight_of_two_counts_as_two_rows():
         lambda rows: len({label for _, label in rows}) == 2
     )
 )
-def test_ranks_stay_whatever_the_slice(rows):
+def test_calibration_is_strictly_increasing_for_any_rows(rows):
     score = np.array([s / 1_000 for s, _ in rows])
     is_fraud = np.array([label for _, label in rows])
     calibrator = fit_calibrator(score, is_fraud, np.ones(len(rows)))
@@ -58,7 +58,7 @@ def test_ranks_stay_whatever_the_slice(rows):
     assert (np.diff(calibrator.probability(grid)) > 0).all()
 
 
-def test_scores_of_exactly_0_and_1_give_probabilities_inside():
+def test_scores_of_exactly_0_and_1_give_probabilities_between_0_and_1():
     score, is_fraud = scored(2_000, seed=4)
     probability = fit_calibrator(score, is_fraud, np.ones(2_000)).probability(np.array([0.0, 1.0]))
     assert 0 < probability[0] < 1e-3

@@ -52,7 +52,7 @@ def test_one_changed_label_gives_another_model(candidate, tmp_path):
     assert saved_bytes(other, tmp_path / "a") != saved_bytes(candidate, tmp_path / "b")
 
 
-def test_a_loaded_candidate_answers_as_the_one_that_was_saved(candidate, tmp_path):
+def test_a_loaded_candidate_predicts_like_the_saved_one(candidate, tmp_path):
     before = saved_bytes(candidate, tmp_path / "a")
     loaded = Candidate.load(tmp_path / "a")
     features = features_of("threshold")
@@ -61,7 +61,7 @@ def test_a_loaded_candidate_answers_as_the_one_that_was_saved(candidate, tmp_pat
     assert saved_bytes(loaded, tmp_path / "b") == before
 
 
-def test_a_row_scores_alike_alone_and_among_others(candidate):
+def test_a_row_has_the_same_score_alone_and_in_a_batch(candidate):
     features = features_of("threshold")
     together = candidate.predict_probability(features)
     assert [candidate.predict_probability(features[i : i + 1])[0] for i in range(50)] == list(
@@ -69,7 +69,7 @@ def test_a_row_scores_alike_alone_and_among_others(candidate):
     )
 
 
-def test_metrics_are_those_of_the_days_that_trees_and_calibration_did_not_see(candidate):
+def test_metrics_are_computed_on_days_unseen_by_model_and_calibration(candidate):
     held_out = ROWS[ROWS["part"] == "threshold"]
     probability = candidate.predict_probability(features_of("threshold"))
     labels = held_out["is_fraud"]
@@ -81,7 +81,7 @@ def test_metrics_are_those_of_the_days_that_trees_and_calibration_did_not_see(ca
     assert (probability >= candidate.threshold.value).sum() == candidate.threshold.alerts_per_day
 
 
-def test_labels_of_one_part_never_reach_another(candidate):
+def test_labels_of_the_threshold_days_do_not_change_probabilities(candidate):
     changed = ROWS.copy()
     late = changed["part"] == "threshold"
     changed.loc[late, "is_fraud"] = np.roll(changed.loc[late, "is_fraud"], 1)
@@ -91,7 +91,7 @@ def test_labels_of_one_part_never_reach_another(candidate):
 
 
 @pytest.mark.parametrize("imbalance", ["none", "balanced"])
-def test_probabilities_mean_what_they_say_however_classes_were_weighed(imbalance):
+def test_probabilities_are_calibrated_with_and_without_class_weights(imbalance):
     rows = labelled_rows(rows_a_day=6_000, seed=5)
     trained = train_candidate(rows, NAMES, replace(OPTIONS, imbalance=imbalance))
     held_out = rows[rows["part"] == "threshold"]
@@ -102,14 +102,14 @@ def test_probabilities_mean_what_they_say_however_classes_were_weighed(imbalance
     assert held_out["is_fraud"][top].mean() == pytest.approx(probability[top].mean(), abs=0.1)
 
 
-def test_importance_is_a_share_of_each_feature_and_follows_the_law(candidate):
+def test_importance_sums_to_1_and_ranks_features_by_their_effect(candidate):
     assert list(candidate.importance) == list(NAMES)
     assert sum(candidate.importance.values()) == pytest.approx(1.0)
     ranked = sorted(candidate.importance, key=candidate.importance.__getitem__, reverse=True)
     assert ranked == ["signal", "other", "noise"]
 
 
-def test_genuine_rows_that_stand_for_many_weigh_as_many():
+def test_sampled_genuine_rows_count_with_their_weights():
     thinned = ROWS[(ROWS["is_fraud"]) | (ROWS["transaction_id"] % 4 == 0)].copy()
     thinned.loc[~thinned["is_fraud"], "sample_weight"] = 4.0
     trained = train_candidate(thinned, NAMES, OPTIONS)
@@ -131,13 +131,13 @@ def test_an_unknown_estimator_is_a_settings_error():
         train_candidate(ROWS, NAMES, replace(OPTIONS, estimator="oracle"))
 
 
-def test_split_search_is_exact_until_it_costs_too_much():
+def test_split_search_is_exact_up_to_the_row_limit():
     assert split_search(EXACT_MAX_ROWS)["tree_method"] == "exact"
     assert split_search(EXACT_MAX_ROWS + 1)["tree_method"] == "hist"
 
 
 @pytest.mark.parametrize("plot", [pr_curve_plot, calibration_plot, feature_importance_plot])
-def test_plots_are_png_and_the_same_each_time(candidate, plot):
+def test_plots_are_reproducible_png_images(candidate, plot):
     drawn = plot(candidate)
     assert drawn.startswith(b"\x89PNG")
     assert plot(candidate) == drawn

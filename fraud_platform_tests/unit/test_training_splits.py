@@ -19,7 +19,7 @@ def test_seven_days_give_five_for_trees_and_one_each_for_calibration_and_thresho
     }
 
 
-def test_four_weeks_hold_out_four_days_twice():
+def test_four_weeks_hold_out_four_days_each_for_calibration_and_threshold():
     parts = training_parts(D, training_days=28, first_day=date(2018, 4, 1))
     assert [str(d) for d in (parts.fit_start, parts.calibration_start)] == [
         "2018-04-16",
@@ -28,7 +28,7 @@ def test_four_weeks_hold_out_four_days_twice():
     assert [str(d) for d in (parts.threshold_start, parts.end)] == ["2018-05-10", "2018-05-14"]
 
 
-def test_a_short_history_is_taken_whole():
+def test_all_days_of_a_short_history_are_used():
     parts = training_parts(D, training_days=28, first_day=date(2018, 5, 1))
     assert (parts.fit_start, parts.days) == (date(2018, 5, 1), 13)
 

@@ -13,7 +13,7 @@ ROW = st.tuples(
 
 
 def brute_force(rows, days: int, limits: Constraints):
-    """The least expected loss over all cuts that keep both limits, by a loop over rows."""
+    """Return the cut with the least expected loss within both limits, by a loop over rows."""
     genuine = sum(w for _, f, _, w in rows if not f)
     best = None
     for cut in sorted({s for s, *_ in rows}, reverse=True):
@@ -35,7 +35,7 @@ def brute_force(rows, days: int, limits: Constraints):
     st.floats(0.01, 0.9),
     st.floats(0, 300),
 )
-def test_it_is_the_cheapest_cut_within_the_limits(rows, days, alerts, rate, cost):
+def test_it_is_the_cut_with_the_least_loss_within_the_limits(rows, days, alerts, rate, cost):
     assume({f for _, f, _, _ in rows} == {True, False})
     limits = Constraints(alerts, rate, cost)
     score, fraud, cents, weight = (np.array(column) for column in zip(*rows, strict=True))
@@ -52,7 +52,7 @@ def test_it_is_the_cheapest_cut_within_the_limits(rows, days, alerts, rate, cost
 
 
 def worked(limits: Constraints):
-    """Ten rows over two days: frauds of 100, 80 and 20 at scores .9, .7 and .3."""
+    """Choose a threshold for ten rows over two days, with frauds at scores .9, .7 and .3."""
     probability = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05])
     is_fraud = np.array([1, 0, 1, 0, 0, 0, 1, 0, 0, 0], dtype=bool)
     cents = np.where(is_fraud, [100_00, 0, 80_00, 0, 0, 0, 20_00, 0, 0, 0], 5_00)
@@ -65,7 +65,7 @@ def test_free_reviews_and_no_limits_catch_every_fraud():
     assert "both limits would allow more" in found.reason
 
 
-def test_a_fraud_cheaper_than_the_reviews_that_find_it_is_let_go():
+def test_a_fraud_cheaper_than_the_reviews_to_find_it_is_missed():
     found = worked(Constraints(100, 0.99, 15.0))
     assert (found.value, found.expected_loss_per_day) == (0.7, 10.0 + 1.5 * 15.0)
 
@@ -79,7 +79,7 @@ def test_the_reason_names_the_limit_that_binds():
     assert by_rate.reason.endswith("stays within a false positive rate of 0.1")
 
 
-def test_limits_that_no_cut_keeps_leave_everything_quiet():
+def test_nothing_alerts_if_every_cut_exceeds_a_limit():
     found = worked(Constraints(0.4, 0.99, 0.0))
     assert found.value > 1
     assert (found.alerts_per_day, found.recall, found.expected_loss_per_day) == (0.0, 0.0, 100.0)

@@ -1,4 +1,4 @@
-"""Training rows with a known law, for tests of models, calibration and thresholds."""
+"""Training rows with a known fraud probability, for tests of models and thresholds."""
 
 from __future__ import annotations
 
