@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
-from fraud_platform.adapters.kafka.follower_mark import follower
+from fraud_platform.adapters.kafka.follower_mark import follower, name_of
 from fraud_platform.adapters.kafka.producers import TransactionalProducer
 from fraud_platform.adapters.kafka.reader import RangeReader, TopicOpener
 from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
@@ -81,7 +80,7 @@ def read_highs(settings: Settings) -> dict[int, tuple[int, int]]:
 
 def holder(kind: str) -> str:
     """Return who scores, for people: kind, process, host."""
-    return f"{kind}, process {os.getpid()} on {socket.gethostname()}"
+    return name_of(kind, os.getpid())
 
 
 def names_of(settings: Settings, topic_id: str) -> Topics:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
-from fraud_platform.adapters.kafka.follower_mark import FollowerMark, follower
+from fraud_platform.adapters.kafka.follower_mark import FollowerMark, living_follower
 from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
 from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.patience import Patience
@@ -151,7 +151,9 @@ class _Loop:
             Outage: Kafka, the lake or MLflow went away; call again for another session.
         """
         topic = self._settings.transactions_topic
-        if other := follower(self._connection, topic, besides=self._name):
+        if other := living_follower(self._connection, topic, self._name, self._say, is_stopped):
+            if is_stopped():
+                return
             raise FencedError(f"{other} follows already. Stop it first; one scorer at a time.")
         self._say("opening the model, the state and the topics (usually 10 to 60 s) ...")
         self._begin()

@@ -7,9 +7,14 @@ the sensor from asking for runs that would take the lease back and forth.
 
 from __future__ import annotations
 
+import re
+import socket
 import threading
+import time
+from collections.abc import Callable
 from types import TracebackType
 
+import psutil
 from confluent_kafka import Consumer, TopicPartition
 
 from fraud_platform.adapters.kafka.connection import ClientErrors, KafkaConnection
@@ -18,8 +23,18 @@ from fraud_platform.contracts.messages import FOLLOWER_GROUP
 from fraud_platform.errors import Outage
 
 SESSION_SECONDS = 10
-_JOIN_SECONDS = 10.0
+"""After so long without a sign of life Kafka forgets a member that died."""
+_SPARE_SECONDS = 5.0
+_JOIN_SECONDS = 10.0 + SESSION_SECONDS
+"""A group takes a new member in once it has forgotten one that died."""
 _ANSWER_SECONDS = 5.0
+_POLL_SECONDS = 0.5
+_HOLDER = re.compile(r".*, process (\d+) on (\S+)")
+
+
+def name_of(kind: str, pid: int) -> str:
+    """Return how a scorer of this machine is called, for people and for `follower`."""
+    return f"{kind}, process {pid} on {socket.gethostname()}"
 
 
 class FollowerMark:
@@ -91,7 +106,11 @@ def _group(topic: str) -> str:
 
 
 def follower(connection: KafkaConnection, topic: str, besides: str = "") -> str | None:
-    """Return who follows a topic, or None where nobody does.
+    """Return who follows a topic, or None if nobody does.
+
+    A member whose process has ended does not count. Kafka keeps it for `SESSION_SECONDS`, and
+    whether it has ended can be told of a process of this machine alone. Should that be wrong, the
+    lease still lets only one of two score.
 
     Args:
         besides: a holder that does not count.
@@ -104,4 +123,52 @@ def follower(connection: KafkaConnection, topic: str, besides: str = "") -> str 
         members = topics.group_members(_group(topic))
     finally:
         topics.close()
-    return next((member for member in members if member != besides), None)
+    return next((m for m in members if m != besides and not _has_ended(m)), None)
+
+
+def living_follower(
+    connection: KafkaConnection,
+    topic: str,
+    besides: str,
+    say: Callable[[str], None],
+    is_stopped: Callable[[], bool],
+) -> str | None:
+    """Return who follows a topic and lives; None if it turns out that it had died.
+
+    One of this machine is known at once. One of another may have died a moment ago: that is waited
+    for, in words, until Kafka would have forgotten it.
+
+    Raises:
+        Outage: Kafka does not answer.
+    """
+    deadline, is_said = time.monotonic() + SESSION_SECONDS + _SPARE_SECONDS, False
+    while other := follower(connection, topic, besides):
+        if _process_here(other) is not None or time.monotonic() > deadline or is_stopped():
+            return other
+        if not is_said:
+            say(
+                f"{other} follows, or has died less than {SESSION_SECONDS} s ago: waiting up to "
+                f"{SESSION_SECONDS + _SPARE_SECONDS:.0f} s to know which"
+            )
+            is_said = True
+        time.sleep(_POLL_SECONDS)
+    return None
+
+
+def _process_here(member: str) -> int | None:
+    """Return the process of a member of this machine."""
+    found = _HOLDER.fullmatch(member)
+    return int(found[1]) if found and found[2] == socket.gethostname() else None
+
+
+def _has_ended(member: str) -> bool:
+    """Return whether a member is a process of this machine that has ended."""
+    pid = _process_here(member)
+    if pid is None:
+        return False
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False
