@@ -163,7 +163,7 @@ def serve(
 @app.command()
 def status() -> None:
     """Show in a few lines what needs you, which services run, how far topics and data are."""
-    from fraud_platform.adapters.kafka.topics import lag_lines
+    from fraud_platform.adapters.kafka.lag import lag_lines
     from fraud_platform.adapters.services.laptop import status as services_status
     from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.defs.champion import champion_line

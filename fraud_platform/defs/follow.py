@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.follower_mark import FollowerMark, living_follower
+from fraud_platform.adapters.kafka.open_transactions import uncommitted
 from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
 from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.patience import Patience
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 60.0
 LOOK_SECONDS = 5.0
+_WAITS_LONG_SECONDS = 5.0
+"""A producer's transaction that is open for less is the usual course."""
 ANSWER_SECONDS = 10.0
 """How long Kafka may take before that is said; what was under way is then done anew."""
 
@@ -270,10 +273,20 @@ class _Loop:
         problems = "".join(f"; {problem}" for problem in self._problems() if problem)
         self._say(f"{datetime.now(UTC):%H:%M:%S} {words}{problems}")
 
+    def _what_waits(self) -> str:
+        """Return what producers sent and have not committed for a while, in words."""
+        topic = self._settings.transactions_topic
+        try:
+            waits = uncommitted(self._connection, self._topics, topic)
+        except Outage:
+            # scoring meets it as well, and says it
+            return ""
+        return str(waits) if waits and waits.seconds > _WAITS_LONG_SECONDS else ""
+
     def _problems(self) -> list[str]:
         """Return what goes wrong beside the scoring, which goes on."""
         assert self._watch is not None
-        return [self._watch.problem, self._reporter.problem]
+        return [self._watch.problem, self._reporter.problem, self._what_waits()]
 
 
 def _champion(lake: Lake, registry: ModelRegistry) -> PinnedModel:

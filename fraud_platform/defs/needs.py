@@ -17,6 +17,7 @@ import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickStatus
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.open_transactions import uncommitted
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.scoring_session import topic_now
 from fraud_platform.adapters.storage.zones import open_zone
@@ -44,6 +45,10 @@ from fraud_platform.settings import Settings
 
 _LOOKED_AT_RUNS, _LOOKED_AT_TICKS = 2_000, 200
 _ANSWER_SECONDS = 2.0
+_LONG_TRANSACTION_SECONDS = 60.0
+_OF_PRODUCER = (
+    "Let the producer end its transaction, or abort it: kafka-transactions.sh find-hanging, abort."
+)
 _ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
@@ -222,6 +227,9 @@ def gaps(settings: Settings, lake: Lake) -> Iterator[Need]:
             except DataError as error:
                 remedy = f'fraud-platform accept-gap{option} --why "..." goes on after it.'
                 yield Need(f"topic {topic}", None, first_line(str(error)), remedy, "gap")
+            waits = uncommitted(connection, topics, topic)
+            if waits is not None and waits.seconds > _LONG_TRANSACTION_SECONDS:
+                yield Need(f"topic {topic}", waits.since, str(waits), _OF_PRODUCER, "waits")
 
 
 def champion_needs(settings: Settings, lake: Lake) -> Iterator[Need]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.open_transactions import uncommitted
 from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
 from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.scoring_session import names_of, topic_now
@@ -63,7 +64,7 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
             return NextStep(last)
     ranges = ranges_to_plan(now, committed, settings.max_plan_messages)
     if not ranges and _is_published(settings, log, now.topic_id):
-        return NextStep(None, f"nothing new on {now.topic}")
+        return NextStep(None, f"nothing new on {now.topic}{_what_waits(settings, now.topic)}")
     if not ranges:
         # a run died before it published its last micro-batch: a plan of nothing makes up for it
         ranges = {p: (end, end) for p, end in committed.items()}
@@ -110,6 +111,14 @@ def _new_plan(lake: Lake, now: TopicNow, ranges: Ranges, champion: int) -> Plan:
 def _snapshot_now(lake: Lake) -> str:
     snapshot = newest_snapshot(lake)
     return NO_SNAPSHOT if snapshot is None else str(snapshot)
+
+
+def _what_waits(settings: Settings, topic: str) -> str:
+    """Return what a producer has sent and not committed, in words; empty if there is nothing."""
+    connection = KafkaConnection.from_settings(settings)
+    with closing(KafkaTopics(connection)) as topics:
+        waits = uncommitted(connection, topics, topic)
+    return f"; {waits}" if waits else ""
 
 
 def _is_published(settings: Settings, log: ScoringLog, topic_id: str) -> bool:

@@ -14,13 +14,14 @@ import pytest
 from fraud_platform.adapters.kafka import broker
 from fraud_platform.adapters.kafka.broker_settings import Node
 from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.lag import lag_lines
 from fraud_platform.adapters.kafka.producers import (
     IdempotentProducer,
     Record,
     TransactionalProducer,
 )
 from fraud_platform.adapters.kafka.reader import RangeReader
-from fraud_platform.adapters.kafka.topics import Topics, lag_lines
+from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.services import laptop
 from fraud_platform.adapters.services.processes import members, port_owner, read_records
 from fraud_platform.contracts.messages import SCORER_GROUP

@@ -5,16 +5,18 @@ A tick is the sensor's function on a real Dagster instance; runs execute in this
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pyarrow as pa
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions
 
 from fraud_platform.adapters.kafka.follower_mark import FollowerMark
+from fraud_platform.adapters.kafka.lag import lag_lines
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.adapters.tables.lake import MANY_COMMITS
@@ -55,6 +57,36 @@ def test_without_a_champion_the_sensor_pauses_and_says_what_waits(live: Live):
     assert PlanLog(live.platform.lake).last() is None
     live.registry.set_alias(CHAMPION, 2)
     assert PlanLog(live.platform.lake).read(plan_of(live.asked())).model_version == 2
+
+
+def test_messages_of_an_open_transaction_are_said_and_not_taken_for_nothing_new(live: Live):
+    """They used to be "0 behind" and "nothing new", for as long as their producer left it open."""
+    topic = live.settings.transactions_topic
+    nothing = f"nothing new on {topic}"
+    assert live.skipped() == nothing
+    began = datetime.now(UTC).replace(microsecond=0)
+    producer = Producer(
+        {"bootstrap.servers": live.settings.kafka_bootstrap, "transactional.id": f"open-{topic}"}
+    )
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    for sent in SENT[:20]:
+        producer.produce(topic, sent.value, sent.key, partition=1)
+    assert producer.flush(20) == 0
+
+    said = live.skipped()
+    found = re.fullmatch(
+        rf"{nothing}; 20 offsets in partitions 1 wait since (\S+ \S+) UTC \(\d+ s\) for a producer "
+        "to commit or abort its transaction",
+        said,
+    )
+    assert found, said
+    since = datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
+    assert began <= since <= datetime.now(UTC)
+    assert "0 behind; 20 offsets in partitions 1 wait since" in lag_lines(live.settings)[0]
+
+    producer.abort_transaction(20)
+    until(lambda: "wait" not in lag_lines(live.settings)[0])
 
 
 def test_one_run_is_asked_for_until_its_plan_is_done(live: Live):

@@ -26,6 +26,7 @@ def said() -> list[str]:
 def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> follow._Loop:
     """A follower's loop in the middle of a session, one minute after the report before."""
     monkeypatch.setattr(follow, "REPORT_SECONDS", -1.0)
+    monkeypatch.setattr(follow._Loop, "_what_waits", lambda self: "")
     loop = follow._Loop(
         Settings(home=tmp_path, kafka_bootstrap="127.0.0.1:1"),
         SimpleNamespace(),  # type: ignore[arg-type]

@@ -25,13 +25,11 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
 from fraud_platform.adapters.kafka.connection import ClientErrors, KafkaConnection
-from fraud_platform.contracts.messages import SCORER_GROUP, TopicSpec, topic_specs
+from fraud_platform.contracts.messages import TopicSpec
 from fraud_platform.errors import FraudPlatformError
-from fraud_platform.settings import Settings
 
 ANSWER_SECONDS = 10.0
 _SPARE_SECONDS = 2.0
-_STATUS_SECONDS = 2.0
 _RETRY_SECONDS = 0.1
 _SOON = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -127,6 +125,12 @@ class Topics:
         """Return the end of what is committed of known partitions: one question, not three."""
         return self._offsets(topic, partitions, OffsetSpec.latest())
 
+    def high_watermarks(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """Return the end of all messages of known partitions, of open transactions too."""
+        return self._offsets(
+            topic, partitions, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED
+        )
+
     def group_offsets(self, group: str, topic: str, note: str | None = None) -> dict[int, int]:
         """Return the next offset of each partition for which the group committed one.
 
@@ -209,13 +213,19 @@ class Topics:
         except KafkaException:
             return False
 
-    def _offsets(self, topic: str, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
+    def _offsets(
+        self,
+        topic: str,
+        partitions: Iterable[int],
+        spec: OffsetSpec,
+        isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
+    ) -> dict[int, int]:
         wanted = {TopicPartition(topic, p): spec for p in partitions}
         found = self._answer(
             f"offsets of topic {topic}",
             lambda: self._admin.list_offsets(
                 wanted,
-                isolation_level=IsolationLevel.READ_COMMITTED,
+                isolation_level=isolation,
                 request_timeout=self._seconds,
             ),
         )
@@ -254,28 +264,3 @@ class Topics:
         # The error callback is served by polling alone, and it has the reason.
         self._admin.poll(0)
         return self._connection.translate(what, error, self._errors)
-
-
-def lag_lines(settings: Settings) -> list[str]:
-    """Say how many messages each topic of the contract holds, and how far the scorer is behind."""
-    topics = Topics(KafkaConnection.from_settings(settings), answer_seconds=_STATUS_SECONDS)
-    lines, others = [], []
-    try:
-        for spec in topic_specs(settings):
-            offsets = topics.offsets(spec.name)
-            highs = sum(high for _, high in offsets.values())
-            if spec.name != settings.transactions_topic:
-                others.append(f"{spec.name} {highs:,}")
-                continue
-            done = topics.group_offsets(SCORER_GROUP, spec.name)
-            lag = sum(high - done.get(p, low) for p, (low, high) in offsets.items())
-            lines.append(
-                f"topic {spec.name}: {len(offsets)} partitions, {highs:,} messages so far, "
-                f"{SCORER_GROUP} is {lag:,} behind"
-            )
-        lines.append(f"messages so far: {', '.join(others)}")
-    except FraudPlatformError as error:
-        lines.append(f"topics: {error}")
-    finally:
-        topics.close()
-    return lines
