@@ -31,7 +31,7 @@ from fraud_platform.defs.model import candidate_model, training_set
 from fraud_platform.defs.promotion import promotion
 from fraud_platform.defs.raw import new_drops, raw_drops
 from fraud_platform.defs.resources import resources_of
-from fraud_platform.defs.retention import nightly_retention, retention
+from fraud_platform.defs.retention import machine_upkeep, nightly_retention, retention
 from fraud_platform.defs.scoring_state import build_scoring_state, build_state, daily_state
 from fraud_platform.settings import Settings, load_settings
 
@@ -64,7 +64,7 @@ def assemble(settings: Settings) -> dg.Definitions:
             vacuum,
             retention,
         ],
-        sensors=[new_drops, live_transactions, cluster_reaper, dead_runs],
+        sensors=[new_drops, live_transactions, cluster_reaper, dead_runs, machine_upkeep],
         schedules=[
             daily_features,
             weekly_decision,

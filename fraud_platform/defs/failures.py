@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from fraud_platform.adapters.services.upkeep import in_scratch_folder
 from fraud_platform.adapters.spark.faults import reaching_spark
 from fraud_platform.errors import (
     AccessError,
@@ -21,6 +22,7 @@ from fraud_platform.errors import (
     Outage,
     SettingsError,
 )
+from fraud_platform.settings import load_settings
 
 FAILURE_TAG = "fraud_platform/failure"
 ERROR_TAG = "fraud_platform/error"
@@ -42,7 +44,7 @@ def stop_or_retry(body: Callable[..., Results]) -> Callable[..., Iterator[dg.Mat
     @functools.wraps(body)
     def wrapped(context: dg.AssetExecutionContext, **kwargs: Any) -> Any:
         try:
-            with reaching_spark():
+            with in_scratch_folder(load_settings().home), reaching_spark():
                 results = body(context, **kwargs)
                 # results that are still being made are part of the body
                 yield from [results] if isinstance(results, dg.MaterializeResult) else results

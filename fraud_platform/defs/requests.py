@@ -16,10 +16,10 @@ import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
+from fraud_platform.adapters.spark.code import code_digest
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG, first_line
 from fraud_platform.reporting.needs import Need
 from fraud_platform.settings import load_settings
-from fraud_platform.versions import code_version
 
 REQUEST_TAG = "fraud_platform/request"
 SUBJECT_TAG = "fraud_platform/subject"
@@ -234,7 +234,7 @@ def _problem(
     since = run.tags.get(SINCE_TAG)
     retry_at: datetime | None = ended_at + timedelta(seconds=pace.wait_seconds(kind, failures))
     if kind == "data":
-        retry_at = None if run.tags.get(CODE_TAG) in (None, code_version()) else ended_at
+        retry_at = None if run.tags.get(CODE_TAG) in (None, code_digest()) else ended_at
     return Problem(
         subject_of(request),
         what,
@@ -315,7 +315,7 @@ def _tags(request: str, attempt: int, problem: Problem | None = None) -> dict[st
         REQUEST_TAG: request,
         SUBJECT_TAG: subject_of(request),
         ATTEMPT_TAG: str(attempt),
-        CODE_TAG: code_version(),
+        CODE_TAG: code_digest(),
         # Dagster need not retry it too
         MAX_RETRIES_TAG: "0",
         **before,

@@ -36,6 +36,11 @@ class ServiceSettings(HomeSettings):
     run_retention_days: int = Field(
         default=90, ge=1, description="Age in days at which finished Dagster runs are deleted."
     )
+    live_run_retention_days: int = Field(
+        default=2,
+        ge=1,
+        description="Age at which Dagster's runs that scored a plan are forgotten.",
+    )
     schedules: Literal["running", "stopped"] = Field(
         default="running",
         description="Initial state of Dagster's schedules, until they are switched in the UI.",

@@ -153,7 +153,7 @@ def test_a_data_error_is_retried_if_the_code_changes_or_a_person_says_so(
     remember(platform, again, dg.DagsterRunStatus.FAILURE, **wrong)
     assert look(platform).run_requests == []
 
-    monkeypatch.setattr(requests, "code_version", lambda: "another")
+    monkeypatch.setattr(requests, "code_digest", lambda: "another")
     (of_new_code,) = look(platform).run_requests
     keys = {r.run_key for r in (request, again, of_new_code)}
     assert len(keys) == 3

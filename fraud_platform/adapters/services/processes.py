@@ -112,7 +112,9 @@ def start(service: Service, run_folder: Path, log_folder: Path) -> Started:
     run_folder.mkdir(parents=True, exist_ok=True)
     log_folder.mkdir(parents=True, exist_ok=True)
     log, token = log_folder / f"{service.name}.log", secrets.token_hex(16)
-    with log.open("wb") as output, _default_interrupts():
+    log.write_bytes(b"")
+    # appended to, so that it can be emptied while the program writes
+    with log.open("ab") as output, _default_interrupts():
         process = subprocess.Popen(
             service.command,
             stdin=subprocess.DEVNULL,

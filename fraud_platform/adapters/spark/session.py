@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from fraud_platform.adapters.jvm.class_archive import QUIET, ClassArchive
 from fraud_platform.adapters.jvm.jars import SPARK_JARS, fetch_jars
 from fraud_platform.adapters.jvm.s3_jars import S3_JARS
+from fraud_platform.adapters.services.upkeep import scratch_folder
 from fraud_platform.adapters.spark.code import code_archive
 from fraud_platform.adapters.storage.access import hadoop_options
 from fraud_platform.settings import Settings
@@ -90,6 +91,8 @@ def local_conf(settings: Settings) -> dict[str, str]:
     archive = class_archive(settings)
     return {
         "spark.jars": ",".join(str(path.absolute()) for path in s3_jars),
+        # a driver that is killed leaves its blocks, which are removed with the process's folder
+        "spark.local.dir": str(scratch_folder(settings.home).absolute()),
         "spark.driver.extraClassPath": _class_path(settings),
         "spark.driver.extraJavaOptions": " ".join((JAVA_OPTIONS, *QUIET, quoted(archive.option))),
     }
