@@ -59,11 +59,18 @@ class Judgement:
             self.problems.append(problem)
 
 
-def judge(settings: Settings, sent: Iterable[Sent], patience_seconds: float = 20.0) -> Judgement:
+def judge(
+    settings: Settings,
+    sent: Iterable[Sent],
+    patience_seconds: float = 20.0,
+    is_log_cleaned: bool = False,
+) -> Judgement:
     """Judge all that scorers did with the messages of one transactions topic.
 
     Args:
         patience_seconds: how long what was published may take to reach its readers.
+        is_log_cleaned: the log does not hold every commit any more, so commits are not judged one
+            by one; rows, dead letters, predictions and the last commit are.
     """
     found = Judgement(patience_seconds)
     outcomes, bad_values = _outcomes(read_topic(settings, settings.transactions_topic), sent, found)
@@ -74,7 +81,8 @@ def judge(settings: Settings, sent: Iterable[Sent], patience_seconds: float = 20
     _judge_rows(rows, outcomes, found)
     _judge_dead(dead, outcomes, bad_values, found)
     commits = _commits(scored)
-    _judge_commits(commits, rows, dead, outcomes, found)
+    if not is_log_cleaned:
+        _judge_commits(commits, rows, dead, outcomes, found)
     _judge_predictions(settings, rows, found)
     _judge_dead_letter_topic(settings, dead, found)
     _judge_group(settings, commits, found)
