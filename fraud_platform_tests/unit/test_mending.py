@@ -12,7 +12,13 @@ from deltalake.table import TableFeatures
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.mending import MENDED, mend_table
 from fraud_platform.adapters.tables.uniqueness import overlapping_files, repeated_rows
-from fraud_platform.contracts.scoring_tables import LANDING, OF_MANY_COMMITS, SCORED, TOPIC_LABELS
+from fraud_platform.contracts.scoring_tables import (
+    LANDING,
+    OF_MANY_COMMITS,
+    SCORED,
+    SCORING,
+    TOPIC_LABELS,
+)
 from fraud_platform.defs.live_operator import mend
 from fraud_platform.doctor import check_tables
 from fraud_platform.errors import DataError, RepeatedRowsError, TableFeatureError
@@ -61,6 +67,22 @@ def test_a_state_is_not_loaded_from_labels_that_count_twice(lake: Lake):
         state.catch_up(ScoringLog(lake))
     mend_table(lake, TOPIC_LABELS, "a test", "a tester")
     state.catch_up(ScoringLog(lake))
+
+
+def test_a_state_is_not_loaded_from_scores_that_count_twice(lake: Lake, settings: Settings):
+    table = lake.numbered(SCORED, SCORING)
+    for number in (1, 2, 3):
+        files = write_rows(lake.files, lake.uri(SCORED), SCORED, some_rows(SCORED, number))
+        said = {"stream_second": 1_533_000_000, "end_offsets": {}, "counts": {}}
+        assert table.append(files, number, said)
+    double(lake, SCORED)
+    words = r"table scored: .* found 6 .* micro_batch 1, .* fraud-platform mend-table scored"
+    with pytest.raises(RepeatedRowsError, match=words):
+        RecoveredState(lake, NO_SNAPSHOT, 30).catch_up(ScoringLog(lake))
+    with pytest.raises(RepeatedRowsError, match=words):
+        ScoringLog(lake).last_seconds(10_000)
+    assert "replay --range" in mend(settings, "scored", "a test")
+    assert len(ScoringLog(lake).last_seconds(10_000)) == 6
 
 
 def test_a_whole_table_is_judged_by_the_files_that_overlap(lake: Lake):
