@@ -35,7 +35,7 @@ OUTSIDE = {
     *("sparkContext", "_jvm", "spark.jars.packages", "mapInPandas", "addArtifacts", "Observation"),
     *("auto.offset.reset", "error", "EnvVar"),
     *("m6g.xlarge", "EMR_DefaultRole", "EMR_EC2_DefaultRole", "dagster.yaml", "fraud", "a_b"),
-    *("delay", "mlflow/artifacts", "bin/python", "NaN", "inf"),
+    *("delay", "bin/python", "NaN", "inf"),
 }
 """Words of other systems, and of a server's machine, that nothing here defines."""
 
@@ -53,8 +53,11 @@ _FILE = re.compile(
 )
 _DATE = re.compile(r"YYYY|\d{4}-\d{2}-\d{2}")
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-_ELSEWHERE = (".fraud_platform", ".venv", "FRAUD_HOME")
-"""Folders that are made while the platform runs."""
+_ELSEWHERE = (
+    *(".fraud_platform", ".venv", "FRAUD_HOME"),
+    *("dagster/", "logs/", "lake/", "mlflow/", "spark-code/", "tmp/", "transactions/"),
+)
+"""Folders that are made while the platform runs: in FRAUD_HOME, and in the lake."""
 
 
 def unresolved(text: Text) -> list[str]:
