@@ -431,3 +431,9 @@ def test_a_dagster_that_was_started_without_the_spark_server_is_reported(
     list(laptop.up(settings))
     with pytest.raises(ServiceError, match=r"its runs to use the Spark server.*down"):
         list(laptop.up(settings.model_copy(update={"spark_server": True})))
+
+
+def test_mlflow_is_named_by_its_page_of_model_training(tmp_path: Path) -> None:
+    wanted = {service.name: service for service in laptop.services(Settings(home=tmp_path))}
+    assert wanted["mlflow"].page == "/#/experiments?workflowType=machine_learning"
+    assert wanted["dagster"].page == ""

@@ -41,6 +41,9 @@ from fraud_platform.adapters.spark import server as spark_server
 from fraud_platform.errors import ServiceError
 from fraud_platform.settings import Settings
 
+MODEL_TRAINING_PAGE = "/#/experiments?workflowType=machine_learning"
+"""What a person opens of MLflow, which shows its pages for GenAI otherwise."""
+
 START_SECONDS = 180.0
 _POLL_SECONDS = 0.3
 _ANSWER_SECONDS = 3.0
@@ -72,6 +75,7 @@ def services(settings: Settings) -> list[Service]:
         settings.mlflow_port,
         "/health",
         {**environment, **mlflow_variables(settings)},
+        page=MODEL_TRAINING_PAGE,
     )
     return [*first, dagster, mlflow]
 
@@ -237,7 +241,7 @@ def _start_all(
             started.append(start(service, run, logs))
         for one in started:
             wait_until_healthy(one, START_SECONDS)
-            yield f"{one.service.name:<8} {one.service.url}"
+            yield f"{one.service.name:<8} {one.service.url}{one.service.page}"
             if one.service.when_ready:
                 yield from one.service.when_ready()
     except BaseException:

@@ -51,6 +51,7 @@ class Service:
         prepare: called before it starts.
         is_ready: returns whether it is ready, if it does not serve HTTP.
         when_ready: called once it is ready; returns progress lines.
+        page: what a person opens of it, after its URL.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Service:
     prepare: Callable[[], None] | None = None
     is_ready: Callable[[], bool] | None = None
     when_ready: Callable[[], list[str]] | None = None
+    page: str = ""
 
     @property
     def url(self) -> str:
