@@ -328,7 +328,11 @@ def _show_report(settings: Settings) -> None:
 
 
 def _settings() -> Settings:
-    return load_settings()
+    from fraud_platform.adapters.storage.private import keep_private
+
+    settings = load_settings()
+    keep_private(settings)
+    return settings
 
 
 def _user() -> str:
@@ -359,8 +363,11 @@ def _run() -> int:
 
 
 def _code_of_command() -> int:
+    from fraud_platform.adapters.storage.failures import reaching_disks
+
     try:
-        app(standalone_mode=True)
+        with reaching_disks():
+            app(standalone_mode=True)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(bool(end.code))
     except SettingsError as error:

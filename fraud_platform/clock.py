@@ -11,12 +11,22 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import accumulate
 
+from fraud_platform.contracts.own_days import CONNECTED_SHARE, connected_days, median_day
 from fraud_platform.contracts.time import KnowledgeWeek
 
 WATERMARK_SHARE = 0.01
 """A day moves the watermark if it holds at least this share of the median day's rows."""
+
+FULL_SHARE = 0.5
+"""Of a drop's own median day: so much holds a day that moves the watermark.
+
+A fifth of a drop's rows may have a wrong date, hours or years ahead, and moves no clock: so many
+rows, moved to days after the drop's own, are a quarter of what its own days have left.
+"""
+
+STREAM = "stream"
+"""What stands for a drop's name where a day comes from the stream, whose clock bounds its days."""
 
 LOOKBACK_DAYS = 38
 """The furthest that a day's features look back: 30 days before a label delay of 7, and the hour."""
@@ -43,29 +53,31 @@ class DropDay:
 def watermark(days: Iterable[DropDay]) -> date | None:
     """Return the first day that the data does not cover yet, or None without data.
 
-    That is the day after the last one that holds at least 1 % of the median day's rows, so a
-    few rows with a wrong date do not move the clock.
+    That is the day after the last one that is full: some drop covers it, and it holds at least 1 %
+    of the median day's rows. So rows with a wrong date do not move the clock.
     """
-    full = _full_days(days)
+    full = _full_days(days, FULL_SHARE)
     return max(full) + timedelta(days=1) if full else None
 
 
-def _full_days(days: Iterable[DropDay]) -> list[date]:
-    """Return the days that hold at least 1 % of the median day's rows.
+def _full_days(days: Iterable[DropDay], share: float) -> list[date]:
+    """Return the days that a drop covers and that hold at least 1 % of the median day's rows.
 
-    The median day is that of the median row: wrong dates, a row each, may be more days than the
-    right ones.
+    Args:
+        share: of the drop's own median day, what a day that it covers holds.
     """
     rows: dict[date, int] = {}
+    by_drop: dict[str, dict[int, int]] = {}
     for day in days:
         rows[day.day] = rows.get(day.day, 0) + day.rows
-    if not rows:
-        return []
-    sizes = sorted(rows.values())
-    half = sum(sizes) / 2
-    median = next(n for n, up_to in zip(sizes, accumulate(sizes), strict=True) if up_to >= half)
-    limit = WATERMARK_SHARE * median
-    return [day for day, count in rows.items() if count >= limit]
+        of_drop = by_drop.setdefault(day.drop, {})
+        of_drop[day.day.toordinal()] = of_drop.get(day.day.toordinal(), 0) + day.rows
+    covered = set(by_drop.pop(STREAM, ()))
+    for of_drop in by_drop.values():
+        covered.update(connected_days(of_drop, share))
+    own = {day: count for day, count in rows.items() if day.toordinal() in covered}
+    limit = WATERMARK_SHARE * median_day(own.values())
+    return [day for day, count in own.items() if count >= limit]
 
 
 def inputs_of(days: Collection[DropDay], first: date, last: date) -> str:
@@ -74,21 +86,27 @@ def inputs_of(days: Collection[DropDay], first: date, last: date) -> str:
 
 
 def inputs_by_day(days: Collection[DropDay], first_day: date) -> dict[date, str]:
-    """Return, for each day from the first full one to the watermark, what its features are of."""
-    end, full = watermark(days), _full_days(days)
+    """Return, for each day from the first full one to the watermark, what its features are of.
+
+    Days without a row that their features look back on are left out: a drop years after the others
+    asks for its own days, not for the years between.
+    """
+    # a thin first day has tiles as well: the days after it look back on it
+    end, full = watermark(days), _full_days(days, CONNECTED_SHARE)
     if end is None:
         return {}
     start = max(first_day, min(full))
     contents: dict[date, list[tuple[date, str, str]]] = {}
     for d in days:
         contents.setdefault(d.day, []).append((d.day, d.drop, d.content))
+    reached = {day + timedelta(days=n) for day in contents for n in range(LOOKBACK_DAYS + 1)}
     return {
         day: fingerprint(
             content
             for back in range(LOOKBACK_DAYS + 1)
             for content in contents.get(day - timedelta(days=back), ())
         )
-        for day in (start + timedelta(days=n) for n in range((end - start).days))
+        for day in sorted(day for day in reached if start <= day < end)
     }
 
 

@@ -19,6 +19,10 @@ class SettingsError(FraudPlatformError):
     """The configuration cannot work; the message lists every problem at once."""
 
 
+class DropTooLargeError(SettingsError):
+    """A packed drop has more text than the settings allow; whoever trusts it raises the limit."""
+
+
 class DataError(FraudPlatformError):
     """What came in, or what is stored, cannot be used as it is. Never retried."""
 

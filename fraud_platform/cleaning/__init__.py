@@ -6,13 +6,15 @@ Not here: fetching drops (`fraud_platform.ingest`), when to clean (`fraud_platfo
 A drop passes through the modules in this order: `raw_text` opens it and `header` checks its first
 line; `lines` divides its bytes into lines; `canonical` parses lines in canonical form, many at
 once, and `judge` parses all other lines one by one; `ids` and `duplicates` find ids that occur more
-than once; `tasks` does all this inside Spark and writes Parquet files with `parquet_files`; `drop`
-runs these jobs; `publish` decides whether the drop is held and commits it, with `labels` and
-`ledger`.
+than once; `tasks` does all this inside Spark, writes Parquet files with `parquet_files` and counts
+rows by class (`classes`); `drop` runs these jobs; `holding` decides whether the drop is held;
+`publish` commits it, with `labels` and `ledger`.
 """
 
+from fraud_platform.cleaning.holding import Limits
 from fraud_platform.cleaning.label_clock import LabelClock
 from fraud_platform.cleaning.ledger import DropOutcome
 from fraud_platform.cleaning.publish import publish_drop
+from fraud_platform.cleaning.raw_text import UnpackLimits
 
-__all__ = ["DropOutcome", "LabelClock", "publish_drop"]
+__all__ = ["DropOutcome", "LabelClock", "Limits", "UnpackLimits", "publish_drop"]

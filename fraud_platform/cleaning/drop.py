@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fraud_platform.cleaning.classes import ClassCounts
 from fraud_platform.cleaning.duplicates import (
     SUSPECT_ORDER,
     find_common_ids,
@@ -40,8 +41,8 @@ from fraud_platform.cleaning.raw_text import RawText
 from fraud_platform.cleaning.stored import StoredFile, read_files
 from fraud_platform.cleaning.tasks import (
     ID_GROUPS_SCHEMA,
-    ID_SETS_SCHEMA,
     MANIFEST_SCHEMA,
+    SCAN_SCHEMA,
     Destination,
     Task,
     clean_ranges,
@@ -50,6 +51,7 @@ from fraud_platform.cleaning.tasks import (
     write_judged,
 )
 from fraud_platform.contracts.drops import MAX_LINE_BYTES
+from fraud_platform.contracts.own_days import DaySpan, central_days, own_days
 from fraud_platform.errors import ConservationError, DropUnreadableError
 
 if TYPE_CHECKING:
@@ -86,6 +88,8 @@ class CleanedDrop:
     labels: list[WrittenFile] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     days: list[int] = field(default_factory=list)
+    classes: ClassCounts = field(default_factory=ClassCounts)
+    central: DaySpan | None = None
 
     @property
     def rows_read(self) -> int:
@@ -119,6 +123,7 @@ class CleanedDrop:
             getattr(self, kind).append(WrittenFile(**file))
         self.counts.update(manifest["counts"])
         self.days.extend(manifest["days"])
+        self.classes.add(ClassCounts.of_lists(manifest["classes"]))
         return manifest["too_long_at"]
 
 
@@ -149,8 +154,15 @@ def clean_text(
     ranges = split_text(text.url, text.header.body_offset, text.size_bytes, range_bytes)
     cleaned = CleanedDrop(drop)
     try:
-        shared_ids, overlapping = _shared_ids(spark, files, ranges, earlier)
-        _collect(spark, clean_ranges(files, ranges, destination, shared_ids), len(ranges), cleaned)
+        scan = scan_ids(files, ranges, MAX_ID_GROUPS // len(ranges))
+        numbers = spark.range(0, len(ranges), 1, len(ranges))
+        scanned = numbers.mapInArrow(scan, SCAN_SCHEMA).toArrow()
+        rows_by_day = _rows_by_day(scanned)
+        cleaned.central = central_days(rows_by_day)
+        own = _bounded(own_days(rows_by_day), cleaned.central, text.arrived_on)
+        shared_ids, overlapping = _shared_ids(spark, files, ranges, scanned, earlier)
+        task = clean_ranges(files, ranges, destination, shared_ids, own)
+        _collect(spark, task, len(ranges), cleaned)
         if cleaned.suspects:
             _judge(spark, files, destination, overlapping, cleaned)
         cleaned.counts["blank_lines"] += text.header.blank_lines
@@ -169,13 +181,36 @@ def discard(files: ByteFiles, cleaned: CleanedDrop, kinds: Sequence[str] = KINDS
             files.remove(file.url)
 
 
+def _rows_by_day(scanned: pa.Table) -> Counter[int]:
+    rows: Counter[int] = Counter()
+    for days in scanned["days"].to_pylist():
+        rows.update(dict(json.loads(days)))
+    return rows
+
+
+def _bounded(
+    own: DaySpan | None, central: DaySpan | None, arrived_on: int | None
+) -> DaySpan | None:
+    """Return a drop's own days up to the day after it arrived: nothing later can have happened.
+
+    Drops that lie in the future as a whole, as those of a simulation may, are not bounded so.
+    """
+    if own is None or central is None or arrived_on is None or central.last > arrived_on:
+        return own
+    return DaySpan(own.first, min(own.last, arrived_on + 1))
+
+
 def _shared_ids(
     spark: SparkSession,
     files: ByteFiles,
     ranges: Sequence[TextRange],
+    id_sets: pa.Table,
     earlier: Sequence[StoredFile],
 ) -> tuple[Ids | None, DataFrame | None]:
     """Return the ids that occur more than once, and the earlier rows that may share ids.
+
+    Args:
+        id_sets: what `scan_ids` returned for the ranges.
 
     Returns:
         The sorted ids that occur twice in the drop or also in an earlier drop, None if there are
@@ -183,8 +218,6 @@ def _shared_ids(
         there is no such file.
     """
     numbers = spark.range(0, len(ranges), 1, len(ranges))
-    scan = scan_ids(files, ranges, MAX_ID_GROUPS // len(ranges))
-    id_sets = numbers.mapInArrow(scan, ID_SETS_SCHEMA).toArrow()
     low, high = pc.min(id_sets["low_group"]).as_py(), pc.max(id_sets["high_group"]).as_py()
     if low is None:
         return np.empty(0, np.int64), None

@@ -27,6 +27,8 @@ _CONTENTS = ["seconds", "customer_id", "terminal_id", "amount_cents", "scenario"
 
 SUSPECT_ORDER = ["transaction_id", *_CONTENTS, "raw_line"]
 _EARLIER = "earlier_"
+TAKER = f"{_EARLIER}drop"
+"""Of a suspect: the drop before its own that holds its id; null where none does."""
 _DUPLICATE = REASON_BITS[Reason.DUPLICATE_ID]
 _CONFLICTING = REASON_BITS[Reason.CONFLICTING_DUPLICATE_ID]
 
@@ -88,7 +90,7 @@ def order_suspects(suspects: DataFrame, earlier: DataFrame | None) -> DataFrame:
 
     if earlier is not None:
         stored = _kept_contents(earlier, suspects)
-        columns = [F.col("earlier")[name].alias(_EARLIER + name) for name in _CONTENTS]
+        columns = [F.col("earlier")[n].alias(_EARLIER + n) for n in (*_CONTENTS, "drop")]
         joined = suspects.join(stored, "transaction_id", "left")
         suspects = joined.select(*suspects.columns, *columns)
     return suspects.repartition("transaction_id").sortWithinPartitions(*SUSPECT_ORDER)
@@ -140,6 +142,7 @@ def _kept_contents(earlier: DataFrame, suspects: DataFrame) -> DataFrame:
         "terminal_id",
         "amount_cents",
         F.col("fraud_scenario").alias("scenario"),
+        "drop",
     )
     return (
         earlier.join(suspects.select("transaction_id"), "transaction_id", "left_semi")

@@ -21,6 +21,8 @@ HEADER_LIMIT_BYTES = 65_536
 _BOM = b"\xef\xbb\xbf"
 _COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_ ]{0,63}")
 _MAX_DIFFERENCES = 20
+_LEAST_OWN_NAMES = 3
+"""A line with fewer of the contract's names is no header, and none of it is shown."""
 _LONE_CR = "a CR without LF stands in it, which ends no line"
 _FORMATS = {
     b"\x1f\x8b": "a gzip stream, whose name ends with .txt.gz",
@@ -131,13 +133,22 @@ def _check_columns(line: bytes, file_name: str) -> None:
         )
 
 
+def _kinds(fields: list[str]) -> str:
+    """Return how many fields are numbers, texts and empty, and nothing of their contents."""
+    numbers = sum(re.fullmatch(r"[-+]?[0-9.]+", field) is not None for field in fields)
+    empty = fields.count("")
+    texts = len(fields) - numbers - empty
+    return f"no column names but {numbers} numbers, {texts} texts and {empty} empty fields"
+
+
 def _differences(names: list[str], signs: list[str]) -> list[str]:
     """Return one sentence for each difference between a header's columns and the contract's."""
     if tuple(names) == COLUMNS:
         return []
-    if not any(_COLUMN_NAME.fullmatch(name) for name in names):
+    if len({name.lower() for name in names} & set(COLUMNS)) < _LEAST_OWN_NAMES:
         # Do not show the line: if the header is missing, it is a customer's transaction.
-        return signs or ["the first line holds no column names, the header is missing"]
+        missing = [f"{name!r} is missing" for name in COLUMNS] if len(names) == 1 else []
+        return signs or [f"the header is missing, the first line holds {_kinds(names)}", *missing]
     problems = signs + [f"{name!r} is missing" for name in COLUMNS if name not in names]
     problems += [
         f"{name!r} is not a column of the contract"

@@ -18,6 +18,7 @@ from datetime import date
 from typing import NamedTuple
 
 from fraud_platform.contracts.drops import COLUMNS, FIRST_YEAR, LAST_YEAR, MAX_AMOUNT_CENTS
+from fraud_platform.contracts.own_days import DaySpan
 from fraud_platform.contracts.reasons import Reason, Repair
 
 REASONS: tuple[Reason, ...] = tuple(Reason)
@@ -52,14 +53,18 @@ class JudgedRow(NamedTuple):
     scenario: int = 0
 
 
-def judge_line(line: bytes) -> JudgedRow:
-    """Judge one data line (not blank, not a comment), without its line ending."""
+def judge_line(line: bytes, days: DaySpan | None = None) -> JudgedRow:
+    """Judge one data line (not blank, not a comment), without its line ending.
+
+    Args:
+        days: the drop's own days, since 1970; None where any day may be right.
+    """
     if line.count(b",") != len(COLUMNS) - 1:  # before splitting: a long line has many fields
         return JudgedRow(_MALFORMED, 0, read_integer(line.split(b",", 1)[0].strip(b" ")))
-    return judge_fields(line.split(b","))
+    return judge_fields(line.split(b","), days)
 
 
-def judge_fields(fields: Sequence[bytes]) -> JudgedRow:
+def judge_fields(fields: Sequence[bytes], days: DaySpan | None = None) -> JudgedRow:
     """Judge the nine fields of a row."""
     fields = [field.strip(b" ") for field in fields]
     transaction_id = read_integer(fields[0])
@@ -82,6 +87,7 @@ def judge_fields(fields: Sequence[bytes]) -> JudgedRow:
         | _bit(Reason.UNKNOWN_TERMINAL, not fields[3] or (terminal is not None and terminal < 0))
         | _bit(Reason.NON_POSITIVE_AMOUNT, is_amount and cents is None)
         | _bit(Reason.BAD_LABEL, not _is_label(fraud, scenario))
+        | _bit(Reason.TIME_OUTSIDE_DROP, _is_outside(seconds, days))
     )
     if reasons:
         return JudgedRow(reasons, 0, transaction_id)
@@ -89,6 +95,11 @@ def judge_fields(fields: Sequence[bytes]) -> JudgedRow:
     repairs |= rounded * REPAIR_BITS[Repair.ROUNDED_AMOUNT]
     contents = (seconds, customer, terminal, cents, fraud, scenario)
     return JudgedRow(0, repairs, transaction_id, *(value or 0 for value in contents))
+
+
+def read_time(field: bytes) -> int | None:
+    """Return the seconds since 1970 that a time says, repaired; None where it is none."""
+    return _timestamp(field.strip(b" "))[0]
 
 
 def read_id(line: bytes) -> int | None:
@@ -104,6 +115,12 @@ def read_integer(field: bytes) -> int | None:
 
 def _bit(reason: Reason, fits: bool) -> int:
     return REASON_BITS[reason] if fits else 0
+
+
+def _is_outside(seconds: int | None, days: DaySpan | None) -> bool:
+    if seconds is None or days is None:
+        return False
+    return not days.first <= seconds // SECONDS_PER_DAY <= days.last
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -103,11 +103,12 @@ class LineBlock(PaddedText):
         """Numbers of the lines that have nine fields."""
         return np.flatnonzero(self._commas == FIELDS - 1)
 
-    def field_end(self, field: int) -> Positions:
-        """Return the end position of a field, for each of `rows`."""
+    def field_end(self, field: int, places: Positions | None = None) -> Positions:
+        """Return the end position of a field, for each of `rows` or for some places among them."""
+        rows = self.rows if places is None else self.rows[places]
         if field == FIELDS - 1:
-            return self.ends[self.rows]
-        return self._separators[self._first_separators[self.rows] + field]
+            return self.ends[rows]
+        return self._separators[self._first_separators[rows] + field]
 
     def line(self, number: int) -> bytes:
         """Return one line's bytes, without its line ending."""

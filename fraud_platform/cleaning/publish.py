@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fraud_platform.cleaning.drop import CleanedDrop, clean_text, discard
+from fraud_platform.cleaning.holding import Limits, reason_of_taking, reason_to_hold
 from fraud_platform.cleaning.label_clock import LabelClock
 from fraud_platform.cleaning.labels import write_labels, write_told
 from fraud_platform.cleaning.ledger import (
@@ -29,13 +30,13 @@ from fraud_platform.cleaning.ledger import (
     write_ledger,
 )
 from fraud_platform.cleaning.parquet_files import CLEAN_DDL
-from fraud_platform.cleaning.raw_text import holding_still, open_text
+from fraud_platform.cleaning.raw_text import UnpackLimits, holding_still, open_text
 from fraud_platform.cleaning.stored import StoredFile, read_files, waiting_file
 from fraud_platform.cleaning.tasks import Destination
 from fraud_platform.cleaning.unfinished import COMMITTED, require_standing, undo_unfinished
 from fraud_platform.contracts.reasons import Reason
 from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, TableContract
-from fraud_platform.errors import NotHeldError
+from fraud_platform.errors import DropUnreadableError, NotHeldError
 from fraud_platform.faults import kill_point
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def publish_drop(
     max_quarantined_share: float,
     accepted_because: str | None = None,
     clock: LabelClock | None = None,
+    limits: Limits | None = None,
+    unpacking: UnpackLimits | None = None,
 ) -> DropOutcome:
     """Clean a raw drop and publish or hold it.
 
@@ -76,6 +79,9 @@ def publish_drop(
         accepted_because: a person's reason to publish this held content in spite of its share.
         clock: the times that determine from when its labels count; by default no scored or
             published data.
+        limits: all limits above which a drop is held; by default those of `Limits` beside the
+            share.
+        unpacking: how much text a packed drop may have; by default that of `UnpackLimits`.
 
     Returns:
         The drop's ledger row and the drops that were rewritten with it.
@@ -83,6 +89,7 @@ def publish_drop(
     Raises:
         DropUnreadableError: the raw file is empty, truncated, damaged, without rows or missing,
             or has another checksum.
+        DropTooLargeError: it is packed, and has more text than is allowed.
         DropChangedError: the raw file was replaced while it was cleaned.
         NotHeldError: `accepted_because` is given, but this content is not held.
         DropHeaderError: the header differs from the contract.
@@ -94,6 +101,7 @@ def publish_drop(
     since = {table: lake.ensure(table).version() for table in COMMITTED}
     publication = _Publication(spark, lake, drop, run_id, read_state(lake), clock or LabelClock())
     publication.since = since
+    publication.unpacking = unpacking
     before = publication.state.ledger.get(drop, {})
     if accepted_because is None and before.get("content_sha256") == content_sha256:
         accepted_because = before.get("accepted_because")
@@ -102,16 +110,18 @@ def publish_drop(
         landed = publication.clean(
             drop, raw_path, content_sha256, "Materialize raw_drops for this drop again."
         )
-        held_because = None
-        if accepted_because is None and before.get("published_sha256") != content_sha256:
-            held_because = _reason_to_hold(landed, max_quarantined_share)
+        is_known = before.get("published_sha256") == content_sha256
+        limits = limits or Limits(max_quarantined_share)
+        if accepted_because is not None or is_known:
+            limits = replace(limits, quarantined=1.0)
+        held_because, followers = publication.judge(landed, limits)
         row = _ledger_row(source, landed, publication) | {
             "held_because": held_because,
             "accepted_because": accepted_because,
         }
         if held_because is not None:
-            return publication.hold(landed, row)
-        return publication.publish(landed, row)
+            return publication.hold(landed, followers, row)
+        return publication.publish(landed, followers, row)
     finally:
         lake.files.remove_folder(publication.scratch)
 
@@ -137,6 +147,7 @@ class _Publication:
     ) -> None:
         self.spark, self.lake, self.drop, self.run_id, self.state = spark, lake, drop, run_id, state
         self.clock = clock
+        self.unpacking: UnpackLimits | None = None
         self.name = uuid.uuid4().hex
         self.scratch = f"{lake.url}/_scratch/{drop}"
         self.waiting: list[CleanedDrop] = []
@@ -173,14 +184,18 @@ class _Publication:
         earlier = [file for file in (*stored, *waiting) if file.drop < drop]
         with (
             holding_still(files, raw_path, sha256, remedy),
-            open_text(files, raw_path, self.scratch) as text,
+            open_text(files, raw_path, self.scratch, self.unpacking) as text,
         ):
             cleaned = clean_text(self.spark, files, drop, text, destination, earlier)
         self.waiting.append(cleaned)
         return cleaned
 
-    def hold(self, landed: CleanedDrop, row: dict[str, Any]) -> DropOutcome:
+    def hold(
+        self, landed: CleanedDrop, followers: Sequence[CleanedDrop], row: dict[str, Any]
+    ) -> DropOutcome:
         """Write the ledger's row, and the quarantine if no content of the drop is published."""
+        for follower in followers:
+            discard(self.lake.files, follower)
         before = self.state.ledger.get(self.drop, {})
         row |= {name: before.get(name) for name in _OF_PUBLISHED}
         if row["published_sha256"] is None:
@@ -194,9 +209,27 @@ class _Publication:
         (written,) = write_ledger(self.lake, [row | {"status": HELD}], self.metadata)
         return DropOutcome(self.drop, HELD, written)
 
-    def publish(self, landed: CleanedDrop, row: dict[str, Any]) -> DropOutcome:
-        """Commit the drop and the later drops that share ids with it, table by table."""
-        followers = [self._clean_again(drop) for drop in self._followers(landed)]
+    def judge(self, landed: CleanedDrop, limits: Limits) -> tuple[str | None, list[CleanedDrop]]:
+        """Return why the drop is held, None if it is not, and the later drops that share ids.
+
+        Those are cleaned again. All reasons are given at once: a person accepts all of them.
+        """
+        own = reason_to_hold(landed, limits)
+        followers: list[CleanedDrop] = []
+        try:
+            followers += (self._clean_again(drop) for drop in self._followers(landed))
+        except DropUnreadableError as error:
+            if own is None:
+                raise
+            return f"{own}; {error}", followers
+        rows_of = {drop: row["rows_clean"] for drop, row in self.state.ledger.items()}
+        reasons = [own, reason_of_taking(landed, followers, rows_of, limits)]
+        return "; ".join(filter(None, reasons)) or None, followers
+
+    def publish(
+        self, landed: CleanedDrop, followers: Sequence[CleanedDrop], row: dict[str, Any]
+    ) -> DropOutcome:
+        """Commit the drop and the later ones that share ids with it, table by table."""
         changed = [landed, *followers]
         drops = [cleaned.drop for cleaned in changed]
         told = write_told(self.lake, changed, self.clock, self.scratch)
@@ -295,18 +328,6 @@ def _require_held(
             f"the raw zone, found {content_sha256}, which arrived later. Wait until it is cleaned; "
             "if it is also held, accept that content."
         )
-
-
-def _reason_to_hold(cleaned: CleanedDrop, max_quarantined_share: float) -> str | None:
-    share = cleaned.rows_quarantined / cleaned.rows_read
-    if share <= max_quarantined_share:
-        return None
-    counts = {reason: cleaned.counts[f"rejected_{reason}"] for reason in Reason}
-    listed = ", ".join(f"{reason} {count}" for reason, count in counts.items() if count)
-    return (
-        f"{cleaned.rows_quarantined} of {cleaned.rows_read} rows ({share:.2%}) are quarantined, "
-        f"more than {max_quarantined_share:.2%}: {listed}"
-    )
 
 
 def _ledger_row(source: _Source, cleaned: CleanedDrop, publication: _Publication) -> dict[str, Any]:

@@ -17,14 +17,22 @@ import lzma
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import IO, TYPE_CHECKING
 
 import pyarrow as pa
 
 from fraud_platform.cleaning.header import HEADER_LIMIT_BYTES, Header, read_header
 from fraud_platform.contracts.drops import COMPRESSIONS
-from fraud_platform.errors import DropChangedError, DropUnreadableError
+from fraud_platform.errors import (
+    DataError,
+    DropChangedError,
+    DropTooLargeError,
+    DropUnreadableError,
+    Outage,
+)
+from fraud_platform.ingest.manifests import MAX_MANIFEST_BYTES, RAW_SUFFIX, parse_raw_manifest
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.storage.files import ByteFiles
@@ -35,18 +43,44 @@ _UNPACKING_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, pa.
 
 @dataclass(frozen=True)
 class RawText:
-    """A drop's text and its header."""
+    """A drop's text and its header.
+
+    Attributes:
+        arrived_on: the day, since 1970, on which its raw file came; None where nothing says it.
+    """
 
     url: str
     size_bytes: int
     header: Header
+    arrived_on: int | None = None
+
+
+@dataclass(frozen=True)
+class UnpackLimits:
+    """How much text a packed drop may have.
+
+    Args:
+        ratio: bytes of text for each packed byte; real drops have 4 to 10.
+        size_bytes: bytes of text.
+        free_bytes: space that stays free on a local disk.
+        trusted_bytes: less text than this has any ratio; it does no harm.
+    """
+
+    ratio: float = 50.0
+    size_bytes: int = 64 << 30
+    free_bytes: int = 1 << 30
+    trusted_bytes: int = 64 << 20
 
 
 @contextmanager
-def open_text(files: ByteFiles, raw_path: str, scratch: str) -> Iterator[RawText]:
+def open_text(
+    files: ByteFiles, raw_path: str, scratch: str, limits: UnpackLimits | None = None
+) -> Iterator[RawText]:
     """Yield a drop as plain text; a decompressed copy in `scratch` is removed at the end.
 
     Raises:
+        DropTooLargeError: it is packed, and has more text than the limits allow.
+        Outage: the disk that it is unpacked to is full, or would be.
         DropUnreadableError: there is no such file, it is empty, or its stream is broken.
         DropHeaderError: its header differs from the contract.
     """
@@ -56,8 +90,8 @@ def open_text(files: ByteFiles, raw_path: str, scratch: str) -> Iterator[RawText
     try:
         try:
             if suffix is not None:
-                _unpack(files, raw_path, url, suffix)
-            text = _read_text(files, url, name)
+                _unpack(files, raw_path, url, suffix, limits or UnpackLimits())
+            text = replace(_read_text(files, url, name), arrived_on=_arrival(files, raw_path))
         except FileNotFoundError:
             raise DropUnreadableError(
                 f"{raw_path}: expected a raw drop, found no file. Materialize raw_drops again."
@@ -104,17 +138,34 @@ def sha256_of(files: ByteFiles, url: str) -> str:
     return digest.hexdigest()
 
 
+def _arrival(files: ByteFiles, raw_path: str) -> int | None:
+    """Return the day on which a raw file was copied, as its manifest beside it says."""
+    name = raw_path.rsplit("/", 1)[-1] + RAW_SUFFIX
+    try:
+        with files.open_input(raw_path + RAW_SUFFIX) as file:
+            copied_at = parse_raw_manifest(name, file.read(MAX_MANIFEST_BYTES)).copied_at
+        moment = datetime.fromisoformat(copied_at)
+    except (FileNotFoundError, DataError, ValueError, TypeError):
+        return None
+    return (moment.date() - date(1970, 1, 1)).days
+
+
 def _read_text(files: ByteFiles, url: str, name: str) -> RawText:
     with files.open_input(url) as file:
         header = read_header(file.read(HEADER_LIMIT_BYTES), name)
     return RawText(url, files.size_bytes(url), header)
 
 
-def _unpack(files: ByteFiles, raw_path: str, target: str, suffix: str) -> None:
+def _unpack(
+    files: ByteFiles, raw_path: str, target: str, suffix: str, limits: UnpackLimits
+) -> None:
     name = raw_path.rsplit("/", 1)[-1]
-    with files.open_input(raw_path) as packed, files.create(target) as plain:
+    packed_bytes, size = files.size_bytes(raw_path), 0
+    with files.writing(target), files.open_input(raw_path) as packed, files.create(target) as plain:
         try:
             for text in _unpacked(packed, suffix):
+                size += len(text)
+                _require_room(files, target, name, len(text), size, packed_bytes, limits)
                 plain.write(text)
         except (*_UNPACKING_ERRORS, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
@@ -126,8 +177,39 @@ def _unpack(files: ByteFiles, raw_path: str, target: str, suffix: str) -> None:
                 ) from error
             raise DropUnreadableError(
                 f"{name}: expected a whole {suffix} stream, found a truncated or damaged one "
-                f"after {plain.tell()} bytes of text ({error}). Deliver the file again."
+                f"after {size} bytes of text ({error}). Deliver the file again."
             ) from error
+
+
+def _require_room(
+    files: ByteFiles,
+    target: str,
+    name: str,
+    wanted: int,
+    size: int,
+    packed_bytes: int,
+    limits: UnpackLimits,
+) -> None:
+    """Raise if a text, of which so much is known by now, is more than the limits allow."""
+    ratio = size / max(packed_bytes, 1)
+    if size > limits.trusted_bytes and ratio > limits.ratio:
+        raise DropTooLargeError(
+            f"{name}: expected at most {limits.ratio:g} bytes of text for each of its "
+            f"{packed_bytes:,} packed bytes, found {size:,} bytes and more. Move it to rejected/, "
+            "or, if it is right, raise FRAUD_MAX_UNPACKED_RATIO and materialize it again."
+        )
+    if size > limits.size_bytes:
+        raise DropTooLargeError(
+            f"{name}: expected at most {limits.size_bytes:,} bytes of text, found more. Move it to "
+            "rejected/, or, if it is right, raise FRAUD_MAX_UNPACKED_GB and materialize it again."
+        )
+    free = files.free_bytes(target)
+    if free is not None and free - wanted < limits.free_bytes:
+        raise Outage(
+            f"{name}: expected {limits.free_bytes:,} bytes to stay free beside its text, of which "
+            f"{size:,} bytes are known, found {free:,} free at {target.rpartition('/')[0]}. Make "
+            "room there, or lower FRAUD_MIN_FREE_GB, and run again."
+        )
 
 
 def _unpacked(packed: IO[bytes], suffix: str) -> Iterator[bytes]:

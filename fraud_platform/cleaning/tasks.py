@@ -13,7 +13,7 @@ import gc
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fraud_platform.cleaning.canonical import SECONDS_PER_DAY, CleanRows, parse_canonical, parse_ids
-from fraud_platform.cleaning.duplicates import SuspectJudge
+from fraud_platform.cleaning.canonical import (
+    SECONDS_PER_DAY,
+    CleanRows,
+    parse_canonical,
+    parse_ids,
+    sample_days,
+)
+from fraud_platform.cleaning.classes import ClassCounts, RowClass, class_of_copy, class_of_line
+from fraud_platform.cleaning.duplicates import TAKER, SuspectJudge
 from fraud_platform.cleaning.ids import Ids, IdSet
 from fraud_platform.cleaning.judge import REASONS, REPAIR_BITS, JudgedRow, judge_line, read_id
 from fraud_platform.cleaning.label_clock import LabelClock
@@ -34,24 +41,32 @@ from fraud_platform.cleaning.parquet_files import (
     RowFile,
     SuspectFile,
 )
+from fraud_platform.contracts.own_days import DaySpan
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.storage.files import ByteFiles
 
 Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
-ID_SETS_SCHEMA = "low_group long, high_group long, groups binary, bits binary, repeated binary"
-"""One `IdSet` for each range: its arrays as bytes, null if they are too large to collect."""
+SCAN_SCHEMA = (
+    "low_group long, high_group long, groups binary, bits binary, repeated binary, days string"
+)
+"""One row for each range: its `IdSet`, as arrays that are null if they are too large to collect,
+and about how many rows each day has, as JSON."""
 
 ID_GROUPS_SCHEMA = "id_group long, id_bits long"
 """A group of 64 consecutive ids: `id >> 6`, and one bit for each id in the set."""
 
 MANIFEST_SCHEMA = "manifest string"
 
-_ID_SETS = pa.schema(
+_SCAN = pa.schema(
     [("low_group", pa.int64()), ("high_group", pa.int64())]
     + [(name, pa.binary()) for name in ("groups", "bits", "repeated")]
+    + [("days", pa.string())]
 )
+
+SAMPLED_ROWS = 1024
+"""Of a block of text, about 15,000 rows, so many say which days the drop has."""
 
 
 @dataclass(frozen=True)
@@ -74,21 +89,28 @@ class Destination:
 
 
 def scan_ids(files: ByteFiles, ranges: Sequence[TextRange], max_groups: int) -> Task:
-    """Return the task that yields the set of ids in each of its ranges (`ID_SETS_SCHEMA`).
+    """Return the task that yields the ids and days in each of its ranges (`SCAN_SCHEMA`).
 
-    The set includes ids of invalid rows. If it has more than `max_groups` groups or repeated ids,
-    its arrays are null.
+    Both include those of invalid rows. If the set has more than `max_groups` groups or repeated
+    ids, its arrays are null.
     """
 
     def scan(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for part in _ranges_of(batches, ranges):
-            ids = IdSet.union([IdSet.of(ids) for ids in _blocks_of_ids(files, part)])
+            days: Counter[int] = Counter()
+            sets = []
+            for block in _blocks(files, part):
+                sets.append(IdSet.of(_ids_of(block)))
+                found, counts = sample_days(block, SAMPLED_ROWS)
+                days.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+            ids = IdSet.union(sets)
             is_small = max(len(ids.groups), len(ids.repeated)) <= max_groups
             low, high = (ids.groups.min(), ids.groups.max()) if len(ids.groups) else (None, None)
             row: dict[str, Any] = {"low_group": low, "high_group": high}
             for name, values in vars(ids).items():
                 row[name] = values.tobytes() if is_small else None
-            yield pa.RecordBatch.from_pylist([row], schema=_ID_SETS)
+            row["days"] = json.dumps(list(days.items()))
+            yield pa.RecordBatch.from_pylist([row], schema=_SCAN)
 
     return scan
 
@@ -101,8 +123,8 @@ def scan_id_groups(files: ByteFiles, ranges: Sequence[TextRange]) -> Task:
 
     def scan(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for part in _ranges_of(batches, ranges):
-            for ids in _blocks_of_ids(files, part):
-                id_set = IdSet.of(ids)
+            for block in _blocks(files, part):
+                id_set = IdSet.of(_ids_of(block))
                 repeated = IdSet.of(id_set.repeated)
                 for groups, bits in ((s.groups, s.bits) for s in (id_set, repeated)):
                     columns = [pa.array(groups), pa.array(bits.view(np.int64))]
@@ -112,7 +134,11 @@ def scan_id_groups(files: ByteFiles, ranges: Sequence[TextRange]) -> Task:
 
 
 def clean_ranges(
-    files: ByteFiles, ranges: Sequence[TextRange], destination: Destination, shared_ids: Ids | None
+    files: ByteFiles,
+    ranges: Sequence[TextRange],
+    destination: Destination,
+    shared_ids: Ids | None,
+    own_days: DaySpan | None = None,
 ) -> Task:
     """Return the task that cleans its ranges and yields one manifest for each (`MANIFEST_SCHEMA`).
 
@@ -121,11 +147,12 @@ def clean_ranges(
         ranges: all ranges of the drop; a task receives the numbers of its own.
         destination: folders of the files.
         shared_ids: sorted ids whose valid rows are suspects; None makes every valid row a suspect.
+        own_days: the drop's own days, outside of which a time is wrong; None bounds nothing.
     """
 
     def clean(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for part in _ranges_of(batches, ranges):
-            output = _Output(files, destination)
+            output = _Output(files, destination, own_days)
             with output, files.open_input(part.url) as file:
                 try:
                     for block in read_blocks(file, part):
@@ -150,13 +177,10 @@ def write_judged(files: ByteFiles, destination: Destination) -> Task:
     return write
 
 
-def _blocks_of_ids(files: ByteFiles, part: TextRange) -> Iterator[Ids]:
-    with files.open_input(part.url) as file:
-        try:
-            for block in read_blocks(file, part):
-                yield _ids_of(block)
-        except LineTooLongError:
-            pass  # Cleaning the same range reports it.
+def _blocks(files: ByteFiles, part: TextRange) -> Iterator[LineBlock]:
+    # a line that is too long is reported where the same range is cleaned
+    with files.open_input(part.url) as file, suppress(LineTooLongError):
+        yield from read_blocks(file, part)
 
 
 def _ranges_of(
@@ -186,7 +210,9 @@ def _ids_of(block: LineBlock) -> Ids:
 class _Output:
     """The files that one task writes, and its counts."""
 
-    def __init__(self, files: ByteFiles, destination: Destination) -> None:
+    def __init__(
+        self, files: ByteFiles, destination: Destination, own_days: DaySpan | None = None
+    ) -> None:
         publication = destination.publication
         self.clean = CleanFile(files, destination.clean, publication)
         self.quarantine = QuarantineFile(files, destination.quarantine, publication)
@@ -197,6 +223,8 @@ class _Output:
         self._clock = destination.clock
         self.counts: Counter[str] = Counter()
         self.days: list[int] = []
+        self.classes = ClassCounts()
+        self._own_days = own_days
         self.too_long_at: int | None = None
         self._open = ExitStack()
 
@@ -224,6 +252,7 @@ class _Output:
             "files": {kind: asdict(file) for kind, file in written.items() if file is not None},
             "counts": dict(self.counts),
             "days": self.days,
+            "classes": self.classes.to_lists(),
             "too_long_at": self.too_long_at,
         }
         return pa.RecordBatch.from_arrays([pa.array([json.dumps(manifest)])], names=["manifest"])
@@ -231,6 +260,8 @@ class _Output:
     def add_block(self, block: LineBlock, shared_ids: Ids | None) -> None:
         """Write each line of a block to the clean, suspect or quarantine file, or count it."""
         rows, is_canonical = parse_canonical(block)
+        if self._own_days is not None:
+            is_canonical &= (rows.days >= self._own_days.first) & (rows.days <= self._own_days.last)
         numbers = block.rows[is_canonical]
         self._add_valid(block, rows.where(is_canonical), numbers, None, shared_ids)
         is_other = np.ones(len(block), np.bool_)
@@ -251,8 +282,11 @@ class _Output:
             kept["scenario"].to_numpy(),
         )
         self._write_clean(rows, kept["repairs"].to_numpy())
+        takers = copies[TAKER].to_pylist() if TAKER in copies.schema.names else [None] * len(copies)
+        told = (copies["seconds"].to_pylist(), copies["scenario"].to_pylist(), takers)
+        classes = [class_of_copy(*one) for one in zip(*told, strict=True)]
         reasons = bits[bits != 0].tolist()
-        self._write_quarantine(reasons, copies["raw_line"], copies["transaction_id"])
+        self._write_quarantine(reasons, classes, copies["raw_line"], copies["transaction_id"])
 
     def _add_others(self, block: LineBlock, numbers: list[int], shared_ids: Ids | None) -> None:
         valid: list[tuple[int, JudgedRow]] = []
@@ -265,7 +299,7 @@ class _Output:
             elif line.startswith(b"#"):
                 comment_lines += 1
             else:
-                row = judge_line(line)
+                row = judge_line(line, self._own_days)
                 if row.reasons:
                     bad.append((line, row))
                 else:
@@ -275,6 +309,7 @@ class _Output:
         self.counts["rows_read"] += len(block) - blank_lines - comment_lines
         self._write_quarantine(
             [row.reasons for _, row in bad],
+            [class_of_line(line, self._own_days) for line, _ in bad],
             [line for line, _ in bad],
             [row.transaction_id for _, row in bad],
         )
@@ -309,6 +344,7 @@ class _Output:
         self.clean.write_rows(rows)
         if self.labels is not None:
             self.labels.write_first_versions(rows, self._clock)
+        self.classes.add_kept(rows)
         self.counts["frauds"] += int(np.count_nonzero(rows.scenario))
         days = [*self.days, int(rows.days.min()), int(rows.days.max())]
         self.days = [min(days), max(days)]
@@ -316,11 +352,14 @@ class _Output:
             for repair, bit in REPAIR_BITS.items():
                 self.counts[f"repaired_{repair}"] += int(np.count_nonzero(repairs & bit))
 
-    def _write_quarantine(self, reasons: list[int], lines: Any, ids: Any) -> None:
+    def _write_quarantine(
+        self, reasons: list[int], classes: list[RowClass], lines: Any, ids: Any
+    ) -> None:
         self.quarantine.write_rows(reasons, lines, ids)
-        for bits, count in Counter(reasons).items():
-            first = REASONS[(bits & -bits).bit_length() - 1]
+        firsts = [REASONS[(bits & -bits).bit_length() - 1] for bits in reasons]
+        for first, count in Counter(firsts).items():
             self.counts[f"rejected_{first}"] += count
+        self.classes.add_lost(firsts, classes)
 
 
 def _is_shared(ids: Ids, shared_ids: Ids | None) -> npt.NDArray[np.bool_] | None:

@@ -40,6 +40,19 @@ COMPRESSIONS: tuple[str, ...] = (".gz", ".xz", ".zst")
 _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.txt(\.gz|\.xz|\.zst)?")
 
 
+MAX_NAME_CHARACTERS = 120
+
+
+def printable(text: str, most: int = MAX_NAME_CHARACTERS) -> str:
+    """Return a name from outside as logs and messages may have it: one line, bounded.
+
+    A file's name may hold line ends, escape sequences and bytes that are no text; in a log they
+    would look like lines of the platform's own.
+    """
+    shown = "".join(c if c.isprintable() else "?" for c in text[: most + 1])
+    return shown if len(shown) <= most else f"{shown[: most - 2]}.."
+
+
 def drop_of(file_name: str) -> str:
     """Return the drop's key, its first day as `YYYY-MM-DD`, from a file name.
 
@@ -53,6 +66,6 @@ def drop_of(file_name: str) -> str:
         return date.fromisoformat(match[1]).isoformat()
     except ValueError:
         raise DropNameError(
-            f"{file_name}: expected a drop named by its first day, YYYY-MM-DD.txt "
+            f"{printable(file_name)}: expected a drop named by its first day, YYYY-MM-DD.txt "
             f"(or {', '.join(COMPRESSIONS)} behind it). Rename the file or move it away."
         ) from None

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     UNKNOWN_TERMINAL = "unknown_terminal"
     NON_POSITIVE_AMOUNT = "non_positive_amount"
     BAD_LABEL = "bad_label"
+    TIME_OUTSIDE_DROP = "time_outside_drop"
     DUPLICATE_ID = "duplicate_id"
     CONFLICTING_DUPLICATE_ID = "conflicting_duplicate_id"
 
@@ -33,7 +34,12 @@ class MessageReason(StrEnum):
     TIME_BEHIND = "time_behind"
 
 
-_OF_SEVERAL_ROWS = (Reason.DUPLICATE_ID, Reason.CONFLICTING_DUPLICATE_ID)
+_OF_SEVERAL_ROWS = (
+    Reason.TIME_OUTSIDE_DROP,
+    Reason.DUPLICATE_ID,
+    Reason.CONFLICTING_DUPLICATE_ID,
+)
+"""Reasons that a row has by the other rows of its drop, or of another."""
 
 
 class Repair(StrEnum):
@@ -62,6 +68,10 @@ REASON_DESCRIPTIONS: dict[Reason, str] = {
     Reason.UNKNOWN_TERMINAL: "terminal_id is negative or empty (0 is a terminal)",
     Reason.NON_POSITIVE_AMOUNT: "tx_amount is empty, <= 0, NaN, infinite or above 9,999,999.99",
     Reason.BAD_LABEL: "tx_fraud or its scenario is out of range, or the two disagree",
+    Reason.TIME_OUTSIDE_DROP: (
+        "tx_datetime lies outside of the drop's own days: a month and more from those that two "
+        "thirds of its rows agree on, or after the drop arrived"
+    ),
     Reason.DUPLICATE_ID: "a copy of the kept row with this id, equal in its six contents",
     Reason.CONFLICTING_DUPLICATE_ID: "the id of a kept row with other contents",
 }

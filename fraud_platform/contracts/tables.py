@@ -122,6 +122,15 @@ class TableContract:
             )
 
 
+_ADDED_LATER = (Reason.TIME_OUTSIDE_DROP,)
+"""Reasons without a count in the rows that an earlier version of the platform wrote."""
+
+
+def _rejected(reason: Reason) -> Column:
+    is_new = reason in _ADDED_LATER
+    return Column(f"rejected_{reason}", "long", f"Rows quarantined as {reason}.", nullable=is_new)
+
+
 TRANSACTIONS = TableContract(
     name="transactions",
     description="Clean transactions, one row for each transaction_id over all published drops.",
@@ -166,7 +175,7 @@ CLEANING_LEDGER = TableContract(
         Column("rows_read", "long", "Data rows: clean plus quarantined."),
         Column("rows_clean", "long", "Rows in `transactions` (would be, while held)."),
         Column("rows_quarantined", "long", "Rows in `quarantine`."),
-        *(Column(f"rejected_{r}", "long", f"Rows quarantined as {r}.") for r in Reason),
+        *(_rejected(reason) for reason in Reason),
         *(Column(f"repaired_{r}", "long", f"Clean rows repaired: {r}.") for r in Repair),
         Column("blank_lines", "long", "Blank lines, beside rows_read."),
         Column("comment_lines", "long", "Lines that begin with #, beside rows_read."),

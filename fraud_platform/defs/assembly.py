@@ -6,6 +6,7 @@ Not here: any of them (the modules beside this one).
 
 import dagster as dg
 
+from fraud_platform.adapters.storage.private import keep_private
 from fraud_platform.defs.automation import (
     build_days,
     daily_features,
@@ -37,7 +38,11 @@ from fraud_platform.settings import Settings, load_settings
 
 
 def assemble(settings: Settings) -> dg.Definitions:
-    """Return everything that Dagster shows, on the resources that the settings describe."""
+    """Return everything that Dagster shows, on the resources that the settings describe.
+
+    Each process of Dagster that works on the data comes by here, and keeps its files private.
+    """
+    keep_private(settings)
     return dg.Definitions(
         assets=[
             raw_drops,

@@ -6,7 +6,7 @@ Not here: the rules of cleaning (`fraud_platform.cleaning`), the profile's numbe
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,13 @@ import dagster as dg
 
 from fraud_platform.adapters.storage.failures import first_line
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.cleaning import DropOutcome, LabelClock, publish_drop
+from fraud_platform.cleaning import (
+    DropOutcome,
+    LabelClock,
+    Limits,
+    UnpackLimits,
+    publish_drop,
+)
 from fraud_platform.clock import watermark
 from fraud_platform.contracts.reasons import REASON_DESCRIPTIONS, Reason, Repair
 from fraud_platform.contracts.tables import (
@@ -43,7 +49,7 @@ from fraud_platform.reporting.needs import NOTHING
 from fraud_platform.reporting.profile import profile_drop
 from fraud_platform.reporting.profile_figure import draw_profile
 from fraud_platform.scoring.history import labels_told, stream_time
-from fraud_platform.settings import load_settings
+from fraud_platform.settings import Settings, load_settings
 
 _RAW = "raw_drops"
 _FROM_RAW = {
@@ -111,6 +117,8 @@ def clean_drop(
         max_quarantined_share=load_settings().max_quarantined_share,
         accepted_because=config.accepted_because,
         clock=_label_clock(tables),
+        limits=_limits(load_settings()),
+        unpacking=_unpacking(load_settings()),
     )
     _count_days(spark, tables, outcome)
     return _results(context, tables, outcome, spark)
@@ -131,6 +139,25 @@ def _count_days(spark: SparkResource, lake: Lake, outcome: DropOutcome) -> None:
             f"drop {outcome.drop} is {outcome.status}, and its days could not be counted "
             f"({type(error).__name__}: {first_line(error)}). Run it again."
         ) from error
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        quarantined=settings.max_quarantined_share,
+        of_class=settings.max_class_quarantined_share,
+        taken=settings.max_taken_share,
+        days_from_name=settings.max_days_from_name,
+        first_day=date.fromisoformat(settings.first_day),
+    )
+
+
+def _unpacking(settings: Settings) -> UnpackLimits:
+    gigabyte = 10**9
+    return UnpackLimits(
+        ratio=settings.max_unpacked_ratio,
+        size_bytes=round(settings.max_unpacked_gb * gigabyte),
+        free_bytes=round(settings.min_free_gb * gigabyte),
+    )
 
 
 def _label_clock(lake: Lake) -> LabelClock:

@@ -15,6 +15,7 @@ import dagster as dg
 
 from fraud_platform.adapters.services.upkeep import in_scratch_folder
 from fraud_platform.adapters.spark.faults import reaching_spark
+from fraud_platform.adapters.storage.failures import reaching_disks
 from fraud_platform.errors import (
     AccessError,
     FencedError,
@@ -44,7 +45,8 @@ def stop_or_retry(body: Callable[..., Results]) -> Callable[..., Iterator[dg.Mat
     @functools.wraps(body)
     def wrapped(context: dg.AssetExecutionContext, **kwargs: Any) -> Any:
         try:
-            with in_scratch_folder(load_settings().home), reaching_spark():
+            home = load_settings().home
+            with reaching_spark(), reaching_disks(), in_scratch_folder(home):
                 results = body(context, **kwargs)
                 # results that are still being made are part of the body
                 yield from [results] if isinstance(results, dg.MaterializeResult) else results

@@ -33,6 +33,9 @@ from fraud_platform.ingest.zone import Zone
 from fraud_platform.reporting.needs import needs_in_a_line
 from fraud_platform.settings import load_settings
 
+_MOST_SAID = 20
+"""So many sentences a tick says; landing may hold any number of wrong files."""
+
 
 @dg.asset(
     partitions_def=DROPS,
@@ -103,25 +106,31 @@ def new_drops(
     landing, raw = zones.open(zones.landing_url), zones.open(zones.raw_url)
     settle_seconds = load_settings().drop_settle_seconds
     look = observe_landing(landing, raw, context.cursor, time.time(), settle_seconds)
-    for complaint in look.complaints:
-        context.log.error(complaint.message)
     wanted = {arrival.drop: arrival.fingerprint for arrival in look.arrivals}
     turns = drop_turns(context.instance, _uncleaned(raw, lake.open()) | wanted)
     requests = [run_request(turn, drop) for drop, turn in turns.items() if turn.attempt is not None]
     problems = [str(turn.problem.as_need()) for turn in turns.values() if turn.problem]
+    problems += [complaint.message for complaint in look.complaints]
     if requests and problems:
-        # a tick that asks for runs has no reason to skip, in which it would be said
-        context.log.warning("; ".join(problems))
-    words = problems + [c.message for c in look.complaints]
+        # A tick that asks for runs has no reason to skip, which would name them. Other ticks log
+        # nothing: each tick that does leaves a file, every few seconds for as long as it stands.
+        context.log.warning(_listed(problems))
+    words = [*problems]
     words += [needs_in_a_line(held)] if (held := lake_needs(lake.open())) else []
     words += [f"{n} is settling" for n in look.waiting]
     partitions = [r.partition_key for r in requests if r.partition_key]
     return dg.SensorResult(
         run_requests=requests,
-        skip_reason=None if requests else dg.SkipReason("; ".join(words) or "no new drop"),
+        skip_reason=None if requests else dg.SkipReason(_listed(words) or "no new drop"),
         cursor=look.cursor,
         dynamic_partitions_requests=[DROPS.build_add_request(partitions)],
     )
+
+
+def _listed(words: list[str]) -> str:
+    """Return the first of some sentences, and how many more there are."""
+    more = len(words) - _MOST_SAID
+    return "; ".join(words[:_MOST_SAID] + [f"and {more:,} more"] * (more > 0))
 
 
 def drop_turns(instance: dg.DagsterInstance, wanted: Mapping[str, str]) -> dict[str, Turn]:

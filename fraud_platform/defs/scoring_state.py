@@ -72,13 +72,13 @@ def build_scoring_state(
 def _reached_days(tables: Lake) -> dict[date, str]:
     """Return the built days up to the drops' watermark or to stream time, whichever is later.
 
-    Days beyond were built while stream time was wrong: a snapshot of them would have no history.
+    Days beyond were built while a clock was wrong: a snapshot of them would have no history.
     """
     built, now = read_built_days(tables), stream_time(tables)
-    if now is None:
-        return built
-    end = max(watermark(read_drop_days(tables)) or now.date(), now.date())
-    return {day: inputs for day, inputs in built.items() if day < end}
+    end = watermark(read_drop_days(tables))
+    if now is not None:
+        end = max(end or now.date(), now.date())
+    return {day: inputs for day, inputs in built.items() if end is None or day < end}
 
 
 build_state = dg.define_asset_job(

@@ -12,9 +12,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from fraud_platform.contracts.drops import drop_of
+from fraud_platform.contracts.drops import drop_of, printable
 from fraud_platform.errors import DataError, DropNameError
 from fraud_platform.ingest.manifests import (
     SENDER_SUFFIX,
@@ -23,7 +23,7 @@ from fraud_platform.ingest.manifests import (
     read_raw_manifests,
     read_sender_manifest,
 )
-from fraud_platform.ingest.zone import FileInfo, Zone, sha256_of
+from fraud_platform.ingest.zone import FOLDER, FileInfo, Zone, sha256_of
 
 SUCCESS_MARK = "_SUCCESS"
 UPLOAD_SUFFIXES = (".tmp", ".temp", ".part", ".partial", ".filepart", "._COPYING_")
@@ -178,7 +178,7 @@ def observe_landing(
                 continue
             except DataError as error:
                 about = file.name.removesuffix(SENDER_SUFFIX)
-                senders[about] = Complaint(file.name, str(error))
+                senders[about] = Complaint(printable(file.name), str(error))
 
     def is_same_content(file: FileInfo, held: RawManifest) -> bool:
         if file.size_bytes > MAX_COMPARED_BYTES:
@@ -188,7 +188,7 @@ def observe_landing(
         except (FileNotFoundError, DataError):
             return False
 
-    return find_drops(
+    look = find_drops(
         files,
         cursor,
         now,
@@ -197,6 +197,31 @@ def observe_landing(
         raw=read_raw_manifests(raw),
         is_same_content=is_same_content,
     )
+    return replace(look, complaints=(*look.complaints, *refused_entries(landing)))
+
+
+def refused_entries(landing: Zone) -> list[Complaint]:
+    """Return what is in landing and is no file of its own: links, pipes, devices, drops' folders.
+
+    A link may lead out of landing, to what its sender may not read and the platform may.
+    """
+    return [
+        Complaint(
+            printable(name),
+            f"{printable(name)}: expected a file in {landing.url}, found a {kind}. Put a copy of "
+            "the file in its place, or move it away.",
+        )
+        for name, kind in sorted(landing.no_files().items())
+        if not name.startswith((".", "_")) and (kind != FOLDER or _is_drop(name))
+    ]
+
+
+def _is_drop(name: str) -> bool:
+    try:
+        drop_of(name)
+    except DropNameError:
+        return False
+    return True
 
 
 def _named_drops(
@@ -211,7 +236,7 @@ def _named_drops(
         try:
             named.append((drop_of(name), file))
         except DropNameError as error:
-            complaints.append(Complaint(name, str(error)))
+            complaints.append(Complaint(printable(name), str(error)))
     count = Counter(drop for drop, _ in named)
     complaints += [
         Complaint(file.name, _several_files(file.name, drop, count[drop]))

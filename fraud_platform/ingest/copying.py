@@ -283,6 +283,11 @@ class _Copy:
 def complete_source(landing: Zone, name: str) -> FileInfo:
     """Return the source's facts, refusing an empty file and one short of its manifest."""
     source = landing.stat(name)
+    if source is None and (kind := landing.no_files().get(name)) is not None:
+        raise DropUnreadableError(
+            f"{name}: expected a file in {landing.url}, found a {kind}. Put a copy of the file in "
+            "its place, or move it away."
+        )
     if source is None:
         raise _vanished(landing, name)
     if source.size_bytes == 0:

@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, fields
 
+from fraud_platform.contracts.drops import printable
 from fraud_platform.errors import DataError, DropUnreadableError
 from fraud_platform.ingest.zone import Zone, read_whole
 
@@ -66,7 +67,7 @@ def read_sender_manifest(landing: Zone, name: str) -> SenderManifest:
         data += chunk
         if len(data) > MAX_MANIFEST_BYTES:
             raise DropUnreadableError(
-                f"{name}: expected at most {MAX_MANIFEST_BYTES:,} bytes, found more. "
+                f"{printable(name)}: expected at most {MAX_MANIFEST_BYTES:,} bytes, found more. "
                 "Write the manifest again."
             )
     return parse_sender_manifest(name, data)
@@ -84,15 +85,28 @@ def parse_sender_manifest(name: str, data: bytes) -> SenderManifest:
         content = json.loads(data)
         size, sha256 = content["size_bytes"], content.get("sha256")
         if type(size) is not int or size < 0:
-            raise ValueError(f"size_bytes is {size!r}")
+            raise ValueError("size_bytes is no whole number of 0 or more")
         if sha256 is not None and not _SHA256.fullmatch(str(sha256).lower()):
-            raise ValueError(f"sha256 is {sha256!r}")
+            raise ValueError("sha256 is not 64 hex digits")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DropUnreadableError(
-            f'{name}: expected {{"size_bytes": bytes, "sha256": "64 hex digits"}} (the checksum '
-            f"is optional), found {data[:80]!r} ({error}). Write the manifest again."
+            f'{printable(name)}: expected {{"size_bytes": bytes, "sha256": "64 hex digits"}} (the '
+            f"checksum is optional), found {len(data):,} bytes that say something else "
+            f"({_wrong(error)}). Write the manifest again."
         ) from None
     return SenderManifest(size, None if sha256 is None else str(sha256).lower())
+
+
+def _wrong(error: Exception) -> str:
+    """Return what is wrong with a manifest, without its contents: it may be a drop, misnamed."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"no JSON from character {error.pos} on"
+    if isinstance(error, KeyError):
+        return f"no {error.args[0]}"
+    if type(error) is ValueError:
+        return str(error)
+    deep = "maximum recursion depth exceeded"
+    return deep if isinstance(error, RecursionError) else "no JSON object of such values"
 
 
 def parse_raw_manifest(name: str, data: bytes) -> RawManifest:
@@ -107,8 +121,9 @@ def parse_raw_manifest(name: str, data: bytes) -> RawManifest:
         return RawManifest(**{key: content[key] for key in expected})
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DropUnreadableError(
-            f"{name}: expected a raw manifest with {', '.join(expected)}, found {data[:80]!r} "
-            f"({error}). Remove it and materialize raw_drops for this drop again."
+            f"{name}: expected a raw manifest with {', '.join(expected)}, found {len(data):,} "
+            f"bytes that say something else ({_wrong(error)}). Remove it and materialize "
+            "raw_drops for this drop again."
         ) from None
 
 

@@ -8,11 +8,12 @@ Not here: their implementations over disk and object stores
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 CHUNK_BYTES = 8 << 20
+FOLDER = "folder"
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,12 @@ class Zone(Protocol):
 
     def list_files(self) -> list[FileInfo]:
         """Return the files directly in the zone, by name."""
+
+    def no_files(self) -> Mapping[str, str]:
+        """Return what is directly in the zone and is no file: its kind by name.
+
+        A kind is `FOLDER` or, in words, what it is instead.
+        """
 
     def stat(self, name: str) -> FileInfo | None:
         """Return one file's facts, or None where it is absent."""

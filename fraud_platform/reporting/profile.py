@@ -166,7 +166,7 @@ def profile_of_cells(cells: Iterable[Mapping[str, Any]], ledger: Mapping[str, An
         status=ledger["status"],
         rows_read=ledger["rows_read"],
         rows_clean=ledger["rows_clean"],
-        rejected=tuple((reason, ledger[f"rejected_{reason}"]) for reason in Reason),
+        rejected=tuple((reason, ledger[f"rejected_{reason}"] or 0) for reason in Reason),
         repaired=tuple((repair, ledger[f"repaired_{repair}"]) for repair in Repair),
         blank_lines=ledger["blank_lines"],
         comment_lines=ledger["comment_lines"],

@@ -139,7 +139,7 @@ def _rejects_table(ledger: list[dict[str, Any]]) -> Table:
     table.add_column("rows", justify="right")
     table.add_column("fits when")
     for reason in Reason:
-        count = sum(row[f"rejected_{reason}"] for row in ledger)
+        count = sum(row[f"rejected_{reason}"] or 0 for row in ledger)
         table.add_row(reason, f"{count:,}", REASON_DESCRIPTIONS[reason])
     for repair in Repair:
         count = sum(row[f"repaired_{repair}"] for row in ledger)

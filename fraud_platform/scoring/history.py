@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fraud_platform.clock import DropDay, fingerprint, watermark
+from fraud_platform.clock import STREAM, DropDay, fingerprint, watermark
 from fraud_platform.contracts.scoring_tables import (
     SCORED,
     SCORING,
@@ -40,9 +40,6 @@ from fraud_platform.scoring.rows import ScoredRows
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake
-
-STREAM = "stream"
-"""What stands for a drop's name where a day comes from the stream."""
 
 _DAY_SECONDS = 86_400
 

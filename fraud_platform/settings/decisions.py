@@ -24,6 +24,21 @@ class DecisionSettings(HomeSettings):
     max_quarantined_share: float = Field(
         default=0.01, ge=0, le=1, description="A drop with a larger quarantined share is held."
     )
+    max_class_quarantined_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="The same of each label, kind of fraud and day: above it a drop is held.",
+    )
+    max_taken_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of a drop's ids that another drop may have with other contents.",
+    )
+    max_days_from_name: int = Field(
+        default=92, ge=0, description="Days that a drop's days may lie from those of its name."
+    )
     catch_up_weeks: int = Field(
         default=4,
         ge=1,

@@ -43,6 +43,15 @@ class StorageSettings(HomeSettings):
         ge=0,
         description="A drop is complete if its size has not changed for this many seconds.",
     )
+    max_unpacked_ratio: float = Field(
+        default=50.0, gt=0, description="Bytes of text that a packed drop may have for each byte."
+    )
+    max_unpacked_gb: float = Field(
+        default=64.0, gt=0, description="Gigabytes of text that a packed drop may have."
+    )
+    min_free_gb: float = Field(
+        default=1.0, ge=0, description="Gigabytes that stay free where drops are unpacked."
+    )
     vacuum_retention_hours: int = Field(
         default=168,
         ge=1,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import string
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 CleanRow = tuple[int, datetime, int, int, int, bool, int]
@@ -27,6 +27,7 @@ _ORDER = [
     "unknown_terminal",
     "non_positive_amount",
     "bad_label",
+    "time_outside_drop",
 ]
 _WIDE = Context(prec=200_000)
 _DIGITS = set(string.digits)
@@ -65,8 +66,10 @@ def clean_drops(drops: Mapping[str, bytes]) -> dict[str, CleanedByOracle]:
     for name in sorted(drops):
         result = results[name] = CleanedByOracle()
         copies: dict[int, list[_Valid]] = defaultdict(list)
-        for line in _data_lines(drops[name], result):
-            judged = judge(line)
+        lines = _data_lines(drops[name], result)
+        own = own_days([_day(line) for line in lines])
+        for line in lines:
+            judged = judge(line, own)
             if isinstance(judged, _Valid):
                 copies[judged.row[0]].append(judged)
             else:
@@ -105,7 +108,46 @@ def _data_lines(text: bytes, result: CleanedByOracle) -> list[bytes]:
     return data
 
 
-def judge(line: bytes) -> _Valid | tuple[tuple[str, ...], int | None]:
+def own_days(days: Sequence[date | None]) -> tuple[date, date] | None:
+    """Return the first and last day that a row may have, by trying every run of days."""
+    rows = Counter(day for day in days if day is not None)
+    if not rows:
+        return None
+    total, ordered = sum(rows.values()), sorted(rows)
+    runs = [
+        ((last - first).days, -held, first, last)
+        for i, first in enumerate(ordered)
+        for last in ordered[i:]
+        if 3 * (held := sum(n for day, n in rows.items() if first <= day <= last)) >= 2 * total
+    ]
+    _, _, first, last = min(runs)
+    own = sorted(n for day, n in rows.items() for _ in range(n) if first <= day <= last)
+    median = own[(len(own) - 1) // 2]
+    full = {day for day, n in rows.items() if 20 * n >= median}
+    allowed = timedelta(days=max(31, (last - first).days + 1))
+    for step in (-1, 1):
+        edge, gap = (first if step < 0 else last), 0
+        while gap <= 7:
+            gap += 1
+            try:
+                day = edge + timedelta(days=step * gap)
+            except OverflowError:
+                break
+            if day in full:
+                edge, gap = day, 0
+        first, last = (edge, last) if step < 0 else (first, edge)
+    return first - allowed, last + allowed
+
+
+def _day(line: bytes) -> date | None:
+    values = line.decode("latin-1").split(",")
+    when = _time(values[1].strip(" ")) if len(values) == 9 else None
+    return None if when is None else when.date()
+
+
+def judge(
+    line: bytes, own: tuple[date, date] | None = None
+) -> _Valid | tuple[tuple[str, ...], int | None]:
     """Return a valid row, or the reasons that fit (in order) and the id where it can be read."""
     text = line.decode("latin-1")
     values = [value.strip(" ") for value in text.split(",")]
@@ -135,6 +177,9 @@ def judge(line: bytes) -> _Valid | tuple[tuple[str, ...], int | None]:
         "bad_label": fraud not in (0, 1)
         or scenario not in (0, 1, 2, 3)
         or (scenario == 0) != (fraud == 0),
+        "time_outside_drop": when is not None
+        and own is not None
+        and not own[0] <= when.date() <= own[1],
     }
     reasons = tuple(reason for reason in _ORDER if fits[reason])
     if reasons:

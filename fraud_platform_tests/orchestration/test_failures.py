@@ -54,11 +54,24 @@ def test_an_error_while_results_are_made_is_noted_too(instance):
 
 def test_an_error_that_nobody_expected_is_noted_with_its_first_line(instance):
     def body():
-        raise OSError(28, "No space left\non \x1b[31mdevice")
+        raise ValueError("nobody expected\nthis \x1b[31mtext")
 
     result = run(instance, body)
     tags = instance.get_run_by_id(result.run_id).tags
-    assert (tags[FAILURE_TAG], tags[ERROR_TAG]) == ("error", "OSError: [Errno 28] No space left")
+    assert (tags[FAILURE_TAG], tags[ERROR_TAG]) == ("error", "ValueError: nobody expected")
+
+
+def test_a_full_disk_is_retried_though_no_adapter_met_it(instance):
+    calls = []
+
+    def body():
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError(28, "No space left on device", "/tmp/scratch")
+        return dg.MaterializeResult()
+
+    assert run(instance, body).success
+    assert len(calls) == 2
 
 
 def test_a_refused_setting_is_no_data_error(instance):

@@ -89,6 +89,19 @@ def at(monkeypatch: pytest.MonkeyPatch, minutes: float) -> None:
     monkeypatch.setattr(requests, "_now", lambda: later)
 
 
+def test_ticks_that_only_repeat_a_complaint_write_no_log(platform: Platform):
+    for n in range(50):
+        platform.arrive(f"april {n}\n2026-01-01 INFO drop 2018-04-01 published.txt", ROW)
+    with dg.build_sensor_context(
+        instance=platform.instance, resources=platform.defs.resources, sensor_name="new_drops"
+    ) as context:
+        said = str(new_drops(context).skip_reason)
+        assert not context.has_captured_logs()
+    assert "april 0?2026-01-01 INFO" in said
+    assert said.isprintable()
+    assert "and 30 more" in said
+
+
 def test_a_killed_run_is_asked_for_again_at_once_and_then_after_growing_waits(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ):

@@ -116,3 +116,21 @@ def test_a_refused_first_line_shows_nobodys_transaction():
 def test_an_empty_file_is_unreadable():
     with pytest.raises(DropUnreadableError, match="found an empty file"):
         read_header(b"", "2019-08-22.txt")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Jane Doe,Main Street,Springfield,VISA,gold,new,web,no,none",
+        b"596,Jane Doe,2019-08-22 06:51:03,57.16,Main Street",
+        b"# 17 | 2019-08-22 06:51:03 | Jane Doe | 3156 | 57.16 | 0 | 0 | 1 | 1",
+        b"customer_id,Jane Doe,596",
+        b"Jane Doe",
+    ],
+)
+def test_a_line_that_is_no_header_is_told_by_its_kinds_and_never_shown(line: bytes):
+    with pytest.raises(DropHeaderError, match="the header is missing") as caught:
+        read_header(line + b"\n", "2019-08-22.txt")
+    for content in ("Jane", "Doe", "Main", "Springfield", "VISA", "596", "57.16", "3156", "06:51"):
+        assert content not in str(caught.value)
+    assert "texts" in str(caught.value)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
+import io
 import lzma
+import os
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 import zstandard
@@ -14,9 +20,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraud_platform.adapters.storage.files import ByteFiles
-from fraud_platform.cleaning.raw_text import holding_still, open_text
+from fraud_platform.cleaning.raw_text import UnpackLimits, holding_still, open_text
 from fraud_platform.contracts.drops import HEADER
-from fraud_platform.errors import DropChangedError, DropUnreadableError
+from fraud_platform.errors import (
+    DropChangedError,
+    DropTooLargeError,
+    DropUnreadableError,
+    Outage,
+)
 
 Pack = Callable[[bytes], bytes]
 PACKERS: dict[str, Pack] = {
@@ -128,3 +139,78 @@ def test_a_zstd_window_that_is_too_long_is_said(tmp_path: Path):
     stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     with pytest.raises(DropUnreadableError, match=r"at most 128 MiB.* without --long"):
         unpacked(tmp_path, ".zst", stream.compress(TEXT) + stream.flush())
+
+
+LINE = b"7,2019-09-01 10:00:00,1,2,5.00,0,0,0,0\n"
+SMALL = UnpackLimits(ratio=20, trusted_bytes=100_000, free_bytes=0)
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_a_small_file_that_unpacks_to_much_text_is_refused_early(tmp_path: Path, suffix: str):
+    bomb = PACKERS[suffix](HEADER.encode() + b"\n" + LINE * 200_000)
+    path = tmp_path / f"2019-08-22.txt{suffix}"
+    path.write_bytes(bomb)
+    assert len(bomb) * 20 < len(LINE) * 200_000
+    words = r"at most 20 bytes of text for each.*raise FRAUD_MAX_UNPACKED_RATIO"
+    with (
+        pytest.raises(DropTooLargeError, match=words) as caught,
+        open_text(ByteFiles(), str(path), str(tmp_path / "scratch"), SMALL),
+    ):
+        raise AssertionError("nothing is given")
+    (known,) = re.findall(r"found ([\d,]+) bytes and more", str(caught.value))
+    assert int(known.replace(",", "")) < 3 << 20
+    assert list((tmp_path / "scratch").iterdir()) == []
+    trusting = replace(SMALL, ratio=1e6)
+    with open_text(ByteFiles(), str(path), str(tmp_path / "scratch"), trusting) as text:
+        assert text.size_bytes > len(LINE) * 200_000
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_a_text_above_the_size_is_refused(tmp_path: Path, suffix: str):
+    path = tmp_path / f"2019-08-22.txt{suffix}"
+    path.write_bytes(PACKERS[suffix](TEXT))
+    with (
+        pytest.raises(DropTooLargeError, match="FRAUD_MAX_UNPACKED_GB"),
+        open_text(ByteFiles(), str(path), str(tmp_path / "s"), UnpackLimits(size_bytes=50_000)),
+    ):
+        raise AssertionError("nothing is given")
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_a_text_that_would_fill_the_disk_is_an_outage_before_it_does(tmp_path: Path, suffix: str):
+    class Crowded(ByteFiles):
+        def free_bytes(self, url: str) -> int | None:
+            return 5_000_000
+
+    path = tmp_path / f"2019-08-22.txt{suffix}"
+    path.write_bytes(PACKERS[suffix](TEXT))
+    limits = UnpackLimits(free_bytes=5_000_000)
+    with (
+        pytest.raises(Outage, match=r"Make room there, or lower FRAUD_MIN_FREE_GB, and run again"),
+        open_text(Crowded(), str(path), str(tmp_path / "scratch"), limits),
+    ):
+        raise AssertionError("nothing is given")
+    with open_text(Crowded(), str(path), str(tmp_path / "scratch"), UnpackLimits(free_bytes=1000)):
+        pass
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+def test_a_disk_that_fails_while_a_drop_is_unpacked_is_an_outage(
+    tmp_path: Path, suffix: str, code: int
+):
+    class Failing(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise OSError(code, os.strerror(code))
+
+    class FailingFiles(ByteFiles):
+        def create(self, url: str) -> IO[bytes]:
+            return Failing()
+
+    path = tmp_path / f"2019-08-22.txt{suffix}"
+    path.write_bytes(PACKERS[suffix](TEXT))
+    with (
+        pytest.raises(Outage, match="run again"),
+        open_text(FailingFiles(), str(path), str(tmp_path / "scratch")),
+    ):
+        raise AssertionError("nothing is given")

@@ -43,8 +43,8 @@ def test_a_few_rows_with_an_early_date_ask_for_no_days_and_no_weeks():
     assert due_weeks(inputs, inputs, set(), 7, 4) == []
 
 
-def test_one_percent_of_the_median_day_does_move_it():
-    thin = [DropDay("2018-04-01", date(2018, 5, 3), 10, "a")]
+def test_a_drop_of_one_percent_of_the_median_day_does_move_it():
+    thin = [DropDay("2018-05-03", date(2018, 5, 3), 10, "a")]
     assert watermark(days_of("2018-04-01", FIRST, 30) + thin) == date(2018, 5, 4)
 
 

@@ -18,7 +18,7 @@ from fraud_platform.reporting.profile import (
 )
 from fraud_platform.reporting.profile_figure import draw_profile
 
-REJECTED = dict(zip(Reason, (4, 3, 2, 1, 9, 8, 7, 6), strict=True))
+REJECTED = dict(zip(Reason, (4, 3, 2, 1, 9, 8, 0, 7, 6), strict=True))
 
 
 def ledger(**values: object) -> dict[str, object]:

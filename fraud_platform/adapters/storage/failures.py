@@ -7,11 +7,18 @@ Not here: asking a storage before it is used (`probing`), HDFS's own errors (`hd
 from __future__ import annotations
 
 import errno
+import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fraud_platform.errors import DropUnreadableError, Outage, SettingsError
+from fraud_platform.errors import (
+    DropUnreadableError,
+    FraudPlatformError,
+    Outage,
+    SettingsError,
+)
 
 REFUSED = {
     "SignatureDoesNotMatch": "the secret is wrong. Set AWS_SECRET_ACCESS_KEY to the key's secret",
@@ -28,6 +35,15 @@ _CLIENTS = ("aiobotocore", "aiohttp", "botocore", "requests", "urllib3")
 """Packages whose exceptions mean that a store did not answer as it should."""
 _NAMENODE = "org.apache.hadoop"
 """What a namenode's refusal names: the Java class of its exception."""
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
+_DISK_WORDS = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "Read-only file system",
+    "Input/output error",
+    "database or disk is full",
+)
+"""What libraries say of such a disk in errors of their own."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -75,6 +91,52 @@ def translated(url: str, *, reading: bool = False) -> Iterator[None]:
             f"{url}: the storage does not answer as it should ({type(error).__name__}: {error}). "
             "Check that it is up and reachable, then run again."
         ) from error
+
+
+@contextmanager
+def reaching_disks() -> Iterator[None]:
+    """Turn the errors of a full, read-only or broken disk into an outage, wherever they come from.
+
+    A temporary folder, a library's file and a task of Spark fill a disk as well as a zone does.
+
+    Raises:
+        Outage: it names the file if the error does, and what to do.
+    """
+    try:
+        yield
+    except FraudPlatformError:
+        raise
+    except Exception as error:
+        outage = disk_outage(error)
+        if outage is None:
+            raise
+        raise outage from error
+
+
+def disk_outage(error: BaseException) -> Outage | None:
+    """Return the outage that an error of a disk stands for, None for any other error.
+
+    Libraries wrap such errors, so their causes and, at last, their words are looked at.
+    """
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        if isinstance(cause, OSError) and cause.errno in _DISK_ERRORS:
+            return _disk_outage(os.strerror(cause.errno), cause.filename)
+        cause = cause.__cause__ or cause.__context__
+    words = str(error)
+    found = next((said for said in _DISK_WORDS if said.lower() in words.lower()), None)
+    return None if found is None else _disk_outage(found, None)
+
+
+def _disk_outage(found: str, path: object) -> Outage:
+    where = f" ({os.fsdecode(path)})" if isinstance(path, str | bytes) else ""
+    return Outage(
+        f"disk: expected to write, found: {found}{where}. Make room there (FRAUD_HOME, the lake, "
+        f"{tempfile.gettempdir()} and Spark's local folders are written to), mount it writable, "
+        "and run again; nothing that was committed is lost."
+    )
 
 
 def first_line(error: object) -> str:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import io
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
 from fraud_platform.adapters.storage.access import S3Access, file_system, is_hdfs, is_s3
+from fraud_platform.adapters.storage.failures import translated
 
 _BUFFER_BYTES = 4 << 20
 _VERSIONS = ("ETag", "LastModified", "modification_time", "mtime", "created")
@@ -57,6 +59,25 @@ class ByteFiles:
             filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
         file = filesystem.open(path, "wb")
         return io.BufferedWriter(file, _BUFFER_BYTES) if is_hdfs(url) else file
+
+    @contextmanager
+    def writing(self, url: str) -> Iterator[None]:
+        """Say what a storage's errors mean while a file is written.
+
+        Raises:
+            Outage: there is no space left, or the storage does not answer.
+            SettingsError: it refuses access.
+        """
+        with translated(url):
+            yield
+
+    def free_bytes(self, url: str) -> int | None:
+        """Return the space left where a file of this machine lies; None where nothing says it."""
+        local = local_path(url)
+        if local is None:
+            return None
+        folder = next((f for f in local.parents if f.exists()), None)
+        return None if folder is None else shutil.disk_usage(folder).free
 
     def size_bytes(self, url: str) -> int:
         """Return a file's size.

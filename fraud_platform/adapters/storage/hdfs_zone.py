@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,6 +56,10 @@ class HdfsZone:
             except FileNotFoundError:
                 raise Outage(f"{self._url}: expected a folder, found none. Create it.") from None
         return sorted((_info(status) for status in found), key=lambda info: info.name)
+
+    def no_files(self) -> Mapping[str, str]:
+        """Return nothing: the store has files alone, or folders that are no drop."""
+        return {}
 
     def stat(self, name: str) -> FileInfo | None:
         """Return one file's facts, or None where there is no such file."""

@@ -10,13 +10,15 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from fraud_platform.adapters.storage.failures import translated
-from fraud_platform.errors import Outage
-from fraud_platform.ingest.zone import CHUNK_BYTES, FileInfo, Sink, partial_name
+from fraud_platform.contracts.drops import printable
+from fraud_platform.errors import DropUnreadableError, Outage
+from fraud_platform.ingest.zone import CHUNK_BYTES, FOLDER, FileInfo, Sink, partial_name
 
 
 class LocalZone:
@@ -50,17 +52,24 @@ class LocalZone:
                 ) from None
         return [info for name in names if (info := self.stat(name)) is not None]
 
+    def no_files(self) -> Mapping[str, str]:
+        """Return links, folders, pipes and devices by name, with what each is."""
+        with translated(self.url):
+            return {
+                entry.name: _kind(entry.stat(follow_symlinks=False).st_mode)
+                for entry in os.scandir(self.folder)
+                if not entry.is_file(follow_symlinks=False)
+            }
+
     def stat(self, name: str) -> FileInfo | None:
-        """Return one file's facts, or None where there is no such regular file."""
+        """Return one file's facts, None if there is no such regular file; a link is none."""
         path = self.folder / name
         with translated(str(path)):
             try:
-                found = path.stat()
-            except OSError as error:
-                if error.errno in (errno.ENOENT, errno.ELOOP):  # links may lead nowhere
-                    return None
-                raise
-            if not path.is_file():
+                found = path.lstat()
+            except FileNotFoundError:
+                return None
+            if not stat.S_ISREG(found.st_mode):
                 return None
         # The change time moves too when a tool sets the modification time back.
         version = f"{found.st_mtime_ns}-{found.st_ctime_ns}"
@@ -69,7 +78,7 @@ class LocalZone:
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
         """Yield a file's bytes from `offset` on."""
         path = self.folder / name
-        with translated(str(path), reading=True), path.open("rb", buffering=0) as file:
+        with translated(str(path), reading=True), _opened(path) as file:
             file.seek(offset)
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
@@ -157,6 +166,37 @@ class _LocalSink:
         with translated(str(self.path)):
             self.path.unlink(missing_ok=True)
         self.file.close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a regular file for reading; a link or a pipe that took its place is refused.
+
+    Raises:
+        DropUnreadableError: it is no regular file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise _no_file(path, "link") from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise _no_file(path, _kind(mode))
+    return open(descriptor, "rb", buffering=0)
+
+
+def _no_file(path: Path, kind: str) -> DropUnreadableError:
+    return DropUnreadableError(
+        f"{path.parent}: expected a file under {printable(path.name)}, found a {kind}. Put a copy "
+        "of the file in its place, or move it away."
+    )
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFLNK: "link", stat.S_IFDIR: FOLDER, stat.S_IFIFO: "pipe"}
+    return kinds.get(stat.S_IFMT(mode), "device or socket")
 
 
 def _sync_folder(folder: Path) -> None:

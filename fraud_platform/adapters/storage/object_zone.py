@@ -7,7 +7,7 @@ Not here: S3 (`s3_zone`) and HDFS (`hdfs_zone`), whose files can be gone on with
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -53,6 +53,10 @@ class ObjectZone:
                 return []
         infos = [_object_info(entry) for entry in found if entry["type"] == "file"]
         return sorted((i for i in infos if i.name), key=lambda info: info.name)
+
+    def no_files(self) -> Mapping[str, str]:
+        """Return nothing: the store has files alone, or folders that are no drop."""
+        return {}
 
     def stat(self, name: str) -> FileInfo | None:
         """Return one object's facts, or None where it is absent."""

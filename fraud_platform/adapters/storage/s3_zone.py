@@ -6,7 +6,7 @@ Not here: other zones (`zones`), what errors mean (`failures`), how S3 is reache
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fraud_platform.adapters.storage.access import S3Access, bucket_of, s3_client
@@ -53,6 +53,10 @@ class S3Zone:
         named = [(entry["Key"].removeprefix(start), entry) for entry in found]
         infos = [_info(name, e["Size"], e) for name, e in named if name]
         return sorted(infos, key=lambda info: info.name)
+
+    def no_files(self) -> Mapping[str, str]:
+        """Return nothing: the store has files alone, or folders that are no drop."""
+        return {}
 
     def stat(self, name: str) -> FileInfo | None:
         """Return one object's facts, or None where it is absent."""

@@ -1,0 +1,136 @@
+"""A drop's rows by class: label, kind of fraud and day, kept and lost.
+
+Here: which class a row belongs to, also where it is no valid row, and the counts of a task.
+Not here: from which share on a drop is held (`holding`), the rows themselves (`tasks`).
+
+A limit on the whole drop would hide a class: all frauds together are less than 1 % of the rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from fraud_platform.cleaning.canonical import SECONDS_PER_DAY, CleanRows
+from fraud_platform.cleaning.judge import read_integer, read_time
+from fraud_platform.contracts.drops import COLUMNS
+from fraud_platform.contracts.own_days import DaySpan
+from fraud_platform.contracts.reasons import Reason
+
+GENUINE = 0
+SCENARIOS = (1, 2, 3)
+FRAUD_OF_UNKNOWN_KIND, UNREADABLE = 4, 5
+"""Kinds of rows: genuine, the scenarios of fraud, a fraud without one, an unreadable label."""
+
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_N_KINDS = len(SCENARIOS) + 1
+
+
+@dataclass(frozen=True)
+class RowClass:
+    """The class of a row that is not clean.
+
+    Args:
+        day: since 1970; None where it cannot be read.
+        kind: `GENUINE`, a scenario, `FRAUD_OF_UNKNOWN_KIND` or `UNREADABLE`.
+        taker: the drop that holds other contents under the row's id; "" where none does.
+    """
+
+    day: int | None
+    kind: int
+    taker: str = ""
+
+
+@dataclass
+class ClassCounts:
+    """Rows of a drop by class.
+
+    Args:
+        kept: clean rows by (day, kind).
+        lost: quarantined rows by (day or None, kind, reason, taker).
+    """
+
+    kept: Counter[tuple[int, int]] = field(default_factory=Counter)
+    lost: Counter[tuple[int | None, int, str, str]] = field(default_factory=Counter)
+
+    def add_kept(self, rows: CleanRows) -> None:
+        """Count clean rows."""
+        first = int(rows.days.min())
+        codes = (rows.days - first) * _N_KINDS + rows.scenario
+        counts = np.bincount(codes)
+        for code in np.flatnonzero(counts).tolist():
+            day, kind = divmod(code, _N_KINDS)
+            self.kept[first + day, kind] += int(counts[code])
+
+    def add_lost(self, reasons: Iterable[Reason], classes: Iterable[RowClass]) -> None:
+        """Count quarantined rows by their first reasons and their classes."""
+        for reason, row in zip(reasons, classes, strict=True):
+            self.lost[row.day, row.kind, str(reason), row.taker] += 1
+
+    def add(self, other: ClassCounts) -> None:
+        """Take in other counts."""
+        self.kept.update(other.kept)
+        self.lost.update(other.lost)
+
+    def to_lists(self) -> list[list[Any]]:
+        """Return the counts in a form for JSON."""
+        return [[[*key, n] for key, n in counts.items()] for counts in (self.kept, self.lost)]
+
+    @classmethod
+    def of_lists(cls, lists: Sequence[Sequence[Sequence[Any]]]) -> ClassCounts:
+        """Return what `to_lists` gave."""
+        kept, lost = lists
+        return cls(
+            Counter({(day, kind): n for day, kind, n in kept}),
+            Counter({(day, kind, reason, taker): n for day, kind, reason, taker, n in lost}),
+        )
+
+
+def class_of_line(line: bytes, days: DaySpan | None) -> RowClass:
+    """Return the class of a line that is not valid, as far as it can be read.
+
+    The label is read from the last two fields, so that a comma too many does not hide it; a line
+    of too few fields has none. A fraud is what either of the two says is one.
+
+    Args:
+        days: the drop's own days; others are no day of it.
+    """
+    fields = line.split(b",", len(COLUMNS) - 1)
+    day = None if len(fields) < 2 else _day_of(fields[1])
+    if day is not None and days is not None and not days.first <= day <= days.last:
+        day = None
+    if len(fields) < len(COLUMNS):
+        return RowClass(day, UNREADABLE)
+    fraud, scenario = (read_integer(f.strip(b" \r")) for f in line.rsplit(b",", 2)[1:])
+    return RowClass(day, _kind_of(fraud, scenario))
+
+
+def class_of_copy(seconds: int, scenario: int, taker: str | None) -> RowClass:
+    """Return the class of a valid row whose id another row has."""
+    return RowClass(seconds // SECONDS_PER_DAY, scenario, taker or "")
+
+
+def _kind_of(fraud: int | None, scenario: int | None) -> int:
+    if scenario in SCENARIOS:
+        return scenario
+    if fraud == 1:
+        return FRAUD_OF_UNKNOWN_KIND
+    return GENUINE if fraud == 0 or scenario == 0 else UNREADABLE
+
+
+def _day_of(field: bytes) -> int | None:
+    """Return the day of a time, or of its date where only the time of day is wrong."""
+    seconds = read_time(field)
+    if seconds is not None:
+        return seconds // SECONDS_PER_DAY
+    try:
+        return date.fromisoformat(field.strip(b" ")[:10].decode("ascii")).toordinal() - (
+            _EPOCH_ORDINAL
+        )
+    except ValueError:
+        return None
