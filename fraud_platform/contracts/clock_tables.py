@@ -31,6 +31,8 @@ FEATURE_DAYS = TableContract(
         Column("inputs", "string", "Fingerprint of the drops in the day's lookback."),
         Column("run_id", "string", "The Dagster run that built it."),
         Column("built_at", "timestamp", "When (UTC)."),
+        Column("feature_signature", "string", "Of all features that were declared.", nullable=True),
+        Column("tiles_signature", "string", "Of what the tiles summed.", nullable=True),
     ),
     key=("tx_date",),
 )

@@ -190,7 +190,11 @@ SCORING_STATE = TableContract(
     columns=(
         Column("as_of", "date", "The midnight (UTC): days before it are in, later ones are not."),
         Column("part", "string", "A table of tiles, or stream: one row, how far the stream is in."),
-        Column("entity", "string", "Of label tiles: customer or terminal."),
+        Column(
+            "entity",
+            "string",
+            "Of label tiles: customer or terminal; of the stream: JSON, the measures' names.",
+        ),
         Column("entity_id", "long", "The customer or terminal."),
         Column("terminal_id", "long", "Of customer tiles: the terminal visited, else 0."),
         Column("hour", "long", "Tile hour or event hour, hours since 1970."),

@@ -34,6 +34,7 @@ from fraud_platform.defs.requests import SCHEDULE_STATUS, ask, run_request, turn
 from fraud_platform.defs.resources import LakeResource
 from fraud_platform.defs.span import keep_days, keep_decided
 from fraud_platform.defs.state import read_built_days, read_days
+from fraud_platform.features.declaration import feature_signature
 from fraud_platform.settings import load_settings
 
 load_drop = dg.define_asset_job(
@@ -105,7 +106,9 @@ def stale_days(lake: Lake, days: list[DropDay]) -> tuple[date, date, str] | None
     if stale is None:
         return None
     first, last = stale
-    content = fingerprint(item for item in inputs.items() if first <= item[0] <= last)
+    # days that only their declaration makes stale are another request than the one that built them
+    named = [item for item in inputs.items() if first <= item[0] <= last]
+    content = fingerprint([*named, ("declaration", feature_signature())])
     return first, last, f"days:{first}_{last}_{content}"
 
 

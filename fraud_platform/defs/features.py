@@ -25,8 +25,9 @@ from fraud_platform.defs.pages import page
 from fraud_platform.defs.partitions import ALL_DROPS, DAYS
 from fraud_platform.defs.reach import days_with_data, require_days
 from fraud_platform.defs.resources import LakeResource, SparkResource
-from fraud_platform.defs.state import read_drop_days, write_built_days
+from fraud_platform.defs.state import days_of_other_tiles, read_drop_days, write_built_days
 from fraud_platform.defs.tables import table_spec, written
+from fraud_platform.errors import DataError
 from fraud_platform.features.engine import LABEL_LOOKBACK_DAYS
 from fraud_platform.features.lineage import column_sources
 from fraud_platform.features.materialize import DaysOutcome, materialize_days
@@ -79,6 +80,7 @@ def build_days_of_features(
     tables = lake.open()
     inputs = days_with_data(tables)
     require_days(days, inputs)
+    _require_lookback(tables, min(days))
     stream_from = _stream_from(spark, tables, min(days))
     outcome = materialize_days(spark.spark_session, tables, min(days), max(days), stream_from)
     write_built_days(tables, {d: inputs[d] for d in days}, context.run_id)
@@ -106,6 +108,22 @@ def _metadata(lake: Lake, name: str, outcome: DaysOutcome, days: int) -> dict[st
         {"rows": table.rows, "days": days, "seconds": table.seconds},
         figures,
     )
+
+
+def _require_lookback(tables: Lake, first_day: date) -> None:
+    """Require that the days which a range looks back to have the tiles that are declared now.
+
+    Raises:
+        DataError: they were built before a flag or a measure was declared.
+    """
+    other = days_of_other_tiles(tables, first_day - timedelta(days=LABEL_LOOKBACK_DAYS), first_day)
+    if other:
+        raise DataError(
+            f"days from {first_day} on: expected the tiles of the {LABEL_LOOKBACK_DAYS} days "
+            f"before as they are declared now, found {len(other)} days from {other[0]} on that "
+            "were built before. Build from the earliest such day on, as the schedule "
+            "daily_features does."
+        )
 
 
 def _stream_from(spark: SparkResource, tables: Lake, first_day: date) -> date | None:

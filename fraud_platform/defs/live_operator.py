@@ -136,6 +136,10 @@ def rescore_range(settings: Settings, first_batch: int, last_batch: int, version
     """Score rows of past micro-batches again with a named model, into a table of its own.
 
     What was decided stays: the features are those that were frozen with the first score.
+
+    Raises:
+        DataError: there is no such micro-batch, or one of before a feature of the model came.
+        UnknownModelError, ModelDamagedError: the model is not there, or is damaged.
     """
     lake = Lake(settings.lake)
     model = load_model(registry_of(settings), version, known_digest(lake, version))
@@ -146,6 +150,8 @@ def rescore_range(settings: Settings, first_batch: int, last_batch: int, version
         filters=[("micro_batch", ">=", first_batch), ("micro_batch", "<=", last_batch)],
         columns=list(dict.fromkeys([*columns, *names])),
     )
+    last = 0 if lake.open(SCORED) is None else ScoringLog(lake).number
+    _require_rows(last, first_batch, last_batch, rows, names)
     matrix = np.column_stack([rows[name].to_numpy() for name in names]).astype(np.float32)
     probability = model.candidate.predict_probability(np.ascontiguousarray(matrix))
     table = pa.table(
@@ -167,6 +173,26 @@ def rescore_range(settings: Settings, first_batch: int, last_batch: int, version
         f"AND micro_batch <= {last_batch}",
     )
     return rows.num_rows
+
+
+def _require_rows(
+    last: int, first_batch: int, last_batch: int, rows: pa.Table, names: list[str]
+) -> None:
+    """Require that every micro-batch of a range exists, and that its rows have the features."""
+    if not 1 <= first_batch <= last_batch <= last:
+        there = f"1 to {last}" if last else "none yet"
+        raise DataError(
+            f"--range {first_batch}-{last_batch}: expected micro-batches that were scored, found "
+            f"{there}. Name a range within these, the first number first."
+        )
+    missing = [name for name in names if rows[name].null_count]
+    if missing:
+        batches = sorted(set(rows.filter(rows[missing[0]].is_null())["micro_batch"].to_pylist()))
+        raise DataError(
+            f"--range {first_batch}-{last_batch}: expected a value of each feature of the model, "
+            f"found none of {', '.join(missing)} in micro-batches {batches[0]} to {batches[-1]}: "
+            "they were scored before it was declared. Choose later ones, or another model."
+        )
 
 
 def _own_key(value: bytes) -> bytes | None:

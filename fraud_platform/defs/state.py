@@ -17,6 +17,8 @@ from fraud_platform.clock import DropDay
 from fraud_platform.contracts.clock_tables import DROP_DAYS, FEATURE_DAYS
 from fraud_platform.contracts.scoring_tables import STREAM_LABELS, TOPIC_LABELS
 from fraud_platform.contracts.tables import CLEANING_LEDGER, DROP_LABELS, TRANSACTIONS
+from fraud_platform.features.compatibility import FIRST_DECLARATION, first_tiles_signature
+from fraud_platform.features.declaration import DECLARATION, feature_signature
 from fraud_platform.scoring.history import stream_days
 from fraud_platform.training.later_labels import later_labels
 
@@ -107,8 +109,37 @@ def _checksum(columns: list[str]) -> Column:
 
 
 def read_built_days(lake: Lake) -> dict[date, str]:
-    """Return the days whose features are built, with what they were built from."""
-    return {r["tx_date"]: r["inputs"] for r in lake.read_arrow(FEATURE_DAYS).to_pylist()}
+    """Return the days whose features are built, with what they were built from.
+
+    Of a day that was built by another declaration of features, the name of that is added, so that
+    it equals nothing that a day is to be built from now, and is built again.
+    """
+    now, built = feature_signature(), {}
+    for row in lake.read_arrow(FEATURE_DAYS).to_pylist():
+        declared = row["feature_signature"] or FIRST_DECLARATION
+        other = "" if declared == now else f" by the declaration {declared[:16]}"
+        built[row["tx_date"]] = f"{row['inputs']}{other}"
+    return built
+
+
+def days_of_other_tiles(lake: Lake, first: date, end: date) -> list[date]:
+    """Return the built days of [first, end) whose tiles were declared otherwise."""
+    now, before = DECLARATION.tiles_signature(), first_tiles_signature()
+    return sorted(
+        row["tx_date"]
+        for row in lake.read_arrow(FEATURE_DAYS).to_pylist()
+        if first <= row["tx_date"] < end and (row["tiles_signature"] or before) != now
+    )
+
+
+def days_of_other_features(lake: Lake, first: date, end: date) -> list[date]:
+    """Return the built days of [first, end) whose features were declared otherwise."""
+    now = feature_signature()
+    return sorted(
+        row["tx_date"]
+        for row in lake.read_arrow(FEATURE_DAYS).to_pylist()
+        if first <= row["tx_date"] < end and (row["feature_signature"] or FIRST_DECLARATION) != now
+    )
 
 
 def write_built_days(lake: Lake, inputs: Mapping[date, str], run_id: str) -> None:
@@ -116,7 +147,14 @@ def write_built_days(lake: Lake, inputs: Mapping[date, str], run_id: str) -> Non
     now = datetime.now(UTC)
     rows = pa.Table.from_pylist(
         [
-            {"tx_date": day, "inputs": fingerprint, "run_id": run_id, "built_at": now}
+            {
+                "tx_date": day,
+                "inputs": fingerprint,
+                "run_id": run_id,
+                "built_at": now,
+                "feature_signature": feature_signature(),
+                "tiles_signature": DECLARATION.tiles_signature(),
+            }
             for day, fingerprint in sorted(inputs.items())
         ],
         schema=FEATURE_DAYS.arrow_schema,

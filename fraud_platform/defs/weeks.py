@@ -25,7 +25,7 @@ from fraud_platform.contracts.time import KnowledgeWeek
 from fraud_platform.contracts.training_tables import THRESHOLD, TRAINING_SET
 from fraud_platform.defs.champion import find_champion
 from fraud_platform.defs.decisions import read_history
-from fraud_platform.defs.state import read_days, read_labels
+from fraud_platform.defs.state import days_of_other_features, read_days, read_labels
 from fraud_platform.defs.tables import rows_by_partition
 from fraud_platform.errors import ChampionMismatchError, NotEnoughDataError
 from fraud_platform.features.declaration import CHOSEN_NAMES, FEATURE_NAMES, feature_signature
@@ -55,8 +55,10 @@ def build_rows(
     """Return the training set of a knowledge date from these versions of its two tables."""
     settings = load_settings()
     first_day, read = _oldest_training_day(knowledge_date), versions[TRANSACTION_FEATURES.name]
-    features = lake.read(spark, TRANSACTION_FEATURES, read)
     end = KnowledgeWeek(knowledge_date).train_end
+    if read == lake.version(TRANSACTION_FEATURES):
+        _require_built(lake, first_day, end)
+    features = _with_all_features(lake.read(spark, TRANSACTION_FEATURES, read))
     rows = rows_by_partition(lake, TRANSACTION_FEATURES, "tx_date", read)
     most = sum(count for day, count in rows.items() if first_day <= day < end)
     return build_training_set(
@@ -67,6 +69,29 @@ def build_rows(
         settings.max_training_rows if most > settings.max_training_rows else None,
         settings.seed,
     )
+
+
+def _require_built(lake: Lake, first: date, end: date) -> None:
+    """Require that the days of [first, end) have every feature that is declared now.
+
+    Raises:
+        NotEnoughDataError: some were built before one was declared.
+    """
+    other = days_of_other_features(lake, first, end)
+    if other:
+        raise NotEnoughDataError(
+            f"days {first} to {end}: expected all built with the features that are declared now, "
+            f"found {len(other)} from {other[0]} to {other[-1]} that were built before one came or "
+            "changed. Wait until the schedule daily_features has built them again."
+        )
+
+
+def _with_all_features(features: DataFrame) -> DataFrame:
+    """Return rows of an old version with null in the features that were declared later."""
+    from pyspark.sql import functions as F
+
+    later = [name for name in FEATURE_NAMES if name not in features.columns]
+    return features.withColumns({name: F.lit(None).cast("float") for name in later})
 
 
 def _oldest_training_day(knowledge_date: date) -> date:
@@ -232,6 +257,8 @@ def training_end(model: ModelVersion) -> date:
 
 def read_evaluation_rows(spark: SparkSession, lake: Lake, knowledge_date: date) -> pd.DataFrame:
     """Return the test week's labelled rows with their features, in the order of their ids."""
+    week = KnowledgeWeek(knowledge_date)
+    _require_built(lake, week.test_start, week.test_end)
     rows = evaluation_rows(
         lake.read(spark, TRANSACTION_FEATURES),
         read_labels(spark, lake, _oldest_training_day(knowledge_date)),

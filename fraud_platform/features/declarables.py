@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, TypeVar
 
 import numpy as np
 
+from fraud_platform.contracts.time import LABEL_DELAY_HOURS, TILE_SECONDS
 from fraud_platform.features.expressions import Expression
 from fraud_platform.features.formulas import Formulas
 from fraud_platform.features.terms import (
+    MAX_WINDOW_HOURS,
     CustomerSince,
     CustomerSum,
     Entity,
@@ -171,7 +173,7 @@ class Declaration:
         return tuple(m.name for m in self.label_measures if m.name in needed)
 
     def signature(self) -> str:
-        """Return a hash of everything that decides a feature's value."""
+        """Return a hash of everything that decides any feature's value."""
         lines = [f"{f.name} = {f.formula}" for f in self.features]
         lines += [f"flag {f.name} = {f.condition}" for f in self.flags]
         lines += [f"last {m.name} of {m.flag}" for m in self.last_times]
@@ -179,6 +181,60 @@ class Declaration:
             f"label {m.name} = {m.value} of {sorted(m.scenarios)}" for m in self.label_measures
         ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def signature_of(self, names: Iterable[str]) -> str:
+        """Return a hash of everything that decides the values of these features alone.
+
+        That is their formulas with the windows in them, the flags, times and label measures that
+        these read, whatever those read in turn, and the times that every window rests on. Another
+        feature may come, go or change without changing it.
+
+        Args:
+            names: of features, in any order; one that is not declared counts as undeclared.
+        """
+        wanted = sorted(set(names))
+        declared = {feature.name: feature for feature in self.features}
+        lines = [f"{n} = {declared[n].formula if n in declared else 'undeclared'}" for n in wanted]
+        flags, times, measures = self._needs(
+            leaf for n in wanted if n in declared for leaf in declared[n].formula.leaves()
+        )
+        lines += [f"flag {f.name} = {f.condition}" for f in self.flags if f.name in flags]
+        lines += [f"last {m.name} of {m.flag}" for m in self.last_times if m.name in times]
+        lines += [
+            f"label {m.name} = {m.value} of {sorted(m.scenarios)}"
+            for m in self.label_measures
+            if m.name in measures
+        ]
+        lines.append(
+            f"tiles of {TILE_SECONDS} s, labels after {LABEL_DELAY_HOURS} h, windows of at most "
+            f"{MAX_WINDOW_HOURS} h"
+        )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def _needs(self, leaves: Iterable[Expression]) -> tuple[set[str], set[str], set[str]]:
+        """Return the flags, last times and label measures that terms read, transitively."""
+        flags, times, measures = set[str](), set[str](), set[str]()
+        by_name = {flag.name: flag for flag in self.flags}
+        of_time = {last.name: last.flag for last in self.last_times}
+        waiting = list(leaves)
+        while waiting:
+            leaf = waiting.pop()
+            read: set[str | None] = set()
+            if isinstance(leaf, CustomerSum | VisitSum):
+                read = {leaf.measure}
+            elif isinstance(leaf, CustomerSince):
+                times.add(leaf.measure)
+                read = {of_time.get(leaf.measure)}
+            elif isinstance(leaf, LabelSum | LabelSince | LabelRun):
+                measures |= label_measures_under(leaf)
+            for name in read & set(by_name) - flags:
+                flags.add(str(name))
+                waiting += by_name[str(name)].condition.leaves()
+        return flags, times, measures
+
+    def tiles_signature(self) -> str:
+        """Return a hash of everything that decides what tiles hold, features apart."""
+        return replace(self, features=()).signature()
 
     @cached_property
     def flags_need_terminals(self) -> bool:

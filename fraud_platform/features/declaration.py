@@ -1,11 +1,13 @@
 """Every feature, declared once: the batch engine, the scorer, docs and signature read this.
 
 Here: flags, tile measures, label measures and features, in their order, and their signature.
-To add a feature, add one `Feature` to `FEATURES`.
+To add a feature, add one `Feature` at the end of `FEATURES` (docs/new_feature.md).
 Not here: what terms mean (`features.terms`), how they are computed (`features.kernel`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from fraud_platform.features.declarables import (
     Declaration,
@@ -307,6 +309,11 @@ RISING_NAMES: frozenset[str] = frozenset(f.name for f in FEATURES if f.rises)
 """Features with which risk only rises."""
 
 
-def feature_signature() -> str:
-    """Return a hash of everything that decides a feature's value, to be stored with a model."""
-    return DECLARATION.signature()
+def feature_signature(names: Iterable[str] | None = None) -> str:
+    """Return a hash of everything that decides the values of features, all or some of them.
+
+    Args:
+        names: the features that a model uses, to be stored with it; None takes all, with which
+            days are marked when they are built.
+    """
+    return DECLARATION.signature() if names is None else DECLARATION.signature_of(names)

@@ -83,10 +83,12 @@ def materialize_days(
             takes drops alone.
 
     Raises:
-        SchemaMismatchError: a stored table has other columns than the declaration gives now.
+        SchemaMismatchError: a stored table has a column that is declared no longer.
         Outage: another writer has replaced some of these days meanwhile; run again.
     """
     started = time.perf_counter()
+    for table in WRITTEN_TABLES:
+        lake.ensure(table)  # with the columns of features that were declared since
     _check_stored_columns(lake)
     since = {table.name: lake.ensure(table).version() for table in WRITTEN_TABLES}
     source = _Source(spark, lake, first_day, last_day, stream_from)
@@ -143,13 +145,19 @@ class _Source:
             self._last_day,
             transactions.where(F.col("tx_date").between(found.labelled_from, self._last_day)),
             labels,
-            self._lake.read(self._spark, CUSTOMER_TILES),
-            self._lake.read(self._spark, TERMINAL_TILES),
-            self._lake.read(self._spark, LABEL_TILES),
+            self._tiles(CUSTOMER_TILES),
+            self._tiles(TERMINAL_TILES),
+            self._tiles(LABEL_TILES),
             count_tasks(found.rows, found.labels + self._history_rows()),
             has_corrections=found.corrections > 0,
             rows_say_labels=found.rows_say_labels,
         )
+
+    def _tiles(self, table: TableContract) -> DataFrame:
+        """Return a table of tiles; of days of before a measure was declared, that is 0."""
+        rows = self._lake.read(self._spark, table)
+        nullable = [f.name for f in rows.schema.fields if f.nullable and f.name not in table.key]
+        return rows.fillna(0, nullable) if nullable else rows
 
     def _labels(self) -> DataFrame:
         """Return the labels that count from the days or from the lookback before them."""
@@ -214,17 +222,22 @@ def _days(first_day: date, last_day: date) -> list[str]:
 
 
 def _check_stored_columns(lake: Lake) -> None:
-    """Refuse to write days into tables that another declaration has made."""
+    """Refuse to write days without a value into a column that must have one.
+
+    A column that was added after the table was made may be null, and so may stay behind.
+    """
     for table in WRITTEN_TABLES:
-        handle = lake.open(table)
-        stored = [] if handle is None else [field.name for field in handle.schema().fields]
-        if stored and stored != table.column_names:
-            missing = sorted(set(table.column_names) - set(stored))
-            gone = sorted(set(stored) - set(table.column_names))
+        handle = lake.ensure(table)
+        declared = set(table.column_names)
+        gone = sorted(
+            f.name for f in handle.schema().fields if f.name not in declared and not f.nullable
+        )
+        if gone:
             raise SchemaMismatchError(
-                f"table {table.name} was built from another feature declaration: "
-                f"columns missing {missing}, no longer declared {gone}. "
-                "Remove the four feature tables and build all days again."
+                f"table {table.name}: expected no column but those of declared features, found "
+                f"{gone}, of which every stored row has a value. Declare {', '.join(gone)} again: "
+                "a feature that was there when the table was made stays declared, though models "
+                "may leave it out (docs/new_feature.md)."
             )
 
 

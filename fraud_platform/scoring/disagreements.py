@@ -232,8 +232,9 @@ def _labels_that_differ(lake: Lake, day: date, ids: Ints) -> Ints:
 
 def _unequal(one: pa.ChunkedArray, other: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     a, b = _numbers(one), _numbers(other)
-    # what is unknown in both is equal
-    return (a != b) & ~((a != a) & (b != b))
+    # what is unknown in both is equal, and what was scored before a feature came says nothing of it
+    unsaid = np.asarray(one.is_null(nan_is_null=False).to_numpy())
+    return (a != b) & ~((a != a) & (b != b)) & ~unsaid
 
 
 def _numbers(column: pa.ChunkedArray) -> npt.NDArray[Any]:

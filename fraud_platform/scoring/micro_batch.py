@@ -21,6 +21,7 @@ import pyarrow as pa
 from fraud_platform.contracts.messages import TRANSACTION_FIELDS, Messages
 from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED
 from fraud_platform.errors import ConservationError, SchemaMismatchError
+from fraud_platform.features.compatibility import is_declared_as
 from fraud_platform.features.declaration import DECLARATION, feature_signature
 from fraud_platform.features.kernel import Transactions
 from fraud_platform.scoring.decode import Decoded, decode
@@ -43,7 +44,7 @@ class PinnedModel:
         files: what it was loaded from, by name; workers elsewhere load these bytes.
 
     Raises:
-        SchemaMismatchError: it was trained on features that are declared otherwise now.
+        SchemaMismatchError: a feature that it uses is declared otherwise now, or no longer.
     """
 
     name: str
@@ -52,15 +53,19 @@ class PinnedModel:
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        names = self.candidate.feature_names
         trained_on = self.candidate.parameters.get("feature_signature")
-        unknown = sorted(set(self.candidate.feature_names) - set(DECLARATION.names))
-        if trained_on != feature_signature() or unknown:
+        unknown = sorted(set(names) - set(DECLARATION.names))
+        if unknown or not is_declared_as(names, trained_on):
             raise SchemaMismatchError(
-                f"model {self.name} {self.version}: expected features declared as "
-                f"{feature_signature()[:16]}, found a model trained on {str(trained_on)[:16]}"
+                f"model {self.name} {self.version}: expected its {len(names)} features declared as "
+                f"{feature_signature(names)[:16]} (of the declaration {feature_signature()[:16]}), "
+                f"found a model trained on {str(trained_on)[:16]}"
                 + (f", which needs {', '.join(unknown)}" if unknown else "")
-                + ". Train and promote a model on the present declaration, or deploy the code "
-                "that the model was trained with."
+                + ". Declare them as they were: a feature that the champion uses may change or go "
+                "only once another model is champion (docs/new_feature.md). Train and promote a "
+                "model on the present declaration, or deploy the code that the model was trained "
+                "with."
             )
 
 

@@ -6,6 +6,7 @@ Not here: making snapshots (`scoring.snapshot`), the state itself (`scoring.stat
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, fields, replace
@@ -20,6 +21,7 @@ from fraud_platform.contracts.feature_tables import CUSTOMER_TILES, LABEL_TILES,
 from fraud_platform.contracts.scoring_tables import LANDING, SCORED, SCORING_STATE, TOPIC_LABELS
 from fraud_platform.contracts.time import TILE_SECONDS
 from fraud_platform.contracts.uniqueness import require_unique
+from fraud_platform.features.compatibility import first_layout
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.kernel import LabelTiles, Tiles, Transactions
 from fraud_platform.features.ordering import group_bounds
@@ -239,8 +241,8 @@ class RecoveredState:
 
 
 def flags_of(rows: pa.Table) -> dict[str, np.ndarray]:
-    """Return the frozen flags of rows, int64 by name."""
-    return {name: _longs(rows[name]) for name in _FLAGS}
+    """Return the frozen flags of rows, int64 by name; 0 of rows from before a flag was declared."""
+    return {name: _longs(pc.fill_null(rows[name], 0)) for name in _FLAGS}
 
 
 def landed_of(rows: pa.Table, corrections: Corrections) -> LandedLabels:
@@ -282,16 +284,18 @@ def _add_snapshot(state: ScoringState, lake: Lake, snapshot: Snapshot) -> Stream
     Returns:
         How far the stream is in it.
     """
-    live = state.live
-    customer, terminal = DECLARATION.customer_measures, ("n_transactions", "amount_cents")
+    live, terminal = state.live, ("n_transactions", "amount_cents")
+    customer, measures = _layout(lake, snapshot)
     for rows in _part(lake, snapshot, CUSTOMER_TILES.name, customer):
-        live.add_customer_tiles(replace(_tiles(rows, customer), terminal=rows["terminal_id"]))
+        found = {n: _measure(rows, n) for n in DECLARATION.customer_measures}
+        tiles = Tiles(rows["entity_id"], rows["hour"], found)
+        live.add_customer_tiles(replace(tiles, terminal=rows["terminal_id"]))
     for rows in _part(lake, snapshot, TERMINAL_TILES.name, terminal):
         live.add_terminal_tiles(_tiles(rows, terminal))
-    measures = tuple(m.name for m in DECLARATION.label_measures)
+    declared = tuple(m.name for m in DECLARATION.label_measures)
     for entity in get_args(Entity):
         for rows in _part(lake, snapshot, LABEL_TILES.name, measures, ("entity", "=", entity)):
-            found = {name: rows[name] for name in measures}
+            found = {name: _measure(rows, name) for name in declared}
             live.add_label_tiles(
                 entity,
                 LabelTiles(rows["entity_id"], rows["hour"], rows["counts_from_hour"], found),
@@ -301,6 +305,35 @@ def _add_snapshot(state: ScoringState, lake: Lake, snapshot: Snapshot) -> Stream
         # of an earlier version, which took it that all of its days were in
         return StreamMark(first_second=snapshot.first_second)
     return StreamMark(**{name: int(marks[name][0]) for name in MARKS})
+
+
+def layout() -> str:
+    """Return the names of the measures of a snapshot's parts in their order, as it is stored."""
+    labels = [m.name for m in DECLARATION.label_measures]
+    return json.dumps([list(DECLARATION.customer_measures), labels])
+
+
+def _layout(lake: Lake, snapshot: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the customer and label measures that a snapshot holds, in its own order.
+
+    A snapshot outlives the declaration that it was made by: a scorer goes on from it by the names,
+    and a measure that was declared since is 0 in it.
+    """
+    rows = lake.read_arrow(
+        SCORING_STATE,
+        [("as_of", "=", snapshot.as_of), ("part", "=", STREAM_PART)],
+        ["entity"],
+        snapshot.table_version,
+    )
+    stored = rows["entity"].to_pylist()
+    if not stored or not stored[0]:
+        return first_layout()
+    customer, labels = json.loads(stored[0])
+    return tuple(customer), tuple(labels)
+
+
+def _measure(rows: Mapping[str, Ints], name: str) -> Ints:
+    return rows[name] if name in rows else np.zeros(len(rows["entity_id"]), np.int64)
 
 
 def _tiles(rows: Mapping[str, Ints], measures: tuple[str, ...]) -> Tiles:

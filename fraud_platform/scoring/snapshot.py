@@ -23,7 +23,7 @@ from fraud_platform.contracts.time import LATE_DAYS, TILE_SECONDS
 from fraud_platform.features.declarables import LabelMeasure
 from fraud_platform.features.declaration import DECLARATION
 from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS, MAX_WINDOW_DAYS
-from fraud_platform.scoring.recovery import MARKS, STREAM_PART, Snapshot
+from fraud_platform.scoring.recovery import MARKS, STREAM_PART, Snapshot, layout
 from fraud_platform.scoring.snapshot_stream import StreamPart
 
 if TYPE_CHECKING:
@@ -124,7 +124,9 @@ def _parts(spark: SparkSession, lake: Lake, as_of: date, stream: StreamPart) -> 
             )
             for tiles in (labels, _waiting_labels(spark, lake, as_of))
         ),
-        _part(stream.mark(), STREAM_PART, as_of, MARKS),
+        _part(
+            stream.mark().withColumn("entity", F.lit(layout())), STREAM_PART, as_of, MARKS
+        ),
     ]  # fmt: skip
 
 
@@ -196,7 +198,8 @@ def _part(rows: DataFrame, part: str, as_of: date, measures: tuple[str, ...]) ->
 
     zero = F.lit(0).cast("long")
     given = {"as_of": F.lit(as_of), "part": F.lit(part)}
-    given |= {f"v{i}": F.col(name) for i, name in enumerate(measures)}
+    # null of days that were built before a measure was declared
+    given |= {f"v{i}": F.coalesce(F.col(name), zero) for i, name in enumerate(measures)}
     given |= {n: F.lit("") for n in ("entity",) if n not in rows.columns}
     absent = ("terminal_id", "counts_from_hour")
     given |= {n: zero for n in absent if n not in rows.columns}

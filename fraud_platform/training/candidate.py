@@ -191,7 +191,8 @@ def train_candidate(
         model=model,
         calibrator=calibrator,
         threshold=threshold,
-        parameters=_parameters(options, model, calibrator, parts),
+        parameters=_parameters(options, model, calibrator, parts)
+        | {"feature_signature": feature_signature(feature_names)},
         metrics=metrics,
         curves=curves,
         importance={n: float(s) for n, s in zip(feature_names, shares, strict=True)},
@@ -213,14 +214,33 @@ def _parts(rows: pd.DataFrame | pa.Table, feature_names: Sequence[str]) -> dict[
                 f"in {len(part_rows)} rows. Take more training days (FRAUD_TRAINING_DAYS) or a "
                 "later knowledge date."
             )
+        features = np.ascontiguousarray(part_rows[list(feature_names)].to_numpy(dtype=np.float32))
+        _require_values(name, features, feature_names)
         parts[name] = _Part(
-            np.ascontiguousarray(part_rows[list(feature_names)].to_numpy(dtype=np.float32)),
+            features,
             is_fraud,
             part_rows["amount_cents"].to_numpy(dtype=np.int64),
             part_rows["sample_weight"].to_numpy(dtype=np.float64),
             len(np.unique(part_rows["tx_datetime"].to_numpy("datetime64[D]"))),
         )
     return parts
+
+
+def _require_values(part: str, features: Features, names: Sequence[str]) -> None:
+    """Require that every feature has a value in every row: declared features always do.
+
+    Raises:
+        NotEnoughDataError: rows are of days that were built before a feature was declared.
+    """
+    missing = np.isnan(features).sum(axis=0)
+    if not missing.any():
+        return
+    words = ", ".join(f"{n} in {m} rows" for n, m in zip(names, missing, strict=True) if m)
+    raise NotEnoughDataError(
+        f"the {part} rows: expected a value of each feature, found none of {words} of "
+        f"{len(features)}: their days were built before it was declared. Wait until the schedule "
+        "daily_features has built them again, then materialize training_set and candidate_model."
+    )
 
 
 def _parameters(
@@ -246,5 +266,4 @@ def _parameters(
         **{f"model_{name}": value for name, value in model.parameters.items()},
         **{f"calibration_{name}": value for name, value in asdict(calibrator).items()},
         **counts,
-        "feature_signature": feature_signature(),
     }

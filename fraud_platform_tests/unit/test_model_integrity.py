@@ -6,21 +6,27 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.scoring_session import load_model
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.scoring_tables import SCORED, SCORING
 from fraud_platform.defs.live_operator import rescore_range
 from fraud_platform.defs.reproduction import reproduce
 from fraud_platform.defs.weeks import scored
 from fraud_platform.errors import DataError, ModelDamagedError, Outage, UnknownModelError
 from fraud_platform.scoring import spark_engine
+from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.spark_engine import SparkEngine, TaskPlan
+from fraud_platform.settings import Settings
 from fraud_platform.training.candidate import Candidate
 from fraud_platform.training.integrity import files_digest, read_files
 from fraud_platform_tests.registry_world import RegistryWorld, empty_database
@@ -224,6 +230,42 @@ def test_a_version_without_a_digest_cannot_be_checked_and_is_refused(stored: Sto
             load_model(stored.registry, 1)
     finally:
         stored.registry.tag(1, {"content_sha256": expected})
+
+
+@pytest.mark.parametrize(("batches", "there"), [((1, 2), "none yet"), ((3, 1), "none yet")])
+def test_a_replay_of_micro_batches_that_do_not_exist_fails(stored: Stored, batches, there: str):
+    settings = stored.world.settings
+    with pytest.raises(DataError, match=rf"--range {batches[0]}-{batches[1]}.*found {there}"):
+        rescore_range(settings, *batches, 1)
+    assert stored.world.lake.open(SCORED) is None, "a mistaken command makes no table"
+
+
+def test_a_replay_names_the_micro_batches_that_there_are(stored: Stored, tmp_path: Path):
+    """Three were scored, the second before a feature of the model came."""
+    lake, features = Lake(str(tmp_path / "lake")), set(MODEL_FEATURES)
+    settings = Settings(home=tmp_path, lake_url=lake.url, mlflow_url=stored.world.settings.mlflow)
+    log = lake.numbered(SCORED, SCORING)
+    for number in (1, 2, 3):
+        row = {c.name: _VALUES[c.type] for c in SCORED.columns} | {"micro_batch": number}
+        row["tx_datetime"] = datetime(2018, 7, 30, tzinfo=UTC)
+        rows = pa.Table.from_pylist([row], schema=SCORED.arrow_schema)
+        if number == 2:
+            rows = rows.drop_columns(["is_night"])
+            assert "is_night" in features
+        files = write_rows(lake.files, lake.uri(SCORED), SCORED, rows)
+        assert log.append(files, number)
+    for first, last in ((4, 4), (0, 1), (2, 9), (3, 2)):
+        with pytest.raises(DataError, match=rf"--range {first}-{last}.*found 1 to 3"):
+            rescore_range(settings, first, last, 1)
+    with pytest.raises(DataError, match=r"none of is_night in micro-batches 2 to 2"):
+        rescore_range(settings, 1, 3, 1)
+    assert rescore_range(settings, 3, 3, 1) == 1
+
+
+_VALUES = {
+    "long": 1, "int": 0, "float": 1.0, "double": 0.5, "boolean": False, "string": "x",
+    "array<string>": [], "timestamp": datetime(2018, 7, 30, tzinfo=UTC),
+}  # fmt: skip
 
 
 def test_an_unknown_version_is_no_outage_and_names_those_that_are_there(stored: Stored):

@@ -236,7 +236,10 @@ class NumberedTable:
         tables = []
         for url in self.files_above(number, column):
             with self._lake.files.open_input(url) as file:
-                rows = pq.read_table(file, columns=wanted)
+                parquet = pq.ParquetFile(file)
+                # a file may be of before a column was declared
+                there = [name for name in wanted if name in parquet.schema_arrow.names]
+                rows = parquet.read(columns=there)
             rows = rows.filter(pc.greater(rows[column], number))
             tables.append(completed(rows, schema))
         if not tables:

@@ -1,0 +1,53 @@
+"""Models, days and snapshots that were made before each named what it is made of.
+
+Here: the declaration that they were made by, and whether a model's features are still declared as
+it knew them.
+Not here: signatures (`features.declarables`), what is refused (`scoring.micro_batch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fraud_platform.features.declarables import Declaration
+from fraud_platform.features.declaration import DECLARATION, feature_signature
+
+FIRST_DECLARATION = "99ba72481b0273a5b69d93ef69c0569b2d47c649b314670bb5544cea72fc9cf0"
+"""Signature of all that was declared while a model carried this, whatever it used of it."""
+_FEATURES, _FLAGS, _LAST_TIMES, _LABEL_MEASURES = 70, 3, 2, 7
+"""How much that was; since then features are added at the end."""
+
+
+def is_declared_as(names: Iterable[str], trained_on: object) -> bool:
+    """Return whether features are declared now as a model was trained on them.
+
+    Args:
+        names: the features that the model uses.
+        trained_on: the signature that it carries: of these features; or, of a model of before, of
+            all that was declared then, which must be declared now as it was.
+    """
+    if trained_on == feature_signature(names):
+        return True
+    return trained_on == FIRST_DECLARATION == _first().signature()
+
+
+def _first() -> Declaration:
+    """Return what is declared now, as far as the first declaration went."""
+    return Declaration(
+        DECLARATION.features[:_FEATURES],
+        DECLARATION.flags[:_FLAGS],
+        DECLARATION.last_times[:_LAST_TIMES],
+        DECLARATION.label_measures[:_LABEL_MEASURES],
+    )
+
+
+def first_tiles_signature() -> str:
+    """Return the present signature of the tiles, if they are as they were first; else another."""
+    first = _first().tiles_signature()
+    return first if _first().signature() == FIRST_DECLARATION else f"not {first}"
+
+
+def first_layout() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the customer and label measures of a snapshot that does not name its own."""
+    first = _first()
+    return first.customer_measures, tuple(m.name for m in first.label_measures)

@@ -1,0 +1,159 @@
+"""A model's signature says what it uses: others may change, what decides its features may not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fraud_platform.errors import NotEnoughDataError, SchemaMismatchError
+from fraud_platform.features import compatibility, declarables, declaration
+from fraud_platform.features.declarables import Declaration, Feature, Flag, LabelMeasure
+from fraud_platform.features.declaration import CHOSEN_NAMES, DECLARATION, FEATURE_NAMES
+from fraud_platform.features.expressions import ratio
+from fraud_platform.features.terms import CustomerSum, LabelSum, RowTerm
+from fraud_platform.scoring import micro_batch
+from fraud_platform.scoring.micro_batch import PinnedModel
+from fraud_platform.training.candidate import Candidate, TrainingOptions, train_candidate
+from fraud_platform.training.thresholds import Constraints
+from fraud_platform_tests.scoring_world import MODEL_FEATURES, train_small
+from fraud_platform_tests.unit.training_rows import labelled_rows
+
+NEW = Feature(
+    "amount_share_7d",
+    "Amount over all amounts of the customer's last 7 days.",
+    ratio(RowTerm("amount_cents"), CustomerSum("amount_cents", 7) + RowTerm("amount_cents")),
+)
+
+
+def changed(**changes: object) -> Declaration:
+    return replace(DECLARATION, **changes)  # type: ignore[arg-type]
+
+
+def with_features(**formulas: object) -> Declaration:
+    """Return the declaration with the formulas of some features changed."""
+    features = tuple(
+        replace(f, formula=formulas[f.name]) if f.name in formulas else f
+        for f in DECLARATION.features
+    )
+    return changed(features=features)
+
+
+def test_another_features_coming_or_going_changes_no_models_signature():
+    own = DECLARATION.signature_of(CHOSEN_NAMES)
+    assert changed(features=(*DECLARATION.features, NEW)).signature_of(CHOSEN_NAMES) == own
+    assert changed(features=(NEW, *DECLARATION.features)).signature_of(CHOSEN_NAMES) == own
+    kept = tuple(f for f in DECLARATION.features if f.name in CHOSEN_NAMES)
+    assert changed(features=kept).signature_of(CHOSEN_NAMES) == own
+    new_measure = LabelMeasure("n_new", "New.", frozenset({1}))
+    more = (*DECLARATION.label_measures, new_measure)
+    assert changed(label_measures=more).signature_of(CHOSEN_NAMES) == own
+    new_flag = Flag("n_dear", "Dear.", RowTerm("amount_cents") > 100_000)
+    assert changed(flags=(*DECLARATION.flags, new_flag)).signature_of(CHOSEN_NAMES) == own
+    assert DECLARATION.signature_of(reversed(CHOSEN_NAMES)) == own
+
+
+def test_what_decides_a_models_features_changes_its_signature():
+    own = DECLARATION.signature_of(CHOSEN_NAMES)
+    amount = ratio(RowTerm("amount_cents"), 1000)
+    assert with_features(amount=amount).signature_of(CHOSEN_NAMES) != own
+    assert with_features(is_night=amount).signature_of(CHOSEN_NAMES) == own
+    assert DECLARATION.signature_of([*CHOSEN_NAMES, "is_night"]) != own
+    assert DECLARATION.signature_of(CHOSEN_NAMES[1:]) != own
+
+
+@pytest.mark.parametrize("flag", [f.name for f in DECLARATION.flags])
+def test_a_flag_counts_for_the_models_that_read_it_and_for_no_other(flag: str):
+    """Directly, by a sum, or by the time since it."""
+    last_of = {m.name: m.flag for m in DECLARATION.last_times}
+    readers = [
+        f.name
+        for f in DECLARATION.features
+        for leaf in f.formula.leaves()
+        if flag in (getattr(leaf, "measure", None), last_of.get(getattr(leaf, "measure", "")))
+    ]
+    flags = tuple(
+        replace(f, condition=f.condition + 1) if f.name == flag else f for f in DECLARATION.flags
+    )
+    other = changed(flags=flags)
+    found = [n for n in FEATURE_NAMES if other.signature_of([n]) != DECLARATION.signature_of([n])]
+    assert found == [n for n in FEATURE_NAMES if n in readers]
+    assert readers
+
+
+@pytest.mark.parametrize("measure", [m.name for m in DECLARATION.label_measures])
+def test_a_label_measure_counts_also_through_a_flag(measure: str):
+    """A suspicious amount is one over the mean of known genuine ones."""
+    measures = tuple(
+        replace(m, scenarios=frozenset({1, 3})) if m.name == measure else m
+        for m in DECLARATION.label_measures
+    )
+    other = changed(label_measures=measures)
+    found = {n for n in FEATURE_NAMES if other.signature_of([n]) != DECLARATION.signature_of([n])}
+    direct = {
+        f.name
+        for f in DECLARATION.features
+        if any(getattr(leaf, "measure", "") == measure for leaf in f.formula.leaves())
+    }
+    assert direct <= found
+    assert "is_night" not in found
+    if measure in ("n_genuine", "genuine_cents"):
+        assert "customer_n_suspicious_7d" in found
+
+
+def test_windows_and_the_label_delay_count(monkeypatch: pytest.MonkeyPatch):
+    own = DECLARATION.signature_of(["terminal_risk_7d"])
+    wider = ratio(LabelSum("terminal", "n_fraud", 8), 1)
+    assert with_features(terminal_risk_7d=wider).signature_of(["terminal_risk_7d"]) != own
+    for name in ("LABEL_DELAY_HOURS", "TILE_SECONDS", "MAX_WINDOW_HOURS"):
+        with monkeypatch.context() as patched:
+            patched.setattr(declarables, name, 12)
+            assert DECLARATION.signature_of(["terminal_risk_7d"]) != own
+
+
+def use(monkeypatch: pytest.MonkeyPatch, other: Declaration) -> None:
+    for module in (declaration, micro_batch, compatibility):
+        monkeypatch.setattr(module, "DECLARATION", other)
+
+
+@pytest.fixture(scope="module")
+def candidate(tmp_path_factory: pytest.TempPathFactory) -> Candidate:
+    return Candidate.load(train_small(tmp_path_factory.mktemp("model")))
+
+
+def test_a_champion_goes_on_when_a_feature_comes_that_it_does_not_use(candidate, monkeypatch):
+    use(monkeypatch, changed(features=(*DECLARATION.features, NEW)))
+    assert PinnedModel("fraud", 1, candidate).candidate is candidate
+
+
+def test_a_champion_of_before_models_were_signed_by_what_they_use_goes_on(candidate, monkeypatch):
+    """It carries the signature of all that was declared then."""
+    parameters = {**candidate.parameters, "feature_signature": compatibility.FIRST_DECLARATION}
+    old = replace(candidate, parameters=parameters)
+    assert PinnedModel("fraud", 1, old).candidate is old
+    use(monkeypatch, changed(features=(*DECLARATION.features, NEW)))
+    assert PinnedModel("fraud", 1, old).candidate is old
+    use(monkeypatch, with_features(is_night=NEW.formula))
+    with pytest.raises(SchemaMismatchError):
+        PinnedModel("fraud", 1, old)
+
+
+@pytest.mark.parametrize("place", [0, 39])
+def test_a_feature_that_the_champion_uses_may_neither_go_nor_change(candidate, monkeypatch, place):
+    name = MODEL_FEATURES[place]
+    kept = tuple(f for f in DECLARATION.features if f.name != name)
+    use(monkeypatch, changed(features=kept))
+    with pytest.raises(SchemaMismatchError, match=rf"which needs {name}.*new_feature.md"):
+        PinnedModel("fraud", 1, candidate)
+    use(monkeypatch, with_features(**{name: NEW.formula}))
+    with pytest.raises(SchemaMismatchError, match="Declare them as they were"):
+        PinnedModel("fraud", 1, candidate)
+
+
+def test_training_on_days_without_a_feature_says_which_and_what_to_wait_for():
+    rows = labelled_rows(rows_a_day=200, seed=3)
+    names = ["signal", "other"]
+    rows.loc[rows.index[:50], "other"] = float("nan")
+    options = TrainingOptions("xgboost", seed=1, constraints=Constraints(500.0, 0.5, 0.1))
+    with pytest.raises(NotEnoughDataError, match=r"none of other in .*daily_features"):
+        train_candidate(rows, names, options)
