@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
@@ -156,18 +157,31 @@ def test_a_day_without_transactions_builds_empty_days(spark, copy: Lake, built: 
     _assert_same_tables(copy, built)
 
 
-def test_tables_of_another_declaration_are_refused(spark, lake: Lake, world: World) -> None:
-    write_world(lake, world)
-    lake.ensure(TRANSACTION_FEATURES)
-    handle = lake.open(LABEL_TILES)
-    assert handle is None
+def test_a_table_of_before_a_measure_was_declared_gets_its_column(
+    spark, lake: Lake, world: World, built: Lake
+) -> None:
     from deltalake import DeltaTable
 
+    write_world(lake, world)
     schema = LABEL_TILES.arrow_schema
     DeltaTable.create(
-        lake.uri(LABEL_TILES), schema=schema.remove(schema.get_field_index("n_fraud"))
+        lake.uri(LABEL_TILES),
+        schema=schema.remove(schema.get_field_index("n_fraud")),
+        partition_by=list(LABEL_TILES.partition_by),
     )
-    with pytest.raises(SchemaMismatchError, match=r"label_tiles.*missing \['n_fraud'\]"):
+    materialize_days(spark, lake, FIRST_DAY, LAST_DAY)
+    _assert_same_tables(lake, built)
+
+
+def test_a_column_that_must_have_a_value_and_is_declared_no_longer_is_refused(
+    spark, lake: Lake, world: World
+) -> None:
+    from deltalake import DeltaTable
+
+    write_world(lake, world)
+    more = pa.field("n_old", pa.int64(), nullable=False)
+    DeltaTable.create(lake.uri(LABEL_TILES), schema=LABEL_TILES.arrow_schema.append(more))
+    with pytest.raises(SchemaMismatchError, match=r"label_tiles.*found \['n_old'\].*Declare n_old"):
         materialize_days(spark, lake, FIRST_DAY, FIRST_DAY)
 
 
