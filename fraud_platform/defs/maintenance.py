@@ -19,7 +19,8 @@ from fraud_platform.contracts.catalog import ALL_TABLES
 from fraud_platform.contracts.scoring_tables import SCORED, TOPIC_LABELS
 from fraud_platform.defs.champion import find_champion
 from fraud_platform.defs.decisions import read_history
-from fraud_platform.defs.requests import SCHEDULE_STATUS
+from fraud_platform.defs.failures import noting_failures
+from fraud_platform.defs.requests import SCHEDULE_STATUS, ask_daily
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, registry_of
 from fraud_platform.defs.weeks import VERSION_TAG
 from fraud_platform.scoring.label_intake import settle_landings
@@ -75,7 +76,8 @@ def vacuum_tables(
     context: dg.OpExecutionContext, lake: LakeResource, registry: ModelRegistryResource
 ) -> None:
     """Vacuum every table; versions that a registered model names stay readable."""
-    removed = _vacuum(lake.open(), registry.open(), load_settings().vacuum_retention_hours)
+    with noting_failures(context):
+        removed = _vacuum(lake.open(), registry.open(), load_settings().vacuum_retention_hours)
     context.log.info(f"files removed: {removed}")
 
 
@@ -85,10 +87,12 @@ def vacuum() -> None:
     vacuum_tables()
 
 
-nightly_vacuum = dg.ScheduleDefinition(
-    name="nightly_vacuum",
+@dg.schedule(
     job=vacuum,
-    cron_schedule="30 3 * * *",
+    cron_schedule="*/10 * * * *",
     default_status=SCHEDULE_STATUS,
     description="Vacuum the lake each night; table versions that models name are kept.",
 )
+def nightly_vacuum(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ask for it once a night, and again until it succeeded."""
+    return ask_daily(context.instance, "vacuum", 3, 30)

@@ -69,6 +69,7 @@ class Pace:
         return min(self.most_seconds, first * 2.0 ** min(failures - 1, 30))
 
 
+_DAILY_WINDOW = timedelta(hours=1)
 BATCH = Pace(60.0, 3_600.0, 3)
 LIVE = Pace(5.0, 300.0, 20)
 """Of scoring plans: decisions wait for them, and a run that was killed has lost nothing."""
@@ -363,3 +364,22 @@ def ask(
             turn.reason if turn.problem else f"{what} was asked for: {turn.reason}"
         )
     return run_request(turn, partition_key, tags)
+
+
+def ask_daily(
+    instance: dg.DagsterInstance, subject: str, hour: int, minute: int
+) -> dg.RunRequest | dg.SkipReason:
+    """Return the request for what is done once a day (UTC), until it succeeded that day.
+
+    A platform that was off at that time waits for the next day.
+    """
+    now = _now()
+    due = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    due -= timedelta(days=1) if due > now else timedelta()
+    request = f"{subject}:{due:%Y-%m-%d}"
+    runs = runs_of(instance, request)
+    if any(run.is_success for run in runs):
+        return dg.SkipReason(f"{subject} of {due:%Y-%m-%d} is done")
+    if not runs and now - due > _DAILY_WINDOW:
+        return dg.SkipReason(f"{subject} is asked for at {hour:02}:{minute:02} UTC")
+    return ask(instance, request, subject)

@@ -18,7 +18,8 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 
 from fraud_platform.adapters.services.upkeep import bound_logs, clear_leftovers, remove_old
-from fraud_platform.defs.requests import SCHEDULE_STATUS, SUBJECT_TAG
+from fraud_platform.defs.failures import noting_failures
+from fraud_platform.defs.requests import SCHEDULE_STATUS, SUBJECT_TAG, ask_daily
 from fraud_platform.defs.run_queue import LIVE_JOBS
 from fraud_platform.settings import Settings, load_settings
 
@@ -132,9 +133,10 @@ def forget_old_runs(context: dg.OpExecutionContext) -> None:
         now - timedelta(days=days)
         for days in (settings.run_retention_days, settings.live_run_retention_days)
     )
-    context.log.info(f"{forget_runs(instance, before, live)} runs forgotten")
-    orphaned, logs = remove_orphaned_files(instance), remove_tick_logs(instance)
-    context.log.info(f"{orphaned} databases of deleted runs and {logs} logs of looks removed")
+    with noting_failures(context):
+        context.log.info(f"{forget_runs(instance, before, live)} runs forgotten")
+        orphaned, logs = remove_orphaned_files(instance), remove_tick_logs(instance)
+    context.log.info(f"{orphaned} databases of deleted runs and {logs} logs of ticks removed")
 
 
 @dg.job(executor_def=dg.in_process_executor, description="Forget old runs, their events and files.")
@@ -143,13 +145,15 @@ def retention() -> None:
     forget_old_runs()
 
 
-nightly_retention = dg.ScheduleDefinition(
-    name="nightly_retention",
+@dg.schedule(
     job=retention,
-    cron_schedule="0 4 * * *",
+    cron_schedule="*/10 * * * *",
     default_status=SCHEDULE_STATUS,
     description="Forget runs older than FRAUD_RUN_RETENTION_DAYS; last writers are kept.",
 )
+def nightly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ask for it once a night, and again until it succeeded."""
+    return ask_daily(context.instance, "retention", 4, 0)
 
 
 def bound_home(settings: Settings) -> list[str]:

@@ -13,11 +13,14 @@ from fraud_platform.adapters.spark.clusters.provider import ClusterSize
 from fraud_platform.clock import inputs_by_day
 from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
+from fraud_platform.defs import requests
 from fraud_platform.defs.at_work import WEEK_ASSETS
 from fraud_platform.defs.automation import daily_features, weekly_decision
 from fraud_platform.defs.clusters import CLUSTER_TAG, cluster_reaper
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG
+from fraud_platform.defs.maintenance import nightly_vacuum
 from fraud_platform.defs.requests import ask, runs_of
+from fraud_platform.defs.retention import nightly_retention
 from fraud_platform.defs.scoring_state import daily_state
 from fraud_platform.defs.state import read_drop_days, write_built_days
 from fraud_platform.settings import load_settings
@@ -276,3 +279,24 @@ def test_a_request_is_asked_once_and_dagster_itself_does_not_repeat_it(platform:
     assert isinstance(again, dg.SkipReason)
     assert "the thing was asked for" in str(again.skip_message)
     assert [found.run_id for found in runs_of(platform.instance, "thing:1")] == [run.run_id]
+
+
+@pytest.mark.parametrize(("schedule", "hour"), [(nightly_vacuum, 3), (nightly_retention, 4)])
+def test_nightly_work_that_met_an_outage_is_asked_for_again_the_same_night(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, schedule, hour: int
+):
+    night = (datetime.now(UTC) + timedelta(days=1)).replace(hour=hour, minute=40)
+    monkeypatch.setattr(requests, "_now", lambda: night.replace(hour=hour - 1, minute=20))
+    assert isinstance(tick(platform, schedule), dg.SkipReason)
+    monkeypatch.setattr(requests, "_now", lambda: night)
+    request = tick(platform, schedule)
+    failed = {FAILURE_TAG: "outage", ERROR_TAG: "Outage: the lake does not answer"}
+    run = dg.DagsterRun("x", tags={**request.tags, **failed}, status=dg.DagsterRunStatus.FAILURE)
+    platform.instance.add_run(run)
+    monkeypatch.setattr(requests, "_now", lambda: night + timedelta(hours=9))
+    again = tick(platform, schedule)
+    assert again.run_key != request.run_key
+    platform.instance.add_run(
+        dg.DagsterRun("x", tags=again.tags, status=dg.DagsterRunStatus.SUCCESS)
+    )
+    assert "is done" in str(tick(platform, schedule).skip_message)
