@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -201,7 +201,14 @@ def test_a_worker_checks_the_bytes_that_travelled(stored: Stored, monkeypatch):
     monkeypatch.setattr(spark_engine, "_MODELS", {})
 
     def plan(files: dict[str, bytes]) -> TaskPlan:
-        return TaskPlan(stored.world.lake, 1, "0", 30, "fraud", 1, files, sha256, frozenset())
+        named = {
+            "model_name": "fraud",
+            "model_version": 1,
+            "model_files": files,
+            "model_sha256": sha256,
+        }
+        others = {field.name: None for field in fields(TaskPlan) if field.name not in named}
+        return TaskPlan(**others, **named)  # type: ignore[arg-type]
 
     with pytest.raises(ModelDamagedError, match="as the scoring run names it"):
         spark_engine._worker_model(plan({**files, "candidate.json": b"{}"}))
