@@ -7,6 +7,7 @@ Not here: the commands' options (`fraud_platform.cli`), scoring (`fraud_platform
 from __future__ import annotations
 
 import getpass
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
@@ -29,6 +30,7 @@ from fraud_platform.contracts.scoring_tables import (
     SCORED,
     TOPIC_LABELS,
 )
+from fraud_platform.contracts.time import HOURS_PER_DAY, LATE_DAYS, TILE_SECONDS
 from fraud_platform.defs.champion import known_digest
 from fraud_platform.defs.requests import ask_again, request_of, subject_of
 from fraud_platform.defs.resources import registry_of
@@ -115,7 +117,7 @@ def replay_dead_letters(
     rows = lake.read_arrow(DEAD_LETTERS).to_pylist()
     wanted = [row for row in rows if reason is None or row["reason"] == reason]
     producer = IdempotentProducer(KafkaConnection.from_settings(settings, Role.PRODUCER))
-    invalid = 0
+    invalid, bounds = 0, _possible_seconds(settings, lake)
     for row in wanted:
         value = row["message_value"]
         if repair is not None and value is not None:
@@ -125,11 +127,20 @@ def replay_dead_letters(
         if judged.reasons == ("wrong_key",) and value is not None:
             key = _own_key(value)
             judged = judge_message(key, value)
-        if judged.reasons:
+        if judged.reasons or not bounds[0] <= judged.contents[3] <= bounds[1]:
             invalid += 1
             continue
         producer.send(settings.transactions_topic, key, value)
     return producer.finish().acked, invalid
+
+
+def _possible_seconds(settings: Settings, lake: Lake) -> tuple[int, int]:
+    """Return the first and the last event time that a message may have now."""
+    now, stream = int(time.time()), ScoringLog(lake).last().get("stream_second")
+    if stream is None:
+        return 0, now + settings.max_ahead_seconds
+    oldest = stream - LATE_DAYS * HOURS_PER_DAY * TILE_SECONDS
+    return oldest, max(now, stream) + settings.max_ahead_seconds
 
 
 def rescore_range(settings: Settings, first_batch: int, last_batch: int, version: int) -> int:
