@@ -229,7 +229,7 @@ def check_tables(settings: Settings) -> list[Finding]:
 def check_kafka(settings: Settings) -> list[Finding]:
     """Look whether a cluster of one's own lets us in, and how long it keeps a group's offsets."""
     from fraud_platform.adapters.kafka.connection import KafkaConnection
-    from fraud_platform.adapters.kafka.topics import Topics
+    from fraud_platform.adapters.kafka.topics import Topics, topics_dated_by_producers
 
     if settings.kafka_bootstrap is None:
         return []
@@ -237,18 +237,21 @@ def check_kafka(settings: Settings) -> list[Finding]:
         topics = Topics(KafkaConnection.from_settings(settings))
         with closing(topics):
             found = topics.broker_setting(_OFFSETS_RETENTION)
+            by_producers = topics_dated_by_producers(settings, topics)
     except FraudPlatformError as error:
         return [Finding("Kafka", Level.PROBLEM, str(error))]
+    dated = [Finding("Kafka", Level.WARNING, words) for words in by_producers]
     if found is None or int(found) >= WANTED_OFFSETS_MINUTES:
-        return [Finding("Kafka", Level.OK, settings.kafka_bootstrap)]
+        return dated or [Finding("Kafka", Level.OK, settings.kafka_bootstrap)]
     return [
+        *dated,
         Finding(
             "Kafka",
             Level.WARNING,
             f"expected {_OFFSETS_RETENTION} of at least {WANTED_OFFSETS_MINUTES} on the brokers, "
             f"found {found}. After that time without a message the last predictions are sent "
             "twice: raise it (docs/kafka.md).",
-        )
+        ),
     ]
 
 

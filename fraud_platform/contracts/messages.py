@@ -61,6 +61,9 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 MAX_TRANSACTION_BYTES = 1024 * 1024
 """A longer value is not a transaction and is not parsed."""
 
+TIMESTAMP_TYPE, LOG_APPEND_TIME = "message.timestamp.type", "LogAppendTime"
+"""The broker writes a message's time as it arrives; see `docs/event_time.md`."""
+
 _DAY_MS = 24 * 3600 * 1000
 
 
@@ -148,6 +151,8 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
             settings.kafka_partitions,
             {
                 "cleanup.policy": "delete",
+                # Retention counts from arrival, and no producer's clock has a batch refused.
+                TIMESTAMP_TYPE: LOG_APPEND_TIME,
                 "retention.ms": str(days * _DAY_MS),
                 # A dead letter is larger than its message, because it has headers.
                 "max.message.bytes": str(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import orjson
 import polars as pl
 import pytest
@@ -23,7 +24,7 @@ from fraud_platform.adapters.kafka.producers import (
 )
 from fraud_platform.adapters.kafka.producing import Extras, Pace, produce, rows_of_file
 from fraud_platform.adapters.kafka.reader import RangeReader
-from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.adapters.kafka.topics import Topics, topics_dated_by_producers
 from fraud_platform.errors import DeliveryError, FencedError, TopicChangedError
 from fraud_platform.settings import Settings
 from fraud_platform_tests.integration.test_kafka_reading import _wait
@@ -242,3 +243,30 @@ def test_a_drop_file_is_replayed_by_the_command_and_what_was_left_out_is_said(
     values = sorted(v or b"" for _, v in held(kafka, kafka_settings.transactions_topic, 2))
     assert values[0].endswith(b'"customer_id": 5, "terminal_id": 0, "tx_amount": 57.10}')
     assert b"2018-07-02 00:00:00" in values[1]
+
+
+def test_a_producer_s_wrong_clock_has_no_batch_refused_and_decides_no_arrival(
+    kafka: KafkaConnection, kafka_settings: Settings
+) -> None:
+    """With CreateTime, Kafka's default, one message two hours ahead fails its whole batch."""
+    topic, now_ms = kafka_settings.transactions_topic, int(time.time() * 1000)
+    producer = IdempotentProducer(kafka)
+    stamps = [now_ms, now_ms + 2 * 3_600_000, now_ms * 1_000_000, now_ms - 9 * 365 * 86_400_000]
+    for number in range(100):
+        producer.send(topic, b"1", b"%d" % number, timestamp_ms=stamps[number % 4])
+    assert producer.finish().acked == 100
+    with RangeReader(kafka, topic) as reader:
+        chunks = list(reader.read(Topics(kafka).offsets(topic)))
+    found = np.concatenate([chunk.timestamp_ms for chunk in chunks])
+    assert found.size == 100
+    assert (np.abs(found - now_ms) < 120_000).all()
+    assert topics_dated_by_producers(kafka_settings, Topics(kafka)) == []
+
+
+def test_a_topic_with_its_producers_timestamps_is_named(
+    kafka: KafkaConnection, kafka_settings: Settings, new_topic: Callable[..., str]
+) -> None:
+    settings = kafka_settings.model_copy(update={"transactions_topic": new_topic()})
+    (said,) = topics_dated_by_producers(settings, Topics(kafka))
+    assert settings.transactions_topic in said
+    assert "found CreateTime" in said

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.open_transactions import uncommitted
-from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.adapters.kafka.topics import Topics, topics_dated_by_producers
 from fraud_platform.contracts.messages import SCORER_GROUP, topic_specs
 from fraud_platform.errors import FraudPlatformError
 from fraud_platform.settings import Settings
@@ -39,6 +39,7 @@ def lag_lines(settings: Settings) -> list[str]:
                 f"{SCORER_GROUP} is {lag:,} behind{waits}"
             )
         lines.append(f"messages so far: {', '.join(others)}")
+        lines += topics_dated_by_producers(settings, topics)
     except FraudPlatformError as error:
         lines.append(f"topics: {error}")
     finally:

@@ -25,8 +25,9 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
 from fraud_platform.adapters.kafka.connection import ClientErrors, KafkaConnection
-from fraud_platform.contracts.messages import TopicSpec
+from fraud_platform.contracts.messages import LOG_APPEND_TIME, TIMESTAMP_TYPE, TopicSpec
 from fraud_platform.errors import FraudPlatformError
+from fraud_platform.settings import Settings
 
 ANSWER_SECONDS = 10.0
 _SPARE_SECONDS = 2.0
@@ -41,6 +42,13 @@ _SOON = {
     KafkaError.UNKNOWN_LEADER_EPOCH,
 }
 """What a broker says of a topic or a group that it has just created or taken over."""
+
+
+_NOT_SHOWN = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
 
 
 @dataclass(frozen=True)
@@ -168,6 +176,19 @@ class Topics:
                 return None
             raise self._translated(f"setting {name}", error) from None
 
+    def topic_setting(self, topic: str, name: str) -> str | None:
+        """Return what a topic's setting is; None if the user may not look or there is no topic."""
+        try:
+            resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+            asked = self._admin.describe_configs([resource], request_timeout=self._seconds)
+            return str(asked[resource].result(self._seconds + _SPARE_SECONDS)[name].value)
+        except FutureTimeout:
+            raise self._silent(f"setting {name} of topic {topic}") from None
+        except KafkaException as error:
+            if error.args[0].code() in _NOT_SHOWN:
+                return None
+            raise self._translated(f"setting {name} of topic {topic}", error) from None
+
     def group_members(self, group: str) -> list[str]:
         """Return the client ids of a group's members.
 
@@ -264,3 +285,15 @@ class Topics:
         # The error callback is served by polling alone, and it has the reason.
         self._admin.poll(0)
         return self._connection.translate(what, error, self._errors)
+
+
+def topics_dated_by_producers(settings: Settings, topics: Topics) -> list[str]:
+    """Return a warning for each topic to read whose messages have their producers' timestamps."""
+    names = (settings.transactions_topic, settings.labels_topic)
+    return [
+        f"topic {name}: expected {TIMESTAMP_TYPE}={LOG_APPEND_TIME}, found {found}. Retention "
+        "deletes new messages with old timestamps, and one that is more than an hour ahead has its "
+        "producer's whole batch refused: set it on the topic (docs/event_time.md)."
+        for name in names
+        if (found := topics.topic_setting(name, TIMESTAMP_TYPE)) not in (None, LOG_APPEND_TIME)
+    ]
