@@ -24,7 +24,7 @@ from fraud_platform.contracts.reasons import Reason
 
 GENUINE = 0
 SCENARIOS = (1, 2, 3)
-FRAUD_OF_UNKNOWN_KIND, UNREADABLE = 4, 5
+UNKNOWN_KIND, UNREADABLE = 4, 5
 """Kinds of rows: genuine, the scenarios of fraud, a fraud without one, an unreadable label."""
 
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -37,7 +37,7 @@ class RowClass:
 
     Args:
         day: since 1970; None where it cannot be read.
-        kind: `GENUINE`, a scenario, `FRAUD_OF_UNKNOWN_KIND` or `UNREADABLE`.
+        kind: `GENUINE`, a scenario, `UNKNOWN_KIND` or `UNREADABLE`.
         taker: the drop that holds other contents under the row's id; "" where none does.
     """
 
@@ -119,7 +119,7 @@ def _kind_of(fraud: int | None, scenario: int | None) -> int:
     if scenario in SCENARIOS:
         return scenario
     if fraud == 1:
-        return FRAUD_OF_UNKNOWN_KIND
+        return UNKNOWN_KIND
     return GENUINE if fraud == 0 or scenario == 0 else UNREADABLE
 
 

@@ -17,9 +17,9 @@ from datetime import date, timedelta
 from math import sqrt
 
 from fraud_platform.cleaning.classes import (
-    FRAUD_OF_UNKNOWN_KIND,
     GENUINE,
     SCENARIOS,
+    UNKNOWN_KIND,
     UNREADABLE,
     ClassCounts,
 )
@@ -203,7 +203,7 @@ def _labels(classes: ClassCounts) -> list[_Class]:
     def kept(*kinds: int) -> int:
         return sum(n for (_, kind), n in classes.kept.items() if kind in kinds)
 
-    frauds = (*SCENARIOS, FRAUD_OF_UNKNOWN_KIND)
+    frauds = (*SCENARIOS, UNKNOWN_KIND)
     found = [
         _Class("rows labelled genuine", kept(GENUINE), _lost(classes, lambda _, k: k == GENUINE)),
         _Class("rows labelled fraud", kept(*SCENARIOS), _lost(classes, lambda _, k: k in frauds)),
@@ -211,7 +211,7 @@ def _labels(classes: ClassCounts) -> list[_Class]:
     for scenario in SCENARIOS:
         own = _lost(classes, lambda _, kind, s=scenario: kind == s)  # type: ignore[misc]
         if kept(scenario) + own.total():
-            own += _lost(classes, lambda _, kind: kind == FRAUD_OF_UNKNOWN_KIND)
+            own += _lost(classes, lambda _, kind: kind == UNKNOWN_KIND)
             found.append(_Class(f"frauds of scenario {scenario}", kept(scenario), own))
     return found
 

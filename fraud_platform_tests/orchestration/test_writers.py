@@ -86,8 +86,11 @@ CALLS = {
     ("defs/decisions.py", "numbered PROMOTION_HISTORY"),
     ("defs/live_operator.py", "replace_arrow RESCORED"),
     ("defs/model.py", "replace TRAINING_SET"),
+    ("defs/needs.py", "PairedTables TOPIC_LABELS"),  # reads alone
     ("defs/state.py", "replace_arrow DROP_DAYS"),
     ("defs/state.py", "replace_arrow FEATURE_DAYS"),
+    ("defs/stream_time.py", "numbered TOPIC_LABELS"),
+    ("defs/stream_time.py", "replace_arrow SCORING_STATE"),  # removes snapshots ahead, by predicate
     ("features/materialize.py", "commit_files table"),
     ("scoring/disagreements.py", "numbered SCORED"),  # reads alone
     ("scoring/disagreements.py", "replace_arrow STREAM_DISAGREEMENTS"),
