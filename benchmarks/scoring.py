@@ -114,7 +114,7 @@ def live(place: World, rate: int, interval_ms: int, seconds: int) -> Live:
         follower = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         try:
             assert follower.stdout is not None
-            _wait_for(follower.stdout.readline)
+            wait_until_ready(follower.stdout.readline)
             watch = _Predictions(settings)
             watch.start()
             rows = place.rows.head(rate * seconds)
@@ -214,11 +214,15 @@ def _cpu(pid: int) -> float:
     return float(sum(t.user + t.system for t in times))
 
 
-def _wait_for(read: Callable[[], str]) -> str:
-    line = read()
-    if not line:
-        raise RuntimeError("score --follow ended before it was ready")
-    return line
+def wait_until_ready(read: Callable[[], str]) -> None:
+    """Read a follower's lines until it says that it follows.
+
+    Raises:
+        RuntimeError: it ended before.
+    """
+    while not (line := read()).startswith("following"):
+        if not line:
+            raise RuntimeError("score --follow ended before it was ready")
 
 
 def main() -> None:

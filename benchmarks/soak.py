@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.report import markdown_table, write_section
-from benchmarks.scoring import child_environment, plain
+from benchmarks.scoring import child_environment, plain, wait_until_ready
 from benchmarks.scoring_world import World, fresh_topics, world
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.producing import Pace, produce
@@ -63,7 +63,7 @@ def soak(place: World, rate: int, seconds: int) -> list[Sample]:
         )
         try:
             assert follower.stdout is not None
-            follower.stdout.readline()
+            wait_until_ready(follower.stdout.readline)
             threading.Thread(target=_drain, args=(follower.stdout,), daemon=True).start()
             rows = place.rows.head(rate * seconds)
             producer = threading.Thread(

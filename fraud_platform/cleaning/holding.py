@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import sqrt
+from statistics import median
 
 from fraud_platform.cleaning.classes import (
     GENUINE,
@@ -31,6 +32,8 @@ _LEAST_ROWS = 5
 _STANDARD_DEVIATIONS = 3.0
 _UNREADABLE_TO_FRAUDS = 0.5
 """So many rows without a readable label may be there for each fraud: all might be frauds."""
+_FULL_DAY = 0.25
+"""Of the rows of a median day: a day with fewer has no limit of its own."""
 _MOST_DAYS_NAMED = 3
 _EPOCH = date(1970, 1, 1)
 
@@ -217,6 +220,10 @@ def _labels(classes: ClassCounts) -> list[_Class]:
 
 
 def _days(classes: ClassCounts) -> list[_Class]:
+    """Return each day that is about as full as the drop's others, with what it lost.
+
+    A stray day of a few rows, most of them dirt, is no day of the drop that is lost.
+    """
     kept: Counter[int] = Counter()
     for (day, _), n in classes.kept.items():
         kept[day] += n
@@ -224,9 +231,11 @@ def _days(classes: ClassCounts) -> list[_Class]:
     for (read_day, _, reason, _), n in classes.lost.items():
         if read_day is not None and reason != Reason.DUPLICATE_ID:
             lost.setdefault(read_day, Counter())[reason] += n
+    least = _FULL_DAY * median(kept.values()) if kept else 0.0
     return [
         _Class(f"rows of {_EPOCH + timedelta(days=day)}", kept[day], counts)
         for day, counts in sorted(lost.items())
+        if kept[day] + counts.total() >= least
     ]
 
 
