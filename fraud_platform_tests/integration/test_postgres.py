@@ -17,6 +17,7 @@ from fraud_platform.adapters.services.postgres import require_postgres
 from fraud_platform.adapters.services.server import PROGRAMS
 from fraud_platform.defs.failures import FAILURE_TAG
 from fraud_platform.defs.operator import open_instance
+from fraud_platform.defs.requests import REQUEST_TAG, SUBJECT_TAG
 from fraud_platform.defs.retention import forget_runs
 from fraud_platform.errors import FraudPlatformError, Outage, SettingsError
 from fraud_platform.settings import Settings
@@ -198,7 +199,8 @@ def test_old_runs_are_forgotten_but_not_the_last_writers_nor_what_failed_for_its
         first, second, other = make("a"), make("a"), make("b")
         small_run = small.execute_in_process(instance=instance).run_id
         failed = small.execute_in_process(instance=instance).run_id
-        instance.add_run_tags(failed, {FAILURE_TAG: "data"})
+        request = {SUBJECT_TAG: "drop:2018-04-01", REQUEST_TAG: "drop:2018-04-01:content"}
+        instance.add_run_tags(failed, {FAILURE_TAG: "data", **request})
         waits = instance.create_run_for_job(small).run_id
 
         assert forget_runs(instance, datetime.now(UTC) - timedelta(days=1)) == 0
