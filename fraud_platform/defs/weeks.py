@@ -91,6 +91,9 @@ def _with_all_features(features: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F
 
     later = [name for name in FEATURE_NAMES if name not in features.columns]
+    if not later:
+        # Spark Connect refuses an empty list of columns
+        return features
     return features.withColumns({name: F.lit(None).cast("float") for name in later})
 
 

@@ -201,6 +201,7 @@ def test_old_runs_are_forgotten_but_not_the_last_writers_nor_what_failed_for_its
         failed = small.execute_in_process(instance=instance).run_id
         request = {SUBJECT_TAG: "drop:2018-04-01", REQUEST_TAG: "drop:2018-04-01:content"}
         instance.add_run_tags(failed, {FAILURE_TAG: "data", **request})
+        instance.report_run_failed(instance.get_run_by_id(failed), "its data is wrong")
         waits = instance.create_run_for_job(small).run_id
 
         assert forget_runs(instance, datetime.now(UTC) - timedelta(days=1)) == 0
