@@ -1,6 +1,6 @@
 """Jars that are not part of a Python package, fetched with Ivy and verified by SHA-256.
 
-Here: the jars of Delta and of Spark's Kafka source, fetching, verifying hashes.
+Here: the jars of Delta, fetching, verifying hashes.
 Not here: the longer lists (`adapters.jvm.kafka_jars`, `adapters.jvm.s3_jars`), starting the
 programs that use them (`adapters.spark.session`, `adapters.kafka.broker`).
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from fraud_platform.adapters.jvm.java import find_java
 from fraud_platform.errors import Outage
 
-DELTA_JARS: dict[str, tuple[str, str]] = {
+SPARK_JARS: dict[str, tuple[str, str]] = {
     "delta-spark_4.2_2.13-4.4.0.jar": (
         "io.delta:delta-spark_4.2_2.13:4.4.0",
         "27d4fd8b1f879535c573ed1c718177d6a27f24d3e626ba02e216369725721ead",
@@ -27,28 +27,6 @@ DELTA_JARS: dict[str, tuple[str, str]] = {
     ),
 }
 """File name to (Maven coordinate, SHA-256): the jars that Delta needs in addition to Spark's."""
-
-SPARK_KAFKA_JARS: dict[str, tuple[str, str]] = {
-    "spark-sql-kafka-0-10_2.13-4.2.0.jar": (
-        "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0",
-        "64539c45e5d39f7ddb747312c239f38f5208d08c1a0ddf7d70beb2fbd9373705",
-    ),
-    "spark-token-provider-kafka-0-10_2.13-4.2.0.jar": (
-        "org.apache.spark:spark-token-provider-kafka-0-10_2.13:4.2.0",
-        "641c7947afc8aa1189e433b7c2d305293993c8691bc1c2062d6d4f513b12518c",
-    ),
-    "kafka-clients-3.9.2.jar": (
-        "org.apache.kafka:kafka-clients:3.9.2",
-        "014b4ef36884478a932641818b080c36a8f8e2e92dc771e800c9d2694f4f83d8",
-    ),
-    "commons-pool2-2.13.1.jar": (
-        "org.apache.commons:commons-pool2:2.13.1",
-        "f77a5060d6936a9144023584232f9de3f2248f1abfe156e9d31795f18770674f",
-    ),
-}
-"""The jars that Spark's Kafka source needs in addition to Spark's, in the same form."""
-
-SPARK_JARS = DELTA_JARS | SPARK_KAFKA_JARS
 
 
 def by_file_name(pins: str) -> dict[str, tuple[str, str]]:

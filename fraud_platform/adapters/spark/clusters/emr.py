@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from fraud_platform.adapters.jvm.jars import DELTA_JARS, SPARK_KAFKA_JARS
+from fraud_platform.adapters.jvm.jars import SPARK_JARS
 from fraud_platform.adapters.spark.clusters.provider import PREFIX, Cluster, ClusterSize
 from fraud_platform.adapters.spark.server import MAIN_CLASS
 from fraud_platform.errors import ClusterError, Outage
@@ -126,7 +126,7 @@ class EmrProvider:
 
 def _connect_step(size: ClusterSize, limit_minutes: float) -> dict[str, Any]:
     """Return the step that runs the server; when it ends or times out, the cluster terminates."""
-    packages = ",".join(c for c, _ in (*DELTA_JARS.values(), *SPARK_KAFKA_JARS.values()))
+    packages = ",".join(coordinate for coordinate, _ in SPARK_JARS.values())
     conf: Mapping[str, str] = {
         "spark.connect.grpc.binding.port": str(CONNECT_PORT),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
