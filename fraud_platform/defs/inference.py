@@ -145,7 +145,7 @@ score_job = dg.define_asset_job(
     job=score_job,
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Plans exact offset ranges behind what is committed; one batch in flight.",
+    description="Plans exact offset ranges after what is committed; one batch in flight.",
 )
 def live_transactions(
     context: dg.SensorEvaluationContext, lake: LakeResource, registry: ModelRegistryResource
