@@ -121,8 +121,13 @@ def sample_days(block: LineBlock, most: int) -> tuple[npt.NDArray[np.int64], npt
     if size > most:
         places = (places * _GOLDEN_RATIO % 1 * size).astype(np.int64)
     starts, ends = block.field_end(0, places) + 1, block.field_end(1, places)
-    starts, ends = _trim(block, starts, ends)
     _, days, bad = read_timestamps(block, starts, ends)
+    if bad.any():
+        starts, ends = _trim(block, starts, ends)
+        _, days, bad = read_timestamps(block, starts, ends)
+    elif size and days.min() == days.max():
+        # most blocks are of one day
+        return days[:1].astype(np.int64), np.array([size])
     odd = [
         seconds // SECONDS_PER_DAY
         for place in np.flatnonzero(bad)[:_MOST_ODD_TIMES].tolist()

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fraud_platform.cleaning.canonical import SECONDS_PER_DAY, CleanRows
-from fraud_platform.cleaning.judge import read_integer, read_time
+from fraud_platform.cleaning.judge import REASON_BITS, JudgedRow, read_integer, read_time
 from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.own_days import DaySpan
 from fraud_platform.contracts.reasons import Reason
@@ -27,6 +27,16 @@ SCENARIOS = (1, 2, 3)
 UNKNOWN_KIND, UNREADABLE = 4, 5
 """Kinds of rows: genuine, the scenarios of fraud, a fraud without one, an unreadable label."""
 
+_UNREAD = sum(
+    REASON_BITS[reason]
+    for reason in (
+        Reason.MALFORMED_ROW,
+        Reason.BAD_TIMESTAMP,
+        Reason.BAD_LABEL,
+        Reason.TIME_OUTSIDE_DROP,
+    )
+)
+"""Reasons after which the judge's day or label may be missing."""
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _N_KINDS = len(SCENARIOS) + 1
 
@@ -60,8 +70,9 @@ class ClassCounts:
 
     def add_kept(self, rows: CleanRows) -> None:
         """Count clean rows."""
-        first = int(rows.days.min())
-        codes = (rows.days - first) * _N_KINDS + rows.scenario
+        first, last = int(rows.days.min()), int(rows.days.max())
+        # most blocks are of one day
+        codes = rows.scenario if first == last else (rows.days - first) * _N_KINDS + rows.scenario
         counts = np.bincount(codes)
         for code in np.flatnonzero(counts).tolist():
             day, kind = divmod(code, _N_KINDS)
@@ -89,6 +100,13 @@ class ClassCounts:
             Counter({(day, kind): n for day, kind, n in kept}),
             Counter({(day, kind, reason, taker): n for day, kind, reason, taker, n in lost}),
         )
+
+
+def class_of_bad(line: bytes, row: JudgedRow, days: DaySpan | None) -> RowClass:
+    """Return the class of a line that is not valid; it is read again only if it must be."""
+    if row.reasons & _UNREAD:
+        return class_of_line(line, days)
+    return RowClass(row.seconds // SECONDS_PER_DAY, row.scenario)
 
 
 def class_of_line(line: bytes, days: DaySpan | None) -> RowClass:

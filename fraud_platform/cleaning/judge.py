@@ -38,8 +38,8 @@ _TIMESTAMP = re.compile(rb"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}
 class JudgedRow(NamedTuple):
     """One data row: bit masks of its reasons (0: valid) and repairs, and its contents.
 
-    The contents are set only if there is no reason; `transaction_id` is set whenever it can be
-    parsed. `seconds` counts from 1970-01-01 UTC.
+    The contents are set only if there is no reason; `transaction_id`, `seconds` and `scenario` are
+    set whenever they can be parsed. `seconds` counts from 1970-01-01 UTC.
     """
 
     reasons: int
@@ -90,7 +90,7 @@ def judge_fields(fields: Sequence[bytes], days: DaySpan | None = None) -> Judged
         | _bit(Reason.TIME_OUTSIDE_DROP, _is_outside(seconds, days))
     )
     if reasons:
-        return JudgedRow(reasons, 0, transaction_id)
+        return JudgedRow(reasons, 0, transaction_id, seconds or 0, scenario=scenario or 0)
     repairs = midnight * REPAIR_BITS[Repair.MIDNIGHT_24H]
     repairs |= rounded * REPAIR_BITS[Repair.ROUNDED_AMOUNT]
     contents = (seconds, customer, terminal, cents, fraud, scenario)

@@ -28,7 +28,7 @@ from fraud_platform.cleaning.canonical import (
     parse_ids,
     sample_days,
 )
-from fraud_platform.cleaning.classes import ClassCounts, RowClass, class_of_copy, class_of_line
+from fraud_platform.cleaning.classes import ClassCounts, RowClass, class_of_bad, class_of_copy
 from fraud_platform.cleaning.duplicates import TAKER, SuspectJudge
 from fraud_platform.cleaning.ids import Ids, IdSet
 from fraud_platform.cleaning.judge import REASONS, REPAIR_BITS, JudgedRow, judge_line, read_id
@@ -260,8 +260,10 @@ class _Output:
     def add_block(self, block: LineBlock, shared_ids: Ids | None) -> None:
         """Write each line of a block to the clean, suspect or quarantine file, or count it."""
         rows, is_canonical = parse_canonical(block)
-        if self._own_days is not None:
-            is_canonical &= (rows.days >= self._own_days.first) & (rows.days <= self._own_days.last)
+        own = self._own_days
+        # usually all days of a block are the drop's own: two passes, and no mask
+        if own and len(rows) and (rows.days.min() < own.first or rows.days.max() > own.last):
+            is_canonical &= (rows.days >= own.first) & (rows.days <= own.last)
         numbers = block.rows[is_canonical]
         self._add_valid(block, rows.where(is_canonical), numbers, None, shared_ids)
         is_other = np.ones(len(block), np.bool_)
@@ -309,7 +311,7 @@ class _Output:
         self.counts["rows_read"] += len(block) - blank_lines - comment_lines
         self._write_quarantine(
             [row.reasons for _, row in bad],
-            [class_of_line(line, self._own_days) for line, _ in bad],
+            [class_of_bad(line, row, self._own_days) for line, row in bad],
             [line for line, _ in bad],
             [row.transaction_id for _, row in bad],
         )
