@@ -291,6 +291,8 @@ TURNS = (
 def stop_one(stops: Stops, kind: str, point: str, random: np.random.Generator) -> None:
     """Start a process, let it work, stop it; nothing of it works on when this returns."""
     if kind == SENSOR:
+        # a run refuses to start while the mark of a stopped or killed follower holds
+        stops.await_no_mark(time.monotonic() + 60)
         process = stops.start(RUN, point)
         main = psutil.Process(process.pid)
         seconds = 60.0 if point else float(random.uniform(4, 12))
@@ -359,6 +361,13 @@ def test_half_a_million_messages_are_scored_once_through_thirty_long_stops(
     assert judged.problems == [], stops.said
     assert judged.figures["messages"] >= messages
     assert sum(stops.count.values()) >= 30
+    stopped = {
+        kind
+        for kind in (CHILD, FOLLOWER, BOTH, SENSOR)
+        for said in stops.count
+        if said.startswith(kind)
+    }
+    assert stopped == {CHILD, FOLLOWER, BOTH, SENSOR}
     require_same_scores(settings, undisturbed(tmp_path, settings, models, sent))
 
 
