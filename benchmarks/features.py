@@ -36,10 +36,10 @@ from benchmarks.features_contenders import (
 from benchmarks.metering import Meter
 from benchmarks.report import markdown_table, write_section
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import TRANSACTIONS
-from fraud_platform.features.declaration import FEATURE_NAMES, HANDBOOK_NAMES
+from fraud_platform.datasets.handbook.features import FEATURE_NAMES, HANDBOOK_NAMES
 from fraud_platform.settings import Settings
+from fraud_platform.tables.features import TRANSACTION_FEATURES
 
 CORES = 2
 MEMORY = "3g"
@@ -99,7 +99,7 @@ class Platform:
 
     def build(self, lake: Lake, first: int, last: int) -> tuple[int, Meter]:
         """Materialize days, counted from the first; return the rows and what they cost."""
-        from fraud_platform.features.materialize import materialize_days
+        from fraud_platform.features.batch.materialize import materialize_days
 
         with Meter() as meter:
             outcome = materialize_days(

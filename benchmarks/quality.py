@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from benchmarks.report import markdown_table, write_section
-from fraud_platform.defs.quality import measure_quality
+from fraud_platform.operations.models.quality import measure_quality
 from fraud_platform.settings import load_settings
 from fraud_platform.training.boosted_trees import PARAMETERS, ROUNDS
 

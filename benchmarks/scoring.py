@@ -33,12 +33,12 @@ from benchmarks.report import markdown_table, write_section
 from benchmarks.scoring_contenders import row_at_a_time
 from benchmarks.scoring_world import World, fresh_topics, world
 from fraud_platform.adapters.kafka.connection import KafkaConnection
-from fraud_platform.adapters.kafka.producing import Extras, Pace, produce
 from fraud_platform.adapters.kafka.reader import RangeReader
 from fraud_platform.adapters.kafka.topics import Topics
-from fraud_platform.adapters.scoring_session import load_model, open_scorer
 from fraud_platform.adapters.spark.session import open_session
-from fraud_platform.defs.planning import plan_next
+from fraud_platform.operations.live.planning import plan_next
+from fraud_platform.operations.live.produce import Extras, Pace, produce
+from fraud_platform.operations.live.session import load_model, open_scorer
 from fraud_platform.settings import Settings, load_settings
 
 BACKLOG = 600_000

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from benchmarks.metering import Meter
 from benchmarks.scoring_world import World
-from fraud_platform.adapters.scoring_session import load_model
 from fraud_platform.adapters.spark.session import open_session
+from fraud_platform.operations.live.session import load_model
 
 ROWS_AT_A_TIME = 40
 

@@ -29,12 +29,12 @@ from benchmarks.metering import Meter
 from benchmarks.report import markdown_table, write_section
 from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.feature_tables import CUSTOMER_TILES
-from fraud_platform.features.materialize import materialize_days
-from fraud_platform.features.terms import LABEL_LOOKBACK_HOURS
-from fraud_platform.scoring.recovery import RecoveredState
-from fraud_platform.scoring.snapshot import write_snapshot
+from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS
+from fraud_platform.features.batch.materialize import materialize_days
+from fraud_platform.scoring.state.recovery import RecoveredState
+from fraud_platform.scoring.state.snapshot import write_snapshot
 from fraud_platform.settings import Settings
+from fraud_platform.tables.features import CUSTOMER_TILES
 
 DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
 STEP = 6

@@ -21,25 +21,29 @@ import psutil
 
 from fraud_platform.adapters.kafka import broker
 from fraud_platform.adapters.kafka.connection import KafkaConnection
-from fraud_platform.adapters.kafka.producing import load_rows
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.calendar.due import watermark
 from fraud_platform.cleaning.publish import publish_drop
 from fraud_platform.cleaning.raw_text import sha256_of
-from fraud_platform.clock import watermark
-from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.contracts.tables import TRANSACTIONS
-from fraud_platform.contracts.training_tables import CALIBRATION, FIT, THRESHOLD
-from fraud_platform.defs.resources import registry_of
-from fraud_platform.defs.state import read_drop_days, write_built_days, write_drop_days
-from fraud_platform.features.declaration import FEATURE_NAMES
-from fraud_platform.features.materialize import materialize_days
-from fraud_platform.scoring.snapshot import write_snapshot
+from fraud_platform.datasets.handbook.features import FEATURE_NAMES
+from fraud_platform.features.batch.materialize import materialize_days
+from fraud_platform.operations.live.produce import load_rows
+from fraud_platform.operations.models.registry import registry_of
+from fraud_platform.operations.platform_state import (
+    read_drop_days,
+    write_built_days,
+    write_drop_days,
+)
+from fraud_platform.scoring.state.snapshot import write_snapshot
 from fraud_platform.settings import Settings, load_settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
+from fraud_platform.tables.features import TRANSACTION_FEATURES
+from fraud_platform.tables.training import CALIBRATION, FIT, THRESHOLD
 
 CUSTOMERS = 20_000
 DROP_DAYS = 30

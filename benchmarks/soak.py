@@ -24,10 +24,10 @@ from benchmarks.report import markdown_table, write_section
 from benchmarks.scoring import child_environment, plain, wait_until_ready
 from benchmarks.scoring_world import World, fresh_topics, world
 from fraud_platform.adapters.kafka.connection import KafkaConnection
-from fraud_platform.adapters.kafka.producing import Pace, produce
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.operations.live.produce import Pace, produce
 from fraud_platform.scoring.log import ScoringLog, offsets_in
 from fraud_platform.settings import Settings
 

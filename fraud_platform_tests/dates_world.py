@@ -1,7 +1,7 @@
 """Streams with wrong dates in them, and what scoring made of them.
 
 Here: rows with extra ones that are dated ahead or behind, a topic in memory, a scorer of it.
-Not here: the tests, what a right event time is (`fraud_platform.scoring.event_time`).
+Not here: the tests, what a right event time is (`fraud_platform.stream.event_time`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import polars as pl
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import Messages
-from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED
-from fraud_platform.features.declaration import DECLARATION, FEATURE_NAMES
-from fraud_platform.scoring.cutting import next_ranges
-from fraud_platform.scoring.inprocess import InProcessEngine
+from fraud_platform.datasets.handbook.features import DECLARATION, FEATURE_NAMES
+from fraud_platform.scoring.engines.inprocess import InProcessEngine
+from fraud_platform.scoring.engines.micro_batch import PinnedModel
 from fraud_platform.scoring.log import ScoringLog
-from fraud_platform.scoring.micro_batch import PinnedModel
-from fraud_platform.scoring.recovery import NO_SNAPSHOT
+from fraud_platform.scoring.state.recovery import NO_SNAPSHOT
 from fraud_platform.simulation.stream import transaction_messages
+from fraud_platform.stream.batching import next_ranges
+from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
 from fraud_platform.training.candidate import Candidate
 from fraud_platform_tests.scoring_world import stream_rows
 

@@ -15,8 +15,8 @@ import dagster as dg
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.models.registry import ModelRegistry
-from fraud_platform.defs.drain import DrainedRun, execute
-from fraud_platform.defs.inference import live_transactions
+from fraud_platform.defs.assets.inference import live_transactions
+from fraud_platform.defs.commands.run_due import DrainedRun, execute
 from fraud_platform.errors import TopicChangedError
 from fraud_platform.settings import Settings
 from fraud_platform_tests.oracles.scoring import Sent

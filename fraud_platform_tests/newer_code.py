@@ -33,7 +33,7 @@ def make_newer_code(folder: Path, *, with_flag: bool) -> Path:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / package, folder / package, ignore=ignored)
     (folder / "docs").symlink_to(ROOT / "docs")
-    path = folder / "fraud_platform" / "features" / "declaration.py"
+    path = folder / "fraud_platform" / "datasets" / "handbook" / "features.py"
     text = path.read_text()
     features = FEATURE + (READER if with_flag else "")
     text = _at_the_end_of(text, "FEATURES: tuple[Feature, ...] = (", features)

@@ -21,21 +21,21 @@ import pyarrow as pa
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.producers import IdempotentProducer
-from fraud_platform.adapters.kafka.producing import load_rows
-from fraud_platform.adapters.scoring_session import open_scorer
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning.publish import publish_drop
 from fraud_platform.cleaning.raw_text import sha256_of
-from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
-from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.contracts.tables import DROP_LABELS
-from fraud_platform.defs.planning import plan_next
-from fraud_platform.features.declaration import DECLARATION, FEATURE_NAMES
-from fraud_platform.features.materialize import materialize_days
-from fraud_platform.scoring.micro_batch import PinnedModel
-from fraud_platform.scoring.snapshot import write_snapshot
+from fraud_platform.datasets.handbook.features import DECLARATION, FEATURE_NAMES
+from fraud_platform.features.batch.materialize import materialize_days
+from fraud_platform.operations.live.planning import plan_next
+from fraud_platform.operations.live.produce import load_rows
+from fraud_platform.operations.live.session import open_scorer
+from fraud_platform.scoring.engines.micro_batch import PinnedModel
+from fraud_platform.scoring.state.snapshot import write_snapshot
 from fraud_platform.settings import Settings
 from fraud_platform.simulation.stream import label_messages, transaction_messages
+from fraud_platform.tables.features import TRANSACTION_FEATURES
+from fraud_platform.tables.scoring import SCORED
 from fraud_platform.training.candidate import Candidate
 
 COMPARED = [*FEATURE_NAMES, *(flag.name for flag in DECLARATION.flags)]

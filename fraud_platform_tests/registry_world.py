@@ -16,8 +16,8 @@ import mlflow
 from fraud_platform.adapters.models.registry import ModelRegistry, ModelVersion
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.comparison.gate import Verdict
-from fraud_platform.defs.decisions import read_history, settle
-from fraud_platform.defs.resources import registry_of
+from fraud_platform.operations.models.decisions import read_history, settle
+from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.promotion.decision import Guardrails, PromotionDecision, decide
 from fraud_platform.promotion.evidence import Evidence
 from fraud_platform.promotion.history import History, champion_before

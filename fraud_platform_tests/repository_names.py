@@ -277,8 +277,8 @@ def _words() -> set[str]:
 
 def _words_of_contracts() -> Iterator[str]:
     from fraud_platform.contracts import messages, reasons
-    from fraud_platform.contracts.catalog import ALL_TABLES
     from fraud_platform.contracts.drops import COLUMNS, MISSPELT_TRANSACTION_ID
+    from fraud_platform.tables.catalog import ALL_TABLES
 
     for table in ALL_TABLES:
         yield table.name
@@ -291,7 +291,7 @@ def _words_of_contracts() -> Iterator[str]:
 
 def _words_of_settings() -> Iterator[str]:
     from fraud_platform.contracts.messages import topic_specs
-    from fraud_platform.features.declaration import DECLARATION
+    from fraud_platform.datasets.handbook.features import DECLARATION
     from fraud_platform.settings import OTHER_VARIABLES, Settings
     from fraud_platform.settings.secrets import FILE_SUFFIX, variable
 
@@ -306,7 +306,7 @@ def _words_of_settings() -> Iterator[str]:
 def _words_of_cli() -> Iterator[str]:
     from typer.main import get_command
 
-    from fraud_platform.cli import app
+    from fraud_platform.cli.commands import app
 
     waiting: list[Any] = [get_command(app)]
     while waiting:
@@ -371,7 +371,7 @@ def command_problem(words: list[str]) -> str | None:
     """
     from typer.main import get_command
 
-    from fraud_platform.cli import app
+    from fraud_platform.cli.commands import app
 
     command = get_command(app)
     while words and hasattr(command, "commands") and not words[0].startswith("-"):

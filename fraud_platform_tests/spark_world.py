@@ -23,19 +23,19 @@ import pandas.testing
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.producers import IdempotentProducer
-from fraud_platform.adapters.kafka.producing import rows_of_file
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.feature_tables import (
+from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, TableContract
+from fraud_platform.operations.live.produce import rows_of_file
+from fraud_platform.settings import Settings
+from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
+from fraud_platform.simulation.stream import transaction_messages
+from fraud_platform.tables.features import (
     CUSTOMER_TILES,
     LABEL_TILES,
     TERMINAL_TILES,
     TRANSACTION_FEATURES,
 )
-from fraud_platform.contracts.scoring_tables import SCORED
-from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, TableContract
-from fraud_platform.settings import Settings
-from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
-from fraud_platform.simulation.stream import transaction_messages
+from fraud_platform.tables.scoring import SCORED
 
 ROOT = Path(__file__).parents[1]
 COMPARED = (

@@ -42,7 +42,7 @@ def commands_page() -> str:
 def _commands() -> Iterator[tuple[tuple[str, ...], Any]]:
     from typer.main import get_command
 
-    from fraud_platform.cli import app
+    from fraud_platform.cli.commands import app
 
     waiting: list[tuple[tuple[str, ...], Any]] = [((), get_command(app))]
     while waiting:
@@ -72,7 +72,7 @@ def _parameter(parameter: Any) -> tuple[str, str, str]:
 
 def tables_page() -> str:
     """Return every table of the lake with its columns, from its contract."""
-    from fraud_platform.contracts.catalog import ALL_TABLES
+    from fraud_platform.tables.catalog import ALL_TABLES
 
     parts = ["# Tables\n", "The contracts of all tables, in the order in which data flows.\n"]
     for table in ALL_TABLES:

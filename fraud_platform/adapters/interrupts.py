@@ -1,7 +1,8 @@
 """Ctrl-C, SIGTERM and SIGHUP: heard by every command, and as a question in loops that end in order.
 
 Here: two context managers, one for a whole command and one for a loop.
-Not here: what ends (`adapters.services.laptop`, `defs.follow`), exit codes (`fraud_platform.cli`).
+Not here: what ends (`operations.services.laptop`, `operations.live.follow`), exit codes
+(`fraud_platform.cli.commands`).
 """
 
 from __future__ import annotations

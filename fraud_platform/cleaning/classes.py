@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from fraud_platform.cleaning.canonical import SECONDS_PER_DAY, CleanRows
-from fraud_platform.cleaning.judge import REASON_BITS, JudgedRow, read_integer, read_time
 from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.own_days import DaySpan
 from fraud_platform.contracts.reasons import Reason
+from fraud_platform.rows.canonical import SECONDS_PER_DAY, CleanRows
+from fraud_platform.rows.judge import REASON_BITS, JudgedRow, read_integer, read_time
 
 GENUINE = 0
 SCENARIOS = (1, 2, 3)

@@ -30,7 +30,6 @@ from fraud_platform.cleaning.duplicates import (
     order_suspects,
 )
 from fraud_platform.cleaning.ids import IDS_PER_GROUP, Ids, IdSet
-from fraud_platform.cleaning.lines import TextRange, split_text
 from fraud_platform.cleaning.parquet_files import (
     CLEAN_DDL,
     SUSPECT_DDL,
@@ -53,6 +52,7 @@ from fraud_platform.cleaning.tasks import (
 from fraud_platform.contracts.drops import MAX_LINE_BYTES
 from fraud_platform.contracts.own_days import DaySpan, central_days, own_days
 from fraud_platform.errors import ConservationError, DropUnreadableError
+from fraud_platform.rows.lines import TextRange, split_text
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

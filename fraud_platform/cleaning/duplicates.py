@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fraud_platform.cleaning.judge import REASON_BITS
 from fraud_platform.contracts.reasons import Reason
+from fraud_platform.rows.judge import REASON_BITS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -26,7 +26,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud_platform.cleaning.drop import CleanedDrop, discard
-from fraud_platform.cleaning.label_clock import LabelClock
 from fraud_platform.cleaning.parquet_files import (
     CLEAN_DDL,
     FROM_DROP,
@@ -39,6 +38,7 @@ from fraud_platform.cleaning.stored import StoredFile, read_files, stored_files,
 from fraud_platform.cleaning.tasks import MANIFEST_SCHEMA, Task
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, DataFile
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
+from fraud_platform.labels.drop_clock import LabelClock
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

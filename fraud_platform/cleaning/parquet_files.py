@@ -21,10 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fraud_platform.cleaning.canonical import MICROS_PER_SECOND, CleanRows
-from fraud_platform.cleaning.judge import REASONS
-from fraud_platform.cleaning.label_clock import LABEL_DELAY_SECONDS, LabelClock
 from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, DataFile
+from fraud_platform.labels.drop_clock import LABEL_DELAY_SECONDS, LabelClock
+from fraud_platform.rows.canonical import MICROS_PER_SECOND, CleanRows
+from fraud_platform.rows.judge import REASONS
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.storage.files import ByteFiles

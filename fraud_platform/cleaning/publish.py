@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from fraud_platform.cleaning.drop import CleanedDrop, clean_text, discard
 from fraud_platform.cleaning.holding import Limits, reason_of_taking, reason_to_hold
-from fraud_platform.cleaning.label_clock import LabelClock
 from fraud_platform.cleaning.labels import write_labels, write_told
 from fraud_platform.cleaning.ledger import (
     HELD,
@@ -37,7 +36,8 @@ from fraud_platform.cleaning.unfinished import COMMITTED, require_standing, undo
 from fraud_platform.contracts.reasons import Reason
 from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, TableContract
 from fraud_platform.errors import DropUnreadableError, NotHeldError
-from fraud_platform.faults import kill_point
+from fraud_platform.kill_points import kill_point
+from fraud_platform.labels.drop_clock import LabelClock
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

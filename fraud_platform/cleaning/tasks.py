@@ -21,19 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fraud_platform.cleaning.canonical import (
-    SECONDS_PER_DAY,
-    CleanRows,
-    parse_canonical,
-    parse_ids,
-    sample_days,
-)
 from fraud_platform.cleaning.classes import ClassCounts, RowClass, class_of_bad, class_of_copy
 from fraud_platform.cleaning.duplicates import TAKER, SuspectJudge
 from fraud_platform.cleaning.ids import Ids, IdSet
-from fraud_platform.cleaning.judge import REASONS, REPAIR_BITS, JudgedRow, judge_line, read_id
-from fraud_platform.cleaning.label_clock import LabelClock
-from fraud_platform.cleaning.lines import LineBlock, LineTooLongError, TextRange, read_blocks
 from fraud_platform.cleaning.parquet_files import (
     CleanFile,
     LabelFile,
@@ -42,6 +32,16 @@ from fraud_platform.cleaning.parquet_files import (
     SuspectFile,
 )
 from fraud_platform.contracts.own_days import DaySpan
+from fraud_platform.labels.drop_clock import LabelClock
+from fraud_platform.rows.canonical import (
+    SECONDS_PER_DAY,
+    CleanRows,
+    parse_canonical,
+    parse_ids,
+    sample_days,
+)
+from fraud_platform.rows.judge import REASONS, REPAIR_BITS, JudgedRow, judge_line, read_id
+from fraud_platform.rows.lines import LineBlock, LineTooLongError, TextRange, read_blocks
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.storage.files import ByteFiles

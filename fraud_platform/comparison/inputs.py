@@ -181,7 +181,7 @@ class ComparisonConfig:
         card_precision_margin: largest tolerated loss of card precision, absolute.
         expected_loss_margin: largest tolerated rise of expected loss, relative to the reference's.
         amount_rule_cents: the baseline "amount above k" alerts above this amount, see
-            `comparison.amount_rule`; None where none was learned, which alerts on nothing.
+            `training.amount_rule`; None where none was learned, which alerts on nothing.
         min_defrauded_customers: with fewer, and so too few independent frauds for an interval that
             can be trusted, the verdict is `not_enough_evidence`.
     """

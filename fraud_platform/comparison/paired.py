@@ -2,7 +2,7 @@
 
 Here: counts that need no label, in words.
 Not here: metrics and their intervals, which need labels (`comparison.bootstrap`), reading rows
-(`fraud_platform.defs.rescoring`).
+(`fraud_platform.operations.live.rescoring`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The two small tables that the data's clock reads.
 
 Here: which days a published drop holds, and from which drops a day's features were built.
-Not here: what is concluded from them (`fraud_platform.clock`).
+Not here: what is concluded from them (`fraud_platform.calendar.due`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Time constants, each defined once, and the prequential split.
 
 Here: label delay, tile width, the parts of a knowledge date's week.
-Not here: the current time; schedules use the data's clock (`fraud_platform.clock`).
+Not here: the current time; schedules use the data's clock (`fraud_platform.calendar.due`).
 """
 
 from __future__ import annotations

@@ -7,33 +7,38 @@ Not here: any of them (the modules beside this one).
 import dagster as dg
 
 from fraud_platform.adapters.storage.private import keep_private
-from fraud_platform.defs.automation import (
+from fraud_platform.defs.assets.cleaned import clean_drop
+from fraud_platform.defs.assets.comparison import ab_report
+from fraud_platform.defs.assets.disagreements import (
+    compare_days,
+    compare_stream_with_drops,
+    late_drops,
+)
+from fraud_platform.defs.assets.features import build_days_of_features
+from fraud_platform.defs.assets.inference import (
+    live_transactions,
+    score_job,
+    score_plan,
+    topic_labels,
+)
+from fraud_platform.defs.assets.model import candidate_model, training_set
+from fraud_platform.defs.assets.promotion import promotion
+from fraud_platform.defs.assets.raw import new_drops, raw_drops
+from fraud_platform.defs.assets.scoring_state import build_scoring_state, build_state, daily_state
+from fraud_platform.defs.automation.clusters import cluster_reaper, clusters
+from fraud_platform.defs.automation.dead_runs import dead_runs
+from fraud_platform.defs.automation.maintenance import nightly_vacuum, vacuum
+from fraud_platform.defs.automation.retention import machine_upkeep, nightly_retention, retention
+from fraud_platform.defs.automation.schedules import (
     build_days,
     daily_features,
     decide_week,
     load_drop,
     weekly_decision,
 )
-from fraud_platform.defs.checks import ALL_CHECKS
-from fraud_platform.defs.cleaned import clean_drop
-from fraud_platform.defs.clusters import cluster_reaper, clusters
-from fraud_platform.defs.comparison import ab_report
-from fraud_platform.defs.dead_runs import dead_runs
-from fraud_platform.defs.disagreements import (
-    compare_days,
-    compare_stream_with_drops,
-    late_drops,
-)
-from fraud_platform.defs.features import build_days_of_features
-from fraud_platform.defs.inference import live_transactions, score_job, score_plan, topic_labels
-from fraud_platform.defs.inference_checks import INFERENCE_CHECKS
-from fraud_platform.defs.maintenance import nightly_vacuum, vacuum
-from fraud_platform.defs.model import candidate_model, training_set
-from fraud_platform.defs.promotion import promotion
-from fraud_platform.defs.raw import new_drops, raw_drops
+from fraud_platform.defs.checks.batch import ALL_CHECKS
+from fraud_platform.defs.checks.inference import INFERENCE_CHECKS
 from fraud_platform.defs.resources import resources_of
-from fraud_platform.defs.retention import machine_upkeep, nightly_retention, retention
-from fraud_platform.defs.scoring_state import build_scoring_state, build_state, daily_state
 from fraud_platform.settings import Settings, load_settings
 
 

@@ -1,7 +1,8 @@
 """Partitions: a drop, a day, a week's knowledge date, an hour of planning.
 
 Here: the partition definitions and the mappings between them.
-Not here: which of them are due (`fraud_platform.clock`), how far the data reaches (`defs.span`).
+Not here: which of them are due (`fraud_platform.calendar.due`), how far the data reaches
+(`calendar.span`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import dagster as dg
 
+from fraud_platform.calendar.span import HOUR_FORMAT, DataSpan, read_span
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
-from fraud_platform.defs.span import HOUR_FORMAT, DataSpan, read_span
 from fraud_platform.settings import load_settings
 
 _SETTINGS = load_settings()

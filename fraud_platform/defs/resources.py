@@ -21,13 +21,14 @@ from fraud_platform.adapters.spark.clusters.ledger import ClusterLedger
 from fraud_platform.adapters.storage.access import S3Access, is_s3, s3_client
 from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.defs.clusters import (
+from fraud_platform.contracts.zones import Zone
+from fraud_platform.defs.automation.clusters import (
     CLUSTER_TAG,
     cluster_options,
     outcome_of,
     provider_named,
 )
-from fraud_platform.ingest.zone import Zone
+from fraud_platform.operations.models.registry import artifacts_of
 from fraud_platform.settings import Settings, load_settings
 
 
@@ -149,24 +150,13 @@ def _s3() -> S3Resource:
     return BoundedS3Resource(endpoint_url=access.endpoint_url, region_name=access.region)
 
 
-def registry_of(settings: Settings) -> ModelRegistry:
-    """Return the registry that the settings name."""
-    resource = resources_of(settings)["registry"]
-    assert isinstance(resource, ModelRegistryResource)
-    return resource.open()
-
-
 def resources_of(settings: Settings) -> dict[str, Any]:
     """Return the resources that the settings describe."""
-    # a server knows where its artifacts are; one of somebody else's can be told by the settings
-    is_served = settings.mlflow.startswith("http") and (
-        settings.artifacts_url is None or settings.mlflow_storage_url is not None
-    )
     return {
         "spark": SparkResource(url=settings.spark),
         "lake": LakeResource(url=settings.lake),
         "zones": ZonesResource(landing_url=settings.landing, raw_url=settings.raw, s3=_s3()),
         "registry": ModelRegistryResource(
-            url=settings.mlflow, artifacts_url=None if is_served else settings.artifacts
+            url=settings.mlflow, artifacts_url=artifacts_of(settings)
         ),
     }

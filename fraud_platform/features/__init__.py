@@ -1,10 +1,10 @@
-"""Features: their declaration, the numpy kernel, the Spark batch engine and the live state.
+"""Features: their computation, the Spark batch engine and the live state.
 
-Here: the parts of a formula (`expressions`, `terms`), the types of a declaration (`declarables`),
-every feature once (`declaration`, `posterior`), the kernel that all engines share (`kernel`,
-`formulas`, `windows`, `ordering`, `tiles`), the batch engine (`engine`, `tasks`, `terminals`,
-`customers`), writing days to the lake (`materialize`), and the state that scores single
-transactions (`live`, `events`).
-Not here: the tables' contracts (`contracts.feature_tables`), training (`training`), Dagster assets
-(`defs`).
+Here: the arithmetic that all engines share (`compute`), the batch engine and writing days to the
+lake (`batch`), the state that scores single transactions (`live`), what a column is made from
+(`lineage`), the page for people (`documentation`), and use of what an earlier declaration made
+(`compatibility`).
+Not here: the language of declarations (`contracts.feature_language`), the declared features
+(`fraud_platform.datasets`), the tables' contracts (`tables.features`), training
+(`fraud_platform.training`), Dagster assets (`fraud_platform.defs`).
 """

@@ -2,15 +2,16 @@
 
 Here: the declaration that they were made by, and whether a model's features are still declared as
 it knew them.
-Not here: signatures (`features.declarables`), what is refused (`scoring.micro_batch`).
+Not here: signatures (`contracts.feature_language.declarables`), what is refused
+(`scoring.engines.micro_batch`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fraud_platform.features.declarables import Declaration
-from fraud_platform.features.declaration import DECLARATION, feature_signature
+from fraud_platform.contracts.feature_language.declarables import Declaration
+from fraud_platform.datasets.handbook.features import DECLARATION, feature_signature
 
 FIRST_DECLARATION = "99ba72481b0273a5b69d93ef69c0569b2d47c649b314670bb5544cea72fc9cf0"
 """Signature of all that was declared while a model carried this, whatever it used of it."""

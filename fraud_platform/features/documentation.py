@@ -1,17 +1,17 @@
 """The feature declaration as a page for people.
 
 Here: one Markdown table, made from the declaration.
-Not here: the declaration (`features.declaration`).
+Not here: the declaration (`datasets.handbook.features`).
 """
 
 from __future__ import annotations
 
-from fraud_platform.features.declaration import CHOSEN_NAMES, DECLARATION, feature_signature
+from fraud_platform.datasets.handbook.features import CHOSEN_NAMES, DECLARATION, feature_signature
 
 _INTRODUCTION = """# Features
 
-Each feature is declared once, in `fraud_platform/features/declaration.py`. The batch engine, the
-live state, the signature of models and this page come from that declaration.
+Each feature is declared once, in `fraud_platform/datasets/handbook/features.py`. The batch engine,
+the live state, the signature of models and this page come from that declaration.
 
 In the hour `h` of a transaction, `customer.x[7d]` is the sum of x over the customer's complete
 hours `[h - 168, h)` and this hour's earlier transactions. `known` uses only labels that count by

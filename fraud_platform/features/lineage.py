@@ -1,22 +1,14 @@
 """Which columns a column of the feature stage is made from, read off the declaration.
 
 Here: column lineage of tiles and features, as (table, column) pairs.
-Not here: showing it (`fraud_platform.defs.tables`).
+Not here: showing it (`fraud_platform.defs.pages.tables`).
 """
 
 from __future__ import annotations
 
-from fraud_platform.contracts.feature_tables import (
-    CUSTOMER_TILES,
-    LABEL_TILES,
-    TERMINAL_TILES,
-    TRANSACTION_FEATURES,
-)
-from fraud_platform.contracts.tables import TableContract
-from fraud_platform.features.declarables import label_measures_under
-from fraud_platform.features.declaration import DECLARATION
-from fraud_platform.features.expressions import Expression
-from fraud_platform.features.terms import (
+from fraud_platform.contracts.feature_language.declarables import label_measures_under
+from fraud_platform.contracts.feature_language.expressions import Expression
+from fraud_platform.contracts.feature_language.terms import (
     CustomerSince,
     CustomerSum,
     LabelRun,
@@ -25,6 +17,14 @@ from fraud_platform.features.terms import (
     RowTerm,
     TerminalSum,
     VisitSum,
+)
+from fraud_platform.contracts.tables import TableContract
+from fraud_platform.datasets.handbook.features import DECLARATION
+from fraud_platform.tables.features import (
+    CUSTOMER_TILES,
+    LABEL_TILES,
+    TERMINAL_TILES,
+    TRANSACTION_FEATURES,
 )
 
 Sources = dict[str, list[tuple[str, str]]]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fraud_platform.contracts.drops import drop_of, printable
+from fraud_platform.contracts.zones import FOLDER, FileInfo, Zone, sha256_of
 from fraud_platform.errors import DataError, DropNameError
 from fraud_platform.ingest.manifests import (
     SENDER_SUFFIX,
@@ -23,7 +24,6 @@ from fraud_platform.ingest.manifests import (
     read_raw_manifests,
     read_sender_manifest,
 )
-from fraud_platform.ingest.zone import FOLDER, FileInfo, Zone, sha256_of
 
 SUCCESS_MARK = "_SUCCESS"
 UPLOAD_SUFFIXES = (".tmp", ".temp", ".part", ".partial", ".filepart", "._COPYING_")

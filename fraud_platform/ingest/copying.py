@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fraud_platform.contracts.drops import drop_of
+from fraud_platform.contracts.zones import FileInfo, Sink, Zone, partial_name, read_whole, sha256_of
 from fraud_platform.errors import DataError, DropChangedError, DropUnreadableError, Outage
-from fraud_platform.faults import kill_point
 from fraud_platform.ingest.blocks import BlockDigests
 from fraud_platform.ingest.manifests import (
     RAW_SUFFIX,
@@ -28,7 +28,7 @@ from fraud_platform.ingest.manifests import (
     read_raw_manifests,
     read_sender_manifest,
 )
-from fraud_platform.ingest.zone import FileInfo, Sink, Zone, partial_name, read_whole, sha256_of
+from fraud_platform.kill_points import kill_point
 
 CHECKPOINT_BYTES = 128 << 20
 """An interrupted copy repeats at most this much."""

@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from fraud_platform.contracts.drops import drop_of
+from fraud_platform.contracts.zones import Zone
 from fraud_platform.errors import Outage
 from fraud_platform.ingest.blocks import BlockDigests
 from fraud_platform.ingest.copying import CHECKPOINT_BYTES, RawDrop, complete_source, copy_drop
 from fraud_platform.ingest.manifests import RAW_SUFFIX, RawManifest
-from fraud_platform.ingest.zone import Zone
 
 Say = Callable[[str], object]
 

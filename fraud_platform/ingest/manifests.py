@@ -11,8 +11,8 @@ import re
 from dataclasses import asdict, dataclass, fields
 
 from fraud_platform.contracts.drops import printable
+from fraud_platform.contracts.zones import Zone, read_whole
 from fraud_platform.errors import DataError, DropUnreadableError
-from fraud_platform.ingest.zone import Zone, read_whole
 
 SENDER_SUFFIX = ".manifest"
 RAW_SUFFIX = ".json"

@@ -2,7 +2,7 @@
 
 Here: drops with their names, the data's days, what was scored live.
 Not here: the whole report (`reporting.terminal`), what needs a person (`reporting.needs`),
-services and topics (`adapters.services.laptop`, `adapters.kafka.topics`).
+services and topics (`operations.services.laptop`, `adapters.kafka.topics`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED
 from fraud_platform.contracts.tables import CLEANING_LEDGER
+from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake

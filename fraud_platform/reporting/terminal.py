@@ -16,13 +16,13 @@ from rich.table import Table
 
 from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
 from fraud_platform.contracts.reasons import REASON_DESCRIPTIONS, Reason, Repair
-from fraud_platform.contracts.scoring_tables import (
+from fraud_platform.contracts.tables import CLEANING_LEDGER
+from fraud_platform.tables.scoring import (
     DEAD_LETTERS,
     DISAGREEMENT_KINDS,
     SCORED,
     STREAM_DISAGREEMENTS,
 )
-from fraud_platform.contracts.tables import CLEANING_LEDGER
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake

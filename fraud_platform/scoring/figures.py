@@ -1,7 +1,7 @@
 """Figures of a scoring run: latencies and scores, for people.
 
 Here: percentiles and two histograms.
-Not here: where they are shown (`fraud_platform.defs.inference_metadata`).
+Not here: where they are shown (`fraud_platform.defs.pages.inference`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Here: the contract's rules for a label message, and `Landings`, which continue where the last one
 ended.
-Not here: from when a label counts (`scoring.labels`).
+Not here: from when a label counts (`labels.book`).
 """
 
 from __future__ import annotations
@@ -16,17 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from fraud_platform.cleaning.findings import explain_fields
-from fraud_platform.cleaning.judge import judge_fields
 from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.messages import LABEL_FIELDS, Messages
-from fraud_platform.contracts.scoring_tables import DEAD_LABELS, LANDING, TOPIC_LABELS
 from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_DAYS, TILE_SECONDS
 from fraud_platform.errors import DataError
-from fraud_platform.scoring.cutting import next_ranges
-from fraud_platform.scoring.event_time import sane_arrivals
+from fraud_platform.rows.findings import explain_fields
+from fraud_platform.rows.judge import judge_fields
+from fraud_platform.rows.message_json import JsonNumber, JsonPairs, parse_json
 from fraud_platform.scoring.files import write_rows
-from fraud_platform.scoring.message_json import JsonNumber, JsonPairs, parse_json
 from fraud_platform.scoring.pairs import PairedTables
 from fraud_platform.scoring.plans import (
     ACCEPT_LABEL_GAP,
@@ -35,6 +32,9 @@ from fraud_platform.scoring.plans import (
     left_out,
     offsets_behind_gap,
 )
+from fraud_platform.stream.batching import next_ranges
+from fraud_platform.stream.event_time import sane_arrivals
+from fraud_platform.tables.scoring import DEAD_LABELS, LANDING, TOPIC_LABELS
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake

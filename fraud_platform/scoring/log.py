@@ -1,7 +1,7 @@
 """The committed truth: what was scored up to which offset, under which number.
 
 Here: `ScoringLog`, the only writer of `scored` and `dead_letters`, and what it gives to publish.
-Not here: numbers and Delta (`adapters.tables.numbered`), scoring (`scoring.micro_batch`).
+Not here: numbers and Delta (`adapters.tables.numbered`), scoring (`scoring.engines.micro_batch`).
 
 Guarantee: micro-batch n is in `scored` once, and that commit decides its dead letters too (see
 `scoring.pairs`), so neither table ever holds a message twice or leaves one out.
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from fraud_platform.contracts.scoring_tables import DEAD_LETTERS, SCORED, SCORING
 from fraud_platform.contracts.tables import DataFile
 from fraud_platform.contracts.uniqueness import require_unique
-from fraud_platform.scoring.corrections import as_metadata, corrections_in, is_left_out
-from fraud_platform.scoring.event_time import Carried
 from fraud_platform.scoring.pairs import PairedTables
+from fraud_platform.stream.corrections import as_metadata, corrections_in, is_left_out
+from fraud_platform.stream.event_time import Carried
+from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED, SCORING
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake
@@ -38,10 +38,10 @@ class ScoredBatch:
     Attributes:
         files: of `scored`, in its folder.
         dead: rows of `dead_letters`.
-        counts: see `scoring.micro_batch.MicroBatch`.
+        counts: see `scoring.engines.micro_batch.MicroBatch`.
         end_offsets: the next offset of each partition that it read.
         stream_second: stream time after it, seconds since 1970; None if nothing was scored.
-        carried: see `scoring.event_time.Carried`.
+        carried: see `stream.event_time.Carried`.
     """
 
     number: int

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from fraud_platform.contracts.tables import DataFile, TableContract
-from fraud_platform.faults import kill_point
+from fraud_platform.kill_points import kill_point
 from fraud_platform.scoring.files import write_rows
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Plans: what a scoring run is to do, decided once.
 
 Here: `Plan`, its table, and the rules by which the next one is made or the last one goes on.
-Not here: the sensor that asks for runs (`fraud_platform.defs.inference`), carrying a plan out
-(`scoring.scorer`).
+Not here: the sensor that asks for runs (`fraud_platform.defs.assets.inference`), carrying a plan
+out (`scoring.scorer`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from fraud_platform.contracts.scoring_tables import INFERENCE_PLANS, PLANS
 from fraud_platform.errors import OffsetGapError, TopicChangedError
-from fraud_platform.faults import kill_point
-from fraud_platform.scoring.cutting import Ranges, next_ranges
+from fraud_platform.kill_points import kill_point
 from fraud_platform.scoring.files import write_rows
+from fraud_platform.stream.batching import Ranges, next_ranges
+from fraud_platform.tables.scoring import INFERENCE_PLANS, PLANS
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake
@@ -35,7 +35,7 @@ class Plan:
     Attributes:
         number: 1, 2, ..
         ranges: partition to first offset and the offset behind the last.
-        state_version: a `scoring.recovery.Snapshot` as text.
+        state_version: a `scoring.state.recovery.Snapshot` as text.
     """
 
     number: int

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fraud_platform.contracts.messages import SCORER_GROUP
-from fraud_platform.faults import kill_point
+from fraud_platform.kill_points import kill_point
 from fraud_platform.scoring.log import ScoringLog, offsets_in
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Carrying a plan out: score, commit, publish, again until its ranges are done.
 
 Here: `Scorer`, the order of steps that makes results exactly-once whichever engine scores.
-Not here: scoring (`scoring.inprocess`, `scoring.spark_engine`), committing (`scoring.log`),
-publishing (`scoring.publishing`), planning (`scoring.plans`).
+Not here: scoring (`scoring.engines.inprocess`, `scoring.engines.spark`), committing
+(`scoring.log`), publishing (`scoring.publishing`), planning (`scoring.plans`).
 
 The truth is the table `scored`: a micro-batch is done when its number is committed. What was
 committed and not published is published first by whoever comes next. Two scorers on one topic: the
@@ -23,11 +23,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fraud_platform.errors import DataError, TopicChangedError
-from fraud_platform.scoring.cutting import Ranges, next_ranges
+from fraud_platform.scoring.engines.micro_batch import PinnedModel
 from fraud_platform.scoring.log import Offsets, ScoredBatch, ScoringLog, offsets_in
-from fraud_platform.scoring.micro_batch import PinnedModel
 from fraud_platform.scoring.plans import ACCEPT_GAP, Plan
 from fraud_platform.scoring.publishing import Publication, read_back
+from fraud_platform.stream.batching import Ranges, next_ranges
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake
@@ -37,7 +37,7 @@ _SAME_TOPIC_SECONDS = 1.0
 
 
 class Engine(Protocol):
-    """Turns ranges into a written micro-batch; see `scoring.inprocess.InProcessEngine`."""
+    """Turns ranges into a written micro-batch; see `scoring.engines.inprocess.InProcessEngine`."""
 
     name: str
 

@@ -1,7 +1,7 @@
 """Dates in settings.
 
 Here: validating one.
-Not here: the data's clock (`fraud_platform.clock`).
+Not here: the data's clock (`fraud_platform.calendar.due`).
 """
 
 from __future__ import annotations

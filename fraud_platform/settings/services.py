@@ -1,7 +1,7 @@
 """Dagster and MLflow: their ports and the storage of their state.
 
 Here: ports, MLflow's URI, the databases of both, Dagster's home, the retention of runs.
-Not here: starting them (`fraud_platform.adapters.services.laptop`, `adapters.services.server`),
+Not here: starting them (`fraud_platform.operations.services.laptop`, `operations.services.server`),
 database connections (`adapters.services.postgres`).
 """
 

@@ -5,7 +5,7 @@ text of a drop (`lines`), the injected dirt (`dirt`, `dirty_rows`, `defects`) an
 outcome (`truth`), the writing of whole drops (`drops`, `files`), series of them (`series`), and
 live messages (`stream`). Start from `SimulationConfig` and `simulate_drops`.
 Not here: reading or cleaning a drop (`fraud_platform.ingest`, `fraud_platform.cleaning`), or the
-command line (`fraud_platform.cli`).
+command line (`fraud_platform.cli.commands`).
 """
 
 from fraud_platform.simulation.config import DirtRates, DropLayout, SimulationConfig

@@ -2,7 +2,7 @@
 
 Here: the JSON of transactions and labels, and a catalogue of bad messages, each with the reason
 that scoring must assign.
-Not here: producing and pacing (`fraud_platform.adapters.kafka.producing`), decoding a message
+Not here: producing and pacing (`fraud_platform.operations.live.produce`), decoding a message
 (`fraud_platform.scoring`).
 
 The catalogue holds only messages for which the contract defines the first reason unambiguously.

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.features.declaration import RISING_NAMES
-from fraud_platform.features.posterior import PRIOR_NAME
+from fraud_platform.datasets.handbook.features import RISING_NAMES
+from fraud_platform.datasets.handbook.posterior import PRIOR_NAME
 from fraud_platform.training.calibration import BetaCalibrator, fit_calibrator
 from fraud_platform.training.fitting import Features, FittedModel, Floats
 
@@ -49,11 +49,11 @@ _FILE = "xgboost.ubj"
 class BoostedTrees:
     """The XGBoost estimator.
 
-    If the features contain `features.posterior.PRIOR_NAME`, the base margin is the calibrated
-    log-odds of that feature instead of a constant, and the trees correct it. A week holds only
-    about 550 frauds, which support few trees, and few trees alone would reduce a fine-grained
-    probability to coarse steps. Measured on earlier folds with the same features: average
-    precision .773 with the prior as base margin, .767 without.
+    If the features contain `datasets.handbook.posterior.PRIOR_NAME`, the base margin is the
+    calibrated log-odds of that feature instead of a constant, and the trees correct it. A week
+    holds only about 550 frauds, which support few trees, and few trees alone would reduce a
+    fine-grained probability to coarse steps. Measured on earlier folds with the same features:
+    average precision .773 with the prior as base margin, .767 without.
 
     Args:
         feature_names: names of the feature columns, in order.

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.contracts.training_tables import CALIBRATION, FIT, THRESHOLD
+from fraud_platform.datasets.handbook.features import feature_signature
 from fraud_platform.errors import NotEnoughDataError
-from fraud_platform.features.declaration import feature_signature
+from fraud_platform.tables.training import CALIBRATION, FIT, THRESHOLD
 from fraud_platform.training.calibration import BetaCalibrator, fit_calibrator
 from fraud_platform.training.curves import Curves, describe
 from fraud_platform.training.estimators import Imbalance, balance, estimator_named

@@ -3,7 +3,7 @@
 Here: the Handbook's four folds (7 days of training, a gap of 7 days, 7 test days), scored with
 the platform's features, estimator and metrics.
 Not here: the Handbook's own features and baselines (a test oracle), the weekly comparison
-(`fraud_platform.comparison`), loading drops into a lake (`fraud_platform.defs.quality`).
+(`fraud_platform.comparison`), loading drops into a lake (`operations.models.quality`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from fraud_platform.comparison.evaluation import unknown_customers_mask
 from fraud_platform.comparison.metrics import auc_roc, average_precision, card_precision_at_k
-from fraud_platform.features.declaration import CHOSEN_NAMES, FEATURE_NAMES, HANDBOOK_NAMES
+from fraud_platform.datasets.handbook.features import CHOSEN_NAMES, FEATURE_NAMES, HANDBOOK_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd

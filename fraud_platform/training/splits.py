@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from fraud_platform.contracts.time import MIN_TRAINING_DAYS, KnowledgeWeek
-from fraud_platform.contracts.training_tables import CALIBRATION, FIT, THRESHOLD
 from fraud_platform.errors import NotEnoughDataError
+from fraud_platform.tables.training import CALIBRATION, FIT, THRESHOLD
 
 
 @dataclass(frozen=True)

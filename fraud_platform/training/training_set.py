@@ -11,9 +11,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS, KnowledgeWeek
-from fraud_platform.contracts.training_tables import LABELLED_COLUMNS, TRAINING_SET
+from fraud_platform.datasets.handbook.features import FEATURE_NAMES
 from fraud_platform.errors import NotEnoughDataError
-from fraud_platform.features.declaration import FEATURE_NAMES
+from fraud_platform.tables.training import LABELLED_COLUMNS, TRAINING_SET
 from fraud_platform.training.splits import TrainingParts, training_parts
 
 if TYPE_CHECKING:

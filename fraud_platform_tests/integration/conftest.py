@@ -16,7 +16,7 @@ from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning import publish_drop
 from fraud_platform.contracts.messages import topic_specs
-from fraud_platform.defs.resources import registry_of
+from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.settings import Settings, load_settings
 from fraud_platform_tests.integration.hadoop import Hadoop, running_yarn
 from fraud_platform_tests.live_platform import PARTITIONS, Live

@@ -8,7 +8,7 @@ import sys
 
 import dagster as dg
 
-from fraud_platform.defs.clusters import CLUSTER_TAG
+from fraud_platform.defs.automation.clusters import CLUSTER_TAG
 from fraud_platform.defs.resources import SparkResource, resources_of
 from fraud_platform.settings import load_settings
 

@@ -18,14 +18,14 @@ from typing import Any
 
 import xgboost  # noqa: F401  (the fork server imports it once for all)
 
-from fraud_platform import faults
+from fraud_platform import kill_points
 from fraud_platform.adapters.kafka.producers import IdempotentProducer, TransactionalProducer
-from fraud_platform.adapters.scoring_session import open_scorer
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.numbered import NumberedTable
-from fraud_platform.defs.planning import plan_next
 from fraud_platform.errors import FencedError, FraudPlatformError, Outage
-from fraud_platform.scoring.micro_batch import PinnedModel
+from fraud_platform.operations.live.planning import plan_next
+from fraud_platform.operations.live.session import open_scorer
+from fraud_platform.scoring.engines.micro_batch import PinnedModel
 from fraud_platform.settings import Settings
 from fraud_platform.training.candidate import Candidate
 
@@ -101,10 +101,10 @@ def _pause_instead() -> None:
     """Stop at the kill point, once, instead of dying there: SIGCONT makes a zombie of it."""
 
     def stop_once(process: int, signal_number: int) -> None:
-        os.environ[faults.KILL_VARIABLE] = ""
+        os.environ[kill_points.KILL_VARIABLE] = ""
         os.kill(process, signal.SIGSTOP)
 
-    faults.os = SimpleNamespace(  # type: ignore[assignment]
+    kill_points.os = SimpleNamespace(  # type: ignore[assignment]
         environ=os.environ, getpid=os.getpid, kill=stop_once
     )
 

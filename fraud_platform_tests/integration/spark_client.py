@@ -25,8 +25,8 @@ from fraud_platform.settings import load_settings
 def build(landing: str, first: str, last: str) -> None:
     """Clean the drops of a folder and build the features of their days."""
     from fraud_platform.cleaning import publish_drop
-    from fraud_platform.defs.state import write_drop_days
-    from fraud_platform.features.materialize import materialize_days
+    from fraud_platform.features.batch.materialize import materialize_days
+    from fraud_platform.operations.platform_state import write_drop_days
 
     settings = load_settings()
     spark, lake = open_session(settings), Lake(settings.lake)
@@ -47,7 +47,7 @@ def drain_everything() -> None:
     import dagster as dg
 
     from fraud_platform.defs.assembly import assemble
-    from fraud_platform.defs.drain import drain
+    from fraud_platform.defs.commands.run_due import drain
     from fraud_platform_tests.unit.test_connect_plans import watch_depths
 
     settings = load_settings()
@@ -61,10 +61,10 @@ def drain_everything() -> None:
 
 def score(model_folder: str, as_of: str) -> None:
     """Publish the state of a midnight and score what the topic holds, by Spark's tasks."""
-    from fraud_platform.adapters.scoring_session import open_scorer
-    from fraud_platform.defs.planning import plan_next
-    from fraud_platform.scoring.micro_batch import PinnedModel
-    from fraud_platform.scoring.snapshot import write_snapshot
+    from fraud_platform.operations.live.planning import plan_next
+    from fraud_platform.operations.live.session import open_scorer
+    from fraud_platform.scoring.engines.micro_batch import PinnedModel
+    from fraud_platform.scoring.state.snapshot import write_snapshot
     from fraud_platform.training.candidate import Candidate
 
     settings = load_settings()

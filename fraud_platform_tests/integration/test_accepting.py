@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from fraud_platform.contracts.tables import CLEANING_LEDGER
-from fraud_platform.defs import operator
-from fraud_platform.defs.drain import DrainedRun, drain
+from fraud_platform.defs.commands import batch as operator
+from fraud_platform.defs.commands.run_due import DrainedRun, drain
 from fraud_platform.errors import NotHeldError
 from fraud_platform_tests.oracles.nasty_lines import HEADER
 from fraud_platform_tests.platform_fixture import Platform

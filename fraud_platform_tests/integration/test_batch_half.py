@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 
 from fraud_platform.adapters.models.registry import CHAMPION
-from fraud_platform.clock import watermark
-from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
+from fraud_platform.adapters.tables.row_counts import rows_by_partition
+from fraud_platform.calendar.due import watermark
 from fraud_platform.contracts.model_tables import AB_REPORT
 from fraud_platform.contracts.tables import CLEANING_LEDGER
-from fraud_platform.defs.decisions import read_history, rollback
-from fraud_platform.defs.drain import drain
-from fraud_platform.defs.reproduction import reproduce
-from fraud_platform.defs.resources import registry_of
-from fraud_platform.defs.state import read_drop_days
-from fraud_platform.defs.tables import rows_by_partition
+from fraud_platform.defs.commands.run_due import drain
 from fraud_platform.errors import PromotionError
+from fraud_platform.operations.models.decisions import read_history, rollback
+from fraud_platform.operations.models.registry import registry_of
+from fraud_platform.operations.models.reproduction import reproduce
+from fraud_platform.operations.platform_state import read_drop_days
 from fraud_platform.promotion.history import alias_target
 from fraud_platform.settings import load_settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
+from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform_tests.platform_fixture import Platform
 
 CONFIG = SimulationConfig(

@@ -18,8 +18,8 @@ from fraud_platform.adapters.kafka.broker import free_port
 from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.models.server import Login
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
+from fraud_platform.tables.scoring import SCORED
 from fraud_platform_tests.canaries import (
     CommandLines,
     Place,

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning import LabelClock
-from fraud_platform.contracts.scoring_tables import STREAM_LABELS
 from fraud_platform.contracts.tables import DROP_LABELS
+from fraud_platform.tables.scoring import STREAM_LABELS
 from fraud_platform_tests.oracles.drop_text import Publish, row, text
 
 A, B = "2019-08-22", "2019-09-22"

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.calendar.due import inputs_by_day, watermark
 from fraud_platform.cleaning import drop as drop_module
-from fraud_platform.clock import inputs_by_day, watermark
 from fraud_platform.contracts.clock_tables import DROP_DAYS
-from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
 from fraud_platform.contracts.tables import CLEANING_LEDGER, Column, TableContract
-from fraud_platform.defs.state import read_drop_days, write_drop_days
-from fraud_platform.features.materialize import materialize_days
+from fraud_platform.features.batch.materialize import materialize_days
 from fraud_platform.ingest.manifests import RawManifest
+from fraud_platform.operations.platform_state import read_drop_days, write_drop_days
+from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform_tests.oracles.drop_text import HEADER, Publish
 from fraud_platform_tests.oracles.lake_tables import clean_rows, ledger, quarantined_rows
 

@@ -20,7 +20,7 @@ from fraud_platform.cleaning import publish as publish_module
 from fraud_platform.cleaning import publish_drop
 from fraud_platform.cleaning.unfinished import undo_unfinished
 from fraud_platform.contracts.tables import QUARANTINE, TRANSACTIONS
-from fraud_platform.defs.maintenance import _vacuum
+from fraud_platform.defs.automation.maintenance import _vacuum
 from fraud_platform.errors import DropHeaderError, Outage, VersionGoneError
 from fraud_platform_tests.oracles import cleaning as oracle
 from fraud_platform_tests.oracles.lake_tables import assert_equals_oracle, everything

@@ -24,7 +24,7 @@ from fraud_platform.adapters.spark.clusters.provider import PREFIX, ClusterSize
 from fraud_platform.adapters.spark.clusters.standalone import StandaloneProvider
 from fraud_platform.adapters.spark.clusters.yarn import YarnProvider
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.defs.clusters import cluster_reaper
+from fraud_platform.defs.automation.clusters import cluster_reaper
 from fraud_platform.errors import ClusterError
 from fraud_platform.settings import Settings, load_settings
 from fraud_platform_tests.conftest import STATE

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.features import materialize
-from fraud_platform.features.day_inputs import DayInputs, Survey, labelled_rows, survey
-from fraud_platform.features.materialize import WRITTEN_TABLES, materialize_days
-from fraud_platform.features.stacked import TERMINAL_ROW
+from fraud_platform.features.batch import materialize
+from fraud_platform.features.batch.day_inputs import DayInputs, Survey, labelled_rows, survey
+from fraud_platform.features.batch.materialize import WRITTEN_TABLES, materialize_days
+from fraud_platform.features.batch.stacked import TERMINAL_ROW
 from fraud_platform_tests.oracles.feature_lake import (
     FIRST_DAY,
     assert_equals_oracle,

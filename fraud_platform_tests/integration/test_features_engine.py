@@ -15,10 +15,10 @@ import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.feature_tables import LABEL_TILES, TRANSACTION_FEATURES
 from fraud_platform.errors import SchemaMismatchError
-from fraud_platform.features import engine
-from fraud_platform.features.materialize import WRITTEN_TABLES, materialize_days
+from fraud_platform.features.batch import engine
+from fraud_platform.features.batch.materialize import WRITTEN_TABLES, materialize_days
+from fraud_platform.tables.features import LABEL_TILES, TRANSACTION_FEATURES
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.oracles.feature_lake import (
     FIRST_DAY,
@@ -192,7 +192,7 @@ from datetime import date
 from pathlib import Path
 from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.features.materialize import materialize_days
+from fraud_platform.features.batch.materialize import materialize_days
 from fraud_platform.settings import Settings
 spark = open_session(Settings(home=Path(sys.argv[2]), spark_memory="1g"))
 materialize_days(spark, Lake(sys.argv[1]), *map(date.fromisoformat, sys.argv[3:]))

@@ -13,14 +13,14 @@ from pathlib import Path
 import dagster as dg
 
 from fraud_platform.adapters.models.registry import CHAMPION
-from fraud_platform.contracts.scoring_tables import SCORED
-from fraud_platform.defs.inference_checks import (
+from fraud_platform.defs.checks.inference import (
     count_problems,
     model_problems,
     offset_problems,
     recent_batches,
 )
 from fraud_platform.settings import Settings
+from fraud_platform.tables.scoring import SCORED
 from fraud_platform_tests.live_platform import Live, until
 from fraud_platform_tests.oracles.scoring import SCORED as IS_SCORED
 from fraud_platform_tests.oracles.scoring import Sent, judge
@@ -29,7 +29,8 @@ from fraud_platform_tests.scoring_world import mixed_stream, stream_rows
 SENT = mixed_stream(stream_rows(900, seed=12))
 FIRST, BEFORE, AFTER, HANDED_OVER = SENT[:1], SENT[1:300], SENT[300:600], SENT[600:]
 _FOLLOW = (
-    "import sys; from fraud_platform.cli import main; sys.argv[1:] = ['score', '--follow']; main()"
+    "import sys; from fraud_platform.cli.commands import main; "
+    "sys.argv[1:] = ['score', '--follow']; main()"
 )
 
 

@@ -25,12 +25,13 @@ from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.services.processes import read_records
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import topic_specs
-from fraud_platform.contracts.scoring_tables import SCORED
-from fraud_platform.defs.follow import follow
-from fraud_platform.defs.resources import registry_of
+from fraud_platform.defs.pages.follow_reports import Reporter
 from fraud_platform.errors import FencedError, Outage, TopicChangedError
+from fraud_platform.operations.live.follow import follow
+from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.scoring.scorer import Progress
 from fraud_platform.settings import Settings
+from fraud_platform.tables.scoring import SCORED
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.integration.test_follow import following, scored_ids
 from fraud_platform_tests.kafka_admin import administrator
@@ -189,7 +190,7 @@ def _follower(live: Live, registry: object) -> Iterator[tuple[list[str], Future[
     said: list[str] = []
     stopped = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(follow, live.settings, registry, said.append, stopped.is_set)
+        future = pool.submit(follow, live.settings, registry, said.append, stopped.is_set, Reporter)
         try:
             yield said, future
         finally:

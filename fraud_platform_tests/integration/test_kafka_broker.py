@@ -22,10 +22,10 @@ from fraud_platform.adapters.kafka.producers import (
 )
 from fraud_platform.adapters.kafka.reader import RangeReader
 from fraud_platform.adapters.kafka.topics import Topics
-from fraud_platform.adapters.services import laptop
 from fraud_platform.adapters.services.processes import members, port_owner, read_records
 from fraud_platform.contracts.messages import SCORER_GROUP
 from fraud_platform.errors import Outage, ServiceError
+from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.unit.test_services import wait_for

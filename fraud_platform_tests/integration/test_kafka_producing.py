@@ -22,10 +22,10 @@ from fraud_platform.adapters.kafka.producers import (
     Record,
     TransactionalProducer,
 )
-from fraud_platform.adapters.kafka.producing import Extras, Pace, produce, rows_of_file
 from fraud_platform.adapters.kafka.reader import RangeReader
 from fraud_platform.adapters.kafka.topics import Topics, topics_dated_by_producers
 from fraud_platform.errors import DeliveryError, FencedError, TopicChangedError
+from fraud_platform.operations.live.produce import Extras, Pace, produce, rows_of_file
 from fraud_platform.settings import Settings
 from fraud_platform_tests.integration.test_kafka_reading import _wait
 
@@ -229,7 +229,7 @@ def test_a_drop_file_is_replayed_by_the_command_and_what_was_left_out_is_said(
     rows, skipped = rows_of_file(path)
     assert skipped == {"not clean": 2, "repeated id": 1}
     assert rows["amount_cents"].to_list() == [5710, 701]
-    command = [sys.executable, "-c", "from fraud_platform.cli import main; main()"]
+    command = [sys.executable, "-c", "from fraud_platform.cli.commands import main; main()"]
     done = subprocess.run(
         [*command, "produce", "--drop", str(path), "--rate", "max", "--all-labels"],
         env={"PATH": "/usr/bin:/bin", **kafka_settings.environment},

@@ -9,9 +9,9 @@ from confluent_kafka import TopicPartition
 
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import topic_specs
-from fraud_platform.contracts.scoring_tables import TOPIC_LABELS
-from fraud_platform.defs.live_operator import accept_label_gap
+from fraud_platform.defs.commands.live import accept_label_gap
 from fraud_platform.errors import DataError
+from fraud_platform.tables.scoring import TOPIC_LABELS
 from fraud_platform_tests.kafka_admin import administrator
 from fraud_platform_tests.live_platform import Live, until
 from fraud_platform_tests.oracles.scoring import judge

@@ -21,22 +21,22 @@ from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.adapters.tables.lake import MANY_COMMITS
 from fraud_platform.contracts.messages import topic_specs
-from fraud_platform.contracts.scoring_tables import INFERENCE_PLANS, SCORED
-from fraud_platform.defs import requests
-from fraud_platform.defs.failures import FAILURE_TAG
-from fraud_platform.defs.inference_checks import (
+from fraud_platform.defs.automation import requests
+from fraud_platform.defs.automation.requests import ask_again
+from fraud_platform.defs.checks.inference import (
     INFERENCE_CHECKS,
     count_problems,
     model_problems,
     offset_problems,
     recent_batches,
 )
-from fraud_platform.defs.live_operator import accept_gap
-from fraud_platform.defs.requests import ask_again
+from fraud_platform.defs.commands.live import accept_gap
+from fraud_platform.defs.failures import FAILURE_TAG
 from fraud_platform.errors import DataError, OffsetGapError, TopicChangedError
 from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.scoring.plans import PlanLog
 from fraud_platform.settings import load_settings
+from fraud_platform.tables.scoring import INFERENCE_PLANS, SCORED
 from fraud_platform_tests.kafka_admin import administrator
 from fraud_platform_tests.live_platform import PARTITIONS, Live, plan_of, until
 from fraud_platform_tests.oracles.scoring import judge

@@ -12,11 +12,11 @@ import pytest
 
 from fraud_platform.adapters.kafka import broker
 from fraud_platform.adapters.models.registry import CHAMPION
-from fraud_platform.adapters.services import laptop
 from fraud_platform.adapters.services.processes import members, read_records
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.defs.resources import registry_of
 from fraud_platform.errors import Outage
+from fraud_platform.operations.models.registry import registry_of
+from fraud_platform.operations.services import laptop
 from fraud_platform.scoring.log import ScoringLog, offsets_in
 from fraud_platform.settings import Settings
 from fraud_platform_tests.conftest import STATE

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.feature_tables import CUSTOMER_TILES, TRANSACTION_FEATURES
-from fraud_platform.contracts.scoring_tables import SCORED
-from fraud_platform.defs.state import write_built_days
-from fraud_platform.features.materialize import WRITTEN_TABLES, materialize_days
-from fraud_platform.scoring.snapshot import write_snapshot
+from fraud_platform.features.batch.materialize import WRITTEN_TABLES, materialize_days
+from fraud_platform.operations.platform_state import write_built_days
+from fraud_platform.scoring.state.snapshot import write_snapshot
+from fraud_platform.tables.features import CUSTOMER_TILES, TRANSACTION_FEATURES
+from fraud_platform.tables.scoring import SCORED
 from fraud_platform_tests.integration.test_follow import _FOLLOW, scored_ids
 from fraud_platform_tests.live_platform import Live, until
 from fraud_platform_tests.newer_code import (
@@ -140,13 +140,13 @@ from pathlib import Path
 import numpy as np
 from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.clock import days_to_build
-from fraud_platform.defs.features import _require_lookback
-from fraud_platform.defs.state import read_built_days, write_built_days
-from fraud_platform.defs.weeks import _require_built
+from fraud_platform.calendar.due import days_to_build
+from fraud_platform.defs.assets.features import _require_lookback
+from fraud_platform.operations.platform_state import read_built_days, write_built_days
+from fraud_platform.operations.models.weeks import _require_built
 from fraud_platform.errors import FraudPlatformError
-from fraud_platform.features.materialize import materialize_days
-from fraud_platform.scoring.recovery import RecoveredState
+from fraud_platform.features.batch.materialize import materialize_days
+from fraud_platform.scoring.state.recovery import RecoveredState
 from fraud_platform.settings import Settings
 from fraud_platform_tests.integration.test_new_feature import inputs, scored_by
 
@@ -189,8 +189,8 @@ def inputs() -> dict:
 
 def scored_by(lake: Lake, snapshot: str) -> dict[str, list[float]]:
     """Return the features of ten rows after a snapshot, as the running code finds them."""
-    from fraud_platform.features.kernel import Transactions
-    from fraud_platform.scoring.recovery import RecoveredState
+    from fraud_platform.contracts.arrays import Transactions
+    from fraud_platform.scoring.state.recovery import RecoveredState
 
     state = RecoveredState(lake, snapshot, 30).state
     own = lake.read_arrow(CUSTOMER_TILES).sort_by([(n, "ascending") for n in CUSTOMER_TILES.key])
@@ -257,11 +257,11 @@ def _new_columns_are_right(lake: Lake) -> None:
 
 @pytest.mark.parametrize("with_flag", [False, True])
 def test_the_page_gives_code_whose_chosen_features_are_signed_as_before(tmp_path, with_flag: bool):
-    from fraud_platform.features.declaration import CHOSEN_NAMES, feature_signature
+    from fraud_platform.datasets.handbook.features import CHOSEN_NAMES, feature_signature
 
     newer = make_newer_code(tmp_path / "newer", with_flag=with_flag)
     program = (
-        "from fraud_platform.features.declaration import *\n"
+        "from fraud_platform.datasets.handbook.features import *\n"
         "print(FEATURE_NAMES[70:], feature_signature(CHOSEN_NAMES), feature_signature())"
     )
     said = run(newer, program)

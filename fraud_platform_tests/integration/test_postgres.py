@@ -14,12 +14,12 @@ from fraud_platform.adapters.kafka.broker import free_port
 from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.models.server import Login
 from fraud_platform.adapters.services.postgres import require_postgres
-from fraud_platform.adapters.services.server import PROGRAMS
+from fraud_platform.defs.automation.requests import REQUEST_TAG, SUBJECT_TAG
+from fraud_platform.defs.automation.retention import forget_runs
+from fraud_platform.defs.commands.batch import open_instance
 from fraud_platform.defs.failures import FAILURE_TAG
-from fraud_platform.defs.operator import open_instance
-from fraud_platform.defs.requests import REQUEST_TAG, SUBJECT_TAG
-from fraud_platform.defs.retention import forget_runs
 from fraud_platform.errors import FraudPlatformError, Outage, SettingsError
+from fraud_platform.operations.services.server import PROGRAMS
 from fraud_platform.settings import Settings
 from fraud_platform_tests.postgres_server import Postgres, running_postgres, silent_server
 

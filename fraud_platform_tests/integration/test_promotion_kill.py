@@ -12,7 +12,7 @@ import pytest
 
 from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.defs.decisions import read_history
+from fraud_platform.operations.models.decisions import read_history
 
 PROGRAM = """
 import sys
@@ -21,7 +21,7 @@ from pathlib import Path
 from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.comparison.gate import Verdict
-from fraud_platform.defs.decisions import carry_out, read_history
+from fraud_platform.operations.models.decisions import carry_out, read_history
 from fraud_platform.promotion.decision import Guardrails, decide
 from fraud_platform.promotion.evidence import Evidence
 

@@ -7,8 +7,9 @@ import pytest
 
 from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.contracts.tables import CLEANING_LEDGER
-from fraud_platform.defs import cleaned, failures
-from fraud_platform.defs.drain import DrainedRun, execute
+from fraud_platform.defs import failures
+from fraud_platform.defs.assets import cleaned
+from fraud_platform.defs.commands.run_due import DrainedRun, execute
 from fraud_platform_tests.oracles.nasty_lines import HEADER
 from fraud_platform_tests.platform_fixture import Platform
 

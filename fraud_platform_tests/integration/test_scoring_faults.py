@@ -21,10 +21,10 @@ from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import TopicSpec, topic_specs
-from fraud_platform.contracts.scoring_tables import SCORED
+from fraud_platform.datasets.handbook.features import feature_signature
 from fraud_platform.errors import Outage, SchemaMismatchError, TopicChangedError
-from fraud_platform.features.declaration import feature_signature
-from fraud_platform.scoring.micro_batch import PinnedModel
+from fraud_platform.scoring.engines.micro_batch import PinnedModel
+from fraud_platform.tables.scoring import SCORED
 from fraud_platform.training.candidate import Candidate
 from fraud_platform_tests.integration.scoring_client import DONE, OUTAGE, score_all
 from fraud_platform_tests.live_platform import until

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from fraud_platform.adapters.kafka import broker
-from fraud_platform.adapters.services import laptop
 from fraud_platform.adapters.services.processes import port_owner, read_records
+from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.integration.scoring_client import DONE, OUTAGE

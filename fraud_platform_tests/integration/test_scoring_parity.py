@@ -19,10 +19,10 @@ import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
-from fraud_platform.adapters.kafka.producing import load_rows
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import topic_specs
+from fraud_platform.operations.live.produce import load_rows
 from fraud_platform.settings import Settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 from fraud_platform_tests.parity_world import (

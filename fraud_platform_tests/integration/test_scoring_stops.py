@@ -27,14 +27,14 @@ from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.follower_mark import follower
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import CHAMPION
-from fraud_platform.adapters.services import laptop
 from fraud_platform.adapters.services.processes import read_records
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import topic_specs
-from fraud_platform.contracts.scoring_tables import OF_MANY_COMMITS, SCORED
-from fraud_platform.defs.resources import registry_of
-from fraud_platform.features.declaration import DECLARATION, FEATURE_NAMES
+from fraud_platform.datasets.handbook.features import DECLARATION, FEATURE_NAMES
+from fraud_platform.operations.models.registry import registry_of
+from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
+from fraud_platform.tables.scoring import OF_MANY_COMMITS, SCORED
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.integration.scoring_client import DONE, OUTAGE
 from fraud_platform_tests.integration.test_scoring_kills import quiet_port
@@ -54,7 +54,8 @@ BROKER_STOPPED_SECONDS = 65.0
 ZOMBIE_SECONDS = 10.0
 """How long a process goes on after SIGCONT, if it does not end by itself."""
 FOLLOW = (
-    "import sys; from fraud_platform.cli import main; sys.argv[1:] = ['score', '--follow']; main()"
+    "import sys; from fraud_platform.cli.commands import main; "
+    "sys.argv[1:] = ['score', '--follow']; main()"
 )
 RUN = """
 import sys
@@ -62,9 +63,9 @@ from datetime import UTC, datetime
 import dagster as dg
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.definitions import defs
-from fraud_platform.defs.drain import execute
-from fraud_platform.defs.operator import open_instance
-from fraud_platform.defs.planning import plan_next
+from fraud_platform.defs.commands.run_due import execute
+from fraud_platform.defs.commands.batch import open_instance
+from fraud_platform.operations.live.planning import plan_next
 from fraud_platform.defs.resources import registry_of
 from fraud_platform.settings import load_settings
 

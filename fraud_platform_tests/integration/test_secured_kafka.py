@@ -24,18 +24,18 @@ from fraud_platform.adapters.kafka.producers import (
     Record,
     TransactionalProducer,
 )
-from fraud_platform.adapters.kafka.producing import Extras, Pace, produce
 from fraud_platform.adapters.kafka.reader import RangeReader
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import CHAMPION
-from fraud_platform.adapters.services import laptop
 from fraud_platform.adapters.services.processes import read_records
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.access import Role
-from fraud_platform.contracts.scoring_tables import SCORED as SCORED_TABLE
-from fraud_platform.defs.resources import registry_of
 from fraud_platform.errors import AccessError, FraudPlatformError, Outage
+from fraud_platform.operations.live.produce import Extras, Pace, produce
+from fraud_platform.operations.models.registry import registry_of
+from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
+from fraud_platform.tables.scoring import SCORED as SCORED_TABLE
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.integration.scoring_client import score_all
 from fraud_platform_tests.integration.test_follow import following, scored_ids

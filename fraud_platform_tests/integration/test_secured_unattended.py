@@ -12,9 +12,9 @@ from fraud_platform.adapters.kafka.access import read_password
 from fraud_platform.adapters.kafka.broker_security import set_up_access
 from fraud_platform.adapters.kafka.broker_settings import Node
 from fraud_platform.adapters.models.registry import CHAMPION
-from fraud_platform.adapters.services import laptop
 from fraud_platform.contracts.access import Role
-from fraud_platform.defs.resources import registry_of
+from fraud_platform.operations.models.registry import registry_of
+from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.integration.test_live_unattended import committed

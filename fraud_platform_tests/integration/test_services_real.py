@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from fraud_platform.adapters.services import laptop
 from fraud_platform.adapters.services.processes import members, read_records
+from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
 from fraud_platform_tests.unit.test_services import free_port, wait_for
 
@@ -46,7 +46,7 @@ def test_dev_serves_the_code_location_runs_its_daemons_and_leaves_nothing(tmp_pa
     log = tmp_path / "dev.log"
     with log.open("w") as output:
         dev = subprocess.Popen(
-            [sys.executable, "-c", "from fraud_platform.cli import main; main()", "dev"],
+            [sys.executable, "-c", "from fraud_platform.cli.commands import main; main()", "dev"],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **settings.environment, "PYTHONUNBUFFERED": "1"},

@@ -19,7 +19,7 @@ import dagster as dg
 from pathlib import Path
 from fraud_platform import cli
 from fraud_platform.defs import demo
-from fraud_platform.defs.drain import execute
+from fraud_platform.defs.commands.run_due import execute
 
 READY = Path(sys.argv.pop())
 
@@ -38,7 +38,7 @@ def build_days():
 
 
 def run_demo(settings, drops):
-    from fraud_platform.defs.operator import open_instance
+    from fraud_platform.defs.commands.batch import open_instance
 
     with open_instance(settings) as instance:
         # a run before it, by which Dagster has set and put back its handlers

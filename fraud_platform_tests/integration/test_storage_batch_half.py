@@ -13,8 +13,8 @@ import pytest
 from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import TRANSACTIONS
-from fraud_platform.defs.resources import registry_of
 from fraud_platform.ingest.manifests import read_raw_manifests
+from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.settings import Settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 from fraud_platform_tests.conftest import STATE
@@ -27,7 +27,7 @@ CONFIG = SimulationConfig(
 )  # fmt: skip
 RUN = """
 import sys
-from fraud_platform.defs.operator import run_what_is_due
+from fraud_platform.defs.commands.batch import run_what_is_due
 from fraud_platform.settings import load_settings
 runs = run_what_is_due(load_settings(), lambda job, part: print(job, part, flush=True))
 sys.exit("\\n".join(str(run.error) for run in runs if not run.success) or 0 if runs else "no run")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
+from fraud_platform.tables.scoring import SCORED
 from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.integration.hadoop import Hadoop, yarn_variables
 from fraud_platform_tests.integration.test_storage_batch_half import urls_under

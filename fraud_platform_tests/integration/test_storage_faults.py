@@ -19,9 +19,9 @@ from fraud_platform.adapters.storage.local_zone import LocalZone
 from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.clock_tables import FEATURE_DAYS
+from fraud_platform.contracts.zones import CHUNK_BYTES
 from fraud_platform.errors import FraudPlatformError, Outage, SettingsError
 from fraud_platform.ingest import copy_drop
-from fraud_platform.ingest.zone import CHUNK_BYTES
 from fraud_platform_tests.storage_servers import HdfsCluster, S3Server, free_port, hdfs_cluster
 
 LIMIT_SECONDS = 20.0

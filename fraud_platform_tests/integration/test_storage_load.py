@@ -15,9 +15,9 @@ import pytest
 
 from fraud_platform.adapters.storage.s3_zone import PART_BYTES, S3Zone
 from fraud_platform.adapters.storage.zones import open_zone
+from fraud_platform.contracts.zones import sha256_of
 from fraud_platform.ingest import copy_drop
 from fraud_platform.ingest.manifests import read_raw_manifests
-from fraud_platform.ingest.zone import sha256_of
 from fraud_platform_tests.storage_servers import HdfsCluster, S3Server
 
 DROP = "2018-04-01.txt"

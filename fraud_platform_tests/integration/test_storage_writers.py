@@ -13,8 +13,8 @@ import pytest
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.clock_tables import FEATURE_DAYS
 from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
-from fraud_platform.contracts.scoring_tables import SCORED, TOPIC_LABELS
 from fraud_platform.scoring.files import write_rows
+from fraud_platform.tables.scoring import SCORED, TOPIC_LABELS
 from fraud_platform_tests.storage_servers import S3Server
 from fraud_platform_tests.unit.test_commits import MERGE_ALL, label_rows
 
@@ -25,7 +25,7 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.clock_tables import FEATURE_DAYS
-from fraud_platform.contracts.scoring_tables import SCORED
+from fraud_platform.tables.scoring import SCORED
 from fraud_platform.errors import Outage
 
 lake, me = Lake(sys.argv[1]), int(sys.argv[2])
@@ -97,7 +97,7 @@ MERGER = f"""
 import sys
 {MERGE_ALL}
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.scoring_tables import TOPIC_LABELS
+from fraud_platform.tables.scoring import TOPIC_LABELS
 
 lake, merged = Lake(sys.argv[1]), 0
 print("ready", flush=True)

@@ -13,29 +13,29 @@ import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.calendar.due import DropDay
 from fraud_platform.cleaning import LabelClock
-from fraud_platform.clock import DropDay
-from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
-from fraud_platform.contracts.scoring_tables import (
+from fraud_platform.contracts.tables import DROP_LABELS, TableContract
+from fraud_platform.datasets.handbook.features import DECLARATION
+from fraud_platform.features.batch.materialize import WRITTEN_TABLES, materialize_days
+from fraud_platform.labels.of_drops import corrected_ids
+from fraud_platform.scoring.files import write_rows
+from fraud_platform.scoring.state.history import (
+    STREAM,
+    labels_told,
+    stream_days,
+    write_stream_labels,
+)
+from fraud_platform.scoring.state.recovery import STREAM_PART
+from fraud_platform.scoring.state.snapshot import write_snapshot
+from fraud_platform.tables.features import TRANSACTION_FEATURES
+from fraud_platform.tables.scoring import (
     LANDING,
     SCORED,
     SCORING,
     SCORING_STATE,
     TOPIC_LABELS,
 )
-from fraud_platform.contracts.tables import DROP_LABELS, TableContract
-from fraud_platform.features.declaration import DECLARATION
-from fraud_platform.features.materialize import WRITTEN_TABLES, materialize_days
-from fraud_platform.scoring.drop_labels import corrected_ids
-from fraud_platform.scoring.files import write_rows
-from fraud_platform.scoring.history import (
-    STREAM,
-    labels_told,
-    stream_days,
-    write_stream_labels,
-)
-from fraud_platform.scoring.recovery import STREAM_PART
-from fraud_platform.scoring.snapshot import write_snapshot
 from fraud_platform_tests.oracles.drop_text import Publish, text
 from fraud_platform_tests.oracles.feature_lake import (
     FIRST_DAY,

@@ -17,8 +17,8 @@ from fraud_platform.adapters.kafka.producers import IdempotentProducer
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.access import Role
-from fraud_platform.contracts.scoring_tables import SCORED as SCORED_TABLE
 from fraud_platform.settings import Settings
+from fraud_platform.tables.scoring import SCORED as SCORED_TABLE
 from fraud_platform_tests.integration.scoring_client import DONE, OUTAGE
 from fraud_platform_tests.integration.test_scoring_kills import quiet_port
 from fraud_platform_tests.oracles.scoring import SCORED, Sent, judge

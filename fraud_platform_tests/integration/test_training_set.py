@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fraud_platform.contracts.training_tables import CALIBRATION, FIT, THRESHOLD
-from fraud_platform.features.declaration import FEATURE_NAMES
+from fraud_platform.datasets.handbook.features import FEATURE_NAMES
+from fraud_platform.tables.training import CALIBRATION, FIT, THRESHOLD
 from fraud_platform.training.training_set import build_training_set
 
 KNOWLEDGE_DATE = date(2018, 6, 4)

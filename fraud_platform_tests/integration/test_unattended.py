@@ -12,12 +12,12 @@ import psutil
 import pytest
 
 from fraud_platform.adapters.models.registry import CHAMPION
-from fraud_platform.adapters.services.laptop import down, run_folder, up
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
 from fraud_platform.contracts.tables import CLEANING_LEDGER
-from fraud_platform.defs.decisions import read_history
-from fraud_platform.defs.resources import registry_of
+from fraud_platform.operations.models.decisions import read_history
+from fraud_platform.operations.models.registry import registry_of
+from fraud_platform.operations.services.laptop import down, run_folder, up
 from fraud_platform.promotion.history import alias_target
 from fraud_platform.settings import Settings
 from fraud_platform.simulation import SimulationConfig, simulate_drops

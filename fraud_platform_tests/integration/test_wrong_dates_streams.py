@@ -17,9 +17,9 @@ from fraud_platform.adapters.kafka.producers import IdempotentProducer
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import TopicSpec, topic_specs
-from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.settings import Settings
 from fraud_platform.simulation.stream import transaction_messages
+from fraud_platform.tables.scoring import SCORED
 from fraud_platform_tests.dates_world import (
     SHARES,
     Dated,

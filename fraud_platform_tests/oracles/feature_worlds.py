@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from hypothesis import strategies as st
 
-from fraud_platform.features.customers import features_of
-from fraud_platform.features.declarables import Declaration
-from fraud_platform.features.declaration import DECLARATION
-from fraud_platform.features.kernel import LabelTiles, Tiles, Transactions
+from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
+from fraud_platform.contracts.feature_language.declarables import Declaration
+from fraud_platform.datasets.handbook.features import DECLARATION
+from fraud_platform.features.compute.customers import features_of
 from fraud_platform_tests.oracles.features import DELAY, HOUR, LabelVersion, Tx
 
 START_HOUR = 423_000 // 24 * 24

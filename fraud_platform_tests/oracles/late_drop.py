@@ -1,7 +1,7 @@
 """A lake in which a drop came after its day was scored, with every kind of difference by hand.
 
 Here: the rows, and what must be found.
-Not here: the comparison (`fraud_platform.scoring.disagreements`).
+Not here: the comparison (`fraud_platform.monitoring.disagreements`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
-from fraud_platform.contracts.scoring_tables import LANDING, SCORED, SCORING, TOPIC_LABELS
 from fraud_platform.contracts.tables import TRANSACTIONS, TableContract
-from fraud_platform.features.declaration import DECLARATION
+from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.scoring.files import write_rows
+from fraud_platform.tables.features import TRANSACTION_FEATURES
+from fraud_platform.tables.scoring import LANDING, SCORED, SCORING, TOPIC_LABELS
 
 DAY = date(2018, 7, 30)
 NOON = datetime(2018, 7, 30, 12, tzinfo=UTC)

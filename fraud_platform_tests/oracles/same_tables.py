@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.catalog import ALL_TABLES
-from fraud_platform.contracts.scoring_tables import SCORING_STATE
 from fraud_platform.contracts.tables import TableContract
-from fraud_platform.scoring.recovery import STREAM_PART
+from fraud_platform.scoring.state.recovery import STREAM_PART
+from fraud_platform.tables.catalog import ALL_TABLES
+from fraud_platform.tables.scoring import SCORING_STATE
 
 OF_A_RUN = {
     "transactions_version", "publication", "run_id", "cleaned_at", "built_at", "decided_at",

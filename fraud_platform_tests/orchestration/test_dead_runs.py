@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 from dagster._core.events import EngineEventData
 
-from fraud_platform.defs.dead_runs import end_dead_runs
+from fraud_platform.defs.automation.dead_runs import end_dead_runs
 
 SERVER = {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": "/tmp/gone"})}
 

@@ -19,9 +19,13 @@ from fraud_platform.adapters.services.upkeep import (
     in_scratch_folder,
     scratch_folder,
 )
+from fraud_platform.defs.automation.requests import ask
+from fraud_platform.defs.automation.retention import (
+    forget_runs,
+    remove_orphaned_files,
+    remove_tick_logs,
+)
 from fraud_platform.defs.failures import FAILURE_TAG
-from fraud_platform.defs.requests import ask
-from fraud_platform.defs.retention import forget_runs, remove_orphaned_files, remove_tick_logs
 
 
 @dg.op

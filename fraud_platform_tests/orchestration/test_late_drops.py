@@ -11,15 +11,15 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from fraud_platform.clock import inputs_by_day
+from fraud_platform.calendar.due import inputs_by_day
 from fraud_platform.contracts.clock_tables import DROP_DAYS
-from fraud_platform.contracts.scoring_tables import STREAM_DISAGREEMENTS
 from fraud_platform.contracts.tables import CLEANING_LEDGER
-from fraud_platform.defs import disagreements
-from fraud_platform.defs.disagreements import late_drops
-from fraud_platform.defs.drain import execute
-from fraud_platform.defs.state import read_drop_days, write_built_days
+from fraud_platform.defs.assets import disagreements
+from fraud_platform.defs.assets.disagreements import late_drops
+from fraud_platform.defs.commands.run_due import execute
+from fraud_platform.operations.platform_state import read_drop_days, write_built_days
 from fraud_platform.reporting.terminal import print_report
+from fraud_platform.tables.scoring import STREAM_DISAGREEMENTS
 from fraud_platform_tests.oracles.late_drop import (
     COMPARED,
     DAY,

@@ -25,12 +25,12 @@ from dagster._utils.error import SerializableErrorInfo
 from typer.testing import CliRunner
 
 from fraud_platform.cleaning.ledger import write_ledger
-from fraud_platform.cli import app
+from fraud_platform.cli.commands import app
 from fraud_platform.contracts.tables import CLEANING_LEDGER
-from fraud_platform.defs.automation import daily_features, weekly_decision
-from fraud_platform.defs.checks import nothing_waits_for_a_person
+from fraud_platform.defs.automation.schedules import daily_features, weekly_decision
+from fraud_platform.defs.checks.batch import nothing_waits_for_a_person
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG
-from fraud_platform.defs.needs import collect_needs
+from fraud_platform.defs.pages.needs import collect_needs
 from fraud_platform.reporting.needs import Need
 from fraud_platform_tests.orchestration.test_new_drops import filled, look, remember
 from fraud_platform_tests.orchestration.test_schedules import build, decide, land, tick
@@ -43,7 +43,7 @@ OUTAGE = {FAILURE_TAG: "outage", ERROR_TAG: "Outage: hdfs: no answer"}
 @pytest.fixture(autouse=True)
 def a_disk_with_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the disk of the machine that runs the tests be no need of theirs."""
-    monkeypatch.setattr("fraud_platform.defs.needs.machine_needs", lambda settings: iter(()))
+    monkeypatch.setattr("fraud_platform.defs.pages.needs.machine_needs", lambda settings: iter(()))
     monkeypatch.setenv("DAGSTER_HOME", "set by commands")
 
 

@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 
 from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.cleaning.ledger import write_ledger
-from fraud_platform.cli import app
+from fraud_platform.cli.commands import app
 from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.contracts.tables import CLEANING_LEDGER, TableContract
-from fraud_platform.defs import requests
+from fraud_platform.defs.assets.raw import new_drops
+from fraud_platform.defs.automation import requests
+from fraud_platform.defs.automation.requests import BATCH, REQUEST_TAG
+from fraud_platform.defs.automation.retention import forget_runs
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG
-from fraud_platform.defs.raw import new_drops
-from fraud_platform.defs.requests import BATCH, REQUEST_TAG
-from fraud_platform.defs.retention import forget_runs
 from fraud_platform.errors import DropNameError
 from fraud_platform.ingest import copy_drop
 from fraud_platform_tests.platform_fixture import Platform

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from fraud_platform.cleaning.ledger import write_ledger
-from fraud_platform.cli import app
+from fraud_platform.cli.commands import app
 from fraud_platform.contracts.tables import CLEANING_LEDGER
-from fraud_platform.defs.operator import open_instance
+from fraud_platform.defs.commands.batch import open_instance
 from fraud_platform.errors import FraudPlatformError, NotHeldError, PromotionError
 from fraud_platform_tests.orchestration.test_new_drops import filled
 from fraud_platform_tests.platform_fixture import Platform

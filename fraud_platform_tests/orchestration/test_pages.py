@@ -9,9 +9,9 @@ import dagster as dg
 import pytest
 
 import fraud_platform.defs as package
-from fraud_platform.adapters.services.links import asset_page, model_page
 from fraud_platform.definitions import defs
-from fraud_platform.defs.pages import page, spelt
+from fraud_platform.defs.pages.opening import page, spelt
+from fraud_platform.operations.services.links import asset_page, model_page
 from fraud_platform.settings import Settings
 
 FOLDER = Path(str(package.__path__[0]))
@@ -74,7 +74,7 @@ def _begins_with_a_headline(name: str, value: ast.expr, tree: ast.AST) -> bool:
 
 def test_every_materialization_begins_with_a_headline():
     found = 0
-    for path in sorted(FOLDER.glob("*.py")):
+    for path in sorted(FOLDER.rglob("*.py")):
         tree = ast.parse(path.read_text())
         for call in _results(tree):
             given = {keyword.arg: keyword.value for keyword in call.keywords}

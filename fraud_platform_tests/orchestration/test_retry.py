@@ -6,10 +6,10 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from fraud_platform.cli import app
+from fraud_platform.cli.commands import app
+from fraud_platform.defs.automation.requests import ask, turn_of
+from fraud_platform.defs.commands.batch import open_instance
 from fraud_platform.defs.failures import FAILURE_TAG
-from fraud_platform.defs.operator import open_instance
-from fraud_platform.defs.requests import ask, turn_of
 from fraud_platform.errors import NothingToDoError
 from fraud_platform_tests.platform_fixture import Platform
 

@@ -15,7 +15,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceRequestContext
 from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
 
-from fraud_platform.adapters.services.dagster_home import dagster_variables, write_dagster_yaml
+from fraud_platform.operations.services.dagster_home import dagster_variables, write_dagster_yaml
 from fraud_platform.settings import Settings
 
 
@@ -27,7 +27,7 @@ def instance(
     settings = Settings(home=tmp_path)
     path = write_dagster_yaml(settings)
     if request.param == "server":
-        from fraud_platform.adapters.services import dagster_home
+        from fraud_platform.operations.services import dagster_home
 
         text = (dagster_home._INSTANCES / "server.yaml").read_text()
         head, tail = text.split("storage:\n  postgres:\n", 1)

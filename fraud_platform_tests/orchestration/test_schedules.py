@@ -10,19 +10,19 @@ import pytest
 
 from fraud_platform.adapters.spark.clusters.ledger import ClusterLedger
 from fraud_platform.adapters.spark.clusters.provider import ClusterSize
-from fraud_platform.clock import inputs_by_day
+from fraud_platform.calendar.due import inputs_by_day
 from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
-from fraud_platform.defs import requests
-from fraud_platform.defs.at_work import WEEK_ASSETS
-from fraud_platform.defs.automation import daily_features, weekly_decision
-from fraud_platform.defs.clusters import CLUSTER_TAG, cluster_reaper
+from fraud_platform.defs.assets.scoring_state import daily_state
+from fraud_platform.defs.automation import requests
+from fraud_platform.defs.automation.at_work import WEEK_ASSETS
+from fraud_platform.defs.automation.clusters import CLUSTER_TAG, cluster_reaper
+from fraud_platform.defs.automation.maintenance import nightly_vacuum
+from fraud_platform.defs.automation.requests import ask, runs_of
+from fraud_platform.defs.automation.retention import nightly_retention
+from fraud_platform.defs.automation.schedules import daily_features, weekly_decision
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG
-from fraud_platform.defs.maintenance import nightly_vacuum
-from fraud_platform.defs.requests import ask, runs_of
-from fraud_platform.defs.retention import nightly_retention
-from fraud_platform.defs.scoring_state import daily_state
-from fraud_platform.defs.state import read_drop_days, write_built_days
+from fraud_platform.operations.platform_state import read_drop_days, write_built_days
 from fraud_platform.settings import load_settings
 from fraud_platform_tests.platform_fixture import Platform
 

@@ -12,17 +12,17 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.partitions.snap import PartitionsSnap
 
-from fraud_platform.adapters.services import code_location
-from fraud_platform.clock import DropDay, due_weeks, inputs_by_day
-from fraud_platform.contracts.time import MIN_TRAINING_DAYS
-from fraud_platform.defs import partitions
-from fraud_platform.defs.span import (
+from fraud_platform.calendar.due import DropDay, due_weeks, inputs_by_day
+from fraud_platform.calendar.span import (
     DataSpan,
     keep_days,
     keep_decided,
     keep_planning_hour,
     read_span,
 )
+from fraud_platform.contracts.time import MIN_TRAINING_DAYS
+from fraud_platform.defs import partitions
+from fraud_platform.operations.services import code_location
 from fraud_platform.settings import Settings
 
 LONG_AGO = date(2000, 1, 3)

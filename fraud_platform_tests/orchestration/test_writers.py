@@ -10,10 +10,10 @@ import dagster as dg
 import yaml
 
 import fraud_platform
-from fraud_platform.adapters.services.dagster_home import write_dagster_yaml
-from fraud_platform.contracts.catalog import ALL_TABLES
 from fraud_platform.definitions import defs
+from fraud_platform.operations.services.dagster_home import write_dagster_yaml
 from fraud_platform.settings import Settings
+from fraud_platform.tables.catalog import ALL_TABLES
 
 PACKAGE = Path(fraud_platform.__file__).parent
 COMMITS = {
@@ -50,25 +50,25 @@ WRITERS = {
     "quarantine": ("cleaning/publish.py", POOL, "transactions"),
     "drop_labels": ("cleaning/labels.py", POOL, "transactions"),
     "cleaning_ledger": ("cleaning/ledger.py", POOL, "transactions"),
-    "drop_days": ("defs/state.py", POOL, "transactions"),
-    "label_tiles": ("features/materialize.py", POOL, "features"),
-    "transaction_features": ("features/materialize.py", POOL, "features"),
-    "customer_tiles": ("features/materialize.py", POOL, "features"),
-    "terminal_tiles": ("features/materialize.py", POOL, "features"),
-    "feature_days": ("defs/state.py", POOL, "features"),
-    "stream_labels": ("scoring/history.py", POOL, "features"),
-    "training_set": ("defs/model.py", POOL, "training_set"),
-    "ab_report": ("defs/comparison.py", POOL, "ab_report"),
-    "promotion_history": ("defs/decisions.py", NUMBER, None),
-    "scoring_state": ("scoring/snapshot.py", POOL, "scoring_state"),
+    "drop_days": ("operations/platform_state.py", POOL, "transactions"),
+    "label_tiles": ("features/batch/materialize.py", POOL, "features"),
+    "transaction_features": ("features/batch/materialize.py", POOL, "features"),
+    "customer_tiles": ("features/batch/materialize.py", POOL, "features"),
+    "terminal_tiles": ("features/batch/materialize.py", POOL, "features"),
+    "feature_days": ("operations/platform_state.py", POOL, "features"),
+    "stream_labels": ("scoring/state/history.py", POOL, "features"),
+    "training_set": ("defs/assets/model.py", POOL, "training_set"),
+    "ab_report": ("defs/assets/comparison.py", POOL, "ab_report"),
+    "promotion_history": ("operations/models/decisions.py", NUMBER, None),
+    "scoring_state": ("scoring/state/snapshot.py", POOL, "scoring_state"),
     "inference_plans": ("scoring/plans.py", NUMBER, None),
     "scored": ("scoring/log.py", LEASE, None),
     "dead_letters": ("scoring/log.py", LEASE, None),
     "topic_labels": ("scoring/label_intake.py", NUMBER, None),
     "dead_labels": ("scoring/label_intake.py", NUMBER, None),
-    "stream_disagreements": ("scoring/disagreements.py", POOL, "stream_disagreements"),
+    "stream_disagreements": ("monitoring/disagreements.py", POOL, "stream_disagreements"),
     "clusters": ("adapters/spark/clusters/ledger.py", NUMBER, None),
-    "rescored": ("defs/live_operator.py", "a partition of its own for each replay", None),
+    "rescored": ("defs/commands/live.py", "a partition of its own for each replay", None),
 }
 
 CALLS = {
@@ -81,31 +81,34 @@ CALLS = {
     ("cleaning/ledger.py", "replace_arrow CLEANING_LEDGER"),
     ("cleaning/publish.py", "commit_files table"),
     ("cleaning/unfinished.py", "restore table"),
-    ("defs/champion.py", "restore now"),  # a decision, not a version of a table
-    ("defs/comparison.py", "replace_arrow AB_REPORT"),
-    ("defs/decisions.py", "numbered PROMOTION_HISTORY"),
-    ("defs/live_operator.py", "replace_arrow RESCORED"),
-    ("defs/model.py", "replace TRAINING_SET"),
-    ("defs/needs.py", "PairedTables TOPIC_LABELS"),  # reads alone
-    ("defs/state.py", "replace_arrow DROP_DAYS"),
-    ("defs/state.py", "replace_arrow FEATURE_DAYS"),
-    ("defs/stream_time.py", "numbered TOPIC_LABELS"),
-    ("defs/stream_time.py", "replace_arrow SCORING_STATE"),  # removes snapshots ahead, by predicate
-    ("features/materialize.py", "commit_files table"),
-    ("scoring/disagreements.py", "numbered SCORED"),  # reads alone
-    ("scoring/disagreements.py", "replace_arrow STREAM_DISAGREEMENTS"),
-    ("scoring/history.py", "numbered SCORED"),  # reads alone, as recovery does
-    ("scoring/history.py", "replace_arrow STREAM_LABELS"),
+    ("operations/models/champion.py", "restore now"),  # a decision, not a version of a table
+    ("defs/assets/comparison.py", "replace_arrow AB_REPORT"),
+    ("operations/models/decisions.py", "numbered PROMOTION_HISTORY"),
+    ("defs/commands/live.py", "replace_arrow RESCORED"),
+    ("defs/assets/model.py", "replace TRAINING_SET"),
+    ("defs/pages/needs.py", "PairedTables TOPIC_LABELS"),  # reads alone
+    ("operations/platform_state.py", "replace_arrow DROP_DAYS"),
+    ("operations/platform_state.py", "replace_arrow FEATURE_DAYS"),
+    ("operations/live/stream_time.py", "numbered TOPIC_LABELS"),
+    (
+        "operations/live/stream_time.py",
+        "replace_arrow SCORING_STATE",
+    ),  # removes snapshots ahead, by predicate
+    ("features/batch/materialize.py", "commit_files table"),
+    ("monitoring/disagreements.py", "numbered SCORED"),  # reads alone
+    ("monitoring/disagreements.py", "replace_arrow STREAM_DISAGREEMENTS"),
+    ("scoring/state/history.py", "numbered SCORED"),  # reads alone, as recovery does
+    ("scoring/state/history.py", "replace_arrow STREAM_LABELS"),
     ("scoring/label_intake.py", "PairedTables TOPIC_LABELS"),
     ("scoring/log.py", "PairedTables SCORED"),
     ("scoring/pairs.py", "numbered dead"),
     ("scoring/pairs.py", "numbered results"),
     ("scoring/plans.py", "numbered INFERENCE_PLANS"),
-    ("scoring/recovery.py", "numbered TOPIC_LABELS"),
-    ("scoring/snapshot.py", "numbered SCORED"),  # reads alone
-    ("scoring/snapshot.py", "replace SCORING_STATE"),
-    ("scoring/snapshot_stream.py", "numbered SCORED"),  # reads alone
-    ("scoring/snapshot_stream.py", "numbered TOPIC_LABELS"),
+    ("scoring/state/recovery.py", "numbered TOPIC_LABELS"),
+    ("scoring/state/snapshot.py", "numbered SCORED"),  # reads alone
+    ("scoring/state/snapshot.py", "replace SCORING_STATE"),
+    ("scoring/state/snapshot_stream.py", "numbered SCORED"),  # reads alone
+    ("scoring/state/snapshot_stream.py", "numbered TOPIC_LABELS"),
 }
 """Every call that commits to a table, or opens one to append to it."""
 

@@ -11,15 +11,8 @@ from pathlib import Path
 import pytest
 
 from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
-from fraud_platform.cli import app
-from fraud_platform.contracts.feature_tables import TRANSACTION_FEATURES
-from fraud_platform.defs import decisions
-from fraud_platform.defs.champion import COMMAND, Standing, find_champion, mend_champion
-from fraud_platform.defs.decisions import carry_out, read_history, rollback, settle
-from fraud_platform.defs.follow import _champion
-from fraud_platform.defs.maintenance import vacuum_lake
-from fraud_platform.defs.weeks import registered
-from fraud_platform.doctor import Level, check_champion
+from fraud_platform.cli.commands import app
+from fraud_platform.defs.automation.maintenance import vacuum_lake
 from fraud_platform.errors import (
     ChampionMismatchError,
     DataError,
@@ -30,8 +23,20 @@ from fraud_platform.errors import (
     RegistryLostError,
     UnknownModelError,
 )
+from fraud_platform.operations.doctor import Level, check_champion
+from fraud_platform.operations.live.follow import _champion
+from fraud_platform.operations.models import decisions
+from fraud_platform.operations.models.champion import (
+    COMMAND,
+    Standing,
+    find_champion,
+    mend_champion,
+)
+from fraud_platform.operations.models.decisions import carry_out, read_history, rollback, settle
+from fraud_platform.operations.models.weeks import registered
 from fraud_platform.promotion.history import alias_target, digest_of, previous_champion
 from fraud_platform.settings import load_settings
+from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform_tests.registry_world import RegistryWorld, empty_database
 
 

@@ -16,14 +16,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fraud_platform.adapters.storage.files import ByteFiles
-from fraud_platform.cleaning import lines as lines_module
-from fraud_platform.cleaning.canonical import parse_canonical
 from fraud_platform.cleaning.duplicates import SuspectJudge
 from fraud_platform.cleaning.ids import IdSet, unpack
-from fraud_platform.cleaning.judge import REASON_BITS, judge_line
-from fraud_platform.cleaning.lines import LineBlock, TextRange, read_blocks, split_text
 from fraud_platform.cleaning.tasks import Destination, clean_ranges, scan_id_groups, scan_ids
 from fraud_platform.contracts.reasons import Reason
+from fraud_platform.rows import lines as lines_module
+from fraud_platform.rows.canonical import parse_canonical
+from fraud_platform.rows.judge import REASON_BITS, judge_line
+from fraud_platform.rows.lines import LineBlock, TextRange, read_blocks, split_text
 from fraud_platform_tests.oracles import cleaning as oracle
 from fraud_platform_tests.oracles import nasty_lines
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from fraud_platform import cli
+from fraud_platform.cli import commands as cli
 from fraud_platform.settings import load_settings
 
 STARTS_SOMETHING = {"up", "dev", "demo", "score", "fetch-jars", "doctor"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from fraud_platform.clock import (
+from fraud_platform.calendar.due import (
     DropDay,
     built_from_replaced,
     days_to_build,

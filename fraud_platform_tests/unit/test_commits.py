@@ -23,10 +23,10 @@ from fraud_platform.adapters.storage.exclusive import create_once
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.swapping import Swap, swap_files
 from fraud_platform.adapters.tables.upkeep import Upkeep
-from fraud_platform.contracts.scoring_tables import TOPIC_LABELS
 from fraud_platform.contracts.tables import Column, DataFile, TableContract
 from fraud_platform.errors import Outage
 from fraud_platform.scoring.files import write_rows
+from fraud_platform.tables.scoring import TOPIC_LABELS
 
 APP, WAIT_SECONDS = "test", 60.0
 DAYS = TableContract(
@@ -42,7 +42,7 @@ import sys
 {MERGE_ALL}
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.upkeep import Upkeep
-from fraud_platform.contracts.scoring_tables import TOPIC_LABELS
+from fraud_platform.tables.scoring import TOPIC_LABELS
 Upkeep(Lake(sys.argv[1]), (TOPIC_LABELS,)).look()
 """
 

@@ -23,16 +23,16 @@ from fraud_platform.cleaning.duplicates import (
     group_stored_ids,
     order_suspects,
 )
-from fraud_platform.cleaning.label_clock import LabelClock
 from fraud_platform.cleaning.labels import _merge
 from fraud_platform.cleaning.parquet_files import CLEAN_DDL, SUSPECT_DDL
 from fraud_platform.cleaning.stored import StoredFile, read_files
 from fraud_platform.contracts.tables import TRANSACTIONS
-from fraud_platform.features.day_inputs import DayInputs
-from fraud_platform.features.declaration import DECLARATION
-from fraud_platform.features.engine import _customer_inputs, _terminal_inputs
+from fraud_platform.datasets.handbook.features import DECLARATION
+from fraud_platform.features.batch.day_inputs import DayInputs
+from fraud_platform.features.batch.engine import _customer_inputs, _terminal_inputs
+from fraud_platform.labels.drop_clock import LabelClock
+from fraud_platform.labels.later import later_labels
 from fraud_platform.reporting.profile import aggregate_rows
-from fraud_platform.training.later_labels import later_labels
 from fraud_platform.training.training_set import evaluation_rows, labels_known_at
 
 PACKAGE = Path(__file__).parents[2] / "fraud_platform"
@@ -182,7 +182,7 @@ def folds(tree: ast.AST) -> Iterator[int]:
                 yield node.lineno
 
 
-FOLDS_OF_FIVE_AT_MOST = {"features/engine.py", "scoring/snapshot.py"}
+FOLDS_OF_FIVE_AT_MOST = {"features/batch/engine.py", "scoring/state/snapshot.py"}
 """Unions of a fixed number of tables, which the builders above and a state's test measure."""
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from sqlalchemy import make_url
 
-from fraud_platform.adapters.services.dagster_home import (
+from fraud_platform.operations.services.dagster_home import (
     STORAGE_VARIABLE,
     dagster_variables,
     write_dagster_yaml,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.scoring_tables import STREAM_DISAGREEMENTS
-from fraud_platform.scoring import disagreements
-from fraud_platform.scoring.disagreements import compare_day, days_to_compare, record
+from fraud_platform.monitoring import disagreements
+from fraud_platform.monitoring.disagreements import compare_day, days_to_compare, record
+from fraud_platform.tables.scoring import STREAM_DISAGREEMENTS
 from fraud_platform_tests.oracles.late_drop import (
     BEFORE,
     COMPARED,

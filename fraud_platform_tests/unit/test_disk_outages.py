@@ -9,8 +9,8 @@ import pytest
 from deltalake.exceptions import DeltaError
 from pyspark.errors import PythonException
 
-from fraud_platform import cli
 from fraud_platform.adapters.storage.failures import disk_outage, reaching_disks
+from fraud_platform.cli import commands as cli
 from fraud_platform.errors import DropUnreadableError, Outage
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/scratch/a.parquet")

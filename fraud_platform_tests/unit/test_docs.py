@@ -12,7 +12,7 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from fraud_platform.cli import app
+from fraud_platform.cli.commands import app
 from fraud_platform.features.documentation import features_markdown
 from fraud_platform.settings import OTHER_VARIABLES, PREFIX, Settings
 from fraud_platform.settings.documentation import settings_markdown

@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 import pytest
 
-from fraud_platform import doctor
 from fraud_platform.adapters.jvm import jars
 from fraud_platform.adapters.jvm.java import find_java, java_problem, java_version
 from fraud_platform.adapters.kafka.topics import Topics
-from fraud_platform.adapters.services.laptop import run_folder
 from fraud_platform.adapters.services.processes import Service, start, stop
-from fraud_platform.doctor import Level
 from fraud_platform.errors import Outage
+from fraud_platform.operations import doctor
+from fraud_platform.operations.doctor import Level
+from fraud_platform.operations.services.laptop import run_folder
 from fraud_platform.settings import Settings
 from fraud_platform_tests.unit.test_services import fake, free_port, wait_for
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fraud_platform.scoring.clock import StreamClock
-from fraud_platform.scoring.event_time import (
+from fraud_platform.stream.clock import StreamClock
+from fraud_platform.stream.event_time import (
     FOLLOWERS,
     Carried,
     Times,

@@ -6,14 +6,21 @@ from dataclasses import replace
 
 import pytest
 
+from fraud_platform.contracts.feature_language import declarables
+from fraud_platform.contracts.feature_language.declarables import (
+    Declaration,
+    Feature,
+    Flag,
+    LabelMeasure,
+)
+from fraud_platform.contracts.feature_language.expressions import ratio
+from fraud_platform.contracts.feature_language.terms import CustomerSum, LabelSum, RowTerm
+from fraud_platform.datasets.handbook import features as declaration
+from fraud_platform.datasets.handbook.features import CHOSEN_NAMES, DECLARATION, FEATURE_NAMES
 from fraud_platform.errors import NotEnoughDataError, SchemaMismatchError
-from fraud_platform.features import compatibility, declarables, declaration
-from fraud_platform.features.declarables import Declaration, Feature, Flag, LabelMeasure
-from fraud_platform.features.declaration import CHOSEN_NAMES, DECLARATION, FEATURE_NAMES
-from fraud_platform.features.expressions import ratio
-from fraud_platform.features.terms import CustomerSum, LabelSum, RowTerm
-from fraud_platform.scoring import micro_batch
-from fraud_platform.scoring.micro_batch import PinnedModel
+from fraud_platform.features import compatibility
+from fraud_platform.scoring.engines import micro_batch
+from fraud_platform.scoring.engines.micro_batch import PinnedModel
 from fraud_platform.training.candidate import Candidate, TrainingOptions, train_candidate
 from fraud_platform.training.thresholds import Constraints
 from fraud_platform_tests.scoring_world import MODEL_FEATURES, train_small

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fraud_platform.features.blocks import (
+from fraud_platform.features.batch.blocks import (
     blocks_of,
     column_of,
     manifest_block,

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraud_platform.features.declaration import DECLARATION
-from fraud_platform.features.expressions import (
+from fraud_platform.contracts.feature_language.expressions import (
     Array,
     Constant,
     Expression,
@@ -23,8 +22,9 @@ from fraud_platform.features.expressions import (
     square_root,
     where,
 )
-from fraud_platform.features.formulas import Formulas
-from fraud_platform.features.terms import RowTerm
+from fraud_platform.contracts.feature_language.formulas import Formulas
+from fraud_platform.contracts.feature_language.terms import RowTerm
+from fraud_platform.datasets.handbook.features import DECLARATION
 
 TERMS = [RowTerm("amount_cents"), RowTerm("hour_of_day"), RowTerm("day_of_week")]
 VALUES = {t: np.arange(5) * (i + 3) % 7 - 1 for i, t in enumerate(TERMS)}

@@ -6,7 +6,7 @@ from fraud_platform.features.lineage import column_sources
 
 
 def test_every_column_of_a_feature_table_has_existing_source_columns():
-    from fraud_platform.contracts.catalog import ALL_TABLES
+    from fraud_platform.tables.catalog import ALL_TABLES
 
     tables = {table.name: table for table in ALL_TABLES}
     for name in ("transaction_features", "customer_tiles", "terminal_tiles"):

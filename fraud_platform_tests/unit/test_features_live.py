@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fraud_platform.features.kernel import Labels, Transactions
-from fraud_platform.features.live import LiveState
+from fraud_platform.contracts.arrays import Labels, Transactions
+from fraud_platform.features.live.state import LiveState
 from fraud_platform_tests.oracles.feature_worlds import (
     World,
     customer_tiles_of,

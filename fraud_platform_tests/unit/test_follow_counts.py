@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from fraud_platform.adapters.patience import Patience
-from fraud_platform.defs import follow
-from fraud_platform.defs.follow_reports import Report
+from fraud_platform.defs.pages.follow_reports import Reporter
+from fraud_platform.operations.live import follow
+from fraud_platform.operations.live.reports import Report
 from fraud_platform.scoring.scorer import Progress
 from fraud_platform.settings import Settings
 
@@ -33,6 +34,7 @@ def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> fo
         ExitStack(),
         Patience(said.append, lambda: False),
         said.append,
+        Reporter,
     )
     threshold = SimpleNamespace(threshold=SimpleNamespace(value=0.5))
     loop._model = SimpleNamespace(version=1, candidate=threshold)  # type: ignore[assignment]

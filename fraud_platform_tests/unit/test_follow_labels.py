@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from fraud_platform.adapters import scoring_session
 from fraud_platform.adapters.kafka.topics import TopicState
 from fraud_platform.adapters.patience import Patience
-from fraud_platform.adapters.scoring_session import LabelIntake
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.defs import follow
+from fraud_platform.defs.pages.follow_reports import Reporter
+from fraud_platform.operations.live import follow
+from fraud_platform.operations.live import session as scoring_session
+from fraud_platform.operations.live.session import LabelIntake
 from fraud_platform.scoring.plans import TopicNow
 from fraud_platform.settings import Settings
 
@@ -40,7 +41,12 @@ class _NoLabels:
 def test_labels_that_another_process_landed_are_taken_in_though_none_waits(tmp_path: Path) -> None:
     nothing: Any = None
     loop = follow._Loop(
-        Settings(home=tmp_path), nothing, ExitStack(), Patience(print, lambda: False), print
+        Settings(home=tmp_path),
+        nothing,
+        ExitStack(),
+        Patience(print, lambda: False),
+        print,
+        Reporter,
     )
     scorer = _Scorer()
     loop._scorer, loop._labels = scorer, _NoLabels()  # type: ignore[assignment]

@@ -13,12 +13,13 @@ import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.merging import LEVELS
-from fraud_platform.contracts.scoring_tables import DEAD_LABELS, LANDING
-from fraud_platform.defs import follow_reports
-from fraud_platform.defs.follow_reports import Report, Reporter
+from fraud_platform.defs.pages import follow_reports
+from fraud_platform.defs.pages.follow_reports import Reporter
+from fraud_platform.operations.live.reports import Report
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.scorer import Progress
 from fraud_platform.settings import Settings
+from fraud_platform.tables.scoring import DEAD_LABELS, LANDING
 
 LARGE = np.zeros(1_000_000)
 """More than a pipe holds."""

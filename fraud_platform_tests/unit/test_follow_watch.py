@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from fraud_platform.adapters.models.registry import ModelRegistry
-from fraud_platform.defs import follow
 from fraud_platform.errors import Outage
+from fraud_platform.operations.live import follow
 from fraud_platform_tests.live_platform import until
 
 

@@ -55,8 +55,8 @@ def test_a_page_without_its_markers_is_refused() -> None:
 def test_the_site_has_every_command_table_asset_and_package() -> None:
     from typer.main import get_command
 
-    from fraud_platform.cli import app
-    from fraud_platform.contracts.catalog import ALL_TABLES
+    from fraud_platform.cli.commands import app
+    from fraud_platform.tables.catalog import ALL_TABLES
 
     pages = reference_pages()
     commands = get_command(app).commands  # type: ignore[attr-defined]
@@ -68,7 +68,7 @@ def test_the_site_has_every_command_table_asset_and_package() -> None:
         assert f"| `{table.columns[-1].name}` |" in pages["reference/tables.md"]
     for name in (name for names in asset_graph().groups.values() for name in names):
         assert f"\n| `{name}` |" in pages["reference/assets.md"]
-    assert "::: fraud_platform.cleaning.judge\n" in pages["reference/api/cleaning.md"]
+    assert "::: fraud_platform.rows.judge\n" in pages["reference/api/rows.md"]
     for path in (PACKAGE.parent / "findings").glob("*.sh"):
         assert f"`findings/{path.name}` shows it." in pages["reference/findings.md"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.defs.inference_metadata import metadata_of
+from fraud_platform.defs.pages.inference import metadata_of
 from fraud_platform.scoring.scorer import Progress
 
 SOME = Progress(

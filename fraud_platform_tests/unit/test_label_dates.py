@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 from fraud_platform.contracts.messages import Messages
-from fraud_platform.contracts.scoring_tables import TOPIC_LABELS
+from fraud_platform.labels.book import NEVER_LANDED
 from fraud_platform.scoring.label_intake import split_labels
-from fraud_platform.scoring.labels import NEVER_LANDED
-from fraud_platform.scoring.recovery import landed_of
+from fraud_platform.scoring.state.recovery import landed_of
+from fraud_platform.tables.scoring import TOPIC_LABELS
 
 DAY = 86_400
 NOW = int(time.time())

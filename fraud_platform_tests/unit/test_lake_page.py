@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.scoring_tables import SCORED
 from fraud_platform.contracts.tables import TRANSACTIONS, TableContract
+from fraud_platform.tables.scoring import SCORED
 
 PAGE = Path(__file__).parents[2] / "docs" / "lake.md"
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)

@@ -12,20 +12,20 @@ from deltalake.table import TableFeatures
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.mending import MENDED, mend_table
 from fraud_platform.adapters.tables.uniqueness import overlapping_files, repeated_rows
-from fraud_platform.contracts.scoring_tables import (
+from fraud_platform.defs.commands.live import mend
+from fraud_platform.errors import DataError, RepeatedRowsError, TableFeatureError
+from fraud_platform.operations.doctor import check_tables
+from fraud_platform.scoring.files import write_rows
+from fraud_platform.scoring.log import ScoringLog
+from fraud_platform.scoring.state.recovery import NO_SNAPSHOT, RecoveredState
+from fraud_platform.settings import Settings
+from fraud_platform.tables.scoring import (
     LANDING,
     OF_MANY_COMMITS,
     SCORED,
     SCORING,
     TOPIC_LABELS,
 )
-from fraud_platform.defs.live_operator import mend
-from fraud_platform.doctor import check_tables
-from fraud_platform.errors import DataError, RepeatedRowsError, TableFeatureError
-from fraud_platform.scoring.files import write_rows
-from fraud_platform.scoring.log import ScoringLog
-from fraud_platform.scoring.recovery import NO_SNAPSHOT, RecoveredState
-from fraud_platform.settings import Settings
 from fraud_platform_tests.unit.test_commits import (
     expected,
     go_on,
@@ -38,7 +38,7 @@ MEND = """
 import sys
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.mending import mend_table
-from fraud_platform.contracts.scoring_tables import TOPIC_LABELS
+from fraud_platform.tables.scoring import TOPIC_LABELS
 mend_table(Lake(sys.argv[1]), TOPIC_LABELS, "a test", "a tester")
 """
 

@@ -16,19 +16,19 @@ import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.models.registry import ModelRegistry
-from fraud_platform.adapters.scoring_session import load_model
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.scoring_tables import SCORED, SCORING
-from fraud_platform.defs.live_operator import rescore_range
-from fraud_platform.defs.reproduction import reproduce
-from fraud_platform.defs.weeks import scored
+from fraud_platform.contracts.model_files import files_digest, read_files
+from fraud_platform.defs.commands.live import rescore_range
 from fraud_platform.errors import DataError, ModelDamagedError, Outage, UnknownModelError
-from fraud_platform.scoring import spark_engine
+from fraud_platform.operations.live.session import load_model
+from fraud_platform.operations.models.reproduction import reproduce
+from fraud_platform.operations.models.weeks import scored
+from fraud_platform.scoring.engines import spark as spark_engine
+from fraud_platform.scoring.engines.spark import SparkEngine, TaskPlan
 from fraud_platform.scoring.files import write_rows
-from fraud_platform.scoring.spark_engine import SparkEngine, TaskPlan
 from fraud_platform.settings import Settings
+from fraud_platform.tables.scoring import SCORED, SCORING
 from fraud_platform.training.candidate import Candidate
-from fraud_platform.training.integrity import files_digest, read_files
 from fraud_platform_tests.registry_world import RegistryWorld, empty_database
 from fraud_platform_tests.scoring_world import MODEL_FEATURES, train_small
 

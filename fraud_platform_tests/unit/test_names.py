@@ -174,15 +174,15 @@ def test_every_link_of_a_page_leads_to_a_file() -> None:
 )
 def test_a_name_that_does_not_exist_is_found(stale: str) -> None:
     package = repository().modules["fraud_platform.features"]
-    text = Text("here", f"About `{stale}` and `features.kernel`.", package.path, package)
+    text = Text("here", f"About `{stale}` and `features.compute.kernel`.", package.path, package)
     assert unresolved(text) == [f"here: `{stale}`"]
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        "kernel",
-        "features.kernel",
+        "compute",
+        "features.compute.kernel",
         "contracts.time.KnowledgeWeek.train_end",
         "scored",
         "tx_datetime",

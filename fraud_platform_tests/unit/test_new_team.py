@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from fraud_platform.comparison.amount_rule import learn_amount_rule
 from fraud_platform.comparison.bootstrap import attainable_card_precision, compare_models
 from fraud_platform.comparison.gate import Verdict
 from fraud_platform.comparison.inputs import (
@@ -23,6 +22,7 @@ from fraud_platform.promotion.decision import Guardrails, PromotionDecision, dec
 from fraud_platform.promotion.evidence import Evidence, evidence_from_report
 from fraud_platform.promotion.history import Action
 from fraud_platform.settings import Settings
+from fraud_platform.training.amount_rule import learn_amount_rule
 from fraud_platform.training.thresholds import Constraints, choose_threshold
 
 MONDAY = date(2018, 7, 9)

@@ -19,17 +19,17 @@ from fraud_platform.adapters.tables import upkeep as upkeep_module
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.numbered import NumberedTable
 from fraud_platform.adapters.tables.upkeep import Upkeep, shorten_log
-from fraud_platform.contracts.scoring_tables import (
+from fraud_platform.contracts.tables import DataFile
+from fraud_platform.defs.automation.maintenance import _vacuum
+from fraud_platform.errors import DataError
+from fraud_platform.scoring.files import write_rows
+from fraud_platform.scoring.pairs import PairedTables
+from fraud_platform.tables.scoring import (
     DEAD_LABELS,
     INFERENCE_PLANS,
     LANDING,
     TOPIC_LABELS,
 )
-from fraud_platform.contracts.tables import DataFile
-from fraud_platform.defs.maintenance import _vacuum
-from fraud_platform.errors import DataError
-from fraud_platform.scoring.files import write_rows
-from fraud_platform.scoring.pairs import PairedTables
 
 APP = "test"
 

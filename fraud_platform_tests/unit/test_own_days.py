@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraud_platform.cleaning.canonical import sample_days
-from fraud_platform.cleaning.lines import LineBlock
-from fraud_platform.clock import FULL_SHARE, DropDay, days_to_build, inputs_by_day, watermark
+from fraud_platform.calendar.due import FULL_SHARE, DropDay, days_to_build, inputs_by_day, watermark
 from fraud_platform.contracts.own_days import DaySpan, central_days, connected_days, own_days
+from fraud_platform.rows.canonical import sample_days
+from fraud_platform.rows.lines import LineBlock
 from fraud_platform_tests.oracles import cleaning as oracle
 
 FIRST = date(2018, 4, 1)

@@ -15,12 +15,12 @@ from sklearn.metrics import average_precision_score
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.comparison.inputs import ScoredModel
 from fraud_platform.comparison.paired import PairedAlerts, threshold_of
-from fraud_platform.contracts.scoring_tables import RESCORED, SCORED, TOPIC_LABELS
 from fraud_platform.contracts.tables import DROP_LABELS, TableContract
-from fraud_platform.defs.rescoring import comparison_words
+from fraud_platform.operations.live.rescoring import comparison_words
 from fraud_platform.reporting import waiting as module
 from fraud_platform.reporting.waiting import waiting
 from fraud_platform.settings import Settings
+from fraud_platform.tables.scoring import RESCORED, SCORED, TOPIC_LABELS
 
 ROWS = 600
 START = datetime(2026, 8, 1, tzinfo=UTC)

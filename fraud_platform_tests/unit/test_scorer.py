@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.scoring_tables import DEAD_LETTERS
 from fraud_platform.errors import DataError, FencedError, TopicChangedError
-from fraud_platform.scoring.cutting import Ranges
 from fraud_platform.scoring.log import ScoredBatch, ScoringLog, offsets_in
 from fraud_platform.scoring.plans import Plan
 from fraud_platform.scoring.publishing import Publication, Topics, last_published
 from fraud_platform.scoring.scorer import Scorer
+from fraud_platform.stream.batching import Ranges
+from fraud_platform.tables.scoring import DEAD_LETTERS
 
 TOPICS = Topics("transactions", "predictions", "dlq", "labels", "T1")
 MODEL: Any = None

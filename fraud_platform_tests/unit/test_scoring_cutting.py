@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fraud_platform.scoring.cutting import is_within_hour, next_ranges
+from fraud_platform.stream.batching import is_within_hour, next_ranges
 
 HOUR = 3_600
 START = 1_532_908_800

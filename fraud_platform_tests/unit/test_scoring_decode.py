@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fraud_platform.scoring.decode import decode, judge_message
+from fraud_platform.scoring.messages.decode import decode, judge_message
 
 GOOD = (
     b'{"transaction_id": 17, "tx_datetime": "2018-07-30 00:00:41", "customer_id": 596, '

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fraud_platform.features.kernel import Transactions
-from fraud_platform.scoring.labels import (
+from fraud_platform.contracts.arrays import Transactions
+from fraud_platform.labels.book import (
     NEVER_LANDED,
     LabelBook,
     LabelVersions,
     LandedLabels,
     counts_from,
 )
-from fraud_platform.scoring.rows import NO_LABEL, ScoredRows
-from fraud_platform.scoring.state import ScoringState
+from fraud_platform.scoring.state.scorer_state import ScoringState
+from fraud_platform.stream.scored_ids import NO_LABEL, ScoredRows
 
 HOUR, DAY = 3_600, 86_400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fraud_platform.contracts.arrays import Transactions
 from fraud_platform.errors import OffsetGapError, TopicChangedError
-from fraud_platform.features.kernel import Transactions
-from fraud_platform.scoring.clock import WINDOW_ROWS, StreamClock
 from fraud_platform.scoring.plans import Plan, TopicNow, check_topic, ranges_to_plan
-from fraud_platform.scoring.rows import NO_LABEL, ScoredRows
-from fraud_platform.scoring.state import ScoringState
+from fraud_platform.scoring.state.scorer_state import ScoringState
+from fraud_platform.stream.clock import WINDOW_ROWS, StreamClock
+from fraud_platform.stream.scored_ids import NO_LABEL, ScoredRows
 
 DAY = 86_400
 Row = tuple[int, int, int, int, int]

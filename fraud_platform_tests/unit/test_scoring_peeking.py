@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraud_platform.contracts.messages import Messages
-from fraud_platform.scoring.peeking import MAX_SPAN_SECONDS, Peeker
+from fraud_platform.scoring.messages.peeking import MAX_SPAN_SECONDS, Peeker
 
 HOUR, DAY = 3_600, 86_400
 START = 1_532_908_800

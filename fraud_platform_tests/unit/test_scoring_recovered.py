@@ -10,12 +10,11 @@ import pytest
 
 from fraud_platform.adapters.tables.lake import MANY_COMMITS, Lake
 from fraud_platform.adapters.tables.upkeep import shorten_log
-from fraud_platform.contracts.scoring_tables import SCORED, SCORING, SCORING_STATE
-from fraud_platform.features.declaration import DECLARATION
-from fraud_platform.features.kernel import Transactions
+from fraud_platform.contracts.arrays import Transactions
+from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.log import ScoringLog
-from fraud_platform.scoring.recovery import (
+from fraud_platform.scoring.state.recovery import (
     MARKS,
     NO_SNAPSHOT,
     STREAM_PART,
@@ -23,7 +22,8 @@ from fraud_platform.scoring.recovery import (
     Snapshot,
     StreamMark,
 )
-from fraud_platform.scoring.state import ScoringState
+from fraud_platform.scoring.state.scorer_state import ScoringState
+from fraud_platform.tables.scoring import SCORED, SCORING, SCORING_STATE
 
 START, DAY = 1_532_908_800, 86_400
 

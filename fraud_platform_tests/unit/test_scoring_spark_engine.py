@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fraud_platform.contracts.scoring_tables import DEAD_LETTERS
-from fraud_platform.scoring.clock import StreamClock
-from fraud_platform.scoring.spark_engine import Excluded, SparkEngine, _written
+from fraud_platform.scoring.engines.spark import Excluded, SparkEngine, _written
+from fraud_platform.stream.clock import StreamClock
+from fraud_platform.tables.scoring import DEAD_LETTERS
 
 SECOND = 1_536_537_600
 Message = tuple[int, int, int]

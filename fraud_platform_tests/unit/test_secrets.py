@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from fraud_platform.adapters.services import server as server_layout
 from fraud_platform.errors import SettingsError
+from fraud_platform.operations.services import server as server_layout
 from fraud_platform.settings import Settings
 from fraud_platform.settings.secrets import secret_names, variable
 from fraud_platform_tests.unit.test_settings import load, problems_of

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters.services import laptop, processes
+from fraud_platform.adapters.services import processes
 from fraud_platform.adapters.services.processes import (
     Record,
     Service,
@@ -26,6 +26,7 @@ from fraud_platform.adapters.services.processes import (
     stop,
 )
 from fraud_platform.errors import ServiceError
+from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
 
 SERVER = """
@@ -51,7 +52,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 DEV = """
 import sys
 from pathlib import Path
-from fraud_platform.adapters.services import laptop
+from fraud_platform.operations.services import laptop
 from fraud_platform_tests.unit.test_services import fake
 from fraud_platform.settings import Settings
 home, ports = Path(sys.argv[1]), [int(port) for port in sys.argv[2:]]

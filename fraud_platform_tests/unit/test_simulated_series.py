@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from fraud_platform.cli import app
-from fraud_platform.defs.demo import _four_months, _simulate
+from fraud_platform.cli.commands import app
+from fraud_platform.defs.commands.demo import _four_months, _simulate
 from fraud_platform.errors import SettingsError
 from fraud_platform.settings import Settings, load_settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops

@@ -100,7 +100,7 @@ def test_the_archive_of_the_code_imports_without_the_folder_it_came_from(tmp_pat
     assert code_archive(tmp_path) == path
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "import fraud_platform.features.tasks as t; print(t.__file__)"
+        "import fraud_platform.features.batch.tasks as t; print(t.__file__)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)],

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from fraud_platform.adapters.services import laptop
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.reasons import Reason, Repair
 from fraud_platform.contracts.tables import CLEANING_LEDGER
+from fraud_platform.operations.services import laptop
 from fraud_platform.reporting.needs import needs_lines
 from fraud_platform.reporting.status import lake_lines
 from fraud_platform.reporting.terminal import print_report

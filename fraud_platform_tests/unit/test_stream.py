@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fraud_platform.adapters.kafka.producing import Pace
 from fraud_platform.errors import SettingsError
-from fraud_platform.scoring.decode import judge_message
+from fraud_platform.operations.live.produce import Pace
+from fraud_platform.scoring.messages.decode import judge_message
 from fraud_platform.simulation.stream import (
     BadMessage,
     bad_messages,

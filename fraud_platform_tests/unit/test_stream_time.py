@@ -12,20 +12,20 @@ import pytest
 from typer.testing import CliRunner
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.cli import app
-from fraud_platform.contracts.scoring_tables import SCORING_STATE
-from fraud_platform.defs.stream_time import (
+from fraud_platform.cli.commands import app
+from fraud_platform.operations.live.stream_time import (
     commit_stream_time,
     look_at_stream_time,
     stream_time_problem,
 )
-from fraud_platform.scoring import inprocess
-from fraud_platform.scoring.corrections import Correction, corrected_landings
-from fraud_platform.scoring.decode import Decoded
-from fraud_platform.scoring.history import stream_time
+from fraud_platform.scoring.engines import inprocess
 from fraud_platform.scoring.log import ScoringLog
-from fraud_platform.scoring.recovery import NO_SNAPSHOT, RecoveredState
+from fraud_platform.scoring.messages.decode import Decoded
+from fraud_platform.scoring.state.history import stream_time
+from fraud_platform.scoring.state.recovery import NO_SNAPSHOT, RecoveredState
 from fraud_platform.settings import load_settings
+from fraud_platform.stream.corrections import Correction, corrected_landings
+from fraud_platform.tables.scoring import SCORING_STATE
 from fraud_platform_tests.dates_world import (
     COMPARED,
     FIRST_WRONG_ID,

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from fraud_platform.contracts.arrays import Transactions
 from fraud_platform.contracts.messages import Messages
-from fraud_platform.features.kernel import Transactions
-from fraud_platform.scoring.clock import StreamClock
-from fraud_platform.scoring.decode import decode
-from fraud_platform.scoring.rows import ScoredRows
-from fraud_platform.scoring.time_letters import TimeBounds, bound_times
+from fraud_platform.scoring.messages.decode import decode
+from fraud_platform.scoring.messages.time_letters import TimeBounds, bound_times
+from fraud_platform.stream.clock import StreamClock
+from fraud_platform.stream.scored_ids import ScoredRows
 
 NOW = int(datetime(2018, 7, 1, 12, tzinfo=UTC).timestamp())
 DAY = 86_400

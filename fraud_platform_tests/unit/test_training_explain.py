@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from fraud_platform.features.posterior import PRIOR_NAME
+from fraud_platform.datasets.handbook.posterior import PRIOR_NAME
 from fraud_platform.training.boosted_trees import BoostedTrees
 from fraud_platform.training.forest import ForestModel
 from fraud_platform.training.forest_trees import Trees

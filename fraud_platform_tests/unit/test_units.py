@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fraud_platform.adapters.services.server import PROGRAMS
-from fraud_platform.cli import app
+from fraud_platform.cli.commands import app
+from fraud_platform.operations.services.server import PROGRAMS
 from fraud_platform.settings import Settings
 from fraud_platform.settings.secrets import FILE_SUFFIX, secret_names, variable
 from fraud_platform_tests.server_world import DEPLOY, PROGRAM, ROOT, unit
@@ -66,7 +66,7 @@ def test_the_page_tells_of_every_unit_and_names_files_that_there_are() -> None:
     for path in (
         "deploy/platform.env",
         "deploy/systemd",
-        "fraud_platform/adapters/services/instance",
+        "fraud_platform/operations/services/instance",
     ):
         assert path in page
         assert (ROOT / path).exists()

@@ -3,7 +3,7 @@
 Here: its command, preparing its first start (jars, archive of classes, format) and the start after
 a kill, its topics.
 Not here: its settings (`adapters.kafka.broker_settings`), starting and stopping services
-(`adapters.services.laptop`, `adapters.services.processes`), clients (`adapters.kafka`).
+(`operations.services.laptop`, `adapters.services.processes`), clients (`adapters.kafka`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Producing, with every delivery counted: in transactions under a lease, and plainly.
 
 Here: two producers and what they report.
-Not here: what is produced and when (`fraud_platform.scoring`, `adapters.kafka.producing`).
+Not here: what is produced and when (`fraud_platform.scoring`, `operations.live.produce`).
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ class FraudModel(PythonModel):
         Raises:
             ModelDamagedError: its files are not those that its run names.
         """
+        from fraud_platform.contracts.model_files import folder_digest, require_digest
         from fraud_platform.training.candidate import Candidate
-        from fraud_platform.training.integrity import folder_digest, require_digest
 
         folder = Path(context.artifacts["candidate"])
         run_id = _run_of(folder.parents[1])

@@ -3,7 +3,7 @@
 Here: one class, `ModelRegistry`, over one tracking URI.
 Not here: the client and its errors (`adapters.models.connecting`), what is trained or compared
 (`training`, `comparison`), or who becomes champion (`promotion`): the alias follows the promotion
-history, it never decides; comparing both (`fraud_platform.defs.champion`).
+history, it never decides; comparing both (`fraud_platform.operations.models.champion`).
 
 Guarantee: a candidate's files are given out only if their digest is the one that the registry
 keeps as a tag, which the files themselves do not carry.
@@ -32,8 +32,8 @@ from fraud_platform.adapters.models.storing import (
     restore_experiment,
     signature_of,
 )
+from fraud_platform.contracts.model_files import folder_digest, require_digest
 from fraud_platform.errors import RegistryLostError, UnknownModelError
-from fraud_platform.training.integrity import folder_digest, require_digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

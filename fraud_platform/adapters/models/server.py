@@ -3,7 +3,7 @@
 Here: one probe that ends within seconds, because MLflow's client retries for minutes; user name
 and password for the proxy, passed only by environment variables.
 Not here: what is stored in MLflow (`adapters.models.registry`), running a server
-(`adapters.services.server`).
+(`operations.services.server`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Background services that can always be found again and stopped with all their child processes.
 
 Here: starting one in its own session, its record on disk, its processes, ports, health, stopping.
-Not here: the list of services (`adapters.services.laptop`).
+Not here: the list of services (`operations.services.laptop`).
 
 Every process of a service has the service's token in its environment, and child processes inherit
 it. A stale record or a reused process id therefore never matches a foreign process.

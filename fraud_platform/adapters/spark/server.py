@@ -1,7 +1,7 @@
 """The warm Spark Connect server of this machine: one JVM that all runs share.
 
 Here: its token, its configuration, its definition as a service.
-Not here: starting and stopping services (`adapters.services.laptop`), sessions on it
+Not here: starting and stopping services (`operations.services.laptop`), sessions on it
 (`adapters.spark.connect`).
 """
 

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from fraud_platform.adapters.storage.access import hdfs_options
 from fraud_platform.adapters.storage.failures import first_line, translated
 from fraud_platform.adapters.storage.probing import require_answer
+from fraud_platform.contracts.zones import CHUNK_BYTES, FileInfo, Sink, partial_name
 from fraud_platform.errors import Outage
-from fraud_platform.ingest.zone import CHUNK_BYTES, FileInfo, Sink, partial_name
 
 RECOVERY_SECONDS = 60.0
 """How long a file whose writer died may take until it can be appended to."""

@@ -17,8 +17,8 @@ from typing import BinaryIO
 
 from fraud_platform.adapters.storage.failures import translated
 from fraud_platform.contracts.drops import printable
+from fraud_platform.contracts.zones import CHUNK_BYTES, FOLDER, FileInfo, Sink, partial_name
 from fraud_platform.errors import DropUnreadableError, Outage
-from fraud_platform.ingest.zone import CHUNK_BYTES, FOLDER, FileInfo, Sink, partial_name
 
 
 class LocalZone:

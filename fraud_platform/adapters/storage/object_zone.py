@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from fraud_platform.adapters.storage.failures import translated
-from fraud_platform.ingest.zone import CHUNK_BYTES, FileInfo, Sink
+from fraud_platform.contracts.zones import CHUNK_BYTES, FileInfo, Sink
 
 _ETAGS = ("ETag", "etag", "md5Hash", "content_md5", "checksum")
 _TIMES = ("LastModified", "last_modified", "modificationTime", "mtime", "updated", "created")

@@ -11,7 +11,7 @@ from typing import Any
 
 from fraud_platform.adapters.storage.access import S3Access, bucket_of, s3_client
 from fraud_platform.adapters.storage.failures import translated
-from fraud_platform.ingest.zone import CHUNK_BYTES, FileInfo, Sink
+from fraud_platform.contracts.zones import CHUNK_BYTES, FileInfo, Sink
 
 PART_BYTES = 32 << 20
 """S3 takes 10,000 parts: files of up to 320 GB."""

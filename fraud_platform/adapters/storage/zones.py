@@ -17,7 +17,7 @@ from fraud_platform.adapters.storage.local_zone import LocalZone
 from fraud_platform.adapters.storage.object_zone import ObjectZone
 from fraud_platform.adapters.storage.probing import require_storage
 from fraud_platform.adapters.storage.s3_zone import S3Zone
-from fraud_platform.ingest.zone import Zone
+from fraud_platform.contracts.zones import Zone
 
 
 def open_zone(url: str, *, create: bool = False, s3: Any = None) -> Zone:

@@ -3,7 +3,7 @@
 Here: columns that are added to a table by its log alone, table properties, rows of files that were
 written before a column came.
 Not here: creating a table (`adapters.tables.lake`), filling a new column of past days
-(`features.materialize` builds such days again).
+(`features.batch.materialize` builds such days again).
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from fraud_platform.adapters.tables.uniqueness import Repeated, read_columns, re
 from fraud_platform.contracts.tables import TableContract
 from fraud_platform.contracts.uniqueness import repeated_rows_error, repeats
 from fraud_platform.errors import DataError, Outage
-from fraud_platform.faults import kill_point
+from fraud_platform.kill_points import kill_point
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake

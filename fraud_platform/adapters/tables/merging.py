@@ -23,7 +23,7 @@ from fraud_platform.adapters.tables.partition_files import INDEXED_COLUMNS, as_j
 from fraud_platform.adapters.tables.swapping import Swap, active_files, swap_files
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import DataError
-from fraud_platform.faults import kill_point
+from fraud_platform.kill_points import kill_point
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake

@@ -23,7 +23,7 @@ from deltalake.transaction import AddAction
 from fraud_platform.adapters.storage.probing import reaching
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import Outage
-from fraud_platform.faults import kill_point
+from fraud_platform.kill_points import kill_point
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.tables.lake import Lake

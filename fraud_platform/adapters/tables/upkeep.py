@@ -2,8 +2,8 @@
 
 Here: `Upkeep`, which has small files merged, writes checkpoints, drops old log entries and the
 files that merging replaced; in a thread, or at one look of who is done soon.
-Not here: merging (`adapters.tables.merging`), vacuum of all tables (`defs.maintenance`), appending
-(`adapters.tables.numbered`).
+Not here: merging (`adapters.tables.merging`), vacuum of all tables (`defs.automation.maintenance`),
+appending (`adapters.tables.numbered`).
 
 Merging is a commit of its own that changes no row; an append that meets it tries again. Any number
 of processes may care for one table, and one that was stopped on the way may go on at any time: see

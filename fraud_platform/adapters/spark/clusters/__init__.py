@@ -4,5 +4,5 @@ Here: the interface of providers (`provider`), three providers (`standalone`, `y
 life cycle of a cluster (`ephemeral`), the ledger of clusters (`ledger`), deleting clusters that
 outlived their run (`reaper`).
 Not here: sessions on a cluster (`adapters.spark.session`), the Dagster resource and sensor
-(`fraud_platform.defs.clusters`).
+(`fraud_platform.defs.automation.clusters`).
 """

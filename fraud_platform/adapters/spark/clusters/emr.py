@@ -1,7 +1,8 @@
 """Clusters on Amazon EMR, each with one step: a Spark Connect server.
 
 Here: the calls that create, inspect and terminate a cluster, which is found by its name.
-Not here: the client and its credentials (`fraud_platform.defs.clusters`, from dagster-aws).
+Not here: the client and its credentials (`fraud_platform.defs.automation.clusters`, from
+dagster-aws).
 
 Tested only against a simulated API, never against AWS. The Connect server accepts connections
 without a token: the cluster's security group must admit only the platform's machines.

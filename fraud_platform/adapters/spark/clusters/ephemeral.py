@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fraud_platform.adapters.spark.clusters.ledger import ClusterLedger, ClusterRow
 from fraud_platform.adapters.spark.clusters.provider import PREFIX, Cluster, ClusterSize, Provider
 from fraud_platform.errors import ClusterError, FraudPlatformError, Outage
-from fraud_platform.faults import kill_point
+from fraud_platform.kill_points import kill_point
 
 _POLL_SECONDS = 0.5
 DELETE_TRIES, FIRST_WAIT_SECONDS = 3, 1.0

@@ -2,7 +2,7 @@
 
 Here: finding them through the ledger and deleting them.
 Not here: clusters that their run closes (`adapters.spark.clusters.ephemeral`), when this runs
-(`fraud_platform.defs.clusters`).
+(`fraud_platform.defs.automation.clusters`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,173 @@
+"""The commands of the live half: topics, producing, scoring, gaps, replay.
+
+Here: words to calls and results to words, as commands of `fraud-platform`.
+Not here: the other commands (`fraud_platform.cli.commands`), what these do
+(`operations.live.produce`, `fraud_platform.operations.live.follow`,
+`fraud_platform.defs.commands.live`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from fraud_platform.settings import Settings, load_settings
+
+live = typer.Typer()
+Why = Annotated[str, typer.Option(help="The reason, kept in the history.")]
+
+
+@live.command("make-topics")
+def make_topics(
+    wait_seconds: Annotated[float, typer.Option(min=0, help="Patience with a broker.")] = 0.0,
+) -> None:
+    """Make the topics of the contract that Kafka does not have yet."""
+    from fraud_platform.operations.services.server import make_topics as make
+
+    typer.echo(f"created: {', '.join(make(_settings(), wait_seconds)) or 'none, all are there'}")
+
+
+@live.command()
+def produce(
+    drop: Annotated[str, typer.Option(help="A published drop (YYYY-MM-DD, or latest), or a file.")],
+    rate: Annotated[str, typer.Option(help="Transactions a second, or max.")] = "400",
+    speedup: Annotated[
+        float | None, typer.Option(help="Seconds of stream time a second, instead of a rate.")
+    ] = None,
+    labels: Annotated[bool, typer.Option("--labels", help="Labels too, once known.")] = False,
+    all_labels: Annotated[
+        bool, typer.Option("--all-labels", help="At the end, those not yet known as well.")
+    ] = False,
+    dirty: Annotated[float, typer.Option(min=0, max=1, help="Bad messages for each good.")] = 0.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the bad messages.")] = 0,
+) -> None:
+    """Replay a drop as live transactions, without labels, until done or Ctrl-C."""
+    from fraud_platform.operations.live.produce import Extras, Pace, load_rows
+    from fraud_platform.operations.live.produce import produce as replay
+    from fraud_platform.reporting.terminal import progress_bar
+
+    pace = Pace.parse(rate, speedup)
+    rows, said = load_rows(_settings(), drop, limit)
+    for line in said:
+        typer.echo(line)
+    extras = Extras(labels or all_labels, all_labels, dirty, seed)
+    with progress_bar("producing", rows.height, "transactions") as advance:
+        produced = replay(rows, _settings(), pace, extras, advance)
+    typer.echo(str(produced))
+    if produced.is_stopped:
+        raise typer.Exit(130)
+
+
+@live.command()
+def score(
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Until Ctrl-C, in this process.")
+    ] = False,
+) -> None:
+    """Score live transactions in this process, within fractions of a second."""
+    from fraud_platform.adapters.interrupts import stop_requests
+    from fraud_platform.defs.pages.follow_reports import Reporter
+    from fraud_platform.operations.live.follow import follow as run
+    from fraud_platform.operations.models.registry import registry_of
+
+    if not follow:
+        raise typer.BadParameter("say --follow; batches are scored by the sensor's runs")
+    with stop_requests() as is_stop_requested:
+        done = run(_settings(), registry_of(_settings()), typer.echo, is_stop_requested, Reporter)
+    typer.echo(f"{done.counts.get('scored', 0)} scored in all")
+
+
+@live.command("accept-gap")
+def accept_gap(
+    why: Why,
+    labels: Annotated[bool, typer.Option("--labels", help="On the labels topic.")] = False,
+) -> None:
+    """Let scoring go on behind messages that Kafka no longer holds, or on a topic made anew."""
+    from fraud_platform.defs.commands.batch import open_instance
+    from fraud_platform.defs.commands.live import accept_gap as accept
+    from fraud_platform.defs.commands.live import accept_label_gap
+
+    if not labels:
+        typer.echo(accept(_settings(), why))
+        return
+    with open_instance(_settings()) as instance:
+        typer.echo(accept_label_gap(_settings(), instance, why))
+
+
+@live.command("set-stream-time")
+def set_stream_time(
+    to: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d %H:%M", "%Y-%m-%d"], help="Stream time (UTC) to set."),
+    ] = None,
+    why: Annotated[
+        str | None, typer.Option(help="The reason, kept in the history; without it, only look.")
+    ] = None,
+) -> None:
+    """Show what stream time is and should be, or set it after wrong dates have moved it."""
+    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.operations.live.stream_time import look_at_stream_time
+    from fraud_platform.operations.live.stream_time import set_stream_time as commit
+
+    second = None if to is None else int(to.replace(tzinfo=UTC).timestamp())
+    if second is None or why is None:
+        for line in look_at_stream_time(Lake(_settings().lake), second):
+            typer.echo(line)
+        return
+    typer.echo(commit(_settings(), second, why))
+
+
+@live.command()
+def replay(
+    dead_letters: Annotated[
+        bool, typer.Option("--dead-letters", help="Send those that are valid now again.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Dead letters of this reason only.")] = None,
+    batches: Annotated[
+        str | None, typer.Option("--range", help="Micro-batches FIRST-LAST to score again.")
+    ] = None,
+    model: Annotated[int | None, typer.Option(help="Model version to score them with.")] = None,
+) -> None:
+    """Submit dead letters again, or score a past range with another model for comparison."""
+    from fraud_platform.defs.commands.live import replay_dead_letters, rescore_range
+    from fraud_platform.operations.live.rescoring import comparison_words
+    from fraud_platform.reporting.waiting import waiting
+
+    if dead_letters:
+        sent, invalid = replay_dead_letters(_settings(), reason)
+        typer.echo(f"{sent} sent again, {invalid} still invalid")
+    elif batches and model:
+        first, last = _range(batches)
+        with waiting(f"scoring micro-batches {batches} again", "5 s for each 100,000 rows"):
+            count = rescore_range(_settings(), first, last, model)
+        typer.echo(f"{count} rows scored again with model {model}, in the table rescored")
+        with waiting("comparing both models", "5 to 60 s, by the rows with labels"):
+            texts = list(comparison_words(_settings(), first, last, model))
+        for text in texts:
+            typer.echo(text)
+    else:
+        raise typer.BadParameter("say --dead-letters, or --range FIRST-LAST with --model VERSION")
+
+
+@live.command("mend-table")
+def mend_table(
+    table: Annotated[str, typer.Argument(help="The table, for example scored.")], why: Why
+) -> None:
+    """Remove rows that a table holds more than once, and keep one of each."""
+    from fraud_platform.defs.commands.live import mend
+
+    typer.echo(mend(_settings(), table, why))
+
+
+def _range(words: str) -> tuple[int, int]:
+    first, _, last = words.partition("-")
+    if not (first.isdecimal() and (last or first).isdecimal()):
+        raise typer.BadParameter(f"expected FIRST-LAST, two numbers, found {words}")
+    return int(first), int(last or first)
+
+
+def _settings() -> Settings:
+    return load_settings()

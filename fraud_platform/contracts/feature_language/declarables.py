@@ -1,0 +1,261 @@
+"""The types of a feature declaration: features, flags, and the measures that tiles sum.
+
+Here: these types, and the terms and measures that a declaration needs.
+Not here: the declaration itself (`datasets.handbook.features`), computing it
+(`features.compute.kernel`), the tables (`tables.features`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from fraud_platform.contracts.feature_language.expressions import Expression
+from fraud_platform.contracts.feature_language.formulas import Formulas
+from fraud_platform.contracts.feature_language.terms import (
+    MAX_WINDOW_HOURS,
+    CustomerSince,
+    CustomerSum,
+    Entity,
+    LabelRun,
+    LabelSince,
+    LabelSum,
+    LabelTerm,
+    TerminalSum,
+    VisitSum,
+)
+from fraud_platform.contracts.time import LABEL_DELAY_HOURS, TILE_SECONDS
+
+TermType = TypeVar("TermType", bound=Expression)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A model input: its column name, its description, and its formula.
+
+    The value is float64 arithmetic over integer terms, rounded once to float32; never NaN.
+
+    Attributes:
+        rises: whether the risk never falls if the feature rises, all else equal; models may use it
+            as a monotonicity constraint.
+    """
+
+    name: str
+    description: str
+    formula: Expression
+    rises: bool = False
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A small integer of a transaction, computed once; customer tiles sum it.
+
+    Attributes:
+        name: the column's name in `transaction_features` and `customer_tiles`.
+        condition: a comparison (0 or 1), or a sum of comparisons, over row, label and terminal
+            terms. It must not use customer windows, because they sum the flag.
+    """
+
+    name: str
+    description: str
+    condition: Expression
+
+
+@dataclass(frozen=True)
+class LastTime:
+    """The latest second (since 1970) of a tile's transactions, or of those with the flag, if set.
+
+    It is 0 in a tile without such a transaction.
+    """
+
+    name: str
+    description: str
+    flag: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelMeasure:
+    """A sum over the labels of a tile.
+
+    Attributes:
+        scenarios: the fraud scenarios that are included; 0 is genuine.
+        value: what each label adds: `count` (1), `cents` (the amount) or `squares` (the square of
+            the amount in whole currency units, so that 30 days of maximum amounts fit in 64 bits).
+    """
+
+    name: str
+    description: str
+    scenarios: frozenset[int]
+    value: Literal["count", "cents", "squares"] = "count"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """Features, and the flags and measures that they are computed from."""
+
+    features: tuple[Feature, ...]
+    flags: tuple[Flag, ...]
+    last_times: tuple[LastTime, ...]
+    label_measures: tuple[LabelMeasure, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Feature names in order."""
+        return tuple(feature.name for feature in self.features)
+
+    @cached_property
+    def feature_formulas(self) -> Formulas:
+        """The features' formulas, in their order."""
+        return Formulas([feature.formula for feature in self.features])
+
+    @cached_property
+    def flag_formulas(self) -> Formulas:
+        """The flags' conditions, in their order."""
+        return Formulas([flag.condition for flag in self.flags])
+
+    @cached_property
+    def customer_measures(self) -> tuple[str, ...]:
+        """Names of the measures of customer tiles, in order: sums first, then last times."""
+        sums = ("n_transactions", "amount_cents", *(flag.name for flag in self.flags))
+        return (*sums, *(last.name for last in self.last_times))
+
+    @cached_property
+    def terminal_sums(self) -> tuple[TerminalSum, ...]:
+        """Windows over all transactions at a terminal, in a fixed order."""
+        return self._terms(TerminalSum)
+
+    @cached_property
+    def terminal_terms(self) -> tuple[Expression, ...]:
+        """All terms computed from a terminal's tiles, in a fixed order."""
+        return (*self.terminal_sums, *self.label_terms("terminal"))
+
+    @cached_property
+    def terminal_dtype(self) -> type[np.integer]:
+        """The smallest type for all terminal terms: counts and hours fit in 32 bits."""
+        counts = {m.name for m in self.label_measures if m.value == "count"} | {"n_transactions"}
+        is_narrow = all(getattr(t, "measure", "n_fraud") in counts for t in self.terminal_terms)
+        return np.int32 if is_narrow else np.int64
+
+    def label_terms(self, entity: Entity) -> tuple[LabelTerm, ...]:
+        """Return the terms computed from an entity's label tiles, in a fixed order."""
+        terms: list[LabelTerm] = [
+            *self._terms(LabelSum),
+            *self._terms(LabelSince),
+            *self._terms(LabelRun),
+        ]
+        return tuple(term for term in terms if term.entity == entity)
+
+    @cached_property
+    def customer_sums(self) -> tuple[CustomerSum, ...]:
+        """Customer windows, in a fixed order."""
+        return self._terms(CustomerSum)
+
+    @cached_property
+    def customer_sinces(self) -> tuple[CustomerSince, ...]:
+        """Times since a customer's last transactions, in a fixed order."""
+        return self._terms(CustomerSince)
+
+    @cached_property
+    def visit_sums(self) -> tuple[VisitSum, ...]:
+        """Windows over a customer's transactions at one terminal, in a fixed order."""
+        return self._terms(VisitSum)
+
+    def label_measures_of(self, entity: Entity) -> tuple[str, ...]:
+        """Return the names of the label measures that an entity's terms need, in order."""
+        needed: set[str] = set()
+        for term in self.label_terms(entity):
+            needed |= label_measures_under(term)
+        return tuple(m.name for m in self.label_measures if m.name in needed)
+
+    def signature(self) -> str:
+        """Return a hash of everything that decides any feature's value."""
+        lines = [f"{f.name} = {f.formula}" for f in self.features]
+        lines += [f"flag {f.name} = {f.condition}" for f in self.flags]
+        lines += [f"last {m.name} of {m.flag}" for m in self.last_times]
+        lines += [
+            f"label {m.name} = {m.value} of {sorted(m.scenarios)}" for m in self.label_measures
+        ]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def signature_of(self, names: Iterable[str]) -> str:
+        """Return a hash of everything that decides the values of these features alone.
+
+        That is their formulas with the windows in them, the flags, times and label measures that
+        these read, whatever those read in turn, and the times that every window rests on. Another
+        feature may come, go or change without changing it.
+
+        Args:
+            names: of features, in any order; one that is not declared counts as undeclared.
+        """
+        wanted = sorted(set(names))
+        declared = {feature.name: feature for feature in self.features}
+        lines = [f"{n} = {declared[n].formula if n in declared else 'undeclared'}" for n in wanted]
+        flags, times, measures = self._needs(
+            leaf for n in wanted if n in declared for leaf in declared[n].formula.leaves()
+        )
+        lines += [f"flag {f.name} = {f.condition}" for f in self.flags if f.name in flags]
+        lines += [f"last {m.name} of {m.flag}" for m in self.last_times if m.name in times]
+        lines += [
+            f"label {m.name} = {m.value} of {sorted(m.scenarios)}"
+            for m in self.label_measures
+            if m.name in measures
+        ]
+        lines.append(
+            f"tiles of {TILE_SECONDS} s, labels after {LABEL_DELAY_HOURS} h, windows of at most "
+            f"{MAX_WINDOW_HOURS} h"
+        )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def _needs(self, leaves: Iterable[Expression]) -> tuple[set[str], set[str], set[str]]:
+        """Return the flags, last times and label measures that terms read, transitively."""
+        flags, times, measures = set[str](), set[str](), set[str]()
+        by_name = {flag.name: flag for flag in self.flags}
+        of_time = {last.name: last.flag for last in self.last_times}
+        waiting = list(leaves)
+        while waiting:
+            leaf = waiting.pop()
+            read: set[str | None] = set()
+            if isinstance(leaf, CustomerSum | VisitSum):
+                read = {leaf.measure}
+            elif isinstance(leaf, CustomerSince):
+                times.add(leaf.measure)
+                read = {of_time.get(leaf.measure)}
+            elif isinstance(leaf, LabelSum | LabelSince | LabelRun):
+                measures |= label_measures_under(leaf)
+            for name in read & set(by_name) - flags:
+                flags.add(str(name))
+                waiting += by_name[str(name)].condition.leaves()
+        return flags, times, measures
+
+    def tiles_signature(self) -> str:
+        """Return a hash of everything that decides what tiles hold, features apart."""
+        return replace(self, features=()).signature()
+
+    @cached_property
+    def flags_need_terminals(self) -> bool:
+        """Whether a flag's condition reads a term that is computed from a terminal's tiles."""
+        return any(
+            leaf in self.terminal_terms for flag in self.flags for leaf in flag.condition.leaves()
+        )
+
+    def _terms(self, kind: type[TermType]) -> tuple[TermType, ...]:
+        return tuple(term for term in self._leaves if isinstance(term, kind))
+
+    @cached_property
+    def _leaves(self) -> tuple[Expression, ...]:
+        """All terms of the formulas, each once, in a fixed order; cached for every micro-batch."""
+        formulas: Iterable[Expression] = (
+            *(flag.condition for flag in self.flags),
+            *(feature.formula for feature in self.features),
+        )
+        return tuple(sorted({leaf for formula in formulas for leaf in formula.leaves()}, key=str))
+
+
+def label_measures_under(term: LabelTerm) -> set[str]:
+    """Return the names of the label measures that a term reads."""
+    return {"n_genuine", term.measure} if isinstance(term, LabelRun) else {term.measure}

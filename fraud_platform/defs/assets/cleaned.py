@@ -1,0 +1,287 @@
+"""The cleaned group: transactions, quarantine, labels and the ledger, one drop at a time.
+
+Here: one multi-asset, since the four tables are written in one order by one run.
+Not here: the rules of cleaning (`fraud_platform.cleaning`), the profile's numbers
+(`fraud_platform.reporting`).
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any
+
+import dagster as dg
+
+from fraud_platform.adapters.storage.failures import first_line
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.calendar.due import watermark
+from fraud_platform.cleaning import (
+    DropOutcome,
+    LabelClock,
+    Limits,
+    UnpackLimits,
+    publish_drop,
+)
+from fraud_platform.contracts.reasons import REASON_DESCRIPTIONS, Reason, Repair
+from fraud_platform.contracts.tables import (
+    CLEANING_LEDGER,
+    DROP_LABELS,
+    QUARANTINE,
+    TRANSACTIONS,
+)
+from fraud_platform.contracts.time import LABEL_DELAY_DAYS
+from fraud_platform.defs.failures import stop_or_retry
+from fraud_platform.defs.pages.needs import held_drops
+from fraud_platform.defs.pages.opening import page
+from fraud_platform.defs.pages.tables import (
+    picture,
+    shown_or_warned,
+    small_table,
+    table_spec,
+    written,
+)
+from fraud_platform.defs.partitions import DROPS
+from fraud_platform.defs.resources import LakeResource, SparkResource, ZonesResource
+from fraud_platform.errors import FraudPlatformError, Outage
+from fraud_platform.ingest import raw_drop
+from fraud_platform.operations.platform_state import read_drop_days, write_drop_days
+from fraud_platform.reporting.needs import NOTHING
+from fraud_platform.reporting.profile import profile_drop
+from fraud_platform.reporting.profile_figure import draw_profile
+from fraud_platform.scoring.state.history import labels_told, stream_time
+from fraud_platform.settings import Settings, load_settings
+
+_RAW = "raw_drops"
+_FROM_RAW = {
+    "transaction_id": [(_RAW, "transaction_id")],
+    "tx_datetime": [(_RAW, "tx_datetime")],
+    "tx_date": [(_RAW, "tx_datetime")],
+    "customer_id": [(_RAW, "customer_id")],
+    "terminal_id": [(_RAW, "terminal_id")],
+    "amount_cents": [(_RAW, "tx_amount")],
+    "is_fraud": [(_RAW, "tx_fraud")],
+    "fraud_scenario": [(_RAW, "tx_fraud_scenario")],
+}
+_LABEL_LINEAGE = {
+    name: [("transactions", name)] for name in ("transaction_id", "is_fraud", "fraud_scenario")
+} | {name: [("transactions", "tx_datetime")] for name in ("known_at", "counts_from")}
+_KINDS = {"spark", "deltalake"}
+
+
+class CleaningConfig(dg.Config):
+    """A person's word on a held drop."""
+
+    accepted_because: str | None = None
+
+
+@dg.multi_asset(
+    name="clean_drop",
+    partitions_def=DROPS,
+    pool="transactions",
+    specs=[
+        table_spec(QUARANTINE, "cleaned", [_RAW], _KINDS, {}),
+        table_spec(TRANSACTIONS, "cleaned", [_RAW], _KINDS, _FROM_RAW, skippable=True),
+        table_spec(
+            DROP_LABELS,
+            "cleaned",
+            ["transactions"],
+            _KINDS,
+            _LABEL_LINEAGE,
+            name="labels",
+            skippable=True,
+        ),
+        table_spec(
+            CLEANING_LEDGER, "cleaned", ["transactions", "quarantine", "labels"], _KINDS, {}
+        ),
+    ],
+)
+@stop_or_retry
+def clean_drop(
+    context: dg.AssetExecutionContext,
+    config: CleaningConfig,
+    spark: SparkResource,
+    lake: LakeResource,
+    zones: ZonesResource,
+) -> Iterable[dg.MaterializeResult]:
+    """Clean one drop and publish it, or hold it."""
+    raw = raw_drop(zones.open(zones.raw_url), context.partition_key)
+    tables = lake.open()
+    outcome = publish_drop(
+        spark.spark_session,
+        tables,
+        raw.url,
+        raw.drop,
+        content_sha256=raw.sha256,
+        size_bytes=raw.size_bytes,
+        run_id=context.run_id,
+        max_quarantined_share=load_settings().max_quarantined_share,
+        accepted_because=config.accepted_because,
+        clock=_label_clock(tables),
+        limits=_limits(load_settings()),
+        unpacking=_unpacking(load_settings()),
+    )
+    _count_days(spark, tables, outcome)
+    return _results(context, tables, outcome, spark)
+
+
+def _count_days(spark: SparkResource, lake: Lake, outcome: DropOutcome) -> None:
+    """Count the days of what is published, without which no clock moves.
+
+    Raises:
+        Outage: it could not be done; publishing again changes nothing, and counts them.
+    """
+    try:
+        write_drop_days(spark.spark_session, lake)
+    except FraudPlatformError:
+        raise
+    except Exception as error:
+        raise Outage(
+            f"drop {outcome.drop} is {outcome.status}, and its days could not be counted "
+            f"({type(error).__name__}: {first_line(error)}). Run it again."
+        ) from error
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        quarantined=settings.max_quarantined_share,
+        of_class=settings.max_class_quarantined_share,
+        taken=settings.max_taken_share,
+        days_from_name=settings.max_days_from_name,
+        first_day=date.fromisoformat(settings.first_day),
+    )
+
+
+def _unpacking(settings: Settings) -> UnpackLimits:
+    gigabyte = 10**9
+    return UnpackLimits(
+        ratio=settings.max_unpacked_ratio,
+        size_bytes=round(settings.max_unpacked_gb * gigabyte),
+        free_bytes=round(settings.min_free_gb * gigabyte),
+    )
+
+
+def _label_clock(lake: Lake) -> LabelClock:
+    """Return what decides from when labels that land now count."""
+    end = watermark(read_drop_days(lake))
+    watermark_time = None if end is None else datetime(end.year, end.month, end.day, tzinfo=UTC)
+    now = stream_time(lake)
+    told_since = None if now is None else partial(labels_told, lake)
+    return LabelClock(now, watermark_time, told_since)
+
+
+def _results(
+    context: dg.AssetExecutionContext, lake: Lake, outcome: DropOutcome, spark: SparkResource
+) -> Iterable[dg.MaterializeResult]:
+    """Report what was written; a held drop moves nothing downstream.
+
+    The tables are committed by now: what cannot be reported is a warning on the asset's page.
+    """
+    row = outcome.ledger
+    shown = partial(shown_or_warned, context.log)
+    yield dg.MaterializeResult(
+        asset_key=QUARANTINE.name,
+        metadata=shown("the rejected rows", lambda: _quarantine_metadata(lake, row)),
+    )
+    if outcome.is_published:
+        yield dg.MaterializeResult(
+            asset_key=TRANSACTIONS.name,
+            metadata=shown("the counts", lambda: _transactions_metadata(lake, outcome))
+            | shown("the profile", lambda: _profile_metadata(lake, outcome, spark)),
+        )
+        yield dg.MaterializeResult(
+            asset_key="labels", metadata=shown("the table", lambda: _labels_metadata(lake, row))
+        )
+    for need in held_drops(lake):
+        if need.what == f"drop {outcome.drop}":
+            context.log.warning(f"needs you: {need}")
+    yield dg.MaterializeResult(
+        asset_key=CLEANING_LEDGER.name,
+        metadata=shown("the ledger's row", lambda: _ledger_metadata(lake, row)),
+    )
+
+
+def _quarantine_metadata(lake: Lake, row: Mapping[str, Any]) -> dict[str, Any]:
+    rejects = [
+        {"reason": str(r), "rows": row[f"rejected_{r}"], "fits when": REASON_DESCRIPTIONS[r]}
+        for r in Reason
+    ]
+    found = {str(r): row[f"rejected_{r}"] for r in Reason if row[f"rejected_{r}"]}
+    share = row["rows_quarantined"] / max(row["rows_read"], 1)
+    return page(
+        f"{row['rows_quarantined']:,} of {row['rows_read']:,} rows of drop {row['drop']} "
+        f"({share:.3%}) are in quarantine.",
+        found,
+        {
+            "rejects": small_table(rejects),
+            **written(lake, QUARANTINE, **{"dagster/row_count": row["rows_quarantined"]}),
+        },
+    )
+
+
+def _transactions_metadata(lake: Lake, outcome: DropOutcome) -> dict[str, Any]:
+    row = outcome.ledger
+    share = row["frauds"] / max(row["rows_clean"], 1)
+    counts = written(
+        lake,
+        TRANSACTIONS,
+        **{"dagster/row_count": row["rows_clean"]},
+        frauds=row["frauds"],
+        fraud_share=share,
+        first_date=str(row["first_date"]),
+        last_date=str(row["last_date"]),
+        rewritten_drops=", ".join(outcome.rewritten_drops) or "none",
+        **{f"repaired_{r}": row[f"repaired_{r}"] for r in Repair},
+    )
+    return page(
+        f"Drop {outcome.drop} is published: {row['rows_clean']:,} clean transactions, "
+        f"{row['frauds']:,} of them frauds ({share:.2%}).",
+        {
+            "days": f"{row['first_date']} to {row['last_date']}",
+            "rows read": row["rows_read"],
+            "clean": row["rows_clean"],
+            "in quarantine": row["rows_quarantined"],
+            "repaired": sum(row[f"repaired_{r}"] for r in Repair),
+            "other drops that changed": ", ".join(outcome.rewritten_drops),
+        },
+        counts,
+    )
+
+
+def _labels_metadata(lake: Lake, row: Mapping[str, Any]) -> dict[str, Any]:
+    return page(
+        f"Drop {row['drop']} brought {row['rows_clean']:,} labels, {row['frauds']:,} of frauds; "
+        f"each counts from {LABEL_DELAY_DAYS} days after its transaction.",
+        {"labels": row["rows_clean"], "frauds": row["frauds"]},
+        written(lake, DROP_LABELS),
+    )
+
+
+def _profile_metadata(lake: Lake, outcome: DropOutcome, spark: SparkResource) -> dict[str, Any]:
+    profile = profile_drop(lake.read(spark.spark_session, TRANSACTIONS), outcome.ledger)
+    return {"profile": picture(draw_profile(profile), f"Drop {outcome.drop}")}
+
+
+def _ledger_metadata(lake: Lake, row: Mapping[str, Any]) -> dict[str, Any]:
+    figures = written(
+        lake,
+        CLEANING_LEDGER,
+        rows_read=row["rows_read"],
+        rows_clean=row["rows_clean"],
+        rows_quarantined=row["rows_quarantined"],
+        quarantined_share=row["rows_quarantined"] / max(row["rows_read"], 1),
+        status=row["status"],
+    )
+    why = row["held_because"]
+    return page(
+        f"Drop {row['drop']} is {row['status']}{': ' + why if why else ''}.",
+        {
+            "rows read": row["rows_read"],
+            "clean": row["rows_clean"],
+            "in quarantine": row["rows_quarantined"],
+        },
+        {
+            "held_because": why or "not held",
+            "needs_you": "; ".join(map(str, held_drops(lake))) or NOTHING,
+            **figures,
+        },
+    )

@@ -1,0 +1,75 @@
+"""Runs whose process was killed together with the code server that watched it.
+
+Here: finding them by their process, marking them failed, so that they are asked for again.
+Not here: runs whose code server lives, which marks them itself; asking again
+(`defs.automation.requests`).
+
+After a power cut, or a kill of all of Dagster, nobody else notices: the runs would count as under
+way for ever, keep their pools, and everything behind them waiting.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import dagster as dg
+import psutil
+from dagster._core.storage.tags import GRPC_INFO_TAG
+
+_LOCAL = ("localhost", "127.0.0.1")
+_CLOCK_SECONDS = 1.0
+_UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+def end_dead_runs(instance: dg.DagsterInstance) -> Iterator[str]:
+    """Mark runs of this machine failed whose process is gone; yield a line for each."""
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNDER_WAY)):
+        process = _process_of(instance, run)
+        if process is None or _lives(*process):
+            continue
+        # one that ended well says so before its process ends
+        now = instance.get_run_by_id(run.run_id)
+        if now is not None and not now.is_finished:
+            line = f"run {run.run_id[:8]} of {run.job_name}: its process {process[0]} was killed"
+            instance.report_run_failed(now, f"{line}; it is asked for again where it is needed.")
+            yield line
+
+
+def _process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[int, float] | None:
+    """Return the process that a code server of this machine started for a run, and when."""
+    server = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
+    if server.get("host") not in _LOCAL:
+        return None
+    events = instance.get_records_for_run(
+        run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT, limit=5
+    )
+    for record in events.records:
+        event = record.event_log_entry.dagster_event
+        pid = None if event is None else event.engine_event_data.metadata.get("pid")
+        if pid is not None:
+            return int(str(pid.value)), record.event_log_entry.timestamp
+    return None
+
+
+def _lives(pid: int, noted_at: float) -> bool:
+    """Tell whether a process lives, and is not a later one with the same number."""
+    try:
+        process = psutil.Process(pid)
+        is_same = process.create_time() <= noted_at + _CLOCK_SECONDS
+        return is_same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@dg.sensor(
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Marks runs failed that were killed together with Dagster itself.",
+)
+def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Ask for no run: those that died are marked here, and said."""
+    said = list(end_dead_runs(context.instance))
+    for line in said:
+        context.log.warning(line)
+    return dg.SkipReason("; ".join(said) or "every run under way has its process")

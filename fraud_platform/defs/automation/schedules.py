@@ -1,0 +1,168 @@
+"""Jobs, the new-drops sensor, and the schedules on the data's clock.
+
+Here: when runs are asked for. A schedule ticks often and asks for what the data has completed;
+it never looks at today's date.
+Not here: the arithmetic of what is due (`fraud_platform.calendar.due`), the memory of what was
+asked (`defs.automation.requests`).
+"""
+
+from collections import Counter
+from datetime import date, timedelta
+
+import dagster as dg
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
+
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.calendar.due import (
+    DropDay,
+    days_to_build,
+    due_weeks,
+    fingerprint,
+    inputs_by_day,
+    inputs_of,
+    watermark,
+)
+from fraud_platform.calendar.span import keep_days, keep_decided
+from fraud_platform.contracts.time import MIN_TRAINING_DAYS
+from fraud_platform.datasets.handbook.features import feature_signature
+from fraud_platform.defs.automation.at_work import (
+    DAY_ASSETS,
+    WEEK_ASSETS,
+    partitions_of,
+    runs_at_work,
+)
+from fraud_platform.defs.automation.clusters import cluster_tags
+from fraud_platform.defs.automation.requests import SCHEDULE_STATUS, ask, run_request, turn_of
+from fraud_platform.defs.partitions import DAYS, DROPS, WEEKS
+from fraud_platform.defs.resources import LakeResource
+from fraud_platform.operations.platform_state import read_built_days, read_days
+from fraud_platform.operations.services.code_location import reload_definitions
+from fraud_platform.settings import load_settings
+
+load_drop = dg.define_asset_job(
+    "load_drop",
+    selection=dg.AssetSelection.groups("raw", "cleaned"),
+    partitions_def=DROPS,
+    executor_def=dg.in_process_executor,
+    description="Copy one drop to the raw zone, clean it, publish or hold it.",
+)
+build_days = dg.define_asset_job(
+    "build_days",
+    selection=dg.AssetSelection.groups("features"),
+    partitions_def=DAYS,
+    executor_def=dg.in_process_executor,
+    description="Build the tiles and features of a range of days.",
+)
+decide_week = dg.define_asset_job(
+    "decide_week",
+    selection=dg.AssetSelection.groups("model", "comparison", "promotion"),
+    partitions_def=WEEKS,
+    executor_def=dg.in_process_executor,
+    description="Train the candidate of one knowledge date, compare it, promote it or not.",
+)
+
+
+@dg.schedule(
+    job=build_days,
+    cron_schedule="* * * * *",
+    default_status=SCHEDULE_STATUS,
+    description="Daily features: the days that the drops have completed and nobody has built.",
+)
+def daily_features(
+    context: dg.ScheduleEvaluationContext, lake: LakeResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for one run over the days that are complete and not built from the present drops."""
+    days = read_days(lake.open())
+    if keep_days(load_settings().home, days, _first_day()):
+        reload_definitions(load_settings())
+    stale = stale_days(lake.open(), days)
+    if stale is None:
+        return dg.SkipReason(f"every day before the watermark ({watermark(days)}) is built")
+    first, last, request = stale
+    # one at a time: a range that became wider, or begins later, waits for the one that is built
+    if runs := runs_at_work(context.instance, build_days.name, DAY_ASSETS):
+        run = runs[0].dagster_run
+        return dg.SkipReason(
+            f"{first} to {last}: waits until run {run.run_id[:8]} ends, which builds "
+            f"{partitions_of(run)}"
+        )
+    return ask(
+        context.instance,
+        request,
+        f"days {first} to {last}",
+        tags={
+            **cluster_tags(load_settings()),
+            ASSET_PARTITION_RANGE_START_TAG: first.isoformat(),
+            ASSET_PARTITION_RANGE_END_TAG: last.isoformat(),
+        },
+    )
+
+
+def stale_days(lake: Lake, days: list[DropDay]) -> tuple[date, date, str] | None:
+    """Return the first range of days to build, and its request; None if all are built."""
+    inputs = inputs_by_day(days, _first_day())
+    rows: Counter[date] = Counter()
+    for day in days:
+        rows[day.day] += day.rows
+    stale = days_to_build(inputs, read_built_days(lake), rows, load_settings().max_rows_per_run)
+    if stale is None:
+        return None
+    first, last = stale
+    # days that only their declaration makes stale are another request than the one that built them
+    named = [item for item in inputs.items() if first <= item[0] <= last]
+    content = fingerprint([*named, ("declaration", feature_signature())])
+    return first, last, f"days:{first}_{last}_{content}"
+
+
+@dg.schedule(
+    job=decide_week,
+    cron_schedule="* * * * *",
+    default_status=SCHEDULE_STATUS,
+    description="Weekly retrain, compare, promote: the knowledge dates that the data has reached.",
+)
+def weekly_decision(
+    context: dg.ScheduleEvaluationContext, lake: LakeResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for the oldest knowledge date that is due; one at a time, since D+7 builds on D."""
+    tables, tags = lake.open(), cluster_tags(load_settings())
+    days, said = read_days(tables), []
+    if runs := runs_at_work(context.instance, decide_week.name, WEEK_ASSETS):
+        run = runs[0].dagster_run
+        return dg.SkipReason(
+            f"knowledge date {partitions_of(run)} is being decided by run {run.run_id[:8]}"
+        )
+    for knowledge_date, request in week_requests(tables, days).items():
+        turn = turn_of(context.instance, request, f"knowledge date {knowledge_date}")
+        if turn.attempt is not None:
+            return run_request(turn, str(knowledge_date), tags)
+        said.append(turn.reason)
+        if turn.problem and not turn.problem.lets_others_pass:
+            break
+    none = f"no knowledge date is due at the watermark {watermark(days)}"
+    return dg.SkipReason("; ".join(said) or none)
+
+
+def week_requests(lake: Lake, days: list[DropDay]) -> dict[date, str]:
+    """Return the knowledge dates that are due, oldest first, each with its request."""
+    from fraud_platform.operations.models.decisions import decided_dates
+
+    inputs = inputs_by_day(days, _first_day())
+    decided = decided_dates(lake)
+    if keep_decided(load_settings().home, decided):
+        reload_definitions(load_settings())
+    due = due_weeks(
+        inputs,
+        read_built_days(lake),
+        decided,
+        MIN_TRAINING_DAYS,
+        load_settings().catch_up_weeks,
+    )
+    first = min(inputs, default=date.min)
+    return {d: f"week:{d}:{inputs_of(days, first, d - timedelta(days=1))}" for d in due}
+
+
+def _first_day() -> date:
+    return date.fromisoformat(load_settings().first_day)

@@ -1,0 +1,177 @@
+"""Asset checks of the inference batches, told from the log and the tables.
+
+Here: offsets without gaps, conservation, the planned model in every row.
+Not here: what a scorer refuses while it works (`fraud_platform.scoring`), the checks of the batch
+half (`defs.checks.batch`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.defs.resources import LakeResource
+from fraud_platform.scoring.log import ScoringLog, offsets_in
+from fraud_platform.tables.scoring import INFERENCE_PLANS, SCORED
+
+CHECKED_BATCHES = 1_000
+"""The latest micro-batches that a check looks at: more than one plan or a minute has."""
+_SHOWN = 5
+_PLACE = ("micro_batch", "source_partition", "source_offset")
+
+
+@dataclass(frozen=True)
+class RecentBatches:
+    """The latest micro-batches.
+
+    Attributes:
+        commits: what each says of itself, in order.
+        before: what the one before them says; empty where they begin with the first.
+        scored, dead: micro-batch, partition and offset of their rows, and of scored ones the model.
+    """
+
+    commits: list[dict[str, Any]]
+    before: dict[str, Any]
+    scored: pa.Table
+    dead: pa.Table
+
+
+def recent_batches(lake: Lake, count: int = CHECKED_BATCHES) -> RecentBatches:
+    """Read the latest micro-batches, settled; fewer where the log was cleaned meanwhile."""
+    log = ScoringLog(lake)
+    log.settle()
+    first = max(0, log.number - count)
+    said = list(log.commits_above(first - 1))[::-1]
+    before = said.pop(0) if said and said[0]["number"] > 1 else {}
+    first = before.get("number", 0)
+    return RecentBatches(
+        said,
+        before,
+        log.rows_above(first, [*_PLACE, "model_version"]),
+        log.dead_above(first).select(list(_PLACE)),
+    )
+
+
+@dg.asset_check(
+    asset="inference_batches",
+    description="Each micro-batch begins at the offsets where the one before it ended.",
+)
+def offsets_are_contiguous(lake: LakeResource) -> dg.AssetCheckResult:
+    """Compare the offsets of rows and dead letters with what the commits say."""
+    return _result(list(offset_problems(recent_batches(lake.open()))), "no offset left out")
+
+
+@dg.asset_check(
+    asset="inference_batches",
+    description="Each micro-batch: messages read = scored + dead letters + duplicates.",
+)
+def messages_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
+    """Compare the counts of the commits with each other and with the tables."""
+    recent = recent_batches(lake.open())
+    read = sum(said["counts"]["messages_read"] for said in recent.commits)
+    return _result(list(count_problems(recent)), "every message is accounted for", messages=read)
+
+
+@dg.asset_check(
+    asset="inference_batches",
+    description="Each row was scored by the model version of its plan.",
+)
+def model_is_the_planned_one(lake: LakeResource) -> dg.AssetCheckResult:
+    """Compare each row's model with its plan's, or with the one that its follower named."""
+    tables = lake.open()
+    plans = tables.read_arrow(INFERENCE_PLANS, columns=["plan", "model_version"])
+    planned = dict(zip(*(plans[name].to_pylist() for name in plans.column_names), strict=True))
+    return _result(list(model_problems(recent_batches(tables), planned)), "the planned models")
+
+
+def offset_problems(recent: RecentBatches) -> Iterator[str]:
+    """Yield every break in the offsets, in words."""
+    before = recent.before
+    bounds: dict[tuple[int, int], tuple[int, int]] = {}
+    number = recent.commits[0]["number"] - 1 if recent.commits else 0
+    for said in recent.commits:
+        name = f"micro-batch {said['number']}"
+        if said["number"] != number + 1:
+            yield f"{name} follows {number}"
+        number = said["number"]
+        starts, ends = offsets_in(before), offsets_in(said)
+        if before and "gap" not in said:
+            if said["topic_id"] != before["topic_id"] or set(starts) != set(ends):
+                yield f"{name} reads another topic than the one before, and no gap was accepted"
+            moved = {p: end - starts.get(p, 0) for p, end in ends.items()}
+            if any(way < 0 for way in moved.values()):
+                yield f"{name} goes back by {moved}"
+            if said["counts"]["messages_read"] > sum(moved.values()):
+                yield f"{name} read {said['counts']['messages_read']} of {sum(moved.values())}"
+        bounds |= {(number, p): (starts.get(p, 0), end) for p, end in ends.items()}
+        before = said
+    places = pa.concat_tables([recent.scored.select(list(_PLACE)), recent.dead])
+    for (batch, p), own in _by_batch_and_partition(places):
+        start, end = bounds.get((batch, p), (0, 0))
+        if min(own) < start or max(own) >= end:
+            yield (
+                f"micro-batch {batch}, partition {p}: offsets {min(own)} to {max(own)} lie "
+                f"outside of {start} to {end}"
+            )
+        if len(set(own)) != len(own):
+            yield f"micro-batch {batch}, partition {p} holds an offset twice"
+
+
+def count_problems(recent: RecentBatches) -> Iterator[str]:
+    """Yield every micro-batch whose messages do not add up, in words."""
+    scored = Counter(recent.scored["micro_batch"].to_pylist())
+    dead = Counter(recent.dead["micro_batch"].to_pylist())
+    for said in recent.commits:
+        counts, number = said["counts"], said["number"]
+        parts = [counts[name] for name in ("scored", "dead_letters", "duplicates")]
+        if counts["messages_read"] != sum(parts):
+            yield f"micro-batch {number}: read {counts['messages_read']}, {parts} accounted for"
+        for name, rows in (("scored", scored), ("dead_letters", dead)):
+            if counts[name] != rows[number]:
+                yield f"micro-batch {number}: {counts[name]} {name}, the table has {rows[number]}"
+
+
+def model_problems(recent: RecentBatches, planned: dict[int, int]) -> Iterator[str]:
+    """Yield every micro-batch with rows of another model than planned, in words.
+
+    Args:
+        planned: model version by plan.
+    """
+    found: dict[int, set[int]] = {}
+    names = ("micro_batch", "model_version")
+    pairs = recent.scored.group_by(list(names)).aggregate([])
+    for batch, version in zip(*(pairs[name].to_pylist() for name in names), strict=True):
+        found.setdefault(batch, set()).add(version)
+    for said in recent.commits:
+        wanted = planned.get(said["plan"]) if "plan" in said else said.get("model_version")
+        if found.get(said["number"], {wanted}) != {wanted}:
+            yield (
+                f"micro-batch {said['number']}: expected model {wanted}, found "
+                f"{sorted(found[said['number']])}"
+            )
+
+
+def _by_batch_and_partition(rows: pa.Table) -> Iterator[tuple[tuple[int, int], list[int]]]:
+    grouped = rows.group_by(["micro_batch", "source_partition"]).aggregate(
+        [("source_offset", "list")]
+    )
+    for row in grouped.to_pylist():
+        yield (row["micro_batch"], row["source_partition"]), row["source_offset_list"]
+
+
+def _result(problems: list[str], good: str, **figures: int) -> dg.AssetCheckResult:
+    more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    return dg.AssetCheckResult(
+        passed=not problems,
+        description="; ".join(problems[:_SHOWN]) + more if problems else good,
+        metadata={"problems": len(problems), "table": SCORED.name, **figures},
+    )
+
+
+INFERENCE_CHECKS = [offsets_are_contiguous, messages_are_conserved, model_is_the_planned_one]

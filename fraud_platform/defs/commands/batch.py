@@ -1,0 +1,122 @@
+"""What a person asks of the platform from the command line, as Dagster runs.
+
+Here: opening the instance, draining what is due, releasing a held drop.
+Not here: parsing words (`fraud_platform.cli.commands`), showing results
+(`fraud_platform.reporting`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.cleaning.publish import HELD
+from fraud_platform.contracts.tables import CLEANING_LEDGER
+from fraud_platform.defs.automation.at_work import DROP_ASSETS, partitions_of, runs_at_work
+from fraud_platform.defs.commands.run_due import DrainedRun, drain, execute
+from fraud_platform.defs.partitions import DROPS
+from fraud_platform.errors import NotHeldError, NothingToDoError
+from fraud_platform.settings import Settings
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Give the Dagster instance under `settings.home`, the one that `make dev` shows."""
+    from fraud_platform.operations.services.dagster_home import enter_dagster_home
+
+    enter_dagster_home(settings)
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def run_what_is_due(
+    settings: Settings, on_run: Callable[[str, str], None] | None = None
+) -> list[DrainedRun]:
+    """Run everything that sensors and schedules ask for, in this process, until nothing is due."""
+    from fraud_platform.adapters.spark.session import open_session
+    from fraud_platform.defs.assembly import defs
+
+    session = open_session(settings)
+    try:
+        with open_instance(settings) as instance:
+            return drain(defs, instance, on_run)
+    finally:
+        session.stop()
+
+
+def accept_drop(settings: Settings, drop: str, why: str) -> DrainedRun:
+    """Release a held drop: clean what the raw zone holds of it with a person's word, as a run.
+
+    Raises:
+        NotHeldError: it is not held, or a run cleans it now; nothing was started.
+    """
+    require_held(Lake(settings.lake), drop)
+    with open_instance(settings) as instance:
+        for record in runs_at_work(instance, "load_drop", DROP_ASSETS):
+            run = record.dagster_run
+            if partitions_of(run) == drop:
+                raise NotHeldError(
+                    f"drop {drop}: expected that no run cleans it, found run {run.run_id[:8]} "
+                    "under way. Look at fraud-platform status once that ended."
+                )
+        from fraud_platform.defs.assembly import defs
+        from fraud_platform.defs.assets.cleaned import clean_drop
+
+        request = dg.RunRequest(
+            partition_key=drop,
+            asset_selection=list(clean_drop.keys),  # without `raw_drops`, which copies from landing
+            run_config={"ops": {"clean_drop": {"config": {"accepted_because": why}}}},
+        )
+        instance.add_dynamic_partitions(str(DROPS.name), [drop])
+        return execute(defs, instance, "load_drop", request)
+
+
+def require_held(lake: Lake, drop: str) -> None:
+    """Look whether a drop is held.
+
+    Raises:
+        NotHeldError: it is not; the message names what it is, and which drops are held.
+    """
+    ledger = {row["drop"]: row for row in lake.read_arrow(CLEANING_LEDGER).to_pylist()}
+    row = ledger.get(drop)
+    if row is not None and row["status"] == HELD:
+        return
+    if row is None:
+        found = "none of that name that was cleaned"
+    else:
+        found = f"that it is {row['status']} since {row['cleaned_at']:%Y-%m-%d %H:%M} UTC"
+        if row["accepted_because"]:
+            found += f" (accepted because: {row['accepted_because']})"
+    held = ", ".join(sorted(d for d, r in ledger.items() if r["status"] == HELD))
+    raise NotHeldError(
+        f"drop {drop}: expected a drop that is held, to accept it, found {found}. "
+        + (f"Held now: {held}." if held else "No drop is held now: there is nothing to accept.")
+    )
+
+
+def retry(settings: Settings, subject: str) -> str:
+    """Let what failed be asked for again at the next look, and say what happens.
+
+    Args:
+        subject: as the failure was said, such as drop:2018-05-01, week:2018-07-02, days or plan.
+
+    Raises:
+        NothingToDoError: nothing of that name failed.
+    """
+    from fraud_platform.defs.automation.requests import SUBJECT_TAG, UNDER_WAY, ask_again
+
+    with open_instance(settings) as instance:
+        if ask_again(instance, subject):
+            return f"{subject} is asked for again at the next look of its sensor or schedule"
+        tags = dg.RunsFilter(tags={SUBJECT_TAG: subject}, statuses=UNDER_WAY)
+        if running := instance.get_run_ids(tags, limit=1):
+            raise NothingToDoError(
+                f"{subject}: run {running[0][:8]} is under way. Wait for its end."
+            )
+    raise NothingToDoError(
+        f"{subject}: expected something that failed, found nothing of that name. "
+        "fraud-platform status lists what failed, and its name."
+    )

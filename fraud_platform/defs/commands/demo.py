@@ -1,0 +1,206 @@
+"""The demo: drops to a promoted model, then live transactions scored by it, then the last drop.
+
+Here: the order of the steps, and what is said while they run.
+Not here: any step of its own; the sensors and schedules ask for the runs, as they do every day.
+
+The last drop arrives twice, as it would in life: its first transactions live, on Kafka, where the
+sensor of a Dagster daemon has them scored; and later as the drop, which is then the truth.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from fraud_platform.adapters.storage.zones import open_zone
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.zones import CHUNK_BYTES, Zone, sha256_of
+from fraud_platform.defs.commands.batch import open_instance, run_what_is_due
+from fraud_platform.errors import Outage, SettingsError
+from fraud_platform.ingest.arrivals import SUCCESS_MARK
+from fraud_platform.ingest.folder import drops_in, unreadable
+from fraud_platform.operations.live.produce import Extras, Pace, load_rows, produce
+from fraud_platform.operations.models.champion import find_champion
+from fraud_platform.operations.models.registry import registry_of
+from fraud_platform.reporting.terminal import progress_bar
+from fraud_platform.reporting.waiting import waiting
+from fraud_platform.scoring.log import ScoringLog, offsets_in
+from fraud_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from fraud_platform.simulation import SimulationConfig
+
+LIVE_TRANSACTIONS = 20_000
+LIVE_DIRT = 0.002
+LIVE_SECONDS = 300.0
+_POLL_SECONDS = 1.0
+
+
+def run_demo(settings: Settings, drops: Path | None) -> bool:
+    """Bring drops, run what is due, score live transactions; True if all runs passed."""
+    console = Console(highlight=False)
+    started = time.monotonic()
+    landing = open_zone(settings.landing, create=True)
+    if drops is None:
+        drops = settings.home / "simulated"
+        _simulate(settings, drops, console)
+    wanted = _wanted(drops, landing)
+    *first, last = sorted(wanted)
+    passed = True
+    if first and landing.stat(wanted[last].name) is None:
+        passed = _land_and_run(settings, [wanted[drop] for drop in first], landing, console)
+        if passed and find_champion(Lake(settings.lake), registry_of(settings)).version is None:
+            console.print("no candidate was promoted (the report says why): nothing scores live")
+        elif passed:
+            _go_live(settings, wanted[last], console)
+    passed = passed and _land_and_run(settings, list(wanted.values()), landing, console)
+    console.print(f"{(time.monotonic() - started) / 60:.1f} minutes in all\n")
+    return passed
+
+
+def _simulate(settings: Settings, folder: Path, console: Console) -> None:
+    """Simulate four months that end yesterday, or what is left of the series that is there."""
+    from fraud_platform.simulation import simulate_drops
+    from fraud_platform.simulation.series import keep_series, read_series, words_of
+
+    config = read_series(folder)
+    if config is None and folder.is_dir() and any(folder.glob("*.txt")):
+        return  # an earlier version simulated them and kept nothing
+    if config is None:
+        config = _four_months(settings)
+        keep_series(folder, config)
+    console.print(f"simulated months: {words_of(config)}; kept in {folder}")
+    if _is_simulated(config, folder):
+        return
+    with progress_bar("simulating", config.expected_rows, "rows") as advance:
+        simulate_drops(config, folder, settings.home / "truth", advance, kept_days=config.days)
+
+
+def _four_months(settings: Settings) -> SimulationConfig:
+    from fraud_platform.simulation import DirtRates, SimulationConfig
+    from fraud_platform.simulation.series import days_before
+
+    config = SimulationConfig(seed=settings.seed, dirt=DirtRates().scaled(20))
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    return replace(config, first_day=days_before(yesterday, config.days))
+
+
+def _is_simulated(config: SimulationConfig, folder: Path) -> bool:
+    """Tell whether all drops of a series are there; each appeared whole."""
+    days = (config.date_of(drop[0]) for drop in config.drop_ranges())
+    return all((folder / f"{day}.txt").exists() for day in days)
+
+
+def _wanted(drops: Path, landing: Zone) -> dict[str, Path]:
+    """Return the drops of a folder by name.
+
+    Raises:
+        SettingsError: there are none (`drops_in`), or landing holds others.
+    """
+    wanted = drops_in(drops)
+    names = {path.name: path for path in wanted.values()}
+    for file in landing.list_files():
+        if file.name.startswith((".", "_")):
+            continue
+        ours = names.get(file.name)
+        if ours is None or _sha256(ours) != sha256_of(landing, file.name):
+            raise SettingsError(
+                f"{landing.url} already holds other drops than this demo brings. Set FRAUD_HOME to "
+                "another folder for it, or remove this one if nothing in it is wanted."
+            )
+    return wanted
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _land_and_run(settings: Settings, drops: list[Path], landing: Zone, console: Console) -> bool:
+    """Copy drops into landing, each appearing whole, and run what is asked for then."""
+    for path in drops:
+        if landing.stat(path.name) is None:
+            sink = landing.begin(path.name)
+            with path.open("rb") as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    sink.write(chunk)
+            sink.publish()
+    landing.put(SUCCESS_MARK, b"")
+    console.print(f"{len(drops)} drops have landed; running what the sensor and schedules ask for:")
+    with waiting("starting Spark, then the runs", "1 minute, then 10 to 60 s each", console):
+        runs = run_what_is_due(settings, lambda job, part: console.print(f"  {job:<12} {part}"))
+    for run in runs:
+        if not run.success:
+            console.print(f"[red]failed:[/red] {run.job_name} {run.partition}\n{run.error}")
+    return all(run.success for run in runs)
+
+
+def _go_live(settings: Settings, drop: Path, console: Console) -> None:
+    """Produce the first transactions of a drop, and wait until the daemon's runs scored them."""
+    console.print("going live: Kafka, a Dagster daemon whose sensor asks for scoring runs")
+    # what a schedule asks for is run by this process, which has a warm Spark
+    with _services(settings.model_copy(update={"schedules": "stopped"}), console.print):
+        rows, _ = load_rows(settings, str(drop), LIVE_TRANSACTIONS)
+        with progress_bar("producing", rows.height, "transactions") as advance:
+            extras = Extras(False, False, LIVE_DIRT, settings.seed)
+            produced = produce(rows, settings, Pace.parse("max", None), extras, advance)
+        total = produced.transactions + sum(produced.bad.values())
+        with progress_bar("scoring", total, "messages") as advance:
+            _await_scores(settings, total, advance)
+
+
+@contextmanager
+def _services(settings: Settings, say: Callable[[str], object]) -> Iterator[None]:
+    """Run the services while the block lasts; those that ran before stay."""
+    from fraud_platform.adapters.services.processes import read_records
+    from fraud_platform.operations.services.laptop import down, run_folder, up
+
+    were_running = bool(read_records(run_folder(settings)))
+    for line in up(settings):
+        say(f"  {line}")
+    try:
+        yield
+    finally:
+        if not were_running:
+            for line in down(settings):
+                say(f"  {line}")
+
+
+def _await_scores(settings: Settings, total: int, advance: Callable[[int], None]) -> None:
+    """Wait until as many messages ended somewhere as were produced.
+
+    Raises:
+        Outage: they did not in time.
+    """
+    log, seen = ScoringLog(Lake(settings.lake)), 0
+    deadline = time.monotonic() + LIVE_SECONDS
+    while seen < total:
+        if time.monotonic() > deadline:
+            raise Outage(
+                f"expected {total} messages scored within {LIVE_SECONDS:.0f} s, found {seen}. Look "
+                f"at the sensor live_transactions (make dev) and {settings.home / 'logs'}."
+            )
+        time.sleep(_POLL_SECONDS)
+        log.settle()
+        ended = sum(offsets_in(log.last()).values())
+        advance(ended - seen)
+        seen = ended
+    while _is_running(settings) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_running(settings: Settings) -> bool:
+    """Tell whether a run is under way; stopped before its end, it would count as failed."""
+    with open_instance(settings) as instance:
+        return any(not run.is_finished for run in instance.get_runs(limit=20))

@@ -1,0 +1,254 @@
+"""Where a drop that came later says something else than the stream that was scored.
+
+Here: comparing a day's scored rows with the rows, features and labels that its drop gave, and the
+small table of what differs.
+Not here: which of both counts (the drop, see `scoring.state.history`), when to compare (`defs`).
+
+Only rows scored before the drop was there are compared; a replay of a drop that had landed already
+proves nothing. Counts are whole; of the rows themselves a few are named, by id and column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fraud_platform.contracts.tables import TRANSACTIONS
+from fraud_platform.datasets.handbook.features import DECLARATION
+from fraud_platform.tables.features import TRANSACTION_FEATURES
+from fraud_platform.tables.scoring import (
+    DISAGREEMENT_KINDS,
+    SCORED,
+    SCORING,
+    STREAM_DISAGREEMENTS,
+    TOPIC_LABELS,
+)
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.scoring.engines.micro_batch import PinnedModel
+
+MAX_EXAMPLES = 20
+"""Rows that are named of each kind and day."""
+
+_MAX_NAMED_COLUMNS = 5
+_KEYS = ("tx_datetime", "customer_id", "terminal_id", "amount_cents")
+_COMPUTED = (*(flag.name for flag in DECLARATION.flags), *DECLARATION.names)
+Ints = npt.NDArray[np.int64]
+ModelOf = Callable[[int], "PinnedModel | None"]
+
+
+@dataclass
+class DayComparison:
+    """What differs on a day.
+
+    Attributes:
+        compared: ids that both know.
+        rows: how many rows differ, by kind.
+        examples: the first of them, `id: columns`, by kind.
+    """
+
+    day: date
+    compared: int = 0
+    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DISAGREEMENT_KINDS, 0))
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def note(self, kind: str, ids: Ints, columns: Callable[[int], Sequence[str]]) -> None:
+        """Count rows of a kind, and name the first ones.
+
+        Args:
+            ids: of the rows.
+            columns: the columns that differ, by place in `ids`.
+        """
+        self.rows[kind] = int(ids.size)
+        first = np.argsort(ids, kind="stable")[:MAX_EXAMPLES].tolist()
+        self.examples[kind] = [_example(int(ids[i]), columns(i)) for i in first]
+
+
+def days_to_compare(
+    lake: Lake, drop_days: Collection[date], inputs: Mapping[date, str], built: Mapping[date, str]
+) -> dict[date, str]:
+    """Return the days to compare now, each with the fingerprint of what it was built from.
+
+    A day is due when its drop is there, its features are built from that drop, stream time has
+    passed its end, rows of about that time were scored, and it was not compared like this before.
+
+    Args:
+        drop_days: days that drops cover.
+        inputs: what each day is to be built from, `built` what it was built from.
+    """
+    if lake.open(SCORED) is None:
+        return {}
+    stream_second = lake.numbered(SCORED, SCORING).metadata().get("stream_second")
+    if stream_second is None:
+        return {}
+    end = datetime.fromtimestamp(stream_second, UTC).date()
+    known = lake.read_arrow(STREAM_DISAGREEMENTS, columns=["tx_date", "inputs"]).to_pylist()
+    done = {row["tx_date"]: row["inputs"] for row in known}
+    ready = [
+        day
+        for day in drop_days
+        if day < end and day in inputs and inputs[day] == built.get(day) != done.get(day)
+    ]
+    return {day: inputs[day] for day in sorted(_scored_days(lake, ready))}
+
+
+def _scored_days(lake: Lake, days: Collection[date]) -> set[date]:
+    """Return the days that lie within what some file of `scored` spans."""
+    files = lake.data_files(SCORED)
+    spans = zip(
+        files["min.tx_datetime"].to_pylist(), files["max.tx_datetime"].to_pylist(), strict=True
+    )
+    spanned = {(low.date(), high.date()) for low, high in spans}
+    return {day for day in days if any(low <= day <= high for low, high in spanned)}
+
+
+def compare_day(lake: Lake, day: date, landed_at: datetime, model_of: ModelOf) -> DayComparison:
+    """Compare the rows of a day that were scored before its drop had landed with the drop's.
+
+    Args:
+        landed_at: when the drop was published.
+        model_of: a model by version, None where it can no longer score: its rows' scores are then
+            not compared.
+    """
+    result = DayComparison(day)
+    stream = _stream_rows(lake, day, landed_at)
+    if not stream.num_rows:
+        return result
+    columns = ["transaction_id", *_KEYS, *_COMPUTED]
+    drop = lake.read_arrow(TRANSACTION_FEATURES, [("tx_date", "=", day)], columns)
+    ours, theirs = _ids(stream), _ids(drop)
+    both, at, drop_at = np.intersect1d(ours, theirs, return_indices=True)
+    result.compared = int(both.size)
+    result.note("only_in_stream", np.setdiff1d(ours, theirs), lambda i: ())
+    result.note("only_in_drop", np.setdiff1d(theirs, ours), lambda i: ())
+    stream, drop = stream.take(pa.array(at)), drop.take(pa.array(drop_at))
+    _note_columns(result, "transaction", both, stream, drop, _KEYS)
+    changed = _note_columns(result, "features", both, stream, drop, _COMPUTED)
+    is_rescored = _is_scored_otherwise(stream, drop, changed, model_of)
+    result.note("score", both[is_rescored], lambda i: ("fraud_probability",))
+    labels = _labels_that_differ(lake, day, both)
+    result.note("label", labels, lambda i: ("fraud_scenario",))
+    return result
+
+
+def record(lake: Lake, compared: Sequence[DayComparison], inputs: Mapping[date, str]) -> None:
+    """Write what differs, in place of what was known of these days.
+
+    Args:
+        inputs: what each day was built from.
+    """
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "tx_date": one.day,
+            "kind": kind,
+            "rows": one.rows[kind],
+            "compared": one.compared,
+            "examples": one.examples.get(kind, []),
+            "inputs": inputs[one.day],
+            "compared_at": now,
+        }
+        for one in compared
+        for kind in DISAGREEMENT_KINDS
+    ]
+    if rows:
+        days = ", ".join(f"'{one.day}'" for one in compared)
+        table = pa.Table.from_pylist(rows, schema=STREAM_DISAGREEMENTS.arrow_schema)
+        lake.replace_arrow(STREAM_DISAGREEMENTS, table, f"tx_date IN ({days})")
+
+
+def _stream_rows(lake: Lake, day: date, landed_at: datetime) -> pa.Table:
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    rows = lake.read_arrow(
+        SCORED,
+        [("tx_datetime", ">=", midnight), ("tx_datetime", "<", midnight + timedelta(days=1))],
+        ["transaction_id", *_KEYS, *_COMPUTED, "fraud_probability", "model_version", "scored_at"],
+    )
+    return rows.filter(pc.less(rows["scored_at"], pa.scalar(landed_at, rows["scored_at"].type)))
+
+
+def _note_columns(
+    result: DayComparison,
+    kind: str,
+    ids: Ints,
+    stream: pa.Table,
+    drop: pa.Table,
+    names: Sequence[str],
+) -> npt.NDArray[np.intp]:
+    """Note the rows in which some of these columns differ, and return their places."""
+    differs = np.column_stack([_unequal(stream[name], drop[name]) for name in names])
+    places = np.flatnonzero(differs.any(axis=1))
+    result.note(
+        kind,
+        ids[places],
+        lambda i: [n for n, d in zip(names, differs[places[i]], strict=True) if d],
+    )
+    return places
+
+
+def _is_scored_otherwise(
+    stream: pa.Table, drop: pa.Table, changed: npt.NDArray[np.intp], model_of: ModelOf
+) -> npt.NDArray[np.intp]:
+    """Return the places of rows to which their model would have given another score."""
+    versions = stream["model_version"].to_numpy()
+    found = [np.zeros(0, np.intp)]
+    for version in np.unique(versions[changed]).tolist():
+        model = model_of(version)
+        if model is None:
+            continue
+        places = changed[versions[changed] == version]
+        rows = drop.take(pa.array(places))
+        matrix = np.column_stack([rows[n].to_numpy() for n in model.candidate.feature_names])
+        score = model.candidate.predict_probability(np.ascontiguousarray(matrix.astype(np.float32)))
+        found.append(places[score != stream["fraud_probability"].to_numpy()[places]])
+    return np.concatenate(found)
+
+
+def _labels_that_differ(lake: Lake, day: date, ids: Ints) -> Ints:
+    """Return the ids that the topic and the drop label, and label differently."""
+    if not ids.size:
+        return ids
+    bounds = [("transaction_id", ">=", int(ids.min())), ("transaction_id", "<=", int(ids.max()))]
+    topic = lake.read_arrow(TOPIC_LABELS, bounds, ["transaction_id", "fraud_scenario", "known_at"])
+    # the last of equal ids counts
+    topic = topic.sort_by([("transaction_id", "ascending"), ("known_at", "ascending")])
+    own = _ids(topic)
+    last = np.flatnonzero(np.append(own[1:] != own[:-1], True)) if own.size else own
+    columns = ["transaction_id", "fraud_scenario"]
+    drop = lake.read_arrow(TRANSACTIONS, [("tx_date", "=", day)], columns)
+    both, at, drop_at = np.intersect1d(own[last], _ids(drop), return_indices=True)
+    said = topic["fraud_scenario"].to_numpy()[last][at]
+    differs = both[said != drop["fraud_scenario"].to_numpy()[drop_at]]
+    return np.intersect1d(differs, ids)
+
+
+def _unequal(one: pa.ChunkedArray, other: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    a, b = _numbers(one), _numbers(other)
+    # what is unknown in both is equal, and what was scored before a feature came says nothing of it
+    unsaid = np.asarray(one.is_null(nan_is_null=False).to_numpy())
+    return (a != b) & ~((a != a) & (b != b)) & ~unsaid
+
+
+def _numbers(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    return np.asarray(column.to_numpy())
+
+
+def _ids(rows: pa.Table) -> Ints:
+    return np.asarray(rows["transaction_id"].to_numpy(), np.int64)
+
+
+def _example(transaction: int, columns: Sequence[str]) -> str:
+    named = ", ".join(columns[:_MAX_NAMED_COLUMNS])
+    more = len(columns) - _MAX_NAMED_COLUMNS
+    words = f"{named} and {more} more" if more > 0 else named
+    return f"{transaction}: {words}" if words else str(transaction)

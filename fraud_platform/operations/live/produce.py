@@ -1,0 +1,381 @@
+"""Replaying a drop as a live stream.
+
+Here: a drop's clean rows from the lake or from a file, pacing, transactions with their labels in
+stream time, what was acknowledged.
+Not here: the messages themselves (`fraud_platform.simulation.stream`), the client
+(`adapters.kafka.producers`).
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.producers import Delivered, IdempotentProducer
+from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.adapters.storage.files import ByteFiles
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.cleaning.raw_text import open_text
+from fraud_platform.contracts.access import Role
+from fraud_platform.contracts.tables import CLEANING_LEDGER, TRANSACTIONS
+from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_DAYS
+from fraud_platform.errors import DropUnreadableError, NotEnoughDataError, SettingsError
+from fraud_platform.rows.canonical import parse_canonical
+from fraud_platform.rows.judge import judge_line
+from fraud_platform.rows.lines import LineBlock, TextRange, read_blocks
+from fraud_platform.settings import Settings
+from fraud_platform.simulation.stream import (
+    BadMessage,
+    StreamMessages,
+    bad_messages,
+    label_messages,
+    moments,
+    stream_order,
+    transaction_messages,
+)
+
+COLUMNS = (
+    "transaction_id",
+    "tx_datetime",
+    "customer_id",
+    "terminal_id",
+    "amount_cents",
+    "is_fraud",
+    "fraud_scenario",
+)
+Numbers = NDArray[Any]
+LATEST = "latest"
+"""Stands for the last published drop."""
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_CHUNK_ROWS = 20_000
+_AHEAD_ROWS = 1_000
+_SLICE_SECONDS = 0.02
+_DELAY_SECONDS = LABEL_DELAY_DAYS * HOURS_PER_DAY * 3600
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a stream is produced.
+
+    Attributes:
+        rate: transactions a second, or None.
+        speedup: seconds of stream time a second, or None. Without either: as fast as it goes.
+    """
+
+    rate: float | None = None
+    speedup: float | None = None
+
+    @classmethod
+    def parse(cls, rate: str, speedup: float | None) -> Pace:
+        """Return the pace that a person asked for; a speedup goes before the rate.
+
+        Raises:
+            SettingsError: the rate is neither a number above 0 nor `max`, or the speedup is not.
+        """
+        try:
+            number = None if rate == "max" else float(rate)
+        except ValueError:
+            number = 0.0
+        if (number is not None and not 0 < number < inf) or (
+            speedup is not None and not 0 < speedup < inf
+        ):
+            asked = f"--rate {rate}" if speedup is None else f"--speedup {speedup}"
+            raise SettingsError(
+                f"expected --rate above 0 or max, or --speedup above 0, found {asked}. Say for "
+                "example --rate 400."
+            )
+        return cls(speedup=speedup) if speedup is not None else cls(rate=number)
+
+    def due_seconds(
+        self, numbers: NDArray[np.int64], ages: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return when transactions are due after the start, by number and by stream time."""
+        if self.speedup is not None:
+            return ages / self.speedup
+        return numbers / self.rate if self.rate else np.zeros(len(numbers))
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What is produced beside the transactions.
+
+    Attributes:
+        labels: each label when stream time reaches its known_at.
+        all_labels: at the end, the labels that stream time did not reach too.
+        dirty: bad messages for each good one.
+        seed: of the bad messages.
+    """
+
+    labels: bool = False
+    all_labels: bool = False
+    dirty: float = 0.0
+    seed: int = 0
+
+
+@dataclass
+class Produced:
+    """What a replay handed over, and what the broker acknowledged of it."""
+
+    transactions: int = 0
+    labels: int = 0
+    bad: Counter[str] = field(default_factory=Counter)
+    delivered: Delivered = field(default_factory=lambda: Delivered(0, 0, 0))
+    is_stopped: bool = False
+
+    def __str__(self) -> str:
+        parts = [f"{self.transactions:,} transactions"]
+        if self.labels:
+            parts.append(f"{self.labels:,} labels")
+        if self.bad:
+            kinds = ", ".join(f"{reason} {n:,}" for reason, n in sorted(self.bad.items()))
+            parts.append(f"{self.bad.total():,} bad messages ({kinds})")
+        stopped = "stopped; " if self.is_stopped else ""
+        return f"{stopped}{' and '.join(parts)} sent, {self.delivered.acked:,} acknowledged"
+
+
+def load_rows(
+    settings: Settings, drop: str, limit: int | None = None
+) -> tuple[pl.DataFrame, list[str]]:
+    """Return the rows of a published drop, or of a file where `drop` is a path to one.
+
+    Args:
+        drop: its day, `latest` for the last published one, or a path.
+
+    Returns:
+        At most `limit` rows in stream order, and lines that say what was left out.
+    """
+    if drop == LATEST:
+        drop = _latest_drop(Lake(settings.lake))
+        rows = rows_of_drop(Lake(settings.lake), drop).head(limit or sys.maxsize)
+        return rows, [f"the latest published drop is {drop}"]
+    if _DAY.fullmatch(drop):
+        return rows_of_drop(Lake(settings.lake), drop).head(limit or sys.maxsize), []
+    rows, skipped = rows_of_file(Path(drop))
+    said = [f"left out: {count:,} rows ({why})" for why, count in sorted(skipped.items())]
+    return rows.head(limit or sys.maxsize), said
+
+
+def _latest_drop(lake: Lake) -> str:
+    """Return the name of the last published drop.
+
+    Raises:
+        NotEnoughDataError: none is published.
+    """
+    rows = lake.read_arrow(CLEANING_LEDGER, columns=["drop", "published_sha256"]).to_pylist()
+    published = [row["drop"] for row in rows if row["published_sha256"]]
+    if not published:
+        raise NotEnoughDataError(
+            "--drop latest: expected a published drop, found none. Put one into landing (the demo "
+            "does), or name a file: --drop path/to/2018-06-30.txt.xz"
+        )
+    return str(max(published))
+
+
+def rows_of_drop(lake: Lake, drop: str) -> pl.DataFrame:
+    """Return a published drop's rows in stream order.
+
+    Raises:
+        NotEnoughDataError: the lake holds no row of that drop.
+    """
+    found = lake.read_arrow(TRANSACTIONS, [("drop", "=", drop)], list(COLUMNS))
+    if not found.num_rows:
+        raise NotEnoughDataError(
+            f"drop {drop}: expected its clean rows in the lake, found none. Clean it first (put it "
+            "into landing), or name a file: --drop path/to/2018-06-30.txt.xz"
+        )
+    return stream_order(pl.DataFrame(found))
+
+
+def rows_of_file(path: Path) -> tuple[pl.DataFrame, Counter[str]]:
+    """Return a drop file's clean rows in stream order, and how many lines were left out and why.
+
+    Of rows that share an id the first in stream order stays.
+
+    Raises:
+        DropUnreadableError, DropHeaderError: as in cleaning.
+    """
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing"
+        raise DropUnreadableError(
+            f"--drop {path}: expected a published drop (YYYY-MM-DD, or latest) or a drop's file, "
+            f"found {found} of that name. `fraud-platform status` names the published drops."
+        )
+    skipped: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as scratch:
+        files = ByteFiles()
+        with open_text(files, str(path.absolute()), scratch) as text, open(text.url, "rb") as file:
+            start = text.header.body_offset
+            part = TextRange(text.url, start, text.size_bytes, start)
+            frames = [_clean_rows(block, skipped) for block in read_blocks(file, part)]
+    rows = stream_order(pl.concat(frames)) if frames else pl.DataFrame()
+    if rows.is_empty():
+        raise NotEnoughDataError(f"{path}: expected clean rows, found none. See what it holds.")
+    first = rows.unique("transaction_id", keep="first", maintain_order=True)
+    if copies := rows.height - first.height:
+        skipped["repeated id"] += copies
+    return first, skipped
+
+
+def produce(
+    rows: pl.DataFrame,
+    settings: Settings,
+    pace: Pace,
+    extras: Extras,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Produced:
+    """Produce rows as messages, keyed by customer, until done or Ctrl-C.
+
+    Args:
+        rows: rows of `transactions`, in stream order.
+        advance: called with numbers of transactions handed over.
+
+    Raises:
+        DeliveryError: the broker did not acknowledge every message.
+        TopicChangedError: a topic is missing.
+        Outage: the broker is away.
+    """
+    connection = KafkaConnection.from_settings(settings, Role.PRODUCER)
+    topics = [settings.transactions_topic, *([settings.labels_topic] if extras.labels else [])]
+    for topic in topics:
+        Topics(connection).describe(topic)
+    producer = IdempotentProducer(connection)
+    replay = _Replay(rows, settings, producer, extras)
+    try:
+        for start, stop in _slices(moments(rows), pace):
+            replay.send(start, stop)
+            advance(stop - start)
+        if extras.all_labels:
+            replay.send_labels(rows.height)
+    except KeyboardInterrupt:
+        replay.produced.is_stopped = True
+    replay.produced.delivered = producer.finish()
+    return replay.produced
+
+
+class _Replay:
+    """One replay's position among transactions and labels."""
+
+    def __init__(
+        self, rows: pl.DataFrame, settings: Settings, producer: IdempotentProducer, extras: Extras
+    ) -> None:
+        self.produced = Produced()
+        self._rows, self._moments = rows, moments(rows)
+        self._settings, self._producer, self._extras = settings, producer, extras
+        self._made_from = self._made_until = 0
+
+    def send(self, start: int, stop: int) -> None:
+        """Send the transactions [start, stop), bad messages among them, and labels now known."""
+        topic, good, sent = self._settings.transactions_topic, self._good(start, stop), 0
+        for bad in self._bad(start, stop):
+            after = bad.after + 1
+            self._producer.send_many(topic, good.keys[sent:after], good.values[sent:after])
+            sent = max(sent, after)
+            self._producer.send(topic, bad.key, bad.value)
+            self.produced.bad[bad.reason] += 1
+        self._producer.send_many(topic, good.keys[sent:], good.values[sent:])
+        self.produced.transactions += stop - start
+        if self._extras.labels:
+            known = self._moments[stop - 1] - _DELAY_SECONDS
+            self.send_labels(int(np.searchsorted(self._moments, known, "right")))
+
+    def _good(self, start: int, stop: int) -> StreamMessages:
+        """Return the messages of [start, stop), made some ahead: one by one they cost most."""
+        if stop > self._made_until:
+            self._made_from, self._made_until = start, max(stop, start + _AHEAD_ROWS)
+            self._made = transaction_messages(self._rows[start : self._made_until])
+        part = slice(start - self._made_from, stop - self._made_from)
+        return StreamMessages(self._made.keys[part], self._made.values[part])
+
+    def _bad(self, start: int, stop: int) -> list[BadMessage]:
+        if not self._extras.dirty:
+            return []
+        rows, seed = self._rows[start:stop], self._extras.seed + start
+        return bad_messages(rows, self._extras.dirty, seed, each_kind=start == 0)
+
+    def send_labels(self, stop: int) -> None:
+        """Send the labels of the transactions before `stop` that were not sent yet."""
+        while (start := self.produced.labels) < stop:
+            rows = self._rows[start : min(stop, start + _CHUNK_ROWS)]
+            labels = label_messages(rows)
+            self._producer.send_many(self._settings.labels_topic, labels.keys, labels.values)
+            self.produced.labels += len(rows)
+
+
+def _slices(stream_time: NDArray[np.int64], pace: Pace) -> Iterator[tuple[int, int]]:
+    """Yield [start, stop) of the rows that are due, waiting in between."""
+    began, sent = time.monotonic(), 0
+    due = pace.due_seconds(np.arange(len(stream_time)), stream_time - stream_time[0])
+    while sent < len(due):
+        elapsed = time.monotonic() - began
+        stop = min(int(np.searchsorted(due, elapsed, "right")), sent + _CHUNK_ROWS)
+        if stop > sent:
+            yield sent, stop
+            sent = stop
+        else:
+            time.sleep(max(0.0, min(due[sent] - elapsed, _SLICE_SECONDS)))
+
+
+def _clean_rows(block: LineBlock, skipped: Counter[str]) -> pl.DataFrame:
+    """Return a block's clean rows and count the other lines."""
+    rows, is_canonical = parse_canonical(block)
+    is_other = np.ones(len(block), np.bool_)
+    is_other[block.rows[is_canonical]] = False
+    judged = []
+    for number in np.flatnonzero(is_other).tolist():
+        line = block.line(number)
+        if not line.strip() or line.startswith(b"#"):
+            continue
+        row = judge_line(line)
+        if row.reasons:
+            skipped["not clean"] += 1
+        else:
+            judged.append(row)
+    kept = rows.where(is_canonical)
+    columns = (kept.transaction_id, kept.seconds, kept.customer_id, kept.terminal_id)
+    plain = _frame(*columns, kept.amount_cents, kept.scenario)
+    if not judged:
+        return plain
+    table = np.array(
+        [
+            (r.transaction_id, r.seconds, r.customer_id, r.terminal_id, r.amount_cents, r.scenario)
+            for r in judged
+        ],
+        np.int64,
+    )
+    return pl.concat([plain, _frame(*table.T)])
+
+
+def _frame(
+    ids: Numbers,
+    seconds: Numbers,
+    customers: Numbers,
+    terminals: Numbers,
+    cents: Numbers,
+    scenarios: Numbers,
+) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "transaction_id": ids,
+            "tx_datetime": seconds * 1_000_000,
+            "customer_id": customers,
+            "terminal_id": terminals,
+            "amount_cents": cents,
+            "is_fraud": scenarios != 0,
+            "fraud_scenario": scenarios.astype(np.int32),
+        },
+        schema_overrides={"tx_datetime": pl.Datetime("us", "UTC")},
+    )

@@ -1,0 +1,260 @@
+"""The promotion history and the aliases that follow it.
+
+Here: reading the history, writing a decision and moving the aliases, and a person's word.
+Not here: what is decided (`fraud_platform.promotion`), whether registry and history agree
+(`operations.models.champion`).
+
+The history is written first; the aliases are set to what the history says then, whoever wrote it
+last. A decision is appended under the number after the last one that it was made on: the commit
+itself refuses it if another was written in between, and it is made again on what stands then.
+Stopped between history and aliases, the same call again moves the aliases.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+from fraud_platform.adapters.models.registry import (
+    CHALLENGER,
+    CHAMPION,
+    ModelRegistry,
+    ModelVersion,
+)
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
+from fraud_platform.errors import (
+    ChampionMismatchError,
+    DecisionConflictError,
+    Outage,
+    PromotionError,
+    UnknownModelError,
+)
+from fraud_platform.kill_points import kill_point
+from fraud_platform.operations.models.registry import registry_of
+from fraud_platform.promotion.decision import PromotionDecision
+from fraud_platform.promotion.decision import approve as approve_candidate
+from fraud_platform.promotion.decision import decline as decline_candidate
+from fraud_platform.promotion.decision import rollback as restore_previous
+from fraud_platform.promotion.history import (
+    Action,
+    History,
+    HistoryRow,
+    alias_target,
+    digest_of,
+    history_from_table,
+    history_table,
+    last_sequence,
+    waiting_candidate,
+)
+from fraud_platform.scoring.files import write_rows
+from fraud_platform.settings import Settings
+
+_APPLICATION = "promotion_history"
+_TRIES = 5
+"""How often a decision is made again because another was written first."""
+
+
+def read_history(lake: Lake) -> History:
+    """Return every decision so far, in order."""
+    return history_from_table(lake.read_arrow(PROMOTION_HISTORY))
+
+
+def decided_dates(lake: Lake) -> set[date]:
+    """Return the knowledge dates that a decision was made on."""
+    return {row.knowledge_date for row in read_history(lake)}
+
+
+def settle(
+    lake: Lake,
+    registry: ModelRegistry,
+    decide: Callable[[History], PromotionDecision],
+    say: Callable[[str], object] = lambda words: None,
+) -> PromotionDecision:
+    """Decide on the history as it is and carry the decision out; decide again if it moved on.
+
+    Args:
+        decide: from the history to a decision.
+        say: is told of each decision that was refused because another was written first.
+
+    Raises:
+        PromotionError: the history does not allow it, or no longer does.
+        DecisionConflictError: others were first each time.
+    """
+    for _ in range(_TRIES):
+        decision = decide(read_history(lake))
+        try:
+            carry_out(lake, registry, decision)
+        except DecisionConflictError as error:
+            conflict = error
+            say(f"{error} It is decided again.")
+            continue
+        return decision
+    raise conflict
+
+
+def carry_out(lake: Lake, registry: ModelRegistry, decision: PromotionDecision) -> None:
+    """Write a decision to the history, then let the aliases follow what the history says.
+
+    Raises:
+        DecisionConflictError: another decision was written after this one was made.
+        ChampionMismatchError: a version that it names is another model in the registry.
+        UnknownModelError: the registry has no such version.
+    """
+    if decision.is_new:
+        history = read_history(lake)
+        row = _identified(registry, decision.row)
+        _require_champion(registry, (*history, row), row.champion_after)
+        kill_point("promotion.before_history")
+        _append(lake, row)
+        kill_point("promotion.after_history")
+    _tag(registry, decision.row)
+    let_aliases_follow(lake, registry)
+
+
+def _append(lake: Lake, row: HistoryRow) -> None:
+    """Append a decision under its number, if the one before it is still the last."""
+    table = lake.numbered(PROMOTION_HISTORY, _APPLICATION)
+    rows = history_table([row])
+    files = write_rows(lake.files, lake.uri(PROMOTION_HISTORY), PROMOTION_HISTORY, rows)
+    if table.append(files, row.sequence):
+        return
+    others = [other for other in read_history(lake) if other.sequence >= row.sequence]
+    words = "; ".join(
+        f"{other.decided_by} wrote {other.action.replace('_', ' ')} {other.model_version} "
+        f"({other.reason})"
+        for other in others
+    )
+    raise DecisionConflictError(
+        f"decision {row.sequence} on {row.knowledge_date} ({row.action.replace('_', ' ')} "
+        f"{row.model_version}): expected decision {row.sequence - 1} to be the last, found that "
+        f"meanwhile {words or 'another was written'}. Nothing of it was written."
+    )
+
+
+def _identified(registry: ModelRegistry, row: HistoryRow) -> HistoryRow:
+    """Return a row with the digest of its model and what is needed to register it again."""
+    if row.action in (Action.ROLLED_BACK, Action.RESTORED):
+        return row
+    model = registry.get(int(row.model_version))
+    if row.model_sha256 not in (None, model.sha256):
+        raise ChampionMismatchError(
+            f"model {row.model_name} {row.model_version}: expected the model with SHA-256 "
+            f"{str(row.model_sha256)[:16]} that was tested, found {str(model.sha256)[:16]} in the "
+            "registry under that version. Nothing was decided. Materialize ab_report for "
+            f"{row.knowledge_date} again, then promotion."
+        )
+    return replace(row, model_sha256=model.sha256, model_record=record_of_model(model))
+
+
+def record_of_model(model: ModelVersion) -> str:
+    """Return what the history keeps of a version, so that it can be registered again."""
+    tags = {name: text for name, text in model.tags.items() if not name.startswith("promotion.")}
+    return json.dumps({"run_id": model.run_id, "tags": tags}, sort_keys=True)
+
+
+def _require_champion(registry: ModelRegistry, history: History, version: str | None) -> None:
+    """Require that the registry has the model that would be champion, under that version."""
+    if version is None:
+        return
+    expected, found = digest_of(history, version), registry.get(int(version)).sha256
+    if expected not in (None, found):
+        raise ChampionMismatchError(
+            f"model {version}: expected the model with SHA-256 {str(expected)[:16]} as the "
+            f"promotion history names it, found {str(found)[:16]} in the registry. Nothing was "
+            "decided. Run `fraud-platform champion --from-history` first."
+        )
+
+
+def _tag(registry: ModelRegistry, row: HistoryRow) -> None:
+    try:
+        registry.get(int(row.model_version))
+    except UnknownModelError:
+        return  # what is left by a rollback may be gone
+    registry.tag(
+        int(row.model_version),
+        {
+            "promotion.action": str(row.action),
+            "promotion.by": row.decided_by,
+            "promotion.reason": row.reason[:4_000],
+            "promotion.report": row.report_id or "",
+        },
+    )
+
+
+def let_aliases_follow(lake: Lake, registry: ModelRegistry) -> None:
+    """Set the aliases to what the history says, until it says nothing else meanwhile.
+
+    The registry cannot compare and set. So whoever sets an alias reads the history afterwards: of
+    two that set it at once, the one that is last sets it to the last decision.
+    """
+    for _ in range(_TRIES):
+        history = read_history(lake)
+        last = last_sequence(history)
+        aliases = ((CHAMPION, alias_target(history)), (CHALLENGER, waiting_candidate(history)))
+        for alias, version in aliases:
+            registry.set_alias(alias, int(version) if version else None)
+            kill_point(f"promotion.set_{alias}")
+        registry.note_carried_out(last)
+        if last_sequence(read_history(lake)) == last:
+            return
+    raise Outage("the promotion history was written to again and again. Run again.")
+
+
+def approve(settings: Settings, knowledge_date: date, person: str, why: str) -> str:
+    """Promote the candidate that waits at a knowledge date, and say what happened."""
+    return _answer(
+        settings,
+        lambda history: approve_candidate(history, knowledge_date, person, _now(), why),
+    )
+
+
+def decline(settings: Settings, knowledge_date: date, person: str, why: str) -> str:
+    """Turn down the candidate that waits at a knowledge date, and say what happened."""
+    return _answer(
+        settings,
+        lambda history: decline_candidate(history, knowledge_date, person, _now(), why),
+    )
+
+
+def rollback(settings: Settings, person: str, why: str) -> str:
+    """Restore the champion before the present one, and say what happened.
+
+    The champion to leave is the one of the moment of the command: of a rollback that was stopped
+    before the alias moved, the alias; else the history's, whatever became of the alias.
+
+    Raises:
+        PromotionError: nobody is champion, or nobody was before.
+        ModelDamagedError: the files of the one before are missing or damaged.
+    """
+    lake, registry = Lake(settings.lake), registry_of(settings)
+    history = read_history(lake)
+    champion = _champion_to_leave(history, registry)
+    if champion is None:
+        raise PromotionError("nobody is champion, so there is nothing to roll back from.")
+
+    def decide(history: History) -> PromotionDecision:
+        decision = restore_previous(history, champion, person, _now(), why)
+        if decision.is_new and decision.alias_target:
+            digest = digest_of(history, decision.alias_target)
+            with registry.candidate_folder(int(decision.alias_target), digest):
+                pass  # the check of its files is all that is wanted
+        return decision
+
+    return str(settle(lake, registry, decide))
+
+
+def _champion_to_leave(history: History, registry: ModelRegistry) -> str | None:
+    alias, target = registry.alias(CHAMPION), alias_target(history)
+    last = max(history, key=lambda row: row.sequence, default=None)
+    if last and last.action is Action.ROLLED_BACK and str(alias) == last.model_version:
+        return str(alias)
+    return target
+
+
+def _answer(settings: Settings, decide: Callable[[History], PromotionDecision]) -> str:
+    return str(settle(Lake(settings.lake), registry_of(settings), decide))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,76 @@
+"""How far the data reaches: what may be built of days and weeks, asked before anything is started.
+
+Here: refusing days and knowledge dates that the data does not reach; the error names possible ones.
+Not here: which of the possible ones are due (`fraud_platform.calendar.due`,
+`defs.automation.schedules`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import date, timedelta
+
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.calendar.due import inputs_by_day, possible_weeks
+from fraud_platform.contracts.time import MIN_TRAINING_DAYS
+from fraud_platform.errors import NotEnoughDataError
+from fraud_platform.operations.platform_state import read_days
+from fraud_platform.settings import load_settings
+
+_NOTHING = (
+    "expected drops that were cleaned and published, found none. Bring a drop to landing "
+    "(FRAUD_LANDING_URL); the sensor new_drops loads it."
+)
+_LONGER = "or wait for a drop, or for live transactions, that reach further"
+
+
+def days_with_data(lake: Lake) -> dict[date, str]:
+    """Return the days that can be built, each with a fingerprint of what it is built from."""
+    return inputs_by_day(read_days(lake), date.fromisoformat(load_settings().first_day))
+
+
+def require_days(days: Collection[date], inputs: Mapping[date, str]) -> None:
+    """Refuse a range of days that goes beyond the data.
+
+    Raises:
+        NotEnoughDataError: it names the first and the last possible day.
+    """
+    outside = sorted(set(days) - set(inputs))
+    if not outside:
+        return
+    asked = _range(min(days), max(days))
+    if not inputs:
+        raise NotEnoughDataError(f"days {asked}: {_NOTHING}")
+    raise NotEnoughDataError(
+        f"days {asked}: expected days from {min(inputs)} to {max(inputs)}, of which the data is "
+        f"complete, found {len(outside)} others ({_range(outside[0], outside[-1])}). Materialize "
+        f"days from {min(inputs)} to {max(inputs)}, {_LONGER}."
+    )
+
+
+def require_week(knowledge_date: date, lake: Lake) -> None:
+    """Refuse a knowledge date that the data does not reach, or before which it is too short.
+
+    Raises:
+        NotEnoughDataError: it names the first and the last possible knowledge date.
+    """
+    inputs = days_with_data(lake)
+    if not inputs:
+        raise NotEnoughDataError(f"knowledge date {knowledge_date}: {_NOTHING}")
+    possible = possible_weeks(min(inputs), max(inputs) + timedelta(days=1), MIN_TRAINING_DAYS)
+    if knowledge_date in possible:
+        return
+    data = f"the data has days from {min(inputs)} to {max(inputs)}"
+    if not possible:
+        raise NotEnoughDataError(
+            f"knowledge date {knowledge_date}: expected at least {MIN_TRAINING_DAYS} days to train "
+            f"on and 21 days after them, found that {data}. Bring more drops."
+        )
+    raise NotEnoughDataError(
+        f"knowledge date {knowledge_date}: expected a Monday from {possible[0]} to {possible[-1]}, "
+        f"since {data}. Materialize one of these, {_LONGER}."
+    )
+
+
+def _range(first: date, last: date) -> str:
+    return str(first) if first == last else f"{first} to {last}"

@@ -1,0 +1,311 @@
+"""Messages into transactions, or into dead letters that say why.
+
+Here: the contract's rules for one message (`judge_message`, the authority), and the quick way for
+messages that are written as the contract writes them, many at once.
+Not here: the rules for fields, which drops and messages share (`rows.judge`), duplicates
+(`scoring.state.scorer_state`), reading Kafka (`adapters.kafka`).
+
+The quick way turns the five names of a message into one control byte each. JSON has no such bytes
+outside of escapes, so where a text held none before and each message shows them in the one right
+order afterwards, its fields are exactly what lies between them; digits, times and amounts are then
+read by the parser of drops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fraud_platform.contracts.arrays import Transactions
+from fraud_platform.contracts.messages import (
+    MAX_TRANSACTION_BYTES,
+    TRANSACTION_FIELDS,
+    TRANSACTION_ID_ALIAS,
+)
+from fraud_platform.contracts.reasons import MessageReason, Reason
+from fraud_platform.rows.canonical import read_amounts, read_integers, read_timestamps
+from fraud_platform.rows.findings import explain_fields
+from fraud_platform.rows.judge import REASON_BITS, REPAIRS, judge_fields, read_integer
+from fraud_platform.rows.lines import PADDING, PaddedText
+from fraud_platform.rows.message_json import JsonNumber, JsonPairs, parse_json
+
+Ints = npt.NDArray[np.int64]
+
+_LF = 10
+_MARKS = np.array([1, 2, 3, 4, 5, 6, _LF], np.uint8)
+"""What stands for the five names, for the closing brace and between messages."""
+_FIRST_PRINTABLE = 32
+_WRONG_TYPE = b"?"
+_NO_TEXT = b"not a text"
+_TYPE = "has the wrong JSON type"
+_NO_LABEL = (b"0", b"0", b"0", b"0")
+"""What a message lacks of a drop's nine fields, as a genuine row has it."""
+
+
+class DeadLetter(NamedTuple):
+    """Why one message is dead.
+
+    Attributes:
+        row: its position among the messages.
+        reasons: all that fit, in order of precedence; the first names it.
+    """
+
+    row: int
+    reasons: tuple[str, ...]
+    detail: str
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What messages say.
+
+    Attributes:
+        rows: positions of the valid messages, ascending.
+        transactions: their transactions, in that order.
+        dead: the other messages, by position.
+        repaired: positions of valid messages that were repaired, and by what: bits in the order
+            of `REPAIRS`.
+    """
+
+    rows: Ints
+    transactions: Transactions
+    dead: list[DeadLetter]
+    repaired: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def repairs(self) -> dict[str, int]:
+        """Repairs of valid messages, counted by name."""
+        bits = self.repaired.values()
+        return {str(name): sum(b >> i & 1 for b in bits) for i, name in enumerate(REPAIRS)}
+
+    def where(self, keep: npt.NDArray[np.bool_]) -> Decoded:
+        """Return what some of the messages say, their positions counted anew.
+
+        Args:
+            keep: which, a mask over all messages.
+        """
+        position = np.cumsum(keep) - 1
+        own = np.flatnonzero(keep[self.rows])
+        return Decoded(
+            position[self.rows[own]],
+            self.transactions.take(own),
+            [d._replace(row=int(position[d.row])) for d in self.dead if keep[d.row]],
+            {int(position[row]): bits for row, bits in self.repaired.items() if keep[row]},
+        )
+
+    def event_seconds(self, size: int) -> Ints:
+        """Return the event time of each of the messages, 0 where it is dead."""
+        seconds = np.zeros(size, dtype=np.int64)
+        seconds[self.rows] = self.transactions.second
+        return seconds
+
+
+class JudgedMessage(NamedTuple):
+    """One message: its reasons (none: valid), what was found wrong, its repairs and contents."""
+
+    reasons: tuple[str, ...]
+    detail: str = ""
+    repairs: int = 0
+    contents: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+
+
+def decode(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> Decoded:
+    """Decode messages, given as parallel keys and values.
+
+    A message with anything unusual about it is judged alone; it never costs another message.
+    """
+    size = len(values)
+    columns = np.zeros((5, size), dtype=np.int64)
+    is_valid = np.zeros(size, dtype=bool)
+    for is_spaced in (True, False):
+        left = np.flatnonzero(~is_valid)
+        if not left.size:
+            break
+        claimed, found = _quick(keys, values, left, is_spaced)
+        columns[:, claimed] = found
+        is_valid[claimed] = True
+    dead, repaired = [], {}
+    for row in np.flatnonzero(~is_valid).tolist():
+        judged = judge_message(keys[row], values[row])
+        if judged.reasons:
+            dead.append(DeadLetter(row, judged.reasons, judged.detail))
+            continue
+        is_valid[row] = True
+        columns[:, row] = judged.contents
+        if judged.repairs:
+            repaired[row] = judged.repairs
+    rows = np.flatnonzero(is_valid)
+    return Decoded(rows, Transactions(*columns[:, rows]), dead, repaired)
+
+
+def judge_message(key: bytes | None, value: bytes | None) -> JudgedMessage:
+    """Judge one message by the contract's rules.
+
+    A field that is null or missing is empty; one of another JSON type is outside of its grammar.
+    """
+    if value is not None and len(value) > MAX_TRANSACTION_BYTES:
+        detail = f"{len(value)} bytes, at most {MAX_TRANSACTION_BYTES} are a transaction"
+        return JudgedMessage((MessageReason.TOO_LARGE,), detail)
+    try:
+        pairs = parse_json(value)
+    except ValueError as error:
+        return JudgedMessage((MessageReason.NOT_JSON,), f"not JSON: {error}"[:200])
+    if not isinstance(pairs, JsonPairs):
+        return JudgedMessage((Reason.MALFORMED_ROW,), "not a JSON object")
+    names = [name for name, _ in pairs]
+    fields, problems = _fields(pairs, names)
+    judged = judge_fields([*fields, *_NO_LABEL])
+    reasons = [str(r) for r, bit in REASON_BITS.items() if judged.reasons & bit]
+    explained = _explained(fields, problems) if reasons else []
+    if problems and Reason.MALFORMED_ROW not in reasons:
+        reasons.insert(0, str(Reason.MALFORMED_ROW))
+    if key != _customer_key(fields[2]):
+        reasons.append(str(MessageReason.WRONG_KEY))
+        explained.append("the message's key is not the customer_id in digits")
+    if reasons:
+        return JudgedMessage(tuple(reasons), "; ".join(problems + explained))
+    contents = (judged.transaction_id or 0, judged.customer_id, judged.terminal_id)
+    return JudgedMessage((), "", judged.repairs, (*contents, judged.seconds, judged.amount_cents))
+
+
+def _fields(pairs: JsonPairs, names: list[str]) -> tuple[list[bytes], list[str]]:
+    """Return the five fields as text, and what is wrong with them as JSON."""
+    problems, fields = [], []
+    values = dict(pairs)
+    if TRANSACTION_ID_ALIAS in values and TRANSACTION_FIELDS[0] not in values:
+        values[TRANSACTION_FIELDS[0]] = values[TRANSACTION_ID_ALIAS]
+    for name in TRANSACTION_FIELDS:
+        spellings = (name, TRANSACTION_ID_ALIAS) if name == TRANSACTION_FIELDS[0] else (name,)
+        if sum(names.count(spelling) for spelling in spellings) > 1:
+            problems.append(f"{name} is given twice")
+        text = _text(values.get(name), is_time=name == "tx_datetime")
+        if text is None:
+            problems.append(f"{name} {_TYPE}, expected a number")
+        fields.append(_WRONG_TYPE if text is None else text)
+    return fields, problems
+
+
+def _explained(fields: list[bytes], problems: list[str]) -> list[str]:
+    """Return what is wrong with the fields, but not again with those of a wrong JSON type."""
+    known = {problem.partition(" ")[0] for problem in problems if _TYPE in problem}
+    explained = explain_fields([*fields, *_NO_LABEL])
+    sentences = [text for text in explained if text.partition(" ")[0] not in known]
+    if fields[1] is _NO_TEXT:
+        wrong = f"tx_datetime {_TYPE}, expected a text YYYY-MM-DD HH:MM:SS"
+        return [wrong if text.startswith("tx_datetime ") else text for text in sentences]
+    return sentences
+
+
+def _text(value: Any, is_time: bool) -> bytes | None:
+    if value is None:
+        return b""
+    if is_time:
+        # surrogates that a \\u escape may hold have no bytes; such a text is no time
+        return value.encode("utf-8", "replace") if isinstance(value, str) else _NO_TEXT
+    return bytes(value) if isinstance(value, JsonNumber) else None
+
+
+def _customer_key(field: bytes) -> bytes | None:
+    customer = read_integer(field)
+    return None if customer is None else str(customer).encode()
+
+
+def _quick(
+    keys: Sequence[bytes | None], values: Sequence[bytes | None], rows: Ints, is_spaced: bool
+) -> tuple[Ints, Ints]:
+    """Return the rows that are plainly written, and their columns of shape (5, rows)."""
+    nothing = np.zeros(0, np.int64), np.zeros((5, 0), np.int64)
+    chosen = rows.tolist()
+    texts = [values[i] or b"" for i in chosen]
+    # what is longer than any plain message could hold the others up
+    if max(map(len, texts)) > _LONGEST:
+        keep = [n for n, text in enumerate(texts) if len(text) <= _LONGEST]
+        rows, texts = rows[keep], [texts[n] for n in keep]
+    joined = b"\n".join(texts)
+    octets = np.frombuffer(joined, np.uint8)
+    breaks = np.flatnonzero(octets < _FIRST_PRINTABLE)
+    if breaks.size != len(texts) - 1 or not (octets[breaks] == _LF).all():
+        keep = [n for n, text in enumerate(texts) if not _has_control(text)]
+        if len(keep) == len(texts) or not keep:
+            return nothing
+        rows, texts = rows[keep], [texts[n] for n in keep]
+        joined = b"\n".join(texts)
+    if not texts:
+        return nothing
+    for place, literal in enumerate(_literals(is_spaced)):
+        joined = joined.replace(literal, _MARKS[place : place + 1].tobytes())
+    block = PaddedText(joined + b"\n")
+    bounds = _bounds(block)
+    if bounds is None:
+        return nothing
+    lines, marks = bounds
+    found, bad = _columns(block, marks)
+    own_keys = [keys[i] for i in rows[lines].tolist()]
+    customers = [str(c).encode() for c in found[1].tolist()]
+    is_own = np.fromiter(map(bytes.__eq__, map(_or_empty, own_keys), customers), bool, len(lines))
+    claimed = ~bad & is_own
+    return rows[lines[claimed]], found[:, claimed]
+
+
+_LONGEST = 1_000
+"""Bytes; a message written as the contract writes it has fewer than 200."""
+
+
+def _has_control(text: bytes) -> bool:
+    return bool((np.frombuffer(text, np.uint8) < _FIRST_PRINTABLE).any())
+
+
+def _or_empty(key: bytes | None) -> bytes:
+    return key or b""
+
+
+def _literals(is_spaced: bool) -> tuple[bytes, ...]:
+    """Return what stands before, between and behind the five fields, in order."""
+    colon, comma = (b": ", b", ") if is_spaced else (b":", b",")
+    first, time, *others = (f'"{name}"'.encode() + colon for name in TRANSACTION_FIELDS)
+    customer, terminal, amount = others
+    return (
+        b"{" + first,
+        comma + time + b'"',
+        b'"' + comma + customer,
+        comma + terminal,
+        comma + amount,
+        b"}",
+    )
+
+
+def _bounds(block: PaddedText) -> tuple[Ints, Ints] | None:
+    """Return which lines show the six marks in order and nothing else, and where, (lines, 7)."""
+    inside = block.octets[PADDING:-PADDING]
+    places = np.flatnonzero(inside < _FIRST_PRINTABLE) + PADDING
+    codes = block.octets[places]
+    ends = np.flatnonzero(codes == _LF)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    lines = np.flatnonzero(ends - starts == len(_MARKS) - 1)
+    marks = places[starts[lines][:, None] + np.arange(len(_MARKS))]
+    is_plain = (block.octets[marks] == _MARKS).all(axis=1)
+    # a line begins with its first mark and ends with its last
+    line_starts = np.concatenate(([PADDING], places[ends[:-1]] + 1))[lines]
+    is_plain &= (marks[:, 0] == line_starts) & (marks[:, 6] == marks[:, 5] + 1)
+    return (lines[is_plain], marks[is_plain]) if is_plain.any() else None
+
+
+def _columns(block: PaddedText, marks: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Return the columns of `Transactions` of shape (5, lines), and which lines are not plain."""
+    starts, ends = marks[:, :5] + 1, marks[:, 1:6]
+    ids, bad = read_integers(block, starts[:, 0], ends[:, 0])
+    seconds, _, bad_time = read_timestamps(block, starts[:, 1], ends[:, 1])
+    customers, bad_customer = read_integers(block, starts[:, 2], ends[:, 2])
+    terminals, bad_terminal = read_integers(block, starts[:, 3], ends[:, 3])
+    cents, bad_amount = read_amounts(block, starts[:, 4], ends[:, 4])
+    bad = bad | bad_time | bad_customer | bad_terminal | bad_amount
+    # JSON has no number with zeros before it
+    for number in (0, 2, 3, 4):
+        first, following = block.octets[starts[:, number]], block.octets[starts[:, number] + 1]
+        is_digit = (following >= ord("0")) & (following <= ord("9"))
+        bad |= (first == ord("0")) & is_digit
+    return np.stack([ids, customers, terminals, seconds, cents]), bad

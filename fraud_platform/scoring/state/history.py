@@ -1,0 +1,180 @@
+"""History between drops: what the stream has scored, where no drop has landed yet.
+
+Here: the days that the stream has completed, its rows and labels as tiles and training want them.
+Not here: the days of drops (`fraud_platform.calendar.due`), building tiles
+(`features.batch.materialize`).
+
+A drop is the truth for its days. Days from the drops' watermark on come from the stream until a
+drop covers them; then they are built anew from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from fraud_platform.calendar.due import STREAM, DropDay, fingerprint, watermark
+from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS
+from fraud_platform.contracts.tables import TRANSACTIONS
+from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
+from fraud_platform.labels.book import LabelBook, LandedLabels
+from fraud_platform.labels.of_drops import (
+    READ_COLUMNS,
+    drop_labels_of,
+    drop_rows_of,
+    transactions_of,
+)
+from fraud_platform.scoring.state.recovery import landed_of
+from fraud_platform.stream.corrections import corrections_in
+from fraud_platform.stream.scored_ids import ScoredRows
+from fraud_platform.tables.scoring import (
+    SCORED,
+    SCORING,
+    STREAM_LABELS,
+    TOPIC_LABELS,
+)
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.tables.lake import Lake
+
+_DAY_SECONDS = 86_400
+
+
+def stream_days(lake: Lake, drop_days: Sequence[DropDay]) -> list[DropDay]:
+    """Return the days that the stream has completed behind the drops' watermark.
+
+    A day is complete when stream time has passed its end. A row that came late changes its day's
+    content, so the day is built again with it.
+    """
+    now = stream_time(lake)
+    if now is None:
+        return []
+    first, end = watermark(drop_days), now.date()
+    rows = _scored(lake, first, ["transaction_id", "tx_datetime"])
+    micros = rows["tx_datetime"].cast(pa.int64()).to_numpy()
+    days = micros // (_DAY_SECONDS * 1_000_000)
+    ids = rows["transaction_id"].to_numpy()
+    found = []
+    for number in np.unique(days).tolist():
+        day = date.fromordinal(date(1970, 1, 1).toordinal() + number)
+        own = ids[days == number]
+        if day < end:
+            content = fingerprint([(STREAM, own.size, int(np.bitwise_xor.reduce(own)))])
+            found.append(DropDay(STREAM, day, int(own.size), content))
+    return found
+
+
+def stream_time(lake: Lake) -> datetime | None:
+    """Return how far scoring has come (UTC), or None where nothing was ever scored."""
+    if lake.open(SCORED) is None:
+        return None
+    second = lake.numbered(SCORED, SCORING).metadata().get("stream_second")
+    return None if second is None else datetime.fromtimestamp(second, UTC)
+
+
+def write_stream_labels(lake: Lake, first_day: date | None, corrected: npt.ArrayLike = ()) -> int:
+    """Bring `stream_labels` up to date with what landed and was scored; return how many versions.
+
+    Args:
+        first_day: the drops' watermark: labels of earlier transactions come with their drops.
+        corrected: as of `labels_told`.
+    """
+    table = labels_told(lake, first_day, corrected)
+    lake.replace_arrow(STREAM_LABELS, table, None, {"first_day": first_day})
+    return table.num_rows
+
+
+def labels_told(lake: Lake, first_day: date | None, corrected: npt.ArrayLike = ()) -> pa.Table:
+    """Return the versions of labels that the topic told, as they counted; see `stream_labels`.
+
+    Args:
+        first_day: labels of earlier transactions are left out, as are those that came with a drop.
+        corrected: ids of drops' transactions whose label the topic corrects; the corrections are
+            versions behind the drop's.
+    """
+    told = drop_labels_of(lake, np.asarray(corrected, dtype=np.int64))
+    scored = transactions_of(_scored(lake, first_day, READ_COLUMNS))
+    of_drops = transactions_of(drop_rows_of(lake, told.transaction_id))
+    rows = ScoredRows()
+    rows.add(scored)
+    rows.add(of_drops)
+    rows.label(*told.known)
+    book = LabelBook(rows)
+    labels = _landed(lake, np.concatenate((scored.second, of_drops.second)))
+    is_due = book.is_known(labels.transaction_id)
+    is_due &= ~np.isin(labels.transaction_id, _told_already(lake, first_day, told.transaction_id))
+    parts, numbers = [], _by_id(told.transaction_id, told.version)
+    for versions in book.land(labels.take(np.flatnonzero(is_due))):
+        entering = np.flatnonzero(versions.labels.sign > 0)
+        ids = versions.transaction_id[entering]
+        version = [numbers.get(i, 0) + 1 for i in ids.tolist()]
+        numbers |= _by_id(ids, np.array(version))
+        scenario = versions.labels.scenario[entering]
+        parts.append(
+            pa.table(
+                [
+                    pa.array(ids),
+                    pa.array(scenario > 0),
+                    pa.array(scenario.astype(np.int32)),
+                    _moments(versions.known_at_second[entering]),
+                    _moments(versions.labels.counts_from_hour[entering] * TILE_SECONDS),
+                    pa.array(version, pa.int32()),
+                    pa.array(
+                        (versions.labels.event_hour[entering] // HOURS_PER_DAY).astype("i4")
+                    ).view(pa.date32()),
+                ],
+                schema=STREAM_LABELS.arrow_schema,
+            )
+        )
+    return pa.concat_tables([STREAM_LABELS.arrow_schema.empty_table(), *parts])
+
+
+def _landed(lake: Lake, seconds: np.ndarray) -> LandedLabels:
+    """Return the topic's labels in order, but those long known before any of these moments."""
+    if not seconds.size:
+        return LandedLabels.join()
+    oldest = int(seconds.min()) - LABEL_LOOKBACK_HOURS * TILE_SECONDS
+    since = datetime.fromtimestamp(max(oldest, 0), UTC)
+    landed = lake.read_arrow(TOPIC_LABELS, filters=[("known_at", ">=", since)])
+    order = ("landing", "source_partition", "source_offset")
+    corrections = corrections_in(lake.numbered(SCORED, SCORING).metadata())
+    return landed_of(landed.sort_by([(name, "ascending") for name in order]), corrections)
+
+
+def _told_already(lake: Lake, first_day: date | None, corrected: np.ndarray) -> np.ndarray:
+    """Return the ids of drops' rows beyond their days: their labels came with the drop."""
+    beyond = lake.read_arrow(
+        TRANSACTIONS,
+        filters=[("tx_datetime", ">=", _midnight(first_day))],
+        columns=["transaction_id"],
+    )
+    return np.setdiff1d(beyond["transaction_id"].to_numpy(), corrected)
+
+
+def _by_id(ids: np.ndarray, values: np.ndarray) -> dict[int, int]:
+    return dict(zip(ids.tolist(), values.tolist(), strict=True))
+
+
+def _scored(lake: Lake, first_day: date | None, columns: list[str]) -> pa.Table:
+    """Return columns of the rows scored from a day on.
+
+    Raises:
+        RepeatedRowsError: some stand in the table more than once.
+    """
+    lake.require_unique(SCORED)
+    filters = [("tx_datetime", ">=", _midnight(first_day))]
+    return lake.read_arrow(SCORED, filters=filters, columns=columns)
+
+
+def _midnight(day: date | None) -> datetime:
+    """Return when a day begins; None is the first of all."""
+    return datetime(*(day or date(1970, 1, 1)).timetuple()[:3], tzinfo=UTC)
+
+
+def _moments(seconds: np.ndarray) -> pa.Array:
+    return pa.array(seconds * 1_000_000, pa.int64()).view(pa.timestamp("us", tz="UTC"))

@@ -1,0 +1,127 @@
+"""The scorer's state: what scoring the next message depends on.
+
+Here: `ScoringState`, rolled forward from scored rows and landed labels, whatever engine scored
+them; equal rows give an equal state however they are cut into micro-batches.
+Not here: how features are held (`features.live.state`), reading the lake
+(`scoring.state.recovery`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+
+import numpy as np
+import numpy.typing as npt
+
+from fraud_platform.contracts.arrays import Transactions
+from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS
+from fraud_platform.contracts.time import HOURS_PER_DAY, LATE_DAYS, TILE_SECONDS
+from fraud_platform.features.live.state import LiveState, ScoredFeatures
+from fraud_platform.labels.book import LabelBook, LabelVersions, LandedLabels
+from fraud_platform.stream.clock import StreamClock
+from fraud_platform.stream.scored_ids import ScoredRows
+
+Ints = npt.NDArray[np.int64]
+DAY_SECONDS = HOURS_PER_DAY * TILE_SECONDS
+_LATE_SECONDS = LATE_DAYS * DAY_SECONDS
+_LOOKBACK_SECONDS = LABEL_LOOKBACK_HOURS * TILE_SECONDS
+
+
+class ScoringState:
+    """Histories, scored ids, labels and the clock.
+
+    Args:
+        duplicate_horizon_days: how long an id stays known, in stream time.
+        first_second: labels that count before it are in the label tiles already.
+    """
+
+    def __init__(self, duplicate_horizon_days: int, first_second: int = 0) -> None:
+        self.live = LiveState()
+        self.rows = ScoredRows()
+        self.clock = StreamClock()
+        self._labels = LabelBook(self.rows, first_second // TILE_SECONDS)
+        self._horizon_seconds = duplicate_horizon_days * DAY_SECONDS
+        self._memory_seconds = memory_seconds(duplicate_horizon_days)
+
+    def fork(self) -> ScoringState:
+        """Return a state that goes on from this one and leaves it as it is."""
+        fork = copy(self)
+        fork.live, fork.rows, fork.clock = self.live.fork(), self.rows.fork(), copy(self.clock)
+        fork._labels = self._labels.fork(fork.rows)
+        return fork
+
+    def is_duplicate(self, transaction_ids: Ints) -> npt.NDArray[np.bool_]:
+        """Tell which ids were scored before, or stand earlier in the same array."""
+        is_known = self.was_scored(transaction_ids)
+        _, firsts = np.unique(transaction_ids, return_index=True)
+        is_repeated = np.ones(transaction_ids.size, dtype=bool)
+        is_repeated[firsts] = False
+        return is_known | is_repeated
+
+    def was_scored(self, transaction_ids: Ints) -> npt.NDArray[np.bool_]:
+        """Return a mask of the ids that were scored before, within the duplicate horizon."""
+        is_known, (noted,) = self.rows.find(transaction_ids, "noted_second")
+        if self.clock.second is not None:
+            is_known &= noted >= self.clock.second - self._horizon_seconds
+        return is_known
+
+    def score(self, rows: Transactions) -> ScoredFeatures:
+        """Return the features of new rows in the order of their arrival, and take the rows in."""
+        self.clock.advance(rows.second)
+        self.remember(rows, noted_seconds(rows.second, self.clock.second))
+        self._let_go()
+        return self.live.score(rows)
+
+    def set_clock(self, clock: StreamClock) -> None:
+        """Go on from a clock that has moved elsewhere, by the rows that are replayed next."""
+        self.clock = clock
+        self._let_go()
+
+    def replay(self, rows: Transactions, flags: Mapping[str, Ints], noted_second: Ints) -> None:
+        """Take in rows that were scored before, with the flags that were frozen then."""
+        self.remember(rows, noted_second)
+        self.live.add_transactions(rows, flags)
+
+    def remember(self, rows: Transactions, noted_second: Ints) -> None:
+        """Take in rows whose history is in the tiles already: for duplicates and labels alone."""
+        self.rows.add(rows, noted_second)
+        self._add(self._labels.on_scored(rows))
+
+    def add_rows_of_drops(self, rows: Transactions, *label: Ints) -> None:
+        """See `LabelBook.add_rows_of_drops`: to duplicates, such rows were never scored."""
+        self._labels.add_rows_of_drops(rows, *label)
+
+    def can_be_labelled(self, transaction_ids: Ints) -> npt.NDArray[np.bool_]:
+        """Tell of which transactions a label would be taken in at once."""
+        return self._labels.is_known(transaction_ids)
+
+    def land(self, labels: LandedLabels) -> None:
+        """Take in labels from the topic."""
+        self._add(self._labels.land(labels))
+
+    def _let_go(self) -> None:
+        if self.clock.second is not None:
+            self.live.keep_since(self.clock.second - _LATE_SECONDS)
+            self.rows.oldest_second = self.clock.second - self._memory_seconds
+
+    def _add(self, versions: list[LabelVersions]) -> None:
+        for found in versions:
+            self.live.add_labels(found.customer_id, found.terminal_id, found.labels)
+
+
+def memory_seconds(duplicate_horizon_days: int) -> int:
+    """Return how long a scored row is known: for its copies, and for labels that it may get."""
+    return _LATE_SECONDS + max(duplicate_horizon_days * DAY_SECONDS, _LOOKBACK_SECONDS)
+
+
+def noted_seconds(event_second: Ints, stream_second: int | None) -> Ints:
+    """Return from when each row counts as scored, for the duplicate horizon.
+
+    That is its event time; for a row more than a week late it is stream time, or its copy would be
+    scored again.
+    """
+    if stream_second is None:
+        return event_second
+    is_far_behind = event_second < stream_second - _LATE_SECONDS
+    return np.where(is_far_behind, stream_second, event_second)

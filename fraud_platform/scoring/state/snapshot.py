@@ -1,0 +1,217 @@
+"""Snapshots of the scorer's state, made by Spark.
+
+Here: `write_snapshot`, one version of `scoring_state` in one commit, and which one to start from.
+Not here: loading one (`scoring.state.recovery`), the tiles (`fraud_platform.features`), the
+stream's part (`scoring.state.snapshot_stream`).
+
+A snapshot is a checkpoint: it only spares scorers the reading of old days. It holds the tiles that
+a row looks back to which comes a week late at most, and the label tiles that will begin to count
+later, of transactions before its midnight. Tiles of drops' days are those of the lake. Days of the
+stream are summed up anew, at one version of `scored`, so that it is certain which rows are in.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from fraud_platform.contracts.feature_language.declarables import LabelMeasure
+from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS, MAX_WINDOW_DAYS
+from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
+from fraud_platform.contracts.time import LATE_DAYS, TILE_SECONDS
+from fraud_platform.datasets.handbook.features import DECLARATION
+from fraud_platform.scoring.state.recovery import MARKS, STREAM_PART, Snapshot, layout
+from fraud_platform.scoring.state.snapshot_stream import StreamPart
+from fraud_platform.tables.features import CUSTOMER_TILES, LABEL_TILES, TERMINAL_TILES
+from fraud_platform.tables.scoring import SCORED, SCORING, SCORING_STATE
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from fraud_platform.adapters.tables.lake import Lake
+
+_LOOKBACK_DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
+_ENTITIES = ("customer", "terminal")
+KEPT_SNAPSHOTS = 2
+
+
+def newest_snapshot(lake: Lake) -> Snapshot | None:
+    """Return the snapshot of the latest midnight that the stream has reached, at this version.
+
+    One that is ahead of the stream, since a drop came first, lacks days that rows look back to.
+    Where all are ahead, it is the first.
+    """
+    handle = lake.open(SCORING_STATE)
+    if handle is None:
+        return None
+    stored = _days_of(handle.partitions())
+    return (
+        Snapshot((_reached(lake, stored) or stored[:1])[-1], handle.version()) if stored else None
+    )
+
+
+def _days_of(partitions: list[dict[str, Any]]) -> list[date]:
+    return sorted({date.fromisoformat(str(p["as_of"])) for p in partitions})
+
+
+def _reached(lake: Lake, days: list[date]) -> list[date]:
+    """Return those midnights that stream time has passed; all of them where there is no stream."""
+    stream_second = lake.numbered(SCORED, SCORING).metadata().get("stream_second")
+    if stream_second is None:
+        return days
+    now = datetime.fromtimestamp(stream_second, UTC)
+    return [day for day in days if day <= now.date()]
+
+
+def write_snapshot(
+    spark: SparkSession,
+    lake: Lake,
+    as_of: date,
+    stream_from: date | None = None,
+    duplicate_horizon_days: int = 30,
+) -> Snapshot:
+    """Make the snapshot of a midnight, replacing an earlier one of it and dropping old ones.
+
+    Rows are written where they are read, in no order: tiles stand together by day already, and
+    putting 200 million of them in order takes longer than all else here.
+
+    Args:
+        as_of: every day before it that holds transactions must have its tiles built.
+        stream_from: the first day that comes from the stream, not from a drop; None where none
+            does.
+        duplicate_horizon_days: for how long scorers know an id.
+    """
+    stream = StreamPart(spark, lake, as_of, stream_from or as_of, duplicate_horizon_days)
+    parts = _parts(spark, lake, as_of, stream)
+    rows = reduce(lambda a, b: a.unionByName(b), parts)
+    others = [day for day in _days_of(lake.ensure(SCORING_STATE).partitions()) if day != as_of]
+    kept = {*others[-(KEPT_SNAPSHOTS - 1) :], *_reached(lake, others)[-1:]}
+    replaced = sorted(str(day) for day in {as_of, *others} - kept)
+    version = lake.replace(SCORING_STATE, rows, "as_of", replaced, {"as_of": as_of})
+    return Snapshot(as_of, version)
+
+
+def _parts(spark: SparkSession, lake: Lake, as_of: date, stream: StreamPart) -> list[DataFrame]:
+    from pyspark.sql import functions as F
+
+    end = min(as_of, stream.first_day)
+    tiles = lake.read(spark, CUSTOMER_TILES)
+    customers = _between(tiles, as_of - timedelta(days=MAX_WINDOW_DAYS + LATE_DAYS), end)
+    customers = customers.unionByName(stream.customer_tiles())
+    tiles = lake.read(spark, TERMINAL_TILES)
+    terminals = _between(tiles, as_of - timedelta(days=_LOOKBACK_DAYS + LATE_DAYS), end)
+    terminals = terminals.unionByName(stream.terminal_tiles())
+    labels = (
+        lake.read(spark, LABEL_TILES)
+        .where(F.col("counts_from_date") < F.lit(as_of))
+        .where(F.col("event_hour") >= _hour(as_of) - LABEL_LOOKBACK_HOURS - LATE_DAYS * 24)
+    )
+    label_measures = tuple(m.name for m in DECLARATION.label_measures)
+    return [
+        _part(
+            customers.withColumnsRenamed({"customer_id": "entity_id", "tile_hour": "hour"}),
+            CUSTOMER_TILES.name, as_of, DECLARATION.customer_measures,
+        ),
+        _part(
+            terminals.withColumnsRenamed({"terminal_id": "entity_id", "tile_hour": "hour"}),
+            TERMINAL_TILES.name, as_of, ("n_transactions", "amount_cents"),
+        ),
+        *(
+            _part(
+                tiles.withColumnsRenamed({"event_hour": "hour"}),
+                LABEL_TILES.name, as_of, label_measures,
+            )
+            for tiles in (labels, _waiting_labels(spark, lake, as_of))
+        ),
+        _part(
+            stream.mark().withColumn("entity", F.lit(layout())), STREAM_PART, as_of, MARKS
+        ),
+    ]  # fmt: skip
+
+
+def _between(tiles: DataFrame, first: date, end: date) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    return tiles.where((F.col("tile_date") >= first) & (F.col("tile_date") < end))
+
+
+def _waiting_labels(spark: SparkSession, lake: Lake, as_of: date) -> DataFrame:
+    """Return label tiles of drops' labels that begin to count at the midnight or later."""
+    from pyspark.sql import functions as F
+
+    oldest = as_of - timedelta(days=_LOOKBACK_DAYS)
+    labels = (
+        lake.read(spark, DROP_LABELS)
+        .where(F.col("counts_from") >= F.lit(oldest).cast("timestamp"))
+        .drop("drop", "is_fraud")
+    )
+    entering = labels.where(F.col("counts_from") >= F.lit(as_of).cast("timestamp"))
+    before = labels.select(
+        "transaction_id",
+        (F.col("version") + 1).alias("version"),
+        F.col("fraud_scenario").alias("taken_back"),
+    )
+    rows = (
+        lake.read(spark, TRANSACTIONS)
+        .where((F.col("tx_date") < F.lit(as_of)) & (F.col("tx_date") >= F.lit(oldest)))
+        .select("transaction_id", "customer_id", "terminal_id", "tx_datetime", "amount_cents")
+        .join(entering, "transaction_id")
+        .join(before, ["transaction_id", "version"], "left")
+        .withColumns(
+            {
+                "event_hour": F.expr(f"unix_seconds(tx_datetime) div {TILE_SECONDS}"),
+                "counts_from_hour": F.expr(f"unix_seconds(counts_from) div {TILE_SECONDS}"),
+            }
+        )
+    )
+    named = [
+        F.struct(F.lit(entity).alias("entity"), F.col(f"{entity}_id").alias("entity_id"))
+        for entity in _ENTITIES
+    ]
+    return (
+        rows.select("*", F.inline(F.array(*named)))
+        .groupBy("entity", "entity_id", "event_hour", "counts_from_hour")
+        .agg(*(F.sum(_signed(m)).alias(m.name) for m in DECLARATION.label_measures))
+    )
+
+
+def _signed(measure: LabelMeasure) -> Column:
+    """Return what a label version adds to a measure, less what the version before had added."""
+    from pyspark.sql import functions as F
+
+    value = {
+        "count": F.lit(1).cast("long"),
+        "cents": F.col("amount_cents"),
+        "squares": F.pow(F.expr("(amount_cents + 50) div 100"), 2).cast("long"),
+    }[measure.value]
+    scenarios = sorted(measure.scenarios)
+    zero = F.lit(0).cast("long")
+    enters = F.when(F.col("fraud_scenario").isin(scenarios), value).otherwise(zero)
+    leaves = F.when(F.col("taken_back").isin(scenarios), value).otherwise(zero)
+    return enters - leaves
+
+
+def _part(rows: DataFrame, part: str, as_of: date, measures: tuple[str, ...]) -> DataFrame:
+    """Return rows with the columns of `scoring_state`."""
+    from pyspark.sql import functions as F
+
+    zero = F.lit(0).cast("long")
+    given = {"as_of": F.lit(as_of), "part": F.lit(part)}
+    # null of days that were built before a measure was declared
+    given |= {f"v{i}": F.coalesce(F.col(name), zero) for i, name in enumerate(measures)}
+    given |= {n: F.lit("") for n in ("entity",) if n not in rows.columns}
+    absent = ("terminal_id", "counts_from_hour")
+    given |= {n: zero for n in absent if n not in rows.columns}
+    columns = SCORING_STATE.column_names
+    return rows.select(*(given.get(name, _column(name, rows)).alias(name) for name in columns))
+
+
+def _column(name: str, rows: DataFrame) -> Column:
+    from pyspark.sql import functions as F
+
+    return F.col(name) if name in rows.columns else F.lit(0).cast("long")
+
+
+def _hour(day: date) -> int:
+    return (day - date(1970, 1, 1)).days * 24

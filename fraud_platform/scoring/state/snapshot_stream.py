@@ -1,0 +1,155 @@
+"""What a snapshot holds of the stream: tiles of the days that no drop has brought, and how far.
+
+Here: `StreamPart`, all of it at one version of `scored`.
+Not here: the snapshot (`scoring.state.snapshot`), who reads the mark (`scoring.state.recovery`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from fraud_platform.contracts.tables import TRANSACTIONS
+from fraud_platform.contracts.time import TILE_SECONDS
+from fraud_platform.datasets.handbook.features import DECLARATION
+from fraud_platform.labels.of_drops import READ_COLUMNS
+from fraud_platform.scoring.state.recovery import MARKS, StreamMark
+from fraud_platform.scoring.state.scorer_state import memory_seconds
+from fraud_platform.tables.features import (
+    CUSTOMER_TILES,
+    TERMINAL_TILES,
+    TRANSACTION_FEATURES,
+)
+from fraud_platform.tables.scoring import LANDING, SCORED, SCORING, TOPIC_LABELS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from fraud_platform.adapters.tables.lake import Lake
+
+_FLAGS = [flag.name for flag in DECLARATION.flags]
+
+
+class StreamPart:
+    """The stream's days before a midnight, from scored rows with the flags that were frozen then.
+
+    Args:
+        as_of: the midnight.
+        first_day: the first day that comes from the stream.
+        duplicate_horizon_days: for how long scorers know an id.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        lake: Lake,
+        as_of: date,
+        first_day: date,
+        duplicate_horizon_days: int,
+    ) -> None:
+        from pyspark.sql import functions as F
+
+        self.first_day = first_day
+        self._spark, self._lake, self._as_of = spark, lake, as_of
+        self._log = lake.numbered(SCORED, SCORING)
+        self._said = self._log.metadata()  # at once: later the log may be cleaned beyond it
+        self._memory = timedelta(seconds=memory_seconds(duplicate_horizon_days))
+        lake.require_unique(SCORED)
+        self._scored = lake.read(spark, SCORED, version=self._log.version)
+        self._rows = self._transactions().withColumn(
+            "tile_hour", F.expr(f"unix_seconds(tx_datetime) div {TILE_SECONDS}")
+        )
+
+    def customer_tiles(self) -> DataFrame:
+        """Return tiles with the columns of `customer_tiles`."""
+        from pyspark.sql import functions as F
+
+        second = F.unix_seconds("tx_datetime")
+        zero = F.lit(0).cast("long")
+        last = [
+            F.max(second if m.flag is None else F.when(F.col(m.flag) > 0, second).otherwise(zero))
+            for m in DECLARATION.last_times
+        ]
+        return (
+            self._rows.groupBy("customer_id", "terminal_id", "tile_hour")
+            .agg(
+                F.to_date(F.min("tx_datetime")).alias("tile_date"),
+                F.count("*").alias("n_transactions"),
+                F.sum("amount_cents").alias("amount_cents"),
+                *(F.sum(F.col(name).cast("long")).alias(name) for name in _FLAGS),
+                *(c.alias(m.name) for c, m in zip(last, DECLARATION.last_times, strict=True)),
+            )
+            .select(CUSTOMER_TILES.column_names)
+        )
+
+    def terminal_tiles(self) -> DataFrame:
+        """Return tiles with the columns of `terminal_tiles`."""
+        from pyspark.sql import functions as F
+
+        return (
+            self._rows.groupBy("terminal_id", "tile_hour")
+            .agg(
+                F.to_date(F.min("tx_datetime")).alias("tile_date"),
+                F.count("*").alias("n_transactions"),
+                F.sum("amount_cents").alias("amount_cents"),
+            )
+            .select(TERMINAL_TILES.column_names)
+        )
+
+    def mark(self) -> DataFrame:
+        """Return one row with the fields of `StreamMark`."""
+        from pyspark.sql import functions as F
+
+        end = _midnight(self._as_of)
+        stream_second = self._said.get("stream_second")
+        if stream_second is not None:
+            end = min(end, datetime.fromtimestamp(stream_second, UTC))
+        oldest = end - self._memory
+        landed = self._lake.numbered(TOPIC_LABELS, LANDING)
+        rows = self._scored.where(F.col("tx_datetime").between(oldest, end))
+        labels = self._lake.read(self._spark, TOPIC_LABELS, version=landed.version)
+        labels = labels.where(F.col("known_at") >= oldest)
+        mark = StreamMark(
+            first_second=int(_midnight(self.first_day).timestamp()),
+            micro_batch=self._log.number,
+            first_micro_batch=_least(rows, "micro_batch", self._log.number + 1),
+            first_landing=_least(labels, "landing", landed.number + 1),
+        )
+        schema = ", ".join(f"{name} long" for name in MARKS)
+        return self._spark.createDataFrame([astuple(mark)], schema)
+
+    def _transactions(self) -> DataFrame:
+        """Return rows of the stream's days, as a drop has them where it reaches beyond its days."""
+        from pyspark.sql import functions as F
+
+        first, end = _midnight(self.first_day), _midnight(self._as_of)
+        is_due = (F.col("tx_datetime") >= first) & (F.col("tx_datetime") < end)
+        columns = [*READ_COLUMNS, *_FLAGS]
+        if self.first_day >= self._as_of:
+            return self._scored.select(columns).where(F.lit(False))  # which Spark does not read
+        beyond = (
+            self._lake.read(self._spark, TRANSACTIONS)
+            .where((F.col("tx_date") >= self.first_day) & (F.col("tx_date") < self._as_of))
+            .select("transaction_id")
+        )
+        of_drops = self._lake.read(self._spark, TRANSACTION_FEATURES).where(
+            (F.col("tx_date") >= self.first_day) & (F.col("tx_date") < self._as_of)
+        )
+        return (
+            self._scored.where(is_due)
+            .join(beyond, "transaction_id", "left_anti")
+            .select(columns)
+            .unionByName(of_drops.join(beyond, "transaction_id", "left_semi").select(columns))
+        )
+
+
+def _least(rows: DataFrame, column: str, otherwise: int) -> int:
+    from pyspark.sql import functions as F
+
+    (found,) = rows.agg(F.min(column)).collect()[0]
+    return otherwise if found is None else int(found)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

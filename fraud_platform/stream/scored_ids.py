@@ -1,0 +1,104 @@
+"""Which transactions were scored, by id: duplicates are found here, and what labels are about.
+
+Here: `ScoredRows`, sorted runs of ids with what a label needs of its transaction beside them.
+Not here: features (`fraud_platform.features.live.state`), the scored table (`tables.scoring`).
+"""
+
+from __future__ import annotations
+
+from copy import copy
+
+import numpy as np
+import numpy.typing as npt
+
+from fraud_platform.contracts.arrays import Transactions
+from fraud_platform.stream.runs import merge_small
+
+Ints = npt.NDArray[np.int64]
+NO_LABEL = -1
+
+_OF_TRANSACTION = ("customer_id", "terminal_id", "second", "amount_cents")
+_NOTED = "noted_second"
+_OF_LABEL = ("scenario", "counts_from_hour", "known_at_second")
+
+
+class _Run:
+    def __init__(self, ids: Ints, columns: dict[str, Ints]) -> None:
+        self.ids, self.columns = ids, columns
+        self.is_shared = False
+
+    def merged_with(self, other: _Run, oldest: int) -> _Run:
+        ids = np.concatenate((self.ids, other.ids))
+        noted = np.concatenate((self.columns[_NOTED], other.columns[_NOTED]))
+        order = np.argsort(ids, kind="stable")
+        order = order[noted[order] >= oldest]
+        columns = {n: np.concatenate((c, other.columns[n]))[order] for n, c in self.columns.items()}
+        return _Run(ids[order], columns)
+
+
+class ScoredRows:
+    """Scored transactions by id; an id that was scored again is held by its last scoring."""
+
+    def __init__(self) -> None:
+        self._runs: list[_Run] = []
+        self.oldest_second = 0
+        """Rows that were noted earlier may be left out."""
+
+    def fork(self) -> ScoredRows:
+        """Return rows that go on from these and leave these as they are."""
+        fork = copy(self)
+        fork._runs = list(self._runs)
+        for run in self._runs:
+            run.is_shared = True
+        return fork
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return sum(run.ids.size for run in self._runs)
+
+    def add(self, rows: Transactions, noted_second: Ints | None = None) -> None:
+        """Take in rows that were scored; none has a label yet.
+
+        Args:
+            noted_second: from when on each counts as known; None is its event time.
+        """
+        if not rows.transaction_id.size:
+            return
+        order = np.argsort(rows.transaction_id, kind="stable")
+        columns = {name: getattr(rows, name)[order] for name in _OF_TRANSACTION}
+        columns[_NOTED] = (rows.second if noted_second is None else noted_second)[order]
+        columns |= {name: np.full(order.size, NO_LABEL, np.int64) for name in _OF_LABEL}
+        self._runs.append(_Run(rows.transaction_id[order], columns))
+        merge_small(self._runs, lambda run: run.ids.size, self.oldest_second)
+
+    def find(self, ids: Ints, *names: str) -> tuple[npt.NDArray[np.bool_], list[Ints]]:
+        """Return which ids were scored, and these columns of theirs (0 for the others)."""
+        is_found = np.zeros(ids.size, dtype=bool)
+        values = [np.zeros(ids.size, dtype=np.int64) for _ in names]
+        for run in self._runs:
+            if not ids.size or run.ids[0] > ids.max() or run.ids[-1] < ids.min():
+                continue
+            at = _last_places(run.ids, ids)
+            rows = np.flatnonzero((at >= 0) & (run.ids[np.maximum(at, 0)] == ids))
+            is_found[rows] = True
+            for column, name in zip(values, names, strict=True):
+                column[rows] = run.columns[name][at[rows]]
+        return is_found, values
+
+    def label(self, ids: Ints, scenario: Ints, counts_from_hour: Ints, known_at: Ints) -> None:
+        """Note the present label of ids that were scored."""
+        values = dict(zip(_OF_LABEL, (scenario, counts_from_hour, known_at), strict=True))
+        for number, run in enumerate(self._runs):
+            at = _last_places(run.ids, ids)
+            rows = np.flatnonzero((at >= 0) & (run.ids[np.maximum(at, 0)] == ids))
+            if rows.size and run.is_shared:
+                run = self._runs[number] = _Run(
+                    run.ids, {**run.columns, **{n: run.columns[n].copy() for n in values}}
+                )
+            for name, column in values.items():
+                run.columns[name][at[rows]] = column[rows]
+
+
+def _last_places(sorted_ids: Ints, ids: Ints) -> Ints:
+    return np.searchsorted(sorted_ids, ids, side="right") - 1

@@ -1,0 +1,79 @@
+"""The feature stage's tables: hourly tiles and the features of each transaction.
+
+Here: one `TableContract` for each table; its columns follow from the feature declaration.
+Not here: computing the rows (`fraud_platform.features`).
+"""
+
+from __future__ import annotations
+
+from fraud_platform.contracts.tables import Column, TableContract
+from fraud_platform.datasets.handbook.features import DECLARATION
+
+_HOURS = "hours since 1970-01-01 00:00 UTC"
+_FLAGS = DECLARATION.flags
+
+CUSTOMER_TILES = TableContract(
+    name="customer_tiles",
+    description="Integer sums of each customer's transactions by terminal and hour.",
+    columns=(
+        Column("customer_id", "long", "The card's holder."),
+        Column("terminal_id", "long", "Where the card was used."),
+        Column("tile_hour", "long", f"The hour, {_HOURS}."),
+        Column("tile_date", "date", "The day of tile_hour (UTC)."),
+        Column("n_transactions", "long", "Number of transactions."),
+        Column("amount_cents", "long", "Sum of their amounts in cents."),
+        *(Column(f.name, "long", f"Sum over transactions: {f.description}") for f in _FLAGS),
+        *(Column(m.name, "long", m.description) for m in DECLARATION.last_times),
+    ),
+    key=("customer_id", "terminal_id", "tile_hour"),
+    partition_by=("tile_date",),
+)
+
+TERMINAL_TILES = TableContract(
+    name="terminal_tiles",
+    description="Integer sums of each terminal's transactions by hour.",
+    columns=(
+        Column("terminal_id", "long", "The terminal."),
+        Column("tile_hour", "long", f"The hour, {_HOURS}."),
+        Column("tile_date", "date", "The day of tile_hour (UTC)."),
+        Column("n_transactions", "long", "Number of transactions."),
+        Column("amount_cents", "long", "Sum of their amounts in cents."),
+    ),
+    key=("terminal_id", "tile_hour"),
+    partition_by=("tile_date",),
+)
+
+LABEL_TILES = TableContract(
+    name="label_tiles",
+    description=(
+        "Sums of the labels of each customer and terminal, by event hour and the hour from which "
+        "they count. A row of negative numbers removes a corrected version."
+    ),
+    columns=(
+        Column("entity", "string", "`customer` or `terminal`."),
+        Column("entity_id", "long", "The customer_id or terminal_id."),
+        Column("event_hour", "long", f"Hour of the labelled transactions, {_HOURS}."),
+        Column("counts_from_hour", "long", f"First hour whose features may use it, {_HOURS}."),
+        Column("counts_from_date", "date", "The day of counts_from_hour (UTC)."),
+        *(Column(m.name, "long", m.description) for m in DECLARATION.label_measures),
+    ),
+    key=("entity", "entity_id", "event_hour", "counts_from_hour"),
+    partition_by=("counts_from_date", "entity"),
+)
+
+TRANSACTION_FEATURES = TableContract(
+    name="transaction_features",
+    description="Each transaction with every declared feature, as known in its hour.",
+    columns=(
+        Column("transaction_id", "long", "The transaction."),
+        Column("tx_datetime", "timestamp", "When the card was used (UTC)."),
+        Column("tx_date", "date", "The day of tx_datetime (UTC)."),
+        Column("customer_id", "long", "The card's holder."),
+        Column("terminal_id", "long", "Where the card was used."),
+        Column("amount_cents", "long", "Amount in cents."),
+        *(Column(flag.name, "int", flag.description) for flag in _FLAGS),
+        *(Column(f.name, "float", f.description) for f in DECLARATION.features),
+    ),
+    key=("transaction_id",),
+    partition_by=("tx_date",),
+)
