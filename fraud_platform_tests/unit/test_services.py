@@ -27,6 +27,7 @@ from fraud_platform.adapters.services.processes import (
 )
 from fraud_platform.errors import ServiceError
 from fraud_platform.operations.services import laptop
+from fraud_platform.operations.services.links import experiments_page
 from fraud_platform.settings import Settings
 
 SERVER = """
@@ -295,7 +296,7 @@ def test_status_asks_what_is_elsewhere(settings: Settings, wanted: list[Service]
             wanted.clear()
             assert laptop.status(elsewhere) == [
                 f"kafka    is not managed here; does not answer on 127.0.0.1:{port}",
-                f"mlflow   is not managed here; answers on {elsewhere.mlflow_url}",
+                f"mlflow   is not managed here; answers on {experiments_page(elsewhere)}",
             ]
         finally:
             mlflow.kill()

@@ -32,6 +32,14 @@ from fraud_platform.adapters.models.storing import (
     restore_experiment,
     signature_of,
 )
+from fraud_platform.adapters.models.version_tags import (
+    DIGEST_TAG,
+    KNOWLEDGE_DATE_TAG,
+    LINEAGE_TAG,
+    lineage_json,
+    pack,
+    unpack,
+)
 from fraud_platform.contracts.model_files import folder_digest, require_digest
 from fraud_platform.errors import RegistryLostError, UnknownModelError
 
@@ -39,8 +47,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-DIGEST_TAG, ARTIFACTS_TAG = "content_sha256", "model_artifacts"
-"""Tags of a version: the digest of its candidate's files, and the URL that these lie at."""
+ARTIFACTS_TAG = "model_artifacts"
+"""Part of a version's lineage: the URL of its candidate's files."""
 _RESERVED_TAG = "reserved_number"
 """Tag of a version that holds no model: its number is named by the history for a lost one."""
 _CARRIED_OUT_TAG = "promotion.carried_out"
@@ -48,7 +56,11 @@ _CARRIED_OUT_TAG = "promotion.carried_out"
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A registered model version and the run that logged it."""
+    """A registered model version and the run that logged it.
+
+    Args:
+        tags: those on its page in MLflow, and each part of its lineage.
+    """
 
     version: int
     run_id: str
@@ -57,7 +69,7 @@ class ModelVersion:
     @property
     def knowledge_date(self) -> str:
         """The knowledge date that the model was trained for."""
-        return self.tags["knowledge_date"]
+        return self.tags[KNOWLEDGE_DATE_TAG]
 
     @property
     def sha256(self) -> str | None:
@@ -96,7 +108,8 @@ class ModelRegistry:
 
         Args:
             artifacts: file name to content: plots, curves, the features' declaration.
-            tags: among them the table versions that the model was trained on.
+            tags: what the model was made from, among them the table versions. They become one tag
+                of the version and the artifact `lineage.json` of its run.
             known_models: the highest version that the promotion history names; 0 on a platform that
                 never had a model. No other model ever gets a number up to it.
 
@@ -105,20 +118,22 @@ class ModelRegistry:
         """
         content = folder_digest(candidate_folder)
         for known in self.versions():
-            if (known.sha256, known.tags.get("knowledge_date")) == (content, knowledge_date):
+            if (known.sha256, known.tags.get(KNOWLEDGE_DATE_TAG)) == (content, knowledge_date):
                 return known
         with self._client() as client:
             self._prepare(client, known_models)
             import mlflow
 
             mlflow.set_experiment(EXPERIMENT)
-            every_tag = {**tags, "knowledge_date": knowledge_date, DIGEST_TAG: content}
+            run_tags = {KNOWLEDGE_DATE_TAG: knowledge_date, DIGEST_TAG: content}
+            every_tag = {**tags, **run_tags}
             with mlflow.start_run(
-                run_name=f"candidate {knowledge_date}", tags=every_tag, log_system_metrics=False
+                run_name=f"candidate {knowledge_date}", tags=run_tags, log_system_metrics=False
             ) as run:
                 mlflow.log_params(dict(params))
                 mlflow.log_metrics(dict(metrics))
-                self._log_files(artifacts)
+                lineage = {f"{LINEAGE_TAG}.json": lineage_json(every_tag).encode()}
+                self._log_files({**artifacts, **lineage})
                 info = mlflow.pyfunc.log_model(
                     name="model",
                     python_model=str(Path(__file__).with_name("pyfunc_entry.py")),
@@ -146,7 +161,7 @@ class ModelRegistry:
             ModelDamagedError: the files are gone, or are not those that were registered.
         """
         at = tags.get(ARTIFACTS_TAG, "")
-        name = f"{MODEL_NAME} of {tags.get('knowledge_date', 'unknown date')}"
+        name = f"{MODEL_NAME} of {tags.get(KNOWLEDGE_DATE_TAG, 'unknown date')}"
         with self._client() as client, tempfile.TemporaryDirectory() as scratch:
             folder = download_candidate(name, at, scratch)
             require_digest(name, tags.get(DIGEST_TAG), folder_digest(folder), "the history")
@@ -175,7 +190,7 @@ class ModelRegistry:
             )
             if int(made.version) > known_models:
                 break
-        for key, value in tags.items():
+        for key, value in pack(tags).items():
             client.set_model_version_tag(MODEL_NAME, made.version, key, value)
         client.delete_model_version_tag(MODEL_NAME, made.version, _RESERVED_TAG)
         return ModelVersion(int(made.version), run_id or "", tags)
@@ -184,6 +199,9 @@ class ModelRegistry:
         """Return every registered version, oldest first; nothing of a registry that is not there.
 
         What was reserved, or died while it was registered, is none.
+
+        Raises:
+            ModelDamagedError: the lineage of one cannot be read.
         """
         if not has_database(self.url):
             return []
@@ -191,7 +209,9 @@ class ModelRegistry:
             found = client.search_model_versions(f"name='{MODEL_NAME}'", max_results=10_000)
             return sorted(
                 (
-                    ModelVersion(int(v.version), v.run_id or "", dict(v.tags))
+                    ModelVersion(
+                        int(v.version), v.run_id or "", unpack(f"{MODEL_NAME} {v.version}", v.tags)
+                    )
                     for v in found
                     if _RESERVED_TAG not in v.tags
                 ),

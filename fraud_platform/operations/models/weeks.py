@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from fraud_platform.training.candidate import Candidate
 
 VERSION_TAG = "table_version."
-"""Prefix of the model tags that name the table versions a model was made from."""
+"""Prefix of the parts of a model's lineage that name the table versions a model was made from."""
 
 _START_TAG, _END_TAG, _INPUTS_TAG = "training_start", "training_end", "training_inputs"
 

@@ -38,11 +38,9 @@ from fraud_platform.adapters.services.processes import (
 from fraud_platform.adapters.spark import server as spark_server
 from fraud_platform.errors import ServiceError
 from fraud_platform.operations.services.dagster_home import dagster_variables, enter_dagster_home
+from fraud_platform.operations.services.links import EXPERIMENTS, experiments_page
 from fraud_platform.operations.services.server import mlflow_variables
 from fraud_platform.settings import Settings
-
-MODEL_TRAINING_PAGE = "/#/experiments?workflowType=machine_learning"
-"""What a person opens of MLflow, which shows its pages for GenAI otherwise."""
 
 START_SECONDS = 180.0
 _POLL_SECONDS = 0.3
@@ -75,7 +73,7 @@ def services(settings: Settings) -> list[Service]:
         settings.mlflow_port,
         "/health",
         {**environment, **mlflow_variables(settings)},
-        page=MODEL_TRAINING_PAGE,
+        page=EXPERIMENTS,
     )
     return [*first, dagster, mlflow]
 
@@ -98,7 +96,8 @@ def up(settings: Settings) -> Iterator[str]:
             if record := running.get(service.name):
                 _require_healthy(service, record)
                 _require_same_spark(settings, record)
-                yield f"{record.name:<8} is already running on {record.url}, process {record.pid}"
+                where = f"{record.url}{service.page}"
+                yield f"{record.name:<8} is already running on {where}, process {record.pid}"
         yield from _start_all(settings, [], set(running))
     yield f"Logs are in {_log_folder(settings)}; `fraud-platform down` stops them."
 
@@ -126,7 +125,7 @@ def status(settings: Settings) -> list[str]:
         answers = "answers" if is_healthy(service) else "does not answer"
         minutes = (time.time() - record.started_at) / 60
         lines.append(
-            f"{service.name:<8} {answers} on {record.url}, process {record.pid}, "
+            f"{service.name:<8} {answers} on {record.url}{service.page}, process {record.pid}, "
             f"for {minutes:.0f} min"
         )
     listed = {service.name for service in services(settings)}
@@ -145,7 +144,9 @@ def status(settings: Settings) -> list[str]:
 def _not_started_here(settings: Settings, service: Service) -> str:
     """Return the line of a service that `up` did not start: it may have another manager."""
     if is_healthy(service):
-        return f"{service.name:<8} answers on {service.url}; it was not started by `up`"
+        return (
+            f"{service.name:<8} answers on {service.url}{service.page}; it was not started by `up`"
+        )
     if settings.dagster_storage_url is None:
         return f"{service.name:<8} is not running"
     unit = "fraud-webserver" if service.name == "dagster" else f"fraud-{service.name}"
@@ -163,7 +164,7 @@ def _elsewhere(settings: Settings) -> Iterator[tuple[str, str, bool]]:
         topics.close()
     if (settings.mlflow_url or "").startswith(("http://", "https://")):
         assert settings.mlflow_url is not None
-        yield "mlflow", settings.mlflow_url, answers_http(settings.mlflow_url)
+        yield "mlflow", experiments_page(settings), answers_http(settings.mlflow_url)
 
 
 def dev(settings: Settings, say: Callable[[str], None] = print) -> None:

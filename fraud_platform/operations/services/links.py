@@ -14,6 +14,8 @@ from fraud_platform.settings import Settings
 
 _MODEL_TRAINING = urlencode({"workflowType": "machine_learning"})
 """MLflow opens its GenAI view otherwise, or whichever the browser saw last."""
+EXPERIMENTS = f"/#/experiments?{_MODEL_TRAINING}"
+"""Path of MLflow's list of experiments."""
 
 
 def mlflow_root(settings: Settings) -> str:
@@ -21,6 +23,11 @@ def mlflow_root(settings: Settings) -> str:
     if (settings.mlflow_url or "").startswith(("http://", "https://")):
         return str(settings.mlflow_url).rstrip("/")
     return f"http://{HOST}:{settings.mlflow_port}"
+
+
+def experiments_page(settings: Settings) -> str:
+    """Return the page of MLflow that lists the experiments."""
+    return f"{mlflow_root(settings)}{EXPERIMENTS}"
 
 
 def model_page(settings: Settings, version: int) -> str:
