@@ -19,7 +19,7 @@ from fraud_platform.adapters.kafka.follower_mark import FollowerMark
 from fraud_platform.adapters.kafka.lag import lag_lines
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import CHAMPION
-from fraud_platform.adapters.tables.lake import MANY_COMMITS
+from fraud_platform.adapters.tables.log_keeping import MANY_COMMITS
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.defs.automation import requests
 from fraud_platform.defs.automation.requests import ask_again

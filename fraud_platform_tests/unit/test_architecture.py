@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from functools import cache
 from pathlib import Path
 
@@ -140,6 +141,59 @@ def test_no_import_runs_upwards() -> None:
         for module, wrong in offenders(modules(layer), is_wrong).items():
             allowed = UPWARD.get(module, set())
             assert {n for n in wrong if not n.startswith(tuple(allowed) or ("-",))} == set(), module
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports inside functions and for types alone count as well."""
+    names = {module_name(path): path for path in modules(".")}
+    graph = {name: imported_modules(path, names.keys()) for name, path in names.items()}
+    assert circles(graph) == []
+
+
+def test_a_circle_is_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set(), "e": {"a"}}
+    assert circles(graph) == [["b", "c"]]
+    assert circles({"a": {"a"}}) == [["a"]]
+
+
+def imported_modules(path: Path, names: AbstractSet[str]) -> set[str]:
+    """Return the modules of the package that one imports; `from package import module` is one."""
+    found: set[str] = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in names else str(node.module))
+    return found & names
+
+
+def module_name(path: Path) -> str:
+    parts = ("fraud_platform", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Return the groups of modules each of which imports itself through the others."""
+    reached: dict[str, set[str]] = {}
+    for start in graph:
+        found, waiting = set(), [*graph[start]]
+        while waiting:
+            if (name := waiting.pop()) not in found:
+                found.add(name)
+                waiting += graph[name]
+        reached[start] = found
+    in_circles = [name for name in graph if name in reached[name]]
+    groups = {
+        tuple(
+            sorted(
+                other for other in in_circles if other in reached[name] and name in reached[other]
+            )
+        )
+        for name in in_circles
+    }
+    return sorted(map(list, groups))
 
 
 def test_stages_and_foundations_import_no_dagster_and_no_client() -> None:

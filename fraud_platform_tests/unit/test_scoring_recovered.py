@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fraud_platform.adapters.tables.lake import MANY_COMMITS, Lake
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.adapters.tables.log_keeping import MANY_COMMITS
 from fraud_platform.adapters.tables.upkeep import shorten_log
 from fraud_platform.contracts.arrays import Transactions
 from fraud_platform.datasets.handbook.features import DECLARATION

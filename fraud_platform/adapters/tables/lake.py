@@ -11,65 +11,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError
 from pyarrow import fs
 
-from fraud_platform.adapters.storage.access import delta_options
-from fraud_platform.adapters.storage.files import ByteFiles, local_path
-from fraud_platform.adapters.storage.probing import reaching, require_safe_commits
-from fraud_platform.adapters.tables.evolving import bring_up_to_date, is_up_to_date, read_rows
-from fraud_platform.adapters.tables.log_keeping import BOUNDED, LOG_KEPT, MANY_COMMITS
-from fraud_platform.adapters.tables.log_reading import newest_first, reread
+from fraud_platform.adapters.storage.files import local_path
+from fraud_platform.adapters.storage.probing import reaching
+from fraud_platform.adapters.tables.evolving import read_rows
+from fraud_platform.adapters.tables.log_reading import newest_first
+from fraud_platform.adapters.tables.numbered import NumberedTable
 from fraud_platform.adapters.tables.partition_commits import replace_partitions
 from fraud_platform.adapters.tables.partition_files import gathered, write_files
+from fraud_platform.adapters.tables.store import TableStore
 from fraud_platform.adapters.tables.table_features import require_plain
+from fraud_platform.adapters.tables.uniqueness import repeated_rows
+from fraud_platform.contracts.ports import StoredPartitions
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.contracts.uniqueness import repeated_rows_error
-from fraud_platform.errors import Outage, VersionGoneError
+from fraud_platform.errors import VersionGoneError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from fraud_platform.adapters.tables.numbered import NumberedTable
 
-
-class Lake:
-    """The platform's Delta tables under one URL.
-
-    Args:
-        url: folder or object-store URL that holds one folder a table.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        self.files = ByteFiles()
-        self._options = delta_options(self.url)
-
-    def uri(self, table: TableContract) -> str:
-        """Return the table's URL."""
-        return f"{self.url}/{table.name}"
-
-    def open(self, table: TableContract, version: int | None = None) -> DeltaTable | None:
-        """Return a delta-rs handle, or None where the table does not exist yet.
-
-        Raises:
-            TableFeatureError: the table has a feature that the platform does not understand.
-        """
-        try:
-            with reaching(self.uri(table)):
-                handle = reread(
-                    lambda: DeltaTable(self.uri(table), version, storage_options=self._options)
-                )
-        except TableNotFoundError:
-            return None
-        require_plain(handle, table.name)
-        return handle
+class Lake(TableStore):
+    """The platform's Delta tables under one URL, with all that is done with them."""
 
     def require_unique(self, table: TableContract) -> None:
         """Return if the table holds each row once; few of its files are read for that.
@@ -77,62 +47,32 @@ class Lake:
         Raises:
             RepeatedRowsError: it does not; `fraud-platform mend-table` removes the copies.
         """
-        from fraud_platform.adapters.tables.uniqueness import repeated_rows
-
         if found := list(repeated_rows(self, table)):
             count = sum(group.count for group in found)
             raise repeated_rows_error(table, count, found[0].first)
 
-    def ensure(self, table: TableContract) -> DeltaTable:
-        """Return the table's handle, creating it empty where it does not exist.
-
-        Created before its first write, so that concurrent first writers agree on the protocol. Of
-        those that create it at once one does; a commit tried again would say so a second time.
-        """
-        kept = {"delta.logRetentionDuration": LOG_KEPT} if table.keeps_versions else MANY_COMMITS
-        if handle := self.open(table):
-            self._bring_up_to_date(handle, table, kept)
-            return handle
-        with self._committing(table):
-            require_safe_commits(self.url)
-            try:
-                return DeltaTable.create(
-                    self.uri(table),
-                    schema=table.arrow_schema,
-                    mode="ignore",
-                    partition_by=list(table.partition_by) or None,
-                    name=table.name,
-                    description=table.description,
-                    configuration={
-                        **kept,
-                        **({BOUNDED: ",".join(table.bounded)} if table.bounded else {}),
-                    },
-                    storage_options=self._options,
-                    commit_properties=CommitProperties(max_commit_retries=0),
-                )
-            except CommitFailedError:
-                if handle := self.open(table):
-                    return handle
-                raise
-
-    def _bring_up_to_date(
-        self, handle: DeltaTable, table: TableContract, kept: Mapping[str, str]
-    ) -> None:
-        """Give a table that an earlier version of the platform made what its contract says now."""
-        if not is_up_to_date(handle, table, kept):
-            with self._committing(table):
-                bring_up_to_date(handle, table, kept)
-
     def numbered(self, table: TableContract, application: str) -> NumberedTable:
         """Return a table whose commits one application numbers, creating it where absent."""
-        from fraud_platform.adapters.tables.numbered import NumberedTable
-
         return NumberedTable(self, table, application)
 
-    def version(self, table: TableContract) -> int | None:
-        """Return the table's current version, or None where it does not exist."""
+    def prepare(self, table: TableContract) -> int:
+        """Create the table or bring it up to date with its contract; return its version."""
+        return self.ensure(table).version()
+
+    def partitions(self, table: TableContract, column: str) -> StoredPartitions | None:
+        """Return the values of a partition column that the present version has files of.
+
+        None where the table does not exist.
+        """
         handle = self.open(table)
-        return None if handle is None else handle.version()
+        if handle is None:
+            return None
+        values = {str(partition[column]) for partition in handle.partitions()}
+        return StoredPartitions(handle.version(), sorted(values))
+
+    def required_columns(self, table: TableContract) -> list[str]:
+        """Return the stored columns in which every row has a value; creates the table if absent."""
+        return [field.name for field in self.ensure(table).schema().fields if not field.nullable]
 
     def has_rows(self, table: TableContract) -> bool:
         """Tell whether the table exists and holds a row, by its log alone."""
@@ -187,7 +127,7 @@ class Lake:
             names = columns or table.column_names
             return table.arrow_schema.empty_table().select(names)
         with reaching(self.uri(table)):
-            return read_rows(handle, table, filters, columns, self._filesystem(table))
+            return read_rows(handle, table, filters, columns, _filesystem(self.uri(table)))
 
     def read_in_batches(
         self,
@@ -201,22 +141,13 @@ class Lake:
         handle = self.open(table, version)
         assert handle is not None, f"{table.name} has a version {version}"
         with reaching(self.uri(table)):
-            batches = handle.to_pyarrow_dataset(filesystem=self._filesystem(table)).to_batches(
+            batches = handle.to_pyarrow_dataset(filesystem=_filesystem(self.uri(table))).to_batches(
                 columns=columns,
                 filter=pq.filters_to_expression(filters),
                 fragment_readahead=1,
                 batch_readahead=2,
             )
             yield from gathered(batches, rows)
-
-    def _filesystem(self, table: TableContract) -> fs.FileSystem | None:
-        """Return pyarrow's own file system where the table is local, else None: delta-rs's.
-
-        With delta-rs's, pyarrow's threads run Python to close a file. One that does so while the
-        process ends aborts it: a command that had done its work ended with code 134, one in twelve.
-        """
-        path = local_path(self.uri(table))
-        return None if path is None else fs.SubTreeFileSystem(str(path), fs.LocalFileSystem())
 
     def replace_arrow(
         self,
@@ -234,7 +165,7 @@ class Lake:
         handle = self.ensure(table)
         # without a predicate delta-rs keeps what others add meanwhile: then it gets one try
         retries = 0 if predicate is None else None
-        with self._committing(table):
+        with self.committing(table):
             write_deltalake(
                 handle,
                 rows.cast(table.arrow_schema),
@@ -262,7 +193,7 @@ class Lake:
         used = handle.transaction_version(application)
         if used is not None and used >= number:
             return False
-        with self._committing(table):
+        with self.committing(table):
             write_deltalake(
                 handle,
                 rows.cast(table.arrow_schema),
@@ -313,7 +244,7 @@ class Lake:
             TableNotFoundError: the table does not exist (call `ensure` first).
         """
         with reaching(self.uri(table)):
-            handle = DeltaTable(self.uri(table), version, storage_options=self._options)
+            handle = DeltaTable(self.uri(table), version, storage_options=self.storage_options)
             require_plain(handle, table.name)
             return pa.table(handle.get_add_actions(flatten=True))
 
@@ -356,7 +287,7 @@ class Lake:
         handle = self.open(table, since)
         assert handle is not None, f"{table.name} has a version {since}"
         properties = CommitProperties(custom_metadata=_text(metadata))
-        with self._committing(table):
+        with self.committing(table):
             try:
                 handle.restore(version, commit_properties=properties)
             except DeltaError as error:
@@ -368,17 +299,15 @@ class Lake:
                     "remove the tables of this lake and materialize its drops again."
                 ) from error
 
-    @contextmanager
-    def _committing(self, table: TableContract) -> Iterator[None]:
-        """Reach the table for one commit, and tell of another writer's that came first."""
-        try:
-            with reaching(self.uri(table)):
-                yield
-        except CommitFailedError as error:
-            raise Outage(
-                f"table {table.name}: another writer committed first ({error}). Nothing was "
-                "written. Run again: what it wrote is then read."
-            ) from error
+
+def _filesystem(table_url: str) -> fs.FileSystem | None:
+    """Return pyarrow's own file system where the table is local, else None: delta-rs's.
+
+    With delta-rs's, pyarrow's threads run Python to close a file. One that does so while the
+    process ends aborts it: a command that had done its work ended with code 134, one in twelve.
+    """
+    path = local_path(table_url)
+    return None if path is None else fs.SubTreeFileSystem(str(path), fs.LocalFileSystem())
 
 
 def _text(metadata: Mapping[str, Any] | None) -> dict[str, str]:

@@ -14,7 +14,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -23,15 +22,13 @@ import pyarrow.parquet as pq
 
 from fraud_platform.adapters.storage.probing import reaching
 from fraud_platform.adapters.tables.merging import as_stored, stored_schema, write_merged
+from fraud_platform.adapters.tables.store import TableStore
 from fraud_platform.adapters.tables.swapping import Swap, active_files, swap_files
 from fraud_platform.adapters.tables.uniqueness import Repeated, read_columns, repeated_rows
 from fraud_platform.contracts.tables import TableContract
 from fraud_platform.contracts.uniqueness import repeated_rows_error, repeats
 from fraud_platform.errors import DataError, Outage
 from fraud_platform.kill_points import kill_point
-
-if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
 
 MENDED = "fraud_platform.mended"
 """Table property: JSON list of what was removed, when, by whom and why. The log, in which each
@@ -69,7 +66,7 @@ class Mended:
         )
 
 
-def mend_table(lake: Lake, table: TableContract, why: str, who: str) -> Mended:
+def mend_table(lake: TableStore, table: TableContract, why: str, who: str) -> Mended:
     """Keep one of each row that a table holds more than once.
 
     Raises:
@@ -91,7 +88,7 @@ def mend_table(lake: Lake, table: TableContract, why: str, who: str) -> Mended:
 
 
 def _mend(
-    lake: Lake, table: TableContract, found: list[Repeated], said: dict[str, str]
+    lake: TableStore, table: TableContract, found: list[Repeated], said: dict[str, str]
 ) -> Mended | None:
     handle = lake.open(table)
     assert handle is not None
@@ -143,7 +140,7 @@ class _Numbers:
 
 
 def _kept(
-    lake: Lake, table: TableContract, schema: pa.Schema, paths: list[str], numbers: _Numbers
+    lake: TableStore, table: TableContract, schema: pa.Schema, paths: list[str], numbers: _Numbers
 ) -> Iterator[pa.Table]:
     """Yield the rows of some files, each once, so many numbers at a time."""
     order = [(name, "ascending") for name in table.unique_by]
@@ -158,7 +155,7 @@ def _kept(
         yield rows.filter(pa.array(is_kept))
 
 
-def _windows(lake: Lake, table: TableContract, paths: list[str]) -> Iterator[tuple[int, int]]:
+def _windows(lake: TableStore, table: TableContract, paths: list[str]) -> Iterator[tuple[int, int]]:
     """Yield ranges of numbers, both ends within, that hold about `_WINDOW_ROWS` rows each."""
     name = table.unique_by[0]
     values = np.sort(read_columns(lake, table, paths, [name])[name].to_numpy())
@@ -170,7 +167,7 @@ def _windows(lake: Lake, table: TableContract, paths: list[str]) -> Iterator[tup
 
 
 def _between(
-    lake: Lake, table: TableContract, paths: list[str], low: int, high: int, schema: pa.Schema
+    lake: TableStore, table: TableContract, paths: list[str], low: int, high: int, schema: pa.Schema
 ) -> Iterator[pa.Table]:
     name = table.unique_by[0]
     for path in paths:

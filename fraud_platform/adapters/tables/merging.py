@@ -10,7 +10,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,13 +20,11 @@ from deltalake import DeltaTable
 from fraud_platform.adapters.storage.probing import reaching
 from fraud_platform.adapters.tables.evolving import completed
 from fraud_platform.adapters.tables.partition_files import INDEXED_COLUMNS, as_json, gathered
+from fraud_platform.adapters.tables.store import TableStore
 from fraud_platform.adapters.tables.swapping import Swap, active_files, swap_files
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import DataError
 from fraud_platform.kill_points import kill_point
-
-if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
 
 LEVELS = ((1 << 20, 100), (8 << 20, 16), (64 << 20, 16))
 """A size to merge to, and how many files that are less than half of it, and not of a level before,
@@ -37,7 +35,7 @@ _ROW_GROUP_ROWS = 200_000
 File = Mapping[str, Any]
 
 
-def merge_small_files(lake: Lake, table: TableContract) -> list[str]:
+def merge_small_files(lake: TableStore, table: TableContract) -> list[str]:
     """Merge what has become too many; return the paths of the files that were replaced.
 
     Each merged file is one commit. Where another writer merged one of its files first, what was
@@ -56,7 +54,7 @@ def merge_small_files(lake: Lake, table: TableContract) -> list[str]:
     return replaced
 
 
-def _files(lake: Lake, table: TableContract) -> list[File]:
+def _files(lake: TableStore, table: TableContract) -> list[File]:
     handle = lake.open(table)
     return [] if handle is None else list(active_files(handle, _first(table)).values())
 
@@ -83,7 +81,7 @@ def _place(table: TableContract, file: File) -> tuple[bool, int, str]:
     return first is not None, first or 0, file["path"]
 
 
-def _merge(lake: Lake, table: TableContract, files: Sequence[File]) -> list[str]:
+def _merge(lake: TableStore, table: TableContract, files: Sequence[File]) -> list[str]:
     paths = [file["path"] for file in files]
     with reaching(lake.uri(table)):
         handle = lake.open(table)
@@ -106,7 +104,7 @@ def _merge(lake: Lake, table: TableContract, files: Sequence[File]) -> list[str]
     return paths
 
 
-def _tables(lake: Lake, table: TableContract, paths: Sequence[str]) -> Iterator[pa.Table]:
+def _tables(lake: TableStore, table: TableContract, paths: Sequence[str]) -> Iterator[pa.Table]:
     for path in paths:
         with lake.files.open_input(f"{lake.uri(table)}/{path}") as file:
             # read_table looks for a dataset first, which takes as long again as a small file
@@ -125,7 +123,7 @@ def stored_schema(handle: DeltaTable, table: TableContract) -> pa.Schema:
 
 
 def write_merged(
-    lake: Lake, table: TableContract, schema: pa.Schema, parts: Iterator[pa.Table]
+    lake: TableStore, table: TableContract, schema: pa.Schema, parts: Iterator[pa.Table]
 ) -> DataFile:
     """Write rows into one file of the table's folder; the log does not name it yet.
 

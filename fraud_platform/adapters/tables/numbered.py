@@ -22,8 +22,8 @@ from deltalake.transaction import AddAction
 
 from fraud_platform.adapters.storage.probing import reaching
 from fraud_platform.adapters.tables.evolving import completed
-from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.log_reading import reread
+from fraud_platform.adapters.tables.store import TableStore
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import DataError
 
@@ -46,7 +46,7 @@ class NumberedTable:
         application: whose sequence of numbers it is.
     """
 
-    def __init__(self, lake: Lake, table: TableContract, application: str) -> None:
+    def __init__(self, lake: TableStore, table: TableContract, application: str) -> None:
         self._lake, self._table, self._application = lake, table, application
         self._handle: DeltaTable = lake.ensure(table)
         self.refresh()

@@ -14,26 +14,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
 
 from fraud_platform.adapters.storage.probing import reaching
+from fraud_platform.adapters.tables.store import TableStore
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import Outage
 from fraud_platform.kill_points import kill_point
-
-if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
 
 _TRIES = 20
 _Filters = list[tuple[str, str, list[str]]]
 
 
 def replace_partitions(
-    lake: Lake,
+    lake: TableStore,
     table: TableContract,
     files: Sequence[DataFile],
     partitions: tuple[str, Sequence[str]],

@@ -18,19 +18,17 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable
 
 from fraud_platform.adapters.storage.exclusive import create_once
 from fraud_platform.adapters.storage.probing import reaching
+from fraud_platform.adapters.tables.store import TableStore
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import Outage
 from fraud_platform.kill_points import kill_point
-
-if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
 
 _TRIES = 20
 
@@ -69,7 +67,7 @@ class Swap:
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
-def swap_files(lake: Lake, table: TableContract, swap: Swap) -> int | None:
+def swap_files(lake: TableStore, table: TableContract, swap: Swap) -> int | None:
     """Commit a swap; return the version.
 
     Other commits that come first do no harm as long as they leave the files to be removed in the
@@ -99,7 +97,7 @@ def swap_files(lake: Lake, table: TableContract, swap: Swap) -> int | None:
     )
 
 
-def _create(lake: Lake, table: TableContract, version: int, entry: bytes) -> bool:
+def _create(lake: TableStore, table: TableContract, version: int, entry: bytes) -> bool:
     url = f"{lake.uri(table)}/_delta_log/{version:020}.json"
     try:
         with reaching(lake.uri(table)):
@@ -111,7 +109,7 @@ def _create(lake: Lake, table: TableContract, version: int, entry: bytes) -> boo
         ) from error
 
 
-def _is_in(lake: Lake, table: TableContract, version: int, added: Sequence[DataFile]) -> bool:
+def _is_in(lake: TableStore, table: TableContract, version: int, added: Sequence[DataFile]) -> bool:
     """Tell whether an entry that was written belongs to the table.
 
     It does not where this process was stopped so long that the log was cleaned beyond its version:

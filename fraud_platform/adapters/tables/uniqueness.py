@@ -12,19 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from fraud_platform.adapters.storage.probing import reaching
+from fraud_platform.adapters.tables.store import TableStore
 from fraud_platform.adapters.tables.swapping import active_files
 from fraud_platform.contracts.tables import TableContract
 from fraud_platform.contracts.uniqueness import repeats
-
-if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def overlapping_files(table: TableContract, handle: DeltaTable) -> list[list[str
     return [group for group in groups if len(group) > 1]
 
 
-def repeated_rows(lake: Lake, table: TableContract) -> Iterator[Repeated]:
+def repeated_rows(lake: TableStore, table: TableContract) -> Iterator[Repeated]:
     """Yield the groups of files of the present version that hold rows more than once."""
     handle = lake.open(table)
     if handle is None or not table.unique_by:
@@ -79,7 +76,7 @@ def repeated_rows(lake: Lake, table: TableContract) -> Iterator[Repeated]:
 
 
 def read_columns(
-    lake: Lake, table: TableContract, paths: Sequence[str], columns: Sequence[str]
+    lake: TableStore, table: TableContract, paths: Sequence[str], columns: Sequence[str]
 ) -> pa.Table:
     """Read some columns of some files of a table."""
     schema = pa.schema([table.arrow_schema.field(name) for name in columns])

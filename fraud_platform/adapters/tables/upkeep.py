@@ -16,8 +16,8 @@ import threading
 import time
 from collections import deque
 
-from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.merging import merge_small_files
+from fraud_platform.adapters.tables.store import TableStore
 from fraud_platform.adapters.tables.swapping import active_files
 from fraud_platform.contracts.tables import TableContract
 
@@ -38,7 +38,7 @@ class Upkeep:
     """
 
     def __init__(
-        self, lake: Lake, tables: tuple[TableContract, ...], pause_seconds: float = 5.0
+        self, lake: TableStore, tables: tuple[TableContract, ...], pause_seconds: float = 5.0
     ) -> None:
         self._lake, self._tables, self._pause = lake, tables, pause_seconds
         self._ended = threading.Event()
@@ -92,7 +92,7 @@ class Upkeep:
             self.try_look()
 
 
-def shorten_log(lake: Lake, table: TableContract) -> None:
+def shorten_log(lake: TableStore, table: TableContract) -> None:
     """Remove what a table's log says of commits before the last, once it is old enough.
 
     Not while the last commit appends nothing, as merging and vacuum do: it alone may be left, and
