@@ -1,17 +1,18 @@
-"""Compare two models on the same rows by a paired, clustered percentile bootstrap.
+"""Comparison of models on the same rows with a paired, clustered percentile bootstrap.
 
-Here: `compare_models`, from rows and scores to a judged result.
-Not here: its parts (`inputs`, `clustered`, `gate`), its print and table (`report`).
+Here: `compare_models`, from rows and scores to a result with a verdict.
+Not here: its parts (`inputs`, `clustered`, `gate`), the printed result and its table (`report`).
 
-Candidate, champion and baselines see the same resamples, so what the rows have in common cancels in
-the difference. Whole customers are drawn, because a customer's transactions share habits and frauds
-(scenario 3); and once more whole terminals (scenario 2). The wider interval is reported. It answers
-for the stronger of the two dependences; an interval for both at once, of variance V_customer +
-V_terminal - V_row, would be 2 to 19 % wider for average precision on the Handbook's drops.
+Candidate, champion and baselines are evaluated on the same resamples, so that variation which they
+share cancels in the difference. Whole customers are drawn, because a customer's transactions are
+correlated (scenario 3), and separately whole terminals (scenario 2). The wider of the two intervals
+is reported; it accounts for the stronger of the two correlations. An interval for both at once,
+with the variance V_customer + V_terminal - V_row, would be 2 to 19 % wider for average precision on
+the Handbook's drops.
 
-A difference is reported with bounds moved out to those of the other clustering and of Student's t
-on the resamples' standard deviation, where they lie beyond: percentiles alone cover a loss, which a
-few large frauds decide, in 94.6 % of A/A pairs, these in 97.8 %.
+The bounds of a difference are the outermost of both clusterings' percentile bounds and of Student's
+t bounds with the resamples' standard deviation. For a loss, which depends on a few large frauds,
+percentile bounds alone cover 94.6 % of A/A pairs, these bounds 97.8 %.
 """
 
 from __future__ import annotations
@@ -42,17 +43,17 @@ def compare_models(
     champion: ScoredModel | None,
     config: ComparisonConfig,
 ) -> ComparisonResult:
-    """Compare a candidate with the champion, or, without one, with the baselines.
+    """Compare a candidate with the champion, or with the baselines if there is no champion.
 
     Args:
-        rows: out-of-time rows, n of them; their order does not matter.
-        candidate: probabilities of shape (n,) in the rows' order, and a threshold.
-        champion: the same of the champion; None for the first candidate.
+        rows: n out-of-time rows in any order.
+        candidate: probabilities of shape (n,) in the order of the rows, and a threshold.
+        champion: the same for the champion; None for the first candidate.
         config: resamples, seed, margins, costs.
 
     Raises:
-        NotEnoughDataError: no fraud or no genuine row.
-        ValueError: columns or scores of other lengths, scores that are not finite, ids twice.
+        NotEnoughDataError: the rows contain no fraud or no genuine row.
+        ValueError: lengths differ, a score is not finite, or a transaction_id is repeated.
     """
     order = rows.order()
     models = {Role.CANDIDATE: candidate}
@@ -85,9 +86,9 @@ def compare_models(
 
 
 def attainable_card_precision(rows: ComparisonRows, k: int) -> float:
-    """Return the card precision at k of a model that knows the labels: none can reach more.
+    """Return the card precision at k of a model that knows the labels, the maximum for any model.
 
-    Where fewer than k cards a day are defrauded it lies below 1: k is the divisor on every day.
+    It is below 1 if fewer than k cards a day are defrauded, because k is the divisor on every day.
     """
     labels = rows.is_fraud.astype(np.float64)
     return card_precision_at_k(rows.day, rows.customer_id, labels, labels, k)
@@ -131,7 +132,7 @@ def _estimates(
 def _differences(
     roles: list[Role], resamples: list[ClusteredResamples], level: float
 ) -> tuple[Difference, ...]:
-    """Return the candidate, which comes first, less each of the others."""
+    """Return the difference of the candidate (the first role) from each of the other roles."""
     intervals = [of_clustering.differences(level) for of_clustering in resamples]
     differences: list[Difference] = []
     for i, against in enumerate(roles[1:]):
@@ -173,7 +174,7 @@ def _difference(
 
 
 def _wider(intervals: list[Interval]) -> Interval:
-    """Return the wider interval, the customers' where both are alike."""
+    """Return the wider interval, or the first (by customer) if both are equally wide."""
     return max(intervals, key=lambda interval: np.nan_to_num(interval.high - interval.low))
 
 
@@ -190,7 +191,7 @@ def _outermost(intervals: list[Interval], level: float) -> tuple[float, float]:
 
 
 def _z_test(interval: Interval) -> tuple[float, float]:
-    """Return z-score and two-sided p-value; no difference anywhere is z 0, p 1."""
+    """Return z-score and two-sided p-value; (0, 1) if the difference is 0 in every resample."""
     value, deviation = interval.value, interval.standard_deviation
     if np.isnan(value) or np.isnan(deviation):
         return float("nan"), float("nan")

@@ -1,11 +1,11 @@
-"""Card precision at k over many weight vectors at once.
+"""Card precision at k for many weight vectors at once.
 
-Here: each day's cards ranked once, and the share found among the first k for each weight vector.
+Here: ranking each day's cards once, and the precision of the first k for each weight vector.
 Not here: the plain definition (`fraud_platform.comparison.metrics.card_precision_at_k`), which
 this equals for customer weights.
 
-A weight is a number of cards: a customer of weight 2 fills two of the k places. Only the head of a
-day's ranking is ever looked at, so a day costs about k cards for each weight vector, not all.
+A weight is a number of cards: a customer with weight 2 fills two of the k places. Only the head of
+a day's ranking is read, so a day costs about k cards for each weight vector.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class RankedDay:
     """One day's cards, the most suspicious first.
 
     Attributes:
-        cluster: whose weight each card has, shape (c,).
-        is_compromised: whether any of the card's transactions that day is fraud, shape (c,).
-        slot: position of the card among the cards that are ever compromised, -1 for the others,
-            shape (c,).
+        cluster: the cluster whose weight the card has, shape (c,).
+        is_compromised: whether any of the card's transactions on that day is fraud, shape (c,).
+        slot: index of the card among all cards that are compromised on any day, else -1, shape
+            (c,).
     """
 
     cluster: Ints
@@ -37,7 +37,7 @@ class RankedDay:
     slot: Ints
 
     def head(self, size: int) -> RankedDay:
-        """Return the first cards of the ranking."""
+        """Return the first `size` cards of the ranking."""
         return RankedDay(self.cluster[:size], self.is_compromised[:size], self.slot[:size])
 
 
@@ -46,9 +46,9 @@ class RankedCards:
     """A model's ranked cards of every day.
 
     Attributes:
-        days: in rising order.
-        k: cards a day that are looked at.
-        slots: how many cards are ever compromised.
+        days: the days in order.
+        k: number of cards reviewed a day.
+        slots: number of cards that are compromised on any day.
     """
 
     days: tuple[RankedDay, ...]
@@ -59,17 +59,20 @@ class RankedCards:
         """Return card precision at k for each weight vector.
 
         Args:
-            weights: how many cards each cluster stands for, shape (n_clusters, r).
+            weights: number of cards that each cluster represents, shape (n_clusters, r).
 
         Returns:
-            Mean over days of the found cards divided by k, shape (r,).
+            Mean over days of the number of found compromised cards divided by k, shape (r,).
         """
         taken = np.zeros((self.slots, weights.shape[1]))
         found = sum(self._found(day, weights, taken) for day in self.days)
         return np.asarray(found / (self.k * len(self.days)), dtype=np.float64)
 
     def _found(self, day: RankedDay, weights: Floats, taken: Floats) -> Floats:
-        """Return the cards found on a day, shape (r,), and note in `taken` that they leave."""
+        """Return the number of compromised cards found on a day, shape (r,).
+
+        Found cards are added to `taken`, because they leave the following days.
+        """
         size = 2 * self.k
         while True:
             head = day.head(size)
@@ -91,18 +94,18 @@ class RankedCards:
 
 
 class CardDays:
-    """The cards of each day, found once for all models that scored the rows.
+    """The cards of each day, computed once for all models that scored the rows.
 
-    A compromised card weighs what the cluster of its first fraud of the day weighs, so that two
-    models that find it through different transactions still find the same; a genuine card weighs
-    what the cluster of its most suspicious transaction weighs, which put it on the list.
+    A compromised card has the weight of the cluster of its first fraud on the day, so that two
+    models which find it through different transactions find the same weight. A genuine card has
+    the weight of the cluster of its most suspicious transaction, which put it on the list.
 
     Args:
-        rows: the comparison's rows, by transaction_id.
+        rows: the comparison's rows, ordered by transaction_id.
         clusters: each row's cluster, shape (n,).
-        cards_are_clusters: True makes found cards leave within each weight vector; False takes
-            away, for every weight vector alike, the cards that the unweighted rows find, because
-            weights of other clusters say nothing about how many cards a customer has.
+        cards_are_clusters: if True, found cards leave the following days within each weight
+            vector. If False, the cards that are found in the unweighted rows leave in all weight
+            vectors, because weights of other clusters do not define how many cards a customer has.
     """
 
     def __init__(self, rows: ComparisonRows, clusters: Ints, cards_are_clusters: bool) -> None:
@@ -129,9 +132,9 @@ class CardDays:
         """Return each day's cards ranked by their most suspicious transaction.
 
         Args:
-            probability: a model's scores, shape (n,); ties go to the smaller customer_id, and
-                within a card to the smaller transaction_id.
-            k: cards a day that are looked at.
+            probability: a model's scores, shape (n,). Ties between cards are broken by the smaller
+                customer_id, ties within a card by the smaller transaction_id.
+            k: number of cards reviewed a day.
         """
         scores = probability[self._order]
         highest = np.maximum.reduceat(scores, self._starts)

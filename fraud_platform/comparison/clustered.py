@@ -1,8 +1,8 @@
-"""The metrics of a comparison over the resamples of customers and of terminals.
+"""The metrics of a comparison over resamples of customers and of terminals.
 
 Here: replicates and influences of every model's metrics under each clustering, and the intervals
-of figures and paired differences that follow.
-Not here: how weights are drawn and quantiles taken (`fraud_platform.comparison.resampling`), which
+of metrics and paired differences.
+Not here: drawing weights and computing quantiles (`fraud_platform.comparison.resampling`), which
 clustering is reported (`fraud_platform.comparison.bootstrap`).
 """
 
@@ -33,12 +33,15 @@ from fraud_platform.comparison.results import Clustering
 Floats = npt.NDArray[np.float64]
 
 _MOST_LEFT_OUT = 1_000
-"""Clusters that are left out one by one; of more, a sample stands for all."""
+"""Maximum number of clusters that are left out one by one; of more clusters a sample is used."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure or a difference under one clustering: value, spread, interval."""
+    """A metric or difference under one clustering: value, standard deviation, interval.
+
+    `freedom` is the number of degrees of freedom of the standard deviation.
+    """
 
     clustering: Clustering
     value: float
@@ -54,11 +57,11 @@ class ClusteredResamples:
     """Every model's metrics under one clustering.
 
     Attributes:
-        clustering: what was drawn.
-        point: the rows as they are, shape (models, metrics).
-        replicates: over resamples, shape (models, metrics, resamples).
-        influences: change when a cluster is left out, shape (models, metrics, clusters).
-        clusters_for_each: clusters that each one left out stands for.
+        clustering: the clusters that were drawn.
+        point: values on the original rows, shape (models, metrics).
+        replicates: values on the resamples, shape (models, metrics, resamples).
+        influences: change of the value without a cluster, shape (models, metrics, clusters).
+        clusters_for_each: number of clusters that each cluster in `influences` represents.
     """
 
     clustering: Clustering
@@ -68,11 +71,11 @@ class ClusteredResamples:
     clusters_for_each: float
 
     def estimates(self, level: float) -> list[list[Interval]]:
-        """Return each model's metrics with their intervals, by model and metric."""
+        """Return each model's metrics with intervals, indexed by model and metric."""
         return self._intervals(self.point, self.replicates, self.influences, level)
 
     def differences(self, level: float) -> list[list[Interval]]:
-        """Return the first model less each of the others, by other model and metric."""
+        """Return the first model minus each other, indexed by other model and metric."""
         return self._intervals(
             self.point[:1] - self.point[1:],
             self.replicates[:1] - self.replicates[1:],
@@ -113,7 +116,7 @@ def resample(
         config: resamples, seed, k, review cost.
     """
     ids = {Clustering.CUSTOMER: rows.customer_id, Clustering.TERMINAL: rows.terminal_id}
-    made = []
+    resamples = []
     for stream, clustering in enumerate(ids):
         _, clusters = np.unique(ids[clustering], return_inverse=True)
         metrics = WeightedMetrics(
@@ -133,16 +136,19 @@ def resample(
             left_out = np.sort(rng.choice(carriers, _MOST_LEFT_OUT, replace=False))
         influences = leave_one_out(metrics, n, left_out, cells) - point
         each = len(carriers) / len(left_out)
-        made.append(ClusteredResamples(clustering, point[..., 0], replicates, influences, each))
-    return made
+        resamples.append(
+            ClusteredResamples(clustering, point[..., 0], replicates, influences, each)
+        )
+    return resamples
 
 
 def _carriers(
     rows: ComparisonRows, models: dict[Role, ScoredModel], clusters: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.intp]:
-    """Return the clusters that can carry a difference: with a fraud, or an alert of a model.
+    """Return the clusters that can influence a difference: those with a fraud or an alert.
 
-    Baselines are left aside: they alert by thousands, and no gate asks about their alerts alone.
+    Alerts of the baselines are ignored: there are thousands of them, and no rule of the gate
+    depends on them alone.
     """
     matters = rows.is_fraud.astype(bool)
     for role, model in models.items():

@@ -1,6 +1,6 @@
-"""Which transactions of a test week count: the Fraud Detection Handbook's prequential protocol.
+"""The transactions of a test week that count in the Handbook's prequential protocol.
 
-Here: the rule that customers whose fraud was known before leave the test.
+Here: the rule that excludes customers already known as compromised.
 Not here: the dates of a knowledge date's week (`fraud_platform.contracts.time`), metrics
 (`fraud_platform.comparison.metrics`).
 """
@@ -24,12 +24,12 @@ def unknown_customers_mask(
     train_end_day: int,
     delay_days: int = LABEL_DELAY_DAYS,
 ) -> npt.NDArray[np.bool_]:
-    """Return which test rows stay: those of customers with no fraud known on the row's day.
+    """Return whether each test row stays: if no fraud of its customer is known on its day.
 
     Known on day t are the frauds of the training days and of the days up to t - delay_days - 1,
-    as in `get_train_test_set` of the Handbook (chapter 5, "Validation strategies"): with a test
-    that begins delay_days after training ends, its d-th day drops the customers defrauded up to
-    the training's end plus d - 1 days. Frauds before train_start_day are forgotten, as there.
+    as in `get_train_test_set` of the Handbook (chapter 5, "Validation strategies"): if the test
+    begins delay_days after training ends, its d-th day excludes the customers defrauded up to
+    d - 1 days after the end of training. As there, frauds before train_start_day are ignored.
 
     Args:
         test_day: each test row's day as an integer (any origin, the same for all), shape (n,).

@@ -1,7 +1,7 @@
 """The forest plot of a comparison: paired differences, their intervals, margins, the verdict.
 
-Here: one figure of a `ComparisonResult`, as PNG bytes.
-Not here: the common look (`fraud_platform.reporting.plots`), the figures' values
+Here: drawing a `ComparisonResult` as a PNG image.
+Not here: the common style (`fraud_platform.reporting.plots`), the values
 (`fraud_platform.comparison.bootstrap`).
 """
 
@@ -33,15 +33,15 @@ _VERDICT_COLOURS = {
 
 
 def forest_plot(result: ComparisonResult, against: Role | None = None) -> bytes:
-    """Return a PNG with one row a tested metric, each on its own scale.
+    """Return a PNG image with one row for each tested metric, each on its own scale.
 
-    Better is always to the right: the axis of a metric of which less is better runs backwards.
-    The interval is green where it lies wholly on the better side of zero, red on the worse side,
-    grey across it. A shaded band is what the gate tolerates.
+    Better is always to the right: the axis is reversed if a lower value is better. An interval is
+    green if it is entirely on the better side of zero, red if on the worse side, else grey. The
+    shaded band is the margin of the gate.
 
     Args:
-        result: the judged comparison.
-        against: the reference to show; by default the result's own.
+        result: the comparison.
+        against: the reference to show; by default `ComparisonResult.reference`.
     """
     reference = against or result.reference
     gate = {line.metric: line for line in result.gate if line.against is reference}
@@ -87,19 +87,19 @@ def _draw_row(axes: Axes, difference: Difference, line: GateLine | None) -> None
 def _write_row(axes: Axes, difference: Difference, line: GateLine | None) -> None:
     metric = difference.metric
     weight = "bold" if line is not None else "normal"
-    asks = "informs"
+    requirement = "not part of the gate"
     if line is not None and line.rule is Rule.SUPERIOR:
-        asks = f"gate: above 0, {line.outcome}"
+        requirement = f"gate: above 0, {line.outcome}"
     elif line is not None:
-        asks = f"gate: margin {metric.show(line.margin)}, {line.outcome}"
-    beside: dict[str, Any] = {"transform": axes.transAxes, "va": "center", "clip_on": False}
-    axes.text(-0.06, 0.72, metric.label, ha="right", fontweight=weight, **beside)
-    axes.text(-0.06, 0.05, asks, ha="right", color=plots.MUTED, fontsize=8, **beside)
+        requirement = f"gate: margin {metric.show(line.margin)}, {line.outcome}"
+    placed: dict[str, Any] = {"transform": axes.transAxes, "va": "center", "clip_on": False}
+    axes.text(-0.06, 0.72, metric.label, ha="right", fontweight=weight, **placed)
+    axes.text(-0.06, 0.05, requirement, ha="right", color=plots.MUTED, fontsize=8, **placed)
     figures = metric.show_difference(difference.value, difference.low, difference.high)
-    axes.text(1.04, 0.72, figures, ha="left", fontweight=weight, fontsize=9, **beside)
+    axes.text(1.04, 0.72, figures, ha="left", fontweight=weight, fontsize=9, **placed)
     tested = f"z {difference.z_score:+.2f}, Holm p {difference.p_value_holm:.4f}"
     drawn = f"{tested}, by {difference.clustered_by}"
-    axes.text(1.04, 0.05, drawn, ha="left", color=plots.MUTED, fontsize=8, **beside)
+    axes.text(1.04, 0.05, drawn, ha="left", color=plots.MUTED, fontsize=8, **placed)
 
 
 def _write_head(figure, result: ComparisonResult, reference: Role, reason, height: float) -> None:
@@ -107,7 +107,7 @@ def _write_head(figure, result: ComparisonResult, reference: Role, reason, heigh
         figure.text(0.02, 1 - inches_from_top / height, text, va="top", **look)
 
     candidate, other = result.model(Role.CANDIDATE), result.model(reference)
-    title = f"Candidate {candidate} less {_named(reference, str(other))}"
+    title = f"Candidate {candidate} minus {_named(reference, str(other))}"
     write(0.12, title, fontsize=13, fontweight="bold")
     write(0.42, f"{result.counts}; {result.rules}", fontsize=8.5, color=plots.MUTED)
     colour = _VERDICT_COLOURS[result.verdict]
@@ -115,7 +115,7 @@ def _write_head(figure, result: ComparisonResult, reference: Role, reason, heigh
     write(0.86, "\n".join(reason), fontsize=8.5, linespacing=1.35)
     foot = (
         f"{result.config.confidence_level:.0%} intervals, the wider of customer and terminal "
-        "clustering. Better is to the right; shaded: what the gate tolerates."
+        "clustering. Better is to the right; shaded: the margin that the gate tolerates."
     )
     figure.text(0.02, 0.1 / height, foot, fontsize=8, color=plots.MUTED, va="bottom")
 

@@ -1,10 +1,10 @@
-"""The gate: which differences let a candidate through, and the verdict in words.
+"""The gate: the rules that a candidate must pass, and the verdict with its reason.
 
-Here: the rules superior and not inferior, judged on an interval, and the verdict they make.
+Here: the rules of superiority and non-inferiority, judged by an interval, and the verdict.
 Not here: intervals (`fraud_platform.comparison.bootstrap`), acting on a verdict, guardrails
 (`fraud_platform.promotion`).
 
-A non-inferiority margin is the greatest loss that the team would accept for the better ranking
+A non-inferiority margin is the largest loss that the team accepts in exchange for a better ranking
 (Piaggio et al., Reporting of noninferiority and equivalence randomized trials, JAMA 2012).
 """
 
@@ -19,14 +19,14 @@ from fraud_platform.comparison.results import Difference, Estimate
 
 
 class Rule(StrEnum):
-    """What a line of the gate asks of the difference, candidate less reference."""
+    """What a line of the gate requires of the difference, candidate minus reference."""
 
     SUPERIOR = "superior"
     NOT_INFERIOR = "not_inferior"
 
 
 class Verdict(StrEnum):
-    """What a comparison concludes."""
+    """The conclusion of a comparison."""
 
     PROMOTE = "promote"
     KEEP = "keep"
@@ -38,15 +38,15 @@ class GateLine:
     """One rule of the gate, judged.
 
     Attributes:
-        metric: what is measured.
+        metric: the metric.
         against: the reference.
-        rule: what is asked.
-        difference: candidate less reference, in the metric's unit.
+        rule: the requirement.
+        difference: candidate minus reference, in the metric's unit.
         low: lower bound of its interval.
         high: upper bound of its interval.
         margin: the tolerated loss in the metric's unit, >= 0; 0 for superior.
-        passed: the whole interval lies where the rule wants it.
-        refuted: the whole interval lies where the rule does not want it.
+        passed: whether the whole interval satisfies the rule.
+        refuted: whether the whole interval contradicts the rule.
     """
 
     metric: Metric
@@ -61,22 +61,22 @@ class GateLine:
 
     @property
     def outcome(self) -> str:
-        """Passed, refuted or open."""
+        """`passed`, `refuted` or `open`."""
         return "passed" if self.passed else "refuted" if self.refuted else "open"
 
     @property
     def interval(self) -> str:
-        """The difference and its interval in words."""
+        """The difference and its interval as text."""
         return self.metric.show_difference(self.difference, self.low, self.high)
 
     @property
     def requirement(self) -> str:
-        """What the line asks, in words."""
+        """The requirement as text."""
         return f"{self.metric.label} {self._claim}"
 
     @property
     def statement(self) -> str:
-        """What the interval says about it, in words."""
+        """The conclusion from the interval as text."""
         if self.passed:
             says = f"is {self._claim}"
         elif not self.refuted:
@@ -103,12 +103,11 @@ class GateLine:
 def judge(
     differences: Iterable[Difference], estimates: Iterable[Estimate], config: ComparisonConfig
 ) -> tuple[GateLine, ...]:
-    """Return the gate line by line: against the champion, or without one against each baseline.
+    """Return the judged lines of the gate, against the champion or else against each baseline.
 
     Args:
-        differences: candidate less reference for every metric and reference.
-        estimates: each model's own figures; the margin of expected loss is a share of the
-            reference's.
+        differences: candidate minus reference for every metric and reference.
+        estimates: each model's metrics; the margin of expected loss is relative to the reference's.
         config: the margins.
     """
     by_key = {(d.metric, d.against): d for d in differences}
@@ -127,7 +126,7 @@ def judge(
 
 
 def judge_line(difference: Difference, rule: Rule, margin: float) -> GateLine:
-    """Return one line of the gate from a difference and its interval."""
+    """Return one judged line of the gate from a difference and its interval."""
     worse_by, better_by = -difference.low, difference.high
     if not difference.metric.higher_is_better:
         worse_by, better_by = difference.high, -difference.low
@@ -151,10 +150,10 @@ def judge_line(difference: Difference, rule: Rule, margin: float) -> GateLine:
 def conclude(
     gate: tuple[GateLine, ...], defrauded_customers: int, config: ComparisonConfig
 ) -> tuple[Verdict, str]:
-    """Return the verdict and its reason in words.
+    """Return the verdict and its reason as text.
 
-    Promote when every line passed, keep when at least one is refuted, otherwise the evidence does
-    not suffice. Whatever the lines say, too few defrauded customers do not suffice.
+    With too few defrauded customers the verdict is always not_enough_evidence. Otherwise it is
+    promote if every line passed, keep if at least one is refuted, else not_enough_evidence.
     """
     if defrauded_customers < config.min_defrauded_customers:
         return Verdict.NOT_ENOUGH_EVIDENCE, (

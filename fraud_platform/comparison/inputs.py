@@ -1,6 +1,6 @@
-"""What a comparison is made of: the metrics it reports, its rows, its models, its rules.
+"""The inputs of a comparison: its metrics, rows, scored models and rules.
 
-Here: typed inputs, checked once for length, order and sense.
+Here: typed inputs and their validation.
 Not here: reading them from the lake (`fraud_platform.defs`), which rows count
 (`fraud_platform.comparison.evaluation`), results (`fraud_platform.comparison.results`).
 """
@@ -38,21 +38,21 @@ class Metric(StrEnum):
 
     @property
     def label(self) -> str:
-        """The metric's name for people, with its unit."""
+        """The metric's display name."""
         return _LABELS[self]
 
     @property
     def higher_is_better(self) -> bool:
-        """Whether the greater value is the better one."""
+        """Whether a higher value is better."""
         return self not in _LOWER_IS_BETTER
 
     def show(self, value: float, signed: bool = False) -> str:
-        """Return a value in the decimals that the metric's size deserves."""
+        """Return a value as text with the metric's number of decimals; NaN is `-`."""
         decimals = _DECIMALS.get(self, 4)
         return "-" if np.isnan(value) else f"{value:{'+' if signed else ''},.{decimals}f}"
 
     def show_difference(self, value: float, low: float, high: float) -> str:
-        """Return a signed difference and its interval."""
+        """Return a signed difference and its interval as text."""
         return f"{self.show(value, True)} [{self.show(low, True)}, {self.show(high, True)}]"
 
 
@@ -72,11 +72,11 @@ _DECIMALS = {Metric.EXPECTED_LOSS: 2, Metric.FALSE_POSITIVE_RATE: 5, Metric.BRIE
 _LOWER_IS_BETTER = (Metric.FALSE_POSITIVE_RATE, Metric.EXPECTED_LOSS, Metric.BRIER)
 
 TESTED_METRICS: tuple[Metric, ...] = tuple(Metric)[:7]
-"""The family that the Holm adjustment is over; recalls by scenario only inform."""
+"""The metrics of the Holm adjustment; recalls by scenario are reported, but not tested."""
 
 
 class Role(StrEnum):
-    """Who is scored in a comparison."""
+    """The role of a model in a comparison."""
 
     CANDIDATE = "candidate"
     CHAMPION = "champion"
@@ -92,10 +92,10 @@ class ScoredModel:
     """A model's scores of the comparison's rows.
 
     Attributes:
-        name: the registered model's name.
+        name: name of the registered model.
         version: its version.
-        probability: fraud probability of each row, shape (n,), in the rows' order.
-        threshold: a row alerts when its probability is >= this.
+        probability: fraud probability of each row, shape (n,), in the order of the rows.
+        threshold: a row alerts if its probability is >= threshold.
     """
 
     name: str
@@ -106,16 +106,16 @@ class ScoredModel:
 
 @dataclass(frozen=True)
 class ComparisonRows:
-    """The out-of-time rows that every model of a comparison scored, column by column.
+    """The out-of-time rows that all models of a comparison scored; all columns have shape (n,).
 
     Attributes:
-        day: integers or dates, shape (n,) as all columns.
-        transaction_id: unique.
+        day: the transaction's day, integers or dates.
+        transaction_id: unique id.
         customer_id: the card's holder.
-        terminal_id: where the card was used.
-        amount_cents: integer cents.
-        is_fraud: labels.
-        fraud_scenario: 0 genuine, 1 to 3.
+        terminal_id: the terminal.
+        amount_cents: the amount in cents.
+        is_fraud: the label.
+        fraud_scenario: 0 for genuine rows, else 1 to 3.
     """
 
     day: npt.NDArray[Any]
@@ -131,8 +131,8 @@ class ComparisonRows:
         """Return the rows of a pandas frame or a mapping of columns, named as `transactions`.
 
         Args:
-            columns: anything that gives an array by a column's name.
-            day: the name of the column that holds the day.
+            columns: anything that returns an array for a column name.
+            day: name of the column with the day.
         """
         named = {f.name: np.asarray(columns[f.name]) for f in fields(cls) if f.name != "day"}
         return cls(day=np.asarray(columns[day]), **named)
@@ -145,11 +145,11 @@ class ComparisonRows:
 
         Raises:
             NotEnoughDataError: there is no row, no fraud or no genuine row.
-            ValueError: columns differ in length, or a transaction_id comes twice.
+            ValueError: columns differ in length, or a transaction_id is repeated.
         """
         lengths = {f.name: len(getattr(self, f.name)) for f in fields(self)}
         if len(set(lengths.values())) != 1:
-            raise ValueError(f"columns of one length expected, found {lengths}")
+            raise ValueError(f"expected columns of equal length, found {lengths}")
         frauds = int(np.sum(self.is_fraud))
         if not 0 < frauds < len(self):
             raise NotEnoughDataError(
@@ -160,7 +160,10 @@ class ComparisonRows:
         ids = self.transaction_id[order]
         repeated = ids[1:][ids[1:] == ids[:-1]]
         if len(repeated):
-            raise ValueError(f"{len(repeated)} transaction_ids come twice, the first {repeated[0]}")
+            raise ValueError(
+                f"expected distinct transaction_ids, found {len(repeated)} repeated, the first "
+                f"{repeated[0]}"
+            )
         return order
 
     def take(self, positions: npt.NDArray[np.intp]) -> ComparisonRows:
@@ -175,15 +178,16 @@ class ComparisonConfig:
     Attributes:
         resamples: bootstrap resamples for each clustering.
         seed: seed of the resamples.
-        confidence_level: of the two-sided intervals.
-        k: cards a day of card precision.
-        review_cost: cost of an alert's review, in currency units.
+        confidence_level: level of the two-sided intervals.
+        k: number of cards reviewed a day, for card precision at k.
+        review_cost: cost of reviewing one alert, in currency units.
         card_precision_margin: largest tolerated loss of card precision, absolute.
-        expected_loss_margin: largest tolerated rise of expected loss, relative to the reference's.
+        expected_loss_margin: largest tolerated increase of expected loss, relative to the
+            reference's.
         amount_rule_cents: the baseline "amount above k" alerts above this amount, see
-            `training.amount_rule`; None where none was learned, which alerts on nothing.
-        min_defrauded_customers: with fewer, and so too few independent frauds for an interval that
-            can be trusted, the verdict is `not_enough_evidence`.
+            `training.amount_rule`; None if none was learned: it then never alerts.
+        min_defrauded_customers: with fewer there are too few independent frauds for a reliable
+            interval, and the verdict is `not_enough_evidence`.
     """
 
     resamples: int = 2_000
@@ -200,10 +204,11 @@ class ComparisonConfig:
     def from_settings(
         cls, settings: Settings, amount_rule_cents: int | None = None
     ) -> ComparisonConfig:
-        """Return the rules that the operator set.
+        """Return the rules from the settings.
 
         Args:
-            amount_rule_cents: as the baseline learned it.
+            settings: the settings.
+            amount_rule_cents: the learned amount of the baseline "amount above k".
         """
         return cls(
             resamples=settings.bootstrap_resamples,
@@ -218,11 +223,11 @@ class ComparisonConfig:
 
 
 def baseline_models(rows: ComparisonRows, amount_rule_cents: int | None) -> dict[Role, ScoredModel]:
-    """Return the two rules that any model must beat, as if they were models.
+    """Return the two baselines, which any model must beat, in the form of scored models.
 
-    "Never fraud" gives every row probability 0. "Amount above k" alerts above k; it ranks rows by
-    amount through a / (a + k), which is one half at k and no calibrated probability. Without a
-    k it ranks, and alerts on nothing.
+    "Never fraud" gives every row the probability 0. "Amount above k" alerts above k; its score is
+    a / (a + k) for the amount a, which is one half at k but not a calibrated probability. Without a
+    k it only ranks and never alerts.
     """
     amounts = rows.amount_cents.astype(np.float64)
     name = "amount, no alerts"

@@ -1,13 +1,13 @@
-"""The metrics of a scored set of transactions, one function each, on numpy arrays.
+"""The metrics of scored transactions, one function each, on numpy arrays.
 
-Here: average precision, AUC ROC, Brier, card precision at k, recall and false positive rate at a
-threshold, expected loss, recall by scenario; each takes optional row weights.
-Not here: the same metrics over thousands of weight vectors at once
-(`fraud_platform.comparison.replicates`), thresholds chosen (`fraud_platform.training`).
+Here: average precision, AUC ROC, Brier score, card precision at k, recall and false positive rate
+at a threshold, expected loss, recall by scenario; each takes optional row weights.
+Not here: the same metrics for thousands of weight vectors at once
+(`fraud_platform.comparison.replicates`), choosing thresholds (`fraud_platform.training`).
 
-Conventions: a row alerts when `probability >= threshold`; rows of equal probability are one cut,
-except among cards, where the smaller customer_id goes first. A metric with nothing to measure (no
-fraud, no genuine row) is NaN, never an invented number. A weight of 2 means the row counts twice.
+Conventions: a row alerts if `probability >= threshold`. Rows of equal probability are tied, except
+that tied cards are ranked by the smaller customer_id. A metric that is undefined (without frauds or
+without genuine rows) is NaN. A row of weight 2 counts as two rows.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Floats = npt.NDArray[np.float64]
 
 
 def average_precision(is_fraud: Array, probability: Array, weight: Array | None = None) -> float:
-    """Return the mean of precision over the recall steps, the area that AUC PR estimates.
+    """Return average precision, the mean precision over the steps of recall.
 
     Args:
         is_fraud: labels, shape (n,), boolean or 0/1.
-        probability: scores, shape (n,); the greater, the more suspicious.
+        probability: scores, shape (n,); a higher score is more suspicious.
         weight: how often each row counts, shape (n,); None is once each.
 
     Returns:
-        sum over distinct scores s, descending, of (R(s) - R(s')) P(s), s' the score before; equal
-        to scikit-learn's `average_precision_score`.
+        The sum over distinct scores s, descending, of (R(s) - R(s')) P(s), where s' is the previous
+        score, R recall and P precision. Equal to scikit-learn's `average_precision_score`.
     """
     frauds, genuine = _weights_by_score(is_fraud, probability, weight)
     found, alerts = np.cumsum(frauds), np.cumsum(frauds + genuine)
@@ -40,7 +40,7 @@ def average_precision(is_fraud: Array, probability: Array, weight: Array | None 
 
 
 def auc_roc(is_fraud: Array, probability: Array, weight: Array | None = None) -> float:
-    """Return the chance that a fraud scores above a genuine row, ties counted half.
+    """Return the probability that a fraud scores above a genuine row; ties count half.
 
     Args:
         is_fraud: labels, shape (n,).
@@ -56,7 +56,7 @@ def auc_roc(is_fraud: Array, probability: Array, weight: Array | None = None) ->
 
 
 def brier(is_fraud: Array, probability: Array, weight: Array | None = None) -> float:
-    """Return the mean squared distance of the probability from the label (Brier, 1950).
+    """Return the mean squared difference between probability and label (Brier, 1950).
 
     Args:
         is_fraud: labels, shape (n,).
@@ -105,7 +105,7 @@ def recall_by_scenario(
     scenarios: tuple[int, ...] = (1, 2, 3),
     weight: Array | None = None,
 ) -> dict[int, float]:
-    """Return the recall at a threshold of each fraud scenario; NaN where it has no fraud.
+    """Return the recall at a threshold for each fraud scenario; NaN if it has no fraud.
 
     Args:
         fraud_scenario: 0 for genuine rows, else the scenario, shape (n,).
@@ -127,7 +127,7 @@ def expected_loss(
     review_cost: float,
     weight: Array | None = None,
 ) -> float:
-    """Return what fraud costs a day: the amounts of missed frauds plus the review of the alerts.
+    """Return the expected loss a day: amounts of missed frauds plus the cost of reviewing alerts.
 
     Args:
         day: each row's day, shape (n,); the loss is divided by the number of distinct days.
@@ -158,22 +158,22 @@ def card_precision_at_k(
     k: int = 100,
     weight: Array | None = None,
 ) -> float:
-    """Return the share of compromised cards among the k most suspicious of a day, mean over days.
+    """Return card precision at k: the share of compromised cards in the daily top k, averaged.
 
-    As the Fraud Detection Handbook defines it (chapter 4, "Precision top-k metrics"): a card's
-    score on a day is that of its most suspicious transaction, it is compromised if any of its
-    transactions that day is fraud, and a compromised card that was found leaves the days after.
-    The divisor is k on every day, also where fewer cards were used.
+    Defined by the Fraud Detection Handbook (chapter 4, "Precision top-k metrics"): the score of a
+    card on a day is that of its most suspicious transaction; a card is compromised if any of its
+    transactions on that day is fraud; a compromised card that was found leaves the following days.
+    The divisor is k on every day, even if fewer cards were used.
 
     Args:
         day: each row's day, shape (n,), integers or dates.
         customer_id: the card's holder, shape (n,).
         is_fraud: labels, shape (n,).
         probability: scores, shape (n,).
-        k: cards that the team can look at in a day.
-        weight: how many cards each row's customer stands for, shape (n,), the same for all rows
-            of a customer; a customer of weight 2 is two cards that fill two of the k places, and
-            where only one place is left, one of them is looked at and the other stays.
+        k: number of cards that the team can review in a day.
+        weight: number of cards that each row's customer represents, shape (n,), the same for all
+            rows of a customer. A customer of weight 2 fills two of the k places; if only one place
+            is left, one of its cards is reviewed and the other stays.
     """
     labels, scores, weights = _rows(is_fraud, probability, weight)
     if len(scores) == 0:

@@ -1,13 +1,14 @@
-"""All metrics of several models over many vectors of cluster weights at once.
+"""All metrics of several models for many vectors of cluster weights at once.
 
-Here: rows folded into score cells by cluster, one sparse product that carries weights to cells,
-metrics from weighted cells, card precision from ranked cards.
-Not here: drawing weights and taking intervals (`fraud_platform.comparison.resampling`), the plain
-definitions that this equals (`fraud_platform.comparison.metrics`).
+Here: aggregating rows to score cells by cluster, one sparse product that gives the weight of each
+cell, metrics from weighted cells, card precision from ranked cards.
+Not here: drawing weights and computing intervals (`fraud_platform.comparison.resampling`), the
+plain definitions that this equals (`fraud_platform.comparison.metrics`).
 
-Only rows of one cell of a model need no telling apart. Average precision and AUC ROC change at the
-scores of frauds alone, so a model with m distinct fraud scores has m cells of frauds and 2m + 1
-cells of genuine rows: at each of these scores, and between them. That is exact, not a binning.
+Rows can be aggregated to a cell if no metric distinguishes them. Average precision and AUC ROC
+change only at the scores of frauds. A model with m distinct fraud scores therefore has m cells of
+frauds and 2m + 1 cells of genuine rows: at each of these scores, and between them. The metrics are
+exact, unlike with binned scores.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ Ints = npt.NDArray[np.int64]
 
 
 class _CellFolder:
-    """Folds rows into cells, and stacks the cells into one cells-by-clusters matrix.
+    """Aggregates rows to cells, and stacks the cells to one cells-by-clusters matrix.
 
-    Each piece is summed at once, so that only one model's rows are in memory beside the result.
+    Each piece is summed when it is added, so that memory holds the rows of only one model at once.
     """
 
     def __init__(self, clusters: Ints) -> None:
@@ -45,14 +46,14 @@ class _CellFolder:
         self._size = 0
 
     def add(self, where: npt.NDArray[np.bool_], values: npt.ArrayLike = 1.0) -> slice:
-        """Add one cell: the sum of the values of the rows where the mask holds."""
+        """Add one cell: the sum of `values` over the rows with a true mask; return its slice."""
         rows = np.flatnonzero(where)
         return self.add_many(rows, np.zeros(len(rows), np.int64), 1, values)
 
     def add_many(
         self, rows: npt.NDArray[np.intp], cells: Ints, n_cells: int, values: npt.ArrayLike = 1.0
     ) -> slice:
-        """Add n_cells cells; `cells` says into which of them each of the rows goes."""
+        """Add n_cells cells, where `cells` is the cell of each of the rows; return their slice."""
         from scipy.sparse import coo_array
 
         of_row = np.broadcast_to(np.asarray(values, dtype=np.float64), self._clusters.shape)
@@ -71,7 +72,7 @@ class _CellFolder:
 
 @dataclass(frozen=True)
 class _ModelCells:
-    """Where the cells of one model lie in the folded matrix."""
+    """The slices of one model's cells in the cells-by-clusters matrix."""
 
     frauds: slice
     genuine: slice
@@ -91,8 +92,8 @@ class WeightedMetrics:
         clusters: each row's cluster, integers from 0, shape (n,).
         config: k, review cost.
         cards_are_clusters: whether clusters are customers, so that a cluster drawn twice is two
-            cards. Otherwise a card weighs what one of its transactions' cluster weighs, and cards
-            found in the unweighted rows leave the days after (`CardDays`).
+            cards. Otherwise a card has the weight of the cluster of one of its transactions, and
+            cards found in the unweighted rows leave the following days (see `CardDays`).
     """
 
     metrics: tuple[Metric, ...] = tuple(Metric)
@@ -121,7 +122,7 @@ class WeightedMetrics:
 
     @property
     def cells(self) -> int:
-        """How many cells the rows are folded into."""
+        """The number of cells."""
         return int(self._matrix.shape[0])
 
     def __call__(self, weights: Floats) -> Floats:
@@ -131,8 +132,8 @@ class WeightedMetrics:
             weights: how often each cluster counts, shape (n_clusters, r).
 
         Returns:
-            Shape (models, metrics, r), metrics in the order of `Metric`; NaN where a weight vector
-            leaves a metric nothing to measure.
+            Shape (models, metrics, r), metrics in the order of `Metric`; NaN if a metric is
+            undefined for a weight vector.
         """
         sums = self._matrix @ weights
         values = np.empty((len(self._models), len(self.metrics), weights.shape[1]))
@@ -189,11 +190,12 @@ def _fold_model(folder: _CellFolder, rows: ComparisonRows, model: ScoredModel) -
 
 
 def _ranking(frauds: Floats, genuine: Floats) -> tuple[Floats, Floats]:
-    """Return average precision and AUC ROC, shape (r,), from weighted cells in rising order.
+    """Return average precision and AUC ROC, shape (r,), from weighted cells in ascending order.
 
     Args:
         frauds: weight of frauds at each distinct fraud score, shape (m, r).
-        genuine: weight of genuine rows below, at, between and above them, shape (2m + 1, r).
+        genuine: weight of genuine rows below, at, between and above these scores, shape
+            (2m + 1, r).
     """
     genuine_up_to = np.cumsum(genuine, axis=0)
     total = genuine_up_to[-1]

@@ -1,8 +1,8 @@
-"""A comparison's whole result: typed, frozen, printing itself; as rows, metrics and Markdown.
+"""The complete result of a comparison, as text, Markdown, metrics and table rows.
 
-Here: `ComparisonResult` and its forms.
-Not here: how it is computed (`fraud_platform.comparison.bootstrap`), its picture
-(`fraud_platform.comparison.forest_plot`), where it is stored (`fraud_platform.defs`).
+Here: `ComparisonResult` and its output formats.
+Not here: computing it (`fraud_platform.comparison.bootstrap`), its plot
+(`fraud_platform.comparison.forest_plot`), storing it (`fraud_platform.defs`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fraud_platform.contracts.model_tables import AB_REPORT
 
 @dataclass(frozen=True)
 class ComparedModel:
-    """Who plays a role: a registered model and its threshold, or a baseline."""
+    """The model of a role: a registered model with its threshold, or a baseline."""
 
     role: Role
     name: str
@@ -35,7 +35,7 @@ class ComparedModel:
 
 @dataclass(frozen=True)
 class RowCounts:
-    """How much a comparison rests on."""
+    """The amount of data in a comparison."""
 
     rows: int
     days: int
@@ -67,18 +67,18 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """Candidate against champion (or baselines), judged.
+    """The result of a comparison of the candidate with the champion or the baselines.
 
     Attributes:
-        models: who was compared; the candidate first.
+        models: the compared models, the candidate first.
         estimates: every metric of every model.
-        differences: every tested metric, candidate less each of the others.
-        gate: the rules, judged; all must pass.
+        differences: every tested metric, candidate minus each of the others.
+        gate: the judged rules; all must pass for a promotion.
         verdict: promote, keep or not enough evidence.
-        reason: why, in words.
-        counts: what it rests on.
-        config: the rules that it was made by.
-        attainable_card_precision: what a model that knows the labels reaches on these rows.
+        reason: the reason for the verdict.
+        counts: the amount of data.
+        config: the rules of the comparison.
+        attainable_card_precision: card precision of a model that knows the labels of these rows.
     """
 
     models: tuple[ComparedModel, ...]
@@ -93,33 +93,33 @@ class ComparisonResult:
 
     @property
     def reference(self) -> Role:
-        """Whom the candidate is shown against: the champion, else "amount above k"."""
+        """The reference that is shown: the champion, else the baseline "amount above k"."""
         roles = [model.role for model in self.models]
         return Role.CHAMPION if Role.CHAMPION in roles else Role.AMOUNT_ABOVE
 
     @property
     def rules(self) -> str:
-        """The rules that a reader needs beside the figures, in words."""
+        """The rules that a reader needs to understand the values, as text."""
         words = f"{self.config.resamples:,} paired resamples, k = {self.config.k} cards a day"
         if self.attainable_card_precision is None:
             return words
         return f"{words} (a perfect model's card precision: {self.attainable_card_precision:.4f})"
 
     def model(self, role: Role) -> ComparedModel:
-        """Return who plays the role."""
+        """Return the model of a role."""
         return next(model for model in self.models if model.role is role)
 
     def estimate(self, metric: Metric, role: Role = Role.CANDIDATE) -> Estimate:
-        """Return one model's figure."""
+        """Return one metric of one model."""
         return next(e for e in self.estimates if e.metric is metric and e.role is role)
 
     def difference(self, metric: Metric, against: Role | None = None) -> Difference:
         """Return the candidate's difference from a reference, by default from `reference`."""
-        wanted = against or self.reference
-        return next(d for d in self.differences if d.metric is metric and d.against is wanted)
+        reference = against or self.reference
+        return next(d for d in self.differences if d.metric is metric and d.against is reference)
 
     def metrics(self) -> dict[str, float]:
-        """Return every finite figure by a name that MLflow takes, such as `candidate.auc_roc`."""
+        """Return every finite value by a name that MLflow accepts, like candidate.auc_roc."""
         values = {f"{e.role}.{e.metric}": e.value for e in self.estimates}
         for d in self.differences:
             name = f"candidate_less_{d.against}.{d.metric}"
@@ -128,7 +128,7 @@ class ComparisonResult:
         return {name: value for name, value in values.items() if np.isfinite(value)}
 
     def estimate_table(self) -> list[list[str]]:
-        """Return the models' figures as a table of words, its header first."""
+        """Return the models' metrics as a table of texts, header first."""
         header = ["metric", *(role_words(model.role) for model in self.models)]
         lines = [
             [m.label, *(_estimate_cell(self.estimate(m, x.role)) for x in self.models)]
@@ -137,7 +137,7 @@ class ComparisonResult:
         return [header, *lines]
 
     def difference_table(self) -> list[list[str]]:
-        """Return the differences from `reference` as a table of words, its header first."""
+        """Return the differences from `reference` as a table of texts, header first."""
         level = f"{self.config.confidence_level:.0%} interval"
         header = ["metric", "difference", level, "by", "z", "p", "p Holm"]
         shown = [d for d in self.differences if d.against is self.reference]
@@ -162,7 +162,7 @@ class ComparisonResult:
             f"Candidate {self.model(Role.CANDIDATE)} against {self.model(self.reference)}",
             f"{self.counts}; {self.rules}",
             _aligned_text(self.estimate_table()),
-            f"Candidate less {role_words(self.reference)}\n"
+            f"Candidate minus {role_words(self.reference)}\n"
             + _aligned_text(self.difference_table()),
             "Gate\n" + "\n".join(f"  {line}" for line in self.gate),
             f"Verdict: {verdict_words(self.verdict)}. {self.reason}",
@@ -194,14 +194,14 @@ def ab_report_table(
     candidate_sha256: str | None = None,
     champion_sha256: str | None = None,
 ) -> pa.Table:
-    """Return the result as rows of `AB_REPORT`: one for each figure and each difference.
+    """Return the result as rows of `AB_REPORT`: one for each estimate and each difference.
 
     Args:
-        result: the judged comparison.
+        result: the comparison.
         knowledge_date: the week's D.
-        report_id: as `report_id_of` names it.
-        candidate_sha256: digest of the files that were tested.
-        champion_sha256: the same of the champion.
+        report_id: id of the report, from `report_id_of`.
+        candidate_sha256: digest of the candidate's files that were tested.
+        champion_sha256: digest of the champion's files that were tested.
     """
     config, counts, candidate = result.config, result.counts, result.model(Role.CANDIDATE)
     champion = {m.role: m for m in result.models}.get(Role.CHAMPION)
@@ -236,17 +236,17 @@ def ab_report_table(
 
 
 def report_id_of(knowledge_date: date, candidate_version: str, champion_version: str | None) -> str:
-    """Return a report's id, the same for every run of the same comparison."""
+    """Return a report's id; repeated runs of the same comparison have the same id."""
     return f"{knowledge_date.isoformat()}_{candidate_version}_vs_{champion_version or 'baselines'}"
 
 
 def role_words(role: Role) -> str:
-    """Return a role for people."""
+    """Return a role's display name."""
     return role.replace("_", " ")
 
 
 def verdict_words(verdict: Verdict) -> str:
-    """Return a verdict for people."""
+    """Return a verdict's display name."""
     return verdict.replace("_", " ")
 
 

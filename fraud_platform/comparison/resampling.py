@@ -1,7 +1,7 @@
-"""Cluster bootstrap: weights drawn, replicates computed block by block, intervals taken.
+"""The cluster bootstrap: drawing weights, computing replicates in blocks, intervals and tests.
 
-Here: how often each cluster is drawn in each resample, clusters left out one by one, degrees of
-freedom, the percentile interval, the test.
+Here: how often each cluster is drawn in each resample, leaving out clusters one by one, degrees of
+freedom, the percentile interval, p-values.
 Not here: the metrics of a weight vector (`fraud_platform.comparison.replicates`).
 
 Sources: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13, for the
@@ -20,21 +20,21 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _BLOCK_VALUES = 250_000
-"""Numbers that one block of weights or cells should hold: 2 MB, which a core keeps at hand."""
+"""Numbers in one block of weights or cells: 2 MB, which fits into a core's cache."""
 _BLOCK_LEAST, _BLOCK_MOST = 8, 256
-"""Weight vectors in a block, whatever their length."""
+"""Minimum and maximum number of weight vectors in a block."""
 
 
 def draw_weights(rng: np.random.Generator, n_clusters: int, resamples: int) -> Floats:
-    """Return how often each cluster is drawn, n_clusters draws with replacement a resample.
+    """Return how often each cluster is drawn in n_clusters draws with replacement per resample.
 
-    The draws are those that `scipy.stats.bootstrap` makes of n_clusters items with this generator.
+    `scipy.stats.bootstrap` makes the same draws from n_clusters items with this generator.
 
     Returns:
-        Whole numbers, shape (n_clusters, resamples); each column sums to n_clusters.
+        Integers as float64, shape (n_clusters, resamples); each column sums to n_clusters.
     """
     drawn = rng.integers(0, n_clusters, size=(resamples, n_clusters))
-    # Resample by resample, so that counting stays within a few cached kilobytes.
+    # Count resample by resample, so that the counters stay in the cache.
     drawn += np.arange(0, resamples * n_clusters, n_clusters)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=resamples * n_clusters)
     return np.ascontiguousarray(counts.reshape(resamples, n_clusters).T, dtype=np.float64)
@@ -43,13 +43,13 @@ def draw_weights(rng: np.random.Generator, n_clusters: int, resamples: int) -> F
 def weight_blocks(
     rng: np.random.Generator, n_clusters: int, resamples: int, cells: int
 ) -> Iterator[Floats]:
-    """Yield the weights of all resamples in blocks that stay small.
+    """Yield the weights of all resamples in small blocks.
 
     Args:
-        rng: the generator; the draws do not depend on the size of the blocks.
-        n_clusters: clusters to draw from and to draw.
-        resamples: resamples in all.
-        cells: numbers that the receiver makes of each weight vector.
+        rng: the generator; the draws do not depend on the block size.
+        n_clusters: number of clusters, and of draws in a resample.
+        resamples: total number of resamples.
+        cells: numbers that the caller computes from each weight vector, for the block size.
     """
     block = _block_size(n_clusters, cells)
     for start in range(0, resamples, block):
@@ -63,14 +63,14 @@ def replicate(
     resamples: int,
     cells: int,
 ) -> Floats:
-    """Return a statistic's values over resamples, the resamples along the last axis.
+    """Return a statistic's values on resamples, shape (..., resamples).
 
     Args:
-        statistic: from weights of shape (n_clusters, r) to values of shape (..., r).
+        statistic: maps weights of shape (n_clusters, r) to values of shape (..., r).
         rng: the generator of the draws.
-        n_clusters: clusters to draw.
-        resamples: how many.
-        cells: numbers that the statistic makes of each weight vector.
+        n_clusters: number of clusters, and of draws in a resample.
+        resamples: number of resamples.
+        cells: numbers that the statistic computes from each weight vector, for the block size.
     """
     blocks = weight_blocks(rng, n_clusters, resamples, cells)
     return np.concatenate([statistic(weights) for weights in blocks], axis=-1)
@@ -82,13 +82,13 @@ def leave_one_out(
     left_out: npt.NDArray[np.intp],
     cells: int,
 ) -> Floats:
-    """Return a statistic's values without each of the clusters, these along the last axis.
+    """Return a statistic's values without each of the clusters, shape (..., len(left_out)).
 
     Args:
-        statistic: from weights of shape (n_clusters, r) to values of shape (..., r).
-        n_clusters: clusters in all.
-        left_out: positions of the clusters to leave out, one at a time.
-        cells: numbers that the statistic makes of each weight vector.
+        statistic: maps weights of shape (n_clusters, r) to values of shape (..., r).
+        n_clusters: total number of clusters.
+        left_out: indices of the clusters that are left out, one at a time.
+        cells: numbers that the statistic computes from each weight vector, for the block size.
     """
     block = _block_size(n_clusters, cells)
     values = []
@@ -101,16 +101,16 @@ def leave_one_out(
 
 
 def degrees_of_freedom(influences: Floats, clusters_for_each: float = 1.0) -> Floats:
-    """Return how many degrees of freedom a clustered variance has, along the last axis.
+    """Return the degrees of freedom of a clustered variance, reduced along the last axis.
 
-    Few clusters can carry nearly all of a difference, however many there are: then the bootstrap's
-    spread is itself uncertain. Satterthwaite's approximation for the sum of squared influences
-    d_c, each taken as normal (so that E d^4 is three times its squared variance), is
-    3 (sum d_c^2)^2 / sum d_c^4. It is infinite where nothing has an influence.
+    Even with many clusters, a few can account for almost all of a difference; the bootstrap's
+    standard deviation is then itself uncertain. Satterthwaite's approximation for the sum of
+    squared influences d_c, each assumed normal (so that E d^4 is three times its squared variance),
+    is 3 (sum d_c^2)^2 / sum d_c^4. It is infinite if no cluster has an influence.
 
     Args:
-        influences: change of the statistic when each cluster is left out, shape (..., clusters).
-        clusters_for_each: clusters that each of a sample of them stands for.
+        influences: change of the statistic without each cluster, shape (..., clusters).
+        clusters_for_each: number of clusters that each cluster of the sample represents.
     """
     second = np.nansum(influences**2, axis=-1) * clusters_for_each
     fourth = np.nansum(influences**4, axis=-1) * clusters_for_each
@@ -119,11 +119,11 @@ def degrees_of_freedom(influences: Floats, clusters_for_each: float = 1.0) -> Fl
 
 
 def expanded_level(confidence_level: float, freedom: npt.ArrayLike) -> Floats:
-    """Return the level at which a percentile interval of few effective clusters keeps its promise.
+    """Return the level at which a percentile interval of few effective clusters has its coverage.
 
-    The percentile interval is as narrow as a normal one; at this level it is as wide as Student's
-    with these degrees of freedom (Hesterberg, What Teachers Should Know About the Bootstrap, The
-    American Statistician 69, 2015, "expanded percentile interval").
+    A percentile interval is as narrow as a normal interval. At the expanded level it is as wide as
+    a Student's t interval with these degrees of freedom (Hesterberg, What Teachers Should Know
+    About the Bootstrap, The American Statistician 69, 2015, "expanded percentile interval").
     """
     from scipy.stats import norm, t
 
@@ -134,11 +134,11 @@ def expanded_level(confidence_level: float, freedom: npt.ArrayLike) -> Floats:
 def percentile_interval(
     replicates: Floats, confidence_level: npt.ArrayLike
 ) -> tuple[Floats, Floats]:
-    """Return the two-sided percentile interval along the last axis; NaN replicates are left out.
+    """Return both bounds of the percentile interval, each of shape (...); NaNs are ignored.
 
     Args:
-        replicates: values over resamples, shape (..., resamples).
-        confidence_level: such as .95, for all or for each, shape (...).
+        replicates: values on resamples, shape (..., resamples).
+        confidence_level: such as .95, a scalar or of shape (...).
     """
     flat = replicates.reshape(-1, replicates.shape[-1])
     tails = (1 - np.broadcast_to(confidence_level, replicates.shape[:-1])) / 2
@@ -152,16 +152,16 @@ def percentile_interval(
 
 
 def two_sided_p_value(z_score: float, freedom: float = float("inf")) -> float:
-    """Return the chance of a value of Student's t (normal if infinite) at least as far from 0."""
+    """Return the two-sided p-value under Student's t (normal if `freedom` is infinite)."""
     from scipy.stats import t
 
     return float(2 * t.sf(abs(z_score), freedom))
 
 
 def holm_adjusted(p_values: npt.ArrayLike) -> Floats:
-    """Return Holm's adjusted p-values, in the order given; NaN stays NaN and does not count.
+    """Return Holm's adjusted p-values in the given order; NaN stays NaN and does not count.
 
-    The i-th smallest of m becomes the greatest of (m - j + 1) p_j over j <= i, at most 1.
+    The i-th smallest of m becomes the maximum of (m - j + 1) p_j over j <= i, at most 1.
     """
     values = np.asarray(p_values, dtype=np.float64)
     adjusted = np.full(len(values), np.nan)

@@ -1,8 +1,8 @@
-"""What a comparison gives: typed, frozen values.
+"""The values that a comparison computes.
 
-Here: each model's estimates and the paired differences.
+Here: each model's estimates and the paired differences, as frozen dataclasses.
 Not here: computing them (`fraud_platform.comparison.bootstrap`), the gate's rules
-(`fraud_platform.comparison.gate`), the whole result and its print
+(`fraud_platform.comparison.gate`), the complete result and its text
 (`fraud_platform.comparison.report`).
 """
 
@@ -15,7 +15,7 @@ from fraud_platform.comparison.inputs import Metric, Role
 
 
 class Clustering(StrEnum):
-    """What is drawn as a whole in a resample."""
+    """The unit that is drawn as a whole in a resample."""
 
     CUSTOMER = "customer"
     TERMINAL = "terminal"
@@ -26,15 +26,15 @@ class Estimate:
     """One metric of one model.
 
     Attributes:
-        metric: what is measured.
-        role: whose.
-        value: on the rows as they are.
-        mean: over resamples.
-        standard_deviation: over resamples.
+        metric: the metric.
+        role: the model's role.
+        value: value on the original rows.
+        mean: mean over resamples.
+        standard_deviation: standard deviation over resamples.
         low: lower bound of the percentile interval.
-        high: upper bound.
-        clustered_by: the clustering whose interval is the wider one, and which all of mean,
-            standard deviation and bounds come from.
+        high: upper bound of the percentile interval.
+        clustered_by: the clustering with the wider interval; mean, standard deviation and bounds
+            are from it.
     """
 
     metric: Metric
@@ -49,22 +49,23 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """One metric's paired difference, candidate less reference, over the same resamples.
+    """One metric's paired difference, candidate minus reference, on the same resamples.
 
     Attributes:
-        metric: what is measured.
+        metric: the metric.
         against: the reference.
-        value: on the rows as they are.
-        mean: over resamples.
-        standard_deviation: over resamples.
-        low: the lowest of both clusterings' percentile and Student bounds.
-        high: the highest.
-        clustered_by: the clustering whose interval is the wider one; other figures come from it.
-        degrees_of_freedom: of the standard deviation; small where few clusters carry nearly all.
+        value: difference on the original rows.
+        mean: mean over resamples.
+        standard_deviation: standard deviation over resamples.
+        low: the lowest of both clusterings' percentile and Student's t bounds.
+        high: the highest of these bounds.
+        clustered_by: the clustering with the wider interval; the other values are from it.
+        degrees_of_freedom: degrees of freedom of the standard deviation; low if a few clusters
+            account for most of it.
         z_score: value / standard_deviation.
-        p_value: two-sided, of the z-score as Student's t with these degrees of freedom.
-        p_value_holm: Holm-adjusted over the tested metrics of this reference; NaN outside them.
-        by_clustering: the interval under each clustering.
+        p_value: two-sided p-value of the z-score under Student's t.
+        p_value_holm: p-value after Holm's adjustment over the tested metrics of this reference.
+        by_clustering: clustering and bounds of each percentile interval.
     """
 
     metric: Metric

@@ -1,6 +1,6 @@
-"""What ingest asks of a storage location: a flat folder of files behind a URL.
+"""The interface of a storage location: a flat folder of files at a URL.
 
-Here: the protocols, and the two facts about a file that ingest works with.
+Here: the protocols `Zone` and `Sink`, and the description of a file.
 Not here: their implementations over disk and object stores
 (`fraud_platform.adapters.storage.zones`).
 """
@@ -18,14 +18,14 @@ FOLDER = "folder"
 
 @dataclass(frozen=True)
 class FileInfo:
-    """A file as a listing shows it.
+    """The description of a file in a listing.
 
     Attributes:
         name: File name, relative to its zone.
         size_bytes: Size.
-        version: What changes with the content and costs no read: an ETag, or the times of last
-            change. Equal versions mean equal content; differing versions may still be equal.
-        modified_at: Time of last change, seconds since the epoch (UTC), where the store says it.
+        version: Changes with the content and needs no read: an ETag, or the times of last change.
+            Equal versions mean equal content; different versions may still have equal content.
+        modified_at: Time of last change, seconds since the epoch (UTC), if the store reports it.
     """
 
     name: str
@@ -35,50 +35,50 @@ class FileInfo:
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hex digits that stand for this name, size and version."""
+        """A hash of name, size and version, sixteen hex digits."""
         identity = f"{self.name}\n{self.size_bytes}\n{self.version}"
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
 class Sink(Protocol):
-    """One file being written; nothing is visible under its name until `publish`."""
+    """A file that is being written; it is not visible under its name until `publish`."""
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
 
     def sync(self) -> None:
-        """Make durable what was written so far, where the store can."""
+        """Make everything written so far durable, if the store can."""
 
     def finish(self) -> None:
-        """End writing for good: all that was written is durable."""
+        """End writing and make everything durable."""
 
     def close(self) -> None:
-        """Leave off, and keep what can be resumed."""
+        """Stop writing and keep everything that can be resumed."""
 
     def publish(self) -> None:
-        """Make the whole file appear under its name at once, replacing an older one."""
+        """Make the file appear under its name atomically, replacing an older one."""
 
     def discard(self) -> None:
-        """Forget what was written."""
+        """Remove everything written."""
 
 
 class Zone(Protocol):
-    """A flat folder of files behind a URL.
+    """A flat folder of files at a URL.
 
-    Every method raises `Outage` where the storage does not answer, `SettingsError` where it
-    refuses access to the zone, and `FileNotFoundError` for a name that is not there.
+    Every method raises `Outage` if the storage does not answer, `SettingsError` if it refuses
+    access to the zone, and `FileNotFoundError` if a file does not exist.
     """
 
     @property
     def url(self) -> str:
-        """The zone's URL, without a slash at its end."""
+        """The zone's URL, without a trailing slash."""
 
     @property
     def shows_unfinished(self) -> bool:
         """Whether an unfinished file can be read, as `partial_name` of its name."""
 
     def can_resume(self, name: str, at: int) -> bool:
-        """Tell whether an unfinished file outlived its writer with at least its first bytes."""
+        """Return whether an unfinished file exists and can be continued at byte `at`."""
 
     def url_of(self, name: str) -> str:
         """Return the URL of a file in the zone."""
@@ -93,26 +93,26 @@ class Zone(Protocol):
         """
 
     def stat(self, name: str) -> FileInfo | None:
-        """Return one file's facts, or None where it is absent."""
+        """Return the description of a file, or None if it does not exist."""
 
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
-        """Yield a file's bytes from `offset` on, in chunks of at most `CHUNK_BYTES`."""
+        """Yield a file's bytes from `offset`, in chunks of at most `CHUNK_BYTES`."""
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a small file at once: readers see the old bytes or the new."""
+        """Write a small file atomically: readers see the old or the new bytes."""
 
     def remove(self, name: str) -> None:
-        """Remove a file; absent is fine."""
+        """Remove a file, if it exists."""
 
     def begin(self, name: str, resume_at: int = 0) -> Sink:
-        """Start writing a file, keeping the first bytes of an unfinished one (see `can_resume`)."""
+        """Start writing a file, or continue an unfinished one at `resume_at` (see `can_resume`)."""
 
     def free_bytes(self) -> int | None:
-        """Return the space left, or None where the store has no such limit."""
+        """Return the free space, or None if the store does not report a limit."""
 
 
 def partial_name(name: str) -> str:
-    """Return the name under which an unfinished file waits in a resumable zone."""
+    """Return the name of an unfinished file in a zone that shows unfinished files."""
     return f".{name}.partial"
 
 

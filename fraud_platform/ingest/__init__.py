@@ -1,7 +1,7 @@
-"""Drops on their way in: seen in the landing zone, copied to the raw zone byte for byte.
+"""Ingest: finding drops in the landing zone and copying them to the raw zone byte for byte.
 
-Here: when a drop is complete, which content it is, how its copy survives an interruption.
-Not here: storage clients (`fraud_platform.adapters.storage.zones`), what the lines mean
+Here: when a drop is complete, whether its content is new, resumable and verified copies.
+Not here: storage clients (`fraud_platform.adapters.storage.zones`), the meaning of lines
 (`fraud_platform.cleaning`), when a copy runs (`fraud_platform.defs`).
 """
 

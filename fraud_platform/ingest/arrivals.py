@@ -1,10 +1,10 @@
-"""Which drops in the landing zone are complete and new, from one look to the next.
+"""Finding complete and new drops in the landing zone, from one look to the next.
 
 Here: settling, sender's manifests, replaced and touched files, names that are no date, the cursor.
 Not here: copying (`copying`), requesting runs (`fraud_platform.defs`).
 
-Losing the cursor loses nothing: what is already in the raw zone is known from its manifests, and a
-content has one key, however often it is seen.
+If the cursor is lost, nothing else is: the raw zone's manifests tell which drops are copied, and a
+content always has the same key.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from fraud_platform.ingest.manifests import (
 
 SUCCESS_MARK = "_SUCCESS"
 UPLOAD_SUFFIXES = (".tmp", ".temp", ".part", ".partial", ".filepart", "._COPYING_")
-"""Names under which upload tools write a file that is not there yet."""
+"""Suffixes of unfinished files of upload tools."""
 
 MAX_COMPARED_BYTES = 4 << 30
-"""A touched file above this is copied again, and found equal then, rather than hashed in a tick."""
+"""A larger file whose times changed is copied again instead of being hashed in a sensor tick."""
 
 
 @dataclass(frozen=True)
 class DropArrival:
-    """A complete drop whose content the raw zone does not hold.
+    """A complete drop whose content is not in the raw zone.
 
     Attributes:
         drop: The drop's key, its first day.
@@ -53,13 +53,13 @@ class DropArrival:
 
     @property
     def content_key(self) -> str:
-        """The key of this content: equal for every look at it, other for other content."""
+        """The key of this content; it is the same for every look and differs for other content."""
         return f"{self.drop}-{self.fingerprint}"
 
 
 @dataclass(frozen=True)
 class Complaint:
-    """A file in landing that cannot be taken as it is, and why, in an error's words."""
+    """A file in landing that cannot be ingested, with the error message."""
 
     name: str
     message: str
@@ -67,7 +67,7 @@ class Complaint:
 
 @dataclass(frozen=True)
 class Sighting:
-    """Since when a file has had one fingerprint; `held` once the raw zone holds this content."""
+    """A file's fingerprint and since when it has it; `held` if its content is in the raw zone."""
 
     fingerprint: str
     since: float
@@ -76,7 +76,7 @@ class Sighting:
 
 @dataclass(frozen=True)
 class LandingLook:
-    """One look at landing: what may be copied, what waits, what is wrong, and the next cursor."""
+    """One look at landing: drops to copy, incomplete files, problems, and the next cursor."""
 
     arrivals: tuple[DropArrival, ...] = ()
     waiting: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class LandingLook:
 
 
 def parse_cursor(cursor: str | None) -> dict[str, Sighting]:
-    """Read a cursor; one that is lost or not understood is the same as none."""
+    """Return the sightings in a cursor; an invalid cursor counts as empty."""
     try:
         return {
             str(name): Sighting(str(fingerprint), float(since), bool(held))
@@ -112,21 +112,21 @@ def find_drops(
     raw: Mapping[str, RawManifest],
     is_same_content: Callable[[FileInfo, RawManifest], bool],
 ) -> LandingLook:
-    """Decide what one listing of landing means.
+    """Return the result of one look, from a listing of landing.
 
     Args:
-        files: The listing, marks and manifests included.
-        cursor: The previous look's cursor, or None.
+        files: The listing, including marks and manifests.
+        cursor: The cursor of the previous look, or None.
         now: Time of the look, seconds since the epoch.
-        settle_seconds: How long a file must stand unchanged to count as complete.
-        senders: Sender's manifest by the name of the drop's file, or what is wrong with it.
-        raw: What the raw zone holds, by drop.
-        is_same_content: Tells whether a file of equal size but another fingerprint (touched, or
-            sent again) has the bytes that the raw zone holds.
+        settle_seconds: A file is complete if it has not changed for this long.
+        senders: By file name of the drop, its sender's manifest or the problem with it.
+        raw: The raw zone's manifests, by drop.
+        is_same_content: Returns whether a file with the same size but another fingerprint (touched
+            or sent again) has the same bytes as the raw copy.
 
     Returns:
-        Arrivals in the order of their drops; every complete content that is not in the raw zone
-        is among them at every look until it is there.
+        Arrivals are ordered by drop. A complete content that is not in the raw zone is an arrival
+        in every look until it is copied.
     """
     before = parse_cursor(cursor)
     marked_at = next((f.modified_at for f in files if f.name == SUCCESS_MARK), None)
@@ -161,7 +161,7 @@ def find_drops(
 def observe_landing(
     landing: Zone, raw: Zone, cursor: str | None, now: float, settle_seconds: float
 ) -> LandingLook:
-    """Look at landing once: list both zones, read the manifests that matter, decide.
+    """Look at landing once: list both zones, read the manifests, find complete and new drops.
 
     Raises:
         Outage: a zone does not answer.
@@ -227,7 +227,7 @@ def _is_drop(name: str) -> bool:
 def _named_drops(
     files: Sequence[FileInfo],
 ) -> tuple[list[tuple[str, FileInfo]], list[Complaint]]:
-    """Pair files with their drops, in the order of drops; complain of all that cannot be one."""
+    """Return (drop, file) pairs ordered by drop, and complaints about all other files."""
     named, complaints = [], []
     for file in files:
         name = file.name
@@ -282,7 +282,7 @@ def _several_files(name: str, drop: str, count: int) -> str:
 
 
 def _is_marked(file: FileInfo, marked_at: float | None) -> bool:
-    """Tell whether a `_SUCCESS` mark, put after the file's last change, covers it."""
+    """Return whether a `_SUCCESS` mark was written after the file's last change."""
     return marked_at is not None and file.modified_at is not None and file.modified_at <= marked_at
 
 
@@ -292,7 +292,7 @@ def _is_held(
     seen: Sighting,
     is_same_content: Callable[[FileInfo, RawManifest], bool],
 ) -> bool:
-    """Tell whether the raw zone already holds this file's content, hashing only a touched one."""
+    """Return whether the raw zone already has this content; only a touched file is hashed."""
     if held.name != file.name or held.size_bytes != file.size_bytes:
         return False
     return held.source_fingerprint == file.fingerprint or seen.held or is_same_content(file, held)

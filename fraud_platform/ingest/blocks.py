@@ -1,10 +1,11 @@
-"""SHA-256 of a file's blocks: a copy is gone on with behind whole ones, and verified by all.
+"""SHA-256 digests of a file's blocks, with which a copy is resumed and verified.
 
-Here: cutting a stream at block boundaries, digests while writing, comparing what is read back.
-Not here: reading, writing, and when to note how far a copy is (`copying`).
+Here: splitting a stream at block boundaries, digests while writing, verifying the written bytes.
+Not here: reading, writing, and checkpoints of a copy (`copying`).
 
-A hash under way cannot be stored, so a copy that is resumed has no digest of the whole file. That
-one comes from the bytes that are read back, after their blocks proved equal to the source's.
+The state of a running hash cannot be stored, so a resumed copy has no digest of the whole file
+while it is written. That digest is computed when the copy is read back and its blocks are compared
+with the source's.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ class BlockDigests:
     """The digests of a file's blocks, in order.
 
     Args:
-        block_bytes: size of every block but the last.
-        digests: of blocks that are done already.
+        block_bytes: size of every block except the last.
+        digests: digests of blocks that are already copied.
     """
 
     def __init__(self, block_bytes: int, digests: Sequence[str] = ()) -> None:
@@ -29,11 +30,11 @@ class BlockDigests:
 
     @property
     def sha256(self) -> str | None:
-        """SHA-256 of all that came, in hex; None where earlier blocks were only noted."""
+        """SHA-256 of the whole file in hex; None for a resumed copy."""
         return None if self._whole is None else self._whole.hexdigest()
 
     def cut(self, data: bytes) -> Iterator[tuple[bytes, bool]]:
-        """Yield data in pieces, and whether each piece ends a block, whose digest is then noted."""
+        """Yield (piece, whether it ends a block); a finished block's digest is recorded."""
         left = memoryview(data)
         while left:
             piece = left[: self.block_bytes - self._filled]
@@ -48,16 +49,16 @@ class BlockDigests:
             yield bytes(piece), ends_block
 
     def finish(self) -> None:
-        """Note the digest of the last block, if it is not empty."""
+        """Record the digest of the last block, if it is not empty."""
         if self._filled:
             self.digests.append(self._block.hexdigest())
             self._block, self._filled = hashlib.sha256(), 0
 
     def verified(self, chunks: Iterable[bytes]) -> str | None:
-        """Return the SHA-256 of a file's bytes, or None where they have other blocks."""
-        found = BlockDigests(self.block_bytes)
+        """Return the SHA-256 of a file's bytes, or None if their block digests differ."""
+        written = BlockDigests(self.block_bytes)
         for chunk in chunks:
-            for _ in found.cut(chunk):
+            for _ in written.cut(chunk):
                 pass
-        found.finish()
-        return found.sha256 if found.digests == self.digests else None
+        written.finish()
+        return written.sha256 if written.digests == self.digests else None

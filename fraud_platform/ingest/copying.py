@@ -1,11 +1,11 @@
-"""One drop from landing to the raw zone: byte for byte, verified, whole or not at all.
+"""Copying one drop from landing to the raw zone: byte for byte, verified, atomic.
 
 Here: resuming, checksums, the order in which a copy becomes visible, its manifest.
 Not here: when a drop is complete (`arrivals`), storage clients
 (`fraud_platform.adapters.storage.zones`).
 
-A reader that finds a manifest finds exactly the file that it describes: the older manifest goes
-before the older file is replaced, the newer one is written last.
+A manifest always describes the file next to it: the old manifest is removed before the old file is
+replaced, and the new one is written last.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from fraud_platform.ingest.manifests import (
 from fraud_platform.kill_points import kill_point
 
 CHECKPOINT_BYTES = 128 << 20
-"""An interrupted copy repeats at most this much."""
+"""Size of a block; an interrupted copy repeats at most this much."""
 
 Progress = Callable[[int, int], None]
-"""Called with bytes done and bytes in all."""
+"""Called with the bytes copied so far and the total."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class RawDrop:
         size_bytes: Size of the copy.
         sha256: SHA-256 of source and copy, in hex.
         seconds: Time that copying and verifying took.
-        resumed_from: Bytes kept from an interrupted copy, or None.
-        was_held: Whether the raw zone held this content already, so that nothing was copied.
+        resumed_from: Number of bytes kept from an interrupted copy, or None.
+        was_held: Whether the content was already in the raw zone and only verified.
     """
 
     drop: str
@@ -63,10 +63,10 @@ class RawDrop:
 
 
 def raw_drop(raw: Zone, drop: str) -> RawDrop:
-    """Return what the raw zone holds of a drop.
+    """Return a drop's copy in the raw zone.
 
     Raises:
-        DropUnreadableError: there is no whole copy of it.
+        DropUnreadableError: there is no complete copy.
     """
     manifest = read_raw_manifests(raw).get(drop)
     if manifest is None:
@@ -86,23 +86,23 @@ def copy_drop(
     *,
     checkpoint_bytes: int = CHECKPOINT_BYTES,
 ) -> RawDrop:
-    """Copy one drop's file from landing to the raw zone and verify it there.
+    """Copy one drop's file from landing to the raw zone and verify the copy.
 
-    An interrupted copy goes on where it was, if the source has not changed since. Copying a
-    content that the raw zone holds only verifies it. A failed copy leaves what was there before.
+    An interrupted copy is continued if the source has not changed. If the content is already in
+    the raw zone, it is only verified. A failed copy keeps the previous copy.
 
     Args:
-        landing: Where the drop arrived.
-        raw: Where raw drops are kept.
+        landing: Zone of the source.
+        raw: Zone of the copy.
         name: File name in landing.
-        progress: Told of the bytes done, now and then.
-        checkpoint_bytes: How much an interrupted copy repeats at most.
+        progress: Called regularly with the bytes copied so far and the total.
+        checkpoint_bytes: Block size; an interrupted copy repeats at most this much.
 
     Raises:
-        DropNameError: the name is no drop's.
-        DropUnreadableError: the file is empty, or not what its manifest promises.
-        DropChangedError: the file vanished or changed while it was copied.
-        Outage: a zone does not answer, is full, or gives back other bytes than it got.
+        DropNameError: the name is not that of a drop.
+        DropUnreadableError: the file is empty or differs from its sender's manifest.
+        DropChangedError: the file was removed or changed while it was copied.
+        Outage: a zone does not answer, is full, or returns other bytes than were written.
     """
     start = time.monotonic()
     drop = drop_of(name)
@@ -125,7 +125,7 @@ def copy_drop(
 
 
 class _Copy:
-    """One copy under way: the unfinished file in the raw zone, and the note that resumes it."""
+    """A running copy: the unfinished file in the raw zone, and its checkpoint file."""
 
     def __init__(
         self, landing: Zone, raw: Zone, source: FileInfo, progress: Progress, checkpoint_bytes: int
@@ -139,7 +139,7 @@ class _Copy:
         self.resumed_from: int | None = None
 
     def run(self) -> str:
-        """Copy, verify and publish; return the SHA-256."""
+        """Copy, verify and publish the file; return its SHA-256."""
         if self._is_published():
             return self.sha256
         self._resume()
@@ -158,7 +158,7 @@ class _Copy:
         return self.sha256
 
     def _is_published(self) -> bool:
-        """Tell whether an earlier run put this content in place and died before its manifest."""
+        """Return whether an earlier run published this content but not its manifest."""
         state = self._state()
         if state is None or not state["complete"]:
             return False
@@ -173,7 +173,7 @@ class _Copy:
         return True
 
     def _state(self) -> dict[str, Any] | None:
-        """Return the note of an interrupted copy of this very content, or None."""
+        """Return the checkpoint of an interrupted copy of the same content, or None."""
         try:
             state = json.loads(read_whole(self.raw, self.state_name))
             fits = state["source_fingerprint"] == self.source.fingerprint
@@ -191,7 +191,7 @@ class _Copy:
         self.raw.put(self.state_name, json.dumps(state).encode())
 
     def _resume(self) -> None:
-        """Go on behind the whole blocks that an interrupted copy left, without reading them."""
+        """Continue after the complete blocks of an interrupted copy, without reading them."""
         state = self._state()
         if state is None or state["complete"] or not state["blocks"]:
             return
@@ -205,11 +205,11 @@ class _Copy:
         if free is not None and free < needed:
             raise Outage(
                 f"{self.source.name}: expected {needed:,} free bytes in {self.raw.url}, found "
-                f"{free:,}. Make room there; the copy then goes on where it was."
+                f"{free:,}. Free some space; the copy then continues where it stopped."
             )
 
     def _transfer(self, sink: Sink) -> None:
-        """Write the rest of the source, noting the blocks that are done."""
+        """Copy the rest of the source; a checkpoint is written after each block."""
         self._note()
         try:
             for chunk in self.landing.read(self.source.name, self.done):
@@ -240,7 +240,10 @@ class _Copy:
             )
 
     def _publish(self, sink: Sink) -> None:
-        """Verify the bytes that the raw zone holds and let them appear."""
+        """Verify the written bytes and publish the file.
+
+        If the zone does not show unfinished files, the file is verified after it is published.
+        """
         sink.finish()
         if self.raw.shows_unfinished:
             self._verify(self.partial, sink)
@@ -259,7 +262,7 @@ class _Copy:
         kill_point("ingest.before_manifest")
 
     def _verify(self, written: str, sink: Sink) -> None:
-        """Read back what was written, and compare it with the source block by block."""
+        """Read the written file and compare it with the source block by block."""
         sha256 = self.blocks.verified(self.raw.read(written))
         if sha256 is None:
             sink.discard()
@@ -281,7 +284,12 @@ class _Copy:
 
 
 def complete_source(landing: Zone, name: str) -> FileInfo:
-    """Return the source's facts, refusing an empty file and one short of its manifest."""
+    """Return the description of a complete source file.
+
+    Raises:
+        DropChangedError: the file does not exist.
+        DropUnreadableError: it is empty, or its size differs from the sender's manifest.
+    """
     source = landing.stat(name)
     if source is None and (kind := landing.no_files().get(name)) is not None:
         raise DropUnreadableError(
@@ -304,7 +312,7 @@ def complete_source(landing: Zone, name: str) -> FileInfo:
 
 
 def _promise(landing: Zone, name: str) -> tuple[int | None, str | None]:
-    """Return the size and SHA-256 that the sender's manifest promises."""
+    """Return size and SHA-256 from the sender's manifest, None for each that is not given."""
     try:
         manifest = read_sender_manifest(landing, name + SENDER_SUFFIX)
     except FileNotFoundError:
@@ -313,7 +321,7 @@ def _promise(landing: Zone, name: str) -> tuple[int | None, str | None]:
 
 
 def _is_intact(raw: Zone, held: RawManifest, source: FileInfo) -> bool:
-    """Tell whether the raw zone holds this source's content and still has its checksum."""
+    """Return whether the raw zone has this source's content with the correct checksum."""
     return (
         held.name == source.name
         and held.source_fingerprint == source.fingerprint
@@ -322,7 +330,7 @@ def _is_intact(raw: Zone, held: RawManifest, source: FileInfo) -> bool:
 
 
 def _remove_leftovers(raw: Zone, drop: str, name: str) -> None:
-    """Remove all that belongs to the drop but its copy and manifest: manifests before files."""
+    """Remove all other files of the drop from the raw zone, manifests before files."""
     begins, kept = (f"{drop}.txt", f".{drop}.txt"), (name, name + RAW_SUFFIX)
     names = [file.name for file in raw.list_files()]
     older = [other for other in names if other.startswith(begins) and other not in kept]

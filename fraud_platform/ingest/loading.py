@@ -1,8 +1,7 @@
-"""Many drops from landing to the raw zone: several at once, with a line that says how far.
+"""Copying many drops from landing to the raw zone, several at once, with progress lines.
 
-Here: which files are copied, the threads, how fast it goes and how long it takes still.
-Not here: one copy (`copying`), who carries bytes instead of this process
-(`adapters.storage.distcp`).
+Here: the threads, progress and remaining time, adopting files that another tool copied.
+Not here: copying one drop (`copying`), copying with DistCp (`adapters.storage.distcp`).
 """
 
 from __future__ import annotations
@@ -24,39 +23,39 @@ Say = Callable[[str], object]
 
 
 class Meter:
-    """Says now and then how many bytes of all are done, how fast, and how long it takes still.
+    """Reports progress: bytes copied, speed, and the estimated remaining time.
 
     Args:
-        total_bytes: all that is to be done.
-        say: gets the line.
-        every_seconds: the least time between two lines; the last byte gets one at once.
+        total_bytes: total number of bytes.
+        say: receives the lines.
+        every_seconds: minimum time between two lines; completion is reported at once.
     """
 
     def __init__(self, total_bytes: int, say: Say, every_seconds: float = 5.0) -> None:
         self._total, self._say, self._every = total_bytes, say, every_seconds
         self._done: dict[str, int] = {}
         self._first: dict[str, int] = {}
-        self._start = self._said = time.monotonic()
+        self._start = self._reported = time.monotonic()
         self._lock = threading.Lock()
 
     def of(self, name: str) -> Callable[[int, int], None]:
-        """Return what a copy tells its progress to."""
+        """Return the progress callback (bytes done, total bytes) of one copy."""
 
         def progress(done: int, total: int) -> None:
             with self._lock:
-                # what an interrupted copy had done is done, but says nothing of the speed
+                # Bytes of an interrupted copy count as done, but not for the speed.
                 self._first.setdefault(name, done)
                 self._done[name] = done
                 now = time.monotonic()
                 is_last = sum(self._done.values()) >= self._total
-                if is_last or now - self._said >= self._every:
-                    self._said = now
+                if is_last or now - self._reported >= self._every:
+                    self._reported = now
                     self._say(self.line(now))
 
         return progress
 
     def line(self, now: float) -> str:
-        """Return the line of a moment of `time.monotonic`."""
+        """Return the progress line at a time of `time.monotonic`."""
         done = sum(self._done.values())
         moved = done - sum(self._first.values())
         per_second = moved / max(now - self._start, 1e-9)
@@ -70,10 +69,17 @@ class Meter:
 def load_drops(
     landing: Zone, raw: Zone, names: Sequence[str], workers: int, say: Say
 ) -> list[RawDrop]:
-    """Copy drops to the raw zone, several at once; those that can be are copied if one cannot.
+    """Copy drops to the raw zone, several at once; one failure does not stop the others.
+
+    Args:
+        landing: zone of the sources.
+        raw: zone of the copies.
+        names: file names in landing.
+        workers: number of threads.
+        say: receives progress lines.
 
     Raises:
-        DataError, Outage: the first one's that could not, when all others are done.
+        DataError, Outage: the first error, raised after all copies have ended.
     """
     sizes = {name: complete_source(landing, name).size_bytes for name in names}
     meter = Meter(sum(sizes.values()), say)
@@ -83,13 +89,13 @@ def load_drops(
 
 
 def adopt_drop(landing: Zone, raw: Zone, name: str) -> RawDrop:
-    """Take over a file that another tool put into the raw zone: verify it, write its manifest.
+    """Verify a file that another tool copied to the raw zone, and write its manifest.
 
-    Source and copy are both read, and compared block by block as `copy_drop` does.
+    Source and copy are both read and compared block by block.
 
     Raises:
-        DropUnreadableError: the source is empty, or not what its sender's manifest promises.
-        Outage: the copy has other bytes; it is removed.
+        DropUnreadableError: the source is empty or differs from its sender's manifest.
+        Outage: the copy differs from the source; the copy is removed.
     """
     start = time.monotonic()
     source = complete_source(landing, name)

@@ -1,7 +1,7 @@
-"""The small files beside drops: the sender's manifest in landing, the platform's in the raw zone.
+"""Manifests of drops: the sender's in landing, the platform's in the raw zone.
 
-Here: their names and contents, read strictly and written canonically.
-Not here: deciding what is complete (`arrivals`) or copying it (`copying`).
+Here: their names and contents, parsing, writing.
+Not here: deciding whether a drop is complete (`arrivals`), copying it (`copying`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class SenderManifest:
-    """What the sender of a drop promises: its size in bytes and, optionally, its SHA-256."""
+    """The sender's description of a drop: its size in bytes and, optionally, its SHA-256."""
 
     size_bytes: int | None = None
     sha256: str | None = None
@@ -30,7 +30,7 @@ class SenderManifest:
 
 @dataclass(frozen=True)
 class RawManifest:
-    """What the raw zone holds: written last, so its presence means that the copy is whole.
+    """The description of a copy in the raw zone; it is written last, so the copy is complete.
 
     Attributes:
         drop: The drop's key, its first day.
@@ -56,11 +56,11 @@ class RawManifest:
 
 
 def read_sender_manifest(landing: Zone, name: str) -> SenderManifest:
-    """Read a sender's manifest from landing, and no more of it than one can be long.
+    """Read a sender's manifest from landing.
 
     Raises:
-        DropUnreadableError: it is too long, or not what `parse_sender_manifest` reads.
-        FileNotFoundError: there is none.
+        DropUnreadableError: it is longer than `MAX_MANIFEST_BYTES`, or not a valid manifest.
+        FileNotFoundError: the file does not exist.
     """
     data = b""
     for chunk in landing.read(name):
@@ -74,7 +74,7 @@ def read_sender_manifest(landing: Zone, name: str) -> SenderManifest:
 
 
 def parse_sender_manifest(name: str, data: bytes) -> SenderManifest:
-    """Read a sender's manifest; an empty one only says that the drop is complete.
+    """Return a parsed sender's manifest; an empty file only means that the drop is complete.
 
     Raises:
         DropUnreadableError: it is not a JSON object with `size_bytes` and an optional `sha256`.
@@ -110,10 +110,10 @@ def _wrong(error: Exception) -> str:
 
 
 def parse_raw_manifest(name: str, data: bytes) -> RawManifest:
-    """Read a manifest of the raw zone.
+    """Return a parsed manifest of the raw zone.
 
     Raises:
-        DropUnreadableError: it is not what the platform writes there.
+        DropUnreadableError: it is not a manifest that the platform wrote.
     """
     expected = [field.name for field in fields(RawManifest)]
     try:
@@ -128,9 +128,12 @@ def parse_raw_manifest(name: str, data: bytes) -> RawManifest:
 
 
 def read_raw_manifests(raw: Zone) -> dict[str, RawManifest]:
-    """Return what the raw zone holds, by drop; a manifest without its whole file does not count."""
+    """Return the raw zone's manifests by drop; one whose file is missing or incomplete is ignored.
+
+    If a drop has several, the latest copy counts.
+    """
     sizes = {file.name: file.size_bytes for file in raw.list_files()}
-    found: dict[str, RawManifest] = {}
+    manifests: dict[str, RawManifest] = {}
     for name in sizes:
         if not name.endswith(RAW_SUFFIX) or name.startswith("."):
             continue
@@ -139,6 +142,6 @@ def read_raw_manifests(raw: Zone) -> dict[str, RawManifest]:
         except (FileNotFoundError, DataError):
             continue
         if sizes.get(manifest.name) == manifest.size_bytes:
-            latest = found.get(manifest.drop, manifest)
-            found[manifest.drop] = max(latest, manifest, key=lambda m: m.copied_at)
-    return found
+            latest = manifests.get(manifest.drop, manifest)
+            manifests[manifest.drop] = max(latest, manifest, key=lambda m: m.copied_at)
+    return manifests

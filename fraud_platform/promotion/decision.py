@@ -1,10 +1,11 @@
-"""What to do with a verdict: promote, keep, refuse, wait; and what a person may do.
+"""Decisions on a verdict (promote, keep, refuse, wait for approval) and decisions of a person.
 
-Here: `decide`, `approve`, `decline`, `rollback`, each from a history and values to a decision.
+Here: `decide`, `approve`, `decline`, `rollback` and `restore`, which return a decision from the
+history.
 Not here: the verdict (`fraud_platform.comparison`), storing the decision and moving the alias
-(`fraud_platform.defs`): append `decision.row` if `decision.is_new`, then set the alias to
-`decision.alias_target`. Stopped between the two, the same call again gives `is_new=False` and the
-same target, so the alias catches up.
+(`fraud_platform.defs`): append `PromotionDecision.row` if `PromotionDecision.is_new`, then set the
+alias to `PromotionDecision.alias_target`. If a run stops between the two, the same call returns
+`is_new=False` and the same target, so that the alias is corrected.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ from fraud_platform.promotion.history import (
 
 @dataclass(frozen=True)
 class PromotionDecision:
-    """A decision, and where it leaves the alias.
+    """A decision and its effect on the alias.
 
     Attributes:
         row: the decision as a row of the history.
-        is_new: whether the row has still to be appended; False where it stands already.
-        alias_target: the champion once the row stands, None for no alias.
-        waiting: the version that then waits for a person's answer, None where nothing waits.
+        is_new: whether the row must be appended; False if it is in the history already.
+        alias_target: the champion after the decision, None for no alias.
+        waiting: the version that then waits for approval, or None.
     """
 
     row: HistoryRow
@@ -52,7 +53,7 @@ class PromotionDecision:
 
     @property
     def action(self) -> Action:
-        """What is done."""
+        """The action of the decision."""
         return self.row.action
 
     def __str__(self) -> str:
@@ -72,23 +73,23 @@ def decide(
     decided_by: str,
     decided_at: datetime,
 ) -> PromotionDecision:
-    """Decide on a week's candidate by its report.
+    """Decide on a week's candidate from its report.
 
-    Running a week again with the same report gives the decision that stands, also after a person
-    approved it, declined it or rolled it back. With another report, the newest week is decided
-    anew; an older week is recorded but changes nobody's place.
+    A repeated run of a week with the same report returns the existing decision, even if a person
+    has approved it, declined it or rolled it back since. With another report, the newest week is
+    decided again; a decision on an older week is recorded without changing the champion.
 
     Args:
         history: all decisions so far.
-        evidence: the report, and when the two models' training ended.
-        guardrails: what refuses a winner.
+        evidence: the report, and when the training of the two models ended.
+        guardrails: minimum values of a champion, which can refuse a winner.
         mode: whether a winner is promoted at once or waits for `approve`.
-        decided_by: who or what runs this.
-        decided_at: now, UTC.
+        decided_by: the person or process that decides.
+        decided_at: current time, UTC.
 
     Raises:
-        PromotionError: a model's training reached into the test, or the report compares with
-            another champion than the history gives for that week.
+        PromotionError: a model was trained on test data, the report's champion is not the one in
+            the history for that week, or a version is another model than in the history.
     """
     check_out_of_time(evidence)
     day = evidence.knowledge_date
@@ -129,10 +130,10 @@ def decide(
 def approve(
     history: History, knowledge_date: date, decided_by: str, decided_at: datetime, reason: str
 ) -> PromotionDecision:
-    """Promote the candidate that waits; approved already, it stands as it is.
+    """Promote the waiting candidate; if it is approved already, return that decision.
 
     Raises:
-        PromotionError: nothing waits at that week, or a newer week was decided since.
+        PromotionError: no candidate of that week waits, or a newer week has been decided.
     """
     return _answer(history, knowledge_date, Action.APPROVED, decided_by, decided_at, reason)
 
@@ -140,10 +141,10 @@ def approve(
 def decline(
     history: History, knowledge_date: date, decided_by: str, decided_at: datetime, reason: str
 ) -> PromotionDecision:
-    """Turn the candidate that waits down; declined already, it stands as it is.
+    """Decline the waiting candidate; if it is declined already, return that decision.
 
     Raises:
-        PromotionError: nothing waits at that week, or a newer week was decided since.
+        PromotionError: no candidate of that week waits, or a newer week has been decided.
     """
     return _answer(history, knowledge_date, Action.DECLINED, decided_by, decided_at, reason)
 
@@ -151,18 +152,18 @@ def decline(
 def rollback(
     history: History, from_version: str, decided_by: str, decided_at: datetime, reason: str
 ) -> PromotionDecision:
-    """Restore the champion before the present one.
+    """Roll back to the previous champion.
 
     Args:
         history: all decisions so far.
-        from_version: the champion to leave, as the alias shows it. A rollback from it that was
-            written but whose alias never moved is finished, not made twice.
-        decided_by: who rolls back.
-        decided_at: now, UTC.
-        reason: why.
+        from_version: the current champion, as the alias shows it. If a rollback from it is
+            recorded but the alias was not moved, that rollback is returned again.
+        decided_by: the person who rolls back.
+        decided_at: current time, UTC.
+        reason: the reason.
 
     Raises:
-        PromotionError: from_version is not champion, or nobody was champion before it.
+        PromotionError: from_version is not champion, or there was no champion before it.
     """
     champion = alias_target(history)
     if from_version != champion:
@@ -170,11 +171,14 @@ def rollback(
         if last and last.action is Action.ROLLED_BACK and last.model_version == from_version:
             return _decision(history, last, is_new=False)
         raise PromotionError(
-            f"{from_version} is not champion, {champion or 'nobody'} is. Roll back from that."
+            f"version {from_version} is not champion, version {champion or 'none'} is. Roll back "
+            "from that version."
         )
     previous = previous_champion(history)
     if previous is None:
-        raise PromotionError(f"nobody was champion before {champion}; there is nothing to restore")
+        raise PromotionError(
+            f"there was no champion before version {champion}, so there is nothing to roll back to"
+        )
     newest = max(history, key=lambda row: (row.knowledge_date, row.sequence))
     row = replace(
         newest,
@@ -198,14 +202,14 @@ def rollback(
 def restore(
     history: History, version: str, record: str, decided_by: str, decided_at: datetime
 ) -> PromotionDecision:
-    """Give the champion, whose version the registry lost, the version it was registered as again.
+    """Record the new version of a champion whose registered version was lost.
 
     Args:
         history: all decisions so far.
-        version: the new version, of the same files.
-        record: what is needed to register it once more.
-        decided_by: who restores.
-        decided_at: now, UTC.
+        version: the new version, registered from the same files.
+        record: JSON with which the files can be registered again.
+        decided_by: the person who restores.
+        decided_at: current time, UTC.
 
     Raises:
         PromotionError: the history names no champion.
@@ -234,7 +238,7 @@ def restore(
 
 
 def check_out_of_time(evidence: Evidence) -> None:
-    """Check that neither model learnt from rows that the comparison tests it on.
+    """Check that neither model was trained on rows of the test.
 
     Raises:
         PromotionError: the training of the candidate or of the champion ends after D - 21 d.
@@ -253,12 +257,12 @@ def check_out_of_time(evidence: Evidence) -> None:
 
 
 def _check_identity(history: History, evidence: Evidence, champion: str | None) -> None:
-    """Check that the versions of the report are the models that the history has by these numbers.
+    """Check that the versions in the report have the same files as in the history.
 
-    A registry whose database was restored gives numbers a second time.
+    A registry whose database was restored from a backup assigns version numbers again.
 
     Raises:
-        PromotionError: one of them is another model.
+        PromotionError: a version is another model than in the history.
     """
     tested = {
         evidence.candidate_version: evidence.candidate_sha256,
@@ -289,9 +293,9 @@ def _judge(evidence: Evidence, guardrails: Guardrails, mode: str) -> tuple[Actio
 
 
 def _champion_without_winner(history: History, day: date, before: str | None) -> str | None:
-    """Return who is champion when a week promotes nobody: what it promoted earlier is undone.
+    """Return the champion if a week promotes no candidate; its own earlier promotion is undone.
 
-    A person's rollback at that week stays.
+    A person's rollback in that week is kept.
     """
     moves = (Action.PROMOTED, Action.APPROVED, Action.ROLLED_BACK)
     moved = [row for row in history if row.knowledge_date == day and row.action in moves]
@@ -301,7 +305,7 @@ def _champion_without_winner(history: History, day: date, before: str | None) ->
 
 
 def _without_effect(row: HistoryRow, champion: str | None, newer: date) -> HistoryRow:
-    """Return an older week's decision as a record that leaves everybody's place as it was."""
+    """Return the decision on an older week as a record that does not change the champion."""
     row = replace(row, champion_after=champion)
     if row.action not in (Action.PROMOTED, Action.PENDING):
         return row
@@ -310,7 +314,7 @@ def _without_effect(row: HistoryRow, champion: str | None, newer: date) -> Histo
 
 
 def _standing_decision(history: History, fresh: HistoryRow) -> HistoryRow | None:
-    """Return the decision of that week that says the same, or that a person has answered."""
+    """Return the week's existing decision, if it is equal or a person has already acted on it."""
     of_week = [row for row in history if row.knowledge_date == fresh.knowledge_date]
     decisions = [row for row in of_week if row.action not in PERSONS_WORD]
     if not decisions:

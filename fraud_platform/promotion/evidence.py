@@ -1,7 +1,7 @@
-"""What a promotion decision rests on.
+"""The evidence for a promotion decision.
 
 Here: `Evidence`, and reading it from a week's rows of `AB_REPORT`.
-Not here: making the report (`fraud_platform.comparison`), deciding
+Not here: creating the report (`fraud_platform.comparison`), deciding
 (`fraud_platform.promotion.decision`).
 """
 
@@ -21,25 +21,25 @@ from fraud_platform.errors import PromotionError
 
 @dataclass(frozen=True)
 class Evidence:
-    """A week's report, and when the compared models' training ended.
+    """A week's report, and when the training of the compared models ended.
 
     Attributes:
         knowledge_date: the week's D.
-        report_id: the A/B report.
-        verdict: its verdict.
-        reason: its reason in words.
-        model_name: registered model.
-        candidate_version: the model that was tested, and would be promoted without a refit.
-        champion_version: whom it was compared with; None for the baselines.
+        report_id: id of the A/B report.
+        verdict: verdict of the report.
+        reason: reason for the verdict.
+        model_name: name of the registered model.
+        candidate_version: the tested version, which is promoted without a refit.
+        champion_version: the version it was compared with; None for the baselines.
         card_precision: the candidate's card precision at k.
-        scenario_recall: the candidate's recall by scenario, of the scenarios that were tested.
-        candidate_training_end: first day that the candidate was not trained on.
-        champion_training_end: the same of the champion; None without one.
-        candidate_sha256: digest of the files that were tested; None of a report without it.
-        champion_sha256: the same of the champion.
-        attainable_card_precision: what a model that knows the labels reaches on the test rows;
-            None of a report without it.
-        cards_per_day: k of card precision; None of a report without it.
+        scenario_recall: the candidate's recall by scenario, for the scenarios in the test rows.
+        candidate_training_end: the day after the candidate's last training day.
+        champion_training_end: the day after the champion's last training day; None without one.
+        candidate_sha256: digest of the candidate's tested files; None in older reports.
+        champion_sha256: digest of the champion's tested files; None in older reports.
+        attainable_card_precision: card precision of a model that knows the labels of the test
+            rows; None in older reports.
+        cards_per_day: k of card precision; None in older reports.
     """
 
     knowledge_date: date
@@ -62,15 +62,15 @@ class Evidence:
 def evidence_from_report(
     report: pa.Table, candidate_training_end: date, champion_training_end: date | None
 ) -> Evidence:
-    """Return the evidence of one week's rows of `AB_REPORT`.
+    """Return the evidence from one week's rows of `AB_REPORT`.
 
     Args:
         report: the rows of one knowledge date.
-        candidate_training_end: first day that the candidate was not trained on.
-        champion_training_end: the same of the champion; None without one.
+        candidate_training_end: the day after the candidate's last training day.
+        champion_training_end: the day after the champion's last training day; None without one.
 
     Raises:
-        PromotionError: there is no row, or rows of more than one report.
+        PromotionError: there are no rows, or rows of more than one report.
     """
     rows = _rows_of_one_report(report)
     value = {r["metric"]: r["value"] for r in rows if r["subject"] == Role.CANDIDATE}
@@ -96,10 +96,10 @@ def evidence_from_report(
 
 
 def models_tested(report: pa.Table) -> tuple[tuple[str, str | None], tuple[str | None, str | None]]:
-    """Return version and digest of the candidate and of the champion that a report tested.
+    """Return version and digest of the candidate and of the champion in a report.
 
     Raises:
-        PromotionError: there is no row, rows of more than one report, or a digest is missing.
+        PromotionError: there are no rows, rows of more than one report, or a digest is missing.
     """
     first = _rows_of_one_report(report)[0]
     candidate: tuple[str, str | None] = (

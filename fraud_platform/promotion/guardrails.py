@@ -1,7 +1,7 @@
-"""What a champion must reach, whatever it was compared with.
+"""Guardrails: minimum values of a champion, independent of the comparison.
 
-Here: the operator's limits, and the words of the one that refuses a winner, with what could be
-reached at all.
+Here: the operator's minimum values, and the explanation of a refusal, with the value that a
+perfect model reaches.
 Not here: the verdict (`fraud_platform.comparison`), deciding (`promotion.decision`).
 """
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Guardrails:
-    """What a champion must reach, whatever it was compared with.
+    """Minimum values of a champion, independent of the comparison.
 
-    Card precision depends on how many cards a day are defrauded: where they are fewer than k, no
-    model reaches 1. A share of what a perfect model reaches on the same rows suits any portfolio.
+    Card precision depends on how many cards a day are defrauded: if there are fewer than k, no
+    model reaches 1. A share of a perfect model's card precision on the same rows is therefore a
+    better limit for a portfolio of unknown size.
 
     Attributes:
-        min_card_precision: lowest card precision at k.
-        min_scenario_recall: lowest recall of any fraud scenario that the test rows hold.
-        min_card_precision_share: lowest card precision as a share of a perfect model's.
+        min_card_precision: minimum card precision at k.
+        min_scenario_recall: minimum recall of each fraud scenario in the test rows.
+        min_card_precision_share: minimum card precision as a share of a perfect model's.
     """
 
     min_card_precision: float
@@ -35,7 +36,7 @@ class Guardrails:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Guardrails:
-        """Return the guardrails that the operator set."""
+        """Return the guardrails from the settings."""
         return cls(
             settings.min_card_precision,
             settings.min_scenario_recall,
@@ -43,7 +44,7 @@ class Guardrails:
         )
 
     def refusal(self, evidence: Evidence) -> tuple[str, str] | None:
-        """Return the name and the words of the first guardrail that refuses, or None."""
+        """Return name and explanation of the first guardrail that is not met, or None."""
         if not evidence.card_precision >= self.min_card_precision:
             return "min_card_precision", _card_precision_words(
                 "min_card_precision", self.min_card_precision, evidence
@@ -59,12 +60,12 @@ class Guardrails:
             if recall < self.min_scenario_recall:
                 return "min_scenario_recall", (
                     f"min_scenario_recall refuses: recall of scenario {scenario} is {recall:.4f}, "
-                    f"at least {self.min_scenario_recall:.4f} is wanted"
+                    f"expected at least {self.min_scenario_recall:.4f}"
                 )
         return None
 
     def unattainable(self, evidence: Evidence) -> str | None:
-        """Return the words of a guardrail that no model could pass on the test rows, or None."""
+        """Return the explanation of a guardrail that no model can meet on these rows, or None."""
         attainable = evidence.attainable_card_precision
         if attainable is None or self.min_card_precision <= attainable:
             return None
@@ -77,7 +78,7 @@ class Guardrails:
 def _card_precision_words(name: str, least: float, evidence: Evidence) -> str:
     words = (
         f"{name} refuses: card precision is {evidence.card_precision:.4f}, "
-        f"at least {least:.4f} is wanted"
+        f"expected at least {least:.4f}"
     )
     attainable = evidence.attainable_card_precision
     if attainable is None:

@@ -1,13 +1,14 @@
-"""The promotion history: decisions in order, and what follows from them.
+"""The promotion history: all decisions in order, and the champion that follows from them.
 
-Here: one row a decision, its table form, the champion before a week, the champion now.
+Here: one row for each decision, converting rows to a table, the champion before a week, the
+current champion.
 Not here: deciding (`fraud_platform.promotion.decision`), reading and writing the table
 (`fraud_platform.defs`).
 
-The history is append-only and written before the alias moves; the alias is what `alias_target`
-says of it. Two orders matter: `sequence`, in which decisions were made, and `knowledge_date`, which
-they are about. The champion is what the last row by (knowledge_date, sequence) says, so a decision
-made late about an older week cannot change who is champion now.
+The history is append-only and is written before the alias moves; `alias_target` computes the alias
+from it. Rows have two orders: `sequence`, the order in which decisions were made, and
+`knowledge_date`, the week that they concern. The last row by (knowledge_date, sequence) determines
+the champion, so a late decision on an older week cannot change the current champion.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
 
 
 class Action(StrEnum):
-    """What a decision did."""
+    """The action of a decision."""
 
     PROMOTED = "promoted"
     PENDING = "pending"
@@ -37,30 +38,30 @@ class Action(StrEnum):
 
 
 PERSONS_WORD = (Action.APPROVED, Action.DECLINED, Action.ROLLED_BACK, Action.RESTORED)
-"""Actions that only a person takes; all others follow from a report."""
+"""Actions that only a person takes; all others result from a report."""
 
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One decision, as `PROMOTION_HISTORY` has it.
+    """One decision, a row of `PROMOTION_HISTORY`.
 
     Attributes:
-        sequence: 1, 2, ... in the order of decision.
-        knowledge_date: the week that it is about.
-        action: what was done.
-        model_name: registered model.
-        model_version: the version that it is about.
-        champion_before: champion before this week; None where there was none.
-        champion_after: champion after this decision.
-        report_id: the A/B report that it rests on; None for a rollback.
-        verdict: that report's verdict.
-        guardrail: the guardrail that refused.
-        reason: why, in words.
-        decided_by: who or what decided.
-        decided_at: when, UTC.
-        model_sha256: digest of the files of `model_version`; None in rows of before it was kept.
-            With it a version is a model, whatever the registry gives that number to later.
-        model_record: JSON of what is needed to register these files again.
+        sequence: 1, 2, ... in the order of decisions.
+        knowledge_date: the week that the decision concerns.
+        action: the action.
+        model_name: name of the registered model.
+        model_version: the version that the decision concerns.
+        champion_before: champion before this week, or None.
+        champion_after: champion after this decision, or None.
+        report_id: the A/B report; None for a rollback or restoration.
+        verdict: verdict of the report.
+        guardrail: the guardrail that refused the candidate.
+        reason: the reason.
+        decided_by: the person or process that decided.
+        decided_at: time of the decision, UTC.
+        model_sha256: digest of the files of `model_version`; None in older rows. It identifies the
+            model even if the registry later assigns the version number to another one.
+        model_record: JSON with which these files can be registered again.
     """
 
     sequence: int
@@ -85,7 +86,7 @@ History = tuple[HistoryRow, ...]
 
 @dataclass(frozen=True)
 class ChampionPeriod:
-    """Who was champion from when to when (None: still), by which report or rollback."""
+    """A period in which a version was champion (`until` None: still), and what started it."""
 
     version: str
     since: datetime
@@ -95,22 +96,22 @@ class ChampionPeriod:
 
 
 def history_from_table(table: pa.Table) -> History:
-    """Return the rows of `PROMOTION_HISTORY` in the order of decision."""
+    """Return the rows of `PROMOTION_HISTORY` in the order of decisions."""
     rows = [HistoryRow(**{**row, "action": Action(row["action"])}) for row in table.to_pylist()]
     return tuple(sorted(rows, key=lambda row: row.sequence))
 
 
 def history_table(rows: Sequence[HistoryRow]) -> pa.Table:
-    """Return rows in the form of `PROMOTION_HISTORY`, to be appended to it."""
+    """Return rows as a table with the schema of `PROMOTION_HISTORY`."""
     plain = [{**asdict(row), "action": str(row.action)} for row in rows]
     return pa.Table.from_pylist(plain, schema=PROMOTION_HISTORY.arrow_schema)
 
 
 def champion_before(history: Sequence[HistoryRow], knowledge_date: date) -> str | None:
-    """Return the champion as it was before a week's own decision, None where there was none.
+    """Return the champion before a week's own decision, or None.
 
-    It reads only rows of earlier weeks, so running the week again gives the same champion, also
-    after the week's own candidate became champion.
+    It depends only on rows of earlier weeks, so a repeated run of the week gets the same champion,
+    even if the week's own candidate has become champion.
     """
     earlier = [row for row in history if row.knowledge_date < knowledge_date]
     return _present_version(history, _after_last(earlier))
@@ -122,24 +123,24 @@ def alias_target(history: Sequence[HistoryRow]) -> str | None:
 
 
 def digest_of(history: Sequence[HistoryRow], version: str | None) -> str | None:
-    """Return the digest of a version's files as the history names it, None if it does not."""
+    """Return the digest of a version's files from the history, or None."""
     row = _last_of(history, version)
     return None if row is None else row.model_sha256
 
 
 def record_of(history: Sequence[HistoryRow], version: str | None) -> str | None:
-    """Return what is needed to register a version's files again, None if it was not kept."""
+    """Return the JSON with which a version's files can be registered again, or None."""
     row = _last_of(history, version)
     return None if row is None else row.model_record
 
 
 def highest_version(history: Sequence[HistoryRow]) -> int:
-    """Return the highest version number that the history names, 0 where it names none."""
+    """Return the highest version number in the history, 0 if it is empty."""
     return max((int(row.model_version) for row in history), default=0)
 
 
 def last_sequence(history: Sequence[HistoryRow]) -> int:
-    """Return the number of the last decision, 0 before the first."""
+    """Return the sequence number of the last decision, 0 before the first."""
     return max((row.sequence for row in history), default=0)
 
 
@@ -149,7 +150,7 @@ def _last_of(history: Sequence[HistoryRow], version: str | None) -> HistoryRow |
 
 
 def _present_version(history: Sequence[HistoryRow], version: str | None) -> str | None:
-    """Return the version that a champion has now: a restored one was registered again."""
+    """Return a champion's current version, which a restoration may have replaced."""
     for row in sorted(history, key=lambda row: row.sequence):
         if row.action is Action.RESTORED and row.champion_before == version:
             version = row.model_version
@@ -157,7 +158,7 @@ def _present_version(history: Sequence[HistoryRow], version: str | None) -> str 
 
 
 def waiting_candidate(history: Sequence[HistoryRow]) -> str | None:
-    """Return the version that waits for a person's answer, None where nothing waits.
+    """Return the version that waits for approval, or None.
 
     Only the newest decision can wait: a newer week, an answer or a rollback ends the wait.
     """
@@ -166,16 +167,16 @@ def waiting_candidate(history: Sequence[HistoryRow]) -> str | None:
 
 
 def champion_as_of(history: Sequence[HistoryRow], knowledge_date: date) -> str | None:
-    """Return the champion that the history gives for a week, its own decisions included."""
+    """Return the champion of a week, including the week's own decisions."""
     until = [row for row in history if row.knowledge_date <= knowledge_date]
     return _present_version(history, _after_last(until))
 
 
 def previous_champion(history: Sequence[HistoryRow]) -> str | None:
-    """Return whom a rollback restores: the champion before the one that stands now.
+    """Return the champion that a rollback restores, the one before the current champion.
 
-    Champions are a stack: a promotion is laid on the champion that it beat, a rollback takes one
-    off. So a second rollback goes further back instead of returning to what was just left.
+    Champions form a stack: a promotion pushes a version on top of the champion that it beat, a
+    rollback pops one. A second rollback therefore goes further back instead of undoing the first.
     """
     stack: list[str] = []
     for row in sorted(history, key=_standing_order):
@@ -191,7 +192,7 @@ def previous_champion(history: Sequence[HistoryRow]) -> str | None:
 
 
 def champion_periods(history: Sequence[HistoryRow]) -> tuple[ChampionPeriod, ...]:
-    """Return who was champion from when to when, the earliest first."""
+    """Return the periods of all champions, the earliest first."""
     ordered = sorted(history, key=lambda row: row.sequence)
     changes: list[tuple[str | None, HistoryRow]] = []
     for n, row in enumerate(ordered, start=1):
@@ -217,7 +218,7 @@ def _after_last(rows: Sequence[HistoryRow]) -> str | None:
 
 
 def _unwind(stack: list[str], version: str | None) -> bool:
-    """Take off what lies above a version; False where it is not in the stack."""
+    """Pop all versions above a version; return False if it is not in the stack."""
     if version not in stack:
         return False
     del stack[stack.index(version) + 1 :]

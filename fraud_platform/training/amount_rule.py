@@ -1,11 +1,11 @@
-"""The baseline "amount above k": its threshold, learned as a candidate's is.
+"""The baseline "amount above k", whose k is learned like a candidate's threshold.
 
-Here: the choice of k on the threshold days of a candidate, under the same limits of the fraud team.
-Not here: the choice itself (`training.thresholds`), the baseline as a model
+Here: choosing k on the candidate's threshold days, under the same limits of the fraud team.
+Not here: the choice of a threshold (`training.thresholds`), the baseline as a model
 (`comparison.inputs.baseline_models`).
 
-A rule of a fixed amount is a fact of one currency and one kind of fraud, and one that breaks the
-team's limits is no alternative to a model that keeps them.
+A fixed amount would only suit one currency and one kind of fraud. A rule that exceeds the team's
+limits would not be an alternative to a model that stays within them.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def learn_amount_rule(
     days: int,
     constraints: Constraints,
 ) -> int | None:
-    """Return the cents above which a transaction alerts, None where there are no rows.
+    """Return the amount in cents above which a transaction alerts, or None without rows.
 
     Args:
-        amount_cents: of the days on which the candidate's threshold was set, shape (n,).
+        amount_cents: amounts on the candidate's threshold days, shape (n,).
         is_fraud: labels, shape (n,).
-        weights: rows that each row stands for, shape (n,).
-        days: days that the rows cover.
-        constraints: the limits and the cost, the candidate's own.
+        weights: number of rows that each row represents, shape (n,).
+        days: number of days that the rows cover.
+        constraints: the candidate's limits and review cost.
     """
     if not len(amount_cents):
         return None

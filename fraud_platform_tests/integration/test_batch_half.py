@@ -84,7 +84,7 @@ def _a_rollback_needs_somebody_to_go_back_to(platform: Platform) -> None:
     history = read_history(platform.lake)
     champions = {row.champion_after for row in history} - {None}
     if len(champions) == 1:
-        with pytest.raises(PromotionError, match="nobody was champion before"):
+        with pytest.raises(PromotionError, match="there was no champion before"):
             rollback(platform.settings, "tester", "drill")
     else:
         rollback(platform.settings, "tester", "drill")

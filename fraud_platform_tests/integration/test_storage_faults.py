@@ -65,7 +65,7 @@ def lake_and_zone(url: str) -> list[Callable[[], object]]:
     ("variable", "words"),
     [
         ("AWS_SECRET_ACCESS_KEY", "the secret is wrong. Set AWS_SECRET_ACCESS_KEY"),
-        ("AWS_ACCESS_KEY_ID", "the key is not known there. Set AWS_ACCESS_KEY_ID"),
+        ("AWS_ACCESS_KEY_ID", "the key is unknown. Set AWS_ACCESS_KEY_ID"),
     ],
 )
 def test_a_wrong_key_or_secret_is_named(

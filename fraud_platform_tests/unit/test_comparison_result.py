@@ -207,9 +207,9 @@ def test_repeated_ids_wrong_lengths_and_scores_that_are_no_numbers_are_refused(c
     rows, candidate, champion, _ = compared
     twice = rows.transaction_id.copy()
     twice[1] = twice[0]
-    with pytest.raises(ValueError, match="1 transaction_ids come twice"):
+    with pytest.raises(ValueError, match="found 1 repeated"):
         compare_models(replace(rows, transaction_id=twice), candidate, champion, CONFIG)
-    with pytest.raises(ValueError, match="columns of one length"):
+    with pytest.raises(ValueError, match="columns of equal length"):
         compare_models(replace(rows, day=rows.day[1:]), candidate, champion, CONFIG)
     short = replace(champion, probability=champion.probability[:2])
     with pytest.raises(ValueError, match=r"scored \(2,\) rows"):

@@ -261,7 +261,7 @@ def test_a_rollback_restores_the_previous_champion_and_a_second_one_goes_further
     assert platform.alias == "2"
     platform.person(rollback, "2")
     assert platform.alias == "1"
-    with pytest.raises(PromotionError, match="nobody was champion before 1"):
+    with pytest.raises(PromotionError, match="there was no champion before version 1"):
         platform.person(rollback, "1")
 
 
@@ -274,7 +274,7 @@ def test_a_rollback_killed_before_the_alias_is_finished_not_made_twice(three_wee
 
 
 def test_a_rollback_from_somebody_else_is_refused(three_weeks):
-    with pytest.raises(PromotionError, match="1 is not champion, 2 is"):
+    with pytest.raises(PromotionError, match="version 1 is not champion, version 2 is"):
         three_weeks.person(rollback, "1")
 
 

@@ -1,5 +1,5 @@
-"""Files by URL: a local folder, S3, HDFS.
+"""Storage: files by URL in local folders, on S3 and on HDFS.
 
-Here: zones, single files, DistCp, how a storage is reached and whether it answers.
+Here: zones, single files, DistCp, configuration of storage clients, probing a storage.
 Not here: Delta tables (`adapters.tables`), what a drop is (`fraud_platform.ingest`).
 """

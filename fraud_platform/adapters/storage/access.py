@@ -1,12 +1,13 @@
-"""Where a URL becomes what storage clients must be told: Hadoop, delta-rs, fsspec, boto3.
+"""Configuration of the storage clients (Hadoop, delta-rs, fsspec, boto3) for a URL.
 
-Here: the settings of S3 for each client, and the file system behind a URL.
+Here: the options of S3 and HDFS for each client, and the file system of a URL.
 Not here: files (`adapters.storage.files`), zones (`adapters.storage.zones`), tables
 (`adapters.tables.lake`), whether a storage answers (`adapters.storage.probing`).
 
-S3 is set by AWS's own variables, which every client knows: AWS_ACCESS_KEY_ID and
-AWS_SECRET_ACCESS_KEY (or a file, or the machine's role), AWS_REGION, and AWS_ENDPOINT_URL for a
-server that is not Amazon's. HDFS needs its URL; HADOOP_USER_NAME and HADOOP_CONF_DIR are Hadoop's.
+S3 is configured by AWS's variables, which all clients support: AWS_ACCESS_KEY_ID and
+AWS_SECRET_ACCESS_KEY (or a credentials file, or the machine's role), AWS_REGION, and
+AWS_ENDPOINT_URL for a server other than Amazon's. HDFS needs only its URL; Hadoop's variables are
+HADOOP_USER_NAME and HADOOP_CONF_DIR.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 from fraud_platform.errors import SettingsError
 
 CONNECT_SECONDS, READ_SECONDS, RETRY_SECONDS, TRIES = 3, 10, 5, 2
-"""A storage that is away is told within 20 seconds."""
+"""With these limits an unreachable storage is reported within 20 seconds."""
 _UNSAFE = ("AWS_S3_ALLOW_UNSAFE_RENAME", "AWS_CONDITIONAL_PUT", "AWS_S3_LOCKING_PROVIDER")
 _PROVIDERS = (
     "org.apache.hadoop.fs.s3a.TemporaryAWSCredentialsProvider",
@@ -33,7 +34,7 @@ _PROVIDERS = (
 
 @dataclass(frozen=True)
 class S3Access:
-    """How S3 is reached; without a key, each client looks for one in AWS's files and roles."""
+    """Access to S3; without a key, each client searches AWS's credential files and roles."""
 
     endpoint_url: str | None = None
     region: str = "us-east-1"
@@ -43,16 +44,16 @@ class S3Access:
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str] = os.environ) -> S3Access:
-        """Read AWS's variables.
+        """Return the access from AWS's variables.
 
         Raises:
-            SettingsError: they ask for commits that can be lost.
+            SettingsError: a variable enables unsafe commits, which can be lost.
         """
         if unsafe := [name for name in _UNSAFE if variables.get(name)]:
             raise SettingsError(
                 f"{', '.join(unsafe)}: expected it unset, since with it two writers of a Delta "
-                "table can both succeed and one commit is lost. Commits on S3 are conditional "
-                "puts here. Unset it and start again."
+                "table can both succeed and one commit is lost. The platform commits with "
+                "conditional puts. Unset it and restart."
             )
         return cls(
             variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL") or None,
@@ -63,7 +64,7 @@ class S3Access:
         )
 
     def delta_options(self) -> dict[str, str]:
-        """Return delta-rs's storage options; a commit is a put that fails where a file is."""
+        """Return delta-rs's storage options; a commit is a put that fails if the file exists."""
         return _given(
             {
                 "aws_endpoint_url": self.endpoint_url,
@@ -81,7 +82,7 @@ class S3Access:
         )
 
     def hadoop_options(self) -> dict[str, str]:
-        """Return the settings of Hadoop's s3a, which serves `s3://` too."""
+        """Return the options of Hadoop's s3a, which is also used for `s3://`."""
         return _given(
             {
                 "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
@@ -150,9 +151,10 @@ def delta_options(url: str) -> dict[str, str] | None:
 
 
 def hdfs_options() -> dict[str, str]:
-    """Return how long HDFS's client asks again for a namenode; left alone, for three minutes.
+    """Return options that limit the retries for a namenode; the default is three minutes.
 
-    Each attempt waits about twice as long as the one before, up to the maximum: 11 to 13 s in all.
+    Each retry waits about twice as long as the previous one, up to the maximum: 11 to 13 s in
+    total.
     """
     return {
         "dfs.client.failover.max.attempts": "5",
@@ -162,24 +164,26 @@ def hdfs_options() -> dict[str, str]:
 
 
 def hadoop_options() -> dict[str, str]:
-    """Return what Hadoop inside Spark must be told, whatever URL it meets."""
+    """Return the options of Hadoop in Spark, for any URL."""
     return S3Access.from_variables().hadoop_options()
 
 
 _used: dict[int, Any] = {}
-"""File systems of this process, never let go: fsspec forgets its own in a forked child, where the
-end of a client of HDFS waits for threads that are not there. Spark starts its JVM by such a child.
+"""All file systems of this process, kept alive. fsspec drops its cache in a forked child, where the
+destructor of an HDFS client would wait for threads that do not exist. Spark starts its JVM from
+such a child.
 """
 
 
 def file_system(url: str, s3: S3Access | None = None) -> tuple[Any, str]:
-    """Return fsspec's file system behind a URL, and the path in it.
+    """Return fsspec's file system for a URL, and the path in it.
 
     Args:
-        s3: as on the machine that asked; AWS's variables of this one, if None.
+        url: the URL.
+        s3: access to S3, for example from the driver; None uses this machine's AWS variables.
 
     Raises:
-        SettingsError: nothing installed here speaks that protocol, or it refuses its options.
+        SettingsError: no installed package supports the protocol, or it rejects the options.
     """
     import fsspec
 
@@ -187,9 +191,9 @@ def file_system(url: str, s3: S3Access | None = None) -> tuple[Any, str]:
     if is_s3(url):
         options = (s3 or S3Access.from_variables()).fsspec_options()
     try:
-        found, path = fsspec.core.url_to_fs(url, **options)
-        _used[id(found)] = found
-        return found, path
+        filesystem, path = fsspec.core.url_to_fs(url, **options)
+        _used[id(filesystem)] = filesystem
+        return filesystem, path
     except (ImportError, ValueError) as error:
         raise SettingsError(
             f"{url}: expected a local path or a protocol that is installed ({error}). Write a "
@@ -198,7 +202,7 @@ def file_system(url: str, s3: S3Access | None = None) -> tuple[Any, str]:
 
 
 def s3_client(access: S3Access) -> Any:
-    """Return a boto3 client; keys that the access does not name it looks for itself."""
+    """Return a boto3 client; without a key in `access`, boto3 searches for credentials."""
     import boto3
     from botocore.config import Config
 
@@ -206,12 +210,12 @@ def s3_client(access: S3Access) -> Any:
 
 
 def is_s3(url: str) -> bool:
-    """Tell whether a URL is of S3."""
+    """Return whether a URL is an S3 URL."""
     return url.startswith("s3://")
 
 
 def is_hdfs(url: str) -> bool:
-    """Tell whether a URL is of HDFS."""
+    """Return whether a URL is an HDFS URL."""
     return url.startswith("hdfs://")
 
 

@@ -1,10 +1,10 @@
-"""DistCp: Hadoop's own copy, by tasks of this machine or of a YARN cluster.
+"""DistCp: Hadoop's distributed copy, on this machine or on a YARN cluster.
 
-Here: its jars, its configuration and command, its failure in words.
-Not here: verifying what it copied (`ingest.loading`), jars in general (`adapters.jvm.jars`).
+Here: its jars, its configuration and command, its errors.
+Not here: verifying the copies (`ingest.loading`), jars in general (`adapters.jvm.jars`).
 
-Its configuration holds S3's keys, so it lies in a folder that nobody else can read, and not on a
-command line. A cluster's own configuration comes from HADOOP_CONF_DIR.
+The configuration contains S3's keys, so it is in a folder that only its owner can read, and not on
+a command line. A cluster's configuration comes from HADOOP_CONF_DIR.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ LIMIT_SECONDS = 24 * 3600
 
 
 def distcp(urls: Sequence[str], target: str, jars: Path, on_yarn: bool = False) -> None:
-    """Copy files into a folder of another Hadoop file system; equal ones stay.
+    """Copy files into a folder of another Hadoop file system; files that are equal are skipped.
 
     Args:
-        urls: `s3://`, `hdfs://` or `file://` files.
-        target: the folder's URL.
-        jars: where jars are kept.
-        on_yarn: let the cluster of HADOOP_CONF_DIR copy, not this machine.
+        urls: `s3://`, `hdfs://` or `file://` URLs of the files.
+        target: URL of the folder.
+        jars: folder of the jars.
+        on_yarn: copy on the cluster of HADOOP_CONF_DIR instead of this machine.
 
     Raises:
-        Outage: it did not copy all.
-        SettingsError: nothing says which cluster.
+        Outage: not all files were copied.
+        SettingsError: HADOOP_CONF_DIR is not set.
     """
     import pyspark
 
@@ -68,8 +68,8 @@ def distcp(urls: Sequence[str], target: str, jars: Path, on_yarn: bool = False) 
         ]
         raise Outage(
             f"DistCp: expected to copy {len(urls)} files to {target}, found code "
-            f"{done.returncode}: {(lines or [done.stderr[-300:]])[-1][:400]}. Load again: what is "
-            "copied stays."
+            f"{done.returncode}: {(lines or [done.stderr[-300:]])[-1][:400]}. Load again; copied "
+            "files are kept."
         )
 
 

@@ -1,7 +1,7 @@
-"""What a storage's errors mean: it is away, it refuses, a file is not there.
+"""Translation of storage errors: unreachable, access refused, file not found.
 
-Here: one translation of every client's exceptions, each with its remedy.
-Not here: asking a storage before it is used (`probing`), HDFS's own errors (`hdfs_zone`).
+Here: translating the exceptions of all clients, each with its remedy.
+Not here: probing a storage before it is used (`probing`), errors of HDFS (`hdfs_zone`).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from fraud_platform.errors import (
 
 REFUSED = {
     "SignatureDoesNotMatch": "the secret is wrong. Set AWS_SECRET_ACCESS_KEY to the key's secret",
-    "InvalidAccessKeyId": "the key is not known there. Set AWS_ACCESS_KEY_ID and its secret",
-    "XAdminUserNotFound": "the key is not known there. Set AWS_ACCESS_KEY_ID and its secret",
-    "NoSuchBucket": "there is no such bucket, or the key is not known there. Create the bucket or "
-    "mend the URL, and check AWS_ACCESS_KEY_ID",
+    "InvalidAccessKeyId": "the key is unknown. Set AWS_ACCESS_KEY_ID and its secret",
+    "XAdminUserNotFound": "the key is unknown. Set AWS_ACCESS_KEY_ID and its secret",
+    "NoSuchBucket": "there is no such bucket, or the key is unknown. Create the bucket or fix the "
+    "URL, and check AWS_ACCESS_KEY_ID",
     "AccessDenied": "access is denied. Give AWS_ACCESS_KEY_ID the right to list, read and write",
-    "ExpiredToken": "the token has expired. Set AWS_SESSION_TOKEN anew",
+    "ExpiredToken": "the token has expired. Set AWS_SESSION_TOKEN to a new one",
 }
-"""What S3 refuses, by its code: what is wrong and the remedy."""
+"""S3's error code to the problem and its remedy."""
 REFUSED["403"] = REFUSED["AccessDenied"]
 _CLIENTS = ("aiobotocore", "aiohttp", "botocore", "requests", "urllib3")
-"""Packages whose exceptions mean that a store did not answer as it should."""
+"""Packages whose exceptions mean that a storage did not answer correctly."""
 _NAMENODE = "org.apache.hadoop"
-"""What a namenode's refusal names: the Java class of its exception."""
+"""Part of a namenode's error message, which contains the Java class of the exception."""
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 _DISK_WORDS = (
     "No space left on device",
@@ -48,9 +48,9 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Tell whether an exception says that a storage is away or refuses, whose client it ever was.
+    """Return whether an exception of any client means that a storage is unreachable or refuses.
 
-    That a file is not there is none.
+    A missing file does not count.
     """
     kind = type(error)
     return (
@@ -63,7 +63,7 @@ def is_refusal(error: BaseException) -> bool:
 
 @contextmanager
 def translated(url: str, *, reading: bool = False) -> Iterator[None]:
-    """Turn a storage client's exceptions into the platform's, leaving `FileNotFoundError`."""
+    """Translate a storage client's exceptions into the platform's, except FileNotFoundError."""
     try:
         yield
     except FileNotFoundError:
@@ -140,6 +140,6 @@ def _disk_outage(found: str, path: object) -> Outage:
 
 
 def first_line(error: object) -> str:
-    """Return what an error says, without colours and a Java stack trace."""
+    """Return an error's message without colours and without the Java stack trace."""
     words = _COLOUR.sub("", str(error)).replace("\\n\\tat ", "\n\tat ").split("\n\tat ")[0]
     return " ".join(words.split())

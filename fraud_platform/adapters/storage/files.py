@@ -1,9 +1,8 @@
 """Files as streams of bytes, on this machine or in an object store.
 
-Here: opening, creating and removing single files by URL, from the driver or inside a Spark task
-(an instance is pickled to the workers). What is not local goes through fsspec, as zones do.
-Not here: tables (`adapters.tables.lake`), zones and what makes a file appear in them
-(`adapters.storage.zones`).
+Here: opening, creating and removing single files by URL, on the driver or in a Spark task (an
+instance is pickled to the workers). Files that are not local are accessed through fsspec.
+Not here: tables (`adapters.tables.lake`), zones and their atomic writes (`adapters.storage.zones`).
 """
 
 from __future__ import annotations
@@ -21,13 +20,14 @@ from fraud_platform.adapters.storage.failures import translated
 
 _BUFFER_BYTES = 4 << 20
 _VERSIONS = ("ETag", "LastModified", "modification_time", "mtime", "created")
-"""What S3, HDFS and fsspec's other file systems say of a file's last change."""
+"""Names of a file's version or last change in S3, HDFS and fsspec's other file systems."""
 
 
 class ByteFiles:
-    """Single files by URL: a path, `file://`, or a scheme that fsspec knows.
+    """Single files by URL: a path, `file://`, or a scheme that fsspec supports.
 
-    Pickled to a task it takes along how S3 is reached from here, whose variables are not there.
+    When it is pickled to a task, it includes the S3 access of the driver, because executors do not
+    have its environment variables.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class ByteFiles:
         return filesystem.open(path, "rb")
 
     def create(self, url: str) -> IO[bytes]:
-        """Open a new file for writing, making its folder where there is none."""
+        """Open a new file for writing; its folder is created if it is missing."""
         if (local := local_path(url)) is not None:
             local.parent.mkdir(parents=True, exist_ok=True)
             return local.open("wb")
@@ -91,11 +91,11 @@ class ByteFiles:
         return filesystem.size(path)
 
     def version(self, url: str) -> str:
-        """Return what moves when a file's content does and costs no read; "" for no file."""
+        """Return a text that changes with a file's content, without reading it; "" if missing."""
         try:
             if (local := local_path(url)) is not None:
-                found = local.stat()
-                return f"{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}"
+                status = local.stat()
+                return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
             filesystem, path = self._remote(url)
             filesystem.invalidate_cache()
             entry = filesystem.info(path)
@@ -104,7 +104,7 @@ class ByteFiles:
         return "-".join(str(entry.get(name)) for name in ("size", *_VERSIONS))
 
     def remove(self, url: str) -> None:
-        """Remove a file; one that is not there is no error."""
+        """Remove a file, if it exists."""
         if (local := local_path(url)) is not None:
             local.unlink(missing_ok=True)
             return
@@ -113,7 +113,7 @@ class ByteFiles:
             filesystem.rm_file(path)
 
     def remove_folder(self, url: str) -> None:
-        """Remove a folder with all that is in it; one that is not there is no error."""
+        """Remove a folder with its content, if it exists."""
         if (local := local_path(url)) is not None:
             shutil.rmtree(local, ignore_errors=True)
             return
@@ -126,7 +126,7 @@ class ByteFiles:
 
 
 class _HdfsFile(io.RawIOBase):
-    """A file of hdfs_native as Python's buffers want it: its own `seek` says not where it is."""
+    """A raw stream on a file of hdfs_native, whose `seek` does not return the position."""
 
     def __init__(self, reader: Any) -> None:
         self._reader, self._at = reader, 0
@@ -155,7 +155,7 @@ class _HdfsFile(io.RawIOBase):
 
 
 def local_path(url: str) -> Path | None:
-    """Return the path that a URL names on this machine, None where it names another place."""
+    """Return the path of a local URL, or None if the URL is not local."""
     parts = urlsplit(url)
     if parts.scheme == "":
         return Path(url)

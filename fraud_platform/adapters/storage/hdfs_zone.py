@@ -1,7 +1,7 @@
-"""A zone on HDFS, through its own protocol, without a JVM.
+"""A zone on HDFS, through its native protocol, without a JVM.
 
-Here: listing, reading, files that appear by rename, and unfinished ones that are appended to.
-Not here: other zones (`zones`), what errors mean (`failures`).
+Here: listing, reading, publishing files by rename, continuing unfinished files by append.
+Not here: other zones (`zones`), translating errors in general (`failures`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from fraud_platform.contracts.zones import CHUNK_BYTES, FileInfo, Sink, partial_
 from fraud_platform.errors import Outage
 
 RECOVERY_SECONDS = 60.0
-"""How long a file whose writer died may take until it can be appended to."""
+"""Time limit until a file of a dead writer can be appended to."""
 
 
 class HdfsZone:
-    """A folder on HDFS. Files appear by rename; an unfinished one is kept, and can be resumed."""
+    """A folder on HDFS. Files appear by rename; an unfinished file is kept and can be resumed."""
 
     shows_unfinished = True
 
@@ -62,7 +62,7 @@ class HdfsZone:
         return {}
 
     def stat(self, name: str) -> FileInfo | None:
-        """Return one file's facts, or None where there is no such file."""
+        """Return the description of a file, or None if it does not exist."""
         with _reaching(self.url_of(name)):
             try:
                 status = self._client.get_file_info(self._path(name))
@@ -91,7 +91,7 @@ class HdfsZone:
             self._client.rename(self._path(temporary), self._path(name), True)
 
     def remove(self, name: str) -> None:
-        """Remove a file; absent is fine."""
+        """Remove a file, if it exists."""
         with _reaching(self.url_of(name)):
             try:
                 self._client.delete(self._path(name), False)
@@ -99,7 +99,7 @@ class HdfsZone:
                 return
 
     def can_resume(self, name: str, at: int) -> bool:
-        """Tell whether the partial file is there and long enough, freeing it of a dead writer."""
+        """Return whether the partial file is long enough; a dead writer's lease is released."""
         if self.stat(partial_name(name)) is None:
             return False
         self._recover(name)
@@ -107,7 +107,7 @@ class HdfsZone:
         return partial is not None and partial.size_bytes >= at
 
     def begin(self, name: str, resume_at: int = 0) -> Sink:
-        """Start writing a file, keeping an unfinished one that has at least so many bytes."""
+        """Start writing a file, or continue an unfinished one at byte `resume_at`."""
         partial = partial_name(name)
         with _reaching(self.url_of(name)):
             if not resume_at:
@@ -117,7 +117,7 @@ class HdfsZone:
         return _HdfsSink(self._client, self.url_of(name), writer, length - resume_at)
 
     def free_bytes(self) -> int | None:
-        """Return None: a full HDFS says so when it is written to."""
+        """Return None: HDFS reports missing space only when a file is written."""
         return None
 
     def _path(self, name: str) -> str:
@@ -129,7 +129,7 @@ class HdfsZone:
         return self._client.create(self._path(name), WriteOptions(overwrite=True))
 
     def _recover(self, name: str) -> None:
-        """Let HDFS close the partial file that a dead writer left open."""
+        """Wait until HDFS has closed the partial file that a dead writer left open."""
         deadline = time.monotonic() + RECOVERY_SECONDS
         with _reaching(self.url_of(name)):
             while not self._client.recover_lease(self._path(partial_name(name))):
@@ -145,8 +145,11 @@ class _HdfsSink:
     """A file under its partial name.
 
     Args:
-        surplus: bytes that the file has beyond where writing goes on: they are not written again,
-            since HDFS cannot cut a file's end off. What they are is verified with the rest.
+        client: the HDFS client.
+        url: URL of the file.
+        writer: the open writer of the partial file.
+        surplus: bytes in the file after the position where writing continues. They are not written
+            again, because they cannot be truncated here; they are verified with the rest.
     """
 
     def __init__(self, client: Any, url: str, writer: Any, surplus: int) -> None:
@@ -166,12 +169,12 @@ class _HdfsSink:
                 left = left[self._writer.write(bytes(left)) :]
 
     def sync(self) -> None:
-        """Make durable what was written so far."""
+        """Make everything written so far durable."""
         with _reaching(self._url):
             self._writer.hsync()
 
     def finish(self) -> None:
-        """Close the file, which alone tells the namenode how long it is."""
+        """Close the file; only closing reports its length to the namenode."""
         if self._is_open:
             self._is_open = False
             try:
@@ -181,10 +184,10 @@ class _HdfsSink:
                 _let_go(self._writer)
 
     def close(self) -> None:
-        """End writing and keep the partial file; one that cannot be closed HDFS closes itself."""
+        """Stop writing and keep the partial file; HDFS closes it later if this fails."""
         with suppress(Outage):
             if self._is_open:
-                # a failed write has waited for the namenode: closing would wait as long again
+                # A failed write has already waited for the namenode; closing would wait again.
                 require_answer(self._url)
             self.finish()
         self._is_open = False
@@ -204,13 +207,13 @@ class _HdfsSink:
 
 
 def _let_go(writer: Any) -> None:
-    """Keep a writer's end from closing it again, and from waiting for a namenode that is away."""
+    """Prevent the writer's destructor from closing it again, which could wait for the namenode."""
     writer.close = lambda: None
 
 
 @contextmanager
 def _reaching(url: str, *, reading: bool = False) -> Iterator[None]:
-    """Turn the client's errors into the platform's; it raises the namenode's as RuntimeError."""
+    """Translate the client's errors; it raises errors of the namenode as RuntimeError."""
     with translated(url, reading=reading):
         try:
             yield

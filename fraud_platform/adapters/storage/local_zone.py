@@ -1,7 +1,7 @@
-"""A zone that is a folder of this machine.
+"""A zone in a folder of this machine.
 
-Here: listing, reading, files that appear by rename, and unfinished ones that are gone on with.
-Not here: other zones (`zones`), what errors mean (`failures`).
+Here: listing, reading, publishing files by rename, continuing unfinished files.
+Not here: other zones (`zones`), translating errors (`failures`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fraud_platform.errors import DropUnreadableError, Outage
 
 
 class LocalZone:
-    """A local folder. Files appear by rename; an unfinished one is kept, and can be resumed."""
+    """A local folder. Files appear by rename; an unfinished file is kept and can be resumed."""
 
     shows_unfinished = True
 
@@ -62,7 +62,7 @@ class LocalZone:
             }
 
     def stat(self, name: str) -> FileInfo | None:
-        """Return one file's facts, None if there is no such regular file; a link is none."""
+        """Return a regular file's description; None for a missing file or a link."""
         path = self.folder / name
         with translated(str(path)):
             try:
@@ -95,21 +95,21 @@ class LocalZone:
             _sync_folder(self.folder)
 
     def remove(self, name: str) -> None:
-        """Remove a file; absent is fine."""
+        """Remove a file, if it exists."""
         with translated(self.url_of(name)):
             (self.folder / name).unlink(missing_ok=True)
 
     def can_resume(self, name: str, at: int) -> bool:
-        """Tell whether the partial file is there and long enough."""
+        """Return whether the partial file exists and is long enough."""
         partial = self.stat(partial_name(name))
         return partial is not None and partial.size_bytes >= at
 
     def begin(self, name: str, resume_at: int = 0) -> Sink:
-        """Start writing a file, keeping the first `resume_at` bytes of an unfinished one."""
+        """Start writing a file, or continue an unfinished one at byte `resume_at`."""
         return _LocalSink(self.folder, name, resume_at)
 
     def free_bytes(self) -> int | None:
-        """Return the space left on the folder's disk."""
+        """Return the free space on the folder's disk."""
         with translated(self.url):
             return shutil.disk_usage(self.folder).free
 
@@ -141,16 +141,16 @@ class _LocalSink:
                 left = left[self.file.write(left) :]
 
     def sync(self) -> None:
-        """Make durable what was written so far."""
+        """Make everything written so far durable."""
         with translated(str(self.target)):
             os.fsync(self.file.fileno())
 
     def finish(self) -> None:
-        """Make durable all that was written."""
+        """Make everything written durable."""
         self.sync()
 
     def close(self) -> None:
-        """End writing and keep the partial file."""
+        """Stop writing and keep the partial file."""
         self.file.close()
 
     def publish(self) -> None:
@@ -200,7 +200,7 @@ def _kind(mode: int) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename in this folder outlive a power cut."""
+    """Sync a folder, so that a rename in it survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
 """A zone on S3, through boto3.
 
-Here: listing, reading, and uploads in parts, which outlive their writer and are gone on with.
-Not here: other zones (`zones`), what errors mean (`failures`), how S3 is reached (`access`).
+Here: listing, reading, and multipart uploads, which survive their writer and can be continued.
+Not here: other zones (`zones`), translating errors (`failures`), access to S3 (`access`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fraud_platform.adapters.storage.failures import translated
 from fraud_platform.contracts.zones import CHUNK_BYTES, FileInfo, Sink
 
 PART_BYTES = 32 << 20
-"""S3 takes 10,000 parts: files of up to 320 GB."""
+"""Size of a part; S3 allows 10,000 parts, so files can have up to 320 GB."""
 _LEAST_PART_BYTES = 5 << 20
 
 
@@ -22,7 +22,8 @@ class S3Zone:
     """A prefix of a bucket. A file appears when its upload is complete.
 
     Args:
-        client: boto3's; one of its own, if None.
+        url: URL of the prefix.
+        client: boto3 client; None creates one.
     """
 
     shows_unfinished = False
@@ -43,7 +44,7 @@ class S3Zone:
         return f"{self._url}/{name}"
 
     def list_files(self) -> list[FileInfo]:
-        """Return the objects directly under the prefix, by name; none where there is no prefix."""
+        """Return the objects directly under the prefix, by name; empty if there are none."""
         start = f"{self._prefix}/" if self._prefix else ""
         with translated(self._url):
             pages = self._s3.get_paginator("list_objects_v2").paginate(
@@ -59,7 +60,7 @@ class S3Zone:
         return {}
 
     def stat(self, name: str) -> FileInfo | None:
-        """Return one object's facts, or None where it is absent."""
+        """Return the description of an object, or None if it does not exist."""
         try:
             with self._reaching(name):
                 found = self._s3.head_object(Bucket=self._bucket, Key=self._key(name))
@@ -68,7 +69,7 @@ class S3Zone:
         return _info(name, found["ContentLength"], found)
 
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
-        """Yield an object's bytes from `offset` on."""
+        """Yield an object's bytes from `offset`."""
         info = self.stat(name)
         if info is None:
             raise FileNotFoundError(self.url_of(name))
@@ -86,16 +87,16 @@ class S3Zone:
             self._s3.put_object(Bucket=self._bucket, Key=self._key(name), Body=data)
 
     def remove(self, name: str) -> None:
-        """Remove an object; absent is fine."""
+        """Remove an object, if it exists."""
         with self._reaching(name):
             self._s3.delete_object(Bucket=self._bucket, Key=self._key(name))
 
     def can_resume(self, name: str, at: int) -> bool:
-        """Tell whether some first parts of an unfinished upload are exactly so many bytes."""
+        """Return whether an unfinished upload has first parts of exactly `at` bytes in total."""
         return self._unfinished(name, at) is not None
 
     def begin(self, name: str, resume_at: int = 0) -> Sink:
-        """Start an upload, or go on with the one that has these first bytes."""
+        """Start an upload, or continue an unfinished one after its first `resume_at` bytes."""
         kept = self._unfinished(name, resume_at) if resume_at else None
         if resume_at and kept is None:
             raise ValueError(f"{self.url_of(name)} has no unfinished upload of {resume_at} bytes")
@@ -108,7 +109,7 @@ class S3Zone:
         return _S3Sink(self._s3, self.url_of(name), self._bucket, self._key(name), upload, parts)
 
     def free_bytes(self) -> int | None:
-        """Return None: an object store has no such limit."""
+        """Return None: an object store has no limit."""
         return None
 
     def _key(self, name: str) -> str:
@@ -122,7 +123,7 @@ class S3Zone:
         return str(made["UploadId"])
 
     def _uploads(self, name: str) -> list[str]:
-        """Return the unfinished uploads of a file, the newest first."""
+        """Return the ids of a file's unfinished uploads, newest first."""
         pages = self._s3.get_paginator("list_multipart_uploads").paginate(
             Bucket=self._bucket, Prefix=self._key(name)
         )
@@ -132,7 +133,7 @@ class S3Zone:
         return [u["UploadId"] for u in sorted(found, key=lambda u: u["Initiated"], reverse=True)]
 
     def _unfinished(self, name: str, at: int) -> tuple[str, list[dict[str, Any]]] | None:
-        """Return an upload and its first parts, which are exactly `at` bytes."""
+        """Return an upload and its first parts of exactly `at` bytes in total, or None."""
         with self._reaching(name):
             for upload in self._uploads(name):
                 pages = self._s3.get_paginator("list_parts").paginate(
@@ -151,7 +152,7 @@ class S3Zone:
 
 
 class _S3Sink:
-    """One upload in parts, from the first part that is missing on."""
+    """A multipart upload, starting with the first missing part."""
 
     def __init__(
         self, s3: Any, url: str, bucket: str, key: str, upload: str, parts: list[dict[str, Any]]
@@ -161,14 +162,14 @@ class _S3Sink:
         self._parts, self._waiting = list(parts), bytearray()
 
     def write(self, data: bytes) -> None:
-        """Take bytes, and upload whole parts of them."""
+        """Append bytes; complete parts are uploaded."""
         self._waiting += data
         while len(self._waiting) >= PART_BYTES:
             self._upload(bytes(self._waiting[:PART_BYTES]))
             del self._waiting[:PART_BYTES]
 
     def sync(self) -> None:
-        """Upload what waits, if S3 takes so small a part."""
+        """Upload the buffered bytes, if they are enough for a part."""
         if len(self._waiting) >= _LEAST_PART_BYTES:
             self._upload(bytes(self._waiting))
             self._waiting.clear()
@@ -180,7 +181,7 @@ class _S3Sink:
             self._waiting.clear()
 
     def close(self) -> None:
-        """End writing and keep the parts."""
+        """Stop writing and keep the uploaded parts."""
 
     def publish(self) -> None:
         """Complete the upload, so that the object appears."""
@@ -191,7 +192,7 @@ class _S3Sink:
             )
 
     def discard(self) -> None:
-        """Abandon the upload, so that nothing appears and nothing is kept."""
+        """Abort the upload and remove its parts."""
         try:
             with translated(self._url):
                 self._s3.abort_multipart_upload(**self._place)

@@ -1,6 +1,6 @@
-"""The zone behind a URL.
+"""Opening the zone at a URL.
 
-Here: one function.
+Here: choosing the zone's class by the URL.
 Not here: the zones (`local_zone`, `s3_zone`, `hdfs_zone`, `object_zone`), Delta tables
 (`adapters.tables.lake`), what a drop is and when it is complete (`fraud_platform.ingest`).
 """
@@ -21,15 +21,15 @@ from fraud_platform.contracts.zones import Zone
 
 
 def open_zone(url: str, *, create: bool = False, s3: Any = None) -> Zone:
-    """Return the zone behind a URL: a local path, `file://`, or any URL that fsspec knows.
+    """Return the zone at a URL: a local path, `file://`, or any URL that fsspec supports.
 
     Args:
         url: For example `/data/landing`, `s3://bucket/landing` or `memory://landing`.
-        create: Make a folder that is not there yet.
-        s3: boto3's client, as Dagster's S3 resource gives it; one of its own, if None.
+        create: Create the folder if it is missing.
+        s3: boto3 client, for example from Dagster's S3 resource; None creates one.
 
     Raises:
-        SettingsError: nothing installed here speaks that protocol, or it refuses its options.
+        SettingsError: no installed package supports the protocol, or it rejects the options.
     """
     protocol, _, path = url.rpartition("://")
     if protocol in ("", "file"):
