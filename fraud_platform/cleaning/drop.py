@@ -57,7 +57,7 @@ from fraud_platform.rows.lines import TextRange, split_text
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from fraud_platform.adapters.storage.files import ByteFiles
+    from fraud_platform.contracts.ports import Files
 
 RANGE_BYTES = 64 << 20
 SMALLEST_RANGE_BYTES = 4 << 20
@@ -129,7 +129,7 @@ class CleanedDrop:
 
 def clean_text(
     spark: SparkSession,
-    files: ByteFiles,
+    files: Files,
     drop: str,
     text: RawText,
     destination: Destination,
@@ -174,7 +174,7 @@ def clean_text(
     return cleaned
 
 
-def discard(files: ByteFiles, cleaned: CleanedDrop, kinds: Sequence[str] = KINDS) -> None:
+def discard(files: Files, cleaned: CleanedDrop, kinds: Sequence[str] = KINDS) -> None:
     """Remove uncommitted files of these kinds."""
     for kind in kinds:
         for file in getattr(cleaned, kind):
@@ -202,7 +202,7 @@ def _bounded(
 
 def _shared_ids(
     spark: SparkSession,
-    files: ByteFiles,
+    files: Files,
     ranges: Sequence[TextRange],
     id_sets: pa.Table,
     earlier: Sequence[StoredFile],
@@ -268,7 +268,7 @@ def _collect(spark: SparkSession, task: Task, tasks: int, cleaned: CleanedDrop) 
 
 def _judge(
     spark: SparkSession,
-    files: ByteFiles,
+    files: Files,
     destination: Destination,
     overlapping: DataFrame | None,
     cleaned: CleanedDrop,

@@ -43,15 +43,15 @@ from fraud_platform.labels.drop_clock import LabelClock
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-    from fraud_platform.adapters.storage.files import ByteFiles
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.cleaning.ports import CleaningTables
+    from fraud_platform.contracts.ports import Files
 
 _BATCH_ROWS = 1 << 16
 
 
 def write_labels(
     spark: SparkSession,
-    lake: Lake,
+    lake: CleaningTables,
     changed: Sequence[CleanedDrop],
     told: Sequence[StoredFile],
     clock: LabelClock,
@@ -86,7 +86,7 @@ def write_labels(
 
 
 def write_told(
-    lake: Lake, changed: Sequence[CleanedDrop], clock: LabelClock, scratch: str
+    lake: CleaningTables, changed: Sequence[CleanedDrop], clock: LabelClock, scratch: str
 ) -> list[StoredFile]:
     """Write the topic's labels for the days of these drops, before the drops' rows are committed.
 
@@ -113,7 +113,9 @@ def write_told(
     return [] if written is None else [waiting_file(changed[0].drop, written)]
 
 
-def _write_versions(lake: Lake, labels: DataFrame | None, publication: str) -> list[DataFile]:
+def _write_versions(
+    lake: CleaningTables, labels: DataFrame | None, publication: str
+) -> list[DataFile]:
     if labels is None:
         return []
     task = write_versions(lake.files, lake.uri(DROP_LABELS), publication)
@@ -123,7 +125,7 @@ def _write_versions(lake: Lake, labels: DataFrame | None, publication: str) -> l
     return [WrittenFile(**one["file"]).in_table(table_url, one["drop"]) for one in written]
 
 
-def write_versions(files: ByteFiles, table_url: str, publication: str) -> Task:
+def write_versions(files: Files, table_url: str, publication: str) -> Task:
     """Return the task that writes rows of `drop_labels`, one file for each drop."""
 
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -19,7 +19,8 @@ from fraud_platform.contracts.reasons import Reason, Repair
 from fraud_platform.contracts.tables import CLEANING_LEDGER, QUARANTINE, TRANSACTIONS
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.cleaning.ports import CleaningTables
+    from fraud_platform.contracts.ports import ReplacedTables
 
 PUBLISHED, HELD = "published", "held"
 
@@ -61,7 +62,7 @@ class LakeState:
     quarantine: Sequence[StoredFile]
 
 
-def read_state(lake: Lake) -> LakeState:
+def read_state(lake: CleaningTables) -> LakeState:
     """Read the ledger and the files of the lake."""
     rows = lake.read_arrow(CLEANING_LEDGER).to_pylist()
     ledger = {row["drop"]: row for row in rows}
@@ -86,7 +87,7 @@ def counts_of(cleaned: CleanedDrop) -> dict[str, Any]:
 
 
 def write_ledger(
-    lake: Lake, rows: list[dict[str, Any]], metadata: Mapping[str, Any]
+    lake: ReplacedTables, rows: list[dict[str, Any]], metadata: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Replace these drops' rows in one commit and return them with `cleaned_at` set to now."""
     stamped = [row | {"cleaned_at": datetime.now(UTC)} for row in rows]

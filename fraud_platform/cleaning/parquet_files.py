@@ -27,7 +27,7 @@ from fraud_platform.rows.canonical import MICROS_PER_SECOND, CleanRows
 from fraud_platform.rows.judge import REASONS
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.storage.files import ByteFiles
+    from fraud_platform.contracts.ports import Files
 
 ROWS_PER_GROUP = 1 << 19
 BYTES_PER_GROUP = 64 << 20
@@ -109,7 +109,7 @@ class RowFile:
 
     def __init__(
         self,
-        files: ByteFiles,
+        files: Files,
         folder: str,
         prefix: str,
         schema: pa.Schema,
@@ -188,7 +188,7 @@ class RowFile:
 class CleanFile(RowFile):
     """A file of the table `transactions`."""
 
-    def __init__(self, files: ByteFiles, folder: str, prefix: str) -> None:
+    def __init__(self, files: Files, folder: str, prefix: str) -> None:
         super().__init__(files, folder, prefix, _CLEAN_SCHEMA, _CLEAN_ENCODING)
 
     def write_rows(self, rows: CleanRows) -> None:
@@ -217,7 +217,7 @@ class CleanFile(RowFile):
 class QuarantineFile(RowFile):
     """A file of the table `quarantine`."""
 
-    def __init__(self, files: ByteFiles, folder: str, prefix: str) -> None:
+    def __init__(self, files: Files, folder: str, prefix: str) -> None:
         super().__init__(files, folder, prefix, _QUARANTINE_SCHEMA)
 
     def write_rows(
@@ -248,7 +248,7 @@ class QuarantineFile(RowFile):
 class SuspectFile(RowFile):
     """A scratch file of valid rows whose ids occur more than once."""
 
-    def __init__(self, files: ByteFiles, folder: str, prefix: str) -> None:
+    def __init__(self, files: Files, folder: str, prefix: str) -> None:
         super().__init__(files, folder, prefix, SUSPECT_SCHEMA)
 
     def write_rows(self, rows: CleanRows, repairs: list[int], raw_lines: list[bytes]) -> None:
@@ -271,7 +271,7 @@ class SuspectFile(RowFile):
 class LabelFile(RowFile):
     """A file of the table `drop_labels`."""
 
-    def __init__(self, files: ByteFiles, folder: str, prefix: str) -> None:
+    def __init__(self, files: Files, folder: str, prefix: str) -> None:
         super().__init__(files, folder, prefix, _LABEL_SCHEMA, _LABEL_ENCODING)
 
     def write_first_versions(self, rows: CleanRows, clock: LabelClock) -> None:

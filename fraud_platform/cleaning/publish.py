@@ -42,7 +42,7 @@ from fraud_platform.labels.drop_clock import LabelClock
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.cleaning.ports import CleaningTables
 
 _OF_PUBLISHED = ("published_sha256", "published_path", "transactions_version")
 _QUARANTINE_DDL = "transaction_id long, reason string"
@@ -51,7 +51,7 @@ _COPIES = [Reason.DUPLICATE_ID.value, Reason.CONFLICTING_DUPLICATE_ID.value]
 
 def publish_drop(
     spark: SparkSession,
-    lake: Lake,
+    lake: CleaningTables,
     raw_path: str,
     drop: str,
     *,
@@ -95,10 +95,10 @@ def publish_drop(
         DropHeaderError: the header differs from the contract.
         ConservationError: the numbers of rows read and written differ.
     """
-    lake.ensure(TRANSACTIONS)
+    lake.prepare(TRANSACTIONS)
     undo_unfinished(lake)
     source = _Source(raw_path, content_sha256, size_bytes)
-    since = {table: lake.ensure(table).version() for table in COMMITTED}
+    since = {table: lake.prepare(table) for table in COMMITTED}
     publication = _Publication(spark, lake, drop, run_id, read_state(lake), clock or LabelClock())
     publication.since = since
     publication.unpacking = unpacking
@@ -139,7 +139,7 @@ class _Publication:
     def __init__(
         self,
         spark: SparkSession,
-        lake: Lake,
+        lake: CleaningTables,
         drop: str,
         run_id: str,
         state: LakeState,

@@ -35,7 +35,7 @@ from fraud_platform.errors import (
 from fraud_platform.ingest.manifests import MAX_MANIFEST_BYTES, RAW_SUFFIX, parse_raw_manifest
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.storage.files import ByteFiles
+    from fraud_platform.contracts.ports import Files
 
 _CHUNK_BYTES = 1 << 20
 _UNPACKING_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, pa.ArrowException)
@@ -74,7 +74,7 @@ class UnpackLimits:
 
 @contextmanager
 def open_text(
-    files: ByteFiles, raw_path: str, scratch: str, limits: UnpackLimits | None = None
+    files: Files, raw_path: str, scratch: str, limits: UnpackLimits | None = None
 ) -> Iterator[RawText]:
     """Yield a drop as plain text; a decompressed copy in `scratch` is removed at the end.
 
@@ -103,7 +103,7 @@ def open_text(
 
 
 @contextmanager
-def holding_still(files: ByteFiles, raw_path: str, sha256: str, remedy: str) -> Iterator[None]:
+def holding_still(files: Files, raw_path: str, sha256: str, remedy: str) -> Iterator[None]:
     """Check that a raw file has this checksum before the `with` block and at its end.
 
     The whole file is read before the block, at 1 to 2 GB/s; after the block only if its version
@@ -126,7 +126,7 @@ def holding_still(files: ByteFiles, raw_path: str, sha256: str, remedy: str) -> 
         )
 
 
-def sha256_of(files: ByteFiles, url: str) -> str:
+def sha256_of(files: Files, url: str) -> str:
     """Return a file's SHA-256 in hex, or the text `no file` if it is missing."""
     digest = hashlib.sha256()
     try:
@@ -138,7 +138,7 @@ def sha256_of(files: ByteFiles, url: str) -> str:
     return digest.hexdigest()
 
 
-def _arrival(files: ByteFiles, raw_path: str) -> int | None:
+def _arrival(files: Files, raw_path: str) -> int | None:
     """Return the day on which a raw file was copied, as its manifest beside it says."""
     name = raw_path.rsplit("/", 1)[-1] + RAW_SUFFIX
     try:
@@ -150,15 +150,13 @@ def _arrival(files: ByteFiles, raw_path: str) -> int | None:
     return (moment.date() - date(1970, 1, 1)).days
 
 
-def _read_text(files: ByteFiles, url: str, name: str) -> RawText:
+def _read_text(files: Files, url: str, name: str) -> RawText:
     with files.open_input(url) as file:
         header = read_header(file.read(HEADER_LIMIT_BYTES), name)
     return RawText(url, files.size_bytes(url), header)
 
 
-def _unpack(
-    files: ByteFiles, raw_path: str, target: str, suffix: str, limits: UnpackLimits
-) -> None:
+def _unpack(files: Files, raw_path: str, target: str, suffix: str, limits: UnpackLimits) -> None:
     name = raw_path.rsplit("/", 1)[-1]
     packed_bytes, size = files.size_bytes(raw_path), 0
     with files.writing(target), files.open_input(raw_path) as packed, files.create(target) as plain:
@@ -182,7 +180,7 @@ def _unpack(
 
 
 def _require_room(
-    files: ByteFiles,
+    files: Files,
     target: str,
     name: str,
     wanted: int,

@@ -18,7 +18,7 @@ from fraud_platform.cleaning.parquet_files import WrittenFile
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.contracts.ports import PartitionedTables
     from fraud_platform.contracts.tables import TableContract
 
 
@@ -38,9 +38,9 @@ class StoredFile:
         return self.low <= high and low <= self.high
 
 
-def stored_files(lake: Lake, table: TableContract) -> list[StoredFile]:
+def stored_files(lake: PartitionedTables, table: TableContract) -> list[StoredFile]:
     """Return the files of a table's current version, creating the table if it is missing."""
-    lake.ensure(table)
+    lake.prepare(table)
     return [
         StoredFile(
             row["partition.drop"],

@@ -44,7 +44,7 @@ from fraud_platform.rows.judge import REASONS, REPAIR_BITS, JudgedRow, judge_lin
 from fraud_platform.rows.lines import LineBlock, LineTooLongError, TextRange, read_blocks
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.storage.files import ByteFiles
+    from fraud_platform.contracts.ports import Files
 
 Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
@@ -88,7 +88,7 @@ class Destination:
     clock: LabelClock = field(default_factory=LabelClock)
 
 
-def scan_ids(files: ByteFiles, ranges: Sequence[TextRange], max_groups: int) -> Task:
+def scan_ids(files: Files, ranges: Sequence[TextRange], max_groups: int) -> Task:
     """Return the task that yields the ids and days in each of its ranges (`SCAN_SCHEMA`).
 
     Both include those of invalid rows. If the set has more than `max_groups` groups or repeated
@@ -115,7 +115,7 @@ def scan_ids(files: ByteFiles, ranges: Sequence[TextRange], max_groups: int) -> 
     return scan
 
 
-def scan_id_groups(files: ByteFiles, ranges: Sequence[TextRange]) -> Task:
+def scan_id_groups(files: Files, ranges: Sequence[TextRange]) -> Task:
     """Return the task that yields the groups of ids in its ranges (`ID_GROUPS_SCHEMA`).
 
     An id that occurs more than once is in at least two of the rows.
@@ -134,7 +134,7 @@ def scan_id_groups(files: ByteFiles, ranges: Sequence[TextRange]) -> Task:
 
 
 def clean_ranges(
-    files: ByteFiles,
+    files: Files,
     ranges: Sequence[TextRange],
     destination: Destination,
     shared_ids: Ids | None,
@@ -164,7 +164,7 @@ def clean_ranges(
     return clean
 
 
-def write_judged(files: ByteFiles, destination: Destination) -> Task:
+def write_judged(files: Files, destination: Destination) -> Task:
     """Return the task that judges sorted suspects, writes them and yields a manifest."""
 
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -177,7 +177,7 @@ def write_judged(files: ByteFiles, destination: Destination) -> Task:
     return write
 
 
-def _blocks(files: ByteFiles, part: TextRange) -> Iterator[LineBlock]:
+def _blocks(files: Files, part: TextRange) -> Iterator[LineBlock]:
     # a line that is too long is reported where the same range is cleaned
     with files.open_input(part.url) as file, suppress(LineTooLongError):
         yield from read_blocks(file, part)
@@ -211,7 +211,7 @@ class _Output:
     """The files that one task writes, and its counts."""
 
     def __init__(
-        self, files: ByteFiles, destination: Destination, own_days: DaySpan | None = None
+        self, files: Files, destination: Destination, own_days: DaySpan | None = None
     ) -> None:
         publication = destination.publication
         self.clean = CleanFile(files, destination.clean, publication)

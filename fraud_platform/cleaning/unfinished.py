@@ -25,7 +25,7 @@ from fraud_platform.contracts.tables import (
 from fraud_platform.errors import Outage
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.cleaning.ports import CleaningTables
 
 COMMITTED = (QUARANTINE, TRANSACTIONS, DROP_LABELS)
 """The tables of a publication, in the order of its commits."""
@@ -33,7 +33,7 @@ COMMITTED = (QUARANTINE, TRANSACTIONS, DROP_LABELS)
 _UNDONE = {"is_undone": "true"}
 
 
-def unfinished_commits(lake: Lake) -> dict[TableContract, tuple[int, Mapping[str, Any]]]:
+def unfinished_commits(lake: CleaningTables) -> dict[TableContract, tuple[int, Mapping[str, Any]]]:
     """Return version and metadata of each table's newest commit, if the ledger does not mark it."""
     rows = lake.read_arrow(CLEANING_LEDGER, columns=["drop", "publication"]).to_pylist()
     marks = {row["drop"]: row["publication"] for row in rows}
@@ -50,7 +50,7 @@ def unfinished_commits(lake: Lake) -> dict[TableContract, tuple[int, Mapping[str
     return unfinished
 
 
-def undo_unfinished(lake: Lake) -> None:
+def undo_unfinished(lake: CleaningTables) -> None:
     """Restore each table to the version before its unmarked commit; idempotent."""
     # before the look: a commit that comes after it is not judged, so it is not undone
     versions = {table: lake.version(table) for table in COMMITTED}
@@ -64,7 +64,9 @@ def undo_unfinished(lake: Lake) -> None:
         lake.restore(table, version - 1, {**metadata, **_UNDONE}, since)
 
 
-def require_standing(lake: Lake, tables: Sequence[TableContract], publication: str) -> None:
+def require_standing(
+    lake: CleaningTables, tables: Sequence[TableContract], publication: str
+) -> None:
     """Check that this publication's commits are still the newest ones of the tables.
 
     Raises:

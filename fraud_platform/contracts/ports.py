@@ -75,6 +75,10 @@ class TableFiles(Protocol):
     """The folders of tables, in which files lie unseen until a commit names them."""
 
     @property
+    def url(self) -> str:
+        """The URL that holds one folder for each table, without a slash at its end."""
+
+    @property
     def files(self) -> Files:
         """The files of the storage that holds the tables."""
 
@@ -106,6 +110,9 @@ class ListedTables(Protocol):
 
     def data_files(self, table: TableContract, version: int | None = None) -> pa.Table:
         """Return one row for each file: path, num_records, `partition.*`, `min.*`, `max.*`."""
+
+    def required_columns(self, table: TableContract) -> list[str]:
+        """Return the stored columns in which every row has a value; creates the table if absent."""
 
 
 class StoredPartitions(NamedTuple):
@@ -153,6 +160,31 @@ class ReplacedTables(Protocol):
         metadata: Mapping[str, Any] | None = None,
     ) -> int:
         """Replace the rows that `predicate` selects (None: all) in one commit; return version."""
+
+
+class RestoredTables(Protocol):
+    """Tables whose last commit can be found by its metadata and undone."""
+
+    def last_commit(
+        self, table: TableContract, key: str, value: str | None = None
+    ) -> tuple[int, dict[str, str]] | None:
+        """Return version and metadata of the newest commit whose metadata has key = value.
+
+        Without a value, of the newest whose metadata has the key.
+        """
+
+    def restore(
+        self, table: TableContract, version: int, metadata: Mapping[str, Any], since: int
+    ) -> None:
+        """Make the table what it was at a version, in one commit.
+
+        Args:
+            since: the present version, by which the caller decided.
+
+        Raises:
+            VersionGoneError: a file of that version was removed.
+            Outage: another writer committed since; nothing was undone.
+        """
 
 
 class NumberedTable(Protocol):

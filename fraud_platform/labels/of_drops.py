@@ -24,7 +24,7 @@ from fraud_platform.contracts.time import TILE_SECONDS
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.contracts.ports import Tables
 
 Ints = npt.NDArray[np.int64]
 READ_COLUMNS = ["transaction_id", "customer_id", "terminal_id", "tx_datetime", "amount_cents"]
@@ -51,7 +51,7 @@ class PresentLabels:
         return self.transaction_id, self.scenario, self.counts_from_hour, self.known_at_second
 
 
-def drop_labels_of(lake: Lake, ids: Ints, since_second: int = 0) -> PresentLabels:
+def drop_labels_of(lake: Tables, ids: Ints, since_second: int = 0) -> PresentLabels:
     """Return what drops say of these ids, of those that a drop holds.
 
     Args:
@@ -72,7 +72,7 @@ def drop_labels_of(lake: Lake, ids: Ints, since_second: int = 0) -> PresentLabel
     return labels.take(np.flatnonzero(np.append(np.diff(key) > 0, True)[: key.size]))
 
 
-def drop_rows_of(lake: Lake, ids: Ints, since_second: int = 0) -> pa.Table:
+def drop_rows_of(lake: Tables, ids: Ints, since_second: int = 0) -> pa.Table:
     """Return transactions of drops by these ids, with the columns that labels need of them.
 
     Args:

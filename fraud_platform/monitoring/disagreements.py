@@ -32,7 +32,8 @@ from fraud_platform.tables.scoring import (
 )
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.contracts.ports import ListedTables, ReplacedTables, Tables
+    from fraud_platform.monitoring.ports import ComparedTables
     from fraud_platform.scoring.engines.micro_batch import PinnedModel
 
 MAX_EXAMPLES = 20
@@ -73,7 +74,10 @@ class DayComparison:
 
 
 def days_to_compare(
-    lake: Lake, drop_days: Collection[date], inputs: Mapping[date, str], built: Mapping[date, str]
+    lake: ComparedTables,
+    drop_days: Collection[date],
+    inputs: Mapping[date, str],
+    built: Mapping[date, str],
 ) -> dict[date, str]:
     """Return the days to compare now, each with the fingerprint of what it was built from.
 
@@ -84,7 +88,7 @@ def days_to_compare(
         drop_days: days that drops cover.
         inputs: what each day is to be built from, `built` what it was built from.
     """
-    if lake.open(SCORED) is None:
+    if lake.version(SCORED) is None:
         return {}
     stream_second = lake.numbered(SCORED, SCORING).metadata().get("stream_second")
     if stream_second is None:
@@ -100,7 +104,7 @@ def days_to_compare(
     return {day: inputs[day] for day in sorted(_scored_days(lake, ready))}
 
 
-def _scored_days(lake: Lake, days: Collection[date]) -> set[date]:
+def _scored_days(lake: ListedTables, days: Collection[date]) -> set[date]:
     """Return the days that lie within what some file of `scored` spans."""
     files = lake.data_files(SCORED)
     spans = zip(
@@ -110,7 +114,9 @@ def _scored_days(lake: Lake, days: Collection[date]) -> set[date]:
     return {day for day in days if any(low <= day <= high for low, high in spanned)}
 
 
-def compare_day(lake: Lake, day: date, landed_at: datetime, model_of: ModelOf) -> DayComparison:
+def compare_day(
+    lake: ComparedTables, day: date, landed_at: datetime, model_of: ModelOf
+) -> DayComparison:
     """Compare the rows of a day that were scored before its drop had landed with the drop's.
 
     Args:
@@ -139,7 +145,9 @@ def compare_day(lake: Lake, day: date, landed_at: datetime, model_of: ModelOf) -
     return result
 
 
-def record(lake: Lake, compared: Sequence[DayComparison], inputs: Mapping[date, str]) -> None:
+def record(
+    lake: ReplacedTables, compared: Sequence[DayComparison], inputs: Mapping[date, str]
+) -> None:
     """Write what differs, in place of what was known of these days.
 
     Args:
@@ -165,7 +173,7 @@ def record(lake: Lake, compared: Sequence[DayComparison], inputs: Mapping[date, 
         lake.replace_arrow(STREAM_DISAGREEMENTS, table, f"tx_date IN ({days})")
 
 
-def _stream_rows(lake: Lake, day: date, landed_at: datetime) -> pa.Table:
+def _stream_rows(lake: Tables, day: date, landed_at: datetime) -> pa.Table:
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     rows = lake.read_arrow(
         SCORED,
@@ -212,7 +220,7 @@ def _is_scored_otherwise(
     return np.concatenate(found)
 
 
-def _labels_that_differ(lake: Lake, day: date, ids: Ints) -> Ints:
+def _labels_that_differ(lake: Tables, day: date, ids: Ints) -> Ints:
     """Return the ids that the topic and the drop label, and label differently."""
     if not ids.size:
         return ids

@@ -14,18 +14,18 @@ from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.contracts.ports import Tables
 
 _NAMED_DROPS = 3
 
 
-def lake_lines(lake: Lake) -> list[str]:
+def lake_lines(lake: Tables) -> list[str]:
     """Return what came in and what was scored, at most four lines."""
     ledger = sorted(lake.read_arrow(CLEANING_LEDGER).to_pylist(), key=lambda row: row["drop"])
     if not ledger:
         return ["the lake holds no drop yet: put one into landing, or run fraud-platform demo"]
     lines = [_drops_line(ledger), _data_line(ledger)]
-    if lake.open(SCORED) is not None:
+    if lake.version(SCORED) is not None:
         lines.append(_scored_line(lake))
     return [*lines, "more: fraud-platform report"]
 
@@ -48,7 +48,7 @@ def _data_line(ledger: Sequence[dict[str, Any]]) -> str:
     return f"data: {span}{clean:,} rows, {bad:,} in quarantine"
 
 
-def _scored_line(lake: Lake) -> str:
+def _scored_line(lake: Tables) -> str:
     scored = lake.read_arrow(SCORED, columns=["is_alert"])
     alerts = scored["is_alert"].to_numpy(zero_copy_only=False).sum() if scored.num_rows else 0
     dead = lake.read_arrow(DEAD_LETTERS, columns=["reason"]).num_rows

@@ -25,7 +25,7 @@ from fraud_platform.tables.scoring import (
 )
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.contracts.ports import Tables
 
 _SHOWN_EXAMPLES = 3
 _ROLES = ("candidate", "champion", "never_fraud", "amount_above")
@@ -46,7 +46,7 @@ def progress_bar(what: str, total: int, unit: str) -> Iterator[Callable[[int], N
         yield lambda count: progress.advance(task, count)
 
 
-def print_report(lake: Lake, console: Console | None = None) -> None:
+def print_report(lake: Tables, console: Console | None = None) -> None:
     """Print what came in, what was quarantined and why, and how the models compare."""
     out = console or Console(highlight=False)
     ledger = sorted(lake.read_arrow(CLEANING_LEDGER).to_pylist(), key=lambda row: row["drop"])
@@ -64,11 +64,11 @@ def print_report(lake: Lake, console: Console | None = None) -> None:
     history = lake.read_arrow(PROMOTION_HISTORY).to_pylist()
     if history:
         out.print(_history_table(history))
-    if lake.open(SCORED) is not None:
+    if lake.version(SCORED) is not None:
         _print_live(out, lake)
 
 
-def _print_live(out: Console, lake: Lake) -> None:
+def _print_live(out: Console, lake: Tables) -> None:
     """Print what became of live messages, and which models scored them."""
     columns = ["is_alert", "is_late", "model_version", "micro_batch"]
     scored = lake.read_arrow(SCORED, columns=columns).to_pandas()
@@ -90,7 +90,7 @@ def _print_live(out: Console, lake: Lake) -> None:
     _print_disagreements(out, lake)
 
 
-def _print_disagreements(out: Console, lake: Lake) -> None:
+def _print_disagreements(out: Console, lake: Tables) -> None:
     """Print where drops that came later differ from what was scored live."""
     rows = lake.read_arrow(STREAM_DISAGREEMENTS).to_pandas()
     rows = rows[(rows.groupby("tx_date")["compared"].transform("sum") > 0) | (rows["rows"] > 0)]

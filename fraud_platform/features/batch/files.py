@@ -26,7 +26,7 @@ from fraud_platform.features.compute.ordering import group_bounds, sort_order
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.storage.files import ByteFiles
+    from fraud_platform.contracts.ports import Files
 
 _EPOCH = date(1970, 1, 1)
 
@@ -40,7 +40,7 @@ class TableFolder:
         url: the table's folder.
     """
 
-    files: ByteFiles
+    files: Files
     url: str
 
 

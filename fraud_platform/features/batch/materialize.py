@@ -31,7 +31,8 @@ from fraud_platform.tables.scoring import SCORED, STREAM_LABELS
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.contracts.ports import ListedTables
+    from fraud_platform.features.batch.ports import FeatureTables
 
 WRITTEN_TABLES = (LABEL_TILES, TERMINAL_TILES, TRANSACTION_FEATURES, CUSTOMER_TILES)
 """In the order of their commits."""
@@ -66,7 +67,7 @@ class DaysOutcome:
 
 def materialize_days(
     spark: SparkSession,
-    lake: Lake,
+    lake: FeatureTables,
     first_day: date,
     last_day: date,
     stream_from: date | None = None,
@@ -88,9 +89,9 @@ def materialize_days(
     """
     started = time.perf_counter()
     for table in WRITTEN_TABLES:
-        lake.ensure(table)  # with the columns of features that were declared since
+        lake.prepare(table)  # with the columns of features that were declared since
     _check_stored_columns(lake)
-    since = {table.name: lake.ensure(table).version() for table in WRITTEN_TABLES}
+    since = {table.name: lake.prepare(table) for table in WRITTEN_TABLES}
     source = _Source(spark, lake, first_day, last_day, stream_from)
     folders = {t.name: TableFolder(lake.files, lake.uri(t)) for t in WRITTEN_TABLES}
     written = build_days(source.inputs(), folders)
@@ -121,7 +122,7 @@ class _Source:
     def __init__(
         self,
         spark: SparkSession,
-        lake: Lake,
+        lake: FeatureTables,
         first_day: date,
         last_day: date,
         stream_from: date | None,
@@ -131,8 +132,7 @@ class _Source:
         self._stream_from = stream_from
         self.read_versions: dict[str, int] = {}
         for table in (TRANSACTIONS, DROP_LABELS):
-            lake.ensure(table)
-            self.read_versions[table.name] = lake.version(table) or 0
+            self.read_versions[table.name] = lake.prepare(table)
 
     def inputs(self) -> DayInputs:
         """Return the inputs, and the number of tasks that their size asks for."""
@@ -200,7 +200,7 @@ class _Source:
         first = self._first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
         total = 0
         for table in (CUSTOMER_TILES, TERMINAL_TILES, LABEL_TILES):
-            self._lake.ensure(table)
+            self._lake.prepare(table)
             files = self._lake.data_files(table)
             days = files[f"partition.{table.partition_by[0]}"].to_pylist()
             for day, rows in zip(days, files["num_records"].to_pylist(), strict=True):
@@ -221,17 +221,13 @@ def _days(first_day: date, last_day: date) -> list[str]:
     return [(first_day + timedelta(days=n)).isoformat() for n in range(count)]
 
 
-def _check_stored_columns(lake: Lake) -> None:
+def _check_stored_columns(lake: ListedTables) -> None:
     """Refuse to write days without a value into a column that must have one.
 
-    A column that was added after the table was made may be null, and so may stay behind.
+    A column that was added after the table was created may be null, and so may stay.
     """
     for table in WRITTEN_TABLES:
-        handle = lake.ensure(table)
-        declared = set(table.column_names)
-        gone = sorted(
-            f.name for f in handle.schema().fields if f.name not in declared and not f.nullable
-        )
+        gone = sorted(set(lake.required_columns(table)) - set(table.column_names))
         if gone:
             raise SchemaMismatchError(
                 f"table {table.name}: expected no column but those of declared features, found "
