@@ -6,7 +6,10 @@ Not here: candidates that score (`scoring_world.train_small`), the tests themsel
 
 from __future__ import annotations
 
+import os
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -110,3 +113,38 @@ class RegistryWorld:
         """Let a candidate win its week."""
         decide_on = self.deciding(self.evidence(week, candidate))
         return settle(self.lake, self.registry, decide_on)
+
+
+@dataclass(frozen=True)
+class SavedWorld:
+    """A world that each test gets as it was saved, on the same paths.
+
+    Building a world takes 0.7 CPU seconds, most of them in MLflow; restoring takes 0.02. The paths
+    stay the same because MLflow records absolute paths of artifacts, and keeps a database open for
+    as long as the process lives: the database is therefore overwritten in place, not replaced.
+    """
+
+    settings: Settings
+    saved: Path
+
+    @classmethod
+    def save(cls, world: RegistryWorld, folder: Path) -> SavedWorld:
+        """Save a world in a folder that does not exist yet."""
+        shutil.copytree(world.settings.home, folder)
+        return cls(world.settings, folder)
+
+    def restore(self) -> RegistryWorld:
+        """Return the world as it was saved."""
+        world, home = RegistryWorld(self.settings), self.settings.home
+        opened = self.saved.with_name("opened.db")
+        os.replace(world.database, opened)
+        shutil.rmtree(home)
+        shutil.copytree(self.saved, home)
+        saved = self.saved / world.database.relative_to(home)
+        os.replace(opened, world.database)
+        with (
+            closing(sqlite3.connect(saved)) as source,
+            closing(sqlite3.connect(world.database)) as target,
+        ):
+            source.backup(target)
+        return world

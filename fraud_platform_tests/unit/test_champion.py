@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -37,7 +38,7 @@ from fraud_platform.operations.models.weeks import registered
 from fraud_platform.promotion.history import alias_target, digest_of, previous_champion
 from fraud_platform.settings import load_settings
 from fraud_platform.tables.features import TRANSACTION_FEATURES
-from fraud_platform_tests.registry_world import RegistryWorld, empty_database
+from fraud_platform_tests.registry_world import RegistryWorld, SavedWorld, empty_database
 
 
 @pytest.fixture(scope="module")
@@ -45,21 +46,28 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return empty_database(tmp_path_factory.mktemp("mlflow"))
 
 
-@pytest.fixture
-def world(tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch) -> RegistryWorld:
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory, database: Path) -> SavedWorld:
     """Two champions after each other; versions 1 and 2."""
-    monkeypatch.setenv("FRAUD_HOME", str(tmp_path / "home"))
-    load_settings.cache_clear()
-    world = RegistryWorld.make(tmp_path / "home", database)
+    folder = tmp_path_factory.mktemp("champions")
+    world = RegistryWorld.make(folder / "home", database)
     for week in (0, 1):
         world.promote(week, world.train(week))
     assert world.registry.alias(CHAMPION) == 2
-    return world
+    return SavedWorld.save(world, folder / "saved")
+
+
+@pytest.fixture
+def world(saved: SavedWorld, monkeypatch: pytest.MonkeyPatch) -> RegistryWorld:
+    """The saved world, restored."""
+    monkeypatch.setenv("FRAUD_HOME", str(saved.settings.home))
+    load_settings.cache_clear()
+    return saved.restore()
 
 
 def _remove_database(world: RegistryWorld) -> None:
-    """Take the database away; under another URL, since MLflow keeps a removed file open."""
-    world.use_database(world.database.with_name("gone.db"))
+    """Take the database away; under a new URL, since MLflow keeps a removed file open."""
+    world.use_database(world.database.with_name(f"gone-{secrets.token_hex(4)}.db"))
 
 
 # each breaks the registry, and says how it stands then and how the champion is found again
