@@ -4,9 +4,10 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 FRAUD_HOME ?= .fraud_platform
-# `make test` in two processes, a file of tests each: three fifths of the time that one takes on two
-# cores, twice the memory (each has a Spark of 3 GB). PYTEST_WORKERS=0: in pytest's own process.
-PYTEST_WORKERS ?= 2
+# `make test` in three processes, a file of tests each: many tests wait for brokers and processes, so
+# two cores run three. The first runs the tests on Spark (3 GB) while there are others for the rest.
+# PYTEST_WORKERS=0: in pytest's own process.
+PYTEST_WORKERS ?= 3
 PYTEST_ARGS ?=
 DROPS ?=
 

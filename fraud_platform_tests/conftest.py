@@ -12,6 +12,7 @@ import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.settings import Settings, load_settings
+from fraud_platform_tests.testing.temporary import use_memory
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.kafka.connection import KafkaConnection
@@ -22,6 +23,19 @@ STATE = Path(os.environ.get("FRAUD_HOME", ".fraud_platform")).absolute()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let CI say that a test which is skipped has failed: everything that is needed is there."""
     parser.addoption("--no-skips", action="store_true", help="Count every skip as a failure.")
+
+
+def pytest_configure() -> None:
+    """Choose the file system of temporary folders; workers get theirs from the main process."""
+    use_memory(os.environ)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let `--dist loadfile` choose files by what they need."""
+    from fraud_platform_tests.testing.schedule import FileScheduling
+
+    return FileScheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(wrapper=True)
