@@ -18,7 +18,7 @@ from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import Outage
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.storage.files import ByteFiles
+    from fraud_platform.contracts.ports import Files
 
 _REPEATED = (
     "model_name", "model_version", "state_version", "micro_batch", "threshold", "source_partition",
@@ -27,7 +27,7 @@ _REPEATED = (
 
 
 def write_rows(
-    files: ByteFiles, table_url: str, table: TableContract, rows: pa.Table
+    files: Files, table_url: str, table: TableContract, rows: pa.Table
 ) -> list[DataFile]:
     """Write rows into the table's folder; no rows make no file.
 

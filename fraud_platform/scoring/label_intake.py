@@ -37,8 +37,7 @@ from fraud_platform.stream.event_time import sane_arrivals
 from fraud_platform.tables.scoring import DEAD_LABELS, LANDING, TOPIC_LABELS
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
-    from fraud_platform.scoring.ports import Source
+    from fraud_platform.scoring.ports import ScoredTables, Source
 
 MAX_LANDING_MESSAGES = 1_000_000
 MAX_KNOWN_AHEAD_DAYS = LABEL_DELAY_DAYS + 1
@@ -107,7 +106,7 @@ class Landings:
         lake: where they are.
     """
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: ScoredTables) -> None:
         self._lake = lake
         self._tables = PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING)
 
@@ -153,12 +152,12 @@ class Landings:
         return {"labels": good.num_rows, "dead_labels": dead.num_rows}
 
 
-def settle_landings(lake: Lake) -> None:
+def settle_landings(lake: ScoredTables) -> None:
     """Add dead labels that the last landing alone names: who landed them died before."""
     PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING).settle()
 
 
-def accept_label_gap(lake: Lake, topic_now: Callable[[], TopicNow], why: str) -> str:
+def accept_label_gap(lake: ScoredTables, topic_now: Callable[[], TopicNow], why: str) -> str:
     """Let the next landing begin where the broker's messages do; return what was left out.
 
     Raises:

@@ -25,7 +25,7 @@ from fraud_platform.stream.event_time import Carried
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED, SCORING
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.scoring.ports import ScoredTables
 
 Offsets = dict[int, int]
 _CARRIED = "carried"
@@ -60,7 +60,7 @@ class ScoringLog:
         lake: where the tables are.
     """
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: ScoredTables) -> None:
         self._lake = lake
         self._tables = PairedTables(lake, SCORED, DEAD_LETTERS, SCORING)
         self._scored, self._dead = self._tables.results, self._tables.dead

@@ -18,7 +18,7 @@ from fraud_platform.kill_points import kill_point
 from fraud_platform.scoring.files import write_rows
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.scoring.ports import ScoredTables
 
 _DEAD_FILES = "dead_files"
 
@@ -37,7 +37,7 @@ class PairedTables:
     """
 
     def __init__(
-        self, lake: Lake, results: TableContract, dead: TableContract, application: str
+        self, lake: ScoredTables, results: TableContract, dead: TableContract, application: str
     ) -> None:
         self._lake, self._dead_contract, self._application = lake, dead, application
         self.results = lake.numbered(results, application)

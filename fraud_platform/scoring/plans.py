@@ -22,7 +22,7 @@ from fraud_platform.stream.batching import Ranges, next_ranges
 from fraud_platform.tables.scoring import INFERENCE_PLANS, PLANS
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.scoring.ports import ScoredTables
 
 ACCEPT_GAP, ACCEPT_LABEL_GAP = "accept-gap", "accept-gap --labels"
 """The commands by which a person lets reading go on behind a gap."""
@@ -157,7 +157,7 @@ class PlanLog:
         lake: where the table is.
     """
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: ScoredTables) -> None:
         self._lake = lake
         self._table = lake.numbered(INFERENCE_PLANS, PLANS)
 

@@ -1,15 +1,31 @@
 """What scoring needs of the outside world, as interfaces.
 
-Here: protocols that adapters fulfil, so that this stage imports no client.
-Not here: their implementations (`fraud_platform.adapters`).
+Here: protocols of topics, and of tables as scoring joins them: this stage imports no client.
+Not here: the protocols of single uses of tables (`contracts.ports`), the implementations
+(`fraud_platform.adapters`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fraud_platform.contracts.ports import (
+    Filters,
+    NumberedTables,
+    ReplacedTables,
+    SparkTables,
+    StoredPartitions,
+    TableFiles,
+    Tables,
+    UniqueTables,
+)
+from fraud_platform.contracts.tables import TableContract
+
 if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
     from fraud_platform.contracts.messages import Messages
 
 
@@ -56,7 +72,45 @@ class Broker(Protocol):
     """Answers what a topic is, and what a consumer group has committed."""
 
     def topic_id(self, topic: str) -> str:
-        """Return what changes when a topic is deleted and created anew under its old name."""
+        """Return what changes when a topic is deleted and created again under its old name."""
 
     def group_offsets(self, group: str, topic: str, note: str | None = None) -> dict[int, int]:
         """Return the next offset of each partition that the group committed one for."""
+
+
+class ScoredTables(Tables, TableFiles, NumberedTables, Protocol):
+    """Tables to which scoring appends numbered commits of files that it wrote before."""
+
+
+class StateTables(ScoredTables, ReplacedTables, UniqueTables, Protocol):
+    """Tables from which the scorer's state is recovered."""
+
+    def read_in_batches(
+        self,
+        table: TableContract,
+        filters: Filters,
+        columns: list[str],
+        version: int,
+        rows: int = 2_000_000,
+    ) -> Iterator[pa.Table]:
+        """Yield a version's rows, about `rows` at a time, in no certain order."""
+
+
+class SnapshotTables(StateTables, SparkTables, Protocol):
+    """Tables of which Spark makes snapshots of the state."""
+
+    def partitions(self, table: TableContract, column: str) -> StoredPartitions | None:
+        """Return the values of a partition column that the present version has files of.
+
+        None if the table does not exist.
+        """
+
+    def replace(
+        self,
+        table: TableContract,
+        rows: DataFrame,
+        partition_column: str,
+        partitions: Sequence[str],
+        metadata: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Make `rows` all that these partitions hold, in one commit; return the version."""

@@ -27,7 +27,7 @@ from fraud_platform.kill_points import kill_point
 from fraud_platform.scoring.log import ScoringLog, offsets_in
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.storage.files import ByteFiles
+    from fraud_platform.contracts.ports import Files
     from fraud_platform.scoring.ports import Broker, Publisher
 
 PUBLISHED_COLUMNS = [
@@ -154,7 +154,7 @@ class Publication:
         self._publisher.transaction(records, SCORER_GROUP, number | offsets, note)
 
 
-def read_back(files: ByteFiles, urls: list[str]) -> pa.Table | None:
+def read_back(files: Files, urls: list[str]) -> pa.Table | None:
     """Return what predictions need of files just committed; None without files."""
     tables = []
     for url in urls:

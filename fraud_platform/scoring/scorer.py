@@ -30,7 +30,7 @@ from fraud_platform.scoring.publishing import Publication, read_back
 from fraud_platform.stream.batching import Ranges, next_ranges
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.contracts.ports import TableFiles
 
 _SAME_TOPIC_SECONDS = 1.0
 """Within which no topic is deleted, made anew and filled up to where reading was."""
@@ -110,7 +110,7 @@ class Scorer:
 
     def __init__(
         self,
-        lake: Lake,
+        lake: TableFiles,
         engine: Engine,
         publication: Publication,
         max_batch_messages: int,

@@ -34,8 +34,7 @@ from fraud_platform.stream.event_time import MAX_AHEAD_SECONDS, sane_arrivals
 from fraud_platform.tables.scoring import SCORED
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
-    from fraud_platform.scoring.ports import Source
+    from fraud_platform.scoring.ports import Source, StateTables
 
 
 class InProcessEngine:
@@ -53,7 +52,7 @@ class InProcessEngine:
 
     def __init__(
         self,
-        lake: Lake,
+        lake: StateTables,
         source: Source,
         state_version: str,
         duplicate_horizon_days: int,

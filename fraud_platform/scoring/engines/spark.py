@@ -47,8 +47,7 @@ from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from fraud_platform.adapters.tables.lake import Lake
-    from fraud_platform.scoring.ports import Source, SourceOpener
+    from fraud_platform.scoring.ports import Source, SourceOpener, StateTables
 
 _RESULT = "manifest string, dead binary, rows binary, first_partition int"
 Excluded = frozenset[tuple[int, int]]
@@ -67,7 +66,7 @@ class TaskPlan:
         carried: see `stream.event_time.Carried`.
     """
 
-    lake: Lake
+    lake: StateTables
     opener: SourceOpener
     shares: list[dict[int, tuple[int, int]]]
     ends: Mapping[int, int]
@@ -101,7 +100,7 @@ class SparkEngine:
     def __init__(
         self,
         spark: SparkSession,
-        lake: Lake,
+        lake: StateTables,
         opener: SourceOpener,
         source: Source,
         state_version: str,

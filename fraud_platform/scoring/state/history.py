@@ -40,12 +40,12 @@ from fraud_platform.tables.scoring import (
 )
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.scoring.ports import StateTables
 
 _DAY_SECONDS = 86_400
 
 
-def stream_days(lake: Lake, drop_days: Sequence[DropDay]) -> list[DropDay]:
+def stream_days(lake: StateTables, drop_days: Sequence[DropDay]) -> list[DropDay]:
     """Return the days that the stream has completed behind the drops' watermark.
 
     A day is complete when stream time has passed its end. A row that came late changes its day's
@@ -69,15 +69,17 @@ def stream_days(lake: Lake, drop_days: Sequence[DropDay]) -> list[DropDay]:
     return found
 
 
-def stream_time(lake: Lake) -> datetime | None:
+def stream_time(lake: StateTables) -> datetime | None:
     """Return how far scoring has come (UTC), or None where nothing was ever scored."""
-    if lake.open(SCORED) is None:
+    if lake.version(SCORED) is None:
         return None
     second = lake.numbered(SCORED, SCORING).metadata().get("stream_second")
     return None if second is None else datetime.fromtimestamp(second, UTC)
 
 
-def write_stream_labels(lake: Lake, first_day: date | None, corrected: npt.ArrayLike = ()) -> int:
+def write_stream_labels(
+    lake: StateTables, first_day: date | None, corrected: npt.ArrayLike = ()
+) -> int:
     """Bring `stream_labels` up to date with what landed and was scored; return how many versions.
 
     Args:
@@ -89,7 +91,9 @@ def write_stream_labels(lake: Lake, first_day: date | None, corrected: npt.Array
     return table.num_rows
 
 
-def labels_told(lake: Lake, first_day: date | None, corrected: npt.ArrayLike = ()) -> pa.Table:
+def labels_told(
+    lake: StateTables, first_day: date | None, corrected: npt.ArrayLike = ()
+) -> pa.Table:
     """Return the versions of labels that the topic told, as they counted; see `stream_labels`.
 
     Args:
@@ -134,7 +138,7 @@ def labels_told(lake: Lake, first_day: date | None, corrected: npt.ArrayLike = (
     return pa.concat_tables([STREAM_LABELS.arrow_schema.empty_table(), *parts])
 
 
-def _landed(lake: Lake, seconds: np.ndarray) -> LandedLabels:
+def _landed(lake: StateTables, seconds: np.ndarray) -> LandedLabels:
     """Return the topic's labels in order, but those long known before any of these moments."""
     if not seconds.size:
         return LandedLabels.join()
@@ -146,7 +150,7 @@ def _landed(lake: Lake, seconds: np.ndarray) -> LandedLabels:
     return landed_of(landed.sort_by([(name, "ascending") for name in order]), corrections)
 
 
-def _told_already(lake: Lake, first_day: date | None, corrected: np.ndarray) -> np.ndarray:
+def _told_already(lake: StateTables, first_day: date | None, corrected: np.ndarray) -> np.ndarray:
     """Return the ids of drops' rows beyond their days: their labels came with the drop."""
     beyond = lake.read_arrow(
         TRANSACTIONS,
@@ -160,7 +164,7 @@ def _by_id(ids: np.ndarray, values: np.ndarray) -> dict[int, int]:
     return dict(zip(ids.tolist(), values.tolist(), strict=True))
 
 
-def _scored(lake: Lake, first_day: date | None, columns: list[str]) -> pa.Table:
+def _scored(lake: StateTables, first_day: date | None, columns: list[str]) -> pa.Table:
     """Return columns of the rows scored from a day on.
 
     Raises:

@@ -47,7 +47,7 @@ from fraud_platform.tables.features import CUSTOMER_TILES, LABEL_TILES, TERMINAL
 from fraud_platform.tables.scoring import LANDING, SCORED, SCORING_STATE, TOPIC_LABELS
 
 if TYPE_CHECKING:
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.scoring.ports import StateTables
 
 NO_SNAPSHOT = "none"
 STREAM_PART = "stream"
@@ -116,7 +116,7 @@ class RecoveredState:
         duplicate_horizon_days: see `ScoringState`.
     """
 
-    def __init__(self, lake: Lake, state_version: str, duplicate_horizon_days: int) -> None:
+    def __init__(self, lake: StateTables, state_version: str, duplicate_horizon_days: int) -> None:
         self._lake, self._horizon_days = lake, duplicate_horizon_days
         self._snapshot = Snapshot.parse(state_version)
         self._topic_labels = lake.numbered(TOPIC_LABELS, LANDING)
@@ -279,7 +279,7 @@ def _medians(landing: Ints, labels: LandedLabels) -> Ints:
     return medians
 
 
-def _add_snapshot(state: ScoringState, lake: Lake, snapshot: Snapshot) -> StreamMark:
+def _add_snapshot(state: ScoringState, lake: StateTables, snapshot: Snapshot) -> StreamMark:
     """Take in a snapshot, some rows at a time: all at once need three times the state's memory.
 
     Returns:
@@ -314,7 +314,7 @@ def layout() -> str:
     return json.dumps([list(DECLARATION.customer_measures), labels])
 
 
-def _layout(lake: Lake, snapshot: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _layout(lake: StateTables, snapshot: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the customer and label measures that a snapshot holds, in its own order.
 
     A snapshot outlives the declaration that it was made by: a scorer goes on from it by the names,
@@ -342,7 +342,7 @@ def _tiles(rows: Mapping[str, Ints], measures: tuple[str, ...]) -> Tiles:
 
 
 def _part(
-    lake: Lake, snapshot: Snapshot, part: str, measures: tuple[str, ...], *more: Any
+    lake: StateTables, snapshot: Snapshot, part: str, measures: tuple[str, ...], *more: Any
 ) -> Iterator[dict[str, Ints]]:
     """Yield one part of a snapshot, its measures under their own names."""
     stored = {f"v{i}": name for i, name in enumerate(measures)}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fraud_platform.contracts.feature_language.declarables import LabelMeasure
 from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS, MAX_WINDOW_DAYS
@@ -29,33 +29,30 @@ from fraud_platform.tables.scoring import SCORED, SCORING, SCORING_STATE
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.scoring.ports import SnapshotTables
 
 _LOOKBACK_DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
 _ENTITIES = ("customer", "terminal")
 KEPT_SNAPSHOTS = 2
 
 
-def newest_snapshot(lake: Lake) -> Snapshot | None:
+def newest_snapshot(lake: SnapshotTables) -> Snapshot | None:
     """Return the snapshot of the latest midnight that the stream has reached, at this version.
 
     One that is ahead of the stream, since a drop came first, lacks days that rows look back to.
     Where all are ahead, it is the first.
     """
-    handle = lake.open(SCORING_STATE)
-    if handle is None:
-        return None
-    stored = _days_of(handle.partitions())
-    return (
-        Snapshot((_reached(lake, stored) or stored[:1])[-1], handle.version()) if stored else None
-    )
+    version, days = _stored(lake)
+    return Snapshot((_reached(lake, days) or days[:1])[-1], version) if days else None
 
 
-def _days_of(partitions: list[dict[str, Any]]) -> list[date]:
-    return sorted({date.fromisoformat(str(p["as_of"])) for p in partitions})
+def _stored(lake: SnapshotTables) -> tuple[int, list[date]]:
+    """Return the table's version and the midnights that it has snapshots of."""
+    found = lake.partitions(SCORING_STATE, "as_of")
+    return (0, []) if found is None else (found.version, [*map(date.fromisoformat, found.values)])
 
 
-def _reached(lake: Lake, days: list[date]) -> list[date]:
+def _reached(lake: SnapshotTables, days: list[date]) -> list[date]:
     """Return those midnights that stream time has passed; all of them where there is no stream."""
     stream_second = lake.numbered(SCORED, SCORING).metadata().get("stream_second")
     if stream_second is None:
@@ -66,7 +63,7 @@ def _reached(lake: Lake, days: list[date]) -> list[date]:
 
 def write_snapshot(
     spark: SparkSession,
-    lake: Lake,
+    lake: SnapshotTables,
     as_of: date,
     stream_from: date | None = None,
     duplicate_horizon_days: int = 30,
@@ -85,14 +82,16 @@ def write_snapshot(
     stream = StreamPart(spark, lake, as_of, stream_from or as_of, duplicate_horizon_days)
     parts = _parts(spark, lake, as_of, stream)
     rows = reduce(lambda a, b: a.unionByName(b), parts)
-    others = [day for day in _days_of(lake.ensure(SCORING_STATE).partitions()) if day != as_of]
+    others = [day for day in _stored(lake)[1] if day != as_of]
     kept = {*others[-(KEPT_SNAPSHOTS - 1) :], *_reached(lake, others)[-1:]}
     replaced = sorted(str(day) for day in {as_of, *others} - kept)
     version = lake.replace(SCORING_STATE, rows, "as_of", replaced, {"as_of": as_of})
     return Snapshot(as_of, version)
 
 
-def _parts(spark: SparkSession, lake: Lake, as_of: date, stream: StreamPart) -> list[DataFrame]:
+def _parts(
+    spark: SparkSession, lake: SnapshotTables, as_of: date, stream: StreamPart
+) -> list[DataFrame]:
     from pyspark.sql import functions as F
 
     end = min(as_of, stream.first_day)
@@ -136,7 +135,7 @@ def _between(tiles: DataFrame, first: date, end: date) -> DataFrame:
     return tiles.where((F.col("tile_date") >= first) & (F.col("tile_date") < end))
 
 
-def _waiting_labels(spark: SparkSession, lake: Lake, as_of: date) -> DataFrame:
+def _waiting_labels(spark: SparkSession, lake: SnapshotTables, as_of: date) -> DataFrame:
     """Return label tiles of drops' labels that begin to count at the midnight or later."""
     from pyspark.sql import functions as F
 

@@ -26,7 +26,7 @@ from fraud_platform.tables.scoring import LANDING, SCORED, SCORING, TOPIC_LABELS
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.scoring.ports import SnapshotTables
 
 _FLAGS = [flag.name for flag in DECLARATION.flags]
 
@@ -43,7 +43,7 @@ class StreamPart:
     def __init__(
         self,
         spark: SparkSession,
-        lake: Lake,
+        lake: SnapshotTables,
         as_of: date,
         first_day: date,
         duplicate_horizon_days: int,
