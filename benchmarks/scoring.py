@@ -39,7 +39,7 @@ from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.operations.live.planning import plan_next
 from fraud_platform.operations.live.produce import Extras, Pace, produce
 from fraud_platform.operations.live.session import load_model, open_scorer
-from fraud_platform.settings import Settings, load_settings
+from fraud_platform.settings import Settings
 
 BACKLOG = 600_000
 CURVE = (100, 400, 2_000, 5_000, 10_000, 15_000)
@@ -202,8 +202,7 @@ def _ignore(count: int) -> None:
 
 
 def child_environment() -> dict[str, str]:
-    """Return the environment that child processes get, settings read anew."""
-    load_settings.cache_clear()
+    """Return the environment that child processes get."""
     return dict(os.environ)
 
 

@@ -95,7 +95,6 @@ def world(folder: Path, customers: int = CUSTOMERS, drop_days: int = DROP_DAYS) 
     home = folder / f"scoring-{customers}-{drop_days}"
     port = broker.free_port()
     os.environ.update(FRAUD_HOME=str(home), FRAUD_KAFKA_PORT=str(port), FRAUD_MODEL_FEATURES="all")
-    load_settings.cache_clear()
     settings = load_settings()
     stream = home / "stream"
     if not (home / "ready").exists():

@@ -147,8 +147,6 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (home / "jars").symlink_to(STATE / "jars")
     monkeypatch.setenv("FRAUD_HOME", str(home))
     monkeypatch.setenv("FRAUD_DROP_SETTLE_SECONDS", "0")
-    load_settings.cache_clear()
     (tmp_path / "dagster").mkdir()
     with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
         yield Platform(load_settings(), instance)
-    load_settings.cache_clear()

@@ -18,6 +18,10 @@ class Platform:
     settings: Settings
     instance: dg.DagsterInstance
 
+    def choose(self, **settings: object) -> None:
+        """Work with other values of some settings from now on."""
+        self.settings = self.settings.model_copy(update=settings)
+
     @property
     def landing(self) -> Path:
         return Path(self.settings.landing)

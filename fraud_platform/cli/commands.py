@@ -22,10 +22,11 @@ from typing import Annotated
 import typer
 
 from fraud_platform.adapters.interrupts import heard_signals
+from fraud_platform.cli.entry import enter
 from fraud_platform.cli.live import Why, live
 from fraud_platform.cli.simulate import simulation
 from fraud_platform.errors import FraudPlatformError, SettingsError
-from fraud_platform.settings import Settings, load_settings
+from fraud_platform.settings import Settings
 
 app = typer.Typer(
     help="Card-fraud data platform: drops to clean data, features, models and decisions.",
@@ -49,7 +50,7 @@ def doctor() -> None:
     """Say what is missing on this machine, and how to get it."""
     from fraud_platform.operations.doctor import diagnose
 
-    findings = diagnose(_settings())
+    findings = diagnose(enter())
     for finding in findings:
         typer.echo(str(finding))
     if any(not finding.ok for finding in findings):
@@ -63,7 +64,7 @@ def fetch_jars() -> None:
     from fraud_platform.adapters.spark.classes import make_class_archive
     from fraud_platform.operations.doctor import wanted_jars
 
-    settings = _settings()
+    settings = enter()
     for folder, jars in wanted_jars(settings):
         for path in fetch(folder, jars):
             typer.echo(str(path))
@@ -85,7 +86,7 @@ def load(
 
     if yarn and not distcp:
         raise typer.BadParameter("--yarn says where --distcp runs: say both, or neither")
-    settings = _settings()
+    settings = enter()
     landing, raw = open_zone(settings.landing), open_zone(settings.raw, create=True)
     names = [only_name(drop, names) for drop, names in drop_names(landing).items()]
     if distcp:
@@ -106,8 +107,9 @@ def demo(
     """Run everything once: drops to a promoted model, live transactions scored by it, a report."""
     from fraud_platform.defs.commands.demo import run_demo
 
-    passed = run_demo(_settings(), drops)
-    _show_report(_settings())
+    settings = enter()
+    passed = run_demo(settings, drops)
+    _show_report(settings)
     typer.echo("Where to look: `make dev` opens the Dagster UI and MLflow on all of this.")
     if not passed:
         raise typer.Exit(1)
@@ -118,7 +120,7 @@ def dev() -> None:
     """Open the Dagster UI, MLflow and Kafka on what is there, until Ctrl-C."""
     from fraud_platform.operations.services.laptop import dev as run_dev
 
-    run_dev(_settings())
+    run_dev(enter())
 
 
 @app.command()
@@ -133,7 +135,7 @@ def up(
     """Start Kafka, the Dagster UI, its daemon and MLflow in the background, what does not run."""
     from fraud_platform.operations.services.laptop import up as start
 
-    settings = _settings()
+    settings = enter()
     chosen: dict[str, object] = {"kafka_security": "sasl_ssl"} if secure else {}
     if spark_server:
         chosen["spark_server"] = True
@@ -146,7 +148,7 @@ def down() -> None:
     """Stop every process that `up` or `dev` started."""
     from fraud_platform.operations.services.laptop import down as stop
 
-    for line in stop(_settings()):
+    for line in stop(enter()):
         typer.echo(line)
 
 
@@ -157,7 +159,7 @@ def serve(
     """Become one program of a server, in front, as its unit asks (docs/server.md)."""
     from fraud_platform.operations.services.server import become
 
-    become(_settings(), program)
+    become(enter(), program)
 
 
 @app.command()
@@ -170,13 +172,15 @@ def status() -> None:
     from fraud_platform.operations.services.laptop import status as services_status
     from fraud_platform.reporting.status import lake_lines
 
-    _show_needs(_settings())
-    for line in services_status(_settings()) + lag_lines(_settings()):
+    settings = enter()
+    lake = Lake(settings.lake)
+    _show_needs(settings)
+    for line in services_status(settings) + lag_lines(settings):
         typer.echo(line)
-    typer.echo(champion_line(_settings()))
-    if problem := stream_time_problem(Lake(_settings().lake)):
+    typer.echo(champion_line(settings))
+    if problem := stream_time_problem(lake):
         typer.echo(f"needs you: {problem}")
-    for line in lake_lines(Lake(_settings().lake)):
+    for line in lake_lines(lake):
         typer.echo(line)
 
 
@@ -189,18 +193,20 @@ def clusters(
     """Show the clusters that were made for runs: size, seconds, core-hours, cost."""
     from fraud_platform.defs.automation.clusters import cluster_lines, reap_clusters
 
+    settings = enter()
     if reap:
-        for line in reap_clusters(_settings(), None):
+        for line in reap_clusters(settings, None):
             typer.echo(line)
-    for line in cluster_lines(_settings()):
+    for line in cluster_lines(settings):
         typer.echo(line)
 
 
 @app.command()
 def report() -> None:
     """Show what needs you, what came in, what was quarantined, and how the models compare."""
-    _show_needs(_settings())
-    _show_report(_settings())
+    settings = enter()
+    _show_needs(settings)
+    _show_report(settings)
 
 
 @app.command()
@@ -210,7 +216,7 @@ def accept(drop: Annotated[str, typer.Argument(help="A held drop, YYYY-MM-DD.")]
     from fraud_platform.reporting.waiting import waiting
 
     with waiting(f"cleaning and publishing drop {drop}", "30 to 90 s, longer for a large drop"):
-        run = accept_drop(_settings(), drop, why)
+        run = accept_drop(enter(), drop, why)
     if not run.success:
         typer.echo(run.error, err=True)
         raise typer.Exit(1)
@@ -226,7 +232,7 @@ def retry(
     """Ask again for what failed, without waiting: its cause was mended."""
     from fraud_platform.defs.commands.batch import retry as ask_again
 
-    typer.echo(ask_again(_settings(), what))
+    typer.echo(ask_again(enter(), what))
 
 
 @app.command()
@@ -234,7 +240,7 @@ def approve(knowledge_date: Monday, why: Why) -> None:
     """Approve a promotion that waits for a person's word (FRAUD_PROMOTION_MODE=approval)."""
     from fraud_platform.operations.models.decisions import approve as approve_promotion
 
-    typer.echo(approve_promotion(_settings(), knowledge_date.date(), _user(), why))
+    typer.echo(approve_promotion(enter(), knowledge_date.date(), _user(), why))
 
 
 @app.command()
@@ -242,7 +248,7 @@ def rollback(why: Why) -> None:
     """Make the previous champion champion again."""
     from fraud_platform.operations.models.decisions import rollback as roll_back
 
-    typer.echo(roll_back(_settings(), _user(), why))
+    typer.echo(roll_back(enter(), _user(), why))
 
 
 @app.command()
@@ -254,9 +260,10 @@ def champion(
     """Show whether the registry's champion is the one that was decided on; mend it if asked to."""
     from fraud_platform.operations.models.champion import champion_line, mend_champion
 
+    settings = enter()
     if from_history:
-        typer.echo(mend_champion(_settings(), _user()))
-    typer.echo(champion_line(_settings()))
+        typer.echo(mend_champion(settings, _user()))
+    typer.echo(champion_line(settings))
 
 
 @app.command()
@@ -264,7 +271,7 @@ def decline(knowledge_date: Monday, why: Why) -> None:
     """Turn down a promotion that waits for a person's word."""
     from fraud_platform.operations.models.decisions import decline as decline_promotion
 
-    typer.echo(decline_promotion(_settings(), knowledge_date.date(), _user(), why))
+    typer.echo(decline_promotion(enter(), knowledge_date.date(), _user(), why))
 
 
 @app.command()
@@ -274,7 +281,7 @@ def reproduce(version: Annotated[int, typer.Argument(help="A registered version.
     from fraud_platform.reporting.waiting import waiting
 
     with waiting(f"training version {version} again", "30 to 120 s"):
-        result = make_again(_settings(), version)
+        result = make_again(enter(), version)
     typer.echo(str(result))
     if not result.is_equal:
         raise typer.Exit(1)
@@ -287,7 +294,7 @@ def vacuum() -> None:
     from fraud_platform.reporting.waiting import waiting
 
     with waiting("looking for files that no version needs", "5 to 60 s"):
-        removed_files = vacuum_lake(_settings())
+        removed_files = vacuum_lake(enter())
     for table, removed in removed_files.items():
         typer.echo(f"{table}: {removed} files removed")
 
@@ -301,7 +308,7 @@ def bench_quality(
     from fraud_platform.reporting.waiting import waiting
 
     with waiting("cleaning, building features, training four folds", "3 to 10 minutes"):
-        result = measure_quality(_settings(), drops)
+        result = measure_quality(enter(), drops)
     typer.echo(str(result))
 
 
@@ -325,14 +332,6 @@ def _show_report(settings: Settings) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, width=_PLAIN_WIDTH)
     print_report(Lake(settings.lake), console)
-
-
-def _settings() -> Settings:
-    from fraud_platform.adapters.storage.private import keep_private
-
-    settings = load_settings()
-    keep_private(settings)
-    return settings
 
 
 def _user() -> str:

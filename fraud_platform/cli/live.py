@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from fraud_platform.settings import Settings, load_settings
+from fraud_platform.cli.entry import enter
 
 live = typer.Typer()
 Why = Annotated[str, typer.Option(help="The reason, kept in the history.")]
@@ -26,7 +26,7 @@ def make_topics(
     """Make the topics of the contract that Kafka does not have yet."""
     from fraud_platform.operations.services.server import make_topics as make
 
-    typer.echo(f"created: {', '.join(make(_settings(), wait_seconds)) or 'none, all are there'}")
+    typer.echo(f"created: {', '.join(make(enter(), wait_seconds)) or 'none, all are there'}")
 
 
 @live.command()
@@ -50,12 +50,13 @@ def produce(
     from fraud_platform.reporting.terminal import progress_bar
 
     pace = Pace.parse(rate, speedup)
-    rows, said = load_rows(_settings(), drop, limit)
+    settings = enter()
+    rows, said = load_rows(settings, drop, limit)
     for line in said:
         typer.echo(line)
     extras = Extras(labels or all_labels, all_labels, dirty, seed)
     with progress_bar("producing", rows.height, "transactions") as advance:
-        produced = replay(rows, _settings(), pace, extras, advance)
+        produced = replay(rows, settings, pace, extras, advance)
     typer.echo(str(produced))
     if produced.is_stopped:
         raise typer.Exit(130)
@@ -75,8 +76,9 @@ def score(
 
     if not follow:
         raise typer.BadParameter("say --follow; batches are scored by the sensor's runs")
+    settings = enter()
     with stop_requests() as is_stop_requested:
-        done = run(_settings(), registry_of(_settings()), typer.echo, is_stop_requested, Reporter)
+        done = run(settings, registry_of(settings), typer.echo, is_stop_requested, Reporter)
     typer.echo(f"{done.counts.get('scored', 0)} scored in all")
 
 
@@ -90,11 +92,12 @@ def accept_gap(
     from fraud_platform.defs.commands.live import accept_gap as accept
     from fraud_platform.defs.commands.live import accept_label_gap
 
+    settings = enter()
     if not labels:
-        typer.echo(accept(_settings(), why))
+        typer.echo(accept(settings, why))
         return
-    with open_instance(_settings()) as instance:
-        typer.echo(accept_label_gap(_settings(), instance, why))
+    with open_instance(settings) as instance:
+        typer.echo(accept_label_gap(settings, instance, why))
 
 
 @live.command("set-stream-time")
@@ -113,11 +116,12 @@ def set_stream_time(
     from fraud_platform.operations.live.stream_time import set_stream_time as commit
 
     second = None if to is None else int(to.replace(tzinfo=UTC).timestamp())
+    settings = enter()
     if second is None or why is None:
-        for line in look_at_stream_time(Lake(_settings().lake), second):
+        for line in look_at_stream_time(Lake(settings.lake), second):
             typer.echo(line)
         return
-    typer.echo(commit(_settings(), second, why))
+    typer.echo(commit(settings, second, why))
 
 
 @live.command()
@@ -136,16 +140,17 @@ def replay(
     from fraud_platform.operations.live.rescoring import comparison_words
     from fraud_platform.reporting.waiting import waiting
 
+    settings = enter()
     if dead_letters:
-        sent, invalid = replay_dead_letters(_settings(), reason)
+        sent, invalid = replay_dead_letters(settings, reason)
         typer.echo(f"{sent} sent again, {invalid} still invalid")
     elif batches and model:
         first, last = _range(batches)
         with waiting(f"scoring micro-batches {batches} again", "5 s for each 100,000 rows"):
-            count = rescore_range(_settings(), first, last, model)
+            count = rescore_range(settings, first, last, model)
         typer.echo(f"{count} rows scored again with model {model}, in the table rescored")
         with waiting("comparing both models", "5 to 60 s, by the rows with labels"):
-            texts = list(comparison_words(_settings(), first, last, model))
+            texts = list(comparison_words(settings, first, last, model))
         for text in texts:
             typer.echo(text)
     else:
@@ -159,7 +164,7 @@ def mend_table(
     """Remove rows that a table holds more than once, and keep one of each."""
     from fraud_platform.defs.commands.live import mend
 
-    typer.echo(mend(_settings(), table, why))
+    typer.echo(mend(enter(), table, why))
 
 
 def _range(words: str) -> tuple[int, int]:
@@ -167,7 +172,3 @@ def _range(words: str) -> tuple[int, int]:
     if not (first.isdecimal() and (last or first).isdecimal()):
         raise typer.BadParameter(f"expected FIRST-LAST, two numbers, found {words}")
     return int(first), int(last or first)
-
-
-def _settings() -> Settings:
-    return load_settings()

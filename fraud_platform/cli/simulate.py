@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fraud_platform.errors import SettingsError
-from fraud_platform.settings import load_settings
+from fraud_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from fraud_platform.simulation import SimulationConfig
@@ -56,7 +56,8 @@ def simulate(
     from fraud_platform.simulation import simulate_drops
     from fraud_platform.simulation.series import continued, keep_series, read_series, words_of
 
-    home = load_settings().home
+    settings = load_settings()
+    home = settings.home
     folder, truth = (home / "simulated", truth or home / "truth") if to is None else (to, truth)
     given = {"customers": customers, "terminals": terminals, "seed": seed}
     if first_day is not None:
@@ -64,7 +65,7 @@ def simulate(
     series = read_series(folder)
     if series is None:
         _require_no_drops(folder)
-        config = _new_series(given, days, 1.0 if dirt is None else dirt)
+        config = _new_series(settings, given, days, 1.0 if dirt is None else dirt)
     else:
         _require_same(series, given, dirt, folder)
         config = continued(series, days or _MONTH)
@@ -76,7 +77,7 @@ def simulate(
         )
     for drop in drops:
         typer.echo(str(drop))
-    typer.echo(_how_to_bring_in(to))
+    typer.echo(_how_to_bring_in(settings, to))
 
 
 def _whole_days(series: SimulationConfig) -> int:
@@ -84,13 +85,15 @@ def _whole_days(series: SimulationConfig) -> int:
     return series.days // series.drop_days * series.drop_days
 
 
-def _new_series(given: dict[str, Any], days: int | None, dirt: float) -> SimulationConfig:
+def _new_series(
+    settings: Settings, given: dict[str, Any], days: int | None, dirt: float
+) -> SimulationConfig:
     from fraud_platform.simulation import DirtRates, SimulationConfig
     from fraud_platform.simulation.series import days_before
 
     wanted = {name: value for name, value in given.items() if value is not None}
     config = SimulationConfig(
-        seed=wanted.pop("seed", load_settings().seed),
+        seed=wanted.pop("seed", settings.seed),
         days=days or 4 * _MONTH,
         dirt=DirtRates().scaled(dirt),
     )
@@ -129,10 +132,10 @@ def _require_same(
         )
 
 
-def _how_to_bring_in(to: Path | None) -> str:
+def _how_to_bring_in(settings: Settings, to: Path | None) -> str:
     if to is None:
         return (
             "Bring it in: `fraud-platform demo` sends its first transactions live and then lands "
-            f"the drop; or copy it into {load_settings().landing}."
+            f"the drop; or copy it into {settings.landing}."
         )
     return f"Bring them in: fraud-platform demo --drops {to}"

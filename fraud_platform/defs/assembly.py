@@ -38,8 +38,9 @@ from fraud_platform.defs.automation.schedules import (
 )
 from fraud_platform.defs.checks.batch import ALL_CHECKS
 from fraud_platform.defs.checks.inference import INFERENCE_CHECKS
+from fraud_platform.defs.deployment import DEPLOYMENT
 from fraud_platform.defs.resources import resources_of
-from fraud_platform.settings import Settings, load_settings
+from fraud_platform.settings import Settings
 
 
 def assemble(settings: Settings) -> dg.Definitions:
@@ -87,4 +88,4 @@ def assemble(settings: Settings) -> dg.Definitions:
     )
 
 
-defs = assemble(load_settings())
+defs = assemble(DEPLOYMENT)

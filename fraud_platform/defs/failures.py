@@ -7,6 +7,7 @@ Not here: raising those errors (stages and adapters).
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,7 +24,6 @@ from fraud_platform.errors import (
     Outage,
     SettingsError,
 )
-from fraud_platform.settings import load_settings
 
 FAILURE_TAG = "fraud_platform/failure"
 ERROR_TAG = "fraud_platform/error"
@@ -40,12 +40,20 @@ def stop_or_retry(body: Callable[..., Results]) -> Callable[..., Iterator[dg.Mat
 
     The run is tagged with the kind of its failure, so that sensors and schedules know whether
     asking again can help.
+
+    Raises:
+        TypeError: the body does not take the resource `settings`, which names the scratch folder.
     """
+    if "settings" not in inspect.signature(body).parameters:
+        raise TypeError(
+            f"{body.__name__}: expected a parameter `settings: SettingsResource`, found none. "
+            "Add it: the scratch folder of a run is below FRAUD_HOME."
+        )
 
     @functools.wraps(body)
     def wrapped(context: dg.AssetExecutionContext, **kwargs: Any) -> Any:
         try:
-            home = load_settings().home
+            home = kwargs["settings"].home
             with reaching_spark(), reaching_disks(), in_scratch_folder(home):
                 results = body(context, **kwargs)
                 # results that are still being made are part of the body

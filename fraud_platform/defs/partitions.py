@@ -15,15 +15,14 @@ import dagster as dg
 
 from fraud_platform.calendar.span import HOUR_FORMAT, DataSpan, read_span
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
-from fraud_platform.settings import load_settings
+from fraud_platform.defs.deployment import DEPLOYMENT
 
-_SETTINGS = load_settings()
 _DAYS_AHEAD, _WEEKS_AHEAD = 62, 10
 """So far may the data be ahead of this machine's clock, as simulated months are."""
 
 
 def _span() -> DataSpan:
-    return read_span(_SETTINGS.home)
+    return read_span(DEPLOYMENT.home)
 
 
 def _midnight(day: date) -> datetime:
@@ -90,11 +89,11 @@ def _hour(text: str) -> datetime:
 
 
 DROPS = dg.DynamicPartitionsDefinition(name="drop")
-DAYS = DataDays(start_date=_SETTINGS.first_day, end_offset=_DAYS_AHEAD)
-WEEKS = DataWeeks(start_date=_SETTINGS.first_day, day_offset=1, end_offset=_WEEKS_AHEAD)
+DAYS = DataDays(start_date=DEPLOYMENT.first_day, end_offset=_DAYS_AHEAD)
+WEEKS = DataWeeks(start_date=DEPLOYMENT.first_day, day_offset=1, end_offset=_WEEKS_AHEAD)
 """Keyed by the knowledge date D, a Monday."""
 
-HOURS = PlanningHours(start_date=f"{_SETTINGS.first_planning_day}-00:00", end_offset=1)
+HOURS = PlanningHours(start_date=f"{DEPLOYMENT.first_planning_day}-00:00", end_offset=1)
 """Keyed by the hour in which a scoring run was planned."""
 
 ALL_DROPS = dg.AllPartitionMapping()
@@ -113,5 +112,5 @@ def days_before(first_days_back: int, last_days_back: int) -> dg.TimeWindowParti
         )
 
 
-TRAINING_DAYS = days_before(3 * LABEL_DELAY_DAYS + _SETTINGS.training_days, 3 * LABEL_DELAY_DAYS)
+TRAINING_DAYS = days_before(3 * LABEL_DELAY_DAYS + DEPLOYMENT.training_days, 3 * LABEL_DELAY_DAYS)
 TEST_DAYS = days_before(2 * LABEL_DELAY_DAYS, LABEL_DELAY_DAYS)

@@ -4,8 +4,7 @@ Here: thin configurable wrappers; each gives the adapter's own class.
 Not here: what an adapter does (`fraud_platform.adapters`).
 """
 
-from __future__ import annotations
-
+# Dagster reads the types of these fields: no `from __future__ import annotations` here
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,7 +28,7 @@ from fraud_platform.defs.automation.clusters import (
     provider_named,
 )
 from fraud_platform.operations.models.registry import artifacts_of
-from fraud_platform.settings import Settings, load_settings
+from fraud_platform.settings import Settings
 
 
 class SparkResource(LazyPySparkResource):
@@ -42,6 +41,7 @@ class SparkResource(LazyPySparkResource):
 
     url: str
     spark_config: dict[str, Any] = Field(default_factory=dict)
+    settings: dg.ResourceDependency[Settings]
     _is_ours: bool = PrivateAttr(default=False)
     _context: dg.InitResourceContext | None = PrivateAttr(default=None)
     _cluster: EphemeralCluster | None = PrivateAttr(default=None)
@@ -58,7 +58,7 @@ class SparkResource(LazyPySparkResource):
         self._close("its session was lost")
         from pyspark.sql import SparkSession
 
-        settings = load_settings()
+        settings = self.settings
         provider = self._run_tags().get(CLUSTER_TAG)
         if provider is None:
             self._is_ours = SparkSession.getActiveSession() is None
@@ -115,11 +115,12 @@ class ModelRegistryResource(dg.ConfigurableResource):
 
     url: str
     artifacts_url: str | None = None
+    settings: dg.ResourceDependency[Settings]
 
     def open(self) -> ModelRegistry:
         """Return the registry."""
-        # no field of this resource, since Dagster shows those
-        return ModelRegistry(self.url, self.artifacts_url, login_of(load_settings()))
+        # the login is no field of this resource, since Dagster shows those
+        return ModelRegistry(self.url, self.artifacts_url, login_of(self.settings))
 
 
 class BoundedS3Resource(S3Resource):
@@ -153,10 +154,11 @@ def _s3() -> S3Resource:
 def resources_of(settings: Settings) -> dict[str, Any]:
     """Return the resources that the settings describe."""
     return {
-        "spark": SparkResource(url=settings.spark),
+        "settings": settings,
+        "spark": SparkResource(url=settings.spark, settings=settings),
         "lake": LakeResource(url=settings.lake),
         "zones": ZonesResource(landing_url=settings.landing, raw_url=settings.raw, s3=_s3()),
         "registry": ModelRegistryResource(
-            url=settings.mlflow, artifacts_url=artifacts_of(settings)
+            url=settings.mlflow, artifacts_url=artifacts_of(settings), settings=settings
         ),
     }

@@ -15,7 +15,7 @@ from fraud_platform.calendar.due import inputs_by_day, possible_weeks
 from fraud_platform.contracts.time import MIN_TRAINING_DAYS
 from fraud_platform.errors import NotEnoughDataError
 from fraud_platform.operations.platform_state import read_days
-from fraud_platform.settings import load_settings
+from fraud_platform.settings import Settings
 
 _NOTHING = (
     "expected drops that were cleaned and published, found none. Bring a drop to landing "
@@ -24,9 +24,9 @@ _NOTHING = (
 _LONGER = "or wait for a drop, or for live transactions, that reach further"
 
 
-def days_with_data(lake: Lake) -> dict[date, str]:
+def days_with_data(lake: Lake, settings: Settings) -> dict[date, str]:
     """Return the days that can be built, each with a fingerprint of what it is built from."""
-    return inputs_by_day(read_days(lake), date.fromisoformat(load_settings().first_day))
+    return inputs_by_day(read_days(lake), date.fromisoformat(settings.first_day))
 
 
 def require_days(days: Collection[date], inputs: Mapping[date, str]) -> None:
@@ -48,13 +48,13 @@ def require_days(days: Collection[date], inputs: Mapping[date, str]) -> None:
     )
 
 
-def require_week(knowledge_date: date, lake: Lake) -> None:
+def require_week(knowledge_date: date, lake: Lake, settings: Settings) -> None:
     """Refuse a knowledge date that the data does not reach, or before which it is too short.
 
     Raises:
         NotEnoughDataError: it names the first and the last possible knowledge date.
     """
-    inputs = days_with_data(lake)
+    inputs = days_with_data(lake, settings)
     if not inputs:
         raise NotEnoughDataError(f"knowledge date {knowledge_date}: {_NOTHING}")
     possible = possible_weeks(min(inputs), max(inputs) + timedelta(days=1), MIN_TRAINING_DAYS)

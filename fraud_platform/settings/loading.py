@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,8 @@ OTHER_VARIABLES = frozenset(
 """`FRAUD_*` variables that are not settings; tests and running services use them."""
 
 
-@lru_cache(maxsize=1)
 def load_settings() -> Settings:
-    """Return the settings from the environment, which is read on the first call only.
+    """Read the settings from the environment; an entry point does so once and hands them down.
 
     Raises:
         SettingsError: lists every problem, each with its variable.

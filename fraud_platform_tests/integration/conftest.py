@@ -85,7 +85,6 @@ def live(
     }
     for name, value in chosen.items():
         monkeypatch.setenv(f"FRAUD_{name}", value)
-    load_settings.cache_clear()
     settings = load_settings()
     Topics(kafka).ensure(topic_specs(settings))
     registry = registry_of(settings)

@@ -40,7 +40,7 @@ def main(mode: str, provider: str) -> int:
     with dg.DagsterInstance.get() as instance:
         result = ephemeral.execute_in_process(
             run_config={"ops": {"work": {"config": {"mode": mode}}}},
-            resources={"spark": resources_of(settings)["spark"]},
+            resources={name: resources_of(settings)[name] for name in ("spark", "settings")},
             instance=instance,
             tags={CLUSTER_TAG: provider},
             raise_on_error=False,

@@ -19,7 +19,6 @@ from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.operations.models.reproduction import reproduce
 from fraud_platform.operations.platform_state import read_drop_days
 from fraud_platform.promotion.history import alias_target
-from fraud_platform.settings import load_settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform_tests.platform_fixture import Platform
@@ -36,10 +35,9 @@ CONFIG = SimulationConfig(
 
 
 @pytest.fixture
-def drained(platform: Platform, spark, monkeypatch) -> Platform:
+def drained(platform: Platform, spark) -> Platform:
     """Two simulated drops, and everything that follows from them."""
-    monkeypatch.setenv("FRAUD_CATCH_UP_WEEKS", "2")
-    load_settings.cache_clear()
+    platform.choose(catch_up_weeks=2)
     simulate_drops(CONFIG, platform.landing, None)
     (platform.landing / "_SUCCESS").touch()
     runs = drain(platform.defs, platform.instance)

@@ -90,7 +90,9 @@ class Place:
 
     def reap(self) -> str:
         """Let the sensor do its work once."""
-        with dg.build_sensor_context(instance=self.instance) as context:
+        with dg.build_sensor_context(
+            instance=self.instance, resources={"settings": self.settings}
+        ) as context:
             return str(cluster_reaper(context).skip_message)
 
     def left_over(self) -> list[psutil.Process]:
@@ -111,7 +113,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     }  # fmt: skip
     for name, value in chosen.items():
         monkeypatch.setenv(f"FRAUD_{name}", str(value))
-    load_settings.cache_clear()
     settings = load_settings()
     settings.dagster_home.mkdir()
     monkeypatch.setenv("DAGSTER_HOME", str(settings.dagster_home))
@@ -120,7 +121,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     provider = StandaloneProvider(settings.home / "clusters")
     for name in provider.living():
         provider.delete(name)
-    load_settings.cache_clear()
 
 
 def judge(place: Place, kinds: list[str]) -> None:
@@ -169,7 +169,7 @@ def test_a_killed_run_leaves_no_application_on_yarn(
 ):
     for name, value in {**yarn_variables(yarn), "FRAUD_YARN_URL": yarn.url}.items():
         monkeypatch.setenv(name, value)
-    load_settings.cache_clear()
+    place.settings = load_settings()
     provider = YarnProvider(yarn.url)
     process = place.start("wait", "yarn")
     assert process.stdout is not None

@@ -35,7 +35,6 @@ from fraud_platform.defs.failures import FAILURE_TAG
 from fraud_platform.errors import DataError, OffsetGapError, TopicChangedError
 from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.scoring.plans import PlanLog
-from fraud_platform.settings import load_settings
 from fraud_platform.tables.scoring import INFERENCE_PLANS, SCORED
 from fraud_platform_tests.kafka_admin import administrator
 from fraud_platform_tests.live_platform import PARTITIONS, Live, plan_of, until
@@ -285,8 +284,7 @@ def test_with_the_broker_down_the_sensor_waits(live: Live, monkeypatch: pytest.M
     from fraud_platform.adapters.kafka.broker import free_port
 
     monkeypatch.setattr(follower_mark, "_ANSWER_SECONDS", 0.5)
-    monkeypatch.setenv("FRAUD_KAFKA_BOOTSTRAP", f"127.0.0.1:{free_port()}")
-    load_settings.cache_clear()
+    live.platform.choose(kafka_bootstrap=f"127.0.0.1:{free_port()}")
     said = live.skipped()
     assert "Kafka at 127.0.0.1" in said
     assert "did not answer" in said

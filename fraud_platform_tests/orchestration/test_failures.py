@@ -4,17 +4,22 @@ import dagster as dg
 import pytest
 
 from fraud_platform.defs import failures
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG, OUTAGE_RETRIES, stop_or_retry
 from fraud_platform.errors import DropHeaderError, Outage, SettingsError
+from fraud_platform.settings import Settings
 
 
 def run(instance: dg.DagsterInstance, body) -> dg.ExecuteInProcessResult:
     @dg.asset
     @stop_or_retry
-    def thing(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    def thing(
+        context: dg.AssetExecutionContext, settings: SettingsResource
+    ) -> dg.MaterializeResult:
         return body()
 
-    return dg.materialize([thing], instance=instance, raise_on_error=False)
+    resources = {"settings": Settings()}
+    return dg.materialize([thing], instance=instance, resources=resources, raise_on_error=False)
 
 
 @pytest.fixture
@@ -39,6 +44,14 @@ def test_a_data_error_stops_at_once_and_says_what_to_do(instance):
     tags = instance.get_run_by_id(result.run_id).tags
     assert tags[FAILURE_TAG] == "data"
     assert tags[ERROR_TAG] == "DropHeaderError: expected 9 columns, found 8. Fix the file."
+
+
+def test_an_asset_without_the_settings_is_refused_when_it_is_declared():
+    with pytest.raises(TypeError, match="expected a parameter `settings"):
+
+        @stop_or_retry
+        def thing(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+            return dg.MaterializeResult()
 
 
 def test_an_error_while_results_are_made_is_noted_too(instance):

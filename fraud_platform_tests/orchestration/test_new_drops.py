@@ -220,11 +220,8 @@ def test_a_manual_run_of_the_drop_is_waited_for(platform: Platform):
     assert len(look(platform).run_requests) == 1
 
 
-def test_an_upload_under_way_waits(platform: Platform, monkeypatch):
-    from fraud_platform.settings import load_settings
-
-    monkeypatch.setenv("FRAUD_DROP_SETTLE_SECONDS", "3600")
-    load_settings.cache_clear()
+def test_an_upload_under_way_waits(platform: Platform):
+    platform.choose(drop_settle_seconds=3600)
     platform.landing.mkdir(parents=True)
     (platform.landing / "2018-04-01.txt").write_bytes(ROW)
     result = look(platform)

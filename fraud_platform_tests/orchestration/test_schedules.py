@@ -23,7 +23,6 @@ from fraud_platform.defs.automation.retention import nightly_retention
 from fraud_platform.defs.automation.schedules import daily_features, weekly_decision
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG
 from fraud_platform.operations.platform_state import read_drop_days, write_built_days
-from fraud_platform.settings import load_settings
 from fraud_platform_tests.platform_fixture import Platform
 
 FIRST = date(2018, 4, 1)
@@ -236,12 +235,11 @@ def test_a_failed_week_lets_the_next_one_be_asked_for(platform: Platform):
 
 
 def test_schedules_ask_for_a_cluster_where_a_provider_is_configured(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    platform: Platform,
 ):
     land(platform, 10)
     assert CLUSTER_TAG not in tick(platform, daily_features).tags
-    monkeypatch.setenv("FRAUD_CLUSTER_PROVIDER", "standalone")
-    load_settings.cache_clear()
+    platform.choose(cluster_provider="standalone")
     assert tick(platform, daily_features).tags[CLUSTER_TAG] == "standalone"
     build(platform)
     assert tick(platform, daily_state).tags[CLUSTER_TAG] == "standalone"
@@ -257,7 +255,9 @@ def test_the_reaper_ends_the_cluster_of_a_run_that_failed(platform: Platform):
     ledger = ClusterLedger(platform.lake)
     for name, run in (("a", failed), ("b", works)):
         ledger.request(name, run.run_id, "standalone", ClusterSize(1, 1, "1g"), 0.0)
-    with dg.build_sensor_context(instance=platform.instance) as context:
+    with dg.build_sensor_context(
+        instance=platform.instance, resources={"settings": platform.settings}
+    ) as context:
         said = cluster_reaper(context).skip_message
     assert said == "a deleted: its run ended: failure"
     assert [(row.cluster_id, row.step) for row in ledger.clusters()] == [

@@ -218,6 +218,13 @@ def test_only_defs_and_definitions_import_dagster() -> None:
     assert offenders(others, is_dagster) == {}
 
 
+def test_settings_are_read_by_entry_points_alone() -> None:
+    """Everything else takes them as a value or as the resource `settings`."""
+    readers = offenders(modules("."), lambda name: name.endswith(".load_settings"))
+    entries = {"cli/entry.py", "cli/simulate.py", "defs/deployment.py", "settings/__init__.py"}
+    assert set(readers) == entries
+
+
 def test_heavy_packages_are_imported_inside_functions() -> None:
     """So that the code server, sensors and the command line start fast.
 

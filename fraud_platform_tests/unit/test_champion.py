@@ -36,7 +36,6 @@ from fraud_platform.operations.models.champion import (
 from fraud_platform.operations.models.decisions import carry_out, read_history, rollback, settle
 from fraud_platform.operations.models.weeks import registered
 from fraud_platform.promotion.history import alias_target, digest_of, previous_champion
-from fraud_platform.settings import load_settings
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform_tests.registry_world import RegistryWorld, SavedWorld, empty_database
 
@@ -61,7 +60,6 @@ def saved(tmp_path_factory: pytest.TempPathFactory, database: Path) -> SavedWorl
 def world(saved: SavedWorld, monkeypatch: pytest.MonkeyPatch) -> RegistryWorld:
     """The saved world, restored."""
     monkeypatch.setenv("FRAUD_HOME", str(saved.settings.home))
-    load_settings.cache_clear()
     return saved.restore()
 
 
@@ -391,7 +389,6 @@ def test_an_unknown_version_is_none_of_the_registrys(world: RegistryWorld):
 def test_the_command_shows_and_mends(world: RegistryWorld):
     from typer.testing import CliRunner
 
-    load_settings.cache_clear()
     _alias_deleted(world)
     shown = CliRunner().invoke(app, ["champion"])
     assert "found it deleted" in shown.output

@@ -10,7 +10,6 @@ import pytest
 from typer.main import get_command
 
 from fraud_platform.cli import commands as cli
-from fraud_platform.settings import load_settings
 
 STARTS_SOMETHING = {"up", "dev", "demo", "score", "fetch-jars", "doctor"}
 """Commands that with right arguments start services, download, or wait for Kafka."""
@@ -97,11 +96,7 @@ def _run(
     """Run a command line as the program does; return its exit code and all that it printed."""
     monkeypatch.setattr(sys, "argv", ["fraud-platform", *words])
     monkeypatch.setenv("FRAUD_HOME", str(home))
-    load_settings.cache_clear()
-    try:
-        code = cli._run()
-    finally:
-        load_settings.cache_clear()
+    code = cli._run()
     printed = capsys.readouterr()
     return code, printed.out + printed.err
 

@@ -67,14 +67,11 @@ def test_landing_outside_of_the_home_and_folders_that_are_not_there_are_left_alo
 def test_the_command_line_and_dagster_keep_files_private(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from fraud_platform.cli import commands as cli
+    from fraud_platform.cli.entry import enter
     from fraud_platform.defs.assembly import assemble
-    from fraud_platform.settings import load_settings
 
     monkeypatch.setenv("FRAUD_HOME", str(tmp_path / "home"))
-    load_settings.cache_clear()
-    cli._settings()
+    settings = enter()
     assert os.umask(0o022) == 0o077
-    assemble(load_settings())
+    assemble(settings)
     assert os.umask(0o022) == 0o077
-    load_settings.cache_clear()

@@ -22,13 +22,16 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
     def load_with(**variables: str) -> Settings:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        load_settings.cache_clear()
-        try:
-            return load_settings()
-        finally:
-            load_settings.cache_clear()
+        return load_settings()
 
     return load_with
+
+
+def test_each_reading_takes_the_environment_as_it_is_now(load: Callable[..., Settings]):
+    """A process keeps no copy of its own, which tests and child processes would have to clear."""
+    assert load(FRAUD_SEED="7").seed == 7
+    assert load(FRAUD_SEED="8").seed == 8
+    assert not hasattr(load_settings, "cache_clear")
 
 
 def problems_of(load: Callable[..., Settings], **variables: str) -> list[str]:

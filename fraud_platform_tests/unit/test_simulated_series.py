@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from fraud_platform.cli.commands import app
 from fraud_platform.defs.commands.demo import _four_months, _simulate
 from fraud_platform.errors import SettingsError
-from fraud_platform.settings import Settings, load_settings
+from fraud_platform.settings import Settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 from fraud_platform.simulation.series import continued, keep_series, read_series
 
@@ -29,9 +29,7 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FRAUD_HOME", str(tmp_path / "home"))
-    load_settings.cache_clear()
-    yield tmp_path / "home"
-    load_settings.cache_clear()
+    return tmp_path / "home"
 
 
 def test_a_continued_series_is_the_longer_series_and_leaves_its_drops_alone(tmp_path: Path):

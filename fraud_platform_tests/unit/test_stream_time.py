@@ -23,7 +23,6 @@ from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.scoring.messages.decode import Decoded
 from fraud_platform.scoring.state.history import stream_time
 from fraud_platform.scoring.state.recovery import NO_SNAPSHOT, RecoveredState
-from fraud_platform.settings import load_settings
 from fraud_platform.stream.corrections import Correction, corrected_landings
 from fraud_platform.tables.scoring import SCORING_STATE
 from fraud_platform_tests.dates_world import (
@@ -169,10 +168,8 @@ def test_the_command_only_looks_where_no_reason_is_given(
 ):
     lake, _ = moved
     monkeypatch.setenv("FRAUD_LAKE_URL", lake.url)
-    load_settings.cache_clear()
     number = settled(lake).number
     result = CliRunner().invoke(app, ["set-stream-time", "--to", "2018-08-05 12:00"])
-    load_settings.cache_clear()
     assert result.exit_code == 0, result.output
     assert "stream time is 2038-01-01" in result.output
     assert "2018-08-05 12:00" in result.output

@@ -30,6 +30,7 @@ from fraud_platform.contracts.tables import (
     TRANSACTIONS,
 )
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.pages.needs import held_drops
 from fraud_platform.defs.pages.opening import page
@@ -49,7 +50,7 @@ from fraud_platform.reporting.needs import NOTHING
 from fraud_platform.reporting.profile import profile_drop
 from fraud_platform.reporting.profile_figure import draw_profile
 from fraud_platform.scoring.state.history import labels_told, stream_time
-from fraud_platform.settings import Settings, load_settings
+from fraud_platform.settings import Settings
 
 _RAW = "raw_drops"
 _FROM_RAW = {
@@ -102,6 +103,7 @@ def clean_drop(
     spark: SparkResource,
     lake: LakeResource,
     zones: ZonesResource,
+    settings: SettingsResource,
 ) -> Iterable[dg.MaterializeResult]:
     """Clean one drop and publish it, or hold it."""
     raw = raw_drop(zones.open(zones.raw_url), context.partition_key)
@@ -114,11 +116,11 @@ def clean_drop(
         content_sha256=raw.sha256,
         size_bytes=raw.size_bytes,
         run_id=context.run_id,
-        max_quarantined_share=load_settings().max_quarantined_share,
+        max_quarantined_share=settings.max_quarantined_share,
         accepted_because=config.accepted_because,
         clock=_label_clock(tables),
-        limits=_limits(load_settings()),
-        unpacking=_unpacking(load_settings()),
+        limits=_limits(settings),
+        unpacking=_unpacking(settings),
     )
     _count_days(spark, tables, outcome)
     return _results(context, tables, outcome, spark)

@@ -20,6 +20,7 @@ from fraud_platform.comparison.report import (
 )
 from fraud_platform.contracts.model_tables import AB_REPORT
 from fraud_platform.defs.automation.at_work import require_only_run
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.pages.opening import page
 from fraud_platform.defs.pages.tables import picture, rounded, table_spec, written
@@ -34,7 +35,7 @@ from fraud_platform.operations.models.weeks import (
 )
 from fraud_platform.operations.reach import require_week
 from fraud_platform.operations.services.links import asset_page, dagster_run_page, model_page
-from fraud_platform.settings import load_settings
+from fraud_platform.settings import Settings
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 
 
@@ -62,19 +63,20 @@ def ab_report(
     spark: SparkResource,
     lake: LakeResource,
     registry: ModelRegistryResource,
+    settings: SettingsResource,
 ) -> dg.MaterializeResult:
     """Let candidate and champion score the same test week, and compare them."""
     require_only_run(context)
     day = date.fromisoformat(context.partition_key)
     tables, models = lake.open(), registry.open()
-    require_week(day, tables)
+    require_week(day, tables, settings)
     candidate, champion = contenders(tables, models, day)
-    rows = read_evaluation_rows(spark.spark_session, tables, day)
+    rows = read_evaluation_rows(spark.spark_session, tables, day, settings)
     result = compare_models(
         ComparisonRows.from_columns(rows),
         scored(models, candidate, rows),
         scored(models, champion, rows) if champion else None,
-        ComparisonConfig.from_settings(load_settings(), read_amount_rule(tables, day)),
+        ComparisonConfig.from_settings(settings, read_amount_rule(tables, day, settings)),
     )
     against = str(champion.version) if champion else None
     report_id = report_id_of(day, str(candidate.version), against)
@@ -85,17 +87,20 @@ def ab_report(
     words = result.as_markdown()
     files = {"ab_report/report.md": words.encode(), "ab_report/forest_plot.png": plot}
     models.log_report(candidate.run_id, result.metrics(), files)
-    models.describe(candidate.version, _description(result, day, candidate, against))
-    metadata = _metadata(result, words, plot, candidate.version)
+    models.describe(candidate.version, _description(settings, result, day, candidate, against))
+    metadata = _metadata(settings, result, words, plot, candidate.version)
     size = written(tables, AB_REPORT, **{"dagster/row_count": table.num_rows})
     return dg.MaterializeResult(asset_key=AB_REPORT.name, metadata={**metadata, **size})
 
 
 def _description(
-    result: ComparisonResult, day: date, candidate: ModelVersion, against: str | None
+    settings: Settings,
+    result: ComparisonResult,
+    day: date,
+    candidate: ModelVersion,
+    against: str | None,
 ) -> str:
     """Return what the candidate's page in MLflow begins with: the verdict, and where it is from."""
-    settings = load_settings()
     verdict = str(result.verdict).replace("_", " ").capitalize()
     rows = [
         f"| {metric.replace('_', ' ')} | {value:.4f} |"
@@ -119,7 +124,9 @@ def _description(
     )
 
 
-def _metadata(result: ComparisonResult, words: str, plot: bytes, version: int) -> dict[str, Any]:
+def _metadata(
+    settings: Settings, result: ComparisonResult, words: str, plot: bytes, version: int
+) -> dict[str, Any]:
     """Return verdict, report, plot, and the figures that make a chart from week to week."""
     figures = {
         f"{role}_{metric}".replace(".", "_"): rounded(value)
@@ -141,7 +148,7 @@ def _metadata(result: ComparisonResult, words: str, plot: bytes, version: int) -
         f"{str(result.verdict).replace('_', ' ').capitalize()}: {result.reason}.",
         facts,
         {
-            "mlflow": dg.MetadataValue.url(model_page(load_settings(), version)),
+            "mlflow": dg.MetadataValue.url(model_page(settings, version)),
             "verdict": str(result.verdict),
             "report": dg.MetadataValue.md(words),
             "forest_plot": picture(plot, "Paired differences"),

@@ -16,6 +16,7 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import fingerprint, inputs_by_day, watermark
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.automation.requests import SCHEDULE_STATUS, ask
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.pages.tables import small_table, table_spec, written
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
@@ -29,7 +30,7 @@ from fraud_platform.monitoring.disagreements import (
 )
 from fraud_platform.operations.live.session import load_model
 from fraud_platform.operations.platform_state import read_built_days, read_drop_days
-from fraud_platform.settings import load_settings
+from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import STREAM_DISAGREEMENTS
 
 _ALL = dg.AllPartitionMapping()
@@ -55,11 +56,14 @@ _MAX_SHOWN = 200
 )
 @stop_or_retry
 def compare_stream_with_drops(
-    context: dg.AssetExecutionContext, lake: LakeResource, registry: ModelRegistryResource
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    registry: ModelRegistryResource,
+    settings: SettingsResource,
 ) -> dg.MaterializeResult:
     """Compare the days whose drop came after the stream, and record what differs."""
     tables = lake.open()
-    due, landed = _due(tables), _landed_at(tables)
+    due, landed = _due(settings, tables), _landed_at(tables)
     models = _models(context, registry.open())
     compared = [compare_day(tables, day, landed[day], models) for day in due]
     record(tables, compared, due)
@@ -112,12 +116,12 @@ def _models(context: dg.AssetExecutionContext, registry: ModelRegistry) -> Model
     return model_of
 
 
-def _due(lake: Lake) -> dict[date, str]:
+def _due(settings: Settings, lake: Lake) -> dict[date, str]:
     drop_days = read_drop_days(lake)
     end = watermark(drop_days)
     if end is None:
         return {}
-    first_day = date.fromisoformat(load_settings().first_day)
+    first_day = date.fromisoformat(settings.first_day)
     days = {one.day for one in drop_days if one.day < end}
     return days_to_compare(lake, days, inputs_by_day(drop_days, first_day), read_built_days(lake))
 
@@ -150,10 +154,10 @@ compare_days = dg.define_asset_job(
     description="Late drops: the days that were scored live before their drop was built.",
 )
 def late_drops(
-    context: dg.ScheduleEvaluationContext, lake: LakeResource
+    context: dg.ScheduleEvaluationContext, lake: LakeResource, settings: SettingsResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for one comparison of all days that are due."""
-    due = _due(lake.open())
+    due = _due(settings, lake.open())
     if not due:
         return dg.SkipReason("no day was scored before its drop came, but those compared already")
     request = f"disagreements:{fingerprint(sorted(due.items()))}"

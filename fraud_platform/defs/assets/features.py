@@ -14,6 +14,7 @@ import dagster as dg
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import watermark
 from fraud_platform.contracts.tables import DROP_LABELS, TableContract
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.pages.opening import page
 from fraud_platform.defs.pages.tables import table_spec, written
@@ -31,7 +32,7 @@ from fraud_platform.operations.platform_state import (
 )
 from fraud_platform.operations.reach import days_with_data, require_days
 from fraud_platform.scoring.state.history import write_stream_labels
-from fraud_platform.settings import load_settings
+from fraud_platform.settings import Settings
 from fraud_platform.tables.features import (
     CUSTOMER_TILES,
     LABEL_TILES,
@@ -78,15 +79,18 @@ _TABLES: dict[str, TableContract] = {
 )
 @stop_or_retry
 def build_days_of_features(
-    context: dg.AssetExecutionContext, spark: SparkResource, lake: LakeResource
+    context: dg.AssetExecutionContext,
+    spark: SparkResource,
+    lake: LakeResource,
+    settings: SettingsResource,
 ) -> Iterable[dg.MaterializeResult]:
     """Build the tiles and features of a range of days."""
     days = [date.fromisoformat(key) for key in context.partition_keys]
     tables = lake.open()
-    inputs = days_with_data(tables)
+    inputs = days_with_data(tables, settings)
     require_days(days, inputs)
     _require_lookback(tables, min(days))
-    stream_from = _stream_from(spark, tables, min(days))
+    stream_from = _stream_from(spark, tables, settings, min(days))
     outcome = materialize_days(spark.spark_session, tables, min(days), max(days), stream_from)
     write_built_days(tables, {d: inputs[d] for d in days}, context.run_id)
     return [
@@ -131,11 +135,13 @@ def _require_lookback(tables: Lake, first_day: date) -> None:
         )
 
 
-def _stream_from(spark: SparkResource, tables: Lake, first_day: date) -> date | None:
+def _stream_from(
+    spark: SparkResource, tables: Lake, settings: Settings, first_day: date
+) -> date | None:
     """Return the day from which the stream stands in for drops, its labels brought up to date."""
     if tables.open(SCORED) is None:
         return None
-    first_live = watermark(read_drop_days(tables)) or date.fromisoformat(load_settings().first_day)
+    first_live = watermark(read_drop_days(tables)) or date.fromisoformat(settings.first_day)
     since = min(first_day, first_live) - timedelta(days=LABEL_LOOKBACK_DAYS)
     session = spark.spark_session
     drops, topic = (tables.read(session, table) for table in (DROP_LABELS, TOPIC_LABELS))

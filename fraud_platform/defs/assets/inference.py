@@ -25,6 +25,7 @@ from fraud_platform.defs.automation.requests import (
     runs_of,
     turn_of,
 )
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import FAILURE_TAG, stop_or_retry
 from fraud_platform.defs.pages.inference import LINEAGE, lag_behind, metadata_of
 from fraud_platform.defs.pages.tables import table_spec
@@ -38,7 +39,7 @@ from fraud_platform.operations.services.code_location import reload_definitions
 from fraud_platform.scoring.engines.micro_batch import PinnedModel
 from fraud_platform.scoring.plans import Plan, PlanLog
 from fraud_platform.scoring.scorer import Progress
-from fraud_platform.settings import load_settings
+from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import (
     DEAD_LETTERS,
     OF_MANY_COMMITS,
@@ -87,26 +88,27 @@ def score_plan(
     spark: SparkResource,
     lake: LakeResource,
     registry: ModelRegistryResource,
+    settings: SettingsResource,
 ) -> Iterable[dg.MaterializeResult]:
     """Carry out a plan: score its messages in micro-batches, commit, publish."""
     tables = lake.open()
     plan = _plan(tables, config.plan)
     version = plan.model_version
     model = load_model(registry.open(), version, known_digest(tables, version))
-    progress = _carry_out(context, tables, plan, model, spark)
-    lag = lag_behind(tables, read_highs(load_settings()))
+    progress = _carry_out(context, settings, tables, plan, model, spark)
+    lag = lag_behind(tables, read_highs(settings))
     return metadata_of(tables, progress, model.version, model.candidate.threshold.value, lag)
 
 
 def _carry_out(
     context: dg.AssetExecutionContext,
+    settings: Settings,
     tables: Lake,
     plan: Plan,
     model: PinnedModel,
     spark: SparkResource,
 ) -> Progress:
     """Score what is left of a plan, saying so after each micro-batch."""
-    settings = load_settings()
     session = None if settings.scoring_engine == "inprocess" else lambda: spark.spark_session
     kind = f"run {context.run_id[:8]}"
     with open_scorer(settings, tables, plan.state_version, kind, session, gives_way=True) as scorer:
@@ -155,11 +157,13 @@ score_job = dg.define_asset_job(
     description="Plans exact offset ranges after what is committed; one batch in flight.",
 )
 def live_transactions(
-    context: dg.SensorEvaluationContext, lake: LakeResource, registry: ModelRegistryResource
+    context: dg.SensorEvaluationContext,
+    lake: LakeResource,
+    registry: ModelRegistryResource,
+    settings: SettingsResource,
 ) -> dg.SensorResult:
     """Ask for the run of the next plan; the truth is the scored table, never the cursor."""
     try:
-        settings = load_settings()
         connection = KafkaConnection.from_settings(settings)
         if other := follower(connection, settings.transactions_topic):
             return _skip(f"{other} scores; the sensor waits until it ends")

@@ -16,6 +16,7 @@ import dagster as dg
 from fraud_platform.adapters.models.registry import ModelVersion
 from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.defs.automation.at_work import require_only_run
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.pages.opening import page
 from fraud_platform.defs.pages.tables import (
@@ -39,7 +40,7 @@ from fraud_platform.operations.models.weeks import (
 )
 from fraud_platform.operations.reach import require_week
 from fraud_platform.operations.services.links import asset_page, dagster_run_page, model_page
-from fraud_platform.settings import load_settings
+from fraud_platform.settings import Settings
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform.tables.training import TRAINING_SET
 from fraud_platform.training.candidate import Candidate
@@ -70,14 +71,17 @@ _LINEAGE = {
 )
 @stop_or_retry
 def training_set(
-    context: dg.AssetExecutionContext, spark: SparkResource, lake: LakeResource
+    context: dg.AssetExecutionContext,
+    spark: SparkResource,
+    lake: LakeResource,
+    settings: SettingsResource,
 ) -> dg.MaterializeResult:
     """Choose the labelled rows that the candidate of a knowledge date learns from."""
     require_only_run(context)
     day, tables = date.fromisoformat(context.partition_key), lake.open()
-    require_week(day, tables)
+    require_week(day, tables, settings)
     read = {t.name: tables.version(t) or 0 for t in (TRANSACTION_FEATURES, DROP_LABELS)}
-    rows = build_rows(spark.spark_session, tables, day, read)
+    rows = build_rows(spark.spark_session, tables, day, read, settings)
     version = tables.replace(
         TRAINING_SET, rows, "knowledge_date", [str(day)], {"knowledge_date": day, **read}
     )
@@ -128,12 +132,13 @@ def candidate_model(
     spark: SparkResource,
     lake: LakeResource,
     registry: ModelRegistryResource,
+    settings: SettingsResource,
 ) -> dg.MaterializeResult:
     """Train the candidate of a knowledge date and register it."""
     require_only_run(context)
     day, tables = date.fromisoformat(context.partition_key), lake.open()
-    require_week(day, tables)
-    candidate = fit(read_training_rows(tables, day), load_settings(), lambda: spark.spark_session)
+    require_week(day, tables, settings)
+    candidate = fit(read_training_rows(tables, day), settings, lambda: spark.spark_session)
     with tempfile.TemporaryDirectory() as folder:
         candidate.save(Path(folder))
         files = candidate_artifacts(candidate)
@@ -147,16 +152,15 @@ def candidate_model(
             candidate_tags(tables, day, context.run_id),
             known_models(tables),
         )
-    registry.open().describe(model.version, _description(day, candidate, context.run_id))
+    registry.open().describe(model.version, _description(settings, day, candidate, context.run_id))
     return dg.MaterializeResult(
         data_version=dg.DataVersion(model.tags["content_sha256"]),
-        metadata=_metadata(model, candidate, files),
+        metadata=_metadata(settings, model, candidate, files),
     )
 
 
-def _description(day: date, candidate: Candidate, run_id: str) -> str:
+def _description(settings: Settings, day: date, candidate: Candidate, run_id: str) -> str:
     """Return what the model's page in MLflow begins with, until its comparison is known."""
-    settings = load_settings()
     return (
         f"**Trained for {day}, not compared yet.** Alerts from a probability of "
         f"{candidate.threshold.value:.4f}: {candidate.threshold.reason}\n\n"
@@ -166,10 +170,9 @@ def _description(day: date, candidate: Candidate, run_id: str) -> str:
 
 
 def _metadata(
-    model: ModelVersion, candidate: Candidate, files: Mapping[str, bytes]
+    settings: Settings, model: ModelVersion, candidate: Candidate, files: Mapping[str, bytes]
 ) -> dict[str, Any]:
     """Return where the model is, its threshold and why, its figures and plots."""
-    settings = load_settings()
     return page(
         f"Version {model.version} is trained for {model.knowledge_date}; it alerts from a "
         f"probability of {candidate.threshold.value:.4f}.",

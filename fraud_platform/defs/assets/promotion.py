@@ -12,6 +12,7 @@ import dagster as dg
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
 from fraud_platform.defs.automation.at_work import require_only_run
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.pages.opening import page
 from fraud_platform.defs.pages.tables import small_table, table_spec, written
@@ -22,7 +23,6 @@ from fraud_platform.operations.models.weeks import read_evidence
 from fraud_platform.operations.reach import require_week
 from fraud_platform.promotion.decision import Guardrails, PromotionDecision, decide
 from fraud_platform.promotion.history import champion_periods
-from fraud_platform.settings import load_settings
 
 _LINEAGE = {
     name: [(AB_REPORT.name, source)]
@@ -54,13 +54,16 @@ _LINEAGE = {
 )
 @stop_or_retry
 def promotion(
-    context: dg.AssetExecutionContext, lake: LakeResource, registry: ModelRegistryResource
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    registry: ModelRegistryResource,
+    settings: SettingsResource,
 ) -> dg.MaterializeResult:
     """Promote the candidate, keep the champion, refuse by a guardrail, or wait for a person."""
     require_only_run(context)
     day = date.fromisoformat(context.partition_key)
-    tables, models, settings = lake.open(), registry.open(), load_settings()
-    require_week(day, tables)
+    tables, models = lake.open(), registry.open()
+    require_week(day, tables, settings)
     evidence = read_evidence(tables, models, day)
     decision = settle(
         tables,

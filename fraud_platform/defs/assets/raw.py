@@ -19,6 +19,7 @@ from fraud_platform.contracts.zones import Zone
 from fraud_platform.defs.automation.at_work import DROP_ASSETS, partitions_of, runs_at_work
 from fraud_platform.defs.automation.requests import Turn, run_request, turn_of
 from fraud_platform.defs.automation.schedules import load_drop
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.pages.needs import lake_needs
 from fraud_platform.defs.pages.opening import page
@@ -31,7 +32,6 @@ from fraud_platform.ingest.arrivals import drop_names, only_name
 from fraud_platform.ingest.loading import Meter
 from fraud_platform.ingest.manifests import read_raw_manifests
 from fraud_platform.reporting.needs import needs_in_a_line
-from fraud_platform.settings import load_settings
 
 _MOST_SAID = 20
 """So many sentences a tick says; landing may hold any number of wrong files."""
@@ -52,7 +52,7 @@ _MOST_SAID = 20
 )
 @stop_or_retry
 def raw_drops(
-    context: dg.AssetExecutionContext, zones: ZonesResource
+    context: dg.AssetExecutionContext, zones: ZonesResource, settings: SettingsResource
 ) -> dg.MaterializeResult[None]:
     """Copy one drop from landing to the raw zone."""
     landing, raw = zones.open(zones.landing_url), zones.open(zones.raw_url)
@@ -100,11 +100,14 @@ def _copied(
     description="Finds drops that are complete, new or replaced, and asks for one run for each.",
 )
 def new_drops(
-    context: dg.SensorEvaluationContext, zones: ZonesResource, lake: LakeResource
+    context: dg.SensorEvaluationContext,
+    zones: ZonesResource,
+    lake: LakeResource,
+    settings: SettingsResource,
 ) -> dg.SensorResult:
     """Look at landing and ask for what is not in the raw zone, or not cleaned, yet."""
     landing, raw = zones.open(zones.landing_url), zones.open(zones.raw_url)
-    settle_seconds = load_settings().drop_settle_seconds
+    settle_seconds = settings.drop_settle_seconds
     look = observe_landing(landing, raw, context.cursor, time.time(), settle_seconds)
     wanted = {arrival.drop: arrival.fingerprint for arrival in look.arrivals}
     turns = drop_turns(context.instance, _uncleaned(raw, lake.open()) | wanted)

@@ -12,6 +12,7 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import fingerprint, watermark
 from fraud_platform.defs.automation.clusters import cluster_tags
 from fraud_platform.defs.automation.requests import SCHEDULE_STATUS, ask, runs_of
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.pages.opening import page
 from fraud_platform.defs.pages.tables import table_spec, written
@@ -20,7 +21,6 @@ from fraud_platform.errors import NotEnoughDataError
 from fraud_platform.operations.platform_state import read_built_days, read_drop_days
 from fraud_platform.scoring.state.history import stream_time
 from fraud_platform.scoring.state.snapshot import write_snapshot
-from fraud_platform.settings import load_settings
 from fraud_platform.tables.scoring import SCORING_STATE
 
 _TILES = ("customer_tiles", "terminal_tiles", "label_tiles")
@@ -41,7 +41,10 @@ _TILES = ("customer_tiles", "terminal_tiles", "label_tiles")
 )
 @stop_or_retry
 def build_scoring_state(
-    context: dg.AssetExecutionContext, spark: SparkResource, lake: LakeResource
+    context: dg.AssetExecutionContext,
+    spark: SparkResource,
+    lake: LakeResource,
+    settings: SettingsResource,
 ) -> dg.MaterializeResult:
     """Publish the history up to the last built day as one version."""
     tables = lake.open()
@@ -51,7 +54,6 @@ def build_scoring_state(
             "scoring_state: expected built days, found none. Build the features of a day first; "
             "without any, scoring starts from nothing."
         )
-    settings = load_settings()
     snapshot = write_snapshot(
         spark.spark_session,
         tables,
@@ -96,7 +98,7 @@ build_state = dg.define_asset_job(
     description="Daily state: a snapshot whenever the built days have gone on, or were rebuilt.",
 )
 def daily_state(
-    context: dg.ScheduleEvaluationContext, lake: LakeResource
+    context: dg.ScheduleEvaluationContext, lake: LakeResource, settings: SettingsResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for a snapshot where the newest one is of other days than those built."""
     tables = lake.open()
@@ -112,5 +114,5 @@ def daily_state(
         context.instance,
         request,
         f"the state of {as_of}",
-        tags=cluster_tags(load_settings()),
+        tags=cluster_tags(settings),
     )

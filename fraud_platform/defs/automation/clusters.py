@@ -23,9 +23,10 @@ from fraud_platform.adapters.spark.connect import release_dead_sessions
 from fraud_platform.adapters.spark.session import session_records
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.cluster_tables import CLUSTERS
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.pages.tables import table_spec
 from fraud_platform.errors import SettingsError
-from fraud_platform.settings import Settings, load_settings
+from fraud_platform.settings import Settings
 
 CLUSTER_TAG = "fraud_platform/cluster"
 """A run with this tag gets a cluster from the provider that it names."""
@@ -124,9 +125,11 @@ def cluster_lines(settings: Settings) -> list[str]:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Deletes clusters whose run has ended or that outlived their limit.",
 )
-def cluster_reaper(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+def cluster_reaper(
+    context: dg.SensorEvaluationContext, settings: SettingsResource
+) -> dg.SkipReason:
     """Ask for no run: what is left over is deleted here, and said."""
-    said = reap_clusters(load_settings(), context.instance)
+    said = reap_clusters(settings, context.instance)
     for line in said:
         context.log.warning(line)
     return dg.SkipReason("; ".join(said) or "no cluster outlived its run")

@@ -16,6 +16,7 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.upkeep import shorten_log
 from fraud_platform.cleaning.unfinished import unfinished_commits
 from fraud_platform.defs.automation.requests import SCHEDULE_STATUS, ask_daily
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import noting_failures
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
 from fraud_platform.operations.models.champion import find_champion
@@ -24,7 +25,7 @@ from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.operations.models.weeks import VERSION_TAG
 from fraud_platform.scoring.label_intake import settle_landings
 from fraud_platform.scoring.log import ScoringLog
-from fraud_platform.settings import Settings, load_settings
+from fraud_platform.settings import Settings
 from fraud_platform.tables.catalog import ALL_TABLES
 from fraud_platform.tables.scoring import SCORED, TOPIC_LABELS
 
@@ -74,11 +75,14 @@ def _tags_of_models(lake: Lake, registry: ModelRegistry) -> list[Mapping[str, st
 
 @dg.op(description="Remove files that no present or named table version needs.")
 def vacuum_tables(
-    context: dg.OpExecutionContext, lake: LakeResource, registry: ModelRegistryResource
+    context: dg.OpExecutionContext,
+    lake: LakeResource,
+    registry: ModelRegistryResource,
+    settings: SettingsResource,
 ) -> None:
     """Vacuum every table; versions that a registered model names stay readable."""
     with noting_failures(context):
-        removed = _vacuum(lake.open(), registry.open(), load_settings().vacuum_retention_hours)
+        removed = _vacuum(lake.open(), registry.open(), settings.vacuum_retention_hours)
     context.log.info(f"files removed: {removed}")
 
 

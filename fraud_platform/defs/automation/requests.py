@@ -17,9 +17,9 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from fraud_platform.adapters.spark.code import code_digest
+from fraud_platform.defs.deployment import DEPLOYMENT
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG, first_line
 from fraud_platform.reporting.needs import Need
-from fraud_platform.settings import load_settings
 
 REQUEST_TAG = "fraud_platform/request"
 SUBJECT_TAG = "fraud_platform/subject"
@@ -37,7 +37,7 @@ RUN_KEY_TAG = "dagster/run_key"
 UNDER_WAY = [status for status in dg.DagsterRunStatus if status not in FINISHED_STATUSES]
 SCHEDULE_STATUS = (
     dg.DefaultScheduleStatus.RUNNING
-    if load_settings().schedules == "running"
+    if DEPLOYMENT.schedules == "running"
     else dg.DefaultScheduleStatus.STOPPED
 )
 """What a schedule is that nobody has switched; a person's switch in the UI goes before it."""

@@ -20,8 +20,9 @@ from dagster._core.storage.local_compute_log_manager import LocalComputeLogManag
 from fraud_platform.adapters.services.upkeep import bound_logs, clear_leftovers, remove_old
 from fraud_platform.defs.automation.requests import SCHEDULE_STATUS, SUBJECT_TAG, ask_daily
 from fraud_platform.defs.automation.run_queue import LIVE_JOBS
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import noting_failures
-from fraud_platform.settings import Settings, load_settings
+from fraud_platform.settings import Settings
 
 _BATCH = 500
 _OF_LIVE_RUNS = frozenset({"inference_batches", "dead_letters"})
@@ -126,9 +127,9 @@ def _last_failures(instance: dg.DagsterInstance) -> Iterator[str]:
 
 
 @dg.op(description="Forget finished runs older than FRAUD_RUN_RETENTION_DAYS, with their files.")
-def forget_old_runs(context: dg.OpExecutionContext) -> None:
+def forget_old_runs(context: dg.OpExecutionContext, settings: SettingsResource) -> None:
     """Forget what is older than the settings say, and what is left of what was forgotten."""
-    settings, now, instance = load_settings(), datetime.now(UTC), context.instance
+    now, instance = datetime.now(UTC), context.instance
     before, live = (
         now - timedelta(days=days)
         for days in (settings.run_retention_days, settings.live_run_retention_days)
@@ -166,6 +167,8 @@ def bound_home(settings: Settings) -> list[str]:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Bounds logs, and removes what processes that have ended left in FRAUD_HOME.",
 )
-def machine_upkeep(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+def machine_upkeep(
+    context: dg.SensorEvaluationContext, settings: SettingsResource
+) -> dg.SkipReason:
     """Ask for no run: what it does is done here, and said."""
-    return dg.SkipReason(", ".join(bound_home(load_settings())) or "nothing grew too long")
+    return dg.SkipReason(", ".join(bound_home(settings)) or "nothing grew too long")

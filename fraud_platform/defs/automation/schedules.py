@@ -36,11 +36,12 @@ from fraud_platform.defs.automation.at_work import (
 )
 from fraud_platform.defs.automation.clusters import cluster_tags
 from fraud_platform.defs.automation.requests import SCHEDULE_STATUS, ask, run_request, turn_of
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.partitions import DAYS, DROPS, WEEKS
 from fraud_platform.defs.resources import LakeResource
 from fraud_platform.operations.platform_state import read_built_days, read_days
 from fraud_platform.operations.services.code_location import reload_definitions
-from fraud_platform.settings import load_settings
+from fraud_platform.settings import Settings
 
 load_drop = dg.define_asset_job(
     "load_drop",
@@ -72,13 +73,13 @@ decide_week = dg.define_asset_job(
     description="Daily features: the days that the drops have completed and nobody has built.",
 )
 def daily_features(
-    context: dg.ScheduleEvaluationContext, lake: LakeResource
+    context: dg.ScheduleEvaluationContext, lake: LakeResource, settings: SettingsResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for one run over the days that are complete and not built from the present drops."""
     days = read_days(lake.open())
-    if keep_days(load_settings().home, days, _first_day()):
-        reload_definitions(load_settings())
-    stale = stale_days(lake.open(), days)
+    if keep_days(settings.home, days, _first_day(settings)):
+        reload_definitions(settings)
+    stale = stale_days(settings, lake.open(), days)
     if stale is None:
         return dg.SkipReason(f"every day before the watermark ({watermark(days)}) is built")
     first, last, request = stale
@@ -94,20 +95,22 @@ def daily_features(
         request,
         f"days {first} to {last}",
         tags={
-            **cluster_tags(load_settings()),
+            **cluster_tags(settings),
             ASSET_PARTITION_RANGE_START_TAG: first.isoformat(),
             ASSET_PARTITION_RANGE_END_TAG: last.isoformat(),
         },
     )
 
 
-def stale_days(lake: Lake, days: list[DropDay]) -> tuple[date, date, str] | None:
+def stale_days(
+    settings: Settings, lake: Lake, days: list[DropDay]
+) -> tuple[date, date, str] | None:
     """Return the first range of days to build, and its request; None if all are built."""
-    inputs = inputs_by_day(days, _first_day())
+    inputs = inputs_by_day(days, _first_day(settings))
     rows: Counter[date] = Counter()
     for day in days:
         rows[day.day] += day.rows
-    stale = days_to_build(inputs, read_built_days(lake), rows, load_settings().max_rows_per_run)
+    stale = days_to_build(inputs, read_built_days(lake), rows, settings.max_rows_per_run)
     if stale is None:
         return None
     first, last = stale
@@ -124,17 +127,17 @@ def stale_days(lake: Lake, days: list[DropDay]) -> tuple[date, date, str] | None
     description="Weekly retrain, compare, promote: the knowledge dates that the data has reached.",
 )
 def weekly_decision(
-    context: dg.ScheduleEvaluationContext, lake: LakeResource
+    context: dg.ScheduleEvaluationContext, lake: LakeResource, settings: SettingsResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for the oldest knowledge date that is due; one at a time, since D+7 builds on D."""
-    tables, tags = lake.open(), cluster_tags(load_settings())
+    tables, tags = lake.open(), cluster_tags(settings)
     days, said = read_days(tables), []
     if runs := runs_at_work(context.instance, decide_week.name, WEEK_ASSETS):
         run = runs[0].dagster_run
         return dg.SkipReason(
             f"knowledge date {partitions_of(run)} is being decided by run {run.run_id[:8]}"
         )
-    for knowledge_date, request in week_requests(tables, days).items():
+    for knowledge_date, request in week_requests(settings, tables, days).items():
         turn = turn_of(context.instance, request, f"knowledge date {knowledge_date}")
         if turn.attempt is not None:
             return run_request(turn, str(knowledge_date), tags)
@@ -145,24 +148,24 @@ def weekly_decision(
     return dg.SkipReason("; ".join(said) or none)
 
 
-def week_requests(lake: Lake, days: list[DropDay]) -> dict[date, str]:
+def week_requests(settings: Settings, lake: Lake, days: list[DropDay]) -> dict[date, str]:
     """Return the knowledge dates that are due, oldest first, each with its request."""
     from fraud_platform.operations.models.decisions import decided_dates
 
-    inputs = inputs_by_day(days, _first_day())
+    inputs = inputs_by_day(days, _first_day(settings))
     decided = decided_dates(lake)
-    if keep_decided(load_settings().home, decided):
-        reload_definitions(load_settings())
+    if keep_decided(settings.home, decided):
+        reload_definitions(settings)
     due = due_weeks(
         inputs,
         read_built_days(lake),
         decided,
         MIN_TRAINING_DAYS,
-        load_settings().catch_up_weeks,
+        settings.catch_up_weeks,
     )
     first = min(inputs, default=date.min)
     return {d: f"week:{d}:{inputs_of(days, first, d - timedelta(days=1))}" for d in due}
 
 
-def _first_day() -> date:
-    return date.fromisoformat(load_settings().first_day)
+def _first_day(settings: Settings) -> date:
+    return date.fromisoformat(settings.first_day)

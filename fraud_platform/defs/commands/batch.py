@@ -37,12 +37,12 @@ def run_what_is_due(
 ) -> list[DrainedRun]:
     """Run everything that sensors and schedules ask for, in this process, until nothing is due."""
     from fraud_platform.adapters.spark.session import open_session
-    from fraud_platform.defs.assembly import defs
+    from fraud_platform.defs.assembly import assemble
 
     session = open_session(settings)
     try:
         with open_instance(settings) as instance:
-            return drain(defs, instance, on_run)
+            return drain(assemble(settings), instance, on_run)
     finally:
         session.stop()
 
@@ -62,7 +62,7 @@ def accept_drop(settings: Settings, drop: str, why: str) -> DrainedRun:
                     f"drop {drop}: expected that no run cleans it, found run {run.run_id[:8]} "
                     "under way. Look at fraud-platform status once that ended."
                 )
-        from fraud_platform.defs.assembly import defs
+        from fraud_platform.defs.assembly import assemble
         from fraud_platform.defs.assets.cleaned import clean_drop
 
         request = dg.RunRequest(
@@ -71,7 +71,7 @@ def accept_drop(settings: Settings, drop: str, why: str) -> DrainedRun:
             run_config={"ops": {"clean_drop": {"config": {"accepted_because": why}}}},
         )
         instance.add_dynamic_partitions(str(DROPS.name), [drop])
-        return execute(defs, instance, "load_drop", request)
+        return execute(assemble(settings), instance, "load_drop", request)
 
 
 def require_held(lake: Lake, drop: str) -> None:

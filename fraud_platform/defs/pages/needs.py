@@ -152,9 +152,11 @@ class _Wanted:
         if kind == "drop":
             return self._is_drop_wanted(about, problem)
         if kind == "week":
-            return date.fromisoformat(about) in week_requests(self._lake, read_days(self._lake))
+            return date.fromisoformat(about) in week_requests(
+                self._settings, self._lake, read_days(self._lake)
+            )
         if kind == "days":
-            return stale_days(self._lake, read_days(self._lake)) is not None
+            return stale_days(self._settings, self._lake, read_days(self._lake)) is not None
         return kind != "plan" or self._is_plan_open()
 
     def _is_drop_wanted(self, drop: str, problem: Problem) -> bool:

@@ -61,7 +61,7 @@ def reproduce(settings: Settings, version: int) -> Reproduction:
         table.name: int(model.tags[f"{VERSION_TAG}{table.name}"])
         for table in (TRANSACTION_FEATURES, DROP_LABELS)
     }
-    rows = build_rows(spark, lake, knowledge_date, read).toArrow()
+    rows = build_rows(spark, lake, knowledge_date, read, settings).toArrow()
     candidate = fit(rows, settings, lambda: spark)
     with tempfile.TemporaryDirectory() as folder:
         candidate.save(Path(folder))

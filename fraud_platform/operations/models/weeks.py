@@ -29,7 +29,7 @@ from fraud_platform.operations.models.decisions import read_history
 from fraud_platform.operations.platform_state import days_of_other_features, read_days, read_labels
 from fraud_platform.promotion.evidence import Evidence, evidence_from_report, models_tested
 from fraud_platform.promotion.history import champion_before, digest_of
-from fraud_platform.settings import Settings, load_settings
+from fraud_platform.settings import Settings
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform.tables.training import THRESHOLD, TRAINING_SET
 from fraud_platform.training.amount_rule import learn_amount_rule
@@ -50,11 +50,15 @@ _START_TAG, _END_TAG, _INPUTS_TAG = "training_start", "training_end", "training_
 
 
 def build_rows(
-    spark: SparkSession, lake: Lake, knowledge_date: date, versions: Mapping[str, int]
+    spark: SparkSession,
+    lake: Lake,
+    knowledge_date: date,
+    versions: Mapping[str, int],
+    settings: Settings,
 ) -> DataFrame:
     """Return the training set of a knowledge date from these versions of its two tables."""
-    settings = load_settings()
-    first_day, read = _oldest_training_day(knowledge_date), versions[TRANSACTION_FEATURES.name]
+    first_day = _oldest_training_day(knowledge_date, settings)
+    read = versions[TRANSACTION_FEATURES.name]
     end = KnowledgeWeek(knowledge_date).train_end
     if read == lake.version(TRANSACTION_FEATURES):
         _require_built(lake, first_day, end)
@@ -97,8 +101,8 @@ def _with_all_features(features: DataFrame) -> DataFrame:
     return features.withColumns({name: F.lit(None).cast("float") for name in later})
 
 
-def _oldest_training_day(knowledge_date: date) -> date:
-    return KnowledgeWeek(knowledge_date).train_end - timedelta(days=load_settings().training_days)
+def _oldest_training_day(knowledge_date: date, settings: Settings) -> date:
+    return KnowledgeWeek(knowledge_date).train_end - timedelta(days=settings.training_days)
 
 
 def read_training_rows(lake: Lake, knowledge_date: date, version: int | None = None) -> pa.Table:
@@ -258,22 +262,24 @@ def training_end(model: ModelVersion) -> date:
     return date.fromisoformat(model.tags[_END_TAG])
 
 
-def read_evaluation_rows(spark: SparkSession, lake: Lake, knowledge_date: date) -> pd.DataFrame:
+def read_evaluation_rows(
+    spark: SparkSession, lake: Lake, knowledge_date: date, settings: Settings
+) -> pd.DataFrame:
     """Return the test week's labelled rows with their features, in the order of their ids."""
     week = KnowledgeWeek(knowledge_date)
     _require_built(lake, week.test_start, week.test_end)
     rows = evaluation_rows(
         lake.read(spark, TRANSACTION_FEATURES),
-        read_labels(spark, lake, _oldest_training_day(knowledge_date)),
+        read_labels(spark, lake, _oldest_training_day(knowledge_date, settings)),
         knowledge_date,
-        load_settings().training_days,
+        settings.training_days,
     ).toArrow()
     frame = rows.sort_by("transaction_id").to_pandas()
     frame["tx_date"] = frame["tx_datetime"].dt.date
     return frame
 
 
-def read_amount_rule(lake: Lake, knowledge_date: date) -> int | None:
+def read_amount_rule(lake: Lake, knowledge_date: date, settings: Settings) -> int | None:
     """Return the amount rule that the candidate's threshold days give under the same limits."""
     rows = lake.read_arrow(
         TRAINING_SET,
@@ -285,7 +291,7 @@ def read_amount_rule(lake: Lake, knowledge_date: date) -> int | None:
         rows["is_fraud"].to_numpy(dtype=bool),
         rows["sample_weight"].to_numpy(dtype=np.float64),
         rows["tx_datetime"].dt.date.nunique(),
-        Constraints.from_settings(load_settings()),
+        Constraints.from_settings(settings),
     )
 
 
