@@ -1,7 +1,8 @@
-"""What this machine lacks, one line each, with the remedy.
+"""Checks of this machine and its settings: one line for each finding, with the remedy.
 
-Here: the checks behind `fraud-platform doctor`.
-Not here: rules between settings (`fraud_platform.settings`), mending anything but missing jars.
+Here: the checks of `fraud-platform doctor`.
+Not here: rules between settings (`fraud_platform.settings`), repairs; only missing jars are
+fetched.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from fraud_platform.settings import Settings
 PYTHON = (3, 11)
 MIN_DISK_GB, WANTED_DISK_GB = 1, 5
 OVERHEAD_GB = 3
-"""Memory beside Spark's driver: the run's Python, the services, the system."""
+"""Memory needed in addition to Spark's driver: the run's Python, the services, the system."""
 WANTED_OFFSETS_MINUTES = 90 * 24 * 60
-"""What a consumer group has committed says what is published: kept through quiet weeks."""
+"""The offsets of the consumer group record what is published, so they must survive quiet weeks."""
 _OFFSETS_RETENTION = "offsets.retention.minutes"
 
 _REMOTE = ("s3://", "hdfs://")
@@ -45,7 +46,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: its subject, what was found, and the remedy if it is needed."""
+    """The result of one check: its subject, what was found, and the remedy if one is needed."""
 
     subject: str
     level: Level
@@ -53,7 +54,7 @@ class Finding:
 
     @property
     def ok(self) -> bool:
-        """Whether the platform can run with it; a warning is not in the way."""
+        """Whether the platform can run in spite of it; a warning does not prevent that."""
         return self.level is not Level.PROBLEM
 
     def __str__(self) -> str:
@@ -61,9 +62,9 @@ class Finding:
 
 
 def diagnose(settings: Settings) -> list[Finding]:
-    """Look at everything that the platform needs of this machine.
+    """Check everything that the platform needs from this machine.
 
-    Missing jars are fetched, since trying is the only way to know whether they can be.
+    Missing jars are fetched, because only an attempt shows whether they can be.
     """
     java = check_java()
     return [
@@ -85,7 +86,7 @@ def diagnose(settings: Settings) -> list[Finding]:
 
 
 def check_python(found: tuple[int, ...]) -> Finding:
-    """Look at the version of Python that runs this."""
+    """Check the version of the running Python."""
     words = ".".join(map(str, found))
     if found == PYTHON:
         return Finding("Python", Level.OK, words)
@@ -97,7 +98,7 @@ def check_python(found: tuple[int, ...]) -> Finding:
 
 
 def check_java() -> Finding:
-    """Look at the Java that Spark would start."""
+    """Check the Java that Spark would start."""
     if problem := java_problem():
         return Finding("Java", Level.PROBLEM, problem)
     java = find_java() or ""
@@ -105,7 +106,7 @@ def check_java() -> Finding:
 
 
 def check_home(settings: Settings) -> Finding:
-    """Look whether the folder of all local state can be written."""
+    """Check that the folder of all local state is writable."""
     home = settings.home
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -121,7 +122,7 @@ def check_home(settings: Settings) -> Finding:
 
 
 def check_disk(settings: Settings) -> Finding:
-    """Look at the space left for the local state."""
+    """Check the free disk space for the local state."""
     home = settings.home
     folder = next(path for path in (home, *home.parents) if path.exists())
     free_gb = shutil.disk_usage(folder).free / 1e9
@@ -132,12 +133,12 @@ def check_disk(settings: Settings) -> Finding:
         "Disk",
         level,
         f"expected {WANTED_DISK_GB} GB free at {folder}, found {free_gb:.1f} GB. "
-        "Make room, or set FRAUD_HOME to a folder on another disk.",
+        "Free some space, or set FRAUD_HOME to a folder on another disk.",
     )
 
 
 def check_memory(settings: Settings) -> Finding:
-    """Look at the memory that is left for Spark's driver and what runs beside it."""
+    """Check the machine's memory against the needs of Spark's driver and the other processes."""
     import psutil
 
     amount, unit = settings.spark_memory[:-1], settings.spark_memory[-1]
@@ -148,13 +149,13 @@ def check_memory(settings: Settings) -> Finding:
     return Finding(
         "Memory",
         Level.WARNING,
-        f"expected {wanted_gb:.0f} GiB (Spark's {settings.spark_memory} and {OVERHEAD_GB} beside "
-        f"it), found {total_gb:.1f} GiB. Set FRAUD_SPARK_MEMORY lower, for example to 2g.",
+        f"expected {wanted_gb:.0f} GiB (Spark's {settings.spark_memory} and {OVERHEAD_GB} for "
+        f"the rest), found {total_gb:.1f} GiB. Set FRAUD_SPARK_MEMORY lower, for example to 2g.",
     )
 
 
 def check_port(settings: Settings, service: Service) -> Finding:
-    """Look whether a service's port is free, or held by that service itself."""
+    """Check that a service's port is free, or used by that service itself."""
     subject = f"Port {service.port}"
     owner = port_owner(service.port)
     if owner is None:
@@ -171,7 +172,7 @@ def check_port(settings: Settings, service: Service) -> Finding:
 
 
 def check_databases(settings: Settings) -> list[Finding]:
-    """Look whether the databases of a server let us in, where the settings name any."""
+    """Check the login to the databases of a server, if the settings name any."""
     from fraud_platform.adapters.services.postgres import require_postgres
 
     named = {
@@ -192,7 +193,7 @@ def check_databases(settings: Settings) -> list[Finding]:
 
 
 def check_storage(settings: Settings) -> list[Finding]:
-    """Look whether S3 and HDFS let us in, where a setting names them."""
+    """Check access to S3 and HDFS, if a setting names them."""
     from fraud_platform.adapters.storage.probing import require_storage
 
     findings = []
@@ -211,7 +212,7 @@ def check_storage(settings: Settings) -> list[Finding]:
 
 
 def check_tables(settings: Settings) -> list[Finding]:
-    """Look whether each table of the lake can be read as it is, and counts no row twice."""
+    """Check that each table of the lake is readable and holds no row twice."""
     from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.tables.catalog import ALL_TABLES
 
@@ -228,7 +229,7 @@ def check_tables(settings: Settings) -> list[Finding]:
 
 
 def check_kafka(settings: Settings) -> list[Finding]:
-    """Look whether a cluster of one's own lets us in, and how long it keeps a group's offsets."""
+    """Check access to an external cluster, and how long it keeps a consumer group's offsets."""
     from fraud_platform.adapters.kafka.connection import KafkaConnection
     from fraud_platform.adapters.kafka.topics import Topics, topics_dated_by_producers
 
@@ -257,7 +258,7 @@ def check_kafka(settings: Settings) -> list[Finding]:
 
 
 def check_champion(settings: Settings) -> list[Finding]:
-    """Compare the registry's champion with the promotion history, once there is a decision."""
+    """Compare the registry's champion with the promotion history, if it has a decision."""
     from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.operations.models.champion import COMMAND, find_champion
     from fraud_platform.operations.models.decisions import read_history
@@ -283,7 +284,7 @@ def check_champion(settings: Settings) -> list[Finding]:
 
 
 def check_stream_time(settings: Settings) -> list[Finding]:
-    """Look whether wrong dates have moved stream time ahead of the rows that were scored."""
+    """Check whether wrong dates have moved stream time ahead of the rows that were scored."""
     from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.operations.live.stream_time import stream_time_problem
 
@@ -295,7 +296,7 @@ def check_stream_time(settings: Settings) -> list[Finding]:
 
 
 def wanted_jars(settings: Settings) -> list[tuple[Path, dict[str, tuple[str, str]]]]:
-    """Return folders and the jars that these settings want in them."""
+    """Return folders with the jars that these settings need in them."""
     from fraud_platform.adapters.jvm.jars import SPARK_JARS
     from fraud_platform.adapters.jvm.kafka_jars import KAFKA_JARS
     from fraud_platform.adapters.jvm.s3_jars import S3_JARS
@@ -308,7 +309,7 @@ def wanted_jars(settings: Settings) -> list[tuple[Path, dict[str, tuple[str, str
 
 
 def check_jars(settings: Settings, *, has_java: bool) -> Finding:
-    """Look whether the jars are there, and fetch them where they are not."""
+    """Check that the jars exist, and fetch missing ones."""
     from fraud_platform.adapters.jvm.jars import fetch_jars, missing_jars
 
     sets = wanted_jars(settings)
@@ -327,9 +328,9 @@ def check_jars(settings: Settings, *, has_java: bool) -> Finding:
 
 
 def check_packages(constraints: Path) -> Finding:
-    """Compare what is installed with the versions that the platform is tested with."""
+    """Compare the installed packages with the versions that the platform is tested with."""
     if not constraints.exists():
-        return Finding("Packages", Level.WARNING, f"{constraints} is not there to compare with.")
+        return Finding("Packages", Level.WARNING, f"expected {constraints}, found no such file.")
     differing = []
     for line in constraints.read_text().splitlines():
         if match := re.fullmatch(r"([\w.-]+)==(\S+)", line.strip()):

@@ -1,6 +1,6 @@
-"""What the lake says has been done: the input of every question about what is due.
+"""The platform's state in the lake, from which everything that is due is derived.
 
-Here: reading and writing the two tables of the data's clock as values.
+Here: reading and writing the two clock tables (`drop_days`, `feature_days`) as values.
 Not here: the conclusions (`fraud_platform.calendar.due`).
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def read_drop_days(lake: Lake) -> list[DropDay]:
-    """Return the days of every published drop, as they were last counted."""
+    """Return the days of every published drop, with their latest counts."""
     return [
         DropDay(r["drop"], r["tx_date"], r["rows"], r["content"], r["labels"])
         for r in lake.read_arrow(DROP_DAYS).to_pylist()
@@ -35,7 +35,7 @@ def read_drop_days(lake: Lake) -> list[DropDay]:
 
 
 def read_days(lake: Lake) -> list[DropDay]:
-    """Return the days of published drops, and those that the stream has completed behind them."""
+    """Return the days of published drops, and the later days that the stream has completed."""
     days = read_drop_days(lake)
     return [*days, *stream_days(lake, days)]
 
@@ -43,13 +43,13 @@ def read_days(lake: Lake) -> list[DropDay]:
 def read_labels(
     spark: SparkSession, lake: Lake, first_day: date, version: int | None = None
 ) -> DataFrame:
-    """Return the labels of drops, at a version if one is given, and those of the topic.
+    """Return the labels of drops, at a table version if one is given, and those of the topic.
 
-    Of a transaction that a drop holds, the topic's count where they were known later.
+    If a transaction has both, the topic's label counts if it was known later.
 
     Args:
-        first_day: who asks wants labels of transactions from this day on; a drop's are known a
-            label delay after them, so that years of older ones need not be read.
+        first_day: first day of the transactions whose labels are needed. A drop's labels are
+            known a label delay after their transactions, so older years need not be read.
     """
     from pyspark.sql import functions as F
 
@@ -71,7 +71,7 @@ def read_labels(
 
 
 def write_drop_days(spark: SparkSession, lake: Lake) -> None:
-    """Bring `drop_days` up to date with the ledger, for the drops published since."""
+    """Update `drop_days` from the ledger, for the drops published since the last update."""
     from pyspark.sql import functions as F
 
     ledger = lake.read_arrow(CLEANING_LEDGER).to_pylist()
@@ -102,17 +102,17 @@ def write_drop_days(spark: SparkSession, lake: Lake) -> None:
 
 
 def _checksum(columns: list[str]) -> Column:
-    """Return an aggregate that is equal for equal rows in whatever order they come."""
+    """Return an aggregate that is equal for equal rows in any order."""
     from pyspark.sql import functions as F
 
     return F.sum(F.xxhash64(*columns).cast("decimal(20,0)")).cast("string")
 
 
 def read_built_days(lake: Lake) -> dict[date, str]:
-    """Return the days whose features are built, with what they were built from.
+    """Return the days whose features are built, each with the fingerprint of its inputs.
 
-    Of a day that was built by another declaration of features, the name of that is added, so that
-    it equals nothing that a day is to be built from now, and is built again.
+    If a day was built with another feature declaration, that declaration is added to the
+    fingerprint: it then differs from every current one, and the day is built again.
     """
     now, built = feature_signature(), {}
     for row in lake.read_arrow(FEATURE_DAYS).to_pylist():
@@ -123,7 +123,7 @@ def read_built_days(lake: Lake) -> dict[date, str]:
 
 
 def days_of_other_tiles(lake: Lake, first: date, end: date) -> list[date]:
-    """Return the built days of [first, end) whose tiles were declared otherwise."""
+    """Return the built days of [first, end) whose tile declaration differs from the current one."""
     now, before = DECLARATION.tiles_signature(), first_tiles_signature()
     return sorted(
         row["tx_date"]
@@ -133,7 +133,7 @@ def days_of_other_tiles(lake: Lake, first: date, end: date) -> list[date]:
 
 
 def days_of_other_features(lake: Lake, first: date, end: date) -> list[date]:
-    """Return the built days of [first, end) whose features were declared otherwise."""
+    """Return the built days of [first, end) whose feature declaration differs from today's."""
     now = feature_signature()
     return sorted(
         row["tx_date"]

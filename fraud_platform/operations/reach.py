@@ -1,6 +1,6 @@
-"""How far the data reaches: what may be built of days and weeks, asked before anything is started.
+"""Which days and weeks the data covers, checked before anything is started.
 
-Here: refusing days and knowledge dates that the data does not reach; the error names possible ones.
+Here: refusing days and knowledge dates without data; the error names the possible ones.
 Not here: which of the possible ones are due (`fraud_platform.calendar.due`,
 `defs.automation.schedules`).
 """
@@ -25,7 +25,7 @@ _LONGER = "or wait for a drop, or for live transactions, that reach further"
 
 
 def days_with_data(lake: Lake, settings: Settings) -> dict[date, str]:
-    """Return the days that can be built, each with a fingerprint of what it is built from."""
+    """Return the days that can be built, each with the fingerprint of its inputs."""
     return inputs_by_day(read_days(lake), date.fromisoformat(settings.first_day))
 
 
@@ -49,7 +49,7 @@ def require_days(days: Collection[date], inputs: Mapping[date, str]) -> None:
 
 
 def require_week(knowledge_date: date, lake: Lake, settings: Settings) -> None:
-    """Refuse a knowledge date that the data does not reach, or before which it is too short.
+    """Refuse a knowledge date without data, or with too few days of data before it.
 
     Raises:
         NotEnoughDataError: it names the first and the last possible knowledge date.

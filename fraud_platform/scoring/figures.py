@@ -1,7 +1,7 @@
 """Figures of a scoring run: latencies and scores, for people.
 
 Here: percentiles and two histograms.
-Not here: where they are shown (`fraud_platform.defs.pages.inference`).
+Not here: the page that shows them (`fraud_platform.defs.pages.inference`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def latency_histogram(durable: Sequence[Floats], published: Sequence[Floats]) ->
     """Draw the latencies from produced to durable and to published, as a PNG.
 
     Args:
-        durable, published: milliseconds, of one message or more.
+        durable, published: milliseconds, for at least one message.
     """
     from matplotlib.ticker import LogLocator
 
@@ -61,7 +61,7 @@ def latency_histogram(durable: Sequence[Floats], published: Sequence[Floats]) ->
 
 
 def _whole_decades(latencies: Sequence[Floats]) -> list[float]:
-    """Return edges of bins over the powers of ten around values, of which one is the least."""
+    """Return bin edges over the whole powers of ten that contain the values; the least is 1."""
     values = np.maximum(np.concatenate(latencies), 1.0)
     first, last = np.floor(np.log10([values.min(), values.max()]))
     return np.logspace(first, last + 1, 61).tolist()
@@ -71,7 +71,7 @@ def score_histogram(probabilities: Sequence[Floats], threshold: float) -> bytes:
     """Draw the distribution of fraud probabilities and the alert threshold, as a PNG.
 
     Args:
-        probabilities: of one message or more.
+        probabilities: the probabilities of at least one message.
     """
     with style():
         figure = new_figure(7.0, 3.2)

@@ -1,6 +1,6 @@
-"""Parquet files of the scored tables, which a numbered commit names later.
+"""Parquet files of the scored tables, which a numbered commit adds later.
 
-Here: encodings and file statistics, by which readers find the rows behind a number.
+Here: encodings and file statistics, with which readers find the rows after a number.
 Not here: the commit (`adapters.tables.numbered`).
 """
 
@@ -32,7 +32,7 @@ def write_rows(
     """Write rows into the table's folder; no rows make no file.
 
     Raises:
-        Outage: the storage is full, read-only or away.
+        Outage: the storage is full, read-only or does not answer.
     """
     if not rows.num_rows:
         return []
@@ -44,7 +44,7 @@ def write_rows(
             pq.write_table(
                 rows, stream,
                 compression="snappy", use_dictionary=dictionary, write_statistics=False,
-                # of a micro-batch's file it is a third, and says what the table says
+                # the Arrow schema is a third of a micro-batch's file, and the table has it
                 store_schema=False,
             )  # fmt: skip
     except OSError as error:

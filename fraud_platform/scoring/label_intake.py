@@ -1,8 +1,8 @@
 """Labels from the topic into `topic_labels`, each message once.
 
-Here: the contract's rules for a label message, and `Landings`, which continue where the last one
-ended.
-Not here: from when a label counts (`labels.book`).
+Here: the contract's rules for a label message, and `Landings`: each landing continues where the
+previous one ended.
+Not here: when a label counts (`labels.book`).
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 
 MAX_LANDING_MESSAGES = 1_000_000
 MAX_KNOWN_AHEAD_DAYS = LABEL_DELAY_DAYS + 1
-"""How far a label's known_at may lie ahead: a label delay, and a day for clocks that differ."""
+"""How far a label's known_at may lie ahead: a label delay, plus a day for differing clocks."""
 _MAX_KNOWN_AHEAD = MAX_KNOWN_AHEAD_DAYS * HOURS_PER_DAY * TILE_SECONDS
 _NEIGHBORS = 25
 _OF_ANY_ROW = (b"0", b"0", b"1", b"0", b"0")
-"""What stands between the time and the label of a drop's row."""
+"""The text between the time and the label of a drop's row."""
 
 _NAMES = ("transaction_id", "known_at", *COLUMNS[2:7], "is_fraud", "fraud_scenario")
 _JSON_TYPES: dict[type, str] = {JsonNumber: "a number", bool: "true or false", str: "a text"}
@@ -66,7 +66,7 @@ def read_label(value: bytes | None) -> Label:
     """Read a label message.
 
     Raises:
-        ValueError: it is none; the message says why.
+        ValueError: it is not a valid label; the text says why.
     """
     pairs = parse_json(value)
     if not isinstance(pairs, JsonPairs):
@@ -85,7 +85,7 @@ def read_label(value: bytes | None) -> Label:
     if problems:
         raise ValueError("; ".join(problems))
     transaction, is_fraud, scenario, known_at = map(given.__getitem__, LABEL_FIELDS)
-    # a drop's row with this label at this time, whose rules these are
+    # judged as a drop's row with this label at this time, because the same rules apply
     fraud, moment = str(int(is_fraud)).encode(), known_at.encode("utf-8", "replace")
     fields = [transaction, moment, *_OF_ANY_ROW, fraud, scenario]
     judged = judge_fields(fields)
@@ -100,10 +100,10 @@ def read_label(value: bytes | None) -> Label:
 
 
 class Landings:
-    """Lands what the labels topic has got, landing after landing; the tables stay open.
+    """Lands the new messages of the labels topic, one landing per call; the tables stay open.
 
     Args:
-        lake: where they are.
+        lake: the lake with the tables.
     """
 
     def __init__(self, lake: ScoredTables) -> None:
@@ -113,19 +113,19 @@ class Landings:
     def land(
         self, source: Source, topic_now: Callable[[], TopicNow], stream_second: int | None
     ) -> Mapping[str, int]:
-        """Land what came since the last landing, in one commit.
+        """Land the messages since the last landing, in one commit.
 
-        After a long while that is the first `MAX_LANDING_MESSAGES` of it: call again for the rest.
+        One landing takes at most `MAX_LANDING_MESSAGES`: call again for the rest.
 
         Args:
             source: reads the labels topic.
-            topic_now: asks the broker for the labels topic. What is committed is read before it
-                is asked: what others land meanwhile would else look like messages it lost.
-            stream_second: stream time, from which it follows whether a label is late.
+            topic_now: asks the broker for the labels topic. The committed offsets are read before;
+                otherwise labels that others land in between would look like lost messages.
+            stream_second: stream time, which decides whether a label is late.
 
         Returns:
-            Counts: `labels` landed, `dead_labels`; both 0 where there was nothing new, or where
-            another scorer landed it first.
+            Counts: `labels` landed, `dead_labels`; both 0 if there was nothing new, or if another
+            scorer landed it first.
 
         Raises:
             OffsetGapError, TopicChangedError: see `scoring.plans.check_topic`.
@@ -143,7 +143,7 @@ class Landings:
         number = tables.results.number + 1
         good, dead = split_labels(Messages.join(list(source.read(new))), number, stream_second)
         ends = {p: new.get(p, (at, at))[1] for p, (at, _) in waiting.items()}
-        # one that was made anew while it was read has other messages at these offsets
+        # a topic recreated during the read has other messages at these offsets
         check_topic(topic_now(), now.topic_id, ends, ACCEPT_LABEL_GAP)
         metadata = {"topic_id": now.topic_id, "end_offsets": ends}
         files = write_rows(lake.files, lake.uri(TOPIC_LABELS), TOPIC_LABELS, good)
@@ -153,7 +153,7 @@ class Landings:
 
 
 def settle_landings(lake: ScoredTables) -> None:
-    """Add dead labels that the last landing alone names: who landed them died before."""
+    """Add the dead labels of the last landing if its process died before it added them."""
     PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING).settle()
 
 
@@ -161,7 +161,7 @@ def accept_label_gap(lake: ScoredTables, topic_now: Callable[[], TopicNow], why:
     """Let the next landing begin where the broker's messages do; return what was left out.
 
     Raises:
-        DataError: there is nothing to accept, or labels landed meanwhile.
+        DataError: there is nothing to accept, or labels landed at the same time.
     """
     tables = PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING)
     tables.settle()
@@ -170,22 +170,22 @@ def accept_label_gap(lake: ScoredTables, topic_now: Callable[[], TopicNow], why:
     now = topic_now()
     ends = offsets_behind_gap(now, said.get("topic_id"), done)
     if ends is None:
-        raise DataError("there is no gap to accept: labels land from where they stopped")
+        raise DataError("there is no gap to accept: landing continues where it stopped")
     number, gap = tables.results.number + 1, left_out(done, ends)
     metadata = {"topic_id": now.topic_id, "end_offsets": ends, "gap": gap, "why": why}
     if not tables.commit(number, [], DEAD_LABELS.arrow_schema.empty_table(), metadata):
-        raise DataError("labels landed meanwhile: look again before you accept anything")
+        raise DataError("labels landed at the same time: look again before you accept a gap")
     return f"landing {number} accepts {gap} because: {why}"
 
 
 def split_labels(
     messages: Messages, number: int, stream_second: int | None
 ) -> tuple[pa.Table, pa.Table]:
-    """Return the rows of `topic_labels` and of `dead_labels` that messages become.
+    """Return the messages as rows of `topic_labels` and of `dead_labels`.
 
     Args:
-        number: of the landing.
-        stream_second: stream time; None where nothing was ever scored.
+        number: number of the landing.
+        stream_second: stream time; None if nothing was scored yet.
     """
     landed_at = None if stream_second is None else datetime.fromtimestamp(stream_second, UTC)
     messages = messages.take(np.lexsort((messages.offset, messages.partition)))
@@ -225,10 +225,10 @@ def split_labels(
 def _known_too_far_ahead(
     messages: Messages, labels: list[Label | None], stream_second: int | None
 ) -> list[int]:
-    """Return the places of labels that cannot be known yet, and would keep corrections out.
+    """Return the places of labels that cannot be known yet, and would block later corrections.
 
-    Labels of simulated months that lie ahead of arrival support each other: one is refused only if
-    most of its neighbors in the partition are not as far ahead.
+    Labels of simulated months lie ahead of arrival and support each other: a label is refused only
+    if most of its neighbors in the partition are not as far ahead.
     """
     places = np.flatnonzero([label is not None for label in labels])
     known = np.array([label.known_at.timestamp() for label in labels if label], np.int64)

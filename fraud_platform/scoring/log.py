@@ -1,10 +1,10 @@
-"""The committed truth: what was scored up to which offset, under which number.
+"""The log of committed micro-batches: their numbers, offsets and rows.
 
-Here: `ScoringLog`, the only writer of `scored` and `dead_letters`, and what it gives to publish.
+Here: `ScoringLog`, the only writer of `scored` and `dead_letters`, and the rows to publish.
 Not here: numbers and Delta (`adapters.tables.numbered`), scoring (`scoring.engines.micro_batch`).
 
-Guarantee: micro-batch n is in `scored` once, and that commit decides its dead letters too (see
-`scoring.pairs`), so neither table ever holds a message twice or leaves one out.
+Guarantee: micro-batch n is in `scored` once, and its commit also decides its dead letters (see
+`scoring.pairs`), so neither table holds a message twice or leaves one out.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _CARRIED = "carried"
 
 @dataclass(frozen=True)
 class ScoredBatch:
-    """A micro-batch that is scored and written, and belongs to nothing until it is committed.
+    """A micro-batch that is scored and written; no table has it before its commit.
 
     Attributes:
-        files: of `scored`, in its folder.
+        files: data files of `scored`, in the table's folder.
         dead: rows of `dead_letters`.
         counts: see `scoring.engines.micro_batch.MicroBatch`.
         end_offsets: the next offset of each partition that it read.
@@ -57,7 +57,7 @@ class ScoringLog:
     """Micro-batches in their order.
 
     Args:
-        lake: where the tables are.
+        lake: the lake with the tables.
     """
 
     def __init__(self, lake: ScoredTables) -> None:
@@ -66,7 +66,7 @@ class ScoringLog:
         self._scored, self._dead = self._tables.results, self._tables.dead
 
     def settle(self) -> None:
-        """Read what others committed since, and add dead letters that a dead run left open."""
+        """Read the commits of others, and add dead letters that a killed run did not add."""
         self._tables.settle()
 
     @property
@@ -75,7 +75,7 @@ class ScoringLog:
         return self._scored.number
 
     def last(self) -> dict[str, Any]:
-        """Return what the last micro-batch says of itself: end offsets, stream time, counts, .."""
+        """Return the metadata of the last micro-batch: end offsets, stream time, counts, .."""
         return self._scored.metadata()
 
     def commit(self, batch: ScoredBatch, metadata: Mapping[str, Any]) -> bool:
@@ -91,7 +91,7 @@ class ScoringLog:
         return self._tables.commit(batch.number, batch.files, batch.dead, said)
 
     def urls(self, batch: ScoredBatch) -> list[str]:
-        """Return where a micro-batch's files of `scored` are."""
+        """Return the URLs of a micro-batch's files of `scored`."""
         return [f"{self._lake.uri(SCORED)}/{file.path}" for file in batch.files]
 
     def rows_above(self, number: int, columns: list[str]) -> pa.Table:
@@ -99,16 +99,16 @@ class ScoringLog:
         return self._scored.rows_above(number, "micro_batch", columns)
 
     def last_seconds(self, rows: int) -> np.ndarray:
-        """Return the event times of the last scored rows, in the order of their scoring.
+        """Return the event times of the last scored rows, in scoring order.
 
-        Rows that a correction of stream time leaves out are not among them. The files tell where
-        they are; the log, which is cleaned, would not tell of all.
+        Rows that a correction of stream time leaves out are excluded. File statistics locate the
+        rows, because the log is cleaned and no longer names all of them.
 
         Args:
-            rows: how many, at most.
+            rows: the maximum number of rows.
 
         Raises:
-            RepeatedRowsError: some of them stand in the table more than once.
+            RepeatedRowsError: the table holds some of them more than once.
         """
         number = self._scored.number_before(rows, "micro_batch")
         last = self.rows_above(number, ["tx_datetime", *SCORED.unique_by])
@@ -126,7 +126,7 @@ class ScoringLog:
         return self._dead.rows_above(number, "micro_batch", DEAD_LETTERS.column_names)
 
     def commits_above(self, number: int) -> Iterator[dict[str, Any]]:
-        """Yield what the micro-batches after a number say of themselves, the last one first."""
+        """Yield the metadata of the micro-batches after a number, the last one first."""
         return itertools.takewhile(lambda said: said["number"] > number, self._scored.commits())
 
 

@@ -1,6 +1,6 @@
-"""Two tables under one sequence of numbers: results, and the dead messages beside them.
+"""Two tables under one sequence of numbers: results and their dead messages.
 
-Here: `PairedTables`, by which the commit of the results decides for both.
+Here: `PairedTables`, in which the commit of the results decides both tables.
 Not here: numbers and Delta (`adapters.tables.numbered`), what the rows mean (`scoring.log`,
 `scoring.label_intake`).
 """
@@ -24,16 +24,16 @@ _DEAD_FILES = "dead_files"
 
 
 class PairedTables:
-    """A table of results whose commits name the files of dead messages that go with them.
+    """A table of results whose commits name their files of dead messages.
 
     Guarantee: the dead messages are exactly those of the results' commits, each once. Their file
-    is written first, named by the commit of the results, then added under the same number. Who
-    dies between both leaves the second half to the next `settle`; who loses the number to another
-    leaves a file that no table names.
+    is written first, then named in the commit of the results, then added under the same number. If
+    a process dies in between, the next `settle` adds the file. If a process loses the number to
+    another one, its file stays outside of every table.
 
     Args:
-        results, dead: the two tables; `dead` gets a commit only where there are dead messages.
-        application: whose numbers they are; kill points begin with it.
+        results, dead: the two tables; `dead` gets a commit only if there are dead messages.
+        application: owner of the numbers; names of kill points begin with it.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class PairedTables:
         self.dead = lake.numbered(dead, application)
 
     def settle(self) -> None:
-        """Read what the results' log has got since, and add dead messages that it alone names.
+        """Read new commits of the results, and add dead messages that only these commits name.
 
-        Whoever commits a number has settled the one before, so only the last can be open. It may
-        be called by anybody at any time.
+        A number is committed only after the previous one was settled, so at most the last one is
+        open. Any process may call this at any time.
         """
         self.results.refresh()
         said = self.results.metadata()
@@ -59,7 +59,7 @@ class PairedTables:
     def commit(
         self, number: int, files: list[DataFile], dead: pa.Table, metadata: Mapping[str, Any]
     ) -> bool:
-        """Commit results and the dead messages beside them; False if the number is taken."""
+        """Commit results with their dead messages; False if the number is taken."""
         url = self._lake.uri(self._dead_contract)
         dead_files = write_rows(self._lake.files, url, self._dead_contract, dead)
         kill_point(f"{self._application}.dead_written")
@@ -73,5 +73,5 @@ class PairedTables:
         return True
 
     def commits(self) -> Iterator[dict[str, Any]]:
-        """Yield what the commits say of themselves, the last one first."""
+        """Yield the metadata of the commits, the last one first."""
         return self.results.commits()

@@ -1,7 +1,7 @@
-"""Plans: what a scoring run is to do, decided once.
+"""Plans: the work of a scoring run, decided once.
 
-Here: `Plan`, its table, and the rules by which the next one is made or the last one goes on.
-Not here: the sensor that asks for runs (`fraud_platform.defs.assets.inference`), carrying a plan
+Here: `Plan`, its table, and the rules for making the next plan or continuing the last one.
+Not here: the sensor that requests runs (`fraud_platform.defs.assets.inference`), carrying a plan
 out (`scoring.scorer`).
 """
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from fraud_platform.scoring.ports import ScoredTables
 
 ACCEPT_GAP, ACCEPT_LABEL_GAP = "accept-gap", "accept-gap --labels"
-"""The commands by which a person lets reading go on behind a gap."""
+"""The commands with which a person lets reading continue after a gap."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """An exact range per partition, and the model and the snapshot to score it with.
+    """An exact range for each partition, with the model and the snapshot to score it.
 
     Attributes:
         number: 1, 2, ..
-        ranges: partition to first offset and the offset behind the last.
+        ranges: partition to first offset and the offset after the last.
         state_version: a `scoring.state.recovery.Snapshot` as text.
     """
 
@@ -49,24 +49,24 @@ class Plan:
 
     @property
     def messages(self) -> int:
-        """How many offsets the ranges hold."""
+        """The number of offsets in the ranges."""
         return sum(end - start for start, end in self.ranges.values())
 
     def remaining(self, committed: Mapping[int, int]) -> Ranges:
-        """Return what is left of every range behind committed offsets, empty ones too."""
+        """Return the part of each range after the committed offsets, including empty ranges."""
         return {
             p: (max(start, committed.get(p, start)), max(end, committed.get(p, end)))
             for p, (start, end) in self.ranges.items()
         }
 
     def is_done(self, committed: Mapping[int, int]) -> bool:
-        """Tell whether every range lies before the committed offsets."""
+        """Return whether every range lies before the committed offsets."""
         return all(start >= end for start, end in self.remaining(committed).values())
 
 
 @dataclass(frozen=True)
 class TopicNow:
-    """What the broker says of a topic: its id, and lowest and next offset of each partition."""
+    """A topic as the broker reports it: its id, and lowest and next offset of each partition."""
 
     topic: str
     topic_id: str
@@ -79,22 +79,22 @@ def check_topic(
     committed: Mapping[int, int],
     accept: str = ACCEPT_GAP,
 ) -> None:
-    """Require that reading may go on where it stopped.
+    """Require that reading can continue where it stopped.
 
     Args:
-        accept: the command that accepts what is found, for the message.
+        accept: the command that accepts a gap, for the error text.
 
     Raises:
-        TopicChangedError: the topic was made anew, or has other partitions than before.
+        TopicChangedError: the topic was deleted and recreated, or its partitions changed.
         OffsetGapError: the broker no longer holds messages that were not read yet.
     """
     if committed_topic_id is None:
         return
-    remedy = f"Look at what happened, then say `fraud-platform {accept} --why ..` to go on."
+    remedy = f"Find the cause, then run `fraud-platform {accept} --why ..` to continue."
     if committed_topic_id != now.topic_id:
         raise TopicChangedError(
             f"topic {now.topic}: expected the topic {committed_topic_id} that was read so far, "
-            f"found {now.topic_id}: it was deleted and made anew. {remedy}"
+            f"found {now.topic_id}: it was deleted and recreated. {remedy}"
         )
     if set(committed) != set(now.offsets):
         raise TopicChangedError(
@@ -111,7 +111,7 @@ def check_topic(
     ahead = {p: at for p, at in committed.items() if at > now.offsets[p][1]}
     if ahead:
         raise TopicChangedError(
-            f"topic {now.topic}: committed offsets {ahead} lie behind the broker's last ones: it "
+            f"topic {now.topic}: committed offsets {ahead} lie after the broker's last ones: it "
             f"lost messages that were read. {remedy}"
         )
 
@@ -119,7 +119,7 @@ def check_topic(
 def offsets_behind_gap(
     now: TopicNow, committed_topic_id: str | None, committed: Mapping[int, int]
 ) -> dict[int, int] | None:
-    """Return where reading goes on once a gap is accepted; None where there is no gap."""
+    """Return the offsets at which reading continues after a gap; None if there is no gap."""
     is_same = committed_topic_id == now.topic_id
     ends = {
         p: min(max(committed.get(p, low), low), high) if is_same else low
@@ -129,18 +129,18 @@ def offsets_behind_gap(
 
 
 def left_out(committed: Mapping[int, int], ends: Mapping[int, int]) -> dict[int, list[int | None]]:
-    """Return, of each partition that an accepted gap moves, where reading was and goes on."""
+    """Return the old and the new offset of each partition that an accepted gap moves."""
     return {p: [committed.get(p), e] for p, e in ends.items() if committed.get(p) != e}
 
 
 def ranges_to_plan(now: TopicNow, committed: Mapping[int, int], max_messages: int) -> Ranges:
-    """Return the ranges behind what is committed, at most about `max_messages` offsets.
+    """Return the ranges after the committed offsets, at most about `max_messages` offsets.
 
-    Partitions with nothing new have empty ranges: their offsets are committed with the others, by
-    which a partition that comes later, or a gap before the first message, is seen.
+    Partitions without new messages have empty ranges: their offsets are committed with the others,
+    so that a partition added later, or a gap before the first message, is detected.
 
     Returns:
-        A range for every partition, or nothing where no partition has anything new.
+        A range for every partition; empty if no partition has new messages.
     """
     starts = {p: committed.get(p, low) for p, (low, _) in now.offsets.items()}
     waiting = {p: (starts[p], high) for p, (_, high) in now.offsets.items() if starts[p] < high}
@@ -154,7 +154,7 @@ class PlanLog:
     """The table of plans.
 
     Args:
-        lake: where the table is.
+        lake: the lake with the table.
     """
 
     def __init__(self, lake: ScoredTables) -> None:
@@ -170,7 +170,7 @@ class PlanLog:
         """Return a plan by its number.
 
         Raises:
-            KeyError: there is none of that number.
+            KeyError: there is no plan of that number.
         """
         rows = self._lake.read_arrow(INFERENCE_PLANS, filters=[("plan", "=", number)]).to_pylist()
         if not rows:
@@ -178,7 +178,7 @@ class PlanLog:
         return _plan(rows[0])
 
     def save(self, plan: Plan) -> Plan | None:
-        """Write a plan under the next number; None if somebody else planned meanwhile."""
+        """Write a plan under the next number; None if another planner was first."""
         plan = replace(plan, number=self._table.number + 1)
         rows = pa.Table.from_pylist([_row(plan)], schema=INFERENCE_PLANS.arrow_schema)
         url = self._lake.uri(INFERENCE_PLANS)

@@ -1,4 +1,4 @@
-"""What scoring needs of the outside world, as interfaces.
+"""The interfaces of the systems that scoring needs.
 
 Here: protocols of topics, and of tables as scoring joins them: this stage imports no client.
 Not here: the protocols of single uses of tables (`contracts.ports`), the implementations
@@ -33,23 +33,23 @@ class Source(Protocol):
     """Reads exact ranges of one topic."""
 
     def go_to(self, starts: Mapping[int, int]) -> None:
-        """Get ready to read from these offsets at once."""
+        """Seek to these offsets, so that the next read starts at once."""
 
     def read(self, ranges: Mapping[int, tuple[int, int]]) -> Iterator[Messages]:
-        """Yield the messages of [start, end) of each partition, each once, or raise."""
+        """Yield the messages in [start, end) of each partition, each once, or raise an error."""
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Disconnect from the broker."""
 
 
 class SourceOpener(Protocol):
     """Opens a source in another process: small, hashable, and can be pickled."""
 
     def open(self) -> Source:
-        """Return a new source, which the caller closes."""
+        """Return a new source; the caller closes it."""
 
     def __hash__(self) -> int:
-        """Return the same for equal openers."""
+        """Return equal hashes for equal openers."""
 
 
 class Publisher(Protocol):
@@ -69,13 +69,13 @@ class Publisher(Protocol):
 
 
 class Broker(Protocol):
-    """Answers what a topic is, and what a consumer group has committed."""
+    """Reports the id of a topic and the committed offsets of a consumer group."""
 
     def topic_id(self, topic: str) -> str:
         """Return what changes when a topic is deleted and created again under its old name."""
 
     def group_offsets(self, group: str, topic: str, note: str | None = None) -> dict[int, int]:
-        """Return the next offset of each partition that the group committed one for."""
+        """Return the group's committed next offset of each partition that has one."""
 
 
 class ScoredTables(Tables, TableFiles, NumberedTables, Protocol):

@@ -1,12 +1,12 @@
-"""Predictions and dead letters as messages, always read back from the tables.
+"""Publishing predictions and dead letters, always read back from the tables.
 
-Here: `Publication`, which keeps the topics up to date with the committed micro-batches.
+Here: `Publication`, which publishes the committed micro-batches.
 Not here: committing (`scoring.log`), Kafka transactions (`adapters.kafka`).
 
-Guarantee: a micro-batch's messages, the consumer group's offsets behind it and its number are one
+Guarantee: a micro-batch's messages, the consumer group's offsets after it and its number are one
 Kafka transaction. Readers with `read_committed` see each prediction once, however often a run dies.
-The number is kept as the group's offset on partition 0 of the labels topic: it outlives a
-transactions topic that is made anew, with which Kafka drops the offsets of that one.
+The number is stored as the group's offset on partition 0 of the labels topic. Kafka deletes offsets
+with their topic, so the number survives when the transactions topic is deleted and recreated.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Topics:
     """Names of the topics that scoring reads and writes, and the id of the one it reads.
 
     Attributes:
-        labels: on its partition 0 the group keeps the number of the last micro-batch published.
+        labels: on its partition 0 the group stores the number of the last published micro-batch.
     """
 
     transactions: str
@@ -67,27 +67,27 @@ class Topics:
 def last_published(log: ScoringLog, broker: Broker, topics: Topics) -> int:
     """Return the last micro-batch that is published.
 
-    A group that was idle for long may have lost its number. Then only the last micro-batch is in
-    doubt, since each is published before the next is committed: the group's offsets tell, and
-    where they are lost as well it counts as not published, for twice is better than never.
+    A long idle group may have lost its number. Then only the last micro-batch is in doubt, because
+    each one is published before the next is committed. The group's offsets decide; if they are
+    lost too, the micro-batch counts as not published, because twice is better than never.
     """
     numbers = broker.group_offsets(SCORER_GROUP, topics.labels, topics.transactions)
     number = numbers.get(_NUMBER_PARTITION)
     if number is not None:
-        # a greater one is of another lake
+        # a greater number belongs to another lake
         return min(number, log.number)
     group = broker.group_offsets(SCORER_GROUP, topics.transactions)
     return log.number if offsets_in(log.last()) == group else max(0, log.number - 1)
 
 
 class Publication:
-    """The topics of results, kept up to date with the log by whoever holds the lease.
+    """Keeps the topics of results up to date with the log, under the lease.
 
     Args:
-        log: what is committed.
+        log: the committed micro-batches.
         publisher: publishes under the lease.
-        broker: knows what was published.
-        topics: what is read and written.
+        broker: reports what was published.
+        topics: names of the topics.
     """
 
     def __init__(
@@ -97,15 +97,15 @@ class Publication:
         self._publisher = publisher
 
     def take_lease(self) -> int:
-        """Take the lease and publish what another left; return how many predictions that was."""
+        """Take the lease and publish what another scorer left; return the number of predictions."""
         self._publisher.fence()
         return self.catch_up()
 
     def catch_up(self) -> int:
-        """Publish what is committed and not yet published; return how many predictions.
+        """Publish committed, unpublished micro-batches; return the number of predictions.
 
         Raises:
-            FencedError: another has the lease, though there is nothing to publish.
+            FencedError: another scorer has the lease, even if there is nothing to publish.
         """
         log = self.log
         log.settle()
@@ -126,10 +126,10 @@ class Publication:
     def publish(
         self, predictions: pa.Table | None, dead: pa.Table | None, said: Mapping[str, Any]
     ) -> None:
-        """Publish one micro-batch, its number and the offsets behind it, all or nothing.
+        """Publish one micro-batch, its number and the offsets after it, all or nothing.
 
         Args:
-            said: what its commit says of itself.
+            said: the metadata of its commit.
         """
         kill_point("scoring.before_publish")
 
@@ -144,22 +144,22 @@ class Publication:
         kill_point("scoring.published")
 
     def _move(self, records: Iterable[Any], said: Mapping[str, Any]) -> None:
-        """Publish records, and move the group behind the micro-batch of a commit."""
+        """Publish records, and move the group's offsets to the end of the commit's micro-batch."""
         is_same = said.get("topic_id") == self.topics.topic_id
         ends = offsets_in(said) if is_same else {}
         number = {(self.topics.labels, _NUMBER_PARTITION): int(said.get("number", 0))}
         offsets = {(self.topics.transactions, p): end for p, end in ends.items()}
-        # the note tells whose number it is: another platform may have the same topic of labels
+        # the note names the number's owner: another platform may use the same labels topic
         note = self.topics.transactions
         self._publisher.transaction(records, SCORER_GROUP, number | offsets, note)
 
 
 def read_back(files: Files, urls: list[str]) -> pa.Table | None:
-    """Return what predictions need of files just committed; None without files."""
+    """Return the columns of predictions from files just committed; None without files."""
     tables = []
     for url in urls:
         with files.open_input(url) as file:
-            # read_table looks for a dataset first, which takes as long again as a small file
+            # read_table looks for a dataset first, which takes as long as reading a small file
             tables.append(pq.ParquetFile(file).read(PUBLISHED_COLUMNS))
     return pa.concat_tables(tables) if tables else None
 
@@ -192,7 +192,7 @@ def _alert(reasons: list[str] | None) -> str:
 
 
 def _tails(rows: pa.Table) -> list[str]:
-    """Return the part of each message that is the same for all rows of one model and moment."""
+    """Return the end of each message; it is equal for rows of one model and time."""
     common = rows.select(["threshold", "model_name", "model_version", "scored_at"]).combine_chunks()
     begins = np.zeros(rows.num_rows, dtype=bool)
     begins[:1] = True

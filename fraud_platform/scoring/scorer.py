@@ -1,13 +1,14 @@
-"""Carrying a plan out: score, commit, publish, again until its ranges are done.
+"""Carrying out a plan: score, commit and publish until its ranges are done.
 
-Here: `Scorer`, the order of steps that makes results exactly-once whichever engine scores.
+Here: `Scorer`, the order of steps that makes results exactly-once with either engine.
 Not here: scoring (`scoring.engines.inprocess`, `scoring.engines.spark`), committing
 (`scoring.log`), publishing (`scoring.publishing`), planning (`scoring.plans`).
 
-The truth is the table `scored`: a micro-batch is done when its number is committed. What was
-committed and not published is published first by whoever comes next. Two scorers on one topic: the
-later fences the earlier, which stops at its next transaction; where one meets its number taken, it
-takes the other's micro-batch in and publishes it, which tells it too whether it holds the lease.
+The table `scored` is the truth: a micro-batch is done when its number is committed. The next scorer
+first publishes micro-batches that were committed and not published. If two scorers work on one
+topic, the later one fences the earlier one, which stops at its next transaction. If a scorer finds
+its number taken, it takes in and publishes the other's micro-batch; that also shows whether it
+still holds the lease.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from fraud_platform.contracts.ports import TableFiles
 
 _SAME_TOPIC_SECONDS = 1.0
-"""Within which no topic is deleted, made anew and filled up to where reading was."""
+"""Too short for a topic to be deleted, recreated and filled up to the read offsets."""
 
 
 class Engine(Protocol):
@@ -42,31 +43,31 @@ class Engine(Protocol):
     name: str
 
     def catch_up(self, log: ScoringLog) -> None:
-        """Bring the state to the last committed micro-batch and the labels that landed."""
+        """Roll the state forward to the last committed micro-batch and the landed labels."""
 
     def warm_up(self, starts: Offsets, model: PinnedModel) -> None:
-        """Make ready to score from these offsets at once; changes nothing."""
+        """Prepare to score from these offsets at once; this changes no state."""
 
     def forget(self) -> None:
-        """Drop the state: what it took in was not committed."""
+        """Drop the state, because it holds rows that were not committed."""
 
     def score(self, ranges: Ranges, behind: Ranges, number: int, model: PinnedModel) -> ScoredBatch:
         """Score a micro-batch from `ranges`, or a part of them."""
 
     def committed(self, number: int) -> None:
-        """Note that the micro-batch is committed."""
+        """Record that the micro-batch is committed."""
 
 
 @dataclass
 class Progress:
-    """What a scorer did, batch by batch.
+    """The work of a scorer, batch by batch.
 
     Attributes:
         counts: sums of the micro-batches' counts.
-        micro_batches: how many were committed.
+        micro_batches: number of committed micro-batches.
         first, last: numbers of the first and last one.
-        durable_ms, published_ms: latency of each message from produced, one array a batch.
-        probabilities: of each scored message, one array a batch.
+        durable_ms, published_ms: latency of each message since produced, one array per batch.
+        probabilities: probability of each scored message, one array per batch.
         seconds: wall time within batches.
     """
 
@@ -88,7 +89,7 @@ class Progress:
         self.last = batch.number
 
     def add(self, other: Progress) -> None:
-        """Count another's work as well; latencies and scores are not kept twice."""
+        """Add another's counts; its latencies and scores are not copied."""
         for name, count in other.counts.items():
             self.counts[name] = self.counts.get(name, 0) + count
         self.micro_batches += other.micro_batches
@@ -103,9 +104,9 @@ class Scorer:
     Args:
         lake: the tables.
         engine: scores micro-batches.
-        publication: publishes them, and has the log and the topics.
-        max_batch_messages: the most messages of one micro-batch.
-        holder: who scores, noted in every commit.
+        publication: publishes them; it has the log and the topics.
+        max_batch_messages: the largest number of messages in one micro-batch.
+        holder: name of this scorer, stored in every commit.
     """
 
     def __init__(
@@ -123,17 +124,17 @@ class Scorer:
         self._same_topic_at = -math.inf
 
     def start(self) -> int:
-        """Take the lease and publish what another left; return how many predictions that was."""
+        """Take the lease and publish what another scorer left; return the number of predictions."""
         late = self._publication.take_lease()
         self._engine.catch_up(self.log)
         return late
 
     def warm_up(self, starts: Offsets, model: PinnedModel) -> None:
-        """Make ready to score from these offsets at once."""
+        """Prepare to score from these offsets at once."""
         self._engine.warm_up(starts, model)
 
     def catch_up(self) -> None:
-        """Take in what landed meanwhile."""
+        """Take in what was committed or landed since the last call."""
         self._engine.catch_up(self.log)
 
     def carry_out(
@@ -143,16 +144,16 @@ class Scorer:
         said: Mapping[str, Any],
         on_batch: Callable[[ScoredBatch], None] = lambda batch: None,
     ) -> None:
-        """Score what is left of a plan.
+        """Score the rest of a plan.
 
         Raises:
-            DataError: it was given up, since a gap was accepted after it was made.
+            DataError: the plan was dropped, because a gap was accepted after it was made.
             FencedError: another scorer has taken over.
         """
         if plan.topic_id != self._topics.topic_id:
             raise DataError(
                 f"plan {plan.number}: expected topic {plan.topic} to be {plan.topic_id}, found "
-                f"{self._topics.topic_id}: it was made anew. The plan is given up, the sensor "
+                f"{self._topics.topic_id}: it was recreated. The plan is dropped, the sensor "
                 "makes the next one."
             )
         said = {"plan": plan.number, "model_version": plan.model_version, **said}
@@ -168,12 +169,13 @@ class Scorer:
         """Score, commit and publish the ranges in micro-batches.
 
         Args:
-            ranges: of every partition, empty ones too; begin where the last micro-batch ended.
-            said: what each commit says of itself beside its own figures.
+            ranges: a range for every partition, also empty ones; they begin where the last
+            micro-batch ended.
+            said: metadata for each commit, in addition to its own figures.
 
-        Raises:
-            DataError: they begin elsewhere.
-            TopicChangedError: the topic was made anew while it was read; nothing of that is kept.
+            Raises:
+            DataError: the ranges begin at other offsets.
+            TopicChangedError: the topic was recreated during the read; nothing of it is kept.
             FencedError: another scorer has taken over.
         """
         remaining = dict(ranges)
@@ -187,7 +189,7 @@ class Scorer:
                 self._require_same_topic()
                 is_committed = self._commit(batch, remaining, said)
             except BaseException:
-                # the state may hold what is not committed
+                # the state may hold rows that are not committed
                 self._engine.forget()
                 raise
             if not is_committed:
@@ -200,7 +202,7 @@ class Scorer:
             on_batch(batch)
 
     def _require_goes_on(self, ranges: Ranges) -> None:
-        """Require that ranges begin where the last micro-batch ended, of this very topic."""
+        """Require that ranges begin where the last micro-batch of this topic ended."""
         last = self.log.last()
         ends = offsets_in(last)
         if last and last["topic_id"] != self._topics.topic_id:
@@ -213,11 +215,11 @@ class Scorer:
             raise DataError(
                 f"topic {self._topics.transactions}: expected ranges that begin at the offsets "
                 f"committed last, found others ({words}): a gap was accepted since they were "
-                "planned. Nothing of them is scored; the sensor makes the next plan."
+                "planned. Nothing was scored; the sensor makes the next plan."
             )
 
     def _require_same_topic(self) -> None:
-        """Require that what was read came from the topic that was opened; asked once a second."""
+        """Require that the messages are from the topic that was opened; checked once a second."""
         asked_at = time.monotonic()
         if asked_at - self._same_topic_at < _SAME_TOPIC_SECONDS:
             return
@@ -229,15 +231,15 @@ class Scorer:
     def _made_anew(self, expected: str, found: str) -> TopicChangedError:
         return TopicChangedError(
             f"topic {self._topics.transactions}: expected the topic {expected}, found {found}: it "
-            "was deleted and made anew. Look at what happened, then say `fraud-platform "
-            f"{ACCEPT_GAP} --why ..` to go on."
+            "was deleted and recreated. Find the cause, then run `fraud-platform "
+            f"{ACCEPT_GAP} --why ..` to continue."
         )
 
     def _behind_another(self, ranges: Ranges) -> dict[int, tuple[int, int]]:
-        """Take in a micro-batch that another committed, and return what is left behind it.
+        """Take in a micro-batch that another scorer committed, and return the ranges after it.
 
-        A scorer that was fenced may still win a number: its results are as good, and published
-        here. Whoever is fenced learns it by that.
+        A fenced scorer may still win a number: its results are valid, and are published here. If
+        this scorer is the fenced one, publishing raises the error.
         """
         self._engine.forget()
         self._publication.catch_up()

@@ -1,7 +1,7 @@
-"""Cutting a backlog into micro-batches, partitions kept within one hour of stream time.
+"""Batching: splitting a backlog into micro-batches whose partitions stay within one hour.
 
-Here: how many messages to take of each partition, and which of those to leave for the next batch.
-Not here: reading them (`adapters.kafka`), what is done with a batch (`scoring.scorer`).
+Here: how many messages to take from each partition, and which of them to leave for the next batch.
+Not here: reading them (`adapters.kafka`), scoring a batch (`scoring.scorer`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from fraud_platform.stream.event_time import FOLLOWERS
 
 Ints = npt.NDArray[np.int64]
 Ranges = Mapping[int, tuple[int, int]]
-"""Partition to first offset and the offset behind the last."""
+"""Partition to first offset and the offset after the last."""
 
 FRONTIER_ROWS = 51
-"""Messages of a partition whose median event time says how far it has come."""
+"""Messages of a partition whose median event time is its frontier."""
 
 
 def next_ranges(remaining: Ranges, max_messages: int) -> dict[int, tuple[int, int]]:
-    """Return about `max_messages` offsets, of each partition in proportion to what is left."""
+    """Return about `max_messages` offsets, from each partition in proportion to its backlog."""
     left = {p: end - start for p, (start, end) in remaining.items() if end > start}
     total = sum(left.values())
     if total <= max_messages:
@@ -35,10 +35,10 @@ def next_ranges(remaining: Ranges, max_messages: int) -> dict[int, tuple[int, in
 
 
 def with_followers(ranges: Ranges, behind: Ranges) -> dict[int, tuple[int, int]]:
-    """Return the ranges with the messages after them that are evidence for event times.
+    """Return the ranges extended by the messages after them that are evidence for event times.
 
     Args:
-        behind: what of the plan remains after the ranges; no more than that is read.
+        behind: the rest of the plan after the ranges; nothing beyond it is read.
     """
     ends = {p: min(end + FOLLOWERS, behind.get(p, (end, end))[1]) for p, (_, end) in ranges.items()}
     return {p: (start, max(end, ends[p])) for p, (start, end) in ranges.items()}
@@ -47,16 +47,16 @@ def with_followers(ranges: Ranges, behind: Ranges) -> dict[int, tuple[int, int]]
 def is_within_hour(
     partition: Ints, event_seconds: Ints, has_more: Mapping[int, bool]
 ) -> npt.NDArray[np.bool_]:
-    """Tell which messages may be scored now, as a mask that keeps a prefix of each partition.
+    """Return which messages may be scored now, as a mask that keeps a prefix of each partition.
 
-    The partition that is furthest behind, of those with more to come, sets the bound: its frontier
-    and one hour. A frontier is the median of a partition's last event times, so a wrong date moves
-    neither the bound nor, since others follow it within the bound, its own partition.
+    Of the partitions with more to come, the slowest one sets the bound: its frontier plus one hour.
+    A frontier is the median of a partition's last event times. A single wrong date therefore moves
+    neither the bound nor its own partition's prefix, because later messages are within the bound.
 
     Args:
-        partition: of each message, in offset order within a partition.
-        event_seconds: of each message, 0 where it is dead.
-        has_more: whether messages of a partition follow behind these.
+        partition: partition of each message, in offset order within a partition.
+        event_seconds: event time of each message, 0 for a dead one.
+        has_more: whether a partition has messages after these.
     """
     rows = {p: np.flatnonzero(partition == p) for p in np.unique(partition).tolist()}
     frontiers = []
@@ -69,15 +69,15 @@ def is_within_hour(
         return keep
     bound = min(frontiers) + TILE_SECONDS
     for own in rows.values():
-        keep[own[_cut(event_seconds[own], bound) :]] = False
-    # where wrong dates alone hold the partition that is furthest behind, all goes on
+        keep[own[_prefix_length(event_seconds[own], bound) :]] = False
+    # if only wrong dates hold back the slowest partition, everything may be scored
     return keep if keep.any() else ~keep
 
 
-def _cut(seconds: Ints, bound: int) -> int:
-    """Return the prefix that holds the most of what is within the bound and the least beyond it.
+def _prefix_length(seconds: Ints, bound: int) -> int:
+    """Return the length of the prefix with the most messages within the bound and fewest beyond.
 
-    So neither a wrong date early in it nor a late or dead message at its end moves the cut.
+    Neither an early wrong date nor a late or dead message at the end moves it.
     """
     steps = np.where(seconds > bound, 1, np.where(seconds > 0, -1, 0))
     sums = np.concatenate(([0], np.cumsum(steps)))

@@ -1,8 +1,8 @@
-"""Stream time: how far the live transactions have come.
+"""Stream time: the event time that the live transactions have reached.
 
 Here: the running maximum of the 99th percentile of the last 10,000 scored event times, held back
-where no 200 of them in a row come that far, so that wrong dates hardly move the clock.
-Not here: the clock of drops (`fraud_platform.calendar.due`), which event times are scored at all
+unless 200 of them in a row come that far, so that wrong dates hardly move the clock.
+Not here: the clock of drops (`fraud_platform.calendar.due`), which event times are scored
 (`stream.event_time`).
 """
 
@@ -21,21 +21,21 @@ WINDOW_ROWS = 10_000
 _DAY = HOURS_PER_DAY * TILE_SECONDS
 _SHARE = 0.99
 _LEAST_ROWS = 2
-"""Of two rows, the percentile is the earlier one."""
+"""The percentile of two rows is the earlier one."""
 _REACH_ROWS = 200
-"""In order of scoring, hence of one partition or two: one that lags does not hold back the rest."""
+"""Rows in scoring order come from one or two partitions, so a slow one holds back none."""
 _REACH_LOWER, _REACH_FACTOR, _FEW_FACTOR = 0.35, 12, 6
-"""Of evenly spaced rows, 12 times the span from this quantile to the median is 1.8 windows, the
+"""For evenly spaced rows, 12 times the span from this quantile to the median is 1.8 windows; the
 front is half a window from the median."""
 _MANY_RUNS = 5
-"""Of so many, a single run that comes further is not believed."""
+"""With so many runs, a single run that comes further is ignored."""
 
 
 def likely_second(recent: Ints) -> int | None:
-    """Return how far the last rows say that the stream has come, whatever it was before them.
+    """Return stream time as estimated from the last rows alone.
 
-    Up to 25 % of wrong dates, in whatever order, do not matter. For people: a clock that waits
-    until half of its rows lie after a gap is too slow to score by.
+    Up to 25 % of wrong dates, in any order, do not matter. The estimate is for people; scoring
+    does not use it, because it passes a gap only once half of its rows lie after the gap.
     """
     if not recent.size:
         return None
@@ -48,14 +48,14 @@ def likely_second(recent: Ints) -> int | None:
 class StreamClock:
     """The stream's clock.
 
-    Robust: up to 25 % of wrong dates among the scored rows, ahead and behind together and however
-    far, and 200 of them in a row, move it ahead of the front by at most an hour or twice the time
-    that 200 rows of a partition take, whichever is longer. Without wrong dates it is about 100
-    rows from the front, and after a gap it is there again within 400 rows.
+    Robust: up to 25 % of wrong dates among the scored rows (early and late ones together, at any
+    distance, up to 200 in a row) move it ahead of the front by at most an hour or twice the time
+    that 200 rows of a partition take, if that is longer. Without wrong dates it is about 100 rows
+    from the front, and it returns there within 400 rows after a gap.
 
     Args:
-        second: where it stood, seconds since 1970; None where nothing was ever scored, or a
-            single row, whose date may be the wrong one.
+        second: its last value, seconds since 1970; None if nothing was scored yet, or only a
+            single row, whose date may be wrong.
         recent: event times of the last scored rows, oldest first, at most `WINDOW_ROWS`.
     """
 
@@ -64,7 +64,7 @@ class StreamClock:
         self.recent = np.zeros(0, np.int64) if recent is None else recent[-WINDOW_ROWS:]
 
     def advance(self, seconds: Ints) -> None:
-        """Take in the event times of rows in the order of their scoring."""
+        """Take in the event times of rows in scoring order."""
         for start in range(0, seconds.size, WINDOW_ROWS):
             part = seconds[start : start + WINDOW_ROWS]
             self.recent = np.concatenate((self.recent, part))[-WINDOW_ROWS:]
@@ -75,7 +75,7 @@ class StreamClock:
 
 
 def _reach(recent: Ints) -> int:
-    """Return how far rows in a row say that the stream has come, whatever 25 % of them say."""
+    """Return the time that consecutive rows have reached; 25 % of wrong dates do not matter."""
     rows = min(_REACH_ROWS, recent.size)
     runs = recent[recent.size % rows :].reshape(-1, rows)
     median = _quantile(runs, 0.5)

@@ -1,12 +1,12 @@
-"""Corrections of stream time by a person, and what they mean for rows scored before them.
+"""Corrections of stream time by a person, and their effect on rows scored before them.
 
-Here: `Correction`, kept in the metadata of every later commit, and the effect on what a state
-reads from the tables.
+Here: `Correction`, kept in the metadata of every later commit, and its effect on the rows that a
+state reads from the tables.
 Not here: the command (`fraud_platform.operations.live.stream_time`), the clock (`stream.clock`).
 
-A correction is a commit of its own number, so the sequence of micro-batches says from when on it
-counts. Rows and labels of before were noted under a wrong stream time: they count as noted at the
-corrected one, and rows dated ahead of it are known as scored but are no history.
+A correction is a commit with its own number, so the sequence of micro-batches defines when it takes
+effect. Earlier rows and labels were noted under a wrong stream time: they count as noted at the
+corrected one. Rows dated ahead of it stay known as scored, but are no history.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Correction:
     """Stream time as a person set it.
 
     Attributes:
-        number: of its commit in the sequence of micro-batches.
-        second: stream time from there on, seconds since 1970.
+        number: number of its commit in the sequence of micro-batches.
+        second: the new stream time, seconds since 1970.
         landing: the last landing of labels before it.
     """
 
@@ -42,9 +42,9 @@ class Correction:
 Corrections = Sequence[Correction]
 
 
-def corrections_in(said: Mapping[str, Any]) -> list[Correction]:
-    """Return the corrections in a commit's metadata, the first one first."""
-    return [Correction(*values) for values in said.get(CORRECTIONS, [])]
+def corrections_in(metadata: Mapping[str, Any]) -> list[Correction]:
+    """Return the corrections in a commit's metadata, oldest first."""
+    return [Correction(*values) for values in metadata.get(CORRECTIONS, [])]
 
 
 def as_metadata(corrections: Corrections) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def as_metadata(corrections: Corrections) -> dict[str, Any]:
 
 
 def is_left_out(corrections: Corrections, micro_batch: Ints, second: Ints) -> npt.NDArray[np.bool_]:
-    """Tell which scored rows are dated ahead of a later correction: they are no history."""
+    """Return which scored rows are dated ahead of a later correction: they are no history."""
     found = np.zeros(second.size, dtype=bool)
     for one in corrections:
         found |= (micro_batch < one.number) & (second > one.second + TILE_SECONDS)
@@ -61,7 +61,7 @@ def is_left_out(corrections: Corrections, micro_batch: Ints, second: Ints) -> np
 
 
 def corrected_landings(corrections: Corrections, landing: Ints, landed_second: Ints) -> Ints:
-    """Return stream time at which labels landed, as it was corrected later."""
+    """Return the stream time at which labels landed, with later corrections applied."""
     for one in corrections:
         landed_second = np.where(
             (landing <= one.landing), np.minimum(landed_second, one.second), landed_second

@@ -1,14 +1,14 @@
-"""Which event times a message may have, judged by its arrival and by its neighbors.
+"""Which event times are plausible, judged by a message's arrival and its neighbors.
 
 Here: `judge_times`, a pure function that both engines call, and `sane_arrivals`, which reads the
-Kafka timestamp whatever unit its producer wrote.
+Kafka timestamp in any unit that a producer may use.
 Not here: the clock of the stream (`stream.clock`), the other rules for a message
 (`scoring.messages.decode`), reading messages (`adapters.kafka`).
 
-A live stream is bound by arrival. A replay of past (or simulated future) days is far from its
-arrival, so its messages are compared with the messages after them in their partition: a real gap
-is followed by more messages of the new day, a wrong date is not. The page `docs/event_time.md` has
-the rules in words and their reasons.
+In a live stream, arrival bounds the event time. A replay of past (or simulated future) days is far
+from its arrival, so its messages are compared with the messages after them in their partition: more
+messages of the new day follow a real gap, but not a wrong date. The page `docs/event_time.md`
+explains the rules and their reasons.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ Mask = npt.NDArray[np.bool_]
 MAX_AHEAD_SECONDS = 900
 """Much less than an hour, so that a wrong time zone or a missed change to summer time is found."""
 FOLLOWERS = 50
-"""Messages after a message that may support its event time."""
+"""Number of following messages that may support an event time."""
 
 _DAY = HOURS_PER_DAY * TILE_SECONDS
 _LATE = LATE_DAYS * _DAY
 _WINDOWS = (3, 9, FOLLOWERS)
-"""Followers that are asked: the nearest find a wrong date of an hour even where messages are rare,
-many are not deceived by wrong dates among them."""
+"""Numbers of followers to compare with: the nearest ones reveal a wrong date of an hour even if
+messages are rare; many of them are robust against wrong dates among them."""
 _FEW_FOLLOWERS = 15
 _FIRST = 11
-"""First messages of a read whose lower quartile says where its partition begins."""
+"""First messages of a read, whose lower quartile estimates where the partition begins."""
 _IN_A_ROW = 5
-"""This many messages in a row, with the one they support, are no accident at a share of 25 %."""
+"""So many messages in a row, with the supported one, are no accident if 25 % of dates are wrong."""
 _PACE_ROWS, _PACE_LEAST = 50, 20
 _POOLED_ROWS, _POOLED_LEAST = 500, 100
 _FAR = 31 * _DAY
-"""No stream that was at its arrival goes on this far ahead of it unless a person says so."""
+"""A live stream cannot run this far ahead of its arrival unless a person sets stream time."""
 _FIRST_NEIGHBORS = 9
 
 Carried = Mapping[int, tuple[int, ...]]
-"""Of each partition whose last messages are not settled: how many in a row are ahead of their
+"""For each partition whose last messages are undecided: how many in a row are ahead of their
 arrival, then the last event times, oldest first."""
 
 
@@ -58,7 +58,7 @@ class Times:
     """The valid messages of a read, in order of partition and offset.
 
     Attributes:
-        arrival: when each arrived, seconds since 1970.
+        arrival: arrival time of each, seconds since 1970.
     """
 
     partition: Ints
@@ -68,10 +68,10 @@ class Times:
 
 @dataclass(frozen=True)
 class TimeVerdicts:
-    """What event times are worth.
+    """The verdicts on event times.
 
     Attributes:
-        ahead, behind: masks over the messages.
+        ahead, behind: masks of the messages whose event time is impossibly late or early.
     """
 
     ahead: Mask
@@ -79,7 +79,7 @@ class TimeVerdicts:
 
 
 class _Stream(NamedTuple):
-    """What is known before the messages: stream time, the time between messages, the tolerance."""
+    """The state before the messages: stream time, the time between messages, the tolerance."""
 
     second: int | None
     pace: int
@@ -111,11 +111,11 @@ def judge_times(
 ) -> TimeVerdicts:
     """Judge event times by arrival, stream time and neighbors.
 
-    A verdict depends on the messages of its partition and hardly on where a micro-batch is cut: a
-    caller reads up to `FOLLOWERS` messages beyond the cut where the topic has them.
+    A verdict depends on the messages of its partition, and hardly on where a micro-batch ends: the
+    caller reads up to `FOLLOWERS` messages beyond the end if the topic has them.
 
     Args:
-        clock: of the stream before these messages.
+        clock: the stream's clock before these messages.
         carried: what the last micro-batch carries over.
         max_ahead: seconds that an event may lie ahead of arrival and of its followers.
     """
@@ -129,7 +129,7 @@ def judge_times(
     for partition, start, end in _parts(times.partition):
         is_past = _behind_stream(second[start:end], before)
         left = np.flatnonzero(~is_past) + start
-        # in a replay, a wrong date may agree with its arrival by accident
+        # in a replay, a wrong date may match its arrival by accident
         is_live = 2 * np.count_nonzero(agrees[left]) >= left.size
         is_candidate = is_new[left] & ~agrees[left] if is_live else is_new[left]
         if is_candidate.any():
@@ -147,10 +147,10 @@ def carry_over(
     carried: Carried | None = None,
     max_ahead: int = MAX_AHEAD_SECONDS,
 ) -> dict[int, tuple[int, ...]]:
-    """Return what the next verdicts need to know of these messages; nothing of a live stream.
+    """Return what later verdicts need from these messages; empty for a live stream.
 
     Args:
-        times: of the micro-batch alone.
+        times: the messages of the micro-batch, without those after it.
     """
     kept = {p: tuple(of_last) for p, of_last in (carried or {}).items()}
     is_future = times.second > times.arrival + max_ahead
@@ -166,21 +166,21 @@ def carry_over(
 
 
 def _agrees_with_arrival(times: Times, max_ahead: int) -> Mask:
-    """Tell which events lie within the day before their arrival: a live stream's do."""
+    """Return which events lie within the day before their arrival, as in a live stream."""
     lead = times.second - times.arrival
     return (lead <= max_ahead) & (lead >= -_DAY)
 
 
 def _is_at_arrival(arrival: Ints, before: _Stream) -> Mask:
-    """Tell for which messages the stream is not itself ahead of arrival, as simulated months are.
+    """Return for which messages the stream itself is not ahead of arrival, unlike simulated months.
 
-    A day is allowed for wrong dates that moved stream time a little.
+    One day is tolerated, for wrong dates that moved stream time a little.
     """
     return arrival >= (0 if before.second is None else before.second - _DAY)
 
 
 def _pooled_pace(clock: StreamClock, max_ahead: int) -> int:
-    """Return a time without messages that is nothing unusual, from the rows scored last."""
+    """Return a usual time without messages, estimated from the last scored rows."""
     recent = clock.recent[-_POOLED_ROWS:]
     if clock.second is None or recent.size < _POOLED_LEAST:
         return _DAY
@@ -197,7 +197,7 @@ def _parts(partition: Ints) -> list[tuple[int, int, int]]:
 
 
 def _ahead(own: Times, is_candidate: Mask, before: _Stream, last: tuple[int, ...]) -> Mask:
-    """Judge the candidates of one partition, one after the other where one goes on by a leap."""
+    """Judge the candidates of one partition in order; each accepted leap moves its front."""
     second, limit = own.second, before.max_ahead
     ahead = _ahead_of_arrival(own, is_candidate, before, last)
     front = _first_front(second, before)
@@ -226,10 +226,10 @@ def _ahead(own: Times, is_candidate: Mask, before: _Stream, last: tuple[int, ...
 
 
 def _first_front(second: Ints, before: _Stream) -> int | None:
-    """Return how far a partition has come before its first message; None where nothing says it.
+    """Return the front of a partition before its first message; None if it is unknown.
 
-    One that lags is not measured by stream time, but by its own first messages. A front that is
-    too early only has more messages judged.
+    A slow partition is measured by its own first messages, not by stream time. A front that is too
+    early only means that more messages are judged.
     """
     first = np.sort(second[:_FIRST])
     if first.size < _IN_A_ROW:
@@ -239,9 +239,9 @@ def _first_front(second: Ints, before: _Stream) -> int | None:
 
 
 def _contradicted(event: int, front: int, followers: list[int], limit: int) -> bool | None:
-    """Tell whether the messages after a leap go on from before it; None where too few say so.
+    """Return whether the messages after a leap continue from before it; None if too few decide.
 
-    A message that is itself earlier than the front is late, and says nothing.
+    A message that is itself earlier than the front is late, and does not count.
     """
     in_order = [second for second in followers if second >= front - limit]
     earlier = [second < event - limit for second in in_order]
@@ -254,7 +254,7 @@ def _contradicted(event: int, front: int, followers: list[int], limit: int) -> b
 
 
 def _pace(accepted: list[int], front: int, before: _Stream) -> int:
-    """Return a time without messages in this partition that is nothing unusual."""
+    """Return a usual time without messages in this partition."""
     if len(accepted) < _PACE_LEAST:
         return before.pace
     recent = np.sort(accepted[-_PACE_ROWS:])
@@ -262,7 +262,7 @@ def _pace(accepted: list[int], front: int, before: _Stream) -> int:
 
 
 def _in_a_row(place: int, second: Ints, front: int, last: tuple[int, ...]) -> bool:
-    """Tell whether a message is one of six in a row that are all at least half as far on.
+    """Return whether a message is one of six in a row that are all at least half as far ahead.
 
     A real gap looks like a wrong date until enough messages agree.
     """
@@ -278,7 +278,7 @@ def _in_a_row(place: int, second: Ints, front: int, last: tuple[int, ...]) -> bo
 def _ahead_of_arrival(
     own: Times, is_candidate: Mask, before: _Stream, last: tuple[int, ...]
 ) -> Mask:
-    """Flag what is ahead of its arrival in a stream that is not, unless many messages are."""
+    """Flag messages ahead of their arrival, if the stream is not and few messages are."""
     ahead = np.zeros(own.second.size, dtype=bool)
     now = before.second
     is_future = own.second > own.arrival + before.max_ahead
@@ -299,16 +299,16 @@ def _ahead_of_arrival(
 
 
 def _run_lengths(mask: Mask, before: int) -> Ints:
-    """Return how many true values in a row end at each place; `before` of them came earlier."""
+    """Return how many true values in a row end at each place; `before` precede the first."""
     place = np.arange(1, mask.size + 1)
     last_false = np.maximum.accumulate(np.where(mask, -before, place))
     return np.where(mask, place - last_false, 0)
 
 
 def _behind_stream(second: Ints, before: _Stream) -> Mask:
-    """Flag what is older than the state's memory by stream time.
+    """Flag messages that are older than the state's memory, by stream time.
 
-    A stream that only begins has none: there, most neighbors must be more than a week later.
+    A stream that just begins has no stream time: most neighbors must be more than a week later.
     """
     if before.second is not None:
         return second < before.second - _LATE
@@ -323,11 +323,11 @@ def _behind_stream(second: Ints, before: _Stream) -> Mask:
 
 
 def _behind_front(second: Ints, ahead: Mask) -> Mask:
-    """Flag what is more than a week earlier than messages before it in its partition."""
+    """Flag messages more than a week earlier than messages before them in their partition."""
     behind = np.zeros(second.size, dtype=bool)
     if not second.size or int(second.max()) - int(second.min()) <= _LATE:
         return behind
-    # what is followed by few messages may be wrong itself, and proves nothing
+    # a message with few followers may be wrong itself, and proves nothing
     proven = np.where(ahead, 0, second)
     proven[max(0, second.size - _FEW_FOLLOWERS) :] = 0
     front = np.maximum.accumulate(np.concatenate(([0], proven[:-1])))

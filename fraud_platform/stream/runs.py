@@ -1,7 +1,7 @@
 """Sorted runs that grow by a few rows at a time.
 
 Here: the rule that keeps their number small.
-Not here: what a run holds (`stream.scored_ids`, `features.live.events`,
+Not here: the content of a run (`stream.scored_ids`, `features.live.events`,
 `features.compute.windows`).
 """
 
@@ -22,7 +22,7 @@ def merge_small(runs: list[Any], size: Callable[[Any], int], oldest: int) -> Non
     Args:
         runs: the runs, oldest first; changed in place.
         size: returns the number of rows of a run.
-        oldest: merging drops older rows, so that an endless history stays within 1.25 times the
+        oldest: merging drops older rows, so that an endless history holds at most 1.25 times the
             rows that must be kept.
     """
     while len(runs) > 1 and size(runs[-2]) < _RUN_RATIO * size(runs[-1]):

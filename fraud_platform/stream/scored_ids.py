@@ -1,6 +1,6 @@
-"""Which transactions were scored, by id: duplicates are found here, and what labels are about.
+"""Scored transactions by id, to find duplicates and the transactions of labels.
 
-Here: `ScoredRows`, sorted runs of ids with what a label needs of its transaction beside them.
+Here: `ScoredRows`, sorted runs of ids with the columns that a label needs of its transaction.
 Not here: features (`fraud_platform.features.live.state`), the scored table (`tables.scoring`).
 """
 
@@ -37,15 +37,15 @@ class _Run:
 
 
 class ScoredRows:
-    """Scored transactions by id; an id that was scored again is held by its last scoring."""
+    """Scored transactions by id; of an id scored twice, the last scoring counts."""
 
     def __init__(self) -> None:
         self._runs: list[_Run] = []
         self.oldest_second = 0
-        """Rows that were noted earlier may be left out."""
+        """Rows noted before this second may be dropped."""
 
     def fork(self) -> ScoredRows:
-        """Return rows that go on from these and leave these as they are."""
+        """Return a copy that can grow without changing these rows."""
         fork = copy(self)
         fork._runs = list(self._runs)
         for run in self._runs:
@@ -54,14 +54,14 @@ class ScoredRows:
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """The number of rows."""
         return sum(run.ids.size for run in self._runs)
 
     def add(self, rows: Transactions, noted_second: Ints | None = None) -> None:
-        """Take in rows that were scored; none has a label yet.
+        """Add scored rows; none has a label yet.
 
         Args:
-            noted_second: from when on each counts as known; None is its event time.
+            noted_second: when each row counts as known; None for its event time.
         """
         if not rows.transaction_id.size:
             return
@@ -73,7 +73,7 @@ class ScoredRows:
         merge_small(self._runs, lambda run: run.ids.size, self.oldest_second)
 
     def find(self, ids: Ints, *names: str) -> tuple[npt.NDArray[np.bool_], list[Ints]]:
-        """Return which ids were scored, and these columns of theirs (0 for the others)."""
+        """Return which ids were scored, and the named columns (0 for ids that were not)."""
         is_found = np.zeros(ids.size, dtype=bool)
         values = [np.zeros(ids.size, dtype=np.int64) for _ in names]
         for run in self._runs:
@@ -87,7 +87,7 @@ class ScoredRows:
         return is_found, values
 
     def label(self, ids: Ints, scenario: Ints, counts_from_hour: Ints, known_at: Ints) -> None:
-        """Note the present label of ids that were scored."""
+        """Set the current label of ids that were scored."""
         values = dict(zip(_OF_LABEL, (scenario, counts_from_hour, known_at), strict=True))
         for number, run in enumerate(self._runs):
             at = _last_places(run.ids, ids)

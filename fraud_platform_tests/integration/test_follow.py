@@ -89,7 +89,7 @@ def test_a_follower_scores_swaps_the_champion_reports_and_hands_over(live: Live,
         with following(live.settings, second_log) as second:
             assert second.wait(60) == 1
         assert f"process {first.pid} on" in second_log.read_text()
-        assert "follows already. Stop it first" in second_log.read_text()
+        assert "already follows. Stop it first" in second_log.read_text()
 
         first.send_signal(signal.SIGTERM)
         assert first.wait(30) == 0, log.read_text()

@@ -218,7 +218,7 @@ def test_whoever_took_over_during_the_wait_is_named_and_scores_alone(live: Live)
         with _unwritable(live.settings), FollowerMark(live.connection, topic, other):
             live.produce(LAST)
             until(lambda: any(line.startswith(WAITING) for line in said), 60)
-            with pytest.raises(FencedError, match=f"{other} follows already"):
+            with pytest.raises(FencedError, match=f"{other} already follows"):
                 future.result(60)
 
 

@@ -310,7 +310,7 @@ def test_a_topic_made_anew_halts_until_a_person_accepts(live: Live):
     until(lambda: topic in Topics(live.connection).ensure(topic_specs(live.settings)))
     until(lambda: Topics(live.connection).describe(topic).topic_id != before)
     live.produce(HALVES[1])
-    _accepted(live, TopicChangedError, f"topic {topic}: .* deleted and made anew")
+    _accepted(live, TopicChangedError, f"topic {topic}: .* deleted and recreated")
     live.score()
     assert "nothing new" in live.skipped()
     ids = live.platform.lake.read_arrow(SCORED, columns=["transaction_id"])

@@ -153,7 +153,7 @@ def test_each_disagreement_is_found_named_and_mended_by_one_command(
     assert [one.level for one in check_champion(world.settings)] == [Level.OK]
     with world.registry.candidate_folder(version, digest) as folder:
         assert (folder / "candidate.json").exists()
-    assert "nothing to mend" in mend_champion(world.settings, "tester")
+    assert "nothing to repair" in mend_champion(world.settings, "tester")
 
 
 def test_looking_makes_no_empty_registry(world: RegistryWorld):

@@ -153,7 +153,7 @@ def test_a_feature_that_the_champion_uses_may_neither_go_nor_change(candidate, m
     with pytest.raises(SchemaMismatchError, match=rf"which needs {name}.*new_feature.md"):
         PinnedModel("fraud", 1, candidate)
     use(monkeypatch, with_features(**{name: NEW.formula}))
-    with pytest.raises(SchemaMismatchError, match="Declare them as they were"):
+    with pytest.raises(SchemaMismatchError, match="Restore their declarations"):
         PinnedModel("fraud", 1, candidate)
 
 

@@ -184,7 +184,7 @@ NOW = TopicNow("transactions", "id-1", {0: (0, 10), 1: (5, 9), 2: (0, 0)})
 @pytest.mark.parametrize(
     ("topic_id", "committed", "error", "words"),
     [
-        ("id-0", {0: 10, 1: 9, 2: 0}, TopicChangedError, "deleted and made anew"),
+        ("id-0", {0: 10, 1: 9, 2: 0}, TopicChangedError, "deleted and recreated"),
         ("id-1", {0: 10, 1: 9}, TopicChangedError, r"expected partitions \[0, 1\]"),
         ("id-1", {0: 10, 1: 9, 2: 0, 3: 4}, TopicChangedError, r"found \[0, 1, 2\]"),
         ("id-1", {0: 10, 1: 4, 2: 0}, OffsetGapError, "partition 1: 4 to 5"),

@@ -1,8 +1,8 @@
-"""`score --follow`: the in-process engine in a loop, told to Dagster once a minute.
+"""`score --follow`: the in-process engine in a loop, with a report to Dagster once a minute.
 
-Here: the loop, the champion's hot swap, labels on the way, when to report.
+Here: the loop, the champion's hot swap, taking in labels, when to report.
 Not here: scoring (`fraud_platform.scoring.scorer`), the mark that keeps the sensor out
-(`adapters.kafka.follower_mark`), telling Dagster (`defs.pages.follow_reports`).
+(`adapters.kafka.follower_mark`), sending reports to Dagster (`defs.pages.follow_reports`).
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 REPORT_SECONDS = 60.0
 LOOK_SECONDS = 5.0
 _WAITS_LONG_SECONDS = 5.0
-"""A producer's transaction that is open for less is the usual course."""
+"""An open transaction of a producer is reported only after this time."""
 ANSWER_SECONDS = 10.0
-"""How long Kafka may take before that is said; what was under way is then done anew."""
+"""Kafka may take this long before it counts as an outage and the work is restarted."""
 
 
 def follow(
@@ -57,18 +57,18 @@ def follow(
     is_stopped: Callable[[], bool],
     report_to: Callable[[Settings], AbstractContextManager[Reports]],
 ) -> Progress:
-    """Score live transactions until stopped; return what was done in all.
+    """Score live transactions until stopped; return the total progress.
 
-    `report_to` opens what takes the reports, once there is a champion to score with.
+    `report_to` opens the receiver of the reports, as soon as a champion exists.
 
-    An outage of Kafka, the lake or MLflow is waited out, whenever it comes: everything is opened
-    anew from the committed truth, as after a restart.
+    An outage of Kafka, the lake or MLflow is waited out at any point: afterwards everything is
+    opened again from the committed state, as after a restart.
 
     Raises:
         PromotionError: there is no champion.
         ChampionMismatchError, RegistryLostError: registry and promotion history disagree.
-        FencedError: somebody else follows, or took over.
-        DataError: what came in, or what is stored, stops scoring.
+        FencedError: another scorer follows, or took over.
+        DataError: incoming or stored data stops scoring.
     """
     patience = Patience(say, is_stopped)
     with ExitStack() as kept:
@@ -85,7 +85,7 @@ def follow(
 
 
 class _Watch:
-    """Looks after the champion alias in a thread, and loads a new champion before it is wanted."""
+    """Polls the champion alias in a thread, and loads a new champion before it is needed."""
 
     def __init__(
         self, registry: ModelRegistry, model: PinnedModel, lake: Lake | None = None
@@ -102,7 +102,7 @@ class _Watch:
 
     def __exit__(self, *error: object) -> None:
         self._ended.set()
-        # a registry that does not answer holds nobody up
+        # a registry that does not answer must not delay the end
         self._thread.join(LOOK_SECONDS)
 
     def _look(self) -> None:
@@ -113,7 +113,7 @@ class _Watch:
                     self.model = load_model(self._registry, version, *digest)
                 self.problem = ""
             except Exception as error:
-                # the present model goes on: what becomes of the registry must not stop decisions
+                # the current model stays in use: a registry failure must not stop scoring
                 self.problem = f"the champion's watch: {type(error).__name__}: {error}"
 
     def _champion(self) -> tuple[int | None] | tuple[int | None, str | None]:
@@ -125,11 +125,11 @@ class _Watch:
 
 
 class _Loop:
-    """Scores in sessions: each opens all that scoring needs, and an outage ends it.
+    """Scores in sessions: each opens everything that scoring needs, and an outage ends it.
 
     Args:
-        kept: keeps open, over all sessions, what outlives an outage.
-        patience: is told when work goes on.
+        kept: keeps open, over all sessions, everything that survives an outage.
+        patience: is notified when work continues.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class _Loop:
         if other := living_follower(self._connection, topic, self._name, self._say, is_stopped):
             if is_stopped():
                 return
-            raise FencedError(f"{other} follows already. Stop it first; one scorer at a time.")
+            raise FencedError(f"{other} already follows. Stop it first: only one scorer may run.")
         self._say("opening the model, the state and the topics (usually 10 to 60 s) ...")
         self._begin()
         with (
@@ -185,7 +185,7 @@ class _Loop:
         return NO_SNAPSHOT if snapshot is None else str(snapshot)
 
     def _begin(self) -> None:
-        """Load the champion and set the mark up, in the first session that comes so far."""
+        """Load the champion and set the mark, in the first session that gets this far."""
         if self._watch is not None:
             return
         model = _champion(self._lake, self._registry)
@@ -207,7 +207,7 @@ class _Loop:
         while not is_stopped():
             started = time.monotonic()
             if started - looked_at > LOOK_SECONDS:
-                # partitions that were added, and messages that are gone before they were read
+                # finds added partitions, and messages that were deleted before they were read
                 now, looked_at = topic_now(self._topics, topic), started
                 check_topic(now, topic_id, at)
             ends = self._topics.ends(topic, at)
@@ -215,7 +215,7 @@ class _Loop:
             check_topic(TopicNow(topic, topic_id, self._highs), topic_id, at)
             model = self._swapped()
             if any(at[p] < end for p, end in ends.items()):
-                # every partition, empty ones too: by them a partition that comes later is seen
+                # every partition, empty ones too: a partition that is added later then shows
                 ranges = {p: (at[p], end) for p, end in ends.items()}
                 self._scorer.score(ranges, model, {"model_version": model.version})
                 at |= offsets_in(self._scorer.log.last())
@@ -224,13 +224,13 @@ class _Loop:
             time.sleep(max(0.0, pause - (time.monotonic() - started)))
 
     def _tell_once(self, topic: str) -> None:
-        """Say that it follows, in the first session that comes so far."""
+        """Announce that it follows, in the first session that gets this far."""
         if self._is_told:
             return
-        # half a million objects of libraries, which every full collection would go through: 0.3 s
+        # libraries hold half a million objects; each full collection would scan them for 0.3 s
         gc.collect()
         gc.freeze()
-        self._say(f"following {topic} with model {self._model.version}, Ctrl-C ends it")
+        self._say(f"following {topic} with model {self._model.version}; Ctrl-C ends it")
         self._is_told = True
 
     def _swapped(self) -> PinnedModel:
@@ -247,7 +247,7 @@ class _Loop:
         if now - self._labels_at > LOOK_SECONDS:
             self._labels_at = now
             self._labels.take_in(self._scorer.log.last().get("stream_second"))
-            # another process may have landed some as well
+            # another process may have landed labels too
             self._scorer.catch_up()
         if now - self._reported_at > REPORT_SECONDS:
             if not self._progress.micro_batches:
@@ -255,11 +255,11 @@ class _Loop:
             self.report()
 
     def report(self) -> None:
-        """Report to Dagster what was scored since the last report, and begin to count again."""
+        """Report to Dagster what was scored since the last report, and reset the counts."""
         self._reported_at = time.monotonic()
         progress = self._progress
         if self._watch is None or not progress.micro_batches:
-            # the scorer goes on counting in the same object
+            # the scorer continues to count in the same object
             return
         self._progress = self._scorer.progress = Progress()
         self.total.add(progress)
@@ -279,17 +279,17 @@ class _Loop:
         self._say(f"{datetime.now(UTC):%H:%M:%S} {words}{problems}")
 
     def _what_waits(self) -> str:
-        """Return what producers sent and have not committed for a while, in words."""
+        """Describe the messages that producers sent and left uncommitted for a while."""
         topic = self._settings.transactions_topic
         try:
             waits = uncommitted(self._connection, self._topics, topic)
         except Outage:
-            # scoring meets it as well, and says it
+            # scoring meets the same outage and reports it
             return ""
         return str(waits) if waits and waits.seconds > _WAITS_LONG_SECONDS else ""
 
     def _problems(self) -> list[str]:
-        """Return what goes wrong beside the scoring, which goes on."""
+        """Return the problems that do not stop scoring."""
         assert self._watch is not None
         return [self._watch.problem, self._reporter.problem, self._what_waits()]
 

@@ -1,7 +1,7 @@
-"""What the next scoring run is to do, told from the committed truth.
+"""The plan of the next scoring run, derived from the committed state.
 
-Here: `plan_next`, which goes on with an unfinished plan or makes the next one; `plan_anew`, for
-one that failed.
+Here: `plan_next`, which continues an unfinished plan or makes the next one; `plan_anew`, which
+replaces a plan that failed.
 Not here: the sensor (`defs.assets.inference`), the rules (`fraud_platform.scoring.plans`).
 """
 
@@ -38,26 +38,26 @@ class NextStep:
 
 
 def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextStep:
-    """Return the plan to carry out now, written down before anybody is asked to.
+    """Return the plan to carry out now; it is stored before a run is requested.
 
     Raises:
-        OffsetGapError, TopicChangedError: scoring cannot go on where it stopped.
+        OffsetGapError, TopicChangedError: scoring cannot continue where it stopped.
         ChampionMismatchError, RegistryLostError: registry and promotion history disagree.
         Outage: Kafka or MLflow does not answer.
     """
     log, plans = ScoringLog(lake), PlanLog(lake)
-    # nobody may come to score for days; dead letters should not wait for that
+    # the next scoring may be days away; dead letters must not wait for it
     log.settle()
-    said = log.last()
-    committed, topic_id = offsets_in(said), said.get("topic_id")
+    metadata = log.last()
+    committed, topic_id = offsets_in(metadata), metadata.get("topic_id")
     last = plans.last()
-    # asked behind what is committed: what others score meanwhile would look like messages it lost
+    # read after the committed offsets: rows scored in between would look like lost messages
     with closing(KafkaTopics(KafkaConnection.from_settings(settings))) as topics:
         now = topic_now(topics, settings.transactions_topic)
     check_topic(now, topic_id, committed)
     if last is not None and last.topic_id == now.topic_id and not last.is_done(committed):
-        # a plan that met a gap is given up once the gap is accepted
-        is_before_gap = "gap" in said and any(
+        # a plan that met a gap is dropped once the gap is accepted
+        is_before_gap = "gap" in metadata and any(
             start != committed.get(p) for p, (start, _) in last.ranges.items()
         )
         if not is_before_gap:
@@ -66,7 +66,7 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
     if not ranges and _is_published(settings, log, now.topic_id):
         return NextStep(None, f"nothing new on {now.topic}{_what_waits(settings, now.topic)}")
     if not ranges:
-        # a run died before it published its last micro-batch: a plan of nothing makes up for it
+        # a run died before it published its last micro-batch: an empty plan publishes it
         ranges = {p: (end, end) for p, end in committed.items()}
         if last is not None and last.ranges == ranges:
             return NextStep(last)
@@ -83,12 +83,12 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
 
 
 def plan_anew(lake: Lake, registry: ModelRegistry, plan: Plan) -> Plan | None:
-    """Plan what is left of a plan that failed with the champion and the snapshot of today.
+    """Plan the rest of a failed plan again, with the current champion and snapshot.
 
-    The model may be one that this version cannot use, the snapshot may be vacuumed by now.
+    This version may be unable to use the plan's model, and vacuum may have removed its snapshot.
 
     Returns:
-        The new plan; None where it would be the same, or where another planner was first.
+        The new plan; None if it would be the same, or if another planner was first.
 
     Raises:
         Outage: MLflow does not answer.
@@ -114,7 +114,7 @@ def _snapshot_now(lake: Lake) -> str:
 
 
 def _what_waits(settings: Settings, topic: str) -> str:
-    """Return what a producer has sent and not committed, in words; empty if there is nothing."""
+    """Describe the messages that a producer sent and did not commit; empty if there are none."""
     connection = KafkaConnection.from_settings(settings)
     with closing(KafkaTopics(connection)) as topics:
         waits = uncommitted(connection, topics, topic)
@@ -122,9 +122,9 @@ def _what_waits(settings: Settings, topic: str) -> str:
 
 
 def _is_published(settings: Settings, log: ScoringLog, topic_id: str) -> bool:
-    """Tell whether the last micro-batch is published.
+    """Return whether the last micro-batch is published.
 
-    A transaction that a killed scorer left open holds the answer back; the next lease ends it.
+    A transaction that a killed scorer left open delays the answer until the next lease aborts it.
     """
     topics = KafkaTopics(KafkaConnection.from_settings(settings))
     try:

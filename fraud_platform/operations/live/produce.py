@@ -1,7 +1,7 @@
 """Replaying a drop as a live stream.
 
-Here: a drop's clean rows from the lake or from a file, pacing, transactions with their labels in
-stream time, what was acknowledged.
+Here: reading a drop's clean rows from the lake or a file, pacing, sending transactions with their
+labels in stream time, counting acknowledgements.
 Not here: the messages themselves (`fraud_platform.simulation.stream`), the client
 (`adapters.kafka.producers`).
 """
@@ -58,7 +58,7 @@ COLUMNS = (
 )
 Numbers = NDArray[Any]
 LATEST = "latest"
-"""Stands for the last published drop."""
+"""The option's word for the last published drop."""
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _CHUNK_ROWS = 20_000
@@ -73,7 +73,7 @@ class Pace:
 
     Attributes:
         rate: transactions a second, or None.
-        speedup: seconds of stream time a second, or None. Without either: as fast as it goes.
+        speedup: seconds of stream time a second, or None. Without either: as fast as possible.
     """
 
     rate: float | None = None
@@ -81,10 +81,10 @@ class Pace:
 
     @classmethod
     def parse(cls, rate: str, speedup: float | None) -> Pace:
-        """Return the pace that a person asked for; a speedup goes before the rate.
+        """Return the requested pace; a speedup takes precedence over the rate.
 
         Raises:
-            SettingsError: the rate is neither a number above 0 nor `max`, or the speedup is not.
+            SettingsError: the rate is not above 0 and not `max`, or the speedup is not above 0.
         """
         try:
             number = None if rate == "max" else float(rate)
@@ -95,7 +95,7 @@ class Pace:
         ):
             asked = f"--rate {rate}" if speedup is None else f"--speedup {speedup}"
             raise SettingsError(
-                f"expected --rate above 0 or max, or --speedup above 0, found {asked}. Say for "
+                f"expected --rate above 0 or max, or --speedup above 0, found {asked}. Use for "
                 "example --rate 400."
             )
         return cls(speedup=speedup) if speedup is not None else cls(rate=number)
@@ -103,7 +103,7 @@ class Pace:
     def due_seconds(
         self, numbers: NDArray[np.int64], ages: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Return when transactions are due after the start, by number and by stream time."""
+        """Return when transactions are due, in seconds after the start."""
         if self.speedup is not None:
             return ages / self.speedup
         return numbers / self.rate if self.rate else np.zeros(len(numbers))
@@ -111,13 +111,13 @@ class Pace:
 
 @dataclass(frozen=True)
 class Extras:
-    """What is produced beside the transactions.
+    """What is produced in addition to the transactions.
 
     Attributes:
-        labels: each label when stream time reaches its known_at.
-        all_labels: at the end, the labels that stream time did not reach too.
+        labels: whether to send each label when stream time reaches its known_at.
+        all_labels: whether to send, at the end, the labels that stream time did not reach.
         dirty: bad messages for each good one.
-        seed: of the bad messages.
+        seed: seed of the bad messages.
     """
 
     labels: bool = False
@@ -128,7 +128,7 @@ class Extras:
 
 @dataclass
 class Produced:
-    """What a replay handed over, and what the broker acknowledged of it."""
+    """What a replay sent, and how much of it the broker acknowledged."""
 
     transactions: int = 0
     labels: int = 0
@@ -150,13 +150,13 @@ class Produced:
 def load_rows(
     settings: Settings, drop: str, limit: int | None = None
 ) -> tuple[pl.DataFrame, list[str]]:
-    """Return the rows of a published drop, or of a file where `drop` is a path to one.
+    """Return the rows of a published drop, or of a file if `drop` is a path.
 
     Args:
         drop: its day, `latest` for the last published one, or a path.
 
     Returns:
-        At most `limit` rows in stream order, and lines that say what was left out.
+        At most `limit` rows in stream order, and lines that report what was left out.
     """
     if drop == LATEST:
         drop = _latest_drop(Lake(settings.lake))
@@ -165,15 +165,15 @@ def load_rows(
     if _DAY.fullmatch(drop):
         return rows_of_drop(Lake(settings.lake), drop).head(limit or sys.maxsize), []
     rows, skipped = rows_of_file(Path(drop))
-    said = [f"left out: {count:,} rows ({why})" for why, count in sorted(skipped.items())]
-    return rows.head(limit or sys.maxsize), said
+    lines = [f"left out: {count:,} rows ({why})" for why, count in sorted(skipped.items())]
+    return rows.head(limit or sys.maxsize), lines
 
 
 def _latest_drop(lake: Lake) -> str:
     """Return the name of the last published drop.
 
     Raises:
-        NotEnoughDataError: none is published.
+        NotEnoughDataError: no drop is published.
     """
     rows = lake.read_arrow(CLEANING_LEDGER, columns=["drop", "published_sha256"]).to_pylist()
     published = [row["drop"] for row in rows if row["published_sha256"]]
@@ -201,9 +201,9 @@ def rows_of_drop(lake: Lake, drop: str) -> pl.DataFrame:
 
 
 def rows_of_file(path: Path) -> tuple[pl.DataFrame, Counter[str]]:
-    """Return a drop file's clean rows in stream order, and how many lines were left out and why.
+    """Return a drop file's clean rows in stream order, and the numbers of lines left out by reason.
 
-    Of rows that share an id the first in stream order stays.
+    Of rows with the same id the first in stream order is kept.
 
     Raises:
         DropUnreadableError, DropHeaderError: as in cleaning.
@@ -223,7 +223,7 @@ def rows_of_file(path: Path) -> tuple[pl.DataFrame, Counter[str]]:
             frames = [_clean_rows(block, skipped) for block in read_blocks(file, part)]
     rows = stream_order(pl.concat(frames)) if frames else pl.DataFrame()
     if rows.is_empty():
-        raise NotEnoughDataError(f"{path}: expected clean rows, found none. See what it holds.")
+        raise NotEnoughDataError(f"{path}: expected clean rows, found none. Check its content.")
     first = rows.unique("transaction_id", keep="first", maintain_order=True)
     if copies := rows.height - first.height:
         skipped["repeated id"] += copies
@@ -241,12 +241,12 @@ def produce(
 
     Args:
         rows: rows of `transactions`, in stream order.
-        advance: called with numbers of transactions handed over.
+        advance: called with the number of transactions sent since the last call.
 
     Raises:
         DeliveryError: the broker did not acknowledge every message.
         TopicChangedError: a topic is missing.
-        Outage: the broker is away.
+        Outage: the broker does not answer.
     """
     connection = KafkaConnection.from_settings(settings, Role.PRODUCER)
     topics = [settings.transactions_topic, *([settings.labels_topic] if extras.labels else [])]
@@ -293,7 +293,7 @@ class _Replay:
             self.send_labels(int(np.searchsorted(self._moments, known, "right")))
 
     def _good(self, start: int, stop: int) -> StreamMessages:
-        """Return the messages of [start, stop), made some ahead: one by one they cost most."""
+        """Return the messages of [start, stop), built ahead in groups: singly they cost most."""
         if stop > self._made_until:
             self._made_from, self._made_until = start, max(stop, start + _AHEAD_ROWS)
             self._made = transaction_messages(self._rows[start : self._made_until])

@@ -1,6 +1,6 @@
 """Reports of a follower: what it scored since the last report.
 
-Here: the report, and the interface of what takes reports.
+Here: the report, and the interface of a receiver of reports.
 Not here: reporting to Dagster (`defs.pages.follow_reports`), when to report
 (`operations.live.follow`).
 """
@@ -16,13 +16,13 @@ from fraud_platform.scoring.scorer import Progress
 
 @dataclass(frozen=True)
 class Report:
-    """What was scored since the report before.
+    """What was scored since the previous report.
 
     Attributes:
-        progress: the work.
-        model_version, threshold: of the model that did it.
-        highs: first and next offset of each partition at the time, for the lag.
-        at: when, in UTC.
+        progress: counts of what was scored.
+        model_version, threshold: version and threshold of the model that scored.
+        highs: first and next offset of each partition at that time, for the lag.
+        at: time of the report, UTC.
     """
 
     progress: Progress
@@ -33,11 +33,11 @@ class Report:
 
 
 class Reports(Protocol):
-    """Takes the reports of a follower."""
+    """Receives the reports of a follower."""
 
     @property
     def problem(self) -> str:
-        """Why reports do not arrive; empty if they do."""
+        """Why reports do not arrive; empty if they arrive."""
 
     def tell(self, report: Report) -> None:
-        """Take a report, and return at once."""
+        """Accept a report and return at once."""

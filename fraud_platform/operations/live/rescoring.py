@@ -1,7 +1,7 @@
-"""What `replay --model` says: the model that decided and the other one, on the same rows.
+"""The report of `replay --model`: the deciding model and another one on the same rows.
 
-Here: reading the rescored rows with the labels that are known, and the words.
-Not here: scoring them again (`defs.commands.live`), counting and comparing
+Here: reading the rescored rows with their known labels, and the text of the report.
+Not here: scoring the rows again (`defs.commands.live`), counting and comparing
 (`fraud_platform.comparison`).
 """
 
@@ -29,7 +29,7 @@ _CONTENTS = ["transaction_id", "tx_datetime", "customer_id", "terminal_id", "amo
 
 
 def comparison_words(settings: Settings, first: int, last: int, version: int) -> Iterator[str]:
-    """Yield the paired comparison of a range that was scored again, one text per deciding model."""
+    """Yield the paired comparison of a rescored range, one text for each deciding model."""
     lake = Lake(settings.lake)
     rows = _rescored(lake, first, last, version)
     labels = _labels(lake, rows)
@@ -49,7 +49,7 @@ def _rescored(lake: Lake, first: int, last: int, version: int) -> pd.DataFrame:
 
 
 def _labels(lake: Lake, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the last known label of each row that has one: the topic's if it was known later."""
+    """Return the last known label of each row that has one: the later one of drop and topic."""
     import pandas as pd
 
     columns = ["transaction_id", "is_fraud", "fraud_scenario", "known_at"]
@@ -76,7 +76,7 @@ def _models(rows: pd.DataFrame, version: int, decided: int) -> tuple[ScoredModel
 
 
 def _with_labels(settings: Settings, rows: pd.DataFrame, version: int, decided: int) -> str:
-    """Return the paired metrics of the rows whose labels are known, or why there are none."""
+    """Return the paired metrics of the rows with known labels, or why there are none."""
     if rows.empty:
         return "No label of these rows is known yet, so no metric compares the two."
     frame = rows.assign(

@@ -44,16 +44,16 @@ _WHOLE_LOOK_SECONDS = 60.0
 
 
 def load_model(registry: ModelRegistry, version: int, expected: str | None = None) -> PinnedModel:
-    """Load a registered model version, once, its files checked before they are parsed.
+    """Load a registered model version once; its files are checked before they are parsed.
 
     Args:
-        registry: where it is registered, with its digest.
-        version: which one.
-        expected: the digest that the promotion history names for it, if it names one.
+        registry: the registry that has the version and its digest.
+        version: the version number.
+        expected: the version's digest in the promotion history, if the history names one.
 
     Raises:
         UnknownModelError: there is no such version.
-        ModelDamagedError: its files are missing, or are not those that were registered.
+        ModelDamagedError: its files are missing, or differ from those that were registered.
         SchemaMismatchError: it was trained on another feature declaration.
     """
     from fraud_platform.contracts.model_files import read_files
@@ -65,7 +65,7 @@ def load_model(registry: ModelRegistry, version: int, expected: str | None = Non
 
 
 def topic_now(topics: KafkaTopics, name: str) -> TopicNow:
-    """Return what the broker says of a topic."""
+    """Return the topic's current id and offsets, as the broker reports them."""
     return TopicNow(name, topics.describe(name).topic_id, topics.offsets(name))
 
 
@@ -79,12 +79,12 @@ def read_highs(settings: Settings) -> dict[int, tuple[int, int]]:
 
 
 def holder(kind: str) -> str:
-    """Return who scores, for people: kind, process, host."""
+    """Return a readable name of this scorer: kind, process, host."""
     return name_of(kind, os.getpid())
 
 
 def names_of(settings: Settings, topic_id: str) -> Topics:
-    """Return the topics of scoring, as publishing wants them."""
+    """Return the names of scoring's topics, as publishing needs them."""
     return Topics(
         settings.transactions_topic,
         settings.predictions_topic,
@@ -98,14 +98,14 @@ def names_of(settings: Settings, topic_id: str) -> Topics:
 def open_publication(
     settings: Settings, lake: Lake, topics: KafkaTopics, answer_seconds: float = ANSWER_SECONDS
 ) -> Iterator[Publication]:
-    """Give what publishes under the lease, which is not taken yet.
+    """Open the publication; it does not take the lease yet.
 
     Raises:
         TopicChangedError: the transactions topic is missing.
-        Outage: a topic to publish to is missing; it goes on once that is there.
+        Outage: a topic to publish to is missing; scoring continues once the topic exists.
     """
     names = names_of(settings, topics.topic_id(settings.transactions_topic))
-    # a client waits half a minute for a missing topic, and then does not name it
+    # a client waits half a minute for a missing topic, and its error does not name the topic
     for name in (names.predictions, names.dead_letters, names.labels):
         try:
             topics.describe(name)
@@ -129,22 +129,22 @@ def open_scorer(
     answer_seconds: float = ANSWER_SECONDS,
     gives_way: bool = False,
 ) -> Iterator[Scorer]:
-    """Give a scorer that holds the lease, its clients closed behind the block.
+    """Open a scorer that holds the lease; its clients are closed after the block.
 
     Labels that wait on their topic are landed first.
 
     Raises:
-        TopicChangedError, OffsetGapError: reading cannot go on where it stopped.
+        TopicChangedError, OffsetGapError: reading cannot continue where it stopped.
         Outage: Kafka or the lake does not answer, or a topic to publish to is missing.
-        FencedError: it gives way to who follows.
+        FencedError: another scorer follows, and `gives_way` is set.
 
     Args:
         state_version: the snapshot to start from.
-        kind: who scores, for people.
-        spark: gives the session of the Spark engine; None scores in this process.
-        answer_seconds: how long Kafka may take to go on before that is an outage.
-        gives_way: take the lease from nobody who follows: one may have come since this was asked
-            for, and would end.
+        kind: kind of the scorer, for messages to people.
+        spark: opens the session of the Spark engine; None scores in this process.
+        answer_seconds: how long Kafka may stay silent before that is an outage.
+        gives_way: do not take the lease from a follower. One may have started since this run
+            was requested, and losing the lease would end it.
     """
     connection = KafkaConnection.from_settings(settings)
     topic = settings.transactions_topic
@@ -175,16 +175,16 @@ def open_scorer(
         scorer = Scorer(lake, engine, publication, settings.max_batch_messages, holder(kind))
         LabelIntake(settings, lake, topics).take_in(scorer.log.last().get("stream_second"))
         if gives_way and (other := follower(connection, topic)):
-            raise FencedError(f"{other} scores. The plan is asked for again when that has ended.")
+            raise FencedError(f"{other} scores. The plan is requested again after its end.")
         scorer.start()
-        # only now: whoever held the lease before has moved what is committed
-        said = scorer.log.last()
-        check_topic(topic_now(topics, topic), said.get("topic_id"), offsets_in(said))
+        # read only now: the previous holder of the lease may have committed more
+        metadata = scorer.log.last()
+        check_topic(topic_now(topics, topic), metadata.get("topic_id"), offsets_in(metadata))
         yield scorer
 
 
 class LabelIntake:
-    """Lands what the labels topic has got, whenever it is asked to.
+    """Lands the new labels of the labels topic on each call.
 
     Args:
         lake: the tables.
@@ -199,15 +199,15 @@ class LabelIntake:
         self._looked_at = -math.inf
 
     def take_in(self, stream_second: int | None) -> dict[str, int]:
-        """Land what is there; return how many labels, good and dead.
+        """Land the labels that arrived; return the numbers of good and dead ones.
 
-        Where the topic has not grown, one question is all, and once a minute it is looked at whole.
+        If the topic has not grown, this takes one request; once a minute the topic is read whole.
 
         Args:
             stream_second: stream time, seconds since 1970.
 
         Raises:
-            OffsetGapError, TopicChangedError: reading cannot go on where it stopped.
+            OffsetGapError, TopicChangedError: reading cannot continue where it stopped.
         """
         total = Counter(labels=0, dead_labels=0)
         is_looked_at = time.monotonic() - self._looked_at < _WHOLE_LOOK_SECONDS
@@ -221,7 +221,7 @@ class LabelIntake:
         return dict(total)
 
     def _ask(self) -> TopicNow:
-        """Return what the broker says of the topic; the ends of the last answer are kept."""
+        """Return the topic as the broker reports it, and keep its end offsets."""
         now = topic_now(self._topics, self._topic)
         self._ends = {p: end for p, (_, end) in now.offsets.items()}
         return now

@@ -1,4 +1,4 @@
-"""Stream time that wrong dates have moved: what it is, what it should be, setting it.
+"""Correcting stream time after wrong dates moved it.
 
 Here: `look_at_stream_time`, `set_stream_time`, and `stream_time_problem` for `status` and `doctor`.
 Not here: the commands' options (`fraud_platform.cli.live`), the clock (`stream.clock`), what a
@@ -34,7 +34,7 @@ COMMAND = "set-stream-time"
 
 
 def stream_time_problem(lake: Lake) -> str | None:
-    """Return what is wrong with stream time, with the remedy; None if nothing is."""
+    """Return the problem of stream time with its remedy; None if there is none."""
     if lake.open(SCORED) is None:
         return None
     log = ScoringLog(lake)
@@ -44,17 +44,17 @@ def stream_time_problem(lake: Lake) -> str | None:
         return None
     return (
         f"stream time is {_moment(second)}, but the last scored rows say {_moment(estimate)}: "
-        "wrong dates moved it. Rows more than a week before it are not scored. Look with "
+        "wrong dates moved it. Rows more than a week before it are not scored. Look at it with "
         f"`fraud-platform {COMMAND}`, set it with `fraud-platform {COMMAND} --to "
         f'"{_moment(estimate)}" --why ".."`'
     )
 
 
 def look_at_stream_time(lake: Lake, second: int | None) -> list[str]:
-    """Return what stream time is and what setting it would change; changes nothing.
+    """Describe stream time and what setting it would change; this changes nothing.
 
     Args:
-        second: what it would be set to; None is what the last scored rows say.
+        second: the value to set; None for the estimate from the last scored rows.
     """
     log = ScoringLog(lake)
     log.settle()
@@ -72,29 +72,29 @@ def look_at_stream_time(lake: Lake, second: int | None) -> list[str]:
         f"stream time is {_moment(now)}, the clock of this machine {_moment(int(time.time()))}",
         f"the last {min(WINDOW_ROWS, log.last_seconds(WINDOW_ROWS).size):,} scored rows say "
         f"{_moment(estimate)}",
-        f"set to {_moment(second)}: {ahead:,} scored rows dated later stay scored, but are no "
-        "history any more; snapshots of later days are removed; duplicates and labels count from "
-        "then on",
+        f"set to {_moment(second)}: {ahead:,} scored rows dated later stay scored, but no longer "
+        "count as history; snapshots of later days are removed; duplicates and labels count "
+        "from then on",
     ]
     if letters:
         lines.append(
-            f"{letters:,} dead letters say time_behind: send those that are valid then again with "
+            f"{letters:,} dead letters have the reason time_behind: send the then valid ones with "
             "`fraud-platform replay --dead-letters --reason time_behind`"
         )
     lines.append(
         f'to set it: fraud-platform {COMMAND} --to "{_moment(second)}" --why ".." '
-        "(it takes the lease from a scorer that still works)"
+        "(it takes the lease from a running scorer)"
     )
     return lines
 
 
 def set_stream_time(settings: Settings, second: int, why: str) -> str:
-    """Commit stream time under the next number; what scores afterwards goes on from it.
+    """Commit stream time under the next number; later scoring continues from it.
 
-    It holds the lease meanwhile: what was committed before is published first.
+    It holds the lease during the commit, and first publishes everything that was committed before.
 
     Raises:
-        DataError: nothing was scored yet, or a scorer committed meanwhile.
+        DataError: nothing was scored yet, or a scorer committed at the same time.
     """
     lake = Lake(settings.lake)
     log = ScoringLog(lake)
@@ -105,42 +105,42 @@ def set_stream_time(settings: Settings, second: int, why: str) -> str:
         open_publication(settings, lake, topics) as publication,
     ):
         publication.take_lease()
-        said = commit_stream_time(lake, publication.log, second, why)
+        done = commit_stream_time(lake, publication.log, second, why)
         publication.catch_up()
-    return said
+    return done
 
 
 def commit_stream_time(lake: Lake, log: ScoringLog, second: int, why: str) -> str:
     """Commit a correction, and remove the snapshots of days after it."""
-    said = log.last()
+    last = log.last()
     counts = {"messages_read": 0, "scored": 0, "dead_letters": 0, "duplicates": 0}
     batch = ScoredBatch(
         log.number + 1,
         [],
         DEAD_LETTERS.arrow_schema.empty_table(),
         counts,
-        offsets_in(said),
+        offsets_in(last),
         second,
     )
     one = Correction(batch.number, second, lake.numbered(TOPIC_LABELS, LANDING).number)
     metadata = {
-        "topic_id": said["topic_id"],
-        "end_offsets": offsets_in(said),
+        "topic_id": last["topic_id"],
+        "end_offsets": offsets_in(last),
         "why": why,
-        **as_metadata([*corrections_in(said), one]),
+        **as_metadata([*corrections_in(last), one]),
     }
-    # before the commit: a scorer must not start from one of them afterwards
+    # before the commit, so that no scorer starts from one of them after it
     removed = _remove_snapshots(lake, second)
     if not log.commit(batch, metadata):
-        raise DataError("a scorer committed meanwhile: look again before you set stream time")
+        raise DataError("a scorer committed first: look again before you set stream time")
     line = (
-        f"micro-batch {batch.number} sets stream time from {_moment(said['stream_second'])} to "
+        f"micro-batch {batch.number} sets stream time from {_moment(last['stream_second'])} to "
         f"{_moment(second)} because: {why}"
     )
     if removed:
         line += (
-            f"; snapshots removed: {', '.join(removed)}. Materialize scoring_state before you go "
-            "on scoring, so that it begins with the drops' history"
+            f"; snapshots removed: {', '.join(removed)}. Materialize scoring_state before you "
+            "continue to score, so that it begins with the drops' history"
         )
     return line
 
@@ -159,7 +159,7 @@ def _remove_snapshots(lake: Lake, second: int) -> list[str]:
 
 
 def _estimate(log: ScoringLog) -> int | None:
-    """Return what the last scored rows say, whatever stream time was before them."""
+    """Return stream time as estimated from the last scored rows alone."""
     return likely_second(log.last_seconds(WINDOW_ROWS))
 
 

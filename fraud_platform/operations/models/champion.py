@@ -1,12 +1,12 @@
-"""Whether the registry's champion is the one that the promotion history names, and mending it.
+"""Comparing the registry's champion with the promotion history, and repairing the registry.
 
 Here: one comparison that scoring, decisions, vacuum, `doctor` and `status` share; the command that
-brings the registry back to the history.
+restores the registry from the history.
 Not here: deciding who is champion (`fraud_platform.promotion`), writing decisions
 (`operations.models.decisions`).
 
-The history is the truth. A model is its digest: a version number alone is no identity, since a
-registry whose database was restored gives numbers again.
+The history is authoritative. A model is identified by its digest, not by its version number: a
+registry whose database was restored assigns the same numbers again.
 """
 
 from __future__ import annotations
@@ -70,13 +70,13 @@ _GONE = (Standing.VERSION_GONE, Standing.OTHER_MODEL, Standing.REGISTRY_LOST)
 
 @dataclass(frozen=True)
 class Champion:
-    """The champion as history and registry have it.
+    """The champion according to history and registry.
 
     Attributes:
         standing: how the two compare.
-        version: the version to score with; None where there is none.
-        sha256: the digest that the history names for it, None if it names none.
-        words: expected, found and the remedy; a statement where all is well.
+        version: the version to score with; None if there is none.
+        sha256: its digest in the history; None if the history has none.
+        words: expected, found and the remedy; if there is no problem, a description.
     """
 
     standing: Standing
@@ -86,7 +86,7 @@ class Champion:
 
     @property
     def is_fine(self) -> bool:
-        """Whether scoring and decisions can rest on it."""
+        """Whether scoring and decisions can use it."""
         return self.standing in _FINE
 
     def require(self) -> Champion:
@@ -94,7 +94,7 @@ class Champion:
 
         Raises:
             RegistryLostError: the registry is empty though the history names models.
-            ChampionMismatchError: alias or version are not what the history says.
+            ChampionMismatchError: alias or version differ from the history.
         """
         if self.is_fine:
             return self
@@ -105,15 +105,15 @@ class Champion:
 def find_champion(lake: Lake, registry: ModelRegistry) -> Champion:
     """Compare the alias `champion` with the promotion history.
 
-    Before the first decision a person may name a champion by the alias alone. While a decision's
-    aliases have not followed yet, the history's champion counts.
+    Before the first decision a person may name a champion by setting the alias. Between a decision
+    and the move of the aliases, the history's champion counts.
     """
     history = read_history(lake)
     if not history:
         alias = registry.alias(CHAMPION)
         if alias is None:
-            return Champion(Standing.NOBODY, None, None, "no model was decided on yet")
-        words = f"version {alias}, named by hand: no decision was made yet"
+            return Champion(Standing.NOBODY, None, None, "no decision was made yet")
+        words = f"version {alias}, set by hand: no decision was made yet"
         return Champion(Standing.BY_HAND, alias, None, words)
     return _compare(history, registry)
 
@@ -134,20 +134,20 @@ def _compare(history: History, registry: ModelRegistry) -> Champion:
         return gone
     version = int(target) if target else None
     if alias == version:
-        words = f"version {target}, as the history says" if target else "nobody, by the history"
+        words = f"version {target}, as the history says" if target else "none, as the history says"
         return Champion(Standing.AGREES if target else Standing.NOBODY, version, digest, words)
     carried_out = registry.carried_out()
     if carried_out is not None and carried_out < last_sequence(history):
         words = (
             f"version {target or 'none'} by decision {last_sequence(history)}, which the alias "
-            f"(at {alias or 'none'}) follows next. If it stays so, run `{COMMAND}`"
+            f"(at {alias or 'none'}) follows next. If that does not change, run `{COMMAND}`"
         )
         return Champion(Standing.FOLLOWS, version, digest, words)
     return _wrong(
         Standing.DELETED if alias is None else Standing.MOVED,
         registry,
         f"the alias champion at version {target or 'none'}, as the promotion history says",
-        "it deleted" if alias is None else f"it at {alias}, which no decision made",
+        "no such alias" if alias is None else f"it at {alias}, which no decision set",
         f"Run `{COMMAND}` to set the alias back; to change the champion use `fraud-platform "
         "rollback`, `approve` or the weekly decision.",
     )
@@ -156,7 +156,7 @@ def _compare(history: History, registry: ModelRegistry) -> Champion:
 def _gone(
     registry: ModelRegistry, versions: list[ModelVersion], target: str, digest: str | None
 ) -> Champion | None:
-    """Return what is wrong with the champion's version, None if it is the model decided on."""
+    """Return the problem of the champion's version; None if it is the model that was decided on."""
     model = {str(v.version): v for v in versions}.get(target)
     there = ", ".join(str(v.version) for v in versions)
     remedy = (
@@ -181,7 +181,7 @@ def _wrong(
 
 
 def known_digest(lake: Lake, version: int) -> str | None:
-    """Return the digest that the history names for a version, None if it names none."""
+    """Return a version's digest in the history; None if the history has none."""
     return digest_of(read_history(lake), str(version))
 
 
@@ -191,7 +191,7 @@ def known_models(lake: Lake) -> int:
 
 
 def champion_line(settings: Settings) -> str:
-    """Return what `status` says of the champion."""
+    """Return the line about the champion in `status`."""
     try:
         return f"champion: {find_champion(Lake(settings.lake), registry_of(settings)).words}"
     except FraudPlatformError as error:
@@ -199,15 +199,15 @@ def champion_line(settings: Settings) -> str:
 
 
 def mend_champion(settings: Settings, person: str) -> str:
-    """Bring the registry back to what the promotion history says; return what was done.
+    """Restore the registry from the promotion history; return what was done.
 
-    An alias that was moved or deleted is set. A champion whose version is gone, or is another
-    model, is registered again from its artifacts, and the history gets a row that names its new
-    version. A deleted experiment is restored.
+    An alias that was moved or deleted is set again. If the champion's version is missing or is
+    another model, the champion is registered again from its artifacts, and the history gets a row
+    with its new version. A deleted experiment is restored.
 
     Raises:
-        PromotionError: there is no history, or it names too little to register the champion again.
-        ModelDamagedError: the champion's artifacts are gone, or are not those that were decided on.
+        PromotionError: there is no history, or it holds too little to register the champion again.
+        ModelDamagedError: the champion's artifacts are missing, or differ from those decided on.
     """
     lake, registry = Lake(settings.lake), registry_of(settings)
     found, history = find_champion(lake, registry), read_history(lake)
@@ -219,7 +219,7 @@ def mend_champion(settings: Settings, person: str) -> str:
     done = []
     if found.standing is Standing.REGISTRY_LOST or registry.is_experiment_deleted():
         registry.begin_again()
-        done.append("the experiment and the registered model are there again")
+        done.append("the experiment and the registered model were restored")
     if found.standing in _GONE and alias_target(history) is not None:
         model = _registered_again(registry, history)
         record = record_of_model(model)
@@ -232,17 +232,17 @@ def mend_champion(settings: Settings, person: str) -> str:
     elif not found.is_fine or found.standing is Standing.FOLLOWS:
         let_aliases_follow(lake, registry)
         done.append(f"the alias champion is at version {alias_target(history) or 'none'} again")
-    return "; ".join(done) or f"nothing to mend: {found.words}"
+    return "; ".join(done) or f"nothing to repair: {found.words}"
 
 
 def _registered_again(registry: ModelRegistry, history: History) -> ModelVersion:
-    """Return the version that has the champion's files: one that is there, or a new one."""
+    """Return the version that has the champion's files: an existing one or a new one."""
     lost = alias_target(history)
     digest, record = digest_of(history, lost), record_of(history, lost)
     if not digest or not record:
         raise PromotionError(
-            f"version {lost}: expected the history to keep its digest and where its files are, "
-            "found a decision of before these were kept. Restore MLflow's database from a backup, "
+            f"version {lost}: expected its digest and the location of its files in the history, "
+            "found an older decision without them. Restore MLflow's database from a backup, "
             "or decide again: materialize candidate_model, ab_report and promotion of the newest "
             "week."
         )

@@ -1,13 +1,13 @@
 """The promotion history and the aliases that follow it.
 
-Here: reading the history, writing a decision and moving the aliases, and a person's word.
+Here: reading the history, writing a decision, moving the aliases, and decisions by a person.
 Not here: what is decided (`fraud_platform.promotion`), whether registry and history agree
 (`operations.models.champion`).
 
-The history is written first; the aliases are set to what the history says then, whoever wrote it
-last. A decision is appended under the number after the last one that it was made on: the commit
-itself refuses it if another was written in between, and it is made again on what stands then.
-Stopped between history and aliases, the same call again moves the aliases.
+The history is written first; then the aliases are set to what the history says, including
+decisions of other writers. A decision is appended under the number after the last decision that it
+was based on. If another was written in between, the commit fails and the decision is made again on
+the new history. After a stop between history and aliases, the same call moves the aliases.
 """
 
 import json
@@ -52,7 +52,7 @@ from fraud_platform.settings import Settings
 
 _APPLICATION = "promotion_history"
 _TRIES = 5
-"""How often a decision is made again because another was written first."""
+"""How often a decision is attempted when another one is written first each time."""
 
 
 def read_history(lake: Lake) -> History:
@@ -61,7 +61,7 @@ def read_history(lake: Lake) -> History:
 
 
 def decided_dates(lake: Lake) -> set[date]:
-    """Return the knowledge dates that a decision was made on."""
+    """Return the knowledge dates for which a decision was made."""
     return {row.knowledge_date for row in read_history(lake)}
 
 
@@ -71,15 +71,15 @@ def settle(
     decide: Callable[[History], PromotionDecision],
     say: Callable[[str], object] = lambda words: None,
 ) -> PromotionDecision:
-    """Decide on the history as it is and carry the decision out; decide again if it moved on.
+    """Decide on the current history and carry the decision out; decide again if it has changed.
 
     Args:
-        decide: from the history to a decision.
-        say: is told of each decision that was refused because another was written first.
+        decide: returns a decision for a history.
+        say: called with the error of each decision that lost to one written first.
 
     Raises:
-        PromotionError: the history does not allow it, or no longer does.
-        DecisionConflictError: others were first each time.
+        PromotionError: the history does not allow the decision, or no longer allows it.
+        DecisionConflictError: another decision was written first each time.
     """
     for _ in range(_TRIES):
         decision = decide(read_history(lake))
@@ -87,18 +87,18 @@ def settle(
             carry_out(lake, registry, decision)
         except DecisionConflictError as error:
             conflict = error
-            say(f"{error} It is decided again.")
+            say(f"{error} The decision is made again.")
             continue
         return decision
     raise conflict
 
 
 def carry_out(lake: Lake, registry: ModelRegistry, decision: PromotionDecision) -> None:
-    """Write a decision to the history, then let the aliases follow what the history says.
+    """Write a decision to the history, then set the aliases to what the history says.
 
     Raises:
         DecisionConflictError: another decision was written after this one was made.
-        ChampionMismatchError: a version that it names is another model in the registry.
+        ChampionMismatchError: a version in the decision is another model in the registry.
         UnknownModelError: the registry has no such version.
     """
     if decision.is_new:
@@ -113,7 +113,7 @@ def carry_out(lake: Lake, registry: ModelRegistry, decision: PromotionDecision) 
 
 
 def _append(lake: Lake, row: HistoryRow) -> None:
-    """Append a decision under its number, if the one before it is still the last."""
+    """Append a decision under its number, if the previous one is still the last."""
     table = lake.numbered(PROMOTION_HISTORY, _APPLICATION)
     rows = history_table([row])
     files = write_rows(lake.files, lake.uri(PROMOTION_HISTORY), PROMOTION_HISTORY, rows)
@@ -128,12 +128,12 @@ def _append(lake: Lake, row: HistoryRow) -> None:
     raise DecisionConflictError(
         f"decision {row.sequence} on {row.knowledge_date} ({row.action.replace('_', ' ')} "
         f"{row.model_version}): expected decision {row.sequence - 1} to be the last, found that "
-        f"meanwhile {words or 'another was written'}. Nothing of it was written."
+        f"since then {words or 'another was written'}. Nothing of it was written."
     )
 
 
 def _identified(registry: ModelRegistry, row: HistoryRow) -> HistoryRow:
-    """Return a row with the digest of its model and what is needed to register it again."""
+    """Return a row with its model's digest and the data to register the model again."""
     if row.action in (Action.ROLLED_BACK, Action.RESTORED):
         return row
     model = registry.get(int(row.model_version))
@@ -148,13 +148,13 @@ def _identified(registry: ModelRegistry, row: HistoryRow) -> HistoryRow:
 
 
 def record_of_model(model: ModelVersion) -> str:
-    """Return what the history keeps of a version, so that it can be registered again."""
+    """Return the record of a version in the history, from which it can be registered again."""
     tags = {name: text for name, text in model.tags.items() if not name.startswith("promotion.")}
     return json.dumps({"run_id": model.run_id, "tags": tags}, sort_keys=True)
 
 
 def _require_champion(registry: ModelRegistry, history: History, version: str | None) -> None:
-    """Require that the registry has the model that would be champion, under that version."""
+    """Require that the registry's version is the model that would become champion."""
     if version is None:
         return
     expected, found = digest_of(history, version), registry.get(int(version)).sha256
@@ -170,7 +170,7 @@ def _tag(registry: ModelRegistry, row: HistoryRow) -> None:
     try:
         registry.get(int(row.model_version))
     except UnknownModelError:
-        return  # what is left by a rollback may be gone
+        return  # the version that a rollback leaves may have been deleted
     registry.tag(
         int(row.model_version),
         {
@@ -183,10 +183,10 @@ def _tag(registry: ModelRegistry, row: HistoryRow) -> None:
 
 
 def let_aliases_follow(lake: Lake, registry: ModelRegistry) -> None:
-    """Set the aliases to what the history says, until it says nothing else meanwhile.
+    """Set the aliases to what the history says, and repeat if the history changed in between.
 
-    The registry cannot compare and set. So whoever sets an alias reads the history afterwards: of
-    two that set it at once, the one that is last sets it to the last decision.
+    The registry has no compare-and-set. Each writer therefore reads the history again after it set
+    an alias: of two concurrent writers, the later one sets the alias to the last decision.
     """
     for _ in range(_TRIES):
         history = read_history(lake)
@@ -198,11 +198,11 @@ def let_aliases_follow(lake: Lake, registry: ModelRegistry) -> None:
         registry.note_carried_out(last)
         if last_sequence(read_history(lake)) == last:
             return
-    raise Outage("the promotion history was written to again and again. Run again.")
+    raise Outage("the promotion history changed during each attempt. Run the command again.")
 
 
 def approve(settings: Settings, knowledge_date: date, person: str, why: str) -> str:
-    """Promote the candidate that waits at a knowledge date, and say what happened."""
+    """Promote the candidate that waits at a knowledge date; return what was done."""
     return _answer(
         settings,
         lambda history: approve_candidate(history, knowledge_date, person, _now(), why),
@@ -210,7 +210,7 @@ def approve(settings: Settings, knowledge_date: date, person: str, why: str) -> 
 
 
 def decline(settings: Settings, knowledge_date: date, person: str, why: str) -> str:
-    """Turn down the candidate that waits at a knowledge date, and say what happened."""
+    """Decline the candidate that waits at a knowledge date; return what was done."""
     return _answer(
         settings,
         lambda history: decline_candidate(history, knowledge_date, person, _now(), why),
@@ -218,27 +218,27 @@ def decline(settings: Settings, knowledge_date: date, person: str, why: str) -> 
 
 
 def rollback(settings: Settings, person: str, why: str) -> str:
-    """Restore the champion before the present one, and say what happened.
+    """Restore the previous champion; return what was done.
 
-    The champion to leave is the one of the moment of the command: of a rollback that was stopped
-    before the alias moved, the alias; else the history's, whatever became of the alias.
+    The champion to replace is determined when the command starts: if a rollback was stopped before
+    the alias moved, it is the alias; otherwise it is the history's champion.
 
     Raises:
-        PromotionError: nobody is champion, or nobody was before.
-        ModelDamagedError: the files of the one before are missing or damaged.
+        PromotionError: there is no champion, or there was none before it.
+        ModelDamagedError: the files of the previous champion are missing or damaged.
     """
     lake, registry = Lake(settings.lake), registry_of(settings)
     history = read_history(lake)
     champion = _champion_to_leave(history, registry)
     if champion is None:
-        raise PromotionError("nobody is champion, so there is nothing to roll back from.")
+        raise PromotionError("there is no champion, so there is nothing to roll back from.")
 
     def decide(history: History) -> PromotionDecision:
         decision = restore_previous(history, champion, person, _now(), why)
         if decision.is_new and decision.alias_target:
             digest = digest_of(history, decision.alias_target)
             with registry.candidate_folder(int(decision.alias_target), digest):
-                pass  # the check of its files is all that is wanted
+                pass  # opening it checks its files
         return decision
 
     return str(settle(lake, registry, decide))

@@ -1,6 +1,6 @@
-"""The quality benchmark: real drops through the platform's own cleaning and features.
+"""The quality benchmark: real drops through the platform's cleaning and features.
 
-Here: filling a lake of the benchmark's own and reading the folds' rows from it.
+Here: filling a separate lake for the benchmark and reading the folds' rows from it.
 Not here: folds and metrics (`fraud_platform.training.quality`).
 """
 
@@ -60,8 +60,8 @@ def _rows(spark: SparkSession, lake: Lake, drops: Mapping[str, Path]) -> pd.Data
     if end is None or min(d.day for d in days) > needed[0] or end < needed[1]:
         found = f"{min(d.day for d in days)} to {end}" if end else "no clean rows"
         raise NotEnoughDataError(
-            f"bench quality: expected drops of {needed[0]} to {needed[1]}, found {found}. Name the "
-            "folder of the Handbook's four drops with --drops."
+            f"bench quality: expected drops of {needed[0]} to {needed[1]}, found {found}. Set "
+            "--drops to the folder of the Handbook's four drops."
         )
     materialize_days(spark, lake, min(d.day for d in days), end - timedelta(days=1))
     first: date = FOLD_STARTS[0]

@@ -1,6 +1,6 @@
 """The model registry that the settings name.
 
-Here: opening it, and where its artifacts are.
+Here: opening it, and the location of its artifacts.
 Not here: the registry itself (`adapters.models.registry`), Dagster's resource
 (`fraud_platform.defs.resources`).
 """
@@ -19,7 +19,7 @@ def registry_of(settings: Settings) -> ModelRegistry:
 
 def artifacts_of(settings: Settings) -> str | None:
     """Return where new artifacts are stored; None if the MLflow server decides."""
-    # the artifacts of a server that others run can be given by the settings
+    # the settings can name the artifacts of an external server
     is_served = settings.mlflow.startswith("http") and (
         settings.artifacts_url is None or settings.mlflow_storage_url is not None
     )

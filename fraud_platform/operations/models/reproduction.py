@@ -1,6 +1,6 @@
-"""Making a registered model again, from what its tags say it was made from.
+"""Reproducing a registered model from the table versions in its tags.
 
-Here: the same knowledge date and table versions, trained anew, compared bit for bit.
+Here: training again on the same knowledge date and table versions, and comparing bit for bit.
 Not here: training (`fraud_platform.training`), which versions vacuum keeps
 (`defs.automation.maintenance`).
 """
@@ -25,7 +25,7 @@ from fraud_platform.tables.features import TRANSACTION_FEATURES
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A model made again: SHA-256 of its files then and now."""
+    """A reproduced model: the SHA-256 of its files then and now."""
 
     version: int
     expected: str
@@ -38,23 +38,23 @@ class Reproduction:
 
     def __str__(self) -> str:
         if self.is_equal:
-            return f"version {self.version} was made again, bit for bit ({self.found})"
+            return f"version {self.version} was reproduced bit for bit ({self.found})"
         return f"version {self.version} differs: SHA-256 {self.expected} then, {self.found} now"
 
 
 def reproduce(settings: Settings, version: int) -> Reproduction:
-    """Train a registered version again from the table versions that it names.
+    """Train a registered version again from the table versions in its tags.
 
-    The settings must be those it was trained with; its MLflow parameters list them.
+    The settings must equal those of the original training; its MLflow parameters list them.
 
     Raises:
         UnknownModelError: there is no such version.
-        ModelDamagedError: its stored files are not those that were registered.
+        ModelDamagedError: its stored files differ from those that were registered.
     """
     registry = registry_of(settings)
     model = registry.get(version)
     with registry.candidate_folder(version, known_digest(Lake(settings.lake), version)):
-        pass  # the check of its files is all that is wanted
+        pass  # opening it checks its files
     lake, spark = Lake(settings.lake), open_session(settings)
     knowledge_date = date.fromisoformat(model.knowledge_date)
     read = {

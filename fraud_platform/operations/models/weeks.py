@@ -1,7 +1,7 @@
-"""What the weekly assets share: a week's rows, its candidate, and who contends.
+"""Data of the weekly assets: a week's rows, its candidate, and the models to compare.
 
-Here: reading a week's rows from the lake and its models from the registry, and what a model's tags
-say of the data that made it.
+Here: reading a week's rows from the lake and its models from the registry, and a model's tags about
+its training data.
 Not here: training, comparing, deciding (the stages).
 """
 
@@ -56,7 +56,7 @@ def build_rows(
     versions: Mapping[str, int],
     settings: Settings,
 ) -> DataFrame:
-    """Return the training set of a knowledge date from these versions of its two tables."""
+    """Return the training set of a knowledge date from the given versions of its two tables."""
     first_day = _oldest_training_day(knowledge_date, settings)
     read = versions[TRANSACTION_FEATURES.name]
     end = KnowledgeWeek(knowledge_date).train_end
@@ -76,22 +76,22 @@ def build_rows(
 
 
 def _require_built(lake: Lake, first: date, end: date) -> None:
-    """Require that the days of [first, end) have every feature that is declared now.
+    """Require that the days of [first, end) have every currently declared feature.
 
     Raises:
-        NotEnoughDataError: some were built before one was declared.
+        NotEnoughDataError: some days were built before a feature was declared.
     """
     other = days_of_other_features(lake, first, end)
     if other:
         raise NotEnoughDataError(
-            f"days {first} to {end}: expected all built with the features that are declared now, "
-            f"found {len(other)} from {other[0]} to {other[-1]} that were built before one came or "
-            "changed. Wait until the schedule daily_features has built them again."
+            f"days {first} to {end}: expected all built with the currently declared features, "
+            f"found {len(other)} from {other[0]} to {other[-1]} that were built before one "
+            "was added or changed. Wait until the schedule daily_features has built them again."
         )
 
 
 def _with_all_features(features: DataFrame) -> DataFrame:
-    """Return rows of an old version with null in the features that were declared later."""
+    """Return rows of an old table version, with null in the features declared later."""
     from pyspark.sql import functions as F
 
     later = [name for name in FEATURE_NAMES if name not in features.columns]
@@ -143,7 +143,7 @@ def fit(rows: pa.Table, settings: Settings, session: Callable[[], SparkSession])
 
 
 def candidate_artifacts(candidate: Candidate) -> dict[str, bytes]:
-    """Return the files that are logged with a candidate: its plots and the features' meaning."""
+    """Return the files that are logged with a candidate: its plots and feature descriptions."""
     from fraud_platform.training.plots import (
         calibration_plot,
         feature_importance_plot,
@@ -159,7 +159,7 @@ def candidate_artifacts(candidate: Candidate) -> dict[str, bytes]:
 
 
 def candidate_tags(lake: Lake, knowledge_date: date, run_id: str) -> dict[str, str]:
-    """Return what a model's tags say of where it comes from: versions, days, drops, run."""
+    """Return a model's tags about its origin: table versions, days, drops, run."""
     rows = read_training_rows(lake, knowledge_date).column("tx_datetime").to_pandas()
     first, last = rows.min().date(), rows.max().date()
     commit = lake.last_commit(TRAINING_SET, "knowledge_date", knowledge_date.isoformat())
@@ -183,7 +183,7 @@ def candidate_tags(lake: Lake, knowledge_date: date, run_id: str) -> dict[str, s
 
 
 def trained_on(registry: ModelRegistry) -> dict[int, tuple[date, date, str]]:
-    """Return, by model version, the first and last training day and what the drops held then."""
+    """Return the first and last training day and the drops' fingerprint by model version."""
     return {
         model.version: (
             date.fromisoformat(model.tags[_START_TAG]),
@@ -216,10 +216,10 @@ def contenders(
 def registered(
     lake: Lake, registry: ModelRegistry, version: str, tested: str | None = None
 ) -> ModelVersion:
-    """Return a version of the registry, if it is the model that history and report know by it.
+    """Return a version from the registry, if it is the model that history and report name.
 
     Args:
-        tested: the digest that an A/B report names for it.
+        tested: its digest in an A/B report.
 
     Raises:
         UnknownModelError: there is no such version.
@@ -232,18 +232,18 @@ def registered(
                 f"model {MODEL_NAME} {version}: expected SHA-256 {str(digest)[:16]} as {keeper} "
                 f"names it, found {str(model.sha256)[:16]}: the registry gave this number to "
                 "another model. If it is the champion, run `fraud-platform champion "
-                "--from-history`; else materialize ab_report again, then promotion."
+                "--from-history`; otherwise materialize ab_report again, then promotion."
             )
     return model
 
 
 def read_evidence(lake: Lake, registry: ModelRegistry, knowledge_date: date) -> Evidence:
-    """Return what a week's decision rests on: its report, and the very models that it tested.
+    """Return the evidence of a week's decision: its report and the models that it tested.
 
     Raises:
-        PromotionError: there is no report, or one that does not name the files that were tested.
+        PromotionError: there is no report, or it does not name the files that were tested.
         ChampionMismatchError, RegistryLostError: registry and history disagree, or the registry has
-            other models than were tested.
+            other models than those tested.
     """
     find_champion(lake, registry).require()
     report = lake.read_arrow(AB_REPORT, filters=[("knowledge_date", "=", knowledge_date)])
@@ -265,7 +265,7 @@ def training_end(model: ModelVersion) -> date:
 def read_evaluation_rows(
     spark: SparkSession, lake: Lake, knowledge_date: date, settings: Settings
 ) -> pd.DataFrame:
-    """Return the test week's labelled rows with their features, in the order of their ids."""
+    """Return the test week's labelled rows with their features, sorted by id."""
     week = KnowledgeWeek(knowledge_date)
     _require_built(lake, week.test_start, week.test_end)
     rows = evaluation_rows(
@@ -280,7 +280,7 @@ def read_evaluation_rows(
 
 
 def read_amount_rule(lake: Lake, knowledge_date: date, settings: Settings) -> int | None:
-    """Return the amount rule that the candidate's threshold days give under the same limits."""
+    """Return the amount rule learned from the candidate's threshold days under the same limits."""
     rows = lake.read_arrow(
         TRAINING_SET,
         [("knowledge_date", "=", knowledge_date), ("part", "=", THRESHOLD)],
@@ -296,7 +296,7 @@ def read_amount_rule(lake: Lake, knowledge_date: date, settings: Settings) -> in
 
 
 def scored(registry: ModelRegistry, model: ModelVersion, rows: Any) -> ScoredModel:
-    """Return a registered model's probabilities of the rows."""
+    """Return a registered model's probabilities for the rows."""
     from fraud_platform.training.candidate import Candidate
 
     with registry.candidate_folder(model.version, model.sha256) as folder:

@@ -30,10 +30,10 @@ def web_server_port(settings: Settings) -> int | None:
 
 
 def reload_definitions(settings: Settings) -> threading.Thread | None:
-    """Ask the UI to load the definitions again, without waiting for it; return who asks.
+    """Ask the UI to load the definitions again; return the thread that sends the request.
 
-    The caller may be the code server itself, which is replaced meanwhile. A UI that does not
-    answer shows the old partitions until somebody presses Reload; no run depends on it.
+    It does not wait, because the caller may be the code server, which the reload replaces. A UI
+    that does not answer shows the old partitions until a user presses Reload; no run depends on it.
     """
     port = web_server_port(settings)
     if port is None:

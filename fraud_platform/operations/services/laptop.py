@@ -142,7 +142,7 @@ def status(settings: Settings) -> list[str]:
 
 
 def _not_started_here(settings: Settings, service: Service) -> str:
-    """Return the line of a service that `up` did not start: it may have another manager."""
+    """Return the line of a service that `up` did not start; systemd may manage it."""
     if is_healthy(service):
         return (
             f"{service.name:<8} answers on {service.url}{service.page}; it was not started by `up`"
@@ -151,13 +151,13 @@ def _not_started_here(settings: Settings, service: Service) -> str:
         return f"{service.name:<8} is not running"
     unit = "fraud-webserver" if service.name == "dagster" else f"fraud-{service.name}"
     return (
-        f"{service.name:<8} does not answer on {service.url}; a server's units keep it: "
+        f"{service.name:<8} does not answer on {service.url}; systemd manages it: "
         f"systemctl status {unit}"
     )
 
 
 def _elsewhere(settings: Settings) -> Iterator[tuple[str, str, bool]]:
-    """Yield what the settings say is elsewhere: its name, its address, whether it answers."""
+    """Yield the external services of the settings: name, address, whether each answers."""
     if settings.kafka_bootstrap:
         topics = Topics(KafkaConnection.from_settings(settings))
         yield "kafka", settings.kafka_bootstrap, topics.is_ready(_ANSWER_SECONDS)

@@ -13,7 +13,7 @@ from fraud_platform.adapters.services.processes import HOST
 from fraud_platform.settings import Settings
 
 _MODEL_TRAINING = urlencode({"workflowType": "machine_learning"})
-"""MLflow opens its GenAI view otherwise, or whichever the browser saw last."""
+"""Without it MLflow opens its GenAI view, or the view that the browser showed last."""
 EXPERIMENTS = f"/#/experiments?{_MODEL_TRAINING}"
 """Path of MLflow's list of experiments."""
 

@@ -1,4 +1,4 @@
-"""The in-process engine: decode, features and model in this process, a file a micro-batch.
+"""The in-process engine: decode, features and model in this process, one file per micro-batch.
 
 Here: `InProcessEngine`, the low-latency path.
 Not here: committing and publishing (`scoring.scorer`), the engine on Spark
@@ -44,7 +44,7 @@ class InProcessEngine:
         lake: the tables.
         source: reads the transactions topic.
         state_version: the snapshot to start from.
-        duplicate_horizon_days: how long an id stays known, in stream time.
+        duplicate_horizon_days: how long an id is remembered, in stream time.
         max_ahead: seconds that an event may lie ahead; see `stream.event_time`.
     """
 
@@ -64,13 +64,13 @@ class InProcessEngine:
         self._left: Messages | None = None
 
     def catch_up(self, log: ScoringLog) -> None:
-        """Bring the state to the last committed micro-batch and the labels that landed."""
+        """Roll the state forward to the last committed micro-batch and the landed labels."""
         if self._recovered is None:
             self._recovered = RecoveredState(self._lake, self._state_version, self._horizon)
         self._recovered.catch_up(log)
 
     def warm_up(self, starts: Offsets, model: PinnedModel) -> None:
-        """Make the first message as quick as any: go to its place, run all code once on a copy."""
+        """Make the first message as fast as later ones: seek to it, run all code once on a copy."""
         assert self._recovered is not None
         self._source.go_to(starts)
         state = self._recovered.state
@@ -79,7 +79,7 @@ class InProcessEngine:
         score_messages(sample_messages(), state.fork(), context)
 
     def forget(self) -> None:
-        """Drop the state: what it took in was not committed."""
+        """Drop the state, because it holds rows that were not committed."""
         self._recovered, self._left = None, None
 
     def score(self, ranges: Ranges, behind: Ranges, number: int, model: PinnedModel) -> ScoredBatch:
@@ -87,8 +87,8 @@ class InProcessEngine:
 
         Args:
             ranges: offsets to read.
-            behind: what of the plan remains after them; if that is nothing for every partition,
-                all of `ranges` is scored, else what lies within one hour.
+            behind: the rest of the plan after them; if it is empty for every partition, all of
+                `ranges` is scored, otherwise the part within one hour.
         """
         assert self._recovered is not None
         state = self._recovered.state
@@ -96,7 +96,7 @@ class InProcessEngine:
         arrivals, is_odd = sane_arrivals(read.timestamp_ms, time.time_ns() // 1_000_000)
         messages = read.stamped(arrivals)
         ends = {p: end for p, (_, end) in ranges.items()}
-        # the messages beyond are evidence for event times, and wait for the next micro-batch
+        # later messages are only evidence for event times; the next micro-batch scores them
         is_own = messages.offset < _by_partition(ends)[messages.partition]
         raw = decode(messages.keys, messages.values)
         bounds = TimeBounds(
@@ -132,7 +132,7 @@ class InProcessEngine:
         )
 
     def committed(self, number: int) -> None:
-        """Note that the micro-batch is committed: the state holds it already."""
+        """Record that the micro-batch is committed; the state already holds it."""
         assert self._recovered is not None
         self._recovered.number = number
 

@@ -1,8 +1,8 @@
 """One micro-batch: messages in, scored rows and dead letters out, every message accounted for.
 
 Here: decoding, duplicates, features, the model, alerts; the columns of both tables.
-Not here: the parts themselves (the modules beside this one), committing and publishing
-(`scoring.scorer`), cutting batches (`stream.batching`).
+Not here: the engines (the other modules of this package), committing and publishing
+(`scoring.scorer`), batching (`stream.batching`).
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class PinnedModel:
     """The model of a plan, loaded once.
 
     Attributes:
-        name, version: as it is registered.
+        name, version: its registered name and version.
         candidate: the model.
-        files: what it was loaded from, by name; workers elsewhere load these bytes.
+        files: its files by name; workers on other machines load these bytes.
 
     Raises:
-        SchemaMismatchError: a feature that it uses is declared otherwise now, or no longer.
+        SchemaMismatchError: the declaration of a feature that it uses has changed or is missing.
     """
 
     name: str
@@ -62,16 +62,16 @@ class PinnedModel:
                 f"{feature_signature(names)[:16]} (of the declaration {feature_signature()[:16]}), "
                 f"found a model trained on {str(trained_on)[:16]}"
                 + (f", which needs {', '.join(unknown)}" if unknown else "")
-                + ". Declare them as they were: a feature that the champion uses may change or go "
-                "only once another model is champion (docs/new_feature.md). Train and promote a "
-                "model on the present declaration, or deploy the code that the model was trained "
-                "with."
+                + ". Restore their declarations: a feature that the champion uses may change or be "
+                "removed only once another model is champion (docs/new_feature.md). Train and "
+                "promote a model on the current declaration, or deploy the code that the model "
+                "was trained with."
             )
 
 
 @dataclass(frozen=True)
 class BatchContext:
-    """What every row of a micro-batch carries beside its own values."""
+    """Values that are the same for every row of a micro-batch."""
 
     number: int
     model: PinnedModel
@@ -80,7 +80,7 @@ class BatchContext:
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """What became of the messages of one micro-batch.
+    """The results of the messages of one micro-batch.
 
     Attributes:
         scored: rows of the table `scored`.
@@ -96,7 +96,7 @@ class MicroBatch:
 
 
 def sample_messages() -> Messages:
-    """Return one valid message, for a scorer to warm up with; its ids are nobody's."""
+    """Return one valid message with unused ids, for the warm-up of a scorer."""
     values = (0, "2018-01-01 00:00:00", 0, 0, 1.0)
     value = json.dumps(dict(zip(TRANSACTION_FIELDS, values, strict=True))).encode()
     place = np.zeros(1, np.int64)
@@ -104,10 +104,10 @@ def sample_messages() -> Messages:
 
 
 def score_messages(messages: Messages, state: ScoringState, context: BatchContext) -> MicroBatch:
-    """Score messages in the order in which they stand; the state takes the new rows in.
+    """Score messages in the given order, and add the new rows to the state.
 
     Raises:
-        ConservationError: messages read differ from scored, dead letters and duplicates together.
+        ConservationError: the messages read are not scored + dead letters + duplicates.
     """
     return score_decoded(messages, decode(messages.keys, messages.values), state, context)
 
@@ -119,10 +119,10 @@ def score_decoded(
     context: BatchContext,
     odd_timestamps: int = 0,
 ) -> MicroBatch:
-    """Score messages that are decoded already.
+    """Score messages that are already decoded.
 
     Args:
-        odd_timestamps: how many Kafka timestamps were not ms since 1970, for the counts.
+        odd_timestamps: number of Kafka timestamps that were not ms since 1970, for the counts.
     """
     is_duplicate = state.is_duplicate(decoded.transactions.transaction_id)
     new = np.flatnonzero(~is_duplicate)
@@ -152,7 +152,7 @@ def check_conservation(number: int, counts: Mapping[str, int]) -> None:
     """Require that every message ended in exactly one place.
 
     Raises:
-        ConservationError: it did not.
+        ConservationError: a message is missing or was counted twice.
     """
     ended = counts["scored"] + counts["dead_letters"] + counts["duplicates"]
     if counts["messages_read"] != ended:
@@ -219,7 +219,7 @@ def _constant(text: str, size: int) -> pa.Array:
 def _reasons(
     candidate: Candidate, matrix: npt.NDArray[np.float32], is_alert: npt.NDArray[np.bool_]
 ) -> pa.Array:
-    """Return the features that raised each alert's log-odds most, null where there is none."""
+    """Return the features that raised each alert's log-odds most; null for rows without alert."""
     alerts = np.flatnonzero(is_alert)
     texts: list[list[str] | None] = [None] * is_alert.size
     if alerts.size:
@@ -250,7 +250,7 @@ def _dead_letters(decoded: Decoded, messages: Messages, number: int) -> pa.Table
 
 
 def arrow_rows(schema: pa.Schema, columns: Mapping[str, Any]) -> pa.Table:
-    """Return columns by name as a table; timestamps are given as microseconds since 1970."""
+    """Return a table from columns by name; timestamps are microseconds since 1970."""
     arrays = []
     for column in schema:
         values = columns[column.name]

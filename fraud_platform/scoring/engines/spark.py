@@ -1,15 +1,15 @@
 """The engine on Spark: its tasks read ranges, score them and write files.
 
-Here: the plan of one micro-batch, what a task does and hands back.
+Here: the plan of one micro-batch, the work of a task and its result.
 Not here: scoring itself (`scoring.engines.micro_batch`), the same for both engines; committing and
 publishing (`scoring.scorer`).
 
-A task reads with the reader of the other engine, so that both see the same messages: Spark's own
+A task uses the reader of the in-process engine, so both engines see the same messages: Spark's own
 Kafka source fails a whole plan over one timestamp that is not in ms. A task holds whole topic
-partitions, hence whole customers. Terminals and labels matter one label delay later, so a
-micro-batch of less than seven days, which `scoring.messages.peeking` sees to, needs nothing of its
-other tasks. Python workers live on between micro-batches, each with a state of its own that it
-rolls forward from the committed table; what a task scores is taken in only once it is committed.
+partitions, and so whole customers. Terminals and labels matter one label delay later, so in a
+micro-batch of less than seven days (see `scoring.messages.peeking`) no task needs the rows of
+another. Python workers are reused between micro-batches. Each has its own state, which it rolls
+forward from the committed table; the rows that a task scores enter the state after their commit.
 """
 
 from __future__ import annotations
@@ -51,18 +51,18 @@ if TYPE_CHECKING:
 
 _RESULT = "manifest string, dead binary, rows binary, first_partition int"
 Excluded = frozenset[tuple[int, int]]
-"""Partition and offset of messages whose id an earlier partition holds in the same batch."""
+"""Partition and offset of messages whose id is also in an earlier partition of the batch."""
 
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """What each task of a micro-batch needs to know; travels to the workers.
+    """The input of the tasks of a micro-batch, sent to the workers.
 
     Attributes:
-        model: name, version and the files of the candidate, and the digest of these files, which
-            each worker checks before it parses them.
-        shares: of each task, its ranges with the messages after them that are evidence.
-        ends: where the micro-batch ends, by partition.
+        model: name, version and files of the candidate, and the digest of these files, which each
+            worker checks before it parses them.
+        shares: each task's ranges, with the messages after them that are evidence.
+        ends: the end offset of the micro-batch, by partition.
         carried: see `stream.event_time.Carried`.
     """
 
@@ -89,9 +89,9 @@ class SparkEngine:
         spark: the session.
         lake: the tables, on a URL that every worker reaches.
         opener: opens the topic in a worker.
-        source: reads a few messages of the topic, to see how far ranges reach.
+        source: reads a few messages of the topic, to find the event times at the ends of ranges.
         state_version: the snapshot to start from.
-        duplicate_horizon_days: how long an id stays known, in stream time.
+        duplicate_horizon_days: how long an id is remembered, in stream time.
         max_ahead: seconds that an event may lie ahead; see `stream.event_time`.
     """
 
@@ -114,28 +114,28 @@ class SparkEngine:
         self._files: tuple[PinnedModel, Mapping[str, bytes], str] | None = None
 
     def catch_up(self, log: ScoringLog) -> None:
-        """Set the clock; workers bring their states forward when they need them."""
+        """Set the clock; workers roll their states forward when they need them."""
         recent = log.last_seconds(WINDOW_ROWS)
         self._clock = StreamClock(log.last().get("stream_second"), recent)
         self._carried = carried_in(log.last())
 
     def warm_up(self, starts: Offsets, model: PinnedModel) -> None:
-        """Nothing to do: a first micro-batch starts the workers, which takes seconds anyway."""
+        """Do nothing: the first micro-batch starts the workers, which takes seconds anyway."""
 
     def forget(self) -> None:
-        """Nothing to drop: workers take in what is committed, and nothing else."""
+        """Do nothing: the states of workers hold committed rows only."""
 
     def committed(self, number: int) -> None:
-        """Nothing to note: the table says it."""
+        """Do nothing: workers read the committed rows from the table."""
 
     def score(self, ranges: Ranges, behind: Ranges, number: int, model: PinnedModel) -> ScoredBatch:
-        """Score `ranges` as far as one hour goes.
+        """Score the part of `ranges` that lies within one hour.
 
-        An id that two partitions hold counts in the first of them.
+        If two partitions hold the same id, the one in the first partition counts.
 
         Args:
             ranges: offsets to read, or a part of them.
-            behind: what of the plan remains after them.
+            behind: the rest of the plan after them.
         """
         cut = self._peeker.cut(ranges, behind)
         ends = {p: end for p, (_, end) in cut.items()}
@@ -143,7 +143,7 @@ class SparkEngine:
         excluded: Excluded = frozenset()
         after = {p: (end, behind.get(p, (end, end))[1]) for p, end in ends.items()}
         results = self._run(ranges, after, number, model, excluded)
-        # without one copy, a task may take the next
+        # once one copy is excluded, a task may score the next copy
         while repeated := _repeated(results):
             excluded |= frozenset(repeated)
             results = self._run(ranges, after, number, model, excluded)
@@ -194,7 +194,7 @@ class SparkEngine:
         return min(partitions, int(self._spark.conf.get("spark.sql.shuffle.partitions") or 2))
 
     def _model_files(self, model: PinnedModel) -> tuple[Mapping[str, bytes], str]:
-        """Return the model's files and their digest, as they were registered where it was."""
+        """Return the model's files and digest; the registered digest if it has one."""
         if self._files is None or self._files[0] is not model:
             files = model.files
             if not files:
@@ -214,7 +214,7 @@ def scoring_task(plan: TaskPlan) -> Callable[[Iterable[pa.RecordBatch]], Iterato
                 try:
                     result = _score_share(plan, plan.shares[number])
                 except FraudPlatformError as error:
-                    # Spark would hand on its text alone, and try a data error again
+                    # Spark would pass on the text only, and retry a data error
                     _close_source()
                     result = _failure(error)
                 if result is not None:
@@ -266,7 +266,7 @@ def _of_share(bounds: TimeBounds, share: Ranges) -> TimeBounds:
 
 
 def _shares(ranges: Ranges, tasks: int) -> list[dict[int, tuple[int, int]]]:
-    """Return the ranges of each task: the largest first, to the task with the least so far."""
+    """Return each task's ranges: the largest range first, to the task with the fewest messages."""
     shares: list[dict[int, tuple[int, int]]] = [{} for _ in range(max(1, tasks))]
     sizes = [0] * len(shares)
     for p, (start, end) in sorted(ranges.items(), key=lambda r: (r[1][0] - r[1][1], r[0])):
@@ -283,7 +283,7 @@ def _failure(error: FraudPlatformError) -> pa.RecordBatch:
 
 
 def _raise_error(manifest: Mapping[str, Any]) -> None:
-    """Raise what a task met, as its own class: a data error is never retried."""
+    """Raise a task's error with its original class, because a data error is never retried."""
     if "error" in manifest:
         raise getattr(errors, manifest["error"])(manifest["message"])
 
@@ -307,7 +307,7 @@ def _rows_of(results: list[dict[str, Any]]) -> pa.Table | None:
 
 
 def _seconds_in_order(results: list[dict[str, Any]]) -> npt.NDArray[np.int64]:
-    """Return the event times of the scored rows by partition and offset, whatever the tasks."""
+    """Return the event times of the scored rows of all tasks, by partition and offset."""
     rows = _rows_of(results)
     if rows is None:
         return np.zeros(0, np.int64)
@@ -316,7 +316,7 @@ def _seconds_in_order(results: list[dict[str, Any]]) -> npt.NDArray[np.int64]:
 
 
 def _repeated(results: list[dict[str, Any]]) -> list[tuple[int, int]]:
-    """Return partition and offset of rows whose id stands in an earlier partition as well."""
+    """Return partition and offset of rows whose id is also in an earlier partition."""
     rows = _rows_of(results)
     if rows is None or len(results) == 1:
         return []
@@ -341,7 +341,7 @@ def _read(stream: bytes) -> pa.Table:
 _STATES: dict[tuple[str, str], RecoveredState] = {}
 _MODELS: dict[str, PinnedModel] = {}
 _SOURCES: dict[SourceOpener, Source] = {}
-"""Of this worker process, kept between tasks: one state, one model by its digest, one reader."""
+"""Kept between the tasks of a worker process: one state, one model by digest, one reader."""
 
 
 def _worker_source(plan: TaskPlan) -> Source:
@@ -367,10 +367,10 @@ def _worker_state(plan: TaskPlan) -> RecoveredState:
 
 
 def _worker_model(plan: TaskPlan) -> PinnedModel:
-    """Return the plan's model, loaded from the bytes that came with it, if they came whole.
+    """Return the plan's model, loaded from the bytes in the plan after their digest was checked.
 
     Raises:
-        ModelDamagedError: they are not those that the driver sent.
+        ModelDamagedError: the bytes differ from those that the driver sent.
     """
     key = f"{plan.model_name} {plan.model_version} {plan.model_sha256}"
     if key not in _MODELS:

@@ -1,14 +1,14 @@
 """Messages into transactions, or into dead letters that say why.
 
-Here: the contract's rules for one message (`judge_message`, the authority), and the quick way for
-messages that are written as the contract writes them, many at once.
+Here: the contract's rules for one message (`judge_message`, the authority), and the fast path for
+many messages at once that are formatted exactly as in the contract.
 Not here: the rules for fields, which drops and messages share (`rows.judge`), duplicates
 (`scoring.state.scorer_state`), reading Kafka (`adapters.kafka`).
 
-The quick way turns the five names of a message into one control byte each. JSON has no such bytes
-outside of escapes, so where a text held none before and each message shows them in the one right
-order afterwards, its fields are exactly what lies between them; digits, times and amounts are then
-read by the parser of drops.
+The fast path replaces the five names of a message by one control byte each. JSON has no such bytes
+outside of escapes. So if a text held none before, and each message has them in the right order
+afterwards, its fields are exactly the texts between them. The parser of drops then reads digits,
+times and amounts.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ Ints = npt.NDArray[np.int64]
 
 _LF = 10
 _MARKS = np.array([1, 2, 3, 4, 5, 6, _LF], np.uint8)
-"""What stands for the five names, for the closing brace and between messages."""
+"""Control bytes that replace the five names, the closing brace and the end of a message."""
 _FIRST_PRINTABLE = 32
 _WRONG_TYPE = b"?"
 _NO_TEXT = b"not a text"
 _TYPE = "has the wrong JSON type"
 _NO_LABEL = (b"0", b"0", b"0", b"0")
-"""What a message lacks of a drop's nine fields, as a genuine row has it."""
+"""The fields of a drop's nine that a message does not have, with a genuine row's values."""
 
 
 class DeadLetter(NamedTuple):
@@ -51,7 +51,7 @@ class DeadLetter(NamedTuple):
 
     Attributes:
         row: its position among the messages.
-        reasons: all that fit, in order of precedence; the first names it.
+        reasons: all reasons that apply, in order of precedence; the first one is its reason.
     """
 
     row: int
@@ -61,14 +61,14 @@ class DeadLetter(NamedTuple):
 
 @dataclass(frozen=True)
 class Decoded:
-    """What messages say.
+    """Decoded messages.
 
     Attributes:
         rows: positions of the valid messages, ascending.
         transactions: their transactions, in that order.
         dead: the other messages, by position.
-        repaired: positions of valid messages that were repaired, and by what: bits in the order
-            of `REPAIRS`.
+        repaired: positions of valid messages that were repaired, with their repairs as bits in the
+            order of `REPAIRS`.
     """
 
     rows: Ints
@@ -83,10 +83,10 @@ class Decoded:
         return {str(name): sum(b >> i & 1 for b in bits) for i, name in enumerate(REPAIRS)}
 
     def where(self, keep: npt.NDArray[np.bool_]) -> Decoded:
-        """Return what some of the messages say, their positions counted anew.
+        """Return a selection of the messages, with new positions.
 
         Args:
-            keep: which, a mask over all messages.
+            keep: mask over all messages.
         """
         position = np.cumsum(keep) - 1
         own = np.flatnonzero(keep[self.rows])
@@ -98,14 +98,14 @@ class Decoded:
         )
 
     def event_seconds(self, size: int) -> Ints:
-        """Return the event time of each of the messages, 0 where it is dead."""
+        """Return the event time of each message, 0 for a dead one."""
         seconds = np.zeros(size, dtype=np.int64)
         seconds[self.rows] = self.transactions.second
         return seconds
 
 
 class JudgedMessage(NamedTuple):
-    """One message: its reasons (none: valid), what was found wrong, its repairs and contents."""
+    """One message: its reasons (none if valid), its problems in words, its repairs and fields."""
 
     reasons: tuple[str, ...]
     detail: str = ""
@@ -116,7 +116,7 @@ class JudgedMessage(NamedTuple):
 def decode(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> Decoded:
     """Decode messages, given as parallel keys and values.
 
-    A message with anything unusual about it is judged alone; it never costs another message.
+    An unusual message is judged alone, so it never affects another message.
     """
     size = len(values)
     columns = np.zeros((5, size), dtype=np.int64)
@@ -173,7 +173,7 @@ def judge_message(key: bytes | None, value: bytes | None) -> JudgedMessage:
 
 
 def _fields(pairs: JsonPairs, names: list[str]) -> tuple[list[bytes], list[str]]:
-    """Return the five fields as text, and what is wrong with them as JSON."""
+    """Return the five fields as text, and their problems as JSON."""
     problems, fields = [], []
     values = dict(pairs)
     if TRANSACTION_ID_ALIAS in values and TRANSACTION_FIELDS[0] not in values:
@@ -190,7 +190,7 @@ def _fields(pairs: JsonPairs, names: list[str]) -> tuple[list[bytes], list[str]]
 
 
 def _explained(fields: list[bytes], problems: list[str]) -> list[str]:
-    """Return what is wrong with the fields, but not again with those of a wrong JSON type."""
+    """Return the problems of the fields; those of a wrong JSON type are reported only once."""
     known = {problem.partition(" ")[0] for problem in problems if _TYPE in problem}
     explained = explain_fields([*fields, *_NO_LABEL])
     sentences = [text for text in explained if text.partition(" ")[0] not in known]
@@ -204,7 +204,7 @@ def _text(value: Any, is_time: bool) -> bytes | None:
     if value is None:
         return b""
     if is_time:
-        # surrogates that a \\u escape may hold have no bytes; such a text is no time
+        # surrogates from a \\u escape have no UTF-8 bytes; such a text is not a time
         return value.encode("utf-8", "replace") if isinstance(value, str) else _NO_TEXT
     return bytes(value) if isinstance(value, JsonNumber) else None
 
@@ -217,11 +217,11 @@ def _customer_key(field: bytes) -> bytes | None:
 def _quick(
     keys: Sequence[bytes | None], values: Sequence[bytes | None], rows: Ints, is_spaced: bool
 ) -> tuple[Ints, Ints]:
-    """Return the rows that are plainly written, and their columns of shape (5, rows)."""
+    """Return the rows that the fast path can read, and their columns of shape (5, rows)."""
     nothing = np.zeros(0, np.int64), np.zeros((5, 0), np.int64)
     chosen = rows.tolist()
     texts = [values[i] or b"" for i in chosen]
-    # what is longer than any plain message could hold the others up
+    # a text longer than any plain message could delay the others
     if max(map(len, texts)) > _LONGEST:
         keep = [n for n, text in enumerate(texts) if len(text) <= _LONGEST]
         rows, texts = rows[keep], [texts[n] for n in keep]
@@ -252,7 +252,7 @@ def _quick(
 
 
 _LONGEST = 1_000
-"""Bytes; a message written as the contract writes it has fewer than 200."""
+"""Bytes; a message formatted as in the contract has fewer than 200."""
 
 
 def _has_control(text: bytes) -> bool:
@@ -264,7 +264,7 @@ def _or_empty(key: bytes | None) -> bytes:
 
 
 def _literals(is_spaced: bool) -> tuple[bytes, ...]:
-    """Return what stands before, between and behind the five fields, in order."""
+    """Return the texts before, between and after the five fields, in order."""
     colon, comma = (b": ", b", ") if is_spaced else (b":", b",")
     first, time, *others = (f'"{name}"'.encode() + colon for name in TRANSACTION_FIELDS)
     customer, terminal, amount = others
@@ -279,7 +279,7 @@ def _literals(is_spaced: bool) -> tuple[bytes, ...]:
 
 
 def _bounds(block: PaddedText) -> tuple[Ints, Ints] | None:
-    """Return which lines show the six marks in order and nothing else, and where, (lines, 7)."""
+    """Return the lines with exactly the six marks in order, and the marks' places, (lines, 7)."""
     inside = block.octets[PADDING:-PADDING]
     places = np.flatnonzero(inside < _FIRST_PRINTABLE) + PADDING
     codes = block.octets[places]
@@ -295,7 +295,7 @@ def _bounds(block: PaddedText) -> tuple[Ints, Ints] | None:
 
 
 def _columns(block: PaddedText, marks: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Return the columns of `Transactions` of shape (5, lines), and which lines are not plain."""
+    """Return the columns of `Transactions`, shape (5, lines), and a mask of unusual lines."""
     starts, ends = marks[:, :5] + 1, marks[:, 1:6]
     ids, bad = read_integers(block, starts[:, 0], ends[:, 0])
     seconds, _, bad_time = read_timestamps(block, starts[:, 1], ends[:, 1])

@@ -1,7 +1,7 @@
-"""Shortening ranges that nobody has read yet, by looking at a few of their messages.
+"""Shortening ranges before they are read, by peeking at a few of their messages.
 
-Here: `Peeker`, which keeps a micro-batch's partitions within one hour of stream time, and the
-whole of it within less than the label delay.
+Here: `Peeker`, which keeps a micro-batch's partitions within one hour of each other, and the whole
+micro-batch shorter than the label delay.
 Not here: the same bound on messages that were read (`stream.batching`), reading (`adapters.kafka`).
 """
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from fraud_platform.scoring.ports import Source
 
 MAX_SPAN_SECONDS = (LABEL_DELAY_HOURS - HOURS_PER_DAY) * TILE_SECONDS
-"""Stream time of one micro-batch: a day less than what its tasks may not know of each other."""
+"""The most stream time of one micro-batch: a day less than tasks can score independently."""
 _MAX_ROUNDS = 40
 
 
 @dataclass
 class _Search:
-    """Where a partition passes the bound: not before `low`, and before `high`."""
+    """The search for the offset where a partition passes the bound, in [`low`, `high`)."""
 
     start: int
     low: int
@@ -38,11 +38,11 @@ class _Search:
     halves: bool = False
 
     def is_open(self, bound: int) -> bool:
-        """Tell whether to look on: the place is neither within an hour nor a few messages."""
+        """Return whether to continue: the place is not yet known within an hour or few messages."""
         return self.high - self.low > FRONTIER_ROWS and bound - self.low_second > TILE_SECONDS
 
     def guess(self, bound: int) -> int:
-        """Return where to look: by proportion and by halves in turn."""
+        """Return the next place to look at: by interpolation and by bisection in turn."""
         share = (bound - self.low_second) / (self.high_second - self.low_second)
         if self.halves:
             share = 0.5
@@ -51,7 +51,7 @@ class _Search:
         return min(max(at, self.low + 1), self.high - 1)
 
     def note(self, at: int, second: int, bound: int) -> None:
-        """Take in the frontier at a place."""
+        """Record the frontier at a place."""
         if second > bound:
             self.high, self.high_second = at, second
         else:
@@ -59,10 +59,10 @@ class _Search:
 
 
 class Peeker:
-    """Shortens ranges by what their ends hold.
+    """Shortens ranges by the event times at their ends.
 
     A frontier is the median event time of the last messages before an offset, as in
-    `stream.batching.is_within_hour`, so single wrong dates move nothing.
+    `stream.batching.is_within_hour`, so single wrong dates have no effect.
 
     Args:
         source: reads the topic.
@@ -73,11 +73,11 @@ class Peeker:
         self._known: dict[int, tuple[int, int]] = {}
 
     def cut(self, ranges: Ranges, behind: Ranges) -> dict[int, tuple[int, int]]:
-        """Return the ranges, of partitions that run ahead a shorter one or an empty one.
+        """Return the ranges; those of partitions that run ahead are shorter or empty.
 
         Args:
-            ranges: none of them empty.
-            behind: what of the plan remains behind them.
+            ranges: the ranges, none of them empty.
+            behind: the rest of the plan after them.
         """
         firsts = self._first_seconds(ranges)
         lasts = self._frontiers({p: end for p, (_, end) in ranges.items()}, ranges)
@@ -93,7 +93,7 @@ class Peeker:
         self._search(ahead, ranges, bound)
         cut = {p: (r[0], ahead[p].low if p in ahead else r[1]) for p, r in ranges.items()}
         if all(start == end for start, end in cut.values()):
-            # where wrong dates alone hold everything, the partition furthest behind goes on
+            # if wrong dates alone hold back everything, the slowest partition continues
             p = min(ranges, key=lambda p: (firsts.get(p, 0), p))
             start, end = ranges[p]
             rows = FRONTIER_ROWS if p in firsts else self._dead_rows(p, start, end)
@@ -107,7 +107,7 @@ class Peeker:
         return cut
 
     def _dead_rows(self, partition: int, start: int, end: int) -> int:
-        """Return how many messages to take of a range that begins with a frontier of dead ones."""
+        """Return how many messages to take from a range whose frontier is all dead messages."""
         rows = FRONTIER_ROWS
         while start + rows < end and not self._medians(
             {partition: (start, min(start + 2 * rows, end))}
@@ -116,7 +116,7 @@ class Peeker:
         return rows
 
     def _first_seconds(self, ranges: Ranges) -> dict[int, int]:
-        """Return the event time at which each range begins; the end of the last cut is known."""
+        """Return the event time at which each range begins; reuse the end of the last range."""
         known = {
             p: self._known[p][1]
             for p, (start, _) in ranges.items()
@@ -140,12 +140,12 @@ class Peeker:
         return {p: int(np.median(found)) for p, found in own.items() if found.size}
 
     def _search(self, ahead: dict[int, _Search], ranges: Ranges, bound: int) -> None:
-        """Bring every search to its end, all partitions looked at together."""
+        """Finish every search; each step reads all partitions together."""
         for _ in range(_MAX_ROUNDS):
             places = {p: s.guess(bound) for p, s in ahead.items() if s.is_open(bound)}
             if not places:
                 return
             seconds = self._frontiers(places, ranges)
             for p, at in places.items():
-                # dead messages alone: nothing tells that they lie beyond the bound
+                # only dead messages: nothing shows that they lie beyond the bound
                 ahead[p].note(at, seconds.get(p, ahead[p].low_second), bound)

@@ -1,4 +1,4 @@
-"""Messages with an impossible event time into dead letters that say what was expected.
+"""Turning messages with an impossible event time into dead letters that name the expected one.
 
 Here: `bound_times`, between decoding and scoring, the same in both engines.
 Not here: the rules (`stream.event_time`), the other reasons of dead letters
@@ -27,14 +27,14 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class TimeBounds:
-    """What event times are judged by, in addition to the messages themselves.
+    """The bounds for event times, in addition to the messages themselves.
 
     Attributes:
-        clock: of the stream before the micro-batch.
+        clock: the stream's clock before the micro-batch.
         carried: see `stream.event_time.Carried`.
-        max_ahead: seconds.
-        was_scored: returns which transaction ids were scored before: their messages are duplicates,
-            whatever their dates are now.
+        max_ahead: seconds that an event may lie ahead.
+        was_scored: returns which transaction ids were scored before: their messages are duplicates
+            with any date.
     """
 
     clock: StreamClock
@@ -44,17 +44,17 @@ class TimeBounds:
 
 
 def bound_times(messages: Messages, decoded: Decoded, bounds: TimeBounds) -> Decoded:
-    """Return what messages say, those with an impossible event time among the dead.
+    """Return the decoded messages, with those of an impossible event time among the dead.
 
     Args:
-        messages: in order of partition and offset, those after the micro-batch's cut too: they
-            are evidence.
+        messages: in order of partition and offset, including those after the end of the
+            micro-batch, which are evidence.
     """
     times = _times(messages, decoded)
     verdicts = judge_times(times, bounds.clock, bounds.carried, bounds.max_ahead)
     wrong = verdicts.ahead | verdicts.behind
     if wrong.any():
-        # a producer that sends again after days sends old dates; the first score stands
+        # a producer that resends after days sends old dates; the first score is kept
         suspects = np.flatnonzero(wrong)
         ids = decoded.transactions.transaction_id[suspects]
         wrong[suspects[bounds.was_scored(ids)]] = False
@@ -78,10 +78,10 @@ def bound_times(messages: Messages, decoded: Decoded, bounds: TimeBounds) -> Dec
 def carried_over(
     messages: Messages, decoded: Decoded, is_own: Mask, bounds: TimeBounds
 ) -> dict[int, tuple[int, ...]]:
-    """Return what the next micro-batch needs to know of this one.
+    """Return the evidence from this micro-batch that the next one needs.
 
     Args:
-        decoded: as it was before `bound_times`.
+        decoded: the messages as they were before `bound_times`.
         is_own: which messages belong to the micro-batch.
     """
     times = _times(messages, decoded)

@@ -1,6 +1,6 @@
-"""The scorer's state: what it holds, its snapshots, and how it is restored.
+"""The scorer's state: its content, its snapshots and its recovery.
 
-Here: the state in memory, recovery from the lake, snapshots, the history that they are made from.
+Here: the state in memory, recovery from the lake, snapshots, and the history for making them.
 Not here: features of the live state (`fraud_platform.features.live`), labels
 (`fraud_platform.labels`).
 """

@@ -1,11 +1,11 @@
-"""History between drops: what the stream has scored, where no drop has landed yet.
+"""History from the stream for the days that no drop covers yet.
 
-Here: the days that the stream has completed, its rows and labels as tiles and training want them.
+Here: the days that the stream has completed, its rows and labels as tiles and training need them.
 Not here: the days of drops (`fraud_platform.calendar.due`), building tiles
 (`features.batch.materialize`).
 
 A drop is the truth for its days. Days from the drops' watermark on come from the stream until a
-drop covers them; then they are built anew from it.
+drop covers them; then they are built again from the drop.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ _DAY_SECONDS = 86_400
 def stream_days(lake: StateTables, drop_days: Sequence[DropDay]) -> list[DropDay]:
     """Return the days that the stream has completed behind the drops' watermark.
 
-    A day is complete when stream time has passed its end. A row that came late changes its day's
-    content, so the day is built again with it.
+    A day is complete when stream time has passed its end. A late row changes its day's content, so
+    the day is built again.
     """
     now = stream_time(lake)
     if now is None:
@@ -70,7 +70,7 @@ def stream_days(lake: StateTables, drop_days: Sequence[DropDay]) -> list[DropDay
 
 
 def stream_time(lake: StateTables) -> datetime | None:
-    """Return how far scoring has come (UTC), or None where nothing was ever scored."""
+    """Return stream time (UTC), or None if nothing was scored yet."""
     if lake.version(SCORED) is None:
         return None
     second = lake.numbered(SCORED, SCORING).metadata().get("stream_second")
@@ -80,11 +80,11 @@ def stream_time(lake: StateTables) -> datetime | None:
 def write_stream_labels(
     lake: StateTables, first_day: date | None, corrected: npt.ArrayLike = ()
 ) -> int:
-    """Bring `stream_labels` up to date with what landed and was scored; return how many versions.
+    """Update `stream_labels` from landed labels and scored rows; return the number of versions.
 
     Args:
         first_day: the drops' watermark: labels of earlier transactions come with their drops.
-        corrected: as of `labels_told`.
+        corrected: see `labels_told`.
     """
     table = labels_told(lake, first_day, corrected)
     lake.replace_arrow(STREAM_LABELS, table, None, {"first_day": first_day})
@@ -97,9 +97,9 @@ def labels_told(
     """Return the versions of labels that the topic told, as they counted; see `stream_labels`.
 
     Args:
-        first_day: labels of earlier transactions are left out, as are those that came with a drop.
+        first_day: labels of earlier transactions, and those that came with a drop, are left out.
         corrected: ids of drops' transactions whose label the topic corrects; the corrections are
-            versions behind the drop's.
+            versions after the drop's.
     """
     told = drop_labels_of(lake, np.asarray(corrected, dtype=np.int64))
     scored = transactions_of(_scored(lake, first_day, READ_COLUMNS))
@@ -139,7 +139,7 @@ def labels_told(
 
 
 def _landed(lake: StateTables, seconds: np.ndarray) -> LandedLabels:
-    """Return the topic's labels in order, but those long known before any of these moments."""
+    """Return the topic's labels in order, without those known long before these moments."""
     if not seconds.size:
         return LandedLabels.join()
     oldest = int(seconds.min()) - LABEL_LOOKBACK_HOURS * TILE_SECONDS
@@ -151,7 +151,7 @@ def _landed(lake: StateTables, seconds: np.ndarray) -> LandedLabels:
 
 
 def _told_already(lake: StateTables, first_day: date | None, corrected: np.ndarray) -> np.ndarray:
-    """Return the ids of drops' rows beyond their days: their labels came with the drop."""
+    """Return the ids of drops' rows after the drops' days: their labels came with the drop."""
     beyond = lake.read_arrow(
         TRANSACTIONS,
         filters=[("tx_datetime", ">=", _midnight(first_day))],
@@ -168,7 +168,7 @@ def _scored(lake: StateTables, first_day: date | None, columns: list[str]) -> pa
     """Return columns of the rows scored from a day on.
 
     Raises:
-        RepeatedRowsError: some stand in the table more than once.
+        RepeatedRowsError: the table holds some rows more than once.
     """
     lake.require_unique(SCORED)
     filters = [("tx_datetime", ">=", _midnight(first_day))]
@@ -176,7 +176,7 @@ def _scored(lake: StateTables, first_day: date | None, columns: list[str]) -> pa
 
 
 def _midnight(day: date | None) -> datetime:
-    """Return when a day begins; None is the first of all."""
+    """Return the beginning of a day; None for the earliest time."""
     return datetime(*(day or date(1970, 1, 1)).timetuple()[:3], tzinfo=UTC)
 
 

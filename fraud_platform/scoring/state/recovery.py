@@ -1,6 +1,6 @@
-"""The state from the lake: a snapshot, and everything scored since.
+"""Recovering the state from the lake: a snapshot, and everything scored since.
 
-Here: `RecoveredState`, by which any process arrives at the state after the last micro-batch.
+Here: `RecoveredState`, with which any process rebuilds the state after the last micro-batch.
 Not here: making snapshots (`scoring.state.snapshot`), the state itself
 (`scoring.state.scorer_state`).
 """
@@ -53,7 +53,7 @@ NO_SNAPSHOT = "none"
 STREAM_PART = "stream"
 """The part of a snapshot, one row, that holds its `StreamMark`."""
 _DECADE = 3_653 * DAY_SECONDS
-"""A label known so much later than its landing has a wrong date: several years may land at once."""
+"""A label known that much later than its landing has a wrong date: years may land at once."""
 _MANY_LABELS = 5
 _FLAGS = [flag.name for flag in DECLARATION.flags]
 _REPLAYED = [
@@ -75,7 +75,7 @@ class Snapshot:
 
     @classmethod
     def parse(cls, text: str) -> Snapshot | None:
-        """Read what `str` wrote; None for `NO_SNAPSHOT`."""
+        """Parse the text that `str` returns; None for `NO_SNAPSHOT`."""
         if text == NO_SNAPSHOT:
             return None
         day, version = text.split("@")
@@ -89,13 +89,13 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class StreamMark:
-    """How far the stream is in a snapshot.
+    """The part of the stream that a snapshot contains.
 
     Attributes:
-        first_second: from where on the snapshot's days come from the stream, seconds since 1970.
-        micro_batch: rows that were scored later are not in those days.
-        first_micro_batch: rows that were scored earlier are known no longer, and get no label.
-        first_landing: labels that landed earlier are about such rows.
+        first_second: the snapshot's days from here on come from the stream, seconds since 1970.
+        micro_batch: the last micro-batch whose rows are in those days.
+        first_micro_batch: rows of earlier micro-batches are forgotten, and get no label.
+        first_landing: labels of earlier landings belong to such rows.
     """
 
     first_second: int = 0
@@ -108,7 +108,7 @@ MARKS = tuple(field.name for field in fields(StreamMark))
 
 
 class RecoveredState:
-    """A state, and the number of the last micro-batch in it.
+    """A state, with the number of the last micro-batch in it.
 
     Args:
         lake: the tables.
@@ -135,14 +135,14 @@ class RecoveredState:
         self._landing = self._mark.first_landing - 1
 
     def catch_up(self, log: ScoringLog) -> None:
-        """Take in what was scored and what labels landed since the last time.
+        """Take in the rows scored and the labels landed since the last call.
 
         Raises:
-            RepeatedRowsError: a table holds rows more than once; nothing of it is taken in.
+            RepeatedRowsError: a table holds rows more than once; none of them is taken in.
         """
         corrections = corrections_in(log.last())
         if self.number and corrections != self._corrections:
-            # the clock that let go of history was wrong
+            # history was dropped by a wrong clock
             self._start()
         self._corrections = corrections
         if log.number > self.number:
@@ -164,12 +164,12 @@ class RecoveredState:
         self._land()
 
     def _replay(self, rows: pa.Table, transactions: Transactions, noted: Ints) -> None:
-        """Take in scored rows, in the order of their scoring, as far back as they matter now."""
+        """Take in scored rows in scoring order, as far back as they still matter."""
         flags, second = flags_of(rows), transactions.second
         micro_batch = _longs(rows["micro_batch"])
         first = self._snapshot.first_second if self._snapshot else 0
         is_new = second >= first
-        # of the snapshot's days, but scored after it was made
+        # in the snapshot's days, but scored after the snapshot was made
         is_new |= (micro_batch > self._mark.micro_batch) & (second >= self._mark.first_second)
         is_new &= ~is_left_out(self._corrections, micro_batch, second)
         is_kept = noted >= self.state.rows.oldest_second
@@ -183,7 +183,7 @@ class RecoveredState:
         self._note_drop_labels(own.take(np.flatnonzero(own.second >= oldest)))
 
     def _noted(self, micro_batch: Ints, second: Ints) -> Ints:
-        """Return `noted_seconds` as they were when each micro-batch was scored, or as corrected."""
+        """Return `noted_seconds` as of each micro-batch's scoring, with corrections applied."""
         clock = copy(self.state.clock)
         noted = np.empty_like(second)
         due = [one for one in self._corrections if one.number > self.number]
@@ -196,9 +196,9 @@ class RecoveredState:
         return np.minimum(noted, due[-1].second) if due else noted
 
     def _note_drop_labels(self, rows: Transactions) -> None:
-        """Note labels that came with a drop: the snapshot's tiles hold them already.
+        """Record labels that came with a drop: the snapshot's tiles already hold them.
 
-        A label from the topic then only counts where it says something else.
+        A label from the topic then counts only if it differs.
         """
         if not rows.transaction_id.size:
             return
@@ -218,9 +218,9 @@ class RecoveredState:
             self._landing = self._topic_labels.number
 
     def _note_rows_of_drops(self, labels: LandedLabels) -> None:
-        """Note transactions that no message brought, where these labels correct their drop's.
+        """Record transactions that came only with a drop, if these labels correct the drop's.
 
-        The snapshot's tiles hold them, with the labels that their drop gave.
+        The snapshot's tiles hold them with the drop's labels.
         """
         if self._snapshot is None:
             return
@@ -242,17 +242,17 @@ class RecoveredState:
 
 
 def flags_of(rows: pa.Table) -> dict[str, np.ndarray]:
-    """Return the frozen flags of rows, int64 by name; 0 of rows from before a flag was declared."""
+    """Return the frozen flags of rows, int64 by name; 0 for rows older than a flag."""
     return {name: _longs(pc.fill_null(rows[name], 0)) for name in _FLAGS}
 
 
 def landed_of(rows: pa.Table, corrections: Corrections) -> LandedLabels:
-    """Return rows of `topic_labels` as labels, without those that no correction could follow.
+    """Return rows of `topic_labels` as labels, without those that would block every correction.
 
-    Versions that did not look at known_at let labels in that are known decades ahead.
+    Older versions did not check known_at and accepted labels that are known decades ahead.
 
     Args:
-        corrections: of stream time, by which they landed.
+        corrections: corrections of the stream time at which they landed.
     """
     landed = rows["landed_at"].cast(pa.int64())
     seconds = pc.fill_null(pc.divide(landed, 1_000_000), NEVER_LANDED)
@@ -270,7 +270,7 @@ def landed_of(rows: pa.Table, corrections: Corrections) -> LandedLabels:
 
 
 def _medians(landing: Ints, labels: LandedLabels) -> Ints:
-    """Return the median known_at of each label's landing, or 0 where stream time says enough."""
+    """Return the median known_at of each label's landing; 0 if stream time is enough."""
     medians = np.zeros(landing.size, np.int64)
     for number in np.unique(landing).tolist():
         own = np.flatnonzero(landing == number)
@@ -283,7 +283,7 @@ def _add_snapshot(state: ScoringState, lake: StateTables, snapshot: Snapshot) ->
     """Take in a snapshot, some rows at a time: all at once need three times the state's memory.
 
     Returns:
-        How far the stream is in it.
+        The part of the stream that it contains.
     """
     live, terminal = state.live, ("n_transactions", "amount_cents")
     customer, measures = _layout(lake, snapshot)
@@ -303,13 +303,13 @@ def _add_snapshot(state: ScoringState, lake: StateTables, snapshot: Snapshot) ->
             )
     marks = next(_part(lake, snapshot, STREAM_PART, MARKS), None)
     if marks is None:
-        # of an earlier version, which took it that all of its days were in
+        # written by an older version, which assumed that all of its days were complete
         return StreamMark(first_second=snapshot.first_second)
     return StreamMark(**{name: int(marks[name][0]) for name in MARKS})
 
 
 def layout() -> str:
-    """Return the names of the measures of a snapshot's parts in their order, as it is stored."""
+    """Return the names of the measures in a snapshot's parts, in order, as stored."""
     labels = [m.name for m in DECLARATION.label_measures]
     return json.dumps([list(DECLARATION.customer_measures), labels])
 
@@ -317,8 +317,8 @@ def layout() -> str:
 def _layout(lake: StateTables, snapshot: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the customer and label measures that a snapshot holds, in its own order.
 
-    A snapshot outlives the declaration that it was made by: a scorer goes on from it by the names,
-    and a measure that was declared since is 0 in it.
+    A snapshot outlives its feature declaration: a scorer reads it by name, and a measure declared
+    since then is 0 in it.
     """
     rows = lake.read_arrow(
         SCORING_STATE,
@@ -344,7 +344,7 @@ def _tiles(rows: Mapping[str, Ints], measures: tuple[str, ...]) -> Tiles:
 def _part(
     lake: StateTables, snapshot: Snapshot, part: str, measures: tuple[str, ...], *more: Any
 ) -> Iterator[dict[str, Ints]]:
-    """Yield one part of a snapshot, its measures under their own names."""
+    """Yield one part of a snapshot, with its measures by name."""
     stored = {f"v{i}": name for i, name in enumerate(measures)}
     names = {n: n for n in ("entity_id", "terminal_id", "hour", "counts_from_hour")} | stored
     for rows in lake.read_in_batches(

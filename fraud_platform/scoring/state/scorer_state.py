@@ -1,7 +1,7 @@
-"""The scorer's state: what scoring the next message depends on.
+"""The scorer's state: everything that the next score depends on besides the message.
 
-Here: `ScoringState`, rolled forward from scored rows and landed labels, whatever engine scored
-them; equal rows give an equal state however they are cut into micro-batches.
+Here: `ScoringState`, rolled forward from scored rows and landed labels of either engine; equal rows
+give an equal state for any split into micro-batches.
 Not here: how features are held (`features.live.state`), reading the lake
 (`scoring.state.recovery`).
 """
@@ -32,8 +32,8 @@ class ScoringState:
     """Histories, scored ids, labels and the clock.
 
     Args:
-        duplicate_horizon_days: how long an id stays known, in stream time.
-        first_second: labels that count before it are in the label tiles already.
+        duplicate_horizon_days: how long an id is remembered, in stream time.
+        first_second: labels that count before it are already in the label tiles.
     """
 
     def __init__(self, duplicate_horizon_days: int, first_second: int = 0) -> None:
@@ -45,14 +45,14 @@ class ScoringState:
         self._memory_seconds = memory_seconds(duplicate_horizon_days)
 
     def fork(self) -> ScoringState:
-        """Return a state that goes on from this one and leaves it as it is."""
+        """Return a copy that can advance without changing this state."""
         fork = copy(self)
         fork.live, fork.rows, fork.clock = self.live.fork(), self.rows.fork(), copy(self.clock)
         fork._labels = self._labels.fork(fork.rows)
         return fork
 
     def is_duplicate(self, transaction_ids: Ints) -> npt.NDArray[np.bool_]:
-        """Tell which ids were scored before, or stand earlier in the same array."""
+        """Return which ids were scored before, or occur earlier in the same array."""
         is_known = self.was_scored(transaction_ids)
         _, firsts = np.unique(transaction_ids, return_index=True)
         is_repeated = np.ones(transaction_ids.size, dtype=bool)
@@ -67,33 +67,33 @@ class ScoringState:
         return is_known
 
     def score(self, rows: Transactions) -> ScoredFeatures:
-        """Return the features of new rows in the order of their arrival, and take the rows in."""
+        """Return the features of new rows in order of arrival, and take in the rows."""
         self.clock.advance(rows.second)
         self.remember(rows, noted_seconds(rows.second, self.clock.second))
         self._let_go()
         return self.live.score(rows)
 
     def set_clock(self, clock: StreamClock) -> None:
-        """Go on from a clock that has moved elsewhere, by the rows that are replayed next."""
+        """Set a clock that already includes the rows that are replayed next."""
         self.clock = clock
         self._let_go()
 
     def replay(self, rows: Transactions, flags: Mapping[str, Ints], noted_second: Ints) -> None:
-        """Take in rows that were scored before, with the flags that were frozen then."""
+        """Take in rows that were scored before, with their frozen flags."""
         self.remember(rows, noted_second)
         self.live.add_transactions(rows, flags)
 
     def remember(self, rows: Transactions, noted_second: Ints) -> None:
-        """Take in rows whose history is in the tiles already: for duplicates and labels alone."""
+        """Take in rows that the tiles already contain, only for duplicates and labels."""
         self.rows.add(rows, noted_second)
         self._add(self._labels.on_scored(rows))
 
     def add_rows_of_drops(self, rows: Transactions, *label: Ints) -> None:
-        """See `LabelBook.add_rows_of_drops`: to duplicates, such rows were never scored."""
+        """See `LabelBook.add_rows_of_drops`; such rows do not count as duplicates."""
         self._labels.add_rows_of_drops(rows, *label)
 
     def can_be_labelled(self, transaction_ids: Ints) -> npt.NDArray[np.bool_]:
-        """Tell of which transactions a label would be taken in at once."""
+        """Return for which transactions a label would be taken in at once."""
         return self._labels.is_known(transaction_ids)
 
     def land(self, labels: LandedLabels) -> None:
@@ -111,15 +111,15 @@ class ScoringState:
 
 
 def memory_seconds(duplicate_horizon_days: int) -> int:
-    """Return how long a scored row is known: for its copies, and for labels that it may get."""
+    """Return how long a scored row is remembered, for duplicates and later labels."""
     return _LATE_SECONDS + max(duplicate_horizon_days * DAY_SECONDS, _LOOKBACK_SECONDS)
 
 
 def noted_seconds(event_second: Ints, stream_second: int | None) -> Ints:
-    """Return from when each row counts as scored, for the duplicate horizon.
+    """Return when each row counts as scored, for the duplicate horizon.
 
-    That is its event time; for a row more than a week late it is stream time, or its copy would be
-    scored again.
+    That is its event time. For a row more than a week late it is stream time; otherwise its copy
+    would be scored again.
     """
     if stream_second is None:
         return event_second

@@ -1,13 +1,14 @@
 """Snapshots of the scorer's state, made by Spark.
 
-Here: `write_snapshot`, one version of `scoring_state` in one commit, and which one to start from.
+Here: `write_snapshot`, which writes one version of `scoring_state` in one commit, and the choice of
+the snapshot to start from.
 Not here: loading one (`scoring.state.recovery`), the tiles (`fraud_platform.features`), the
 stream's part (`scoring.state.snapshot_stream`).
 
-A snapshot is a checkpoint: it only spares scorers the reading of old days. It holds the tiles that
-a row looks back to which comes a week late at most, and the label tiles that will begin to count
-later, of transactions before its midnight. Tiles of drops' days are those of the lake. Days of the
-stream are summed up anew, at one version of `scored`, so that it is certain which rows are in.
+A snapshot is a checkpoint: with it scorers need not read old days. For transactions before its
+midnight it holds the tiles within the lookback of a row that is at most a week late, and the label
+tiles that begin to count later. Tiles of drops' days are read from the lake. Days of the stream are
+summed again at one version of `scored`, so that the set of included rows is exact.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ KEPT_SNAPSHOTS = 2
 def newest_snapshot(lake: SnapshotTables) -> Snapshot | None:
     """Return the snapshot of the latest midnight that the stream has reached, at this version.
 
-    One that is ahead of the stream, since a drop came first, lacks days that rows look back to.
-    Where all are ahead, it is the first.
+    A snapshot ahead of the stream (a drop came first) misses days that rows look back to. If every
+    snapshot is ahead of the stream, return the earliest.
     """
     version, days = _stored(lake)
     return Snapshot((_reached(lake, days) or days[:1])[-1], version) if days else None
@@ -53,7 +54,7 @@ def _stored(lake: SnapshotTables) -> tuple[int, list[date]]:
 
 
 def _reached(lake: SnapshotTables, days: list[date]) -> list[date]:
-    """Return those midnights that stream time has passed; all of them where there is no stream."""
+    """Return the midnights that stream time has passed; all of them if there is no stream."""
     stream_second = lake.numbered(SCORED, SCORING).metadata().get("stream_second")
     if stream_second is None:
         return days
@@ -68,16 +69,16 @@ def write_snapshot(
     stream_from: date | None = None,
     duplicate_horizon_days: int = 30,
 ) -> Snapshot:
-    """Make the snapshot of a midnight, replacing an earlier one of it and dropping old ones.
+    """Make the snapshot of a midnight: replace an earlier one of that midnight, drop old ones.
 
-    Rows are written where they are read, in no order: tiles stand together by day already, and
-    putting 200 million of them in order takes longer than all else here.
+    Rows are written in the order in which they are read: tiles are already grouped by day, and
+    sorting 200 million of them takes longer than everything else here.
 
     Args:
         as_of: every day before it that holds transactions must have its tiles built.
-        stream_from: the first day that comes from the stream, not from a drop; None where none
-            does.
-        duplicate_horizon_days: for how long scorers know an id.
+        stream_from: the first day that comes from the stream, not from a drop; None if there is
+            none.
+        duplicate_horizon_days: how long scorers remember an id.
     """
     stream = StreamPart(spark, lake, as_of, stream_from or as_of, duplicate_horizon_days)
     parts = _parts(spark, lake, as_of, stream)
@@ -176,7 +177,7 @@ def _waiting_labels(spark: SparkSession, lake: SnapshotTables, as_of: date) -> D
 
 
 def _signed(measure: LabelMeasure) -> Column:
-    """Return what a label version adds to a measure, less what the version before had added."""
+    """Return a label version's contribution to a measure, minus that of the previous version."""
     from pyspark.sql import functions as F
 
     value = {
@@ -197,7 +198,7 @@ def _part(rows: DataFrame, part: str, as_of: date, measures: tuple[str, ...]) ->
 
     zero = F.lit(0).cast("long")
     given = {"as_of": F.lit(as_of), "part": F.lit(part)}
-    # null of days that were built before a measure was declared
+    # null in days that were built before a measure was declared
     given |= {f"v{i}": F.coalesce(F.col(name), zero) for i, name in enumerate(measures)}
     given |= {n: F.lit("") for n in ("entity",) if n not in rows.columns}
     absent = ("terminal_id", "counts_from_hour")

@@ -1,7 +1,7 @@
-"""What a snapshot holds of the stream: tiles of the days that no drop has brought, and how far.
+"""The stream's part of a snapshot: tiles of the days that no drop covers, and their `StreamMark`.
 
 Here: `StreamPart`, all of it at one version of `scored`.
-Not here: the snapshot (`scoring.state.snapshot`), who reads the mark (`scoring.state.recovery`).
+Not here: the snapshot (`scoring.state.snapshot`), reading the mark (`scoring.state.recovery`).
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _FLAGS = [flag.name for flag in DECLARATION.flags]
 
 
 class StreamPart:
-    """The stream's days before a midnight, from scored rows with the flags that were frozen then.
+    """The stream's days before a midnight, from scored rows with their frozen flags.
 
     Args:
         as_of: the midnight.
         first_day: the first day that comes from the stream.
-        duplicate_horizon_days: for how long scorers know an id.
+        duplicate_horizon_days: how long scorers remember an id.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class StreamPart:
         self.first_day = first_day
         self._spark, self._lake, self._as_of = spark, lake, as_of
         self._log = lake.numbered(SCORED, SCORING)
-        self._said = self._log.metadata()  # at once: later the log may be cleaned beyond it
+        self._said = self._log.metadata()  # read at once, because log cleanup may remove it later
         self._memory = timedelta(seconds=memory_seconds(duplicate_horizon_days))
         lake.require_unique(SCORED)
         self._scored = lake.read(spark, SCORED, version=self._log.version)
@@ -120,7 +120,7 @@ class StreamPart:
         return self._spark.createDataFrame([astuple(mark)], schema)
 
     def _transactions(self) -> DataFrame:
-        """Return rows of the stream's days, as a drop has them where it reaches beyond its days."""
+        """Return rows of the stream's days; a drop's rows after its days replace the stream's."""
         from pyspark.sql import functions as F
 
         first, end = _midnight(self.first_day), _midnight(self._as_of)
