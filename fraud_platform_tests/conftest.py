@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.settings import Settings, load_settings
+from fraud_platform_tests.testing.shared import open_shared_folder
 from fraud_platform_tests.testing.temporary import use_memory
 
 if TYPE_CHECKING:
@@ -25,9 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="Count every skip as a failure.")
 
 
-def pytest_configure() -> None:
-    """Choose the file system of temporary folders; workers get theirs from the main process."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose temporary folders and the shared one; workers get theirs from the main process."""
     use_memory(os.environ)
+    if shared := open_shared_folder(os.environ):
+        config.add_cleanup(lambda: shutil.rmtree(shared, ignore_errors=True))
 
 
 @pytest.hookimpl(optionalhook=True)

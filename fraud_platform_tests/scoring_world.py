@@ -35,6 +35,7 @@ from fraud_platform.training.candidate import Candidate, TrainingOptions, train_
 from fraud_platform.training.thresholds import Constraints
 from fraud_platform_tests.integration import scoring_client
 from fraud_platform_tests.oracles.scoring import SCORED, Sent
+from fraud_platform_tests.testing.shared import copy_of
 from fraud_platform_tests.unit.training_rows import labelled_rows
 
 MODEL_FEATURES = (*FEATURE_NAMES[:40], FEATURE_NAMES[-1])
@@ -46,10 +47,15 @@ _SERVER.set_forkserver_preload([scoring_client.__name__])
 
 
 def train_small(folder: Path) -> Path:
-    """Train a model on rows of no meaning, save it, and return its folder.
+    """Save a model that was trained on rows of no meaning, and return its folder.
 
-    It has a prior to start from and a threshold that a few rows in a hundred pass.
+    It has a prior to start from and a threshold that a few rows in a hundred pass. All tests of a
+    run get the same model, trained once.
     """
+    return copy_of("small_model", _train_small, folder)
+
+
+def _train_small(folder: Path) -> None:
     rows = labelled_rows(rows_a_day=600, seed=3)
     random = np.random.default_rng(4)
     for place, name in enumerate(MODEL_FEATURES):
@@ -60,7 +66,6 @@ def train_small(folder: Path) -> Path:
     options = TrainingOptions("xgboost", seed=1, constraints=Constraints(500.0, 0.5, 0.1))
     train_candidate(rows, MODEL_FEATURES, options).save(folder)
     assert Candidate.load(folder).feature_names == MODEL_FEATURES
-    return folder
 
 
 def stream_rows(

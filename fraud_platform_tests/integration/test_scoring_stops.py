@@ -66,7 +66,7 @@ from fraud_platform.definitions import defs
 from fraud_platform.defs.commands.run_due import execute
 from fraud_platform.defs.commands.batch import open_instance
 from fraud_platform.operations.live.planning import plan_next
-from fraud_platform.defs.resources import registry_of
+from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.settings import load_settings
 
 settings = load_settings()

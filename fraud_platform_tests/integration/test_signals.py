@@ -17,8 +17,8 @@ SCRIPT = '''
 import sys, threading
 import dagster as dg
 from pathlib import Path
-from fraud_platform import cli
-from fraud_platform.defs import demo
+from fraud_platform.cli import commands as cli
+from fraud_platform.defs.commands import demo
 from fraud_platform.defs.commands.run_due import execute
 
 READY = Path(sys.argv.pop())
@@ -112,8 +112,8 @@ def test_a_second_signal_does_not_stop_the_cleaning_up(tmp_path: Path) -> None:
     script = """
 import sys, time
 from pathlib import Path
-from fraud_platform import cli
-from fraud_platform.defs import demo
+from fraud_platform.cli import commands as cli
+from fraud_platform.defs.commands import demo
 folder = Path(sys.argv.pop())
 
 

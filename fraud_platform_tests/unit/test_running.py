@@ -11,6 +11,7 @@ import pytest
 
 from fraud_platform_tests.testing import temporary
 from fraud_platform_tests.testing.schedule import FileScheduling, rank, uses_spark
+from fraud_platform_tests.testing.shared import copy_of, open_shared_folder
 
 SPARK = ("integration/test_a_spark.py", "unit/test_b_spark.py", "integration/test_c_spark.py")
 OTHER = ("integration/test_kafka.py", "unit/test_lines.py", "orchestration/test_pages.py")
@@ -102,3 +103,45 @@ def test_little_memory_or_none_leaves_temporary_folders_on_disk(tmp_path: Path) 
     temporary.use_memory(environment, tmp_path / "absent")
     assert not temporary.has_room(tmp_path, 1 << 60)
     assert environment == {}
+
+
+def test_what_tests_share_is_built_once_and_each_gets_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = []
+
+    def build(folder: Path) -> None:
+        built.append(folder)
+        folder.mkdir()
+        (folder / "file").write_text("as built")
+
+    monkeypatch.setenv("TESTS_SHARED_FOLDER", str(tmp_path))
+    copies = [copy_of("thing", build, tmp_path / "copies" / name) for name in ("a", "b")]
+    assert len(built) == 1
+    (copies[0] / "file").write_text("changed")
+    assert (copies[1] / "file").read_text() == "as built"
+    assert (copy_of("thing", build, tmp_path / "c") / "file").read_text() == "as built"
+
+
+def test_a_build_that_failed_is_built_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TESTS_SHARED_FOLDER", str(tmp_path))
+
+    def fails(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "half").touch()
+        raise ValueError("half")
+
+    with pytest.raises(ValueError, match="half"):
+        copy_of("thing", fails, tmp_path / "copy")
+    copy = copy_of("thing", lambda folder: folder.mkdir(), tmp_path / "copy")
+    assert list(copy.iterdir()) == []
+
+
+def test_one_process_of_a_run_creates_the_shared_folder(tmp_path: Path) -> None:
+    environment = {"PYTEST_DEBUG_TEMPROOT": str(tmp_path)}
+    created = open_shared_folder(environment)
+    assert created is not None
+    assert created.parent == tmp_path
+    assert open_shared_folder(environment) is None
