@@ -203,7 +203,7 @@ def test_a_scorer_whose_topic_was_made_anew_halts_and_says_what_to_do(
     admin.delete_topics([topic])[topic].result(10)
     until(lambda: topic in Topics(kafka).ensure([TopicSpec(topic, 3)]))
     until(lambda: Topics(kafka).describe(topic))
-    with pytest.raises(TopicChangedError, match=r"made anew.*accept-gap"):
+    with pytest.raises(TopicChangedError, match=r"recreated.*accept-gap"):
         score_here(world)
 
 

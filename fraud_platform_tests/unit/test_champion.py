@@ -184,7 +184,7 @@ def test_a_deleted_experiment_is_named_and_restored(world: RegistryWorld):
     assert finding.level is Level.PROBLEM
     assert "experiment was deleted" in finding.message
     assert _find_version(world) == 2, "the champion goes on scoring"
-    assert "are there again" in mend_champion(world.settings, "tester")
+    assert "were restored" in mend_champion(world.settings, "tester")
     assert world.train(2, known_models=2).version == 3
 
 

@@ -141,6 +141,6 @@ def test_labels_of_a_topic_made_anew_while_it_was_read_do_not_land(tmp_path: Pat
     lake = Lake(str(tmp_path))
     Landings(lake).land(_Source(), lambda: _now(3), None)
     answers = [_now(5), _now(9, "b")]
-    with pytest.raises(TopicChangedError, match="made anew"):
+    with pytest.raises(TopicChangedError, match="recreated"):
         Landings(lake).land(_Source(), lambda: answers.pop(0), None)
     assert _landed(lake) == [0, 1, 2]
