@@ -102,8 +102,10 @@ def _write_row(axes: Axes, difference: Difference, line: GateLine | None) -> Non
     axes.text(1.04, 0.05, drawn, ha="left", color=plots.MUTED, fontsize=8, **placed)
 
 
-def _write_head(figure, result: ComparisonResult, reference: Role, reason, height: float) -> None:
-    def write(inches_from_top: float, text: str, **look) -> None:
+def _write_head(
+    figure: Any, result: ComparisonResult, reference: Role, reason: list[str], height: float
+) -> None:
+    def write(inches_from_top: float, text: str, **look: Any) -> None:
         figure.text(0.02, 1 - inches_from_top / height, text, va="top", **look)
 
     candidate, other = result.model(Role.CANDIDATE), result.model(reference)

@@ -32,10 +32,12 @@ OUTAGE_RETRIES = 3
 FIRST_WAIT_SECONDS = 10.0
 _MOST_CHARACTERS = 400
 
-Results = dg.MaterializeResult | Iterable[dg.MaterializeResult]
+Results = dg.MaterializeResult[None] | Iterable[dg.MaterializeResult[None]]
 
 
-def stop_or_retry(body: Callable[..., Results]) -> Callable[..., Iterator[dg.MaterializeResult]]:
+def stop_or_retry(
+    body: Callable[..., Results],
+) -> Callable[..., Iterator[dg.MaterializeResult[None]]]:
     """Turn the platform's errors into Dagster's: an `Outage` retries with back-off, others stop.
 
     The run is tagged with the kind of its failure, so that sensors and schedules know whether

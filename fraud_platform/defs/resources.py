@@ -100,7 +100,7 @@ class SparkResource(LazyPySparkResource):
         self._close(outcome)
 
 
-class LakeResource(dg.ConfigurableResource):
+class LakeResource(dg.ConfigurableResource[Any]):
     """The Delta tables under one URL."""
 
     url: str
@@ -110,7 +110,7 @@ class LakeResource(dg.ConfigurableResource):
         return Lake(self.url)
 
 
-class ModelRegistryResource(dg.ConfigurableResource):
+class ModelRegistryResource(dg.ConfigurableResource[Any]):
     """MLflow's tracking store and registry."""
 
     url: str
@@ -133,7 +133,7 @@ class BoundedS3Resource(S3Resource):
         )
 
 
-class ZonesResource(dg.ConfigurableResource):
+class ZonesResource(dg.ConfigurableResource[Any]):
     """The landing and the raw zone, by URL; on S3, through Dagster's own S3 resource."""
 
     landing_url: str

@@ -104,7 +104,7 @@ def clean_drop(
     lake: LakeResource,
     zones: ZonesResource,
     settings: SettingsResource,
-) -> Iterable[dg.MaterializeResult]:
+) -> Iterable[dg.MaterializeResult[None]]:
     """Clean one drop and publish it, or hold it."""
     raw = raw_drop(zones.open(zones.raw_url), context.partition_key)
     tables = lake.open()
@@ -173,7 +173,7 @@ def _label_clock(lake: Lake) -> LabelClock:
 
 def _results(
     context: dg.AssetExecutionContext, lake: Lake, outcome: DropOutcome, spark: SparkResource
-) -> Iterable[dg.MaterializeResult]:
+) -> Iterable[dg.MaterializeResult[None]]:
     """Report what was written; a held drop moves nothing downstream.
 
     The tables are committed by now: what cannot be reported is a warning on the asset's page.

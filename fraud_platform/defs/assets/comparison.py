@@ -64,7 +64,7 @@ def ab_report(
     lake: LakeResource,
     registry: ModelRegistryResource,
     settings: SettingsResource,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Let candidate and champion score the same test week, and compare them."""
     require_only_run(context)
     day = date.fromisoformat(context.partition_key)

@@ -60,7 +60,7 @@ def compare_stream_with_drops(
     lake: LakeResource,
     registry: ModelRegistryResource,
     settings: SettingsResource,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Compare the days whose drop came after the stream, and record what differs."""
     tables = lake.open()
     due, landed = _due(settings, tables), _landed_at(tables)

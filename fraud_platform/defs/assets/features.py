@@ -21,7 +21,7 @@ from fraud_platform.defs.pages.tables import table_spec, written
 from fraud_platform.defs.partitions import ALL_DROPS, DAYS
 from fraud_platform.defs.resources import LakeResource, SparkResource
 from fraud_platform.errors import DataError
-from fraud_platform.features.batch.engine import LABEL_LOOKBACK_DAYS
+from fraud_platform.features.batch.day_inputs import LABEL_LOOKBACK_DAYS
 from fraud_platform.features.batch.materialize import DaysOutcome, materialize_days
 from fraud_platform.features.lineage import column_sources
 from fraud_platform.labels.of_drops import corrected_ids
@@ -83,7 +83,7 @@ def build_days_of_features(
     spark: SparkResource,
     lake: LakeResource,
     settings: SettingsResource,
-) -> Iterable[dg.MaterializeResult]:
+) -> Iterable[dg.MaterializeResult[None]]:
     """Build the tiles and features of a range of days."""
     days = [date.fromisoformat(key) for key in context.partition_keys]
     tables = lake.open()

@@ -89,7 +89,7 @@ def score_plan(
     lake: LakeResource,
     registry: ModelRegistryResource,
     settings: SettingsResource,
-) -> Iterable[dg.MaterializeResult]:
+) -> Iterable[dg.MaterializeResult[None]]:
     """Carry out a plan: score its messages in micro-batches, commit, publish."""
     tables = lake.open()
     plan = _plan(tables, config.plan)

@@ -75,7 +75,7 @@ def training_set(
     spark: SparkResource,
     lake: LakeResource,
     settings: SettingsResource,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Choose the labelled rows that the candidate of a knowledge date learns from."""
     require_only_run(context)
     day, tables = date.fromisoformat(context.partition_key), lake.open()
@@ -133,7 +133,7 @@ def candidate_model(
     lake: LakeResource,
     registry: ModelRegistryResource,
     settings: SettingsResource,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Train the candidate of a knowledge date and register it."""
     require_only_run(context)
     day, tables = date.fromisoformat(context.partition_key), lake.open()

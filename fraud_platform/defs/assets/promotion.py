@@ -21,7 +21,8 @@ from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
 from fraud_platform.operations.models.decisions import read_history, settle
 from fraud_platform.operations.models.weeks import read_evidence
 from fraud_platform.operations.reach import require_week
-from fraud_platform.promotion.decision import Guardrails, PromotionDecision, decide
+from fraud_platform.promotion.decision import PromotionDecision, decide
+from fraud_platform.promotion.guardrails import Guardrails
 from fraud_platform.promotion.history import champion_periods
 
 _LINEAGE = {
@@ -58,7 +59,7 @@ def promotion(
     lake: LakeResource,
     registry: ModelRegistryResource,
     settings: SettingsResource,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Promote the candidate, keep the champion, refuse by a guardrail, or wait for a person."""
     require_only_run(context)
     day = date.fromisoformat(context.partition_key)

@@ -45,7 +45,7 @@ def build_scoring_state(
     spark: SparkResource,
     lake: LakeResource,
     settings: SettingsResource,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Publish the history up to the last built day as one version."""
     tables = lake.open()
     built = _reached_days(tables)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.cleaning.publish import HELD
+from fraud_platform.cleaning.ledger import HELD
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.automation.at_work import DROP_ASSETS, partitions_of, runs_at_work
 from fraud_platform.defs.commands.run_due import DrainedRun, drain, execute

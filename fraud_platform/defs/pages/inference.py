@@ -38,7 +38,7 @@ _NOTHING_SCORED = "No message was scored here, so there is nothing to draw."
 
 def metadata_of(
     lake: Lake, progress: Progress, model_version: int, threshold: float, lag: dict[int, int]
-) -> list[dg.MaterializeResult]:
+) -> list[dg.MaterializeResult[None]]:
     """Return what a run did, by asset.
 
     Args:

@@ -21,7 +21,8 @@ from fraud_platform.adapters.kafka.open_transactions import uncommitted
 from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
 from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.patience import Patience
-from fraud_platform.adapters.tables.lake import Lake, reaching
+from fraud_platform.adapters.storage.probing import reaching
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.errors import FencedError, Outage, PromotionError
 from fraud_platform.operations.live.reports import Report, Reports
 from fraud_platform.operations.live.session import (

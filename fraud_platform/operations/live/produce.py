@@ -24,7 +24,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
-from fraud_platform.adapters.kafka.producers import Delivered, IdempotentProducer
+from fraud_platform.adapters.kafka.deliveries import Delivered
+from fraud_platform.adapters.kafka.producers import IdempotentProducer
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.storage.files import ByteFiles
 from fraud_platform.adapters.tables.lake import Lake

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fraud_platform.adapters.models.registry import MODEL_NAME
+from fraud_platform.adapters.models.storing import MODEL_NAME
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.comparison.bootstrap import compare_models
 from fraud_platform.comparison.inputs import ComparisonConfig, ComparisonRows, ScoredModel

@@ -20,7 +20,8 @@ from fraud_platform.adapters.kafka.follower_mark import follower, name_of
 from fraud_platform.adapters.kafka.producers import TransactionalProducer
 from fraud_platform.adapters.kafka.reader import RangeReader, TopicOpener
 from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
-from fraud_platform.adapters.models.registry import MODEL_NAME, ModelRegistry
+from fraud_platform.adapters.models.registry import ModelRegistry
+from fraud_platform.adapters.models.storing import MODEL_NAME
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import lease_of
 from fraud_platform.errors import FencedError, Outage, TopicChangedError

@@ -16,12 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from fraud_platform.adapters.models.registry import (
-    CHAMPION,
-    MODEL_NAME,
-    ModelRegistry,
-    ModelVersion,
-)
+from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry, ModelVersion
+from fraud_platform.adapters.models.storing import MODEL_NAME
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.errors import (
     ChampionMismatchError,

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fraud_platform.adapters.models.registry import MODEL_NAME, ModelRegistry, ModelVersion
+from fraud_platform.adapters.models.registry import ModelRegistry, ModelVersion
+from fraud_platform.adapters.models.storing import MODEL_NAME
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.row_counts import rows_by_partition
 from fraud_platform.calendar.due import inputs_of

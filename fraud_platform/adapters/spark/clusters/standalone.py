@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 from fraud_platform.adapters.jvm.java import find_java
-from fraud_platform.adapters.kafka.broker import free_port
+from fraud_platform.adapters.kafka.broker_settings import free_port
 from fraud_platform.adapters.services.processes import HOST, TOKEN_VARIABLE, environment_of, members
 from fraud_platform.adapters.spark.clusters.provider import PREFIX, Cluster, ClusterSize
 from fraud_platform.adapters.spark.server import open_modules, spark_home
