@@ -10,23 +10,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 
-from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.calendar.due import inputs_by_day, possible_weeks
+from fraud_platform.calendar.due import possible_weeks
 from fraud_platform.contracts.time import MIN_TRAINING_DAYS
 from fraud_platform.errors import NotEnoughDataError
-from fraud_platform.operations.platform_state import read_days
-from fraud_platform.settings import Settings
 
 _NOTHING = (
     "expected drops that were cleaned and published, found none. Bring a drop to landing "
     "(FRAUD_LANDING_URL); the sensor new_drops loads it."
 )
 _LONGER = "or wait for a drop, or for live transactions, that reach further"
-
-
-def days_with_data(lake: Lake, settings: Settings) -> dict[date, str]:
-    """Return the days that can be built, each with the fingerprint of its inputs."""
-    return inputs_by_day(read_days(lake), date.fromisoformat(settings.first_day))
 
 
 def require_days(days: Collection[date], inputs: Mapping[date, str]) -> None:
@@ -48,13 +40,15 @@ def require_days(days: Collection[date], inputs: Mapping[date, str]) -> None:
     )
 
 
-def require_week(knowledge_date: date, lake: Lake, settings: Settings) -> None:
+def require_week(knowledge_date: date, inputs: Mapping[date, str]) -> None:
     """Refuse a knowledge date without data, or with too few days of data before it.
+
+    Args:
+        inputs: the days that can be built, as `PlatformState.inputs`.
 
     Raises:
         NotEnoughDataError: it names the first and the last possible knowledge date.
     """
-    inputs = days_with_data(lake, settings)
     if not inputs:
         raise NotEnoughDataError(f"knowledge date {knowledge_date}: {_NOTHING}")
     possible = possible_weeks(min(inputs), max(inputs) + timedelta(days=1), MIN_TRAINING_DAYS)

@@ -24,6 +24,7 @@ from fraud_platform.scoring.state.history import (
     STREAM,
     labels_told,
     stream_days,
+    stream_time,
     write_stream_labels,
 )
 from fraud_platform.scoring.state.recovery import STREAM_PART
@@ -223,7 +224,7 @@ def test_the_stream_completes_days_behind_the_drops_until_stream_time(lake: Lake
     ]
     _score(lake, rows)
     drops = [DropDay("2018-04-01", FIRST_DAY + timedelta(days=1), 1, "x")]
-    found = stream_days(lake, drops)
+    found = stream_days(lake, drops, stream_time(lake))
     # day 1 is the drop's; the day that stream time stands in is not complete
     assert [(d.drop, d.day, d.rows) for d in found] == [(STREAM, FIRST_DAY + timedelta(days=2), 1)]
 

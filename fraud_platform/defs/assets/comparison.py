@@ -33,6 +33,7 @@ from fraud_platform.operations.models.weeks import (
     read_evaluation_rows,
     scored,
 )
+from fraud_platform.operations.platform_state import read_state
 from fraud_platform.operations.reach import require_week
 from fraud_platform.operations.services.links import asset_page, dagster_run_page, model_page
 from fraud_platform.settings import Settings
@@ -69,9 +70,9 @@ def ab_report(
     require_only_run(context)
     day = date.fromisoformat(context.partition_key)
     tables, models = lake.open(), registry.open()
-    require_week(day, tables, settings)
+    require_week(day, (state := read_state(tables, settings)).inputs)
     candidate, champion = contenders(tables, models, day)
-    rows = read_evaluation_rows(spark.spark_session, tables, day, settings)
+    rows = read_evaluation_rows(spark.spark_session, tables, day, settings, state)
     result = compare_models(
         ComparisonRows.from_columns(rows),
         scored(models, candidate, rows),

@@ -13,7 +13,7 @@ import dagster as dg
 
 from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.calendar.due import fingerprint, inputs_by_day, watermark
+from fraud_platform.calendar.due import fingerprint
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.automation.requests import SCHEDULE_STATUS, ask
 from fraud_platform.defs.deployment import SettingsResource
@@ -29,8 +29,7 @@ from fraud_platform.monitoring.disagreements import (
     record,
 )
 from fraud_platform.operations.live.session import load_model
-from fraud_platform.operations.platform_state import read_built_days, read_drop_days
-from fraud_platform.settings import Settings
+from fraud_platform.operations.platform_state import PlatformState, read_state
 from fraud_platform.tables.scoring import STREAM_DISAGREEMENTS
 
 _ALL = dg.AllPartitionMapping()
@@ -63,7 +62,8 @@ def compare_stream_with_drops(
 ) -> dg.MaterializeResult[None]:
     """Compare the days whose drop came after the stream, and record what differs."""
     tables = lake.open()
-    due, landed = _due(settings, tables), _landed_at(tables)
+    state = read_state(tables, settings, with_stream=False)
+    due, landed = _due(tables, state), _landed_at(tables, state)
     models = _models(context, registry.open())
     compared = [compare_day(tables, day, landed[day], models) for day in due]
     record(tables, compared, due)
@@ -116,17 +116,15 @@ def _models(context: dg.AssetExecutionContext, registry: ModelRegistry) -> Model
     return model_of
 
 
-def _due(settings: Settings, lake: Lake) -> dict[date, str]:
-    drop_days = read_drop_days(lake)
-    end = watermark(drop_days)
-    if end is None:
+def _due(lake: Lake, state: PlatformState) -> dict[date, str]:
+    end = state.end_of_drops
+    if end is None or state.scored_version is None:
         return {}
-    first_day = date.fromisoformat(settings.first_day)
-    days = {one.day for one in drop_days if one.day < end}
-    return days_to_compare(lake, days, inputs_by_day(drop_days, first_day), read_built_days(lake))
+    days = {one.day for one in state.drop_days if one.day < end}
+    return days_to_compare(lake, days, state.inputs, state.built_inputs)
 
 
-def _landed_at(lake: Lake) -> dict[date, datetime]:
+def _landed_at(lake: Lake, state: PlatformState) -> dict[date, datetime]:
     """Return when the last of the drops that hold a day was published."""
     columns = ["drop", "cleaned_at"]
     published = {
@@ -134,7 +132,7 @@ def _landed_at(lake: Lake) -> dict[date, datetime]:
         for r in lake.read_arrow(CLEANING_LEDGER, None, columns).to_pylist()
     }
     found: dict[date, datetime] = {}
-    for one in read_drop_days(lake):
+    for one in state.drop_days:
         found[one.day] = max(found.get(one.day, published[one.drop]), published[one.drop])
     return found
 
@@ -157,7 +155,8 @@ def late_drops(
     context: dg.ScheduleEvaluationContext, lake: LakeResource, settings: SettingsResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for one comparison of all days that are due."""
-    due = _due(settings, lake.open())
+    tables = lake.open()
+    due = _due(tables, read_state(tables, settings, with_stream=False))
     if not due:
         return dg.SkipReason("no day was scored before its drop came, but those compared already")
     request = f"disagreements:{fingerprint(sorted(due.items()))}"

@@ -12,7 +12,6 @@ from typing import Any
 import dagster as dg
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.calendar.due import watermark
 from fraud_platform.contracts.tables import DROP_LABELS, TableContract
 from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry
@@ -26,20 +25,19 @@ from fraud_platform.features.batch.materialize import DaysOutcome, materialize_d
 from fraud_platform.features.lineage import column_sources
 from fraud_platform.labels.of_drops import corrected_ids
 from fraud_platform.operations.platform_state import (
-    days_of_other_tiles,
-    read_drop_days,
+    PlatformState,
+    read_state,
     write_built_days,
 )
-from fraud_platform.operations.reach import days_with_data, require_days
+from fraud_platform.operations.reach import require_days
 from fraud_platform.scoring.state.history import write_stream_labels
-from fraud_platform.settings import Settings
 from fraud_platform.tables.features import (
     CUSTOMER_TILES,
     LABEL_TILES,
     TERMINAL_TILES,
     TRANSACTION_FEATURES,
 )
-from fraud_platform.tables.scoring import SCORED, TOPIC_LABELS
+from fraud_platform.tables.scoring import TOPIC_LABELS
 
 _KINDS = {"spark", "deltalake"}
 _TRANSACTIONS = dg.AssetDep("transactions", partition_mapping=ALL_DROPS)
@@ -87,12 +85,12 @@ def build_days_of_features(
     """Build the tiles and features of a range of days."""
     days = [date.fromisoformat(key) for key in context.partition_keys]
     tables = lake.open()
-    inputs = days_with_data(tables, settings)
-    require_days(days, inputs)
-    _require_lookback(tables, min(days))
-    stream_from = _stream_from(spark, tables, settings, min(days))
+    state = read_state(tables, settings)
+    require_days(days, state.inputs)
+    _require_lookback(state, min(days))
+    stream_from = _stream_from(spark, tables, state, min(days))
     outcome = materialize_days(spark.spark_session, tables, min(days), max(days), stream_from)
-    write_built_days(tables, {d: inputs[d] for d in days}, context.run_id)
+    write_built_days(tables, {d: state.inputs[d] for d in days}, context.run_id)
     return [
         dg.MaterializeResult(asset_key=name, metadata=_metadata(tables, name, outcome, len(days)))
         for name in outcome.tables
@@ -119,13 +117,13 @@ def _metadata(lake: Lake, name: str, outcome: DaysOutcome, days: int) -> dict[st
     )
 
 
-def _require_lookback(tables: Lake, first_day: date) -> None:
+def _require_lookback(state: PlatformState, first_day: date) -> None:
     """Require that the days which a range looks back to have the tiles that are declared now.
 
     Raises:
         DataError: they were built before a flag or a measure was declared.
     """
-    other = days_of_other_tiles(tables, first_day - timedelta(days=LABEL_LOOKBACK_DAYS), first_day)
+    other = state.days_of_other_tiles(first_day - timedelta(days=LABEL_LOOKBACK_DAYS), first_day)
     if other:
         raise DataError(
             f"days from {first_day} on: expected the tiles of the {LABEL_LOOKBACK_DAYS} days "
@@ -136,12 +134,12 @@ def _require_lookback(tables: Lake, first_day: date) -> None:
 
 
 def _stream_from(
-    spark: SparkResource, tables: Lake, settings: Settings, first_day: date
+    spark: SparkResource, tables: Lake, state: PlatformState, first_day: date
 ) -> date | None:
     """Return the day from which the stream stands in for drops, its labels brought up to date."""
-    if tables.open(SCORED) is None:
+    if state.scored_version is None:
         return None
-    first_live = watermark(read_drop_days(tables)) or date.fromisoformat(settings.first_day)
+    first_live = state.first_live_day
     since = min(first_day, first_live) - timedelta(days=LABEL_LOOKBACK_DAYS)
     session = spark.spark_session
     drops, topic = (tables.read(session, table) for table in (DROP_LABELS, TOPIC_LABELS))

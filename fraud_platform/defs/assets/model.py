@@ -38,6 +38,7 @@ from fraud_platform.operations.models.weeks import (
     part_counts,
     read_training_rows,
 )
+from fraud_platform.operations.platform_state import read_state
 from fraud_platform.operations.reach import require_week
 from fraud_platform.operations.services.links import asset_page, dagster_run_page, model_page
 from fraud_platform.settings import Settings
@@ -79,9 +80,10 @@ def training_set(
     """Choose the labelled rows that the candidate of a knowledge date learns from."""
     require_only_run(context)
     day, tables = date.fromisoformat(context.partition_key), lake.open()
-    require_week(day, tables, settings)
+    state = read_state(tables, settings)
+    require_week(day, state.inputs)
     read = {t.name: tables.version(t) or 0 for t in (TRANSACTION_FEATURES, DROP_LABELS)}
-    rows = build_rows(spark.spark_session, tables, day, read, settings)
+    rows = build_rows(spark.spark_session, tables, day, read, settings, state)
     version = tables.replace(
         TRAINING_SET, rows, "knowledge_date", [str(day)], {"knowledge_date": day, **read}
     )
@@ -137,7 +139,8 @@ def candidate_model(
     """Train the candidate of a knowledge date and register it."""
     require_only_run(context)
     day, tables = date.fromisoformat(context.partition_key), lake.open()
-    require_week(day, tables, settings)
+    state = read_state(tables, settings)
+    require_week(day, state.inputs)
     candidate = fit(read_training_rows(tables, day), settings, lambda: spark.spark_session)
     with tempfile.TemporaryDirectory() as folder:
         candidate.save(Path(folder))
@@ -149,7 +152,7 @@ def candidate_model(
             candidate.parameters,
             candidate.metrics,
             files,
-            candidate_tags(tables, day, context.run_id),
+            candidate_tags(tables, state, day, context.run_id),
             known_models(tables),
         )
     registry.open().describe(model.version, _description(settings, day, candidate, context.run_id))

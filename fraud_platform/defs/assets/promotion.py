@@ -20,6 +20,7 @@ from fraud_platform.defs.partitions import WEEKS
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
 from fraud_platform.operations.models.decisions import read_history, settle
 from fraud_platform.operations.models.weeks import read_evidence
+from fraud_platform.operations.platform_state import read_state
 from fraud_platform.operations.reach import require_week
 from fraud_platform.promotion.decision import PromotionDecision, decide
 from fraud_platform.promotion.guardrails import Guardrails
@@ -64,7 +65,7 @@ def promotion(
     require_only_run(context)
     day = date.fromisoformat(context.partition_key)
     tables, models = lake.open(), registry.open()
-    require_week(day, tables, settings)
+    require_week(day, read_state(tables, settings).inputs)
     evidence = read_evidence(tables, models, day)
     decision = settle(
         tables,

@@ -8,8 +8,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.calendar.due import fingerprint, watermark
+from fraud_platform.calendar.due import fingerprint
 from fraud_platform.defs.automation.clusters import cluster_tags
 from fraud_platform.defs.automation.requests import SCHEDULE_STATUS, ask, runs_of
 from fraud_platform.defs.deployment import SettingsResource
@@ -18,8 +17,7 @@ from fraud_platform.defs.pages.opening import page
 from fraud_platform.defs.pages.tables import table_spec, written
 from fraud_platform.defs.resources import LakeResource, SparkResource
 from fraud_platform.errors import NotEnoughDataError
-from fraud_platform.operations.platform_state import read_built_days, read_drop_days
-from fraud_platform.scoring.state.history import stream_time
+from fraud_platform.operations.platform_state import read_state
 from fraud_platform.scoring.state.snapshot import write_snapshot
 from fraud_platform.tables.scoring import SCORING_STATE
 
@@ -48,7 +46,8 @@ def build_scoring_state(
 ) -> dg.MaterializeResult[None]:
     """Publish the history up to the last built day as one version."""
     tables = lake.open()
-    built = _reached_days(tables)
+    state = read_state(tables, settings, with_stream=False)
+    built = state.reached_days
     if not built:
         raise NotEnoughDataError(
             "scoring_state: expected built days, found none. Build the features of a day first; "
@@ -58,7 +57,7 @@ def build_scoring_state(
         spark.spark_session,
         tables,
         max(built) + timedelta(days=1),
-        watermark(read_drop_days(tables)) or date.fromisoformat(settings.first_day),
+        state.first_live_day,
         settings.duplicate_horizon_days,
     )
     return dg.MaterializeResult(
@@ -69,18 +68,6 @@ def build_scoring_state(
             written(tables, SCORING_STATE, as_of=str(snapshot.as_of), state=str(snapshot)),
         ),
     )
-
-
-def _reached_days(tables: Lake) -> dict[date, str]:
-    """Return the built days up to the drops' watermark or to stream time, whichever is later.
-
-    Days beyond were built while a clock was wrong: a snapshot of them would have no history.
-    """
-    built, now = read_built_days(tables), stream_time(tables)
-    end = watermark(read_drop_days(tables))
-    if now is not None:
-        end = max(end or now.date(), now.date())
-    return {day: inputs for day, inputs in built.items() if end is None or day < end}
 
 
 build_state = dg.define_asset_job(
@@ -101,8 +88,7 @@ def daily_state(
     context: dg.ScheduleEvaluationContext, lake: LakeResource, settings: SettingsResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for a snapshot where the newest one is of other days than those built."""
-    tables = lake.open()
-    built = _reached_days(tables)
+    built = read_state(lake.open(), settings, with_stream=False).reached_days
     if not built:
         return dg.SkipReason("no day is built")
     as_of: date = max(built) + timedelta(days=1)

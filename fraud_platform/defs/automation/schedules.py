@@ -17,11 +17,9 @@ from dagster._core.storage.tags import (
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import (
-    DropDay,
     days_to_build,
     due_weeks,
     fingerprint,
-    inputs_by_day,
     inputs_of,
     watermark,
 )
@@ -39,7 +37,7 @@ from fraud_platform.defs.automation.requests import SCHEDULE_STATUS, ask, run_re
 from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.partitions import DAYS, DROPS, WEEKS
 from fraud_platform.defs.resources import LakeResource
-from fraud_platform.operations.platform_state import read_built_days, read_days
+from fraud_platform.operations.platform_state import PlatformState, read_state
 from fraud_platform.operations.services.code_location import reload_definitions
 from fraud_platform.settings import Settings
 
@@ -76,12 +74,12 @@ def daily_features(
     context: dg.ScheduleEvaluationContext, lake: LakeResource, settings: SettingsResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for one run over the days that are complete and not built from the present drops."""
-    days = read_days(lake.open())
-    if keep_days(settings.home, days, _first_day(settings)):
+    state = read_state(lake.open(), settings)
+    if keep_days(settings.home, state.days, state.first_day):
         reload_definitions(settings)
-    stale = stale_days(settings, lake.open(), days)
+    stale = stale_days(settings, state)
     if stale is None:
-        return dg.SkipReason(f"every day before the watermark ({watermark(days)}) is built")
+        return dg.SkipReason(f"every day before the watermark ({watermark(state.days)}) is built")
     first, last, request = stale
     # one at a time: a range that became wider, or begins later, waits for the one that is built
     if runs := runs_at_work(context.instance, build_days.name, DAY_ASSETS):
@@ -102,15 +100,13 @@ def daily_features(
     )
 
 
-def stale_days(
-    settings: Settings, lake: Lake, days: list[DropDay]
-) -> tuple[date, date, str] | None:
+def stale_days(settings: Settings, state: PlatformState) -> tuple[date, date, str] | None:
     """Return the first range of days to build, and its request; None if all are built."""
-    inputs = inputs_by_day(days, _first_day(settings))
+    inputs = state.inputs
     rows: Counter[date] = Counter()
-    for day in days:
+    for day in state.days:
         rows[day.day] += day.rows
-    stale = days_to_build(inputs, read_built_days(lake), rows, settings.max_rows_per_run)
+    stale = days_to_build(inputs, state.built_inputs, rows, settings.max_rows_per_run)
     if stale is None:
         return None
     first, last = stale
@@ -131,41 +127,37 @@ def weekly_decision(
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for the oldest knowledge date that is due; one at a time, since D+7 builds on D."""
     tables, tags = lake.open(), cluster_tags(settings)
-    days, said = read_days(tables), []
     if runs := runs_at_work(context.instance, decide_week.name, WEEK_ASSETS):
         run = runs[0].dagster_run
         return dg.SkipReason(
             f"knowledge date {partitions_of(run)} is being decided by run {run.run_id[:8]}"
         )
-    for knowledge_date, request in week_requests(settings, tables, days).items():
+    state, said = read_state(tables, settings), []
+    for knowledge_date, request in week_requests(settings, tables, state).items():
         turn = turn_of(context.instance, request, f"knowledge date {knowledge_date}")
         if turn.attempt is not None:
             return run_request(turn, str(knowledge_date), tags)
         said.append(turn.reason)
         if turn.problem and not turn.problem.lets_others_pass:
             break
-    none = f"no knowledge date is due at the watermark {watermark(days)}"
+    none = f"no knowledge date is due at the watermark {watermark(state.days)}"
     return dg.SkipReason("; ".join(said) or none)
 
 
-def week_requests(settings: Settings, lake: Lake, days: list[DropDay]) -> dict[date, str]:
+def week_requests(settings: Settings, lake: Lake, state: PlatformState) -> dict[date, str]:
     """Return the knowledge dates that are due, oldest first, each with its request."""
     from fraud_platform.operations.models.decisions import decided_dates
 
-    inputs = inputs_by_day(days, _first_day(settings))
+    inputs = state.inputs
     decided = decided_dates(lake)
     if keep_decided(settings.home, decided):
         reload_definitions(settings)
     due = due_weeks(
         inputs,
-        read_built_days(lake),
+        state.built_inputs,
         decided,
         MIN_TRAINING_DAYS,
         settings.catch_up_weeks,
     )
     first = min(inputs, default=date.min)
-    return {d: f"week:{d}:{inputs_of(days, first, d - timedelta(days=1))}" for d in due}
-
-
-def _first_day(settings: Settings) -> date:
-    return date.fromisoformat(settings.first_day)
+    return {d: f"week:{d}:{inputs_of(state.days, first, d - timedelta(days=1))}" for d in due}

@@ -12,12 +12,13 @@ import dagster as dg
 from fraud_platform.adapters.tables.row_counts import rows_by_partition
 from fraud_platform.calendar.due import built_from_replaced
 from fraud_platform.contracts.tables import CLEANING_LEDGER, QUARANTINE, TRANSACTIONS
+from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.pages.needs import lake_needs
 from fraud_platform.defs.pages.tables import small_table
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
 from fraud_platform.operations.models.champion import find_champion
 from fraud_platform.operations.models.weeks import trained_on
-from fraud_platform.operations.platform_state import read_built_days, read_days
+from fraud_platform.operations.platform_state import read_state
 from fraud_platform.reporting.needs import NOTHING, needs_in_a_line
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 
@@ -73,14 +74,15 @@ def nothing_waits_for_a_person(lake: LakeResource) -> dg.AssetCheckResult:
     asset="transaction_features",
     description="Each built day has one feature row for each clean transaction.",
 )
-def every_row_has_features(lake: LakeResource) -> dg.AssetCheckResult:
+def every_row_has_features(lake: LakeResource, settings: SettingsResource) -> dg.AssetCheckResult:
     """Compare the days' rows in the log with the clean rows of the drops, or of the stream."""
     tables = lake.open()
     features = rows_by_partition(tables, TRANSACTION_FEATURES, "tx_date")
     clean: Counter[date] = Counter()
-    for day in read_days(tables):
+    state = read_state(tables, settings)
+    for day in state.days:
         clean[day.day] += day.rows
-    built = read_built_days(tables)
+    built = state.built
     wrong = [f"{d}: {features[d]} of {clean[d]}" for d in built if features[d] != clean[d]]
     return dg.AssetCheckResult(
         passed=not wrong,
@@ -94,10 +96,11 @@ def every_row_has_features(lake: LakeResource) -> dg.AssetCheckResult:
     description="No model was trained on a drop that has been replaced since.",
 )
 def trained_on_present_drops(
-    lake: LakeResource, registry: ModelRegistryResource
+    lake: LakeResource, registry: ModelRegistryResource, settings: SettingsResource
 ) -> dg.AssetCheckResult:
     """Name the models whose training drops changed."""
-    stale = built_from_replaced(trained_on(registry.open()), read_days(lake.open()))
+    state = read_state(lake.open(), settings)
+    stale = built_from_replaced(trained_on(registry.open()), state.days)
     return dg.AssetCheckResult(
         passed=not stale,
         severity=dg.AssetCheckSeverity.WARN,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
 import dagster as dg
@@ -34,7 +35,7 @@ from fraud_platform.operations.live.session import topic_now
 from fraud_platform.operations.models.champion import find_champion
 from fraud_platform.operations.models.decisions import read_history
 from fraud_platform.operations.models.registry import registry_of
-from fraud_platform.operations.platform_state import read_days
+from fraud_platform.operations.platform_state import PlatformState, read_state
 from fraud_platform.promotion.history import waiting_candidate
 from fraud_platform.reporting.needs import Need
 from fraud_platform.scoring.log import ScoringLog, offsets_in
@@ -152,12 +153,15 @@ class _Wanted:
         if kind == "drop":
             return self._is_drop_wanted(about, problem)
         if kind == "week":
-            return date.fromisoformat(about) in week_requests(
-                self._settings, self._lake, read_days(self._lake)
-            )
+            weeks = week_requests(self._settings, self._lake, self._state)
+            return date.fromisoformat(about) in weeks
         if kind == "days":
-            return stale_days(self._settings, self._lake, read_days(self._lake)) is not None
+            return stale_days(self._settings, self._state) is not None
         return kind != "plan" or self._is_plan_open()
+
+    @cached_property
+    def _state(self) -> PlatformState:
+        return read_state(self._lake, self._settings)
 
     def _is_drop_wanted(self, drop: str, problem: Problem) -> bool:
         ledger = self._lake.read_arrow(CLEANING_LEDGER, [("drop", "=", drop)]).to_pylist()

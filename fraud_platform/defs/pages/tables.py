@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 
 from fraud_platform.adapters.storage.failures import first_line
 from fraud_platform.adapters.tables.lake import Lake
@@ -80,11 +81,11 @@ def table_spec(
 
 def written(lake: Lake, contract: TableContract, **values: Any) -> dict[str, Any]:
     """Return the metadata of a table after a write: where it is, its version, its size."""
-    version = lake.version(contract)
-    files = [] if version is None else lake.data_files(contract)["size_bytes"].to_pylist()
+    handle = lake.open(contract)
+    files = [] if handle is None else pa.table(handle.get_add_actions())["size_bytes"].to_pylist()
     return {
         "dagster/uri": lake.uri(contract),
-        "table_version": -1 if version is None else version,
+        "table_version": -1 if handle is None else handle.version(),
         "table_bytes": sum(files),
         **{key: rounded(value) for key, value in values.items()},
     }

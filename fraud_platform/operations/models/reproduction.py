@@ -19,6 +19,7 @@ from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.operations.models.champion import known_digest
 from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.operations.models.weeks import VERSION_TAG, build_rows, fit
+from fraud_platform.operations.platform_state import read_state
 from fraud_platform.settings import Settings
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 
@@ -56,12 +57,13 @@ def reproduce(settings: Settings, version: int) -> Reproduction:
     with registry.candidate_folder(version, known_digest(Lake(settings.lake), version)):
         pass  # opening it checks its files
     lake, spark = Lake(settings.lake), open_session(settings)
+    state = read_state(lake, settings, with_stream=False)
     knowledge_date = date.fromisoformat(model.knowledge_date)
     read = {
         table.name: int(model.tags[f"{VERSION_TAG}{table.name}"])
         for table in (TRANSACTION_FEATURES, DROP_LABELS)
     }
-    rows = build_rows(spark, lake, knowledge_date, read, settings).toArrow()
+    rows = build_rows(spark, lake, knowledge_date, read, settings, state).toArrow()
     candidate = fit(rows, settings, lambda: spark)
     with tempfile.TemporaryDirectory() as folder:
         candidate.save(Path(folder))

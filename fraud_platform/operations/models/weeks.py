@@ -27,7 +27,7 @@ from fraud_platform.errors import ChampionMismatchError, NotEnoughDataError
 from fraud_platform.features.documentation import features_markdown
 from fraud_platform.operations.models.champion import find_champion
 from fraud_platform.operations.models.decisions import read_history
-from fraud_platform.operations.platform_state import days_of_other_features, read_days, read_labels
+from fraud_platform.operations.platform_state import PlatformState, read_labels
 from fraud_platform.promotion.evidence import Evidence, evidence_from_report, models_tested
 from fraud_platform.promotion.history import champion_before, digest_of
 from fraud_platform.settings import Settings
@@ -56,13 +56,14 @@ def build_rows(
     knowledge_date: date,
     versions: Mapping[str, int],
     settings: Settings,
+    state: PlatformState,
 ) -> DataFrame:
     """Return the training set of a knowledge date from the given versions of its two tables."""
     first_day = _oldest_training_day(knowledge_date, settings)
     read = versions[TRANSACTION_FEATURES.name]
     end = KnowledgeWeek(knowledge_date).train_end
     if read == lake.version(TRANSACTION_FEATURES):
-        _require_built(lake, first_day, end)
+        _require_built(state, first_day, end)
     features = _with_all_features(lake.read(spark, TRANSACTION_FEATURES, read))
     rows = rows_by_partition(lake, TRANSACTION_FEATURES, "tx_date", read)
     most = sum(count for day, count in rows.items() if first_day <= day < end)
@@ -76,13 +77,13 @@ def build_rows(
     )
 
 
-def _require_built(lake: Lake, first: date, end: date) -> None:
+def _require_built(state: PlatformState, first: date, end: date) -> None:
     """Require that the days of [first, end) have every currently declared feature.
 
     Raises:
         NotEnoughDataError: some days were built before a feature was declared.
     """
-    other = days_of_other_features(lake, first, end)
+    other = state.days_of_other_features(first, end)
     if other:
         raise NotEnoughDataError(
             f"days {first} to {end}: expected all built with the currently declared features, "
@@ -159,7 +160,9 @@ def candidate_artifacts(candidate: Candidate) -> dict[str, bytes]:
     }
 
 
-def candidate_tags(lake: Lake, knowledge_date: date, run_id: str) -> dict[str, str]:
+def candidate_tags(
+    lake: Lake, state: PlatformState, knowledge_date: date, run_id: str
+) -> dict[str, str]:
     """Return a model's tags about its origin: table versions, days, drops, run."""
     rows = read_training_rows(lake, knowledge_date).column("tx_datetime").to_pandas()
     first, last = rows.min().date(), rows.max().date()
@@ -177,7 +180,7 @@ def candidate_tags(lake: Lake, knowledge_date: date, run_id: str) -> dict[str, s
         },
         _START_TAG: first.isoformat(),
         _END_TAG: KnowledgeWeek(knowledge_date).train_end.isoformat(),
-        _INPUTS_TAG: inputs_of(read_days(lake), first, last),
+        _INPUTS_TAG: inputs_of(state.days, first, last),
         "feature_signature": feature_signature(),
         "dagster_run_id": run_id,
     }
@@ -264,11 +267,15 @@ def training_end(model: ModelVersion) -> date:
 
 
 def read_evaluation_rows(
-    spark: SparkSession, lake: Lake, knowledge_date: date, settings: Settings
+    spark: SparkSession,
+    lake: Lake,
+    knowledge_date: date,
+    settings: Settings,
+    state: PlatformState,
 ) -> pd.DataFrame:
     """Return the test week's labelled rows with their features, sorted by id."""
     week = KnowledgeWeek(knowledge_date)
-    _require_built(lake, week.test_start, week.test_end)
+    _require_built(state, week.test_start, week.test_end)
     rows = evaluation_rows(
         lake.read(spark, TRANSACTION_FEATURES),
         read_labels(spark, lake, _oldest_training_day(knowledge_date, settings)),

@@ -45,13 +45,17 @@ if TYPE_CHECKING:
 _DAY_SECONDS = 86_400
 
 
-def stream_days(lake: StateTables, drop_days: Sequence[DropDay]) -> list[DropDay]:
+def stream_days(
+    lake: StateTables, drop_days: Sequence[DropDay], now: datetime | None
+) -> list[DropDay]:
     """Return the days that the stream has completed behind the drops' watermark.
 
     A day is complete when stream time has passed its end. A late row changes its day's content, so
     the day is built again.
+
+    Args:
+        now: stream time; None if nothing was ever scored.
     """
-    now = stream_time(lake)
     if now is None:
         return []
     first, end = watermark(drop_days), now.date()
