@@ -1,7 +1,7 @@
-"""All definitions, put together.
+"""Assembly of all definitions.
 
 Here: the lists of assets, checks, jobs, sensors and schedules, and the resources.
-Not here: any of them (the modules beside this one).
+Not here: the definitions themselves (the other modules of this package).
 """
 
 import dagster as dg
@@ -44,9 +44,9 @@ from fraud_platform.settings import Settings
 
 
 def assemble(settings: Settings) -> dg.Definitions:
-    """Return everything that Dagster shows, on the resources that the settings describe.
+    """Return everything that Dagster shows, with the resources from the settings.
 
-    Each process of Dagster that works on the data comes by here, and keeps its files private.
+    Each process of Dagster that works on the data calls this, which also makes its files private.
     """
     keep_private(settings)
     return dg.Definitions(

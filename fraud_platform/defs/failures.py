@@ -1,6 +1,6 @@
-"""What Dagster does with an error: data errors stop, outages are retried.
+"""Error handling in Dagster: data errors stop a run, outages are retried.
 
-Here: the one decorator that every asset body wears.
+Here: the decorator of every asset body.
 Not here: raising those errors (stages and adapters).
 """
 
@@ -27,7 +27,7 @@ from fraud_platform.errors import (
 
 FAILURE_TAG = "fraud_platform/failure"
 ERROR_TAG = "fraud_platform/error"
-"""The first line of the error that ended a run, which outlives the run's log."""
+"""Tag with the first line of the error that ended a run; it outlives the run's log."""
 OUTAGE_RETRIES = 3
 FIRST_WAIT_SECONDS = 10.0
 _MOST_CHARACTERS = 400
@@ -40,8 +40,8 @@ def stop_or_retry(
 ) -> Callable[..., Iterator[dg.MaterializeResult[None]]]:
     """Turn the platform's errors into Dagster's: an `Outage` retries with back-off, others stop.
 
-    The run is tagged with the kind of its failure, so that sensors and schedules know whether
-    asking again can help.
+    The run is tagged with the kind of its failure, so that sensors and schedules know whether a
+    repetition can help.
 
     Raises:
         TypeError: the body does not take the resource `settings`, which names the scratch folder.
@@ -58,7 +58,7 @@ def stop_or_retry(
             home = kwargs["settings"].home
             with reaching_spark(), reaching_disks(), in_scratch_folder(home):
                 results = body(context, **kwargs)
-                # results that are still being made are part of the body
+                # lazily produced results are part of the body
                 yield from [results] if isinstance(results, dg.MaterializeResult) else results
         except Outage as error:
             if context.retry_number >= OUTAGE_RETRIES:
@@ -76,7 +76,7 @@ def stop_or_retry(
 
 
 def kind_of(error: Exception) -> str:
-    """Return the kind of a failure, on which depends when the same is asked for again."""
+    """Return the kind of a failure, which decides when the request is repeated."""
     if isinstance(error, Outage):
         return "outage"
     if isinstance(error, FencedError):
@@ -95,7 +95,7 @@ def note_failure(instance: dg.DagsterInstance, run_id: str, error: Exception) ->
 
 @contextmanager
 def noting_failures(context: dg.OpExecutionContext) -> Iterator[None]:
-    """Tag the run of an op that is no asset's, as `stop_or_retry` does; the error goes on."""
+    """Tag the run of a plain op, as `stop_or_retry` does for assets, and re-raise the error."""
     try:
         yield
     except Exception as error:
@@ -104,7 +104,7 @@ def noting_failures(context: dg.OpExecutionContext) -> Iterator[None]:
 
 
 def first_line(text: str) -> str:
-    """Return the first line of a text, bounded, without what a terminal would not print."""
+    """Return the first line of a text, shortened, without unprintable characters."""
     line = next(iter(text.strip().splitlines()), "")
     return "".join(c if c.isprintable() else "?" for c in line)[:_MOST_CHARACTERS]
 

@@ -1,7 +1,7 @@
 """Partitions: a drop, a day, a week's knowledge date, an hour of planning.
 
 Here: the partition definitions and the mappings between them.
-Not here: which of them are due (`fraud_platform.calendar.due`), how far the data reaches
+Not here: which of them are due (`fraud_platform.calendar.due`), the span of the data
 (`calendar.span`).
 """
 
@@ -18,7 +18,7 @@ from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 from fraud_platform.defs.deployment import DEPLOYMENT
 
 _DAYS_AHEAD, _WEEKS_AHEAD = 62, 10
-"""So far may the data be ahead of this machine's clock, as simulated months are."""
+"""How far data may be ahead of this machine's clock, as simulated months are."""
 
 
 def _span() -> DataSpan:
@@ -34,10 +34,10 @@ def _tomorrow() -> date:
 
 
 class DataDays(dg.DailyPartitionsDefinition):
-    """Days, of which the UI offers those that have data.
+    """Days; the UI offers those that have data.
 
     A process accepts every day, so that a run for a new day never waits until another process has
-    loaded its definitions again. What Dagster hands to the UI are `start` and `end`.
+    reloaded its definitions. Dagster passes `start` and `end` to the UI.
     """
 
     @property
@@ -53,7 +53,7 @@ class DataDays(dg.DailyPartitionsDefinition):
 
 
 class DataWeeks(dg.WeeklyPartitionsDefinition):
-    """Knowledge dates, of which the UI offers those that the data has reached; see `DataDays`."""
+    """Knowledge dates; the UI offers those that the data has reached; see `DataDays`."""
 
     @property
     def start(self) -> datetime:
@@ -68,7 +68,7 @@ class DataWeeks(dg.WeeklyPartitionsDefinition):
 
 
 class PlanningHours(dg.HourlyPartitionsDefinition):
-    """Hours, of which the UI offers those from the first plan to the last; see `DataDays`."""
+    """Hours; the UI offers those from the first plan to the last; see `DataDays`."""
 
     @property
     def start(self) -> datetime:
@@ -78,7 +78,7 @@ class PlanningHours(dg.HourlyPartitionsDefinition):
 
     @property
     def end(self) -> datetime:
-        """The end of the hour of the last plan; before the first, of this hour."""
+        """The end of the hour of the last plan; without plans, of the current hour."""
         hour = _span().last_planning_hour
         last = datetime.now(UTC) if hour is None else _hour(hour)
         return last.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
@@ -97,13 +97,13 @@ HOURS = PlanningHours(start_date=f"{DEPLOYMENT.first_planning_day}-00:00", end_o
 """Keyed by the hour in which a scoring run was planned."""
 
 ALL_DROPS = dg.AllPartitionMapping()
-"""A day may need any drop: a drop covers about 30 days, and its name is no limit to its dates."""
+"""A day may need any drop: a drop covers about 30 days, and its name does not limit its dates."""
 
 
 def days_before(first_days_back: int, last_days_back: int) -> dg.TimeWindowPartitionMapping:
     """Map a knowledge date D to the days [D - first_days_back, D - last_days_back)."""
     with warnings.catch_warnings():
-        # the parameter is new in Dagster and says so each time the definitions are loaded
+        # the parameter is in beta, and Dagster warns each time the definitions are loaded
         warnings.simplefilter("ignore", dg.BetaWarning)
         return dg.TimeWindowPartitionMapping(
             start_offset=-math.ceil(first_days_back / 7),

@@ -1,7 +1,7 @@
-"""Resources: the adapters as Dagster knows them.
+"""Resources: the adapters in Dagster.
 
-Here: thin configurable wrappers; each gives the adapter's own class.
-Not here: what an adapter does (`fraud_platform.adapters`).
+Here: thin configurable wrappers; each returns the adapter's own class.
+Not here: the adapters (`fraud_platform.adapters`).
 """
 
 # Dagster reads the types of these fields: no `from __future__ import annotations` here
@@ -34,9 +34,9 @@ from fraud_platform.settings import Settings
 class SparkResource(LazyPySparkResource):
     """A Spark session addressed by one URL, started on first use, stopped after the run.
 
-    A run that is tagged for one gets a cluster of its own, made on first use and deleted after the
-    run. A session that was there before (a warm one, shared by several runs of one process) is
-    used and left running. One that died is replaced.
+    A run with the cluster tag gets its own cluster, made on first use and deleted after the run. An
+    existing session (a warm one, shared by several runs of one process) is used and left running. A
+    session that died is replaced.
     """
 
     url: str
@@ -47,7 +47,7 @@ class SparkResource(LazyPySparkResource):
     _cluster: EphemeralCluster | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Remember the run; nothing is started yet."""
+        """Store the run; nothing is started yet."""
         self._context = context
 
     def _init_session(self) -> None:
@@ -124,7 +124,7 @@ class ModelRegistryResource(dg.ConfigurableResource[Any]):
 
 
 class BoundedS3Resource(S3Resource):
-    """Dagster's S3 resource, with short patience, and paths that servers of one's own take."""
+    """Dagster's S3 resource, with short timeouts, and paths that private servers accept."""
 
     def get_client(self) -> Any:
         """Return a boto3 client."""
@@ -141,18 +141,18 @@ class ZonesResource(dg.ConfigurableResource[Any]):
     s3: S3Resource
 
     def open(self, url: str) -> Zone:
-        """Return the zone behind a URL, its folder made where there is none."""
+        """Return the zone at a URL; its folder is created if it is missing."""
         return open_zone(url, create=True, s3=self.s3.get_client() if is_s3(url) else None)
 
 
 def _s3() -> S3Resource:
-    """Return the S3 resource as AWS's variables say; keys it finds itself, so none is shown."""
+    """Return the S3 resource from AWS's variables; it finds keys itself, so none is shown."""
     access = S3Access.from_variables()
     return BoundedS3Resource(endpoint_url=access.endpoint_url, region_name=access.region)
 
 
 def resources_of(settings: Settings) -> dict[str, Any]:
-    """Return the resources that the settings describe."""
+    """Return the resources from the settings."""
     return {
         "settings": settings,
         "spark": SparkResource(url=settings.spark, settings=settings),

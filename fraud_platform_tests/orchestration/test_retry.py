@@ -38,7 +38,7 @@ def test_it_lets_the_failed_request_be_asked_for_and_refuses_everything_else(
 
         unknown = CliRunner().invoke(app, ["retry", "drop:2018-06-01"]).exception
         assert isinstance(unknown, NothingToDoError)
-        assert "found nothing of that name" in str(unknown)
+        assert "found none of that name" in str(unknown)
 
         instance.delete_run(run.run_id)
         instance.add_run(

@@ -391,7 +391,7 @@ def test_the_command_shows_and_mends(world: RegistryWorld):
 
     _alias_deleted(world)
     shown = CliRunner().invoke(app, ["champion"])
-    assert "found it deleted" in shown.output
+    assert "found no such alias" in shown.output
     mended = CliRunner().invoke(app, ["champion", "--from-history"])
     assert mended.exit_code == 0, mended.output
     assert "at version 2 again" in mended.output

@@ -188,7 +188,7 @@ NOW = TopicNow("transactions", "id-1", {0: (0, 10), 1: (5, 9), 2: (0, 0)})
         ("id-1", {0: 10, 1: 9}, TopicChangedError, r"expected partitions \[0, 1\]"),
         ("id-1", {0: 10, 1: 9, 2: 0, 3: 4}, TopicChangedError, r"found \[0, 1, 2\]"),
         ("id-1", {0: 10, 1: 4, 2: 0}, OffsetGapError, "partition 1: 4 to 5"),
-        ("id-1", {0: 11, 1: 9, 2: 0}, TopicChangedError, r"\{0: 11\} lie behind"),
+        ("id-1", {0: 11, 1: 9, 2: 0}, TopicChangedError, r"\{0: 11\} lie after"),
     ],
 )
 def test_a_topic_that_is_not_as_it_was_stops_scoring_and_says_why(

@@ -1,6 +1,6 @@
 """The cleaned group: transactions, quarantine, labels and the ledger, one drop at a time.
 
-Here: one multi-asset, since the four tables are written in one order by one run.
+Here: one multi-asset, because one run writes the four tables in a fixed order.
 Not here: the rules of cleaning (`fraud_platform.cleaning`), the profile's numbers
 (`fraud_platform.reporting`).
 """
@@ -70,7 +70,7 @@ _KINDS = {"spark", "deltalake"}
 
 
 class CleaningConfig(dg.Config):
-    """A person's word on a held drop."""
+    """A person's decision on a held drop."""
 
     accepted_because: str | None = None
 
@@ -127,10 +127,10 @@ def clean_drop(
 
 
 def _count_days(spark: SparkResource, lake: Lake, outcome: DropOutcome) -> None:
-    """Count the days of what is published, without which no clock moves.
+    """Count the days of the published drop; the clocks need these counts.
 
     Raises:
-        Outage: it could not be done; publishing again changes nothing, and counts them.
+        Outage: counting failed; publishing again changes no row, and counts the days.
     """
     try:
         write_drop_days(spark.spark_session, lake)
@@ -163,7 +163,7 @@ def _unpacking(settings: Settings) -> UnpackLimits:
 
 
 def _label_clock(lake: Lake) -> LabelClock:
-    """Return what decides from when labels that land now count."""
+    """Return the label clock, which decides when labels that land now count."""
     end = watermark(read_drop_days(lake))
     watermark_time = None if end is None else datetime(end.year, end.month, end.day, tzinfo=UTC)
     now = stream_time(lake)
@@ -176,7 +176,7 @@ def _results(
 ) -> Iterable[dg.MaterializeResult[None]]:
     """Report what was written; a held drop moves nothing downstream.
 
-    The tables are committed by now: what cannot be reported is a warning on the asset's page.
+    The tables are already committed: a failed report is only a warning on the asset's page.
     """
     row = outcome.ledger
     shown = partial(shown_or_warned, context.log)
@@ -251,7 +251,7 @@ def _transactions_metadata(lake: Lake, outcome: DropOutcome) -> dict[str, Any]:
 
 def _labels_metadata(lake: Lake, row: Mapping[str, Any]) -> dict[str, Any]:
     return page(
-        f"Drop {row['drop']} brought {row['rows_clean']:,} labels, {row['frauds']:,} of frauds; "
+        f"Drop {row['drop']} brought {row['rows_clean']:,} labels, {row['frauds']:,} frauds; "
         f"each counts from {LABEL_DELAY_DAYS} days after its transaction.",
         {"labels": row["rows_clean"], "frauds": row["frauds"]},
         written(lake, DROP_LABELS),

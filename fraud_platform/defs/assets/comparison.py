@@ -1,7 +1,7 @@
 """The comparison group: candidate against champion on the same later week.
 
-Here: the asset `ab_report`: who is compared, on which rows, and where the report goes.
-Not here: the comparison (`fraud_platform.comparison`), the rows' choice (`training.training_set`).
+Here: the asset `ab_report`: which models are compared, on which rows, and storing the report.
+Not here: the comparison (`fraud_platform.comparison`), choosing rows (`training.training_set`).
 """
 
 from datetime import date
@@ -66,7 +66,7 @@ def ab_report(
     registry: ModelRegistryResource,
     settings: SettingsResource,
 ) -> dg.MaterializeResult[None]:
-    """Let candidate and champion score the same test week, and compare them."""
+    """Score the same test week with candidate and champion, and compare them."""
     require_only_run(context)
     day = date.fromisoformat(context.partition_key)
     tables, models = lake.open(), registry.open()
@@ -101,7 +101,7 @@ def _description(
     candidate: ModelVersion,
     against: str | None,
 ) -> str:
-    """Return what the candidate's page in MLflow begins with: the verdict, and where it is from."""
+    """Return the beginning of the candidate's page in MLflow: the verdict and its origin."""
     verdict = str(result.verdict).replace("_", " ").capitalize()
     rows = [
         f"| {metric.replace('_', ' ')} | {value:.4f} |"
@@ -128,7 +128,7 @@ def _description(
 def _metadata(
     settings: Settings, result: ComparisonResult, words: str, plot: bytes, version: int
 ) -> dict[str, Any]:
-    """Return verdict, report, plot, and the figures that make a chart from week to week."""
+    """Return verdict, report, plot, and the figures that Dagster charts over the weeks."""
     figures = {
         f"{role}_{metric}".replace(".", "_"): rounded(value)
         for name, value in result.metrics().items()

@@ -1,7 +1,7 @@
-"""Drops that land later than the stream scored their days: what differs, listed.
+"""Differences between the stream and drops that land after the stream scored their days.
 
 Here: the asset, its job and its schedule on the data's clock.
-Not here: comparing (`fraud_platform.monitoring.disagreements`), building the days anew
+Not here: comparing (`fraud_platform.monitoring.disagreements`), building the days again
 (`defs.assets.features`).
 """
 
@@ -60,7 +60,7 @@ def compare_stream_with_drops(
     registry: ModelRegistryResource,
     settings: SettingsResource,
 ) -> dg.MaterializeResult[None]:
-    """Compare the days whose drop came after the stream, and record what differs."""
+    """Compare the days whose drop came after the stream, and record the differences."""
     tables = lake.open()
     state = read_state(tables, settings, with_stream=False)
     due, landed = _due(tables, state), _landed_at(tables, state)
@@ -74,7 +74,7 @@ def compare_stream_with_drops(
 
 
 def _told(compared: list[DayComparison]) -> dict[str, object]:
-    """Return what the asset's page shows: rows by kind, and each day's with examples."""
+    """Return the asset's page: rows by kind of difference, and each day's with examples."""
     total: Counter[str] = Counter()
     for one in compared:
         total.update(one.rows)
@@ -141,7 +141,7 @@ compare_days = dg.define_asset_job(
     "compare_days",
     selection=dg.AssetSelection.assets(STREAM_DISAGREEMENTS.name),
     executor_def=dg.in_process_executor,
-    description="List what a drop says otherwise than the stream that was scored before it came.",
+    description="List the differences between a drop and the stream that was scored before it.",
 )
 
 
@@ -154,10 +154,10 @@ compare_days = dg.define_asset_job(
 def late_drops(
     context: dg.ScheduleEvaluationContext, lake: LakeResource, settings: SettingsResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """Ask for one comparison of all days that are due."""
+    """Request one comparison of all days that are due."""
     tables = lake.open()
     due = _due(tables, read_state(tables, settings, with_stream=False))
     if not due:
-        return dg.SkipReason("no day was scored before its drop came, but those compared already")
+        return dg.SkipReason("every day that was scored before its drop came is compared")
     request = f"disagreements:{fingerprint(sorted(due.items()))}"
     return ask(context.instance, request, "the comparison of the days that are due")

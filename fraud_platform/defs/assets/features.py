@@ -1,6 +1,6 @@
 """The features group: hourly tiles and point-in-time features, by day.
 
-Here: one multi-asset over a range of days, since the four tables are made from one another.
+Here: one multi-asset over a range of days, because the four tables are derived from one another.
 Not here: the features (`fraud_platform.features`), which days are due
 (`fraud_platform.calendar.due`).
 """
@@ -118,7 +118,7 @@ def _metadata(lake: Lake, name: str, outcome: DaysOutcome, days: int) -> dict[st
 
 
 def _require_lookback(state: PlatformState, first_day: date) -> None:
-    """Require that the days which a range looks back to have the tiles that are declared now.
+    """Require that the days in a range's lookback have the currently declared tiles.
 
     Raises:
         DataError: they were built before a flag or a measure was declared.
@@ -136,7 +136,7 @@ def _require_lookback(state: PlatformState, first_day: date) -> None:
 def _stream_from(
     spark: SparkResource, tables: Lake, state: PlatformState, first_day: date
 ) -> date | None:
-    """Return the day from which the stream stands in for drops, its labels brought up to date."""
+    """Update the stream's labels; return the first day that comes from the stream, not a drop."""
     if state.scored_version is None:
         return None
     first_live = state.first_live_day

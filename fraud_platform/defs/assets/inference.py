@@ -1,8 +1,8 @@
-"""The inference group: live transactions planned by a sensor, scored by runs, once each.
+"""The inference group: a sensor plans live transactions, runs score each of them once.
 
 Here: the Kafka sensor, the job, the assets `inference_batches`, `dead_letters`, `topic_labels`.
-Not here: planning (`operations.live.planning`), scoring (`fraud_platform.scoring`), what a batch's
-page shows (`defs.pages.inference`).
+Not here: planning (`operations.live.planning`), scoring (`fraud_platform.scoring`), the page of a
+batch (`defs.pages.inference`).
 """
 
 from collections.abc import Iterable
@@ -49,18 +49,18 @@ from fraud_platform.tables.scoring import (
 
 _ALL = dg.AllPartitionMapping()
 PRIORITY = {PRIORITY_TAG: "10"}
-"""What is live goes before every other run that is queued."""
+"""Live scoring runs before every other queued run."""
 _SAME_PLAN_RUNS = 3
-"""After so many, a plan may be made anew where it names what is no longer there."""
+"""After so many failures, a plan may be replaced if its model or snapshot is missing."""
 _KINDS = {"kafka", "spark", "deltalake"}
 
 
 topic_labels = table_spec(TOPIC_LABELS, "inference", [], {"kafka", "deltalake"}, {})
-"""Written by scorers, which take labels in before each plan."""
+"""Written by scorers, which take in labels before each plan."""
 
 
 class PlanConfig(dg.Config):
-    """Which plan a run carries out; the Kafka sensor sets it."""
+    """The plan that a run carries out; the Kafka sensor sets it."""
 
     plan: int = 0
 
@@ -108,7 +108,7 @@ def _carry_out(
     model: PinnedModel,
     spark: SparkResource,
 ) -> Progress:
-    """Score what is left of a plan, saying so after each micro-batch."""
+    """Score the rest of a plan, with a log line after each micro-batch."""
     session = None if settings.scoring_engine == "inprocess" else lambda: spark.spark_session
     kind = f"run {context.run_id[:8]}"
     with open_scorer(settings, tables, plan.state_version, kind, session, gives_way=True) as scorer:
@@ -136,7 +136,7 @@ def _plan(lake: Lake, number: int) -> Plan:
     if number < 1:
         raise DataError(
             "inference_batches: expected a plan in the run's config, found none. Batches are "
-            "planned by the sensor live_transactions: turn it on, and it asks for this run."
+            "planned by the sensor live_transactions: turn it on, and it requests this run."
         )
     return PlanLog(lake).read(number)
 
@@ -162,7 +162,7 @@ def live_transactions(
     registry: ModelRegistryResource,
     settings: SettingsResource,
 ) -> dg.SensorResult:
-    """Ask for the run of the next plan; the truth is the scored table, never the cursor."""
+    """Request the run of the next plan; the truth is the scored table, never the cursor."""
     try:
         connection = KafkaConnection.from_settings(settings)
         if other := follower(connection, settings.transactions_topic):
@@ -181,15 +181,13 @@ def live_transactions(
         return dg.SensorResult(run_requests=[asked])
     if turn.problem is None or turn.under_way:
         return _skip(f"plan {plan.number} is being scored: {turn.reason}")
-    return _skip(
-        f"{turn.reason}. A new champion or a new snapshot of the state has it planned again."
-    )
+    return _skip(f"{turn.reason}. A new champion or a new snapshot of the state replaces the plan.")
 
 
 def _usable(instance: dg.DagsterInstance, lake: Lake, registry: ModelRegistry, plan: Plan) -> Plan:
-    """Return a plan, or the one in its place if it cannot be used and what it names was replaced.
+    """Return a plan, or its replacement if it cannot be used and its model or snapshot changed.
 
-    A run that was killed or met an outage is asked for again on the same plan.
+    A run that was killed or met an outage is requested again for the same plan.
     """
     runs = runs_of(instance, request_of(plan.number))
     is_wrong = any(run.tags.get(FAILURE_TAG) == "data" for run in runs)

@@ -77,7 +77,7 @@ def training_set(
     lake: LakeResource,
     settings: SettingsResource,
 ) -> dg.MaterializeResult[None]:
-    """Choose the labelled rows that the candidate of a knowledge date learns from."""
+    """Choose the labelled rows for training the candidate of a knowledge date."""
     require_only_run(context)
     day, tables = date.fromisoformat(context.partition_key), lake.open()
     state = read_state(tables, settings)
@@ -163,7 +163,7 @@ def candidate_model(
 
 
 def _description(settings: Settings, day: date, candidate: Candidate, run_id: str) -> str:
-    """Return what the model's page in MLflow begins with, until its comparison is known."""
+    """Return the beginning of the model's page in MLflow, used until it is compared."""
     return (
         f"**Trained for {day}, not compared yet.** Alerts from a probability of "
         f"{candidate.threshold.value:.4f}: {candidate.threshold.reason}\n\n"
@@ -175,7 +175,7 @@ def _description(settings: Settings, day: date, candidate: Candidate, run_id: st
 def _metadata(
     settings: Settings, model: ModelVersion, candidate: Candidate, files: Mapping[str, bytes]
 ) -> dict[str, Any]:
-    """Return where the model is, its threshold and why, its figures and plots."""
+    """Return the model's location, its threshold with the reason, its figures and plots."""
     return page(
         f"Version {model.version} is trained for {model.knowledge_date}; it alerts from a "
         f"probability of {candidate.threshold.value:.4f}.",

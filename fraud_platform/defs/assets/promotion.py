@@ -1,4 +1,4 @@
-"""The promotion group: what follows from the verdict.
+"""The promotion group: the decision that follows from the verdict.
 
 Here: the asset `promotion` and its metadata.
 Not here: the decision (`fraud_platform.promotion`), writing it (`operations.models.decisions`).
@@ -61,7 +61,7 @@ def promotion(
     registry: ModelRegistryResource,
     settings: SettingsResource,
 ) -> dg.MaterializeResult[None]:
-    """Promote the candidate, keep the champion, refuse by a guardrail, or wait for a person."""
+    """Promote the candidate, keep the champion, refuse by guardrail, or wait for a person."""
     require_only_run(context)
     day = date.fromisoformat(context.partition_key)
     tables, models = lake.open(), registry.open()
@@ -84,7 +84,7 @@ def promotion(
 
 
 def _metadata(lake: Lake, decision: PromotionDecision) -> dict[str, Any]:
-    """Return the decision, and who was champion from when to when."""
+    """Return the decision, and the champions with their periods."""
     periods = [
         {"version": p.version, "since": p.since, "until": p.until or "now", "report": p.report_id}
         for p in champion_periods(read_history(lake))

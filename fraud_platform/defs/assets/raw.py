@@ -1,7 +1,7 @@
-"""The raw zone: drops as they came.
+"""The raw zone: drops exactly as they arrived.
 
 Here: the asset `raw_drops` and the sensor that finds new drops.
-Not here: how a drop is recognised or copied (`fraud_platform.ingest`).
+Not here: recognizing and copying drops (`fraud_platform.ingest`).
 """
 
 import time
@@ -34,7 +34,7 @@ from fraud_platform.ingest.manifests import read_raw_manifests
 from fraud_platform.reporting.needs import needs_in_a_line
 
 _MOST_SAID = 20
-"""So many sentences a tick says; landing may hold any number of wrong files."""
+"""The most sentences that a tick reports; landing may hold any number of wrong files."""
 
 
 @dg.asset(
@@ -85,7 +85,7 @@ def _metadata(drop: str, copied: RawDrop) -> dict[str, Any]:
 def _copied(
     context: dg.AssetExecutionContext, landing: Zone, raw: Zone, name: str | None
 ) -> RawDrop:
-    """Copy the drop, saying in the run's log how far it is; one that is gone was copied before."""
+    """Copy the drop and log the progress; a drop that is no longer in landing was copied before."""
     found = landing.stat(name) if name else None
     if name is None or found is None:
         return raw_drop(raw, context.partition_key)
@@ -97,7 +97,7 @@ def _copied(
     job=load_drop,
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Finds drops that are complete, new or replaced, and asks for one run for each.",
+    description="Finds drops that are complete, new or replaced, and requests a run for each.",
 )
 def new_drops(
     context: dg.SensorEvaluationContext,
@@ -105,7 +105,7 @@ def new_drops(
     lake: LakeResource,
     settings: SettingsResource,
 ) -> dg.SensorResult:
-    """Look at landing and ask for what is not in the raw zone, or not cleaned, yet."""
+    """Scan landing and request the drops that are not yet in the raw zone, or not yet cleaned."""
     landing, raw = zones.open(zones.landing_url), zones.open(zones.raw_url)
     settle_seconds = settings.drop_settle_seconds
     look = observe_landing(landing, raw, context.cursor, time.time(), settle_seconds)
@@ -115,8 +115,8 @@ def new_drops(
     problems = [str(turn.problem.as_need()) for turn in turns.values() if turn.problem]
     problems += [complaint.message for complaint in look.complaints]
     if requests and problems:
-        # A tick that asks for runs has no reason to skip, which would name them. Other ticks log
-        # nothing: each tick that does leaves a file, every few seconds for as long as it stands.
+        # A tick that requests runs has no skip reason that could name the problems. Other ticks log
+        # nothing, because each log is a file, and a problem may last for many ticks.
         context.log.warning(_listed(problems))
     words = [*problems]
     words += [needs_in_a_line(held)] if (held := lake_needs(lake.open())) else []
@@ -131,13 +131,13 @@ def new_drops(
 
 
 def _listed(words: list[str]) -> str:
-    """Return the first of some sentences, and how many more there are."""
+    """Return the first sentences, and the number of the others."""
     more = len(words) - _MOST_SAID
     return "; ".join(words[:_MOST_SAID] + [f"and {more:,} more"] * (more > 0))
 
 
 def drop_turns(instance: dg.DagsterInstance, wanted: Mapping[str, str]) -> dict[str, Turn]:
-    """Return, in the order of drops, whether each content that is wanted may be asked for.
+    """Return, in the order of drops, the turn of each wanted content.
 
     Args:
         wanted: the fingerprint of each drop's content.
@@ -153,10 +153,10 @@ def drop_turns(instance: dg.DagsterInstance, wanted: Mapping[str, str]) -> dict[
 
 
 def _uncleaned(raw: Zone, lake: Lake) -> dict[str, str]:
-    """Return drops of the raw zone that are not cleaned or not counted, with fingerprints."""
+    """Return raw drops that are not cleaned or not counted, with fingerprints."""
     ledger = lake.read_arrow(CLEANING_LEDGER).to_pylist()
     cleaned = {row["drop"]: row["content_sha256"] for row in ledger}
-    # drops that were rewritten beside another have its publication's name: one run counts them all
+    # drops rewritten with another drop share its publication: one run counts them all
     uncounted = {}
     for row in sorted(ledger, key=itemgetter("drop"), reverse=True):
         if row["published_sha256"] and row["rows_clean"]:
@@ -171,6 +171,6 @@ def _uncleaned(raw: Zone, lake: Lake) -> dict[str, str]:
 
 
 def _name_in_landing(landing: Zone, drop: str) -> str | None:
-    """Return the drop's file name in landing, or None where the sender has taken it away."""
+    """Return the drop's file name in landing, or None if the sender removed it."""
     names = drop_names(landing).get(drop)
     return only_name(drop, names) if names else None

@@ -1,4 +1,4 @@
-"""The scoring state: a snapshot of the tiles each day, from which scorers start.
+"""The scoring state: a daily snapshot of the tiles, from which scorers start.
 
 Here: the asset, its job and its schedule on the data's clock.
 Not here: making a snapshot (`fraud_platform.scoring.state.snapshot`).
@@ -44,14 +44,14 @@ def build_scoring_state(
     lake: LakeResource,
     settings: SettingsResource,
 ) -> dg.MaterializeResult[None]:
-    """Publish the history up to the last built day as one version."""
+    """Publish the history up to the last built day as one snapshot."""
     tables = lake.open()
     state = read_state(tables, settings, with_stream=False)
     built = state.reached_days
     if not built:
         raise NotEnoughDataError(
             "scoring_state: expected built days, found none. Build the features of a day first; "
-            "without any, scoring starts from nothing."
+            "without built days, scoring starts with an empty history."
         )
     snapshot = write_snapshot(
         spark.spark_session,
@@ -82,12 +82,12 @@ build_state = dg.define_asset_job(
     job=build_state,
     cron_schedule="* * * * *",
     default_status=SCHEDULE_STATUS,
-    description="Daily state: a snapshot whenever the built days have gone on, or were rebuilt.",
+    description="Daily state: a snapshot when days were added or rebuilt.",
 )
 def daily_state(
     context: dg.ScheduleEvaluationContext, lake: LakeResource, settings: SettingsResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """Ask for a snapshot where the newest one is of other days than those built."""
+    """Request a snapshot if the newest one is of other days than the built ones."""
     built = read_state(lake.open(), settings, with_stream=False).reached_days
     if not built:
         return dg.SkipReason("no day is built")

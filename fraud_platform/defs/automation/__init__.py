@@ -1,6 +1,6 @@
-"""What requests runs: sensors, schedules, the run queue, and requests that are repeated.
+"""Requests for runs: sensors, schedules, the run queue, and repeated requests.
 
-Here: one module a kind of request or of upkeep.
+Here: one module for each kind of request or maintenance.
 Not here: assets (`fraud_platform.defs.assets`), which days and weeks are due
 (`fraud_platform.calendar`).
 """

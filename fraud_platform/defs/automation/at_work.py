@@ -1,8 +1,8 @@
-"""Which runs are at work on which assets and partitions, whoever started them.
+"""Which runs are active on which assets and partitions, regardless of who started them.
 
-Here: finding runs that are queued or under way, by job or by the assets that they make; refusing
-to be the second one on a week.
-Not here: asking for runs (`defs.automation.requests`), the pools that keep two from writing one
+Here: finding queued and running runs, by job or by the assets that they make; refusing a second
+run of the same week.
+Not here: requesting runs (`defs.automation.requests`), the pools that serialize writers of one
 table.
 """
 
@@ -28,10 +28,10 @@ WEEK_ASSETS = frozenset({"training_set", "candidate_model", "ab_report", "promot
 def runs_at_work(
     instance: dg.DagsterInstance, job: str, assets: Collection[str]
 ) -> list[dg.RunRecord]:
-    """Return the runs that are queued or under way and make one of these assets, oldest first.
+    """Return the queued and running runs that make one of these assets, oldest first.
 
     Args:
-        job: the job whose runs make them all; others name what they make.
+        job: the job whose runs make all of them; other runs name their assets.
     """
     wanted = {dg.AssetKey(name) for name in assets}
     records = instance.get_run_records(dg.RunsFilter(statuses=UNDER_WAY), ascending=True)
@@ -44,17 +44,17 @@ def runs_at_work(
 
 
 def partitions_of(run: dg.DagsterRun) -> str:
-    """Return the partition or the range of partitions of a run, for people; empty without one."""
+    """Return a run's partition or partition range as text; empty without one."""
     first = run.tags.get(ASSET_PARTITION_RANGE_START_TAG) or run.tags.get(PARTITION_NAME_TAG, "")
     last = run.tags.get(ASSET_PARTITION_RANGE_END_TAG, first)
     return first if first == last else f"{first} to {last}"
 
 
 def require_only_run(context: dg.AssetExecutionContext) -> None:
-    """Refuse to decide a week that an older run decides, or is asked to decide.
+    """Refuse to decide a week that an older queued or active run decides.
 
     Raises:
-        DataError: there is an older one; it names it.
+        DataError: there is an older run, which the error names.
     """
     instance, day = context.instance, context.partition_key
     for record in runs_at_work(instance, "decide_week", WEEK_ASSETS):
@@ -63,7 +63,7 @@ def require_only_run(context: dg.AssetExecutionContext) -> None:
             return
         if partitions_of(run) == day:
             raise DataError(
-                f"knowledge date {day}: expected no other run that decides it, found run "
+                f"knowledge date {day}: expected no other run to decide it, found run "
                 f"{run.run_id[:8]} ({str(run.status.value).lower()}). Wait until that ends; if the "
                 "week must be decided again then, materialize it again."
             )

@@ -1,6 +1,6 @@
-"""Clusters made for a run: which runs get one, and the sensor that leaves none behind.
+"""Clusters for single runs: which runs get one, and the sensor that deletes leftover ones.
 
-Here: the tag that asks for one, providers from settings, how a run ended, the reaper, the ledger
+Here: the tag that requests one, providers from settings, a run's outcome, the reaper, the ledger
 as an asset.
 Not here: clusters themselves (`fraud_platform.adapters.spark.clusters`), sessions
 (`defs.resources`).
@@ -29,14 +29,14 @@ from fraud_platform.errors import SettingsError
 from fraud_platform.settings import Settings
 
 CLUSTER_TAG = "fraud_platform/cluster"
-"""A run with this tag gets a cluster from the provider that it names."""
+"""A run with this tag gets a cluster from the provider in the tag's value."""
 
 clusters = table_spec(CLUSTERS, "operations", [], {"spark", "deltalake"}, {})
 """Written by the runs that make clusters, and by the reaper."""
 
 
 def cluster_tags(settings: Settings) -> dict[str, str]:
-    """Return the tags by which a schedule's run gets a cluster, where one is configured."""
+    """Return the tags that give a schedule's run a cluster, if one is configured."""
     provider = settings.cluster_provider
     return {} if provider == "none" else {CLUSTER_TAG: provider}
 
@@ -45,7 +45,7 @@ def provider_named(name: str, settings: Settings) -> Provider:
     """Return a provider.
 
     Raises:
-        SettingsError: there is none of that name, or its settings lack.
+        SettingsError: there is no provider of that name, or its settings are missing.
     """
     if name == "standalone":
         return StandaloneProvider(settings.home / "clusters")
@@ -61,7 +61,7 @@ def provider_named(name: str, settings: Settings) -> Provider:
 
 
 def cluster_options(settings: Settings) -> ClusterOptions:
-    """Return the size, patience and price that the settings say."""
+    """Return the size, time limits and price from the settings."""
     size = ClusterSize(
         settings.spark_executors, settings.spark_executor_cores, settings.spark_executor_memory
     )
@@ -69,7 +69,7 @@ def cluster_options(settings: Settings) -> ClusterOptions:
 
 
 def outcome_of(instance: dg.DagsterInstance, run_id: str) -> str:
-    """Return how a run that is about to end has gone."""
+    """Return the outcome of a run that is about to end."""
     run = instance.get_run_by_id(run_id)
     if run is not None and run.status in (
         dg.DagsterRunStatus.CANCELING,
@@ -81,7 +81,7 @@ def outcome_of(instance: dg.DagsterInstance, run_id: str) -> str:
 
 
 def run_end(instance: dg.DagsterInstance, run_id: str) -> str | None:
-    """Return how a run ended, None while it may still work."""
+    """Return how a run ended; None while it may still be active."""
     run = instance.get_run_by_id(run_id)
     if run is None:
         return "its run was deleted"
@@ -92,7 +92,7 @@ def reap_clusters(settings: Settings, instance: dg.DagsterInstance | None) -> li
     """Delete clusters that outlived their run or their limit, drop sessions of dead processes.
 
     Args:
-        instance: knows the runs; None goes by processes and the limit alone.
+        instance: has the runs; with None only processes and the limit decide.
     """
     said = reap(
         ClusterLedger(Lake(settings.lake)),
@@ -106,7 +106,7 @@ def reap_clusters(settings: Settings, instance: dg.DagsterInstance | None) -> li
 
 
 def cluster_lines(settings: Settings) -> list[str]:
-    """Say of every cluster what the ledger knows, and what all have cost."""
+    """Return a line for each cluster in the ledger, and the total cost."""
     rows = ClusterLedger(Lake(settings.lake)).clusters()
     lines = [
         f"{row.cluster_id}  {row.provider}, {row.workers} workers, {row.cores} cores, run "
@@ -128,7 +128,7 @@ def cluster_lines(settings: Settings) -> list[str]:
 def cluster_reaper(
     context: dg.SensorEvaluationContext, settings: SettingsResource
 ) -> dg.SkipReason:
-    """Ask for no run: what is left over is deleted here, and said."""
+    """Delete and report leftover clusters; this requests no run."""
     said = reap_clusters(settings, context.instance)
     for line in said:
         context.log.warning(line)

@@ -1,11 +1,11 @@
 """Runs whose process was killed together with the code server that watched it.
 
-Here: finding them by their process, marking them failed, so that they are asked for again.
-Not here: runs whose code server lives, which marks them itself; asking again
+Here: finding them by their process and marking them as failed, so that they are requested again.
+Not here: runs whose code server is alive, which marks them itself; repeating requests
 (`defs.automation.requests`).
 
-After a power cut, or a kill of all of Dagster, nobody else notices: the runs would count as under
-way for ever, keep their pools, and everything behind them waiting.
+After a power failure, or a kill of all of Dagster, no other part notices: the runs would count as
+active forever, occupy their pools, and block every run queued after them.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ _UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> Iterator[str]:
-    """Mark runs of this machine failed whose process is gone; yield a line for each."""
+    """Mark runs of this machine as failed if their process is gone; yield a line for each."""
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNDER_WAY)):
         process = _process_of(instance, run)
         if process is None or _lives(*process):
             continue
-        # one that ended well says so before its process ends
+        # a run that ended well records that before its process ends
         now = instance.get_run_by_id(run.run_id)
         if now is not None and not now.is_finished:
             line = f"run {run.run_id[:8]} of {run.job_name}: its process {process[0]} was killed"
-            instance.report_run_failed(now, f"{line}; it is asked for again where it is needed.")
+            instance.report_run_failed(now, f"{line}; it is requested again if needed.")
             yield line
 
 
 def _process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[int, float] | None:
-    """Return the process that a code server of this machine started for a run, and when."""
+    """Return the process that a local code server started for a run, and the start time."""
     server = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
     if server.get("host") not in _LOCAL:
         return None
@@ -53,7 +53,7 @@ def _process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[int, 
 
 
 def _lives(pid: int, noted_at: float) -> bool:
-    """Tell whether a process lives, and is not a later one with the same number."""
+    """Return whether a process is alive, and not a later one with the same pid."""
     try:
         process = psutil.Process(pid)
         is_same = process.create_time() <= noted_at + _CLOCK_SECONDS
@@ -65,10 +65,10 @@ def _lives(pid: int, noted_at: float) -> bool:
 @dg.sensor(
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Marks runs failed that were killed together with Dagster itself.",
+    description="Marks runs as failed that were killed together with Dagster.",
 )
 def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Ask for no run: those that died are marked here, and said."""
+    """Mark and report dead runs; this requests no run."""
     said = list(end_dead_runs(context.instance))
     for line in said:
         context.log.warning(line)

@@ -1,7 +1,7 @@
-"""Keeping the lake small without losing what a registered model was trained on.
+"""Keeping the lake small without losing the training data of registered models.
 
-Here: vacuum, which keeps every table version that a model names and what a dead cleaning has to
-go back to, and shorter logs of tables that are only appended to; their job and schedule.
+Here: vacuum, which keeps every table version that a model names or an interrupted cleaning must be
+rolled back to, and shorter logs of append-only tables; their job and schedule.
 Not here: removing files (`fraud_platform.adapters.tables.lake`) and log entries
 (`fraud_platform.adapters.tables.upkeep`).
 """
@@ -37,7 +37,7 @@ def vacuum_lake(settings: Settings) -> dict[str, int]:
 
 def _vacuum(lake: Lake, registry: ModelRegistry, retention_hours: int) -> dict[str, int]:
     named = _tags_of_models(lake, registry)
-    # a file of dead messages that waits for its commit is no leftover
+    # a file of dead messages that waits for its commit must stay
     if lake.open(SCORED) is not None:
         ScoringLog(lake).settle()
     if lake.open(TOPIC_LABELS) is not None:
@@ -48,7 +48,7 @@ def _vacuum(lake: Lake, registry: ModelRegistry, retention_hours: int) -> dict[s
             if tag.startswith(VERSION_TAG):
                 kept.setdefault(tag.removeprefix(VERSION_TAG), set()).add(int(version))
     for table, (unfinished, _) in unfinished_commits(lake).items():
-        kept.setdefault(table.name, set()).add(unfinished - 1)  # the next cleaning goes back to it
+        kept.setdefault(table.name, set()).add(unfinished - 1)  # the next cleaning rolls back to it
     for table in ALL_TABLES:
         if not table.keeps_versions:
             shorten_log(lake, table)
@@ -59,11 +59,11 @@ def _vacuum(lake: Lake, registry: ModelRegistry, retention_hours: int) -> dict[s
 
 
 def _tags_of_models(lake: Lake, registry: ModelRegistry) -> list[Mapping[str, str]]:
-    """Return the tags of every model of the registry, and of those that the history alone keeps.
+    """Return the tags of every model in the registry, and of those only in the history.
 
     Raises:
         RegistryLostError, ChampionMismatchError: registry and history disagree. A registry that
-            lost its models names nothing, and everything that they name would be removed.
+            lost its models names no table version, so vacuum would remove all of them.
     """
     history = read_history(lake)
     if history:
@@ -73,14 +73,14 @@ def _tags_of_models(lake: Lake, registry: ModelRegistry) -> list[Mapping[str, st
     return tags + [json.loads(record)["tags"] for record in kept if record]
 
 
-@dg.op(description="Remove files that no present or named table version needs.")
+@dg.op(description="Remove files that no current or named table version needs.")
 def vacuum_tables(
     context: dg.OpExecutionContext,
     lake: LakeResource,
     registry: ModelRegistryResource,
     settings: SettingsResource,
 ) -> None:
-    """Vacuum every table; versions that a registered model names stay readable."""
+    """Vacuum every table; versions named by a registered model stay readable."""
     with noting_failures(context):
         removed = _vacuum(lake.open(), registry.open(), settings.vacuum_retention_hours)
     context.log.info(f"files removed: {removed}")
@@ -99,5 +99,5 @@ def vacuum() -> None:
     description="Vacuum the lake each night; table versions that models name are kept.",
 )
 def nightly_vacuum(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Ask for it once a night, and again until it succeeded."""
+    """Request it once a night, and again until it succeeds."""
     return ask_daily(context.instance, "vacuum", 3, 30)

@@ -1,8 +1,8 @@
-"""Asking for a run: once for each content, again when that can help, and why it waits meanwhile.
+"""Requesting runs: once for each content, repeated if that can help, with the reason for a wait.
 
-Here: how sensors and schedules remember what they asked for. The memory is the runs themselves
-(their tags), so a lost cursor asks for nothing twice. The last run of a subject has all that is
-remembered; `defs.automation.retention` keeps it.
+Here: how sensors and schedules remember their requests. The memory is the tags of the runs, so a
+lost cursor repeats no request. The last run of a subject has everything that is remembered, and
+`defs.automation.retention` keeps it.
 Not here: what is due (`fraud_platform.calendar.due`), showing what waits (`defs.pages.needs`).
 """
 
@@ -23,16 +23,16 @@ from fraud_platform.reporting.needs import Need
 
 REQUEST_TAG = "fraud_platform/request"
 SUBJECT_TAG = "fraud_platform/subject"
-"""What a request is about, whatever its content: one drop, one week, the days, the plan."""
+"""The subject of a request without its content: one drop, one week, the days, the plan."""
 ATTEMPT_TAG = "fraud_platform/attempt"
 FAILED_BEFORE_TAG = "fraud_platform/failed_before"
-"""How many runs of the request failed in a row before this one."""
+"""The number of runs of the request that failed in a row before this one."""
 SINCE_TAG = "fraud_platform/failing_since"
 CODE_TAG = "fraud_platform/code"
 MENDED = "mended"
-"""The failure of a run after which a person said that its cause is gone."""
+"""The failed run whose cause a person reported as fixed."""
 RUN_KEY_TAG = "dagster/run_key"
-"""The tag with a request's key: Dagster never launches a key again that has a run."""
+"""The tag with a request's key: Dagster never launches a second run with the same key."""
 
 UNDER_WAY = [status for status in dg.DagsterRunStatus if status not in FINISHED_STATUSES]
 SCHEDULE_STATUS = (
@@ -40,18 +40,18 @@ SCHEDULE_STATUS = (
     if DEPLOYMENT.schedules == "running"
     else dg.DefaultScheduleStatus.STOPPED
 )
-"""What a schedule is that nobody has switched; a person's switch in the UI goes before it."""
+"""The default status of a schedule; a switch in the UI takes precedence."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How soon a request is asked for again; each wait is twice the one before.
+    """How soon a request is repeated; each wait is twice the previous one.
 
     Attributes:
         first_seconds: the wait after the first failure.
         most_seconds: the longest wait.
-        free_tries: so many runs that were killed, canceled or fenced are followed without a wait.
-        access_factor: by which the wait is longer if a system refused access.
+        free_tries: so many killed, canceled or fenced runs are repeated without a wait.
+        access_factor: factor for the wait if a system refused access.
     """
 
     first_seconds: float
@@ -60,7 +60,7 @@ class Pace:
     access_factor: float = 5.0
 
     def wait_seconds(self, kind: str, failures: int) -> float:
-        """Return the wait after so many failures in a row, the last of which was of a kind."""
+        """Return the wait after consecutive failures, by the kind of the last one."""
         if kind in _PASSING:
             failures -= self.free_tries
             if failures <= 0:
@@ -72,30 +72,30 @@ class Pace:
 _DAILY_WINDOW = timedelta(hours=1)
 BATCH = Pace(60.0, 3_600.0, 3)
 LIVE = Pace(5.0, 300.0, 20)
-"""Of scoring plans: decisions wait for them, and a run that was killed has lost nothing."""
+"""The pace of scoring plans: scores must not wait, and a killed run has lost nothing."""
 
 _MOST_WAITED_FOR = 5
 _PASSING = ("killed", "canceled", "without effect", "fenced")
-"""Failures that say nothing against another try: it may come at once, some times."""
+"""Failures after which some repetitions may follow at once."""
 _WORDS = {
     "killed": "its process was killed, without an error of its own",
     "canceled": "it was canceled",
-    "without effect": "it succeeded, but the lake does not have what it was asked for",
+    "without effect": "it succeeded, but the lake does not have the requested data",
 }
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What keeps a request from being done.
+    """The problem of a request that failed.
 
     Attributes:
-        subject: what the request is about, as `fraud-platform retry` takes it.
+        subject: the subject of the request, as in `fraud-platform retry`.
         kind: "outage", "access", "data", "killed" or another.
-        failures: runs that failed in a row.
-        error: the first line of the last one's error.
-        retry_at: when it is asked for again; None if only a change of its cause brings that.
+        failures: number of runs that failed in a row.
+        error: the first line of the last error.
+        retry_at: when it is repeated; None if only a change of its cause leads to that.
         ended_at: when the last run ended.
-        under_way: the run that tries it again now, if there is one.
+        under_way: the run that repeats it now, if there is one.
     """
 
     subject: str
@@ -111,12 +111,12 @@ class Problem:
 
     @property
     def lets_others_pass(self) -> bool:
-        """Whether what comes after it need not wait: its turn may never come."""
+        """Whether later requests need not wait for it, because it may never be repeated."""
         is_away = self.kind in ("outage", "access", "fenced")
         return self.retry_at is None or (not is_away and self.failures > _MOST_WAITED_FOR)
 
     def as_need(self) -> Need:
-        """Return it as a person should see it."""
+        """Return it as a need, for people."""
         times = "once" if self.failures == 1 else f"{self.failures} times"
         why = f"failed {times}, last in run {self.run_id[:8]}: {self.error}"
         return Need(self.what, self.since, why, self._remedy(), "failed")
@@ -128,7 +128,7 @@ class Problem:
         if self.retry_at is None:
             return (
                 "It is tried again if its content or the code changes. If something else was "
-                f"mended: {now}"
+                f"fixed: {now}"
             )
         if self.retry_at <= _now():
             return "It is tried again now."
@@ -137,13 +137,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class Turn:
-    """Whether a request may be asked for now.
+    """Whether a run may be requested now.
 
     Attributes:
-        attempt: the number of the attempt; None if it may not.
-        tags: what the run that is asked for must have.
-        under_way: the run that does it already, or does another of its subject.
-        problem: what keeps it from being done; also while it is tried again.
+        attempt: the number of the attempt; None if it may not be requested.
+        tags: tags that the requested run must have.
+        under_way: the active run of this request or of its subject.
+        problem: the problem of the request; kept while it is repeated.
     """
 
     attempt: int | None
@@ -153,7 +153,7 @@ class Turn:
 
     @property
     def reason(self) -> str:
-        """Why it is not asked for now."""
+        """Why it is not requested now."""
         if self.problem is not None:
             return str(self.problem.as_need())
         return f"run {self.under_way[:8]} is under way" if self.under_way else ""
@@ -166,16 +166,16 @@ def turn_of(
     pace: Pace = BATCH,
     busy: str | None = None,
 ) -> Turn:
-    """Return whether a request may be asked for now, and what keeps it from being done.
+    """Return whether a run may be requested now, and the problem of the request.
 
-    A request is not repeated while a run of its subject is under way. After an outage, a kill or
-    an unknown error it is asked for again for ever, each wait twice as long up to a bound; after a
-    data error once its content (which is part of the request) or the code changes, or a person
-    says so (`ask_again`).
+    A request is not repeated while a run of its subject is active. After an outage, a kill or an
+    unknown error it is repeated without end, with waits that double up to a bound. After a data
+    error it is repeated once its content (which is part of the request) or the code changes, or a
+    person asks for it (`ask_again`).
 
     Args:
-        what: the thing that is asked for, for people.
-        busy: a run that nobody asked for here and that does the same.
+        what: the requested thing, for people.
+        busy: an active run that does the same but was not requested here.
     """
     records = instance.get_run_records(dg.RunsFilter(tags={REQUEST_TAG: request}))
     running = busy or _under_way(instance, request)
@@ -184,7 +184,7 @@ def turn_of(
     if not ended:
         return Turn(None if running else attempt, _tags(request, attempt), running)
     problem = _problem(instance, request, what, ended[0], pace, running)
-    if problem is None:  # a person mended it
+    if problem is None:  # a person fixed the cause
         return Turn(None if running else attempt, _tags(request, attempt), running)
     is_due = problem.retry_at is not None and problem.retry_at <= _now()
     return Turn(
@@ -198,7 +198,7 @@ def turn_of(
 def problem_of(
     instance: dg.DagsterInstance, subject: str, what: str, pace: Pace = BATCH
 ) -> Problem | None:
-    """Return what keeps a subject from being done, by the last run that was asked for of it."""
+    """Return the problem of a subject according to its last requested run."""
     records = instance.get_run_records(dg.RunsFilter(tags={SUBJECT_TAG: subject}), limit=10)
     running = [r.dagster_run.run_id for r in records if not r.dagster_run.is_finished]
     ended = next((r for r in records if r.dagster_run.is_finished), None)
@@ -216,7 +216,7 @@ def _problem(
     pace: Pace,
     running: str | None,
 ) -> Problem | None:
-    """Return what the last finished run of a request says, or None if a person mended it."""
+    """Return the problem of a request's last finished run; None if a person fixed its cause."""
     run = record.dagster_run
     kind = run.tags.get(FAILURE_TAG, "")
     if kind == MENDED:
@@ -251,7 +251,7 @@ def _problem(
 
 
 def _error_in_log(instance: dg.DagsterInstance, run_id: str) -> str:
-    """Return the first line of the error that a run's log has; empty if it has none."""
+    """Return the first line of the error in a run's log; empty if it has none."""
     failed = dg.DagsterEventType.STEP_FAILURE
     for record in instance.get_records_for_run(run_id, of_type=failed, limit=1).records:
         event = record.event_log_entry.dagster_event
@@ -264,7 +264,7 @@ def _error_in_log(instance: dg.DagsterInstance, run_id: str) -> str:
 
 
 def _under_way(instance: dg.DagsterInstance, request: str) -> str | None:
-    """Return a run of the request's subject that is not finished."""
+    """Return an unfinished run of the request's subject."""
     for tags in ({SUBJECT_TAG: subject_of(request)}, {REQUEST_TAG: request}):
         found = instance.get_run_ids(dg.RunsFilter(tags=tags, statuses=UNDER_WAY), limit=1)
         if found:
@@ -273,10 +273,10 @@ def _under_way(instance: dg.DagsterInstance, request: str) -> str | None:
 
 
 def ask_again(instance: dg.DagsterInstance, subject: str) -> int:
-    """Let what failed of a subject be asked for at once: a person mended its cause.
+    """Let the failed requests of a subject be repeated at once, because a person fixed the cause.
 
     Returns:
-        How many requests that concerns.
+        The number of such requests.
     """
     last: dict[str, dg.DagsterRun] = {}
     for run in instance.get_runs(filters=dg.RunsFilter(tags={SUBJECT_TAG: subject})):
@@ -288,13 +288,13 @@ def ask_again(instance: dg.DagsterInstance, subject: str) -> int:
 
 
 def _attempt_of(run: dg.DagsterRun) -> int:
-    """Return which attempt a run was, 0 if neither its tags nor its key have the number."""
+    """Return the attempt number of a run; 0 if neither its tags nor its key have it."""
     numbers = (run.tags.get(ATTEMPT_TAG, ""), run.tags.get(RUN_KEY_TAG, "").rpartition("#")[2])
     return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
 def subject_of(request: str) -> str:
-    """Return what a request is about: all of it but its content, which is the last part."""
+    """Return the subject of a request: all of it except the content, which is the last part."""
     return request.rpartition(":")[0] or request
 
 
@@ -308,7 +308,7 @@ def _now() -> datetime:
 
 
 def _tags(request: str, attempt: int, problem: Problem | None = None) -> dict[str, str]:
-    """Return the tags of a requested run: what finds it, and what the next attempt must know."""
+    """Return the tags of a requested run, for finding it and for the next attempt."""
     before = {} if problem is None else {
         FAILED_BEFORE_TAG: str(problem.failures), SINCE_TAG: problem.since.isoformat(),
     }  # fmt: skip
@@ -317,14 +317,14 @@ def _tags(request: str, attempt: int, problem: Problem | None = None) -> dict[st
         SUBJECT_TAG: subject_of(request),
         ATTEMPT_TAG: str(attempt),
         CODE_TAG: code_digest(),
-        # Dagster need not retry it too
+        # Dagster must not retry it too
         MAX_RETRIES_TAG: "0",
         **before,
     }
 
 
 def runs_of(instance: dg.DagsterInstance, request: str) -> Sequence[dg.DagsterRun]:
-    """Return the runs that were asked for under a request."""
+    """Return the runs of a request."""
     return instance.get_runs(filters=dg.RunsFilter(tags={REQUEST_TAG: request}))
 
 
@@ -334,7 +334,7 @@ def run_request(
     tags: Mapping[str, str] | None = None,
     run_config: Mapping[str, object] | None = None,
 ) -> dg.RunRequest:
-    """Return the request of a turn that may be asked for."""
+    """Return the run request of a turn that has an attempt."""
     return dg.RunRequest(
         run_key=f"{turn.tags[REQUEST_TAG]}#{turn.attempt}",
         partition_key=partition_key,
@@ -351,11 +351,11 @@ def ask(
     tags: Mapping[str, str] | None = None,
     busy: str | None = None,
 ) -> dg.RunRequest | dg.SkipReason:
-    """Return a schedule's request for a run, or why it is not asked for (again).
+    """Return a schedule's request for a run, or why no run is requested.
 
     Args:
-        what: the thing that is asked for, for people.
-        tags: others that the run needs.
+        what: the requested thing, for people.
+        tags: other tags that the run needs.
         busy: as in `turn_of`.
     """
     turn = turn_of(instance, request, what, busy=busy)
@@ -369,7 +369,7 @@ def ask(
 def ask_daily(
     instance: dg.DagsterInstance, subject: str, hour: int, minute: int
 ) -> dg.RunRequest | dg.SkipReason:
-    """Return the request for what is done once a day (UTC), until it succeeded that day.
+    """Return the request for a daily task (UTC), until it has succeeded on that day.
 
     A platform that was off at that time waits for the next day.
     """

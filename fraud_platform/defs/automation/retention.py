@@ -1,8 +1,8 @@
-"""How long Dagster remembers: old runs and their events are forgotten, each night.
+"""Retention in Dagster: old runs and their events are deleted each night.
 
-Here: which runs may go, their job and schedule. Kept whatever their age: runs under way, the run
-that last wrote an asset's partition (the UI would call the partition missing), and the last run of
-each subject that was asked for and is not done (sensors would forget what failed, and since when).
+Here: which runs are deleted, their job and schedule. Kept at any age: active runs, the run that
+last wrote an asset's partition (otherwise the UI calls the partition missing), and the last run of
+each subject that failed (otherwise sensors lose the failure and its time).
 Not here: ticks of sensors and schedules (`retention` in `operations/services/instance/*.yaml`),
 files of the lake (`defs.automation.maintenance`).
 """
@@ -26,17 +26,17 @@ from fraud_platform.settings import Settings
 
 _BATCH = 500
 _OF_LIVE_RUNS = frozenset({"inference_batches", "dead_letters"})
-"""Assets with a partition for each hour: to keep the last run of each would be to keep them all."""
+"""Assets with hourly partitions: keeping the last run of each partition would keep all runs."""
 _TICK_LOG_DAYS = 7.0
 
 
 def forget_runs(
     instance: dg.DagsterInstance, before: datetime, live_before: datetime | None = None
 ) -> int:
-    """Delete finished runs that were asked for before a time; return how many went.
+    """Delete finished runs that were requested before a time; return their number.
 
     Args:
-        live_before: the time for runs that scored a plan, of which there may be thousands a day.
+        live_before: the time for runs that scored a plan; there may be thousands a day.
     """
     finished = dg.RunsFilter(statuses=FINISHED_STATUSES, created_before=before)
     kept = {*_last_writers(instance), *_last_failures(instance)}
@@ -48,7 +48,7 @@ def forget_runs(
             )
             going += [run for run in instance.get_run_ids(filters=live) if run not in kept]
     for run in dict.fromkeys(going):
-        # the run last: killed in between, it is found again tomorrow
+        # delete the run last: after a kill in between, it is found again tomorrow
         instance.compute_log_manager.delete_logs(prefix=[run])
         instance.delete_run(run)
         _remove_files_of_run(instance, run)
@@ -56,7 +56,7 @@ def forget_runs(
 
 
 def _remove_files_of_run(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Remove the database of a run's events, which Dagster leaves as large as it was."""
+    """Remove the database of a run's events, because Dagster does not shrink it."""
     storage = instance.event_log_storage
     if isinstance(storage, SqliteEventLogStorage):
         path = Path(storage.path_for_shard(run_id))
@@ -65,7 +65,7 @@ def _remove_files_of_run(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def remove_orphaned_files(instance: dg.DagsterInstance) -> int:
-    """Remove databases of runs that were deleted earlier; return how many went."""
+    """Remove databases of runs that were deleted earlier; return their number."""
     storage = instance.event_log_storage
     if not isinstance(storage, SqliteEventLogStorage):
         return 0
@@ -78,7 +78,7 @@ def remove_orphaned_files(instance: dg.DagsterInstance) -> int:
 
 
 def remove_tick_logs(instance: dg.DagsterInstance) -> int:
-    """Remove what sensors and schedules logged in ticks that are long past."""
+    """Remove logs of old ticks of sensors and schedules; return their number."""
     manager = instance.compute_log_manager
     if not isinstance(manager, LocalComputeLogManager):
         return 0
@@ -113,7 +113,7 @@ def _last_writers(instance: dg.DagsterInstance) -> Iterator[str]:
 
 
 def _last_failures(instance: dg.DagsterInstance) -> Iterator[str]:
-    """Yield the last run of each subject that was asked for, if it did not succeed."""
+    """Yield the last requested run of each subject, if it did not succeed."""
     seen: set[str] = set()
     cursor: str | None = None
     while runs := instance.get_runs(cursor=cursor, limit=_BATCH):
@@ -126,23 +126,23 @@ def _last_failures(instance: dg.DagsterInstance) -> Iterator[str]:
                     yield run.run_id
 
 
-@dg.op(description="Forget finished runs older than FRAUD_RUN_RETENTION_DAYS, with their files.")
+@dg.op(description="Delete finished runs older than FRAUD_RUN_RETENTION_DAYS, with their files.")
 def forget_old_runs(context: dg.OpExecutionContext, settings: SettingsResource) -> None:
-    """Forget what is older than the settings say, and what is left of what was forgotten."""
+    """Delete runs older than the settings allow, and leftovers of deleted runs."""
     now, instance = datetime.now(UTC), context.instance
     before, live = (
         now - timedelta(days=days)
         for days in (settings.run_retention_days, settings.live_run_retention_days)
     )
     with noting_failures(context):
-        context.log.info(f"{forget_runs(instance, before, live)} runs forgotten")
+        context.log.info(f"{forget_runs(instance, before, live)} runs deleted")
         orphaned, logs = remove_orphaned_files(instance), remove_tick_logs(instance)
     context.log.info(f"{orphaned} databases of deleted runs and {logs} logs of ticks removed")
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Forget old runs, their events and files.")
+@dg.job(executor_def=dg.in_process_executor, description="Delete old runs, their events and files.")
 def retention() -> None:
-    """One op: forget old runs."""
+    """One op: delete old runs."""
     forget_old_runs()
 
 
@@ -150,7 +150,7 @@ def retention() -> None:
     job=retention,
     cron_schedule="*/10 * * * *",
     default_status=SCHEDULE_STATUS,
-    description="Forget runs older than FRAUD_RUN_RETENTION_DAYS; last writers are kept.",
+    description="Delete runs older than FRAUD_RUN_RETENTION_DAYS; last writers are kept.",
 )
 def nightly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for it once a night, and again until it succeeded."""
@@ -158,17 +158,17 @@ def nightly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | 
 
 
 def bound_home(settings: Settings) -> list[str]:
-    """Keep logs and scratch folders of this machine bounded; return what was emptied or removed."""
+    """Bound the logs and scratch folders of this machine; return what was emptied or removed."""
     return [*bound_logs(settings.home / "logs"), *clear_leftovers(settings.home)]
 
 
 @dg.sensor(
     minimum_interval_seconds=300,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Bounds logs, and removes what processes that have ended left in FRAUD_HOME.",
+    description="Bounds logs, and removes files of ended processes from FRAUD_HOME.",
 )
 def machine_upkeep(
     context: dg.SensorEvaluationContext, settings: SettingsResource
 ) -> dg.SkipReason:
-    """Ask for no run: what it does is done here, and said."""
+    """Bound the home folder and report it; this requests no run."""
     return dg.SkipReason(", ".join(bound_home(settings)) or "nothing grew too long")

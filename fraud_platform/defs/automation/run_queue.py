@@ -1,11 +1,11 @@
-"""The queue of runs: it keeps a place for scoring, whatever else is queued.
+"""The run queue, which always keeps a slot for scoring.
 
-Here: the coordinator that tags each run, whoever submits it, with the kind of its work; the limit
-on that tag is in `operations/services/instance/*.yaml`.
-Not here: asking for runs (`defs.automation.requests`), the pools of tables (each asset's own).
+Here: the coordinator that tags each submitted run with the kind of its work; the limit on that tag
+is in `operations/services/instance/*.yaml`.
+Not here: requesting runs (`defs.automation.requests`), the pools of tables (each asset's own).
 
-A pool or a priority alone is not enough: the priority orders what waits, but a scoring plan would
-still wait until one of the builds ends that have all the places.
+A pool or a priority alone is not enough: a priority orders the queued runs, but if builds occupy
+all slots, a scoring plan would still wait until one of them ends.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class PlatformRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
     """Dagster's own queue; runs that do not score are marked as batch work first."""
 
     def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
-        """Tag a run, whoever submits it (a sensor, a backfill, a person), and queue it."""
+        """Tag and queue a run, submitted by a sensor, a backfill or a person."""
         run = context.dagster_run
         work = LIVE if run.job_name in LIVE_JOBS else BATCH
         self._instance.add_run_tags(run.run_id, {WORK_TAG: work})

@@ -1,9 +1,9 @@
 """Jobs, the new-drops sensor, and the schedules on the data's clock.
 
-Here: when runs are asked for. A schedule ticks often and asks for what the data has completed;
-it never looks at today's date.
-Not here: the arithmetic of what is due (`fraud_platform.calendar.due`), the memory of what was
-asked (`defs.automation.requests`).
+Here: when runs are requested. A schedule ticks often and requests what the data has completed; it
+never uses today's date.
+Not here: the rules of what is due (`fraud_platform.calendar.due`), the memory of requests
+(`defs.automation.requests`).
 """
 
 from collections import Counter
@@ -68,12 +68,12 @@ decide_week = dg.define_asset_job(
     job=build_days,
     cron_schedule="* * * * *",
     default_status=SCHEDULE_STATUS,
-    description="Daily features: the days that the drops have completed and nobody has built.",
+    description="Daily features: the completed days that are not built yet.",
 )
 def daily_features(
     context: dg.ScheduleEvaluationContext, lake: LakeResource, settings: SettingsResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """Ask for one run over the days that are complete and not built from the present drops."""
+    """Request one run over the complete days that are not built from the current drops."""
     state = read_state(lake.open(), settings)
     if keep_days(settings.home, state.days, state.first_day):
         reload_definitions(settings)
@@ -81,11 +81,11 @@ def daily_features(
     if stale is None:
         return dg.SkipReason(f"every day before the watermark ({watermark(state.days)}) is built")
     first, last, request = stale
-    # one at a time: a range that became wider, or begins later, waits for the one that is built
+    # one at a time: a wider or later range waits for the range that is being built
     if runs := runs_at_work(context.instance, build_days.name, DAY_ASSETS):
         run = runs[0].dagster_run
         return dg.SkipReason(
-            f"{first} to {last}: waits until run {run.run_id[:8]} ends, which builds "
+            f"{first} to {last}: waits for the end of run {run.run_id[:8]}, which builds "
             f"{partitions_of(run)}"
         )
     return ask(
@@ -110,7 +110,7 @@ def stale_days(settings: Settings, state: PlatformState) -> tuple[date, date, st
     if stale is None:
         return None
     first, last = stale
-    # days that only their declaration makes stale are another request than the one that built them
+    # days that are stale only by their declaration need another request than the first build
     named = [item for item in inputs.items() if first <= item[0] <= last]
     content = fingerprint([*named, ("declaration", feature_signature())])
     return first, last, f"days:{first}_{last}_{content}"
@@ -125,7 +125,7 @@ def stale_days(settings: Settings, state: PlatformState) -> tuple[date, date, st
 def weekly_decision(
     context: dg.ScheduleEvaluationContext, lake: LakeResource, settings: SettingsResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """Ask for the oldest knowledge date that is due; one at a time, since D+7 builds on D."""
+    """Request the oldest due knowledge date; one at a time, because D+7 builds on D."""
     tables, tags = lake.open(), cluster_tags(settings)
     if runs := runs_at_work(context.instance, decide_week.name, WEEK_ASSETS):
         run = runs[0].dagster_run

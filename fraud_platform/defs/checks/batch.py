@@ -1,7 +1,7 @@
-"""Asset checks: what must hold after a run, told from table logs and small tables alone.
+"""Asset checks after a run, from table logs and small tables alone.
 
-Here: conservation of rows, features for every row, models on drops as they are, the alias.
-Not here: checks that a stage makes while it writes (it refuses to write then).
+Here: conservation of rows, features for every row, models on current drops, the alias.
+Not here: checks by a stage before it writes (it then refuses to write).
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ from fraud_platform.tables.features import TRANSACTION_FEATURES
     description="Each published drop: rows read = rows in transactions + rows in quarantine.",
 )
 def rows_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
-    """Compare the ledger with what the tables hold."""
+    """Compare the ledger with the rows in the tables."""
     tables = lake.open()
     clean, rejected = (rows_by_partition(tables, t, "drop") for t in (TRANSACTIONS, QUARANTINE))
     ledger = tables.read_arrow(CLEANING_LEDGER).to_pylist()
@@ -53,10 +53,10 @@ def rows_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
 
 @dg.asset_check(
     asset="cleaning_ledger",
-    description="No drop is held, and no promotion waits for a person's word.",
+    description="No drop is held, and no promotion waits for a person's decision.",
 )
 def nothing_waits_for_a_person(lake: LakeResource) -> dg.AssetCheckResult:
-    """Name what waits, with the command for each."""
+    """List everything that waits for a person, with the command for each."""
     needs = lake_needs(lake.open())
     rows = [
         {"what": n.what, "since": str(n.since or ""), "why": n.why, "remedy": n.remedy}
@@ -75,7 +75,7 @@ def nothing_waits_for_a_person(lake: LakeResource) -> dg.AssetCheckResult:
     description="Each built day has one feature row for each clean transaction.",
 )
 def every_row_has_features(lake: LakeResource, settings: SettingsResource) -> dg.AssetCheckResult:
-    """Compare the days' rows in the log with the clean rows of the drops, or of the stream."""
+    """Compare the days' rows in the log with the clean rows of the drops or the stream."""
     tables = lake.open()
     features = rows_by_partition(tables, TRANSACTION_FEATURES, "tx_date")
     clean: Counter[date] = Counter()
@@ -98,7 +98,7 @@ def every_row_has_features(lake: LakeResource, settings: SettingsResource) -> dg
 def trained_on_present_drops(
     lake: LakeResource, registry: ModelRegistryResource, settings: SettingsResource
 ) -> dg.AssetCheckResult:
-    """Name the models whose training drops changed."""
+    """List the models whose training drops changed."""
     state = read_state(lake.open(), settings)
     stale = built_from_replaced(trained_on(registry.open()), state.days)
     return dg.AssetCheckResult(
@@ -108,7 +108,7 @@ def trained_on_present_drops(
             f"versions {stale} were trained on drops that were replaced since; the next weekly "
             "candidate learns from the new ones"
             if stale
-            else "every model's drops are as they were"
+            else "no model's drops have changed"
         ),
     )
 

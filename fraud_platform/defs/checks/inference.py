@@ -1,8 +1,8 @@
-"""Asset checks of the inference batches, told from the log and the tables.
+"""Asset checks of the inference batches, from the log and the tables.
 
 Here: offsets without gaps, conservation, the planned model in every row.
-Not here: what a scorer refuses while it works (`fraud_platform.scoring`), the checks of the batch
-half (`defs.checks.batch`).
+Not here: checks that a scorer makes before it commits (`fraud_platform.scoring`), the checks of the
+batch half (`defs.checks.batch`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fraud_platform.scoring.log import ScoringLog, offsets_in
 from fraud_platform.tables.scoring import INFERENCE_PLANS, SCORED
 
 CHECKED_BATCHES = 1_000
-"""The latest micro-batches that a check looks at: more than one plan or a minute has."""
+"""The number of latest micro-batches to check: more than one plan or one minute has."""
 _SHOWN = 5
 _PLACE = ("micro_batch", "source_partition", "source_offset")
 
@@ -31,9 +31,9 @@ class RecentBatches:
     """The latest micro-batches.
 
     Attributes:
-        commits: what each says of itself, in order.
-        before: what the one before them says; empty where they begin with the first.
-        scored, dead: micro-batch, partition and offset of their rows, and of scored ones the model.
+        commits: metadata of each, in order.
+        before: metadata of the micro-batch before them; empty if they begin with the first.
+        scored, dead: micro-batch, partition and offset of their rows; of scored ones the model.
     """
 
     commits: list[dict[str, Any]]
@@ -43,7 +43,7 @@ class RecentBatches:
 
 
 def recent_batches(lake: Lake, count: int = CHECKED_BATCHES) -> RecentBatches:
-    """Read the latest micro-batches, settled; fewer where the log was cleaned meanwhile."""
+    """Settle and read the latest micro-batches; fewer if the log was cleaned in between."""
     log = ScoringLog(lake)
     log.settle()
     first = max(0, log.number - count)
@@ -63,7 +63,7 @@ def recent_batches(lake: Lake, count: int = CHECKED_BATCHES) -> RecentBatches:
     description="Each micro-batch begins at the offsets where the one before it ended.",
 )
 def offsets_are_contiguous(lake: LakeResource) -> dg.AssetCheckResult:
-    """Compare the offsets of rows and dead letters with what the commits say."""
+    """Compare the offsets of rows and dead letters with the commits' metadata."""
     return _result(list(offset_problems(recent_batches(lake.open()))), "no offset left out")
 
 
@@ -83,7 +83,7 @@ def messages_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
     description="Each row was scored by the model version of its plan.",
 )
 def model_is_the_planned_one(lake: LakeResource) -> dg.AssetCheckResult:
-    """Compare each row's model with its plan's, or with the one that its follower named."""
+    """Compare each row's model with that of its plan, or with the follower's."""
     tables = lake.open()
     plans = tables.read_arrow(INFERENCE_PLANS, columns=["plan", "model_version"])
     planned = dict(zip(*(plans[name].to_pylist() for name in plans.column_names), strict=True))
@@ -91,7 +91,7 @@ def model_is_the_planned_one(lake: LakeResource) -> dg.AssetCheckResult:
 
 
 def offset_problems(recent: RecentBatches) -> Iterator[str]:
-    """Yield every break in the offsets, in words."""
+    """Yield a text for each break in the offsets."""
     before = recent.before
     bounds: dict[tuple[int, int], tuple[int, int]] = {}
     number = recent.commits[0]["number"] - 1 if recent.commits else 0
@@ -124,7 +124,7 @@ def offset_problems(recent: RecentBatches) -> Iterator[str]:
 
 
 def count_problems(recent: RecentBatches) -> Iterator[str]:
-    """Yield every micro-batch whose messages do not add up, in words."""
+    """Yield a text for each micro-batch whose messages do not add up."""
     scored = Counter(recent.scored["micro_batch"].to_pylist())
     dead = Counter(recent.dead["micro_batch"].to_pylist())
     for said in recent.commits:
@@ -138,7 +138,7 @@ def count_problems(recent: RecentBatches) -> Iterator[str]:
 
 
 def model_problems(recent: RecentBatches, planned: dict[int, int]) -> Iterator[str]:
-    """Yield every micro-batch with rows of another model than planned, in words.
+    """Yield a text for each micro-batch with rows of another model than planned.
 
     Args:
         planned: model version by plan.

@@ -1,7 +1,7 @@
-"""What a person asks of the platform from the command line, as Dagster runs.
+"""Commands of the batch half, carried out as Dagster runs.
 
-Here: opening the instance, draining what is due, releasing a held drop.
-Not here: parsing words (`fraud_platform.cli.commands`), showing results
+Here: opening the instance, running due jobs, releasing a held drop.
+Not here: parsing arguments (`fraud_platform.cli.commands`), showing results
 (`fraud_platform.reporting`).
 """
 
@@ -24,7 +24,7 @@ from fraud_platform.settings import Settings
 
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """Give the Dagster instance under `settings.home`, the one that `make dev` shows."""
+    """Open the Dagster instance under `settings.home`, which `make dev` also uses."""
     from fraud_platform.operations.services.dagster_home import enter_dagster_home
 
     enter_dagster_home(settings)
@@ -35,7 +35,7 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 def run_what_is_due(
     settings: Settings, on_run: Callable[[str, str], None] | None = None
 ) -> list[DrainedRun]:
-    """Run everything that sensors and schedules ask for, in this process, until nothing is due."""
+    """Run everything that sensors and schedules request, in this process, until nothing is due."""
     from fraud_platform.adapters.spark.session import open_session
     from fraud_platform.defs.assembly import assemble
 
@@ -48,10 +48,10 @@ def run_what_is_due(
 
 
 def accept_drop(settings: Settings, drop: str, why: str) -> DrainedRun:
-    """Release a held drop: clean what the raw zone holds of it with a person's word, as a run.
+    """Release a held drop: start a run that cleans its raw file with a person's approval.
 
     Raises:
-        NotHeldError: it is not held, or a run cleans it now; nothing was started.
+        NotHeldError: it is not held, or a run is cleaning it; nothing was started.
     """
     require_held(Lake(settings.lake), drop)
     with open_instance(settings) as instance:
@@ -60,7 +60,7 @@ def accept_drop(settings: Settings, drop: str, why: str) -> DrainedRun:
             if partitions_of(run) == drop:
                 raise NotHeldError(
                     f"drop {drop}: expected that no run cleans it, found run {run.run_id[:8]} "
-                    "under way. Look at fraud-platform status once that ended."
+                    "under way. Look at fraud-platform status after its end."
                 )
         from fraud_platform.defs.assembly import assemble
         from fraud_platform.defs.assets.cleaned import clean_drop
@@ -75,17 +75,17 @@ def accept_drop(settings: Settings, drop: str, why: str) -> DrainedRun:
 
 
 def require_held(lake: Lake, drop: str) -> None:
-    """Look whether a drop is held.
+    """Require that a drop is held.
 
     Raises:
-        NotHeldError: it is not; the message names what it is, and which drops are held.
+        NotHeldError: it is not held; the error names its status and the held drops.
     """
     ledger = {row["drop"]: row for row in lake.read_arrow(CLEANING_LEDGER).to_pylist()}
     row = ledger.get(drop)
     if row is not None and row["status"] == HELD:
         return
     if row is None:
-        found = "none of that name that was cleaned"
+        found = "no cleaned drop of that name"
     else:
         found = f"that it is {row['status']} since {row['cleaned_at']:%Y-%m-%d %H:%M} UTC"
         if row["accepted_because"]:
@@ -98,25 +98,25 @@ def require_held(lake: Lake, drop: str) -> None:
 
 
 def retry(settings: Settings, subject: str) -> str:
-    """Let what failed be asked for again at the next look, and say what happens.
+    """Let a failed request be repeated at the next tick; return what happens.
 
     Args:
-        subject: as the failure was said, such as drop:2018-05-01, week:2018-07-02, days or plan.
+        subject: as named in `status`, such as drop:2018-05-01, week:2018-07-02, days or plan.
 
     Raises:
-        NothingToDoError: nothing of that name failed.
+        NothingToDoError: no request of that name failed.
     """
     from fraud_platform.defs.automation.requests import SUBJECT_TAG, UNDER_WAY, ask_again
 
     with open_instance(settings) as instance:
         if ask_again(instance, subject):
-            return f"{subject} is asked for again at the next look of its sensor or schedule"
+            return f"{subject} is requested again at the next tick of its sensor or schedule"
         tags = dg.RunsFilter(tags={SUBJECT_TAG: subject}, statuses=UNDER_WAY)
         if running := instance.get_run_ids(tags, limit=1):
             raise NothingToDoError(
                 f"{subject}: run {running[0][:8]} is under way. Wait for its end."
             )
     raise NothingToDoError(
-        f"{subject}: expected something that failed, found nothing of that name. "
-        "fraud-platform status lists what failed, and its name."
+        f"{subject}: expected a failed request, found none of that name. "
+        "fraud-platform status lists the failed requests and their names."
     )

@@ -1,10 +1,10 @@
 """The demo: drops to a promoted model, then live transactions scored by it, then the last drop.
 
-Here: the order of the steps, and what is said while they run.
-Not here: any step of its own; the sensors and schedules ask for the runs, as they do every day.
+Here: the order of the steps, and the progress messages.
+Not here: the steps; sensors and schedules request the runs, as in daily operation.
 
-The last drop arrives twice, as it would in life: its first transactions live, on Kafka, where the
-sensor of a Dagster daemon has them scored; and later as the drop, which is then the truth.
+The last drop arrives twice, as in production: its first transactions live on Kafka, where a Dagster
+daemon's sensor requests runs that score them; and later as the drop, which is then the truth.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _POLL_SECONDS = 1.0
 
 
 def run_demo(settings: Settings, drops: Path | None) -> bool:
-    """Bring drops, run what is due, score live transactions; True if all runs passed."""
+    """Land drops, run what is due, score live transactions; return whether all runs passed."""
     console = Console(highlight=False)
     started = time.monotonic()
     landing = open_zone(settings.landing, create=True)
@@ -67,13 +67,13 @@ def run_demo(settings: Settings, drops: Path | None) -> bool:
 
 
 def _simulate(settings: Settings, folder: Path, console: Console) -> None:
-    """Simulate four months that end yesterday, or what is left of the series that is there."""
+    """Simulate four months that end yesterday, or complete a series that was begun."""
     from fraud_platform.simulation import simulate_drops
     from fraud_platform.simulation.series import keep_series, read_series, words_of
 
     config = read_series(folder)
     if config is None and folder.is_dir() and any(folder.glob("*.txt")):
-        return  # an earlier version simulated them and kept nothing
+        return  # an older version simulated them and kept no configuration
     if config is None:
         config = _four_months(settings)
         keep_series(folder, config)
@@ -94,7 +94,7 @@ def _four_months(settings: Settings) -> SimulationConfig:
 
 
 def _is_simulated(config: SimulationConfig, folder: Path) -> bool:
-    """Tell whether all drops of a series are there; each appeared whole."""
+    """Return whether all drops of a series exist; each appears only when complete."""
     days = (config.date_of(drop[0]) for drop in config.drop_ranges())
     return all((folder / f"{day}.txt").exists() for day in days)
 
@@ -103,7 +103,7 @@ def _wanted(drops: Path, landing: Zone) -> dict[str, Path]:
     """Return the drops of a folder by name.
 
     Raises:
-        SettingsError: there are none (`drops_in`), or landing holds others.
+        SettingsError: there are none (`drops_in`), or landing holds other drops.
     """
     wanted = drops_in(drops)
     names = {path.name: path for path in wanted.values()}
@@ -113,8 +113,8 @@ def _wanted(drops: Path, landing: Zone) -> dict[str, Path]:
         ours = names.get(file.name)
         if ours is None or _sha256(ours) != sha256_of(landing, file.name):
             raise SettingsError(
-                f"{landing.url} already holds other drops than this demo brings. Set FRAUD_HOME to "
-                "another folder for it, or remove this one if nothing in it is wanted."
+                f"{landing.url} already holds drops that are not of this demo. Set FRAUD_HOME to "
+                "another folder, or remove this one if you do not need its content."
             )
     return wanted
 
@@ -128,7 +128,7 @@ def _sha256(path: Path) -> str:
 
 
 def _land_and_run(settings: Settings, drops: list[Path], landing: Zone, console: Console) -> bool:
-    """Copy drops into landing, each appearing whole, and run what is asked for then."""
+    """Copy drops into landing, each atomically, and run what is then requested."""
     for path in drops:
         if landing.stat(path.name) is None:
             sink = landing.begin(path.name)
@@ -137,7 +137,7 @@ def _land_and_run(settings: Settings, drops: list[Path], landing: Zone, console:
                     sink.write(chunk)
             sink.publish()
     landing.put(SUCCESS_MARK, b"")
-    console.print(f"{len(drops)} drops have landed; running what the sensor and schedules ask for:")
+    console.print(f"{len(drops)} drops have landed; running what the sensor and schedules request:")
     with waiting("starting Spark, then the runs", "1 minute, then 10 to 60 s each", console):
         runs = run_what_is_due(settings, lambda job, part: console.print(f"  {job:<12} {part}"))
     for run in runs:
@@ -147,9 +147,9 @@ def _land_and_run(settings: Settings, drops: list[Path], landing: Zone, console:
 
 
 def _go_live(settings: Settings, drop: Path, console: Console) -> None:
-    """Produce the first transactions of a drop, and wait until the daemon's runs scored them."""
-    console.print("going live: Kafka, a Dagster daemon whose sensor asks for scoring runs")
-    # what a schedule asks for is run by this process, which has a warm Spark
+    """Produce the first transactions of a drop, and wait until the daemon's runs score them."""
+    console.print("going live: Kafka, a Dagster daemon whose sensor requests scoring runs")
+    # this process runs what a schedule requests, because it has a warm Spark
     with _services(settings.model_copy(update={"schedules": "stopped"}), console.print):
         rows, _ = load_rows(settings, str(drop), LIVE_TRANSACTIONS)
         with progress_bar("producing", rows.height, "transactions") as advance:
@@ -162,7 +162,7 @@ def _go_live(settings: Settings, drop: Path, console: Console) -> None:
 
 @contextmanager
 def _services(settings: Settings, say: Callable[[str], object]) -> Iterator[None]:
-    """Run the services while the block lasts; those that ran before stay."""
+    """Run the services during the block; services that ran before keep running."""
     from fraud_platform.adapters.services.processes import read_records
     from fraud_platform.operations.services.laptop import down, run_folder, up
 
@@ -178,10 +178,10 @@ def _services(settings: Settings, say: Callable[[str], object]) -> Iterator[None
 
 
 def _await_scores(settings: Settings, total: int, advance: Callable[[int], None]) -> None:
-    """Wait until as many messages ended somewhere as were produced.
+    """Wait until every produced message was scored, is a duplicate or is a dead letter.
 
     Raises:
-        Outage: they did not in time.
+        Outage: that took too long.
     """
     log, seen = ScoringLog(Lake(settings.lake)), 0
     deadline = time.monotonic() + LIVE_SECONDS
@@ -201,6 +201,6 @@ def _await_scores(settings: Settings, total: int, advance: Callable[[int], None]
 
 
 def _is_running(settings: Settings) -> bool:
-    """Tell whether a run is under way; stopped before its end, it would count as failed."""
+    """Return whether a run is active; if stopped before its end, it would count as failed."""
     with open_instance(settings) as instance:
         return any(not run.is_finished for run in instance.get_runs(limit=20))

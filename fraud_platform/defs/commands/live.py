@@ -1,4 +1,4 @@
-"""What people may decide about the live half: accept a gap, replay what is past, mend a table.
+"""A person's decisions on the live half: accept a gap, replay messages, repair a table.
 
 Here: `accept_gap`, `accept_label_gap`, `replay_dead_letters`, `rescore_range`, `mend`.
 Not here: the commands' options (`fraud_platform.cli.commands`), scoring (`fraud_platform.scoring`).
@@ -43,10 +43,10 @@ from fraud_platform.tables.scoring import (
 
 
 def accept_gap(settings: Settings, why: str) -> str:
-    """Let scoring go on where the broker's messages begin, saying in the log what was left out.
+    """Let scoring continue at the broker's first messages; the log records what was left out.
 
-    It holds the lease meanwhile: what was committed before is published first, and then the gap's
-    own commit, by which the group's offsets go with it.
+    It holds the lease: it first publishes earlier commits, and then the gap's own commit, which
+    also moves the group's offsets.
 
     Raises:
         DataError: there is nothing to accept.
@@ -54,7 +54,7 @@ def accept_gap(settings: Settings, why: str) -> str:
     lake, topic = Lake(settings.lake), settings.transactions_topic
     with closing(KafkaTopics(KafkaConnection.from_settings(settings))) as topics:
         log = ScoringLog(lake)
-        # looked at first, so that a mistaken command takes the lease from nobody
+        # checked first, so that a mistaken command does not take the lease from a scorer
         _gap_ends(topic_now(topics, topic), log.last())
         with open_publication(settings, lake, topics) as publication:
             publication.take_lease()
@@ -66,7 +66,7 @@ def accept_gap(settings: Settings, why: str) -> str:
 def _gap_ends(now: TopicNow, said: Mapping[str, Any]) -> dict[int, int]:
     ends = offsets_behind_gap(now, said.get("topic_id"), offsets_in(said))
     if ends is None:
-        raise DataError("there is no gap to accept: scoring goes on where it stopped")
+        raise DataError("there is no gap to accept: scoring continues where it stopped")
     return ends
 
 
@@ -79,14 +79,14 @@ def _commit_gap(log: ScoringLog, now: TopicNow, why: str) -> str:
     batch = ScoredBatch(log.number + 1, [], empty, counts, ends, said.get("stream_second"))
     metadata = {"topic_id": now.topic_id, "end_offsets": ends, "gap": gap, "why": why}
     if not log.commit(batch, metadata):
-        raise DataError("a scorer committed meanwhile: look again before you accept anything")
+        raise DataError("a scorer committed first: look again before you accept a gap")
     return f"micro-batch {batch.number} accepts {gap} because: {why}"
 
 
 def accept_label_gap(settings: Settings, instance: dg.DagsterInstance, why: str) -> str:
-    """Let labels go on landing where the broker's messages begin; as `accept_gap`.
+    """Let landing continue at the broker's first label messages; see `accept_gap`.
 
-    The plan that failed because of the gap is asked for again.
+    The plan that failed because of the gap is requested again.
 
     Raises:
         DataError: there is nothing to accept.
@@ -104,14 +104,14 @@ def accept_label_gap(settings: Settings, instance: dg.DagsterInstance, why: str)
 def replay_dead_letters(
     settings: Settings, reason: str | None, repair: Callable[[bytes], bytes] | None = None
 ) -> tuple[int, int]:
-    """Send dead letters to the transactions topic again, those that are valid now.
+    """Send the dead letters that are now valid to the transactions topic again.
 
     Args:
         reason: only letters of this reason.
-        repair: what mends a value before it is judged again.
+        repair: repairs a value before it is judged again.
 
     Returns:
-        How many were sent, and how many are still invalid.
+        The numbers of letters sent and of letters still invalid.
     """
     lake = Lake(settings.lake)
     rows = lake.read_arrow(DEAD_LETTERS).to_pylist()
@@ -144,13 +144,13 @@ def _possible_seconds(settings: Settings, lake: Lake) -> tuple[int, int]:
 
 
 def rescore_range(settings: Settings, first_batch: int, last_batch: int, version: int) -> int:
-    """Score rows of past micro-batches again with a named model, into a table of its own.
+    """Score rows of past micro-batches again with a given model, into a separate table.
 
-    What was decided stays: the features are those that were frozen with the first score.
+    The original scores stay; the features are those frozen with the first score.
 
     Raises:
-        DataError: there is no such micro-batch, or one of before a feature of the model came.
-        UnknownModelError, ModelDamagedError: the model is not there, or is damaged.
+        DataError: there is no such micro-batch, or it is older than a feature of the model.
+        UnknownModelError, ModelDamagedError: the model does not exist, or is damaged.
     """
     lake = Lake(settings.lake)
     model = load_model(registry_of(settings), version, known_digest(lake, version))
@@ -194,7 +194,7 @@ def _require_rows(
         there = f"1 to {last}" if last else "none yet"
         raise DataError(
             f"--range {first_batch}-{last_batch}: expected micro-batches that were scored, found "
-            f"{there}. Name a range within these, the first number first."
+            f"{there}. Give a range within these, the lower number first."
         )
     missing = [name for name in names if rows[name].null_count]
     if missing:
@@ -207,7 +207,7 @@ def _require_rows(
 
 
 def _own_key(value: bytes) -> bytes | None:
-    """Return the key that a message should have had."""
+    """Return the key that a message should have."""
     import json
 
     customer = json.loads(value).get("customer_id")
@@ -215,7 +215,7 @@ def _own_key(value: bytes) -> bytes | None:
 
 
 def mend(settings: Settings, name: str, why: str) -> str:
-    """Keep one of each row that a table of numbered commits holds more than once; say what it did.
+    """Remove repeated rows from a table of numbered commits; return what was done.
 
     Raises:
         DataError: there is no such table, or copies of a row differ; nothing was changed.
@@ -230,8 +230,8 @@ def mend(settings: Settings, name: str, why: str) -> str:
     if not mended.removed or name not in (SCORED.name, TOPIC_LABELS.name):
         return str(mended)
     return (
-        f"{mended}. What was made from it while rows counted twice stays wrong: features and "
-        "scores given since, and snapshots and tiles of the stream. Materialize scoring_state and "
+        f"{mended}. Data derived from it while rows counted twice stays wrong: features and "
+        "scores since then, and snapshots and tiles of the stream. Materialize scoring_state and "
         "the days that came from the stream again; fraud-platform replay --range scores "
         "micro-batches again."
     )

@@ -1,9 +1,9 @@
-"""Running what is due in this process, until nothing is.
+"""Running due jobs in this process until nothing is due.
 
-Here: the sensors and schedules of the platform, ticked by hand against a real Dagster instance;
-what they request runs in process, one run after another, with one warm Spark session. The demo
-and the tests use it; a daemon does the same work with a process for each run.
-Not here: what is due (the sensors and schedules themselves).
+Here: ticking the platform's sensors and schedules against a real Dagster instance, and executing
+the requested runs in this process, one after another, with one warm Spark session. The demo and the
+tests use it; a daemon does the same work with a process for each run.
+Not here: what is due (the sensors and schedules).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import dagster as dg
 
 MAX_ROUNDS = 1_000
 _INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
-"""What Dagster's handlers raise in a step, and what other handlers do (Spark's, the command's)."""
+"""Errors of an interrupted step: Dagster's own, and those of other signal handlers."""
 DUE_SENSORS = ("new_drops",)
-"""The sensors of the batch half; live transactions are scored by a daemon's runs."""
+"""The sensors of the batch half; runs of a daemon score live transactions."""
 DUE_SCHEDULES = ("daily_features", "weekly_decision", "daily_state", "late_drops")
-"""The schedules that ask for what the data has completed; the others go by the clock."""
+"""The schedules that request what the data has completed; the others depend on the clock."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ def drain(
     on_run: Callable[[str, str], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[DrainedRun]:
-    """Tick every sensor and schedule and run what they ask for, until they ask for nothing.
+    """Tick every sensor and schedule and run their requests, until there are none.
 
     Args:
-        on_run: told of each run before it starts: job name and partition.
+        on_run: called before each run with its job name and partition.
     """
     runs: list[DrainedRun] = []
     cursors: dict[str, str | None] = {}
@@ -56,11 +56,11 @@ def drain(
             if on_run is not None:
                 on_run(job_name, partition_of(request))
             runs.append(execute(definitions, instance, job_name, request))
-    raise RuntimeError(f"after {MAX_ROUNDS} rounds the sensors still ask for runs")
+    raise RuntimeError(f"after {MAX_ROUNDS} rounds the sensors still request runs")
 
 
 def partition_of(request: dg.RunRequest) -> str:
-    """Return the partition or partition range of a request, for people."""
+    """Return the partition or partition range of a request as text."""
     if request.partition_key:
         return request.partition_key
     first = request.tags.get("dagster/asset_partition_range_start", "")
@@ -115,7 +115,7 @@ def execute(
     job_name: str,
     request: dg.RunRequest,
 ) -> DrainedRun:
-    """Execute one requested run in this process; its log goes to the instance, not the terminal."""
+    """Execute a requested run in this process; its log goes to the instance, not the terminal."""
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     result = definitions.resolve_job_def(job_name).execute_in_process(
         run_config={**quiet, **(request.run_config or {})},
@@ -139,7 +139,7 @@ def execute(
 
 
 def _words(event: dg.DagsterEvent) -> str:
-    """Return a step failure's own words, without the stack."""
+    """Return the message of a step failure, without the stack."""
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description
@@ -147,6 +147,6 @@ def _words(event: dg.DagsterEvent) -> str:
 
 
 def _was_interrupted(event: dg.DagsterEvent) -> bool:
-    """Return whether a step ended because somebody stopped the process."""
+    """Return whether a step ended because the process was stopped."""
     error = event.step_failure_data.error
     return error is not None and error.cls_name in _INTERRUPTIONS

@@ -1,5 +1,5 @@
-"""What Dagster's pages show: the first sentence, tables, metadata, what needs a person.
+"""The content of Dagster's pages: first sentence, tables, metadata, needs.
 
-Here: one module a kind of page.
+Here: one module for each kind of page.
 Not here: plots and texts (`fraud_platform.reporting`), assets (`fraud_platform.defs.assets`).
 """

@@ -1,13 +1,13 @@
-"""What is done beside a follower, in a process of a lower priority: reports and upkeep.
+"""The companion process of a follower, with a lower priority: reports and compaction.
 
-Here: the process that tells Dagster what was scored, as materializations of `inference_batches`,
-and keeps the follower's tables small.
-Not here: what a batch's page shows (`defs.pages.inference`), when to report
-(`operations.live.follow`), how tables are kept small (`adapters.tables.upkeep`).
+Here: the process that reports to Dagster what was scored, as materializations of
+`inference_batches`, and compacts the follower's tables.
+Not here: the page of a batch (`defs.pages.inference`), when to report (`operations.live.follow`),
+compaction (`adapters.tables.upkeep`).
 
-Dagster and the plots take some 200 MB and, once a minute, a second of CPU under Python's lock;
-merging small files takes half a second every ten, or more. In the scoring process that would be
-every decision's delay.
+Dagster and the plots need some 200 MB and, once a minute, a second of CPU under Python's lock;
+merging small files takes at least half a second of every ten. In the scoring process that would
+delay every decision.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _MOST_UNTOLD = 60
 
 
 class Reporter:
-    """Tells Dagster, and merges files, in a child process that ends with its parent, however.
+    """Reports to Dagster and merges files in a child process that always ends with its parent.
 
-    A child that takes nothing holds nobody up: the oldest reports are dropped, and counted. One
-    that ended by itself is started anew with the next report.
+    A child that does not respond delays nothing: the oldest reports are dropped and counted. A
+    child that ended by itself is restarted with the next report.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -67,7 +67,7 @@ class Reporter:
         self._put(None)
         self._sender.join(_END_SECONDS)
         if self._sender.is_alive():
-            # a send into a pipe that nobody reads ends with its reader alone
+            # a blocked send ends only when the pipe's reader ends
             self._process.kill()
             self._sender.join(_END_SECONDS)
         self._ours.close()
@@ -77,11 +77,11 @@ class Reporter:
 
     @property
     def problem(self) -> str:
-        """What keeps reports from Dagster; empty where nothing does."""
+        """Why reports do not reach Dagster; empty if they do."""
         return f"{self.dropped} reports to Dagster dropped" if self.dropped else ""
 
     def tell(self, report: Report) -> None:
-        """Send a report on its way; never waits, and never fails because Dagster is away."""
+        """Queue a report; this never waits, and never fails because Dagster does not answer."""
         self._put(report)
 
     def _put(self, report: Report | None) -> None:
@@ -99,7 +99,7 @@ class Reporter:
                 self._send(report)
             except OSError as error:
                 self.dropped += 1
-                _warn(f"a report could not be sent to Dagster ({error}); scores are not concerned.")
+                _warn(f"a report could not be sent to Dagster ({error}); scoring continues.")
                 if self._is_ending:
                     return
 
@@ -109,15 +109,18 @@ class Reporter:
         except OSError:
             if self._is_ending:
                 raise
-            _warn("the process that tells Dagster and merges files has ended; it is started anew.")
+            _warn("the process for reports and compaction has ended; it is restarted.")
             self._ours.close()
             self._begin()
             self._ours.send(report)
 
 
 def _tell_all(settings: Settings, reports: Connection[None, Report]) -> None:
-    """Tell each report that comes, until the pipe is closed; keep those that could not be told."""
-    for ending in (signal.SIGINT, signal.SIGTERM):  # meant for the scorer, whose end ends this
+    """Send each report until the pipe is closed; keep reports that could not be sent."""
+    for ending in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # for the scorer, whose end also ends this process
         signal.signal(ending, signal.SIG_IGN)
     os.nice(_LOW_PRIORITY)
     from fraud_platform.adapters.tables.lake import Lake
@@ -133,8 +136,8 @@ def _tell_all(settings: Settings, reports: Connection[None, Report]) -> None:
                 return
             try:
                 _tell(settings, untold)
-            except Exception as error:  # whatever Dagster's storage raises: scoring goes on
-                _warn(f"Dagster could not be told ({error}); it is tried again with the next "
+            except Exception as error:  # scoring continues after any error of Dagster's storage
+                _warn(f"Dagster could not be reached ({error}); it is tried again with the next "
                       "report.")  # fmt: skip
                 del untold[:-_MOST_UNTOLD]
             if upkeep.problem:

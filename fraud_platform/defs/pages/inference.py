@@ -1,4 +1,4 @@
-"""What an inference batch's page shows.
+"""The page of an inference batch.
 
 Here: metadata and plots of a carried-out plan, column lineage.
 Not here: scoring (`fraud_platform.scoring`), the assets (`defs.assets.inference`).
@@ -42,8 +42,8 @@ def metadata_of(
     """Return what a run did, by asset.
 
     Args:
-        model_version, threshold: of the model that did it.
-        lag: messages that wait behind the run, by partition.
+        model_version, threshold: version and threshold of the model that scored.
+        lag: messages that wait after the run, by partition.
     """
     counts = progress.counts
     scored = _scored(progress, model_version, threshold, lag)
@@ -71,8 +71,8 @@ def metadata_of(
             if name.startswith("dead_") and name != "dead_letters"
         }
         metadata = page(
-            f"{dead:,} of {scored['messages']:,} messages could not be used; each has its reason "
-            "and what is wrong with it in the table.",
+            f"{dead:,} of {scored['messages']:,} messages could not be used; the table has the "
+            "reason and the problem of each.",
             dict(sorted(reasons.items(), key=lambda pair: -pair[1])[:8]),
             written(lake, DEAD_LETTERS, **{"dagster/row_count": dead, **reasons}),
         )
@@ -112,7 +112,7 @@ def _scored(
 
 
 def _plots(progress: Progress, threshold: float) -> dict[str, dg.MarkdownMetadataValue]:
-    """Return pictures of what was scored, or words where nothing was."""
+    """Return plots of the scores, or a text if nothing was scored."""
     if not any(map(len, progress.probabilities)):
         nothing = dg.MetadataValue.md(_NOTHING_SCORED)
         return {"latency": nothing, "scores": nothing}
@@ -128,6 +128,6 @@ def _latencies(name: str, latencies: list[Any]) -> dict[str, float]:
 
 
 def lag_behind(lake: Lake, highs: dict[int, tuple[int, int]]) -> dict[int, int]:
-    """Return how many messages wait behind the last micro-batch, by partition."""
+    """Return the number of messages after the last micro-batch, by partition."""
     committed = offsets_in(ScoringLog(lake).last())
     return {p: high - committed.get(p, low) for p, (low, high) in sorted(highs.items())}

@@ -1,9 +1,9 @@
-"""What needs a person, collected in one place for the terminal, the sensor, runs and assets.
+"""Needs: everything that a person must do, for the terminal, the sensor, runs and assets.
 
-Here: held drops, files that cannot be taken, requests that failed and are not done, sensors that
-halt, promotions that wait, gaps in topics, a champion that is not the history's, a full disk.
-Not here: the value and its words (`fraud_platform.reporting.needs`), when a failed request is asked
-for again (`defs.automation.requests`).
+Here: held drops, unusable files, failed requests, halted sensors, waiting promotions, gaps in
+topics, a champion that differs from the history, a full disk.
+Not here: the value and its text (`fraud_platform.reporting.needs`), when a failed request is
+repeated (`defs.automation.requests`).
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ _ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 def collect_needs(settings: Settings, instance: dg.DagsterInstance) -> list[Need]:
-    """Return everything that needs a person, the most urgent kinds first.
+    """Return all needs, the most urgent kinds first.
 
-    What cannot be looked at now, because a system is away, is a need of its own.
+    If a check fails because a system does not answer, that failure is also a need.
     """
     lake = Lake(settings.lake)
     parts: list[tuple[str, Callable[[], Iterator[Need]]]] = [
@@ -74,7 +74,7 @@ def collect_needs(settings: Settings, instance: dg.DagsterInstance) -> list[Need
         try:
             needs += look()
         except FraudPlatformError as error:
-            words = first_line(f"could not be looked at: {error}")
+            words = first_line(f"could not be checked: {error}")
             needs.append(
                 Need(name, None, words, "fraud-platform doctor names the cause.", "machine")
             )
@@ -82,12 +82,12 @@ def collect_needs(settings: Settings, instance: dg.DagsterInstance) -> list[Need
 
 
 def lake_needs(lake: Lake) -> list[Need]:
-    """Return what the lake alone says, which is cheap enough for every look of a sensor."""
+    """Return the needs from the lake alone; this is cheap enough for every tick of a sensor."""
     return [*held_drops(lake), *waiting_decisions(lake)]
 
 
 def held_drops(lake: Lake) -> Iterator[Need]:
-    """Yield the drops that wait for a person's word."""
+    """Yield the drops that wait for a person's decision."""
     columns = ["drop", "status", "held_because", "cleaned_at"]
     ledger = lake.read_arrow(CLEANING_LEDGER, None, columns).to_pylist()
     for row in sorted(ledger, key=lambda row: row["drop"]):
@@ -103,7 +103,7 @@ def held_drops(lake: Lake) -> Iterator[Need]:
 
 
 def waiting_decisions(lake: Lake) -> Iterator[Need]:
-    """Yield the promotion that waits for a person's word."""
+    """Yield the promotion that waits for a person's decision."""
     history = read_history(lake)
     version = waiting_candidate(history)
     if version is not None:
@@ -118,13 +118,13 @@ def waiting_decisions(lake: Lake) -> Iterator[Need]:
 
 
 def landing_needs(settings: Settings) -> Iterator[Need]:
-    """Yield the files in landing that cannot be taken as they are named."""
+    """Yield the files in landing whose names do not allow loading them."""
     for complaint in name_complaints(open_zone(settings.landing).list_files()):
         yield Need(f"file {complaint.name}", None, "is not taken", complaint.message, "landing")
 
 
 def failed_requests(settings: Settings, instance: dg.DagsterInstance, lake: Lake) -> Iterator[Need]:
-    """Yield what was asked for, failed, and is still to be done."""
+    """Yield the failed requests that are still due."""
     badly = dg.RunsFilter(statuses=_ENDED_BADLY)
     subjects = {
         run.tags[SUBJECT_TAG]: None
@@ -142,13 +142,13 @@ def failed_requests(settings: Settings, instance: dg.DagsterInstance, lake: Lake
 
 
 class _Wanted:
-    """Says whether what failed is still to be done; each question to the lake is asked once."""
+    """Decides whether a failed request is still due; it reads each part of the lake once."""
 
     def __init__(self, settings: Settings, lake: Lake) -> None:
         self._settings, self._lake = settings, lake
 
     def __call__(self, problem: Problem) -> bool:
-        """Return whether the subject of a problem is still wanted."""
+        """Return whether the subject of a problem is still due."""
         kind, _, about = problem.subject.partition(":")
         if kind == "drop":
             return self._is_drop_wanted(about, problem)
@@ -178,22 +178,22 @@ class _Wanted:
 
 
 def halted(instance: dg.DagsterInstance) -> Iterator[Need]:
-    """Yield the sensors and schedules whose last look failed, or that a person switched off."""
+    """Yield the sensors and schedules whose last tick failed, or that a person switched off."""
     for state in instance.all_instigator_state():
         name = f"{state.instigator_type.value.lower()} {state.origin.instigator_name}"
         if state.status == InstigatorStatus.STOPPED:
             remedy = "Switch it on again in the Dagster UI (Automation)."
-            yield Need(name, None, "is switched off: it asks for no run", remedy, "halted")
+            yield Need(name, None, "is switched off: it requests no run", remedy, "halted")
         elif found := _failing_since(instance, state):
             since, error = found
-            remedy = "It looks again by itself; the error names what to mend."
+            remedy = "It ticks again by itself; the error names the cause."
             yield Need(name, since, f"halts: {error}", remedy, "halted")
 
 
 def _failing_since(
     instance: dg.DagsterInstance, state: InstigatorState
 ) -> tuple[datetime, str] | None:
-    """Return since when each look fails, and the last error; None if the last one did not."""
+    """Return since when each tick fails, and the last error; None if the last tick succeeded."""
     ticks = instance.get_ticks(
         state.instigator_origin_id, state.selector_id, limit=_LOOKED_AT_TICKS
     )
@@ -213,7 +213,7 @@ def _failing_since(
 
 
 def gaps(settings: Settings, lake: Lake) -> Iterator[Need]:
-    """Yield the topics on which scoring or the landing of labels cannot go on where it stopped."""
+    """Yield the topics on which scoring or landing cannot continue where it stopped."""
     read: list[tuple[str, Callable[[], dict[str, Any]], str]] = []
     if lake.open(SCORED) is not None:
         read.append((settings.transactions_topic, ScoringLog(lake).last, ""))
@@ -225,13 +225,13 @@ def gaps(settings: Settings, lake: Lake) -> Iterator[Need]:
     connection = KafkaConnection.from_settings(settings)
     with closing(Topics(connection, answer_seconds=_ANSWER_SECONDS)) as topics:
         if not topics.is_ready(_ANSWER_SECONDS):
-            return  # what does not run is said by the line of the service
+            return  # the line of the service reports that Kafka does not run
         for topic, last, option in read:
             said = last()
             try:
                 check_topic(topic_now(topics, topic), said.get("topic_id"), offsets_in(said))
             except DataError as error:
-                remedy = f'fraud-platform accept-gap{option} --why "..." goes on after it.'
+                remedy = f'fraud-platform accept-gap{option} --why "..." continues after it.'
                 yield Need(f"topic {topic}", None, first_line(str(error)), remedy, "gap")
             waits = uncommitted(connection, topics, topic)
             if waits is not None and waits.seconds > _LONG_TRANSACTION_SECONDS:
@@ -239,7 +239,7 @@ def gaps(settings: Settings, lake: Lake) -> Iterator[Need]:
 
 
 def champion_needs(settings: Settings, lake: Lake) -> Iterator[Need]:
-    """Yield a champion in the registry that is not the one that the history names."""
+    """Yield a champion in the registry that differs from the history's."""
     if not read_history(lake):
         return
     champion = find_champion(lake, registry_of(settings))
@@ -249,7 +249,7 @@ def champion_needs(settings: Settings, lake: Lake) -> Iterator[Need]:
 
 
 def machine_needs(settings: Settings) -> Iterator[Need]:
-    """Yield what the machine will lack soon, of what is quick to find out."""
+    """Yield resources of the machine that are nearly exhausted, if quick to check."""
     disk = check_disk(settings)
     if disk.level != "ok":
         expected, _, remedy = disk.message.partition(". ")

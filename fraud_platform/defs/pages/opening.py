@@ -1,10 +1,10 @@
-"""How an asset's page begins: one sentence that answers, then a short table.
+"""The beginning of an asset's page: one sentence with the answer, then a short table.
 
-Here: the order of a materialization's metadata, numbers as people read them.
+Here: the order of a materialization's metadata, readable numbers.
 Not here: the figures (each asset's module), tables and pictures as metadata (`defs.pages.tables`).
 
-The UI shows metadata in the order given, under the columns of the definition if it has them: a
-table of 70 columns hid every answer. So columns are metadata too (`defs.pages.tables.table_spec`).
+The UI shows metadata in the given order, below the columns of the definition if it has any: a table
+of 70 columns hid every answer. So columns are metadata too (`defs.pages.tables.table_spec`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def page(sentence: str, facts: Mapping[str, Any], rest: Mapping[str, Any]) -> di
     """Return a materialization's metadata: the sentence, the facts as a table, then the rest.
 
     Args:
-        facts: at most eight, by what they are; numbers are written for people.
+        facts: at most eight values by name; numbers are formatted for people.
     """
     if len(facts) > _MOST_FACTS:
         raise ValueError(f"expected at most {_MOST_FACTS} facts, found {len(facts)}")
@@ -33,7 +33,7 @@ def page(sentence: str, facts: Mapping[str, Any], rest: Mapping[str, Any]) -> di
 
 
 def spelt(value: Any) -> str:
-    """Return a value as people read it: thousands apart, few decimals."""
+    """Return a readable value: with thousands separators and few decimals."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

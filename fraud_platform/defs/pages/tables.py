@@ -20,7 +20,7 @@ from fraud_platform.contracts.tables import TableContract
 
 OWNERS = ["team:fraud-data"]
 COLUMNS = "columns"
-"""Dagster's own key for them would put all columns before the answer, see `defs.pages.opening`."""
+"""With Dagster's own key all columns would precede the answer, see `defs.pages.opening`."""
 
 
 def schema_of(contract: TableContract) -> dg.TableSchema:
@@ -62,7 +62,7 @@ def table_spec(
     name: str | None = None,
     skippable: bool = False,
 ) -> dg.AssetSpec:
-    """Return the spec of an asset that is a table: everything that its contract already says."""
+    """Return the spec of an asset that is a table, from its contract."""
     return dg.AssetSpec(
         key=name or contract.name,
         group_name=group,
@@ -80,7 +80,7 @@ def table_spec(
 
 
 def written(lake: Lake, contract: TableContract, **values: Any) -> dict[str, Any]:
-    """Return the metadata of a table after a write: where it is, its version, its size."""
+    """Return the metadata of a table after a write: its URL, version and size."""
     handle = lake.open(contract)
     files = [] if handle is None else pa.table(handle.get_add_actions())["size_bytes"].to_pylist()
     return {
@@ -94,12 +94,12 @@ def written(lake: Lake, contract: TableContract, **values: Any) -> dict[str, Any
 def shown_or_warned(
     log: logging.Logger, what: str, show: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return the metadata that a function makes after a commit, or a warning in its place.
+    """Return the metadata that a function makes after a commit, or a warning instead.
 
-    What is committed stays committed, so a picture that cannot be drawn must not fail the run.
+    The data is already committed, so a plot that cannot be drawn must not fail the run.
 
     Args:
-        what: what is shown, for people.
+        what: the name of the shown thing, for people.
     """
     try:
         return show()
@@ -113,7 +113,7 @@ def shown_or_warned(
 
 
 def rounded(value: Any, digits: int = 4) -> Any:
-    """Round a float for people (the UI prints every digit); other values pass."""
+    """Round a float for people (the UI prints every digit); return other values unchanged."""
     return round(value, digits) if isinstance(value, float) else value
 
 
@@ -125,7 +125,7 @@ def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
 
 def small_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
     """Return rows as a table that the UI shows inline."""
-    # Dagster infers the columns from the first record, of which an empty table has none
+    # Dagster infers the columns from the first record, and an empty table has none
     empty = None if rows else dg.TableSchema(columns=[])
     return dg.MetadataValue.table(
         [dg.TableRecord({k: _cell(v) for k, v in row.items()}) for row in rows], schema=empty
