@@ -218,6 +218,13 @@ def test_only_defs_and_definitions_import_dagster() -> None:
     assert offenders(others, is_dagster) == {}
 
 
+def test_one_module_imports_what_dagster_does_not_publish() -> None:
+    def is_private(name: str) -> bool:
+        return is_dagster(name) and any(part.startswith("_") for part in name.split("."))
+
+    assert set(offenders(modules("."), is_private)) == {"defs/dagster_internals.py"}
+
+
 def test_settings_are_read_by_entry_points_alone() -> None:
     """Everything else takes them as a value or as the resource `settings`."""
     readers = offenders(modules("."), lambda name: name.endswith(".load_settings"))

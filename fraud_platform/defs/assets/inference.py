@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.storage.tags import PRIORITY_TAG
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.follower_mark import follower
@@ -25,6 +24,7 @@ from fraud_platform.defs.automation.requests import (
     runs_of,
     turn_of,
 )
+from fraud_platform.defs.dagster_internals import PRIORITY_TAG
 from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import FAILURE_TAG, stop_or_retry
 from fraud_platform.defs.pages.inference import LINEAGE, lag_behind, metadata_of

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import dagster as dg
-from dagster._core.storage.tags import (
+
+from fraud_platform.defs.automation.requests import UNDER_WAY
+from fraud_platform.defs.dagster_internals import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
     PARTITION_NAME_TAG,
 )
-
-from fraud_platform.defs.automation.requests import UNDER_WAY
 from fraud_platform.errors import DataError
 
 DROP_ASSETS = frozenset({"raw_drops", "transactions", "quarantine", "labels", "cleaning_ledger"})

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 import psutil
-from dagster._core.storage.tags import GRPC_INFO_TAG
+
+from fraud_platform.defs.dagster_internals import GRPC_INFO_TAG
 
 _LOCAL = ("localhost", "127.0.0.1")
 _CLOCK_SECONDS = 1.0

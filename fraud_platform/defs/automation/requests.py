@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from dagster._core.storage.dagster_run import FINISHED_STATUSES
-from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from fraud_platform.adapters.spark.code import code_digest
+from fraud_platform.defs.dagster_internals import MAX_RETRIES_TAG
 from fraud_platform.defs.deployment import DEPLOYMENT
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG, first_line
 from fraud_platform.reporting.needs import Need
@@ -34,7 +33,12 @@ MENDED = "mended"
 RUN_KEY_TAG = "dagster/run_key"
 """The tag with a request's key: Dagster never launches a second run with the same key."""
 
-UNDER_WAY = [status for status in dg.DagsterRunStatus if status not in FINISHED_STATUSES]
+FINISHED = [
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+]
+UNDER_WAY = [status for status in dg.DagsterRunStatus if status not in FINISHED]
 SCHEDULE_STATUS = (
     dg.DefaultScheduleStatus.RUNNING
     if DEPLOYMENT.schedules == "running"

@@ -13,13 +13,19 @@ from pathlib import Path
 from uuid import UUID
 
 import dagster as dg
-from dagster._core.storage.dagster_run import FINISHED_STATUSES
-from dagster._core.storage.event_log import SqliteEventLogStorage
-from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 
 from fraud_platform.adapters.services.upkeep import bound_logs, clear_leftovers, remove_old
-from fraud_platform.defs.automation.requests import SCHEDULE_STATUS, SUBJECT_TAG, ask_daily
+from fraud_platform.defs.automation.requests import (
+    FINISHED,
+    SCHEDULE_STATUS,
+    SUBJECT_TAG,
+    ask_daily,
+)
 from fraud_platform.defs.automation.run_queue import LIVE_JOBS
+from fraud_platform.defs.dagster_internals import (
+    LocalComputeLogManager,
+    SqliteEventLogStorage,
+)
 from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import noting_failures
 from fraud_platform.settings import Settings
@@ -38,14 +44,12 @@ def forget_runs(
     Args:
         live_before: the time for runs that scored a plan; there may be thousands a day.
     """
-    finished = dg.RunsFilter(statuses=FINISHED_STATUSES, created_before=before)
+    finished = dg.RunsFilter(statuses=FINISHED, created_before=before)
     kept = {*_last_writers(instance), *_last_failures(instance)}
     going = [run for run in instance.get_run_ids(filters=finished) if run not in kept]
     if live_before is not None:
         for job in sorted(LIVE_JOBS):
-            live = dg.RunsFilter(
-                job_name=job, statuses=FINISHED_STATUSES, created_before=live_before
-            )
+            live = dg.RunsFilter(job_name=job, statuses=FINISHED, created_before=live_before)
             going += [run for run in instance.get_run_ids(filters=live) if run not in kept]
     for run in dict.fromkeys(going):
         # delete the run last: after a kill in between, it is found again tomorrow

@@ -11,17 +11,16 @@ all slots, a scoring plan would still wait until one of them ends.
 from __future__ import annotations
 
 import dagster as dg
-from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 
 WORK_TAG = "fraud_platform/work"
 BATCH, LIVE = "batch", "live"
 LIVE_JOBS = frozenset({"score_transactions"})
 
 
-class PlatformRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
+class PlatformRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
     """Dagster's own queue; runs that do not score are marked as batch work first."""
 
-    def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
+    def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:
         """Tag and queue a run, submitted by a sensor, a backfill or a person."""
         run = context.dagster_run
         work = LIVE if run.job_name in LIVE_JOBS else BATCH

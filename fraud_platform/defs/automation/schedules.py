@@ -10,10 +10,6 @@ from collections import Counter
 from datetime import date, timedelta
 
 import dagster as dg
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-)
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import (
@@ -34,6 +30,10 @@ from fraud_platform.defs.automation.at_work import (
 )
 from fraud_platform.defs.automation.clusters import cluster_tags
 from fraud_platform.defs.automation.requests import SCHEDULE_STATUS, ask, run_request, turn_of
+from fraud_platform.defs.dagster_internals import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
 from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.partitions import DAYS, DROPS, WEEKS
 from fraud_platform.defs.resources import LakeResource

@@ -13,6 +13,11 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from fraud_platform.defs.dagster_internals import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
+
 MAX_ROUNDS = 1_000
 _INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 """Errors of an interrupted step: Dagster's own, and those of other signal handlers."""
@@ -63,8 +68,8 @@ def partition_of(request: dg.RunRequest) -> str:
     """Return the partition or partition range of a request as text."""
     if request.partition_key:
         return request.partition_key
-    first = request.tags.get("dagster/asset_partition_range_start", "")
-    last = request.tags.get("dagster/asset_partition_range_end", "")
+    first = request.tags.get(ASSET_PARTITION_RANGE_START_TAG, "")
+    last = request.tags.get(ASSET_PARTITION_RANGE_END_TAG, "")
     return first if first == last else f"{first}..{last}"
 
 

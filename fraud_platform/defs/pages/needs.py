@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import Any
 
 import dagster as dg
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickStatus
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.open_transactions import uncommitted
@@ -26,6 +25,7 @@ from fraud_platform.cleaning.ledger import HELD
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.automation.requests import BATCH, LIVE, SUBJECT_TAG, Problem, problem_of
 from fraud_platform.defs.automation.schedules import stale_days, week_requests
+from fraud_platform.defs.dagster_internals import InstigatorState, InstigatorStatus, TickStatus
 from fraud_platform.defs.failures import first_line
 from fraud_platform.errors import DataError, FraudPlatformError
 from fraud_platform.ingest.arrivals import drop_names, name_complaints
