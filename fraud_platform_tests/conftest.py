@@ -144,13 +144,12 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A platform of the test's own: a home, its settings, a Dagster instance."""
     import dagster as dg
 
-    from fraud_platform_tests.platform_fixture import Platform
+    from fraud_platform_tests.platform_fixture import Platform, dagster_home
 
     home = tmp_path / "home"
     home.mkdir()
     (home / "jars").symlink_to(STATE / "jars")
     monkeypatch.setenv("FRAUD_HOME", str(home))
     monkeypatch.setenv("FRAUD_DROP_SETTLE_SECONDS", "0")
-    (tmp_path / "dagster").mkdir()
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
+    with dg.DagsterInstance.local_temp(str(dagster_home(tmp_path / "dagster"))) as instance:
         yield Platform(load_settings(), instance)
