@@ -1,7 +1,7 @@
-"""`fraud-platform`: the commands a person types.
+"""The commands of `fraud-platform`.
 
-Here: words to calls and results to words; exit codes (0 done, 1 failed, 2 wrong settings, 128 + n
-ended by signal n).
+Here: parsing arguments and printing results; exit codes (0 done, 1 failed, 2 wrong settings, 128 +
+n ended by signal n).
 Not here: the commands of the live half (`fraud_platform.cli.live`), what any of them does (stages,
 `adapters`, `fraud_platform.defs.commands.batch`).
 """
@@ -47,7 +47,7 @@ _PLAIN_WIDTH = 140
 
 @app.command()
 def doctor() -> None:
-    """Say what is missing on this machine, and how to get it."""
+    """Report what is missing on this machine, with the remedy."""
     from fraud_platform.operations.doctor import diagnose
 
     findings = diagnose(enter())
@@ -78,7 +78,7 @@ def load(
     distcp: Annotated[bool, typer.Option(help="Let Hadoop's DistCp copy.")] = False,
     yarn: Annotated[bool, typer.Option(help="DistCp on HADOOP_CONF_DIR's cluster.")] = False,
 ) -> None:
-    """Copy all drops of landing to the raw zone, verified; an interrupted one goes on."""
+    """Copy all drops of landing to the raw zone, verified; an interrupted copy is resumed."""
     from fraud_platform.adapters.storage.distcp import distcp as run_distcp
     from fraud_platform.adapters.storage.zones import open_zone
     from fraud_platform.ingest.arrivals import drop_names, only_name
@@ -164,7 +164,7 @@ def serve(
 
 @app.command()
 def status() -> None:
-    """Show in a few lines what needs you, which services run, how far topics and data are."""
+    """Show what needs you, which services run, and how far topics and data are."""
     from fraud_platform.adapters.kafka.lag import lag_lines
     from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.operations.live.stream_time import stream_time_problem
@@ -229,7 +229,7 @@ def retry(
         str, typer.Argument(help="As status names it: drop:2018-05-01, week:2018-07-02, days, plan")
     ],
 ) -> None:
-    """Ask again for what failed, without waiting: its cause was mended."""
+    """Repeat a failed request at once, after its cause was fixed."""
     from fraud_platform.defs.commands.batch import retry as ask_again
 
     typer.echo(ask_again(enter(), what))
@@ -237,7 +237,7 @@ def retry(
 
 @app.command()
 def approve(knowledge_date: Monday, why: Why) -> None:
-    """Approve a promotion that waits for a person's word (FRAUD_PROMOTION_MODE=approval)."""
+    """Approve a waiting promotion (FRAUD_PROMOTION_MODE=approval)."""
     from fraud_platform.operations.models.decisions import approve as approve_promotion
 
     typer.echo(approve_promotion(enter(), knowledge_date.date(), _user(), why))
@@ -257,7 +257,7 @@ def champion(
         bool, typer.Option("--from-history", help="Bring the registry back to the history.")
     ] = False,
 ) -> None:
-    """Show whether the registry's champion is the one that was decided on; mend it if asked to."""
+    """Compare the registry's champion with the history; repair the registry if requested."""
     from fraud_platform.operations.models.champion import champion_line, mend_champion
 
     settings = enter()
@@ -268,7 +268,7 @@ def champion(
 
 @app.command()
 def decline(knowledge_date: Monday, why: Why) -> None:
-    """Turn down a promotion that waits for a person's word."""
+    """Decline a waiting promotion."""
     from fraud_platform.operations.models.decisions import decline as decline_promotion
 
     typer.echo(decline_promotion(enter(), knowledge_date.date(), _user(), why))
@@ -345,7 +345,7 @@ def main() -> None:
     # taken down aborts the process, though its work is done: so it is not taken down.
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # nobody may be reading any more
+        with suppress(OSError):  # the reader may have gone
             stream.flush()
     os._exit(code)
 
@@ -384,7 +384,7 @@ def _code_of_command() -> int:
 
 
 def _unexpected(error: Exception) -> str:
-    """Return words for an error that the platform did not foresee, and keep its traceback."""
+    """Return the message of an unexpected error, and store its traceback."""
     said = f"{type(error).__name__}: {error}"
     if isinstance(error, OSError):
         said += ". Look at this path, its rights and the free space, then run the command again."

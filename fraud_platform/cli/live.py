@@ -1,6 +1,6 @@
 """The commands of the live half: topics, producing, scoring, gaps, replay.
 
-Here: words to calls and results to words, as commands of `fraud-platform`.
+Here: parsing arguments and printing results.
 Not here: the other commands (`fraud_platform.cli.commands`), what these do
 (`operations.live.produce`, `fraud_platform.operations.live.follow`,
 `fraud_platform.defs.commands.live`).
@@ -23,7 +23,7 @@ Why = Annotated[str, typer.Option(help="The reason, kept in the history.")]
 def make_topics(
     wait_seconds: Annotated[float, typer.Option(min=0, help="Patience with a broker.")] = 0.0,
 ) -> None:
-    """Make the topics of the contract that Kafka does not have yet."""
+    """Create the topics of the contract that are missing in Kafka."""
     from fraud_platform.operations.services.server import make_topics as make
 
     typer.echo(f"created: {', '.join(make(enter(), wait_seconds)) or 'none, all are there'}")
@@ -87,7 +87,7 @@ def accept_gap(
     why: Why,
     labels: Annotated[bool, typer.Option("--labels", help="On the labels topic.")] = False,
 ) -> None:
-    """Let scoring go on behind messages that Kafka no longer holds, or on a topic made anew."""
+    """Let scoring continue after messages that Kafka no longer holds, or on a recreated topic."""
     from fraud_platform.defs.commands.batch import open_instance
     from fraud_platform.defs.commands.live import accept_gap as accept
     from fraud_platform.defs.commands.live import accept_label_gap
@@ -110,7 +110,7 @@ def set_stream_time(
         str | None, typer.Option(help="The reason, kept in the history; without it, only look.")
     ] = None,
 ) -> None:
-    """Show what stream time is and should be, or set it after wrong dates have moved it."""
+    """Show stream time and its estimate, or set it after wrong dates have moved it."""
     from fraud_platform.adapters.tables.lake import Lake
     from fraud_platform.operations.live.stream_time import look_at_stream_time
     from fraud_platform.operations.live.stream_time import set_stream_time as commit

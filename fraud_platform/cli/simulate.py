@@ -1,6 +1,6 @@
 """The command `simulate`: drops like the Handbook's, and the month after them.
 
-Here: words to a simulation's settings, which series a folder holds, what is said about it.
+Here: options to a simulation's settings, which series a folder holds, printing the result.
 Not here: simulating (`fraud_platform.simulation`), the other commands
 (`fraud_platform.cli.commands`).
 """

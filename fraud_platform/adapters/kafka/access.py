@@ -1,6 +1,6 @@
-"""Getting into Kafka: how a client proves itself, whom it trusts, what a refusal means.
+"""Access to Kafka: authentication of clients, trust in brokers, the meaning of a refusal.
 
-Here: the only place that gives a client's security to librdkafka.
+Here: the only place that configures librdkafka's security.
 Not here: which user may do what (`contracts.access`), making users, certificates and rights on the
 embedded broker (`adapters.kafka.broker_security`).
 
@@ -60,11 +60,11 @@ _REMEDIES = (
 
 @dataclass(frozen=True)
 class Access:
-    """A way in: none needed, a user with its password, or a certificate of one's own.
+    """Credentials: none, a user with a password, or a client certificate.
 
     Attributes:
         user, password: for SASL_SSL with SCRAM-SHA-512.
-        ca_file: of the CA that vouches for brokers; None trusts what the system trusts.
+        ca_file: file of the CA that signs the brokers' certificates; None uses the system's CAs.
         certificate: PEM file with key and certificate, for TLS on both sides.
         ca: the CA itself, PEM, for a process that cannot read the file.
     """
@@ -100,7 +100,7 @@ class Access:
         }
 
     def portable(self) -> Access:
-        """Return the same way in, with the CA itself in place of the path to it."""
+        """Return the same access, with the CA itself instead of its path."""
         return (
             self
             if self.ca_file is None
@@ -113,7 +113,7 @@ class Access:
         return self.user is None and self.certificate is None
 
     def remedy(self, reason: str, bootstrap: str) -> str | None:
-        """Return what to do where a client was refused, None where it was not.
+        """Return the remedy if a client was refused; None if it was not.
 
         Args:
             reason: the client's last one. It has none for a listener that wants TLS and only hears
@@ -129,10 +129,10 @@ PLAINTEXT = Access()
 
 
 def access_of(settings: Settings, role: Role) -> Access:
-    """Return the way in that the settings ask for.
+    """Return the access from the settings.
 
     Raises:
-        SettingsError: a file with a secret or a certificate is not there.
+        SettingsError: a file with a secret or a certificate is missing.
     """
     if not settings.is_kafka_secured:
         return PLAINTEXT
@@ -172,7 +172,7 @@ def read_password(secrets: Path, role: Role) -> SecretStr:
 
 
 def _speaks_tls(bootstrap: str) -> bool:
-    """Tell whether a listener answers in TLS; whom it is does not matter here."""
+    """Return whether a listener answers in TLS; its identity does not matter here."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     host, _, port = bootstrap.split(",")[0].rpartition(":")

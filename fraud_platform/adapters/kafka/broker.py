@@ -85,7 +85,7 @@ def service(settings: Settings) -> Service:
 
 
 def administrator_of(node: Node) -> KafkaConnection:
-    """Return the connection of who may do everything on a node."""
+    """Return the connection of a node's super user."""
     if node.secrets is None:
         return KafkaConnection(f"{HOST}:{node.port}")
     return administrator(node.secrets, node.internal_port() or 0)
@@ -171,7 +171,7 @@ def service_of(
 
 
 def is_ready(node: Node) -> bool:
-    """Tell whether a node of this machine answers its administrator."""
+    """Return whether a node of this machine answers its administrator."""
     if node.secrets and node.internal_port() is None:
         return False
     try:
@@ -197,14 +197,14 @@ def _fence_the_killed(jars: Path, node: Node) -> None:
     A broker that starts within its predecessor's session believes that it leads all partitions,
     resumes the transactions that were being committed, cannot reach itself to mark them, and when
     the session ends takes the partitions for deleted: it completes the transactions without a mark
-    (Kafka 4.4.0), and whoever reads what is committed waits for ever. Started after the session it
-    marks them as soon as it leads. It also need not wait for the session's end.
+    (Kafka 4.4.0), and readers of committed messages wait forever. If it starts after the session,
+    it marks them as soon as it leads. It also need not wait for the session's end.
 
     Raises:
         ServiceError: the controller does not start.
     """
     work, port = node.data / "fencing", free_port()
-    # An `up` that was killed meanwhile leaves a controller, and that holds the log's lock.
+    # An `up` that was killed here leaves a controller, which holds the log's lock.
     for left in read_records(work):
         stop(left, work)
     write_fencing_settings(node, work, port)
@@ -224,7 +224,7 @@ def _fence_the_killed(jars: Path, node: Node) -> None:
 
 
 def _has_fenced(log: Path) -> bool:
-    """Tell by a controller's log whether no session is left; nothing says so where none was."""
+    """Return whether a controller's log shows that no session is left."""
     said, quiet_seconds = log.read_text(errors="replace"), time.time() - log.stat().st_mtime
     if _HAS_FENCED in said:
         return quiet_seconds > _SETTLED_SECONDS

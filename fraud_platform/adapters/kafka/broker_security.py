@@ -1,11 +1,11 @@
 """Securing the embedded broker: a CA of its own, users with passwords, their rights.
 
-Here: the folder of secrets, and telling a running broker its users and what each may do.
+Here: the folder of secrets, and creating users and their rights on a running broker.
 Not here: which rights there are (`contracts.access`), the broker's settings
 (`adapters.kafka.broker_settings`), clients (`adapters.kafka.access`).
 
-The CA's key is thrown away once the brokers' certificate is signed, so nobody can steal it; a
-certificate that nears its end is replaced together with its CA at the next start.
+The CA's key is deleted after signing the brokers' certificate, so it cannot be stolen. A
+certificate that expires soon is replaced together with its CA at the next start.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def administrator(secrets: Path, internal_port: int) -> KafkaConnection:
 
 
 def set_up_access(connection: KafkaConnection, secrets: Path, grants: Iterable[Grant]) -> None:
-    """Tell a running broker its users, their passwords and rights; what it knows already stays.
+    """Create users, passwords and rights on a running broker; existing ones stay.
 
     Args:
         connection: the administrator's.

@@ -22,7 +22,7 @@ from fraud_platform.adapters.services.processes import HOST
 from fraud_platform.contracts.messages import MAX_MESSAGE_BYTES
 
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
-# Long: to be declared dead for a pause helps nobody where there is no other broker.
+# Long: without another broker, declaring a paused one dead has no benefit.
 _SESSION = {"broker.session.timeout.ms": 30_000, "broker.heartbeat.interval.ms": 500}
 _SESSION_AMONG_OTHERS = {"broker.session.timeout.ms": 6_000, "broker.heartbeat.interval.ms": 500}
 _SHORT_SESSION = {"broker.session.timeout.ms": 200, "broker.heartbeat.interval.ms": 100}
@@ -75,14 +75,14 @@ class Node:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody has at this moment."""
+    """Return a currently free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 def write_settings(node: Node) -> None:
-    """Write a broker's settings; ports besides the clients' are nobody's business but its own."""
+    """Write a broker's settings; it chooses all ports except the clients' itself."""
     controllers = node.controllers or (free_port(),)
     listeners = {"CLIENTS": node.port, "CONTROLLER": controllers[node.number - 1]}
     if node.secrets:
@@ -101,7 +101,7 @@ def write_settings(node: Node) -> None:
         "message.max.bytes": 2 * MAX_MESSAGE_BYTES,
         **_copies(len(controllers)),
         "group.initial.rebalance.delay.ms": 0,
-        # What is published is told by the scorer's offsets, after an idle year too.
+        # The scorer's offsets record what is published, also after an idle year.
         "offsets.retention.minutes": 366 * 24 * 60,
         **_security(node.secrets),
         **session,

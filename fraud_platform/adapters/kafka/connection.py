@@ -1,9 +1,9 @@
-"""How to reach Kafka, and what its errors mean here.
+"""The connection to Kafka, and the translation of its errors.
 
 Here: one connection, the reasons that a client gives in its error callback, one translation of
 `KafkaException`.
 Not here: getting in (`adapters.kafka.access`), topics, reading, producing (`topics`, `reader`,
-`producers` beside this module).
+`producers` in this package).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ClientErrors:
         """Whether the last reason is a right that is missing."""
 
     def __call__(self, error: KafkaError) -> None:
-        """Keep a reason, once; that no broker is left says nothing more."""
+        """Store a reason once; the error that all brokers are down is ignored."""
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             return
         self.last = _CIRCUMSTANCE.sub("", str(error.str()))
@@ -98,7 +98,7 @@ class KafkaConnection:
         """Return a client's configuration; `a_b` in a property's name stands for `a.b`.
 
         Args:
-            errors: keeps what the client reports beside its calls.
+            errors: stores errors that the client reports outside of its calls.
         """
         return {
             "bootstrap.servers": self.bootstrap,
@@ -118,7 +118,7 @@ class KafkaConnection:
     def outage(
         self, what: str, errors: ClientErrors | None, detail: str = ""
     ) -> Outage | AccessError:
-        """Return the error that says that Kafka is away, or does not let us in, and why."""
+        """Return the error for an unreachable Kafka or a refused login, with the reason."""
         reasons = "; ".join(filter(None, (detail, str(errors or ""))))
         found = f"{what}: Kafka at {self.bootstrap}"
         if errors and errors.is_forbidden:
@@ -171,12 +171,12 @@ class KafkaConnection:
 
 
 def is_fenced(error: KafkaError) -> bool:
-    """Tell whether another producer of the same transactional id took over."""
+    """Return whether another producer of the same transactional id took over."""
     return error.code() in _FENCED
 
 
 def missing_topic(what: str, detail: str) -> TopicChangedError:
-    """Return the error that says that a topic is not there."""
+    """Return the error for a missing topic."""
     return TopicChangedError(
         f"{what}: expected the topic to exist, found none ({detail}). `fraud-platform up` creates "
         "the topics of the contract; on a cluster of your own, create it or set its "

@@ -1,4 +1,4 @@
-"""What became of produced messages, counted by the client's callbacks.
+"""Delivery of produced messages, counted by the client's callbacks.
 
 Here: the counts and what they say.
 Not here: producing (`adapters.kafka.producers`).

@@ -1,8 +1,8 @@
-"""The mark by which others see that `score --follow` is in charge.
+"""The mark that shows others that `score --follow` is active.
 
-Here: membership of a Kafka group of its own, which ends by itself when the process dies.
+Here: membership of a separate Kafka group, which ends by itself when the process dies.
 Not here: the lease that keeps results single (`adapters.kafka.producers`): the mark only keeps
-the sensor from asking for runs that would take the lease back and forth.
+the sensor from requesting runs that would take the lease back and forth.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def name_of(kind: str, pid: int) -> str:
 class FollowerMark:
     """Membership of the followers' group while the block lasts, kept by a thread of its own.
 
-    The block begins once the group has the member, so that whoever asks from then on is told.
+    The block begins once the group has the member, so that every later query finds it.
 
     Args:
         connection: where Kafka is.
         topic: what is followed; nothing is read from it.
-        holder: who follows, for people.
+        holder: readable name of the follower.
     """
 
     def __init__(self, connection: KafkaConnection, topic: str, holder: str) -> None:
@@ -106,11 +106,11 @@ def _group(topic: str) -> str:
 
 
 def follower(connection: KafkaConnection, topic: str, besides: str = "") -> str | None:
-    """Return who follows a topic, or None if nobody does.
+    """Return the follower of a topic, or None if there is none.
 
-    A member whose process has ended does not count. Kafka keeps it for `SESSION_SECONDS`, and
-    whether it has ended can be told of a process of this machine alone. Should that be wrong, the
-    lease still lets only one of two score.
+    A member whose process has ended does not count. Kafka keeps it for `SESSION_SECONDS`; only for
+    a process of this machine can its end be checked. If that check is wrong, the lease still lets
+    only one of two scorers score.
 
     Args:
         besides: a holder that does not count.
@@ -133,10 +133,10 @@ def living_follower(
     say: Callable[[str], None],
     is_stopped: Callable[[], bool],
 ) -> str | None:
-    """Return who follows a topic and lives; None if it turns out that it had died.
+    """Return the live follower of a topic; None if it has died.
 
-    One of this machine is known at once. One of another may have died a moment ago: that is waited
-    for, in words, until Kafka would have forgotten it.
+    A follower on this machine is checked at once. One on another machine may just have died: this
+    waits, with a message, until Kafka would have removed it.
 
     Raises:
         Outage: Kafka does not answer.

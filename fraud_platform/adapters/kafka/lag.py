@@ -1,4 +1,4 @@
-"""What `status` says of each topic: its size, how far scoring is behind, what waits.
+"""Lines of `status` about topics: size, lag of scoring, uncommitted messages.
 
 Here: a line for the transactions and one for the other topics.
 Not here: asking the broker (`adapters.kafka.topics`, `adapters.kafka.open_transactions`).

@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Uncommitted:
-    """What stands after the last stable offset of a topic.
+    """The messages after the last stable offset of a topic.
 
     Attributes:
         offsets: how many there are.

@@ -80,7 +80,7 @@ class TransactionalProducer:
                 ),
                 **_TUNING,
                 "delivery.timeout.ms": int(1_000 * timeout_seconds),
-                # A producer given up may say last words, of which its successor is the cause.
+                # An abandoned producer may log errors that its successor caused.
                 "logger": _SILENT,
             }
         )
@@ -159,7 +159,7 @@ class TransactionalProducer:
         for consumer in self._groups.values():
             consumer.close()
         self._groups.clear()
-        # a fatal error, which the call that met it has raised, is said here once more
+        # a fatal error is raised here again after the call that met it has raised it
         with suppress(KafkaException, SystemError):
             self._producer.purge()
             self._producer.flush(0)
@@ -172,8 +172,8 @@ class TransactionalProducer:
     def _bounded(self, call: Callable[[], Any]) -> None:
         """Make a call that may never return, though it was given a timeout.
 
-        librdkafka (2.16) waits for ever in send_offsets_to_transaction where the broker was killed
-        at the wrong moment. The thread is left behind; the next `fence` gives the transaction up.
+        librdkafka (2.16) waits forever in send_offsets_to_transaction if the broker was killed at
+        the wrong moment. The thread is abandoned; the next `fence` aborts the transaction.
         """
         failures: list[BaseException] = []
 
@@ -207,7 +207,7 @@ class TransactionalProducer:
         return self._connection.translate(self._what, error, self._errors)
 
     def _abort(self) -> KafkaException | None:
-        """Give the open transaction up; where even that fails, the next `fence` does it.
+        """Abort the open transaction; if that fails, the next `fence` does it.
 
         Returns:
             Why it failed.

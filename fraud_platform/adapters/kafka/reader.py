@@ -66,9 +66,9 @@ def _columns(batch: list[Message]) -> Messages:
 class RangeReader:
     """Reads exactly [start, end) of each partition of one topic.
 
-    Guarantee: every message in the ranges once, none beside them, or an error; nothing is ever
-    skipped silently. The reader commits no offset. Ranges that continue where the last ended cost
-    no seek: what was fetched beyond them waits here.
+    Guarantee: every message in the ranges once and no other, or an error; nothing is skipped
+    silently. The reader commits no offset. Ranges that continue where the last ended need no seek:
+    messages fetched beyond them are buffered here.
 
     Args:
         topic: the topic.
@@ -161,7 +161,7 @@ class RangeReader:
         """Begin to fetch from these offsets, and wait until the broker has answered once.
 
         A client that was just assigned takes a tenth of a second to its first message. A broker
-        that takes seconds is not waited for: the next `read` tells of it.
+        that takes seconds is not waited for: the next `read` reports it.
 
         Raises:
             OffsetGapError: an offset is none that the broker has, or will give next.
@@ -200,7 +200,7 @@ class RangeReader:
         return dict(starts)
 
     def _await_assignment(self) -> None:
-        """Wait until the client has left the assignment before: until then it tells its positions.
+        """Wait until the client has left the old assignment; until then it reports old positions.
 
         A position of the old assignment beyond the new range would end it with nothing read.
         """
@@ -233,7 +233,7 @@ class RangeReader:
         return batch
 
     def _is_error(self, message: Message, ranges: Mapping[int, tuple[int, int]]) -> bool:
-        """Tell an error from a message; one that concerns the ranges is raised."""
+        """Return whether this is an error, not a message; raise it if it concerns the ranges."""
         error = message.error()
         if error is None:
             return False

@@ -41,7 +41,7 @@ _SOON = {
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.UNKNOWN_LEADER_EPOCH,
 }
-"""What a broker says of a topic or a group that it has just created or taken over."""
+"""Errors of a broker about a topic or group that it has just created or taken over."""
 
 
 _NOT_SHOWN = {
@@ -56,7 +56,7 @@ class TopicState:
     """A topic as it is now.
 
     Attributes:
-        topic_id: changes when a topic is deleted and created anew under its old name.
+        topic_id: changes when a topic is deleted and recreated.
         partitions: partition numbers, ascending.
     """
 
@@ -119,7 +119,7 @@ class Topics:
         return TopicState(str(found.topic_id), tuple(sorted(p.id for p in found.partitions)))
 
     def topic_id(self, topic: str) -> str:
-        """Return what changes when a topic is deleted and created anew under its old name."""
+        """Return the topic's id, which changes when a topic is deleted and recreated."""
         return self.describe(topic).topic_id
 
     def offsets(self, topic: str) -> dict[int, tuple[int, int]]:
@@ -156,7 +156,7 @@ class Topics:
                 return {p.partition: p.offset for p in wanted if p.offset >= 0}
             except KafkaException as error:
                 if error.args[0].code() not in _SOON or time.monotonic() > deadline:
-                    # a consumer tells by polling alone why it has no answer
+                    # a consumer reports the reason for a missing answer only when polled
                     if (said := self._group(group).poll(0)) and (reason := said.error()):
                         self._errors(reason)
                     raise self._translated(f"offsets of group {group}", error) from None
@@ -228,7 +228,7 @@ class Topics:
         return self._groups[group]
 
     def is_ready(self, timeout_seconds: float) -> bool:
-        """Tell whether a broker answers."""
+        """Return whether a broker answers."""
         try:
             return bool(self._admin.list_topics(timeout=timeout_seconds).brokers)
         except KafkaException:

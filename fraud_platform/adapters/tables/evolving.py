@@ -1,7 +1,7 @@
-"""Tables that an earlier version of the platform made, brought to the contract of this one.
+"""Upgrading tables of an older version of the platform to the current contract.
 
-Here: columns that are added to a table by its log alone, table properties, rows of files that were
-written before a column came.
+Here: adding columns through the log alone, table properties, rows of files that were written before
+a column was added.
 Not here: creating a table (`adapters.tables.lake`), filling a new column of past days
 (`features.batch.materialize` builds such days again).
 """
@@ -20,15 +20,15 @@ from fraud_platform.contracts.tables import TableContract
 
 
 def bring_up_to_date(handle: DeltaTable, table: TableContract, kept: Mapping[str, str]) -> None:
-    """Give a table the columns and the properties that its contract has now, if any are missing.
+    """Add the contract's columns and properties that a table does not have yet.
 
-    A column is added by the log alone: rows that are there have null in it, so a handle's column
-    may be null though the contract's may not. Readers and writers of the other columns go on.
+    A column is added through the log alone: existing rows have null in it, so a handle's column may
+    be null even if the contract's may not. Readers and writers of other columns are not affected.
 
     Args:
-        handle: the table, which is read again afterwards.
+        handle: the table; it is reloaded afterwards.
         table: its contract.
-        kept: properties by which its log is kept.
+        kept: properties for the retention of its log.
     """
     added = missing_columns(handle, table)
     is_kept = kept.items() <= handle.metadata().configuration.items()

@@ -75,7 +75,7 @@ class Lake(TableStore):
         return [field.name for field in self.ensure(table).schema().fields if not field.nullable]
 
     def has_rows(self, table: TableContract) -> bool:
-        """Tell whether the table exists and holds a row, by its log alone."""
+        """Return whether the table exists and holds a row, from its log alone."""
         handle = self.open(table)
         return handle is not None and handle.get_add_actions().num_rows > 0
 
@@ -83,7 +83,7 @@ class Lake(TableStore):
         """Remove files that neither the newest version nor a kept one needs; return how many.
 
         Args:
-            keep_versions: versions that stay readable whatever their age.
+            keep_versions: versions that stay readable at any age.
             retention_hours: files of versions younger than this stay too.
         """
         handle = self.open(table)
@@ -103,9 +103,9 @@ class Lake(TableStore):
     def last_commit(
         self, table: TableContract, key: str, value: str | None = None
     ) -> tuple[int, dict[str, str]] | None:
-        """Return version and metadata of the newest commit whose writer said key = value.
+        """Return version and metadata of the newest commit with key = value in its metadata.
 
-        Without a value, whatever its writer said of the key.
+        Without a value, any value matches.
         """
         handle = self.open(table)
         for commit in newest_first(handle) if handle is not None else ():
@@ -163,7 +163,7 @@ class Lake(TableStore):
         """
         table.check({f.name: _spark_name(table, f) for f in rows.schema})
         handle = self.ensure(table)
-        # without a predicate delta-rs keeps what others add meanwhile: then it gets one try
+        # without a predicate delta-rs keeps rows that others add concurrently: then it gets one try
         retries = 0 if predicate is None else None
         with self.committing(table):
             write_deltalake(
@@ -186,7 +186,7 @@ class Lake(TableStore):
         so of two writers with one number only one commits.
 
         Raises:
-            Outage: another writer committed in between; look again and decide anew.
+            Outage: another writer committed in between; read the table and decide again.
         """
         table.check({f.name: _spark_name(table, f) for f in rows.schema})
         handle = self.ensure(table)
@@ -275,10 +275,10 @@ class Lake(TableStore):
     def restore(
         self, table: TableContract, version: int, metadata: Mapping[str, Any], since: int
     ) -> None:
-        """Make the table what it was at a version, in one commit.
+        """Restore the table to a version, in one commit.
 
         Args:
-            since: the present version, by which the caller decided; a later commit is not undone.
+            since: the current version, on which the caller decided; a later commit is not undone.
 
         Raises:
             VersionGoneError: a file of that version was removed.

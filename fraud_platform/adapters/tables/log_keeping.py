@@ -1,7 +1,7 @@
-"""How long a table's log is kept, as properties of the table.
+"""Retention of a table's log, as table properties.
 
 Here: the properties of tables whose versions are named, and of tables of many small commits.
-Not here: cleaning (`adapters.tables.upkeep`), reading a log meanwhile
+Not here: cleaning (`adapters.tables.upkeep`), reading a log during cleanup
 (`adapters.tables.log_reading`).
 """
 
@@ -15,9 +15,9 @@ MANY_COMMITS = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.checkpointInterval": "20",
 }
-"""Of tables of many small commits, whose old versions nobody names. `tables.upkeep` cleans the log,
-for a commit that does takes twice as long. A commit older than the retention may be gone as soon as
-another follows it: who names a version reads it at once. A commit goes through the log since the
-checkpoint, 0.1 ms an entry: with Delta's own 100 it takes half as long again, and a checkpoint
-50 ms, not 20.
+"""For tables of many small commits, whose old versions are never named. `tables.upkeep` cleans the
+log, because a commit that also cleans takes twice as long. A commit older than the retention may be
+removed as soon as another follows it, so a reader of a version reads it at once. A commit reads the
+log since the checkpoint, 0.1 ms per entry: with Delta's default of 100 entries it takes 50 %
+longer, and a checkpoint takes 50 ms instead of 20 ms.
 """

@@ -1,8 +1,8 @@
-"""Reading a Delta log that somebody may clean meanwhile.
+"""Reading a Delta log that another process may clean concurrently.
 
-Here: trying again if an entry or a checkpoint went between being listed and being read; commits,
-the newest first.
-Not here: who cleans logs, and when (`adapters.tables.upkeep`).
+Here: retrying if an entry or a checkpoint was removed after it was listed; commits, the newest
+first.
+Not here: cleaning logs (`adapters.tables.upkeep`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _T = TypeVar("_T")
 
 
 def reread(read: Callable[[], _T], anew: Callable[[], object] = lambda: None) -> _T:
-    """Return what `read` finds in a log, read again if it was cleaned on the way.
+    """Return the result of `read` on a log; retry if the log was cleaned during the read.
 
     Args:
-        anew: is called before each other try.
+        anew: called before each retry.
     """
     for _ in range(_READS - 1):
         try:

@@ -4,8 +4,8 @@ Here: `mend_table`.
 Not here: finding them (`adapters.tables.uniqueness`), what fences the commit
 (`adapters.tables.swapping`).
 
-Guarantee: killed or stopped at any moment, the table is as before or as after. Each row that is
-removed was equal in every column to one that stays.
+Guarantee: after a kill at any moment the table is either unchanged or repaired. Each removed row
+was equal in every column to a row that stays.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _TRIES = 5
 
 @dataclass(frozen=True)
 class Mended:
-    """What mending did.
+    """The result of a repair.
 
     Attributes:
         removed: rows that repeated another; 0 where the table was in order.
@@ -83,7 +83,7 @@ def mend_table(lake: TableStore, table: TableContract, why: str, who: str) -> Me
             return mended
     raise Outage(
         f"table {table.name}: other writers replaced its files {_TRIES} times meanwhile. Nothing "
-        "was changed. Run again, where it fails again without a scorer."
+        "was changed. Run again; if it fails again, stop the scorer first."
     )
 
 

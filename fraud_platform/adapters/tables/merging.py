@@ -1,7 +1,7 @@
 """Merging small files of a table into larger ones, row for row.
 
-Here: `merge_small_files`: which files, writing what they become, the commit.
-Not here: when (`adapters.tables.upkeep`), what fences the commit (`adapters.tables.swapping`).
+Here: `merge_small_files`: choosing files, writing the merged file, the commit.
+Not here: when to merge (`adapters.tables.upkeep`), fencing the commit (`adapters.tables.swapping`).
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ File = Mapping[str, Any]
 
 
 def merge_small_files(lake: TableStore, table: TableContract) -> list[str]:
-    """Merge what has become too many; return the paths of the files that were replaced.
+    """Merge files of which there are too many; return the paths of the replaced files.
 
-    Each merged file is one commit. Where another writer merged one of its files first, what was
-    written here is removed again.
+    Each merged file is one commit. If another writer merged one of its files first, the merged file
+    is removed again.
     """
     replaced: list[str] = []
     files, least = _files(lake, table), 0

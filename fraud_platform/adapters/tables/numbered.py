@@ -1,6 +1,6 @@
 """Appending to a table under numbers that are used once.
 
-Here: `NumberedTable`, by which a writer's commits form one sequence in the table's own log.
+Here: `NumberedTable`, which makes a writer's commits one sequence in the table's log.
 Not here: tables in general (`adapters.tables.lake`), what the numbers mean
 (`fraud_platform.scoring`).
 """
@@ -30,16 +30,16 @@ from fraud_platform.errors import DataError
 _NUMBER = "number"
 _TRIES = 20
 _CLEANED = "Invalid table version"
-"""What delta-rs says, and commits nothing, where the log was cleaned beyond what a handle has read:
-of a writer that was stopped for minutes, and goes on."""
+"""delta-rs raises this, and commits nothing, if the log was cleaned beyond the version of the
+handle: that happens to a writer that was suspended for minutes."""
 
 
 class NumberedTable:
     """A table to which one application appends commits 1, 2, 3, ..
 
-    Guarantee: of several writers with one number exactly one commits, whatever else is written to
-    the table meanwhile. Delta's optimistic commit decides: a commit that finds the log moved on
-    fails, the log is read again, and the number is looked up in it before another try.
+    Guarantee: of several writers with one number exactly one commits, with any other concurrent
+    writes. Delta's optimistic commit decides: a commit fails if the log has advanced; then the log
+    is read again, and the number is looked up in it before the retry.
 
     Args:
         lake: where the table is.
@@ -51,10 +51,10 @@ class NumberedTable:
         self._handle: DeltaTable = lake.ensure(table)
         self.refresh()
         self._said: dict[str, Any] = {}
-        """What the last commit said that was made or looked up here: most ask for it again."""
+        """Metadata of the last commit made or looked up here, cached for its readers."""
 
     def refresh(self) -> None:
-        """Read what the log has got since."""
+        """Read the new entries of the log."""
         with self._reaching():
             reread(self._read, self._open_anew)
 
@@ -77,7 +77,7 @@ class NumberedTable:
         return self._number
 
     def metadata(self) -> dict[str, Any]:
-        """Return what the last numbered commit says of itself; empty before the first.
+        """Return the metadata of the last numbered commit; empty before the first.
 
         Raises:
             DataError: the log no longer holds that commit.
@@ -95,9 +95,9 @@ class NumberedTable:
         return dict(said)
 
     def commits(self) -> Iterator[dict[str, Any]]:
-        """Yield what the numbered commits say of themselves, the last one first.
+        """Yield the metadata of the numbered commits, the last one first.
 
-        What others committed since the last refresh is left out, though the log shows it already.
+        Commits of others since the last refresh are left out, even if the log already has them.
         """
         seen, limit = 0, 8
         while self.number:
@@ -155,12 +155,12 @@ class NumberedTable:
         raise CommitFailedError(f"{self._table.name}: {_TRIES} other commits came between")
 
     def _holds(self, files: Sequence[DataFile], version: int) -> bool:
-        """Tell whether a commit that was just made as a version is part of the table.
+        """Return whether a commit that was just made as a version is part of the table.
 
-        It is not where this process was stopped between reading the log and writing to it for so
-        long that the log was cleaned beyond that version: its entry was written where no reader
-        looks. Its files tell; without files, the next entry does, which a cleaned log has not.
-        Where neither is seen, the number decides: whoever finds it taken reads what it holds.
+        It is not if this process was suspended between reading and writing the log for so long that
+        the log was cleaned beyond that version: no reader looks at its entry. Its files show that;
+        without files, the next entry does, which a cleaned log does not have. If neither is seen,
+        the number decides: a writer that finds it taken reads its content.
         """
         if self.version == version:
             return True

@@ -4,10 +4,10 @@ Here: `replace_partitions`.
 Not here: writing the files (`adapters.tables.partition_files`), replacing single files
 (`adapters.tables.swapping`), other commits (`adapters.tables.lake`).
 
-delta-rs 1.6.6 takes an overwrite of partitions for one that read nothing: two writers that fill the
-same new partition both succeed, and rows that were merged or appended meanwhile stay beside the new
-ones (docs/commits.md). So each commit is tried once, as the version after the one that was read.
-Where another came first, the partitions must still hold the files that they held at the start.
+delta-rs 1.6.6 treats an overwrite of partitions as one that read nothing: two writers that fill the
+same new partition both succeed, and rows that were merged or appended concurrently stay in addition
+to the new ones (docs/commits.md). So each commit is tried once, as the version after the one that
+was read. If another commit came first, the partitions must still hold the files of the start.
 """
 
 from __future__ import annotations

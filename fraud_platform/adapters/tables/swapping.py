@@ -55,8 +55,8 @@ class Swap:
     Attributes:
         removed: paths as the log names them.
         added: files that were written into the table's folder.
-        said: what the commit says of itself: its operation, and more.
-        changes_data: whether the rows are others than before.
+        said: metadata of the commit: its operation, and more.
+        changes_data: whether the rows differ from before.
         properties: of the table, set by the same commit; they outlive the log's entry.
     """
 
@@ -110,10 +110,10 @@ def _create(lake: TableStore, table: TableContract, version: int, entry: bytes) 
 
 
 def _is_in(lake: TableStore, table: TableContract, version: int, added: Sequence[DataFile]) -> bool:
-    """Tell whether an entry that was written belongs to the table.
+    """Return whether an entry that was written belongs to the table.
 
-    It does not where this process was stopped so long that the log was cleaned beyond its version:
-    then no entry had its name any more, and no reader looks there.
+    It does not if this process was suspended so long that the log was cleaned beyond its version:
+    then no entry had that name any more, and no reader looks at it.
     """
     handle = lake.open(table)
     if handle is None or handle.version() < version:

@@ -3,9 +3,9 @@
 Here: `overlapping_files`, `repeated_rows`.
 Not here: the check of rows in memory (`contracts.uniqueness`), mending (`adapters.tables.mending`).
 
-A row stands twice only where two files hold its number. The log has the least and greatest number
-of each file, so only files that overlap another are read, and of these only the few columns by
-which a row is unique.
+A row is repeated only if two files hold its number. The log has the least and greatest number of
+each file, so only files that overlap another are read, and of these only the few columns that make
+a row unique.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Keeping tables of many small commits small, beside the writer that appends to them.
+"""Compaction of tables of many small commits, concurrently with the writer that appends to them.
 
-Here: `Upkeep`, which has small files merged, writes checkpoints, drops old log entries and the
-files that merging replaced; in a thread, or at one look of who is done soon.
+Here: `Upkeep`, which merges small files, writes checkpoints, and removes old log entries and the
+files that merging replaced; in a thread, or once for a short process.
 Not here: merging (`adapters.tables.merging`), vacuum of all tables (`defs.automation.maintenance`),
 appending (`adapters.tables.numbered`).
 
-Merging is a commit of its own that changes no row; an append that meets it tries again. Any number
-of processes may care for one table, and one that was stopped on the way may go on at any time: see
-`adapters.tables.swapping` for what decides.
+Merging is a separate commit that changes no row; an append that conflicts with it is retried. Any
+number of processes may compact one table, and a suspended one may resume at any time: see
+`adapters.tables.swapping` for the fencing.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from fraud_platform.adapters.tables.swapping import active_files
 from fraud_platform.contracts.tables import TableContract
 
 GRACE_SECONDS = 600.0
-"""How long a replaced file stays for those who read it."""
+"""How long a replaced file stays for its readers."""
 LOG_SECONDS = 60.0
 END_SECONDS = 5.0
 _APPENDED = "WRITE"
 
 
 class Upkeep:
-    """Cares for some tables in a thread of its own while the block lasts.
+    """Compacts tables in a thread during the block.
 
     Args:
-        lake: where the tables are.
-        tables: of many small commits.
-        pause_seconds: between two looks.
+        lake: the lake with the tables.
+        tables: tables of many small commits.
+        pause_seconds: pause between two rounds.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Upkeep:
         self._replaced: deque[tuple[float, TableContract, list[str]]] = deque()
         self._log_at = 0.0
         self.problem = ""
-        """What went wrong at the last look; the next one tries again."""
+        """The problem of the last round; the next round tries again."""
 
     def __enter__(self) -> Upkeep:
         self._thread.start()
@@ -54,19 +54,19 @@ class Upkeep:
 
     def __exit__(self, *error: object) -> None:
         self._ended.set()
-        # a storage that does not answer holds nobody up
+        # a storage that does not answer must not delay the end
         self._thread.join(END_SECONDS)
 
     def try_look(self) -> None:
-        """Do once what is due; what goes wrong is noted, and done at the next look."""
+        """Do one round; a problem is recorded, and the next round tries again."""
         try:
             self.look()
             self.problem = ""
-        except Exception as error:  # whatever it is: tables that nobody cares for only grow
+        except Exception as error:  # any error: without compaction tables only grow
             self.problem = f"upkeep of tables: {type(error).__name__}: {error}"
 
     def look(self) -> None:
-        """Do once what is due."""
+        """Do one round: everything that is due."""
         for table in self._tables:
             if replaced := merge_small_files(self._lake, table):
                 self._replaced.append((time.monotonic(), table, replaced))
@@ -80,7 +80,7 @@ class Upkeep:
                 shorten_log(self._lake, table)
 
     def _remove(self, table: TableContract, paths: list[str]) -> None:
-        """Remove replaced files, but none that the table's present version names."""
+        """Remove replaced files, except those that the table's current version names."""
         handle = self._lake.open(table)
         needed = active_files(handle).keys() if handle is not None else set()
         for path in paths:
@@ -93,10 +93,10 @@ class Upkeep:
 
 
 def shorten_log(lake: TableStore, table: TableContract) -> None:
-    """Remove what a table's log says of commits before the last, once it is old enough.
+    """Remove old log entries of commits before the last.
 
-    Not while the last commit appends nothing, as merging and vacuum do: it alone may be left, and
-    numbered writers look up what was appended last.
+    Nothing is removed while the last commit appends nothing, as in merging and vacuum: it could be
+    the only entry left, and numbered writers look up the last append.
     """
     handle = lake.open(table)
     if handle is not None and handle.history(1)[0].get("operation") == _APPENDED:
