@@ -2,16 +2,15 @@
 
 Here: committing the first labels of a drop, which are written with its rows; corrections and
 withdrawals (joined in Spark); labels that the topic delivered before the drop.
-Not here: writing first labels (`tasks`), labels from the `labels` topic, or their union
-(`fraud_platform.features`).
+Not here: when a label counts (`labels.rule`), writing first labels (`tasks`), labels from the
+`labels` topic, or their union (`fraud_platform.features`).
 
 If the topic delivered labels of a transaction before its drop landed, they remain its first
 versions, as they counted during scoring; the drop's label follows as a further version if it
-differs. A new label counts from the next midnight of stream time if its own hour has passed.
+differs.
 
-A version of a label never changes; a correction adds the next version. A correction counts from
-the midnight after everything that was scored or is in a drop, but not before its own hour and not
-before the version that it corrects, so that a label's versions start in order.
+A version of a label never changes; a correction adds the next version, as a label that landed
+after everything that was scored or is in a drop. A label's versions begin to count in order.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ from fraud_platform.cleaning.parquet_files import (
 from fraud_platform.cleaning.stored import StoredFile, read_files, stored_files, waiting_file
 from fraud_platform.cleaning.tasks import MANIFEST_SCHEMA, Task
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, DataFile
-from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 from fraud_platform.labels.drop_clock import LabelClock
+from fraud_platform.labels.rule import counts_from_time, due_time
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from fraud_platform.cleaning.ports import CleaningTables
     from fraud_platform.contracts.ports import Files
@@ -79,8 +78,8 @@ def write_labels(
         written = [file.in_table(url, landed.drop) for file in landed.labels]
     else:
         rows = [file for file in stored_files(lake, TRANSACTIONS) if file.drop in drops]
-        labels = _merge(spark, rows, known, told, clock)
-        written = _write_versions(lake, labels, metadata["publication"])
+        drop_labels = _merge(spark, rows, known, told, clock)
+        written = _write_versions(lake, drop_labels, metadata["publication"])
         discard(lake.files, landed, ["labels"])
     return lake.commit_files(DROP_LABELS, written, "drop", sorted(drops), metadata, since)
 
@@ -114,12 +113,12 @@ def write_told(
 
 
 def _write_versions(
-    lake: CleaningTables, labels: DataFrame | None, publication: str
+    lake: CleaningTables, drop_labels: DataFrame | None, publication: str
 ) -> list[DataFile]:
-    if labels is None:
+    if drop_labels is None:
         return []
     task = write_versions(lake.files, lake.uri(DROP_LABELS), publication)
-    manifests = labels.mapInArrow(task, MANIFEST_SCHEMA).collect()
+    manifests = drop_labels.mapInArrow(task, MANIFEST_SCHEMA).collect()
     written = [json.loads(row.manifest) for row in manifests]
     table_url = lake.uri(DROP_LABELS)
     return [WrittenFile(**one["file"]).in_table(table_url, one["drop"]) for one in written]
@@ -151,24 +150,6 @@ def _manifests(outputs: Iterable[tuple[str, LabelFile]]) -> Iterator[pa.RecordBa
             yield pa.RecordBatch.from_arrays([pa.array([manifest])], ["manifest"])
 
 
-def _on_time() -> Column:
-    """Return the hour after `known_at`."""
-    from pyspark.sql import functions as F
-
-    return F.date_trunc("hour", "known_at") + F.expr("INTERVAL 1 HOUR")
-
-
-def _counts_from(clock: LabelClock) -> Column:
-    """Return when a first version counts: on time, or from the next midnight if that has passed."""
-    from pyspark.sql import functions as F
-
-    if clock.stream_time is None:
-        return _on_time()
-    return F.when(_on_time() > F.lit(clock.stream_time), _on_time()).otherwise(
-        F.lit(clock.late_from)
-    )
-
-
 def _merge(
     spark: SparkSession,
     rows: Sequence[StoredFile],
@@ -182,8 +163,7 @@ def _merge(
     transactions = read_files(spark, rows, CLEAN_DDL)
     if transactions is None:
         return None
-    delay = F.expr(f"INTERVAL {LABEL_DELAY_DAYS} DAYS")
-    landed = transactions.withColumn("known_at", F.col("tx_datetime") + delay)
+    landed = transactions.withColumn("known_at", due_time(F.col("tx_datetime")))
     versions = read_files(spark, stored, LABEL_DDL)
     if versions is None:
         versions = spark.createDataFrame([], f"{LABEL_DDL}, drop string")
@@ -198,14 +178,17 @@ def _merge(
     )
     compared = landed.join(latest, "transaction_id", "left")
     is_new = F.col("latest").isNull()
-    corrected_from = [_on_time(), F.col("latest_from")]
-    if clock.corrected_from is not None:
-        corrected_from.append(F.lit(clock.corrected_from))
+    first_landed, correction_landed = (
+        F.lit(moment).cast("timestamp")
+        for moment in (clock.stream_time, clock.corrections_landed_at)
+    )
     added = compared.where(is_new | (content != F.col("latest"))).withColumns(
         {
             "source": F.lit(FROM_DROP),
-            "counts_from": F.when(is_new, _counts_from(clock)).otherwise(
-                F.greatest(*corrected_from)
+            "counts_from": counts_from_time(
+                F.col("tx_datetime"),
+                landed_at=F.when(is_new, first_landed).otherwise(correction_landed),
+                previous=F.col("latest_from"),
             ),
             "version": (F.coalesce("latest_version", F.lit(0)) + 1).cast("int"),
         }

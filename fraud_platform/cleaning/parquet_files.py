@@ -22,7 +22,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, DataFile
-from fraud_platform.labels.drop_clock import LABEL_DELAY_SECONDS, LabelClock
+from fraud_platform.labels.drop_clock import LabelClock
+from fraud_platform.labels.rule import due_second
 from fraud_platform.rows.canonical import MICROS_PER_SECOND, CleanRows
 from fraud_platform.rows.judge import REASONS
 
@@ -279,8 +280,8 @@ class LabelFile(RowFile):
         if not len(rows):
             return
         moment = _LABEL_SCHEMA.field("known_at").type
-        known_at = rows.seconds + LABEL_DELAY_SECONDS
-        counts_from = clock.first_counts_from(known_at)
+        known_at = due_second(rows.seconds)
+        counts_from = clock.first_counts_from(rows.seconds)
         columns = [
             pa.array(rows.transaction_id),
             pa.array(rows.scenario > 0),

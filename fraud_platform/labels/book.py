@@ -1,9 +1,9 @@
 """Labels from the topic: from when each counts, and what it takes back.
 
-Here: `counts_from`, the rule of the contract, and `LabelBook`, which holds labels until their
-transactions are scored and turns them into signed versions.
-Not here: windows over labels (`fraud_platform.features.compute.windows`), the labels of drops
-(`fraud_platform.cleaning.labels`).
+Here: `LabelBook`, which holds labels until their transactions are scored and turns them into
+signed versions.
+Not here: when a label counts (`labels.rule`), windows over labels
+(`fraud_platform.features.compute.windows`), the labels of drops (`fraud_platform.cleaning.labels`).
 """
 
 from __future__ import annotations
@@ -15,16 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fraud_platform.contracts.arrays import Labels, Transactions
-from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_HOURS, TILE_SECONDS
+from fraud_platform.contracts.time import TILE_SECONDS
+from fraud_platform.labels.rule import confirms, corrects, counts_from_hour
 from fraud_platform.stream.scored_ids import NO_LABEL, ScoredRows
 
 Ints = npt.NDArray[np.int64]
-
-NEVER_LANDED = -1
-"""`landed_second` of a label that landed before anything was scored."""
-
-_DELAY_SECONDS = LABEL_DELAY_HOURS * TILE_SECONDS
-_DAY_SECONDS = HOURS_PER_DAY * TILE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,7 @@ class LandedLabels:
 
     Attributes:
         known_at_second: when each became known, seconds since 1970.
-        landed_second: stream time when it landed, or `NEVER_LANDED`.
+        landed_second: stream time when it landed, or `labels.rule.NEVER_LANDED`.
     """
 
     transaction_id: Ints
@@ -61,29 +56,6 @@ class LabelVersions:
     customer_id: Ints
     terminal_id: Ints
     labels: Labels
-
-
-def counts_from(tx_second: Ints, labels: LandedLabels, previous_hour: Ints) -> Ints:
-    """Return the hour (since 1970) from which each label counts.
-
-    On time, it is the hour after tx_datetime + delay. A label that was known late, that landed
-    after stream time had passed that hour, or that corrects another counts from the next midnight
-    of stream time, not before the version that it corrects.
-
-    Args:
-        tx_second: of the labelled transactions.
-        previous_hour: where the version before counts from, or `NO_LABEL`.
-    """
-    known_by = tx_second + _DELAY_SECONDS
-    on_time = known_by // TILE_SECONDS + 1
-    moment = np.maximum(labels.landed_second, labels.known_at_second)
-    midnight = (moment // _DAY_SECONDS + 1) * HOURS_PER_DAY
-    is_late = (labels.known_at_second > known_by) | (labels.landed_second >= on_time * TILE_SECONDS)
-    is_correction = previous_hour != NO_LABEL
-    late = np.maximum(midnight, on_time)
-    return np.where(
-        is_correction, np.maximum(late, previous_hour), np.where(is_late, late, on_time)
-    )
 
 
 class LabelBook:
@@ -171,21 +143,22 @@ class LabelBook:
         )  # fmt: skip
         _, columns = self._find(labels.transaction_id, *names)
         row = dict(zip(names, columns, strict=True))
-        is_latest = labels.known_at_second >= row["known_at_second"]
-        is_same = labels.scenario == row["scenario"]
-        # what is confirmed later is not corrected by what was known in between
-        again = np.flatnonzero(is_latest & is_same)
+        held = row["known_at_second"], row["scenario"]
+        again = np.flatnonzero(confirms(labels.known_at_second, labels.scenario, *held))
         self._label(
             labels.transaction_id[again],
             row["scenario"][again],
             row["counts_from_hour"][again],
             labels.known_at_second[again],
         )
-        chosen = np.flatnonzero((row["scenario"] == NO_LABEL) | (is_latest & ~is_same))
+        is_correction = corrects(labels.known_at_second, labels.scenario, *held)
+        chosen = np.flatnonzero((row["scenario"] == NO_LABEL) | is_correction)
         if not chosen.size:
             return []
         labels, row = labels.take(chosen), {n: c[chosen] for n, c in row.items()}
-        hours = counts_from(row["second"], labels, row["counts_from_hour"])
+        hours = counts_from_hour(
+            row["second"], labels.known_at_second, labels.landed_second, row["counts_from_hour"]
+        )
         self._label(labels.transaction_id, labels.scenario, hours, labels.known_at_second)
         return [self._signed(labels, row, hours)]
 

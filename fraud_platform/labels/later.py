@@ -1,18 +1,25 @@
 """Labels on the topic that supersede a drop's label of the same transaction.
 
 Here: converting such labels to further versions of the drop's label.
-Not here: labels of transactions that are in no drop (`scoring.state.history`), choosing the label
-that a knowledge date uses (`training.training_set`).
+Not here: when a label counts, and choosing the label that a knowledge date uses (`labels.rule`),
+labels of transactions that are in no drop (`scoring.state.history`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fraud_platform.labels.rule import (
+    LANDING_ORDER,
+    counts_from_time,
+    is_after_drop,
+    labelled_time,
+)
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_ORDER = ("known_at", "landing", "source_partition", "source_offset")
+_ORDER = ("known_at", *LANDING_ORDER)
 
 
 def later_labels(drop_labels: DataFrame, topic_labels: DataFrame) -> DataFrame:
@@ -43,14 +50,18 @@ def later_labels(drop_labels: DataFrame, topic_labels: DataFrame) -> DataFrame:
         )
     )
     in_order = Window.partitionBy("transaction_id").orderBy(*_ORDER)
-    next_midnight = F.date_trunc("day", "known_at") + F.expr("INTERVAL 1 DAY")
+    drop_known_at = F.col("drop_known_at")
     return (
         from_topic.join(from_drops, "transaction_id")
-        .where("known_at > drop_known_at")
+        .where(is_after_drop(F.col("known_at"), drop_known_at))
         .withColumns(
             {
                 "version": (F.col("drop_version") + F.row_number().over(in_order)).cast("int"),
-                "counts_from": F.greatest(next_midnight, "drop_counts_from"),
+                "counts_from": counts_from_time(
+                    labelled_time(drop_known_at),
+                    F.col("known_at"),
+                    previous=F.col("drop_counts_from"),
+                ),
             }
         )
         .select(*drop_labels.columns)

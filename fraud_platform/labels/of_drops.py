@@ -2,7 +2,7 @@
 
 Here: which ids the topic labels otherwise than their drop, and those transactions with their
 present label, so that a correction finds what it corrects.
-Not here: from when a correction counts (`labels.book`), labels of scored rows
+Not here: when a label counts and which one holds (`labels.rule`), labels of scored rows
 (`scoring.state.history`).
 """
 
@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from fraud_platform.contracts.arrays import Transactions
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
 from fraud_platform.contracts.time import TILE_SECONDS
+from fraud_platform.labels.rule import confirms, corrects
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -105,7 +106,7 @@ def corrected_ids(drop_labels: DataFrame, topic_labels: DataFrame, since: date) 
     rows = (
         topic_labels.where(F.col("known_at") >= F.lit(since))
         .join(told, "transaction_id")
-        .where("known_at >= told_at AND fraud_scenario != told_scenario")
+        .where(corrects(*map(F.col, ("known_at", "fraud_scenario", "told_at", "told_scenario"))))
         .select("transaction_id")
         .distinct()
         .collect()
@@ -123,9 +124,9 @@ def worth_noting(told: PresentLabels, ids: Ints, scenario: Ints, known_at: Ints)
     if not told.transaction_id.size:
         return told
     is_own = told.transaction_id[at] == ids
-    is_later = known_at > told.known_at_second[at]
-    is_other = (known_at == told.known_at_second[at]) & (scenario != told.scenario[at])
-    return told.take(np.unique(at[is_own & (is_later | is_other)]))
+    both = known_at, scenario, told.known_at_second[at], told.scenario[at]
+    confirms_later = confirms(*both) & (known_at > told.known_at_second[at])
+    return told.take(np.unique(at[is_own & (corrects(*both) | confirms_later)]))
 
 
 def transactions_of(rows: pa.Table) -> Transactions:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS, KnowledgeWeek
 from fraud_platform.datasets.handbook.features import FEATURE_NAMES
 from fraud_platform.errors import NotEnoughDataError
+from fraud_platform.labels.rule import labels_known_at
 from fraud_platform.tables.training import LABELLED_COLUMNS, TRAINING_SET
 from fraud_platform.training.splits import TrainingParts, training_parts
 
@@ -25,7 +26,7 @@ _HASH_STEPS = 1 << 30
 
 def build_training_set(
     transaction_features: DataFrame,
-    labels: DataFrame,
+    known_labels: DataFrame,
     knowledge_date: date,
     training_days: int,
     max_rows: int | None,
@@ -40,7 +41,7 @@ def build_training_set(
 
     Args:
         transaction_features: rows of `transaction_features`, any days.
-        labels: columns transaction_id, is_fraud, fraud_scenario, known_at, version.
+        known_labels: columns transaction_id, is_fraud, fraud_scenario, known_at, version.
         knowledge_date: D.
         training_days: maximum number of days.
         max_rows: approximate maximum number of rows; None takes all rows and skips the count.
@@ -62,7 +63,7 @@ def build_training_set(
         transaction_features.where(
             (F.col("tx_date") >= parts.fit_start) & (F.col("tx_date") < parts.end)
         ),
-        labels,
+        known_labels,
         knowledge_date,
     ).withColumn("part", _part(parts))
     if max_rows is None:
@@ -75,7 +76,10 @@ def build_training_set(
 
 
 def evaluation_rows(
-    transaction_features: DataFrame, labels: DataFrame, knowledge_date: date, training_days: int
+    transaction_features: DataFrame,
+    known_labels: DataFrame,
+    knowledge_date: date,
+    training_days: int,
 ) -> DataFrame:
     """Return the labelled rows of D's test week, without customers already known as compromised.
 
@@ -85,7 +89,7 @@ def evaluation_rows(
     Args:
         transaction_features: rows of `transaction_features` from the first training day to the
             end of the test week.
-        labels: columns transaction_id, is_fraud, fraud_scenario, known_at, version.
+        known_labels: columns transaction_id, is_fraud, fraud_scenario, known_at, version.
         knowledge_date: D.
         training_days: maximum number of days that the candidate was trained on.
 
@@ -101,7 +105,7 @@ def evaluation_rows(
         transaction_features.where(
             (F.col("tx_date") >= train_start) & (F.col("tx_date") < week.test_end)
         ),
-        labels,
+        known_labels,
         knowledge_date,
     )
     first_frauds = (
@@ -116,28 +120,9 @@ def evaluation_rows(
     )
 
 
-def _labelled(features: DataFrame, labels: DataFrame, knowledge_date: date) -> DataFrame:
+def _labelled(features: DataFrame, known_labels: DataFrame, knowledge_date: date) -> DataFrame:
     """Return the rows whose label is known at D, with the latest version known at D."""
-    return features.join(labels_known_at(labels, knowledge_date), "transaction_id")
-
-
-def labels_known_at(labels: DataFrame, knowledge_date: date) -> DataFrame:
-    """Return transaction_id, is_fraud and fraud_scenario of each id's latest version known at D."""
-    from pyspark.sql import functions as F
-
-    # Packed into one integer: the maximum of a struct would make Spark sort all labels, the
-    # maximum of an integer uses a hash aggregate.
-    code = F.expr("version * 8L + fraud_scenario * 2L + int(is_fraud)")
-    return (
-        labels.where(F.col("known_at") <= F.lit(knowledge_date).cast("timestamp"))
-        .groupBy("transaction_id")
-        .agg(F.max(code).alias("code"))
-        .select(
-            "transaction_id",
-            F.expr("code % 2 = 1").alias("is_fraud"),
-            F.expr("int(code % 8 div 2)").alias("fraud_scenario"),
-        )
-    )
+    return features.join(labels_known_at(known_labels, knowledge_date), "transaction_id")
 
 
 def _part(parts: TrainingParts) -> Column:

@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import DROP_LABELS
+from fraud_platform.labels.rule import labels_known_at
 from fraud_platform.operations.platform_state import read_labels
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.tables.scoring import LANDING, TOPIC_LABELS
-from fraud_platform.training.training_set import labels_known_at
 
 START, DAY = datetime(2018, 6, 1, 10, tzinfo=UTC), timedelta(days=1)
 

@@ -32,8 +32,9 @@ from fraud_platform.features.batch.day_inputs import DayInputs
 from fraud_platform.features.batch.engine import _customer_inputs, _terminal_inputs
 from fraud_platform.labels.drop_clock import LabelClock
 from fraud_platform.labels.later import later_labels
+from fraud_platform.labels.rule import labels_known_at
 from fraud_platform.reporting.profile import aggregate_rows
-from fraud_platform.training.training_set import evaluation_rows, labels_known_at
+from fraud_platform.training.training_set import evaluation_rows
 
 PACKAGE = Path(__file__).parents[2] / "fraud_platform"
 DEEPEST = 50

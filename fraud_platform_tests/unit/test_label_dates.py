@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from fraud_platform.contracts.messages import Messages
-from fraud_platform.labels.book import NEVER_LANDED
+from fraud_platform.labels.rule import NEVER_LANDED
 from fraud_platform.scoring.label_intake import split_labels
 from fraud_platform.scoring.state.recovery import landed_of
 from fraud_platform.tables.scoring import TOPIC_LABELS

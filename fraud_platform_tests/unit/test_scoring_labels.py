@@ -11,13 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraud_platform.contracts.arrays import Transactions
-from fraud_platform.labels.book import (
-    NEVER_LANDED,
-    LabelBook,
-    LabelVersions,
-    LandedLabels,
-    counts_from,
-)
+from fraud_platform.labels.book import LabelBook, LabelVersions, LandedLabels
+from fraud_platform.labels.rule import NEVER_LANDED, counts_from_hour
 from fraud_platform.scoring.state.scorer_state import ScoringState
 from fraud_platform.stream.scored_ids import NO_LABEL, ScoredRows
 
@@ -51,7 +46,7 @@ def hour_by_hand(tx: int, known: int, at: int, previous: int | None) -> int:
 
 
 def one(tx: int, known: int, at: int, previous: int = NO_LABEL) -> datetime:
-    hour = counts_from(np.array([tx]), landed((1, 0, known, at)), np.array([previous]))[0]
+    hour = counts_from_hour(*(np.array([value]) for value in (tx, known, at, previous)))[0]
     return EPOCH + timedelta(hours=int(hour))
 
 

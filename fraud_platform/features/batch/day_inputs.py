@@ -18,8 +18,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS
-from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_HOURS, TILE_SECONDS
+from fraud_platform.contracts.time import HOURS_PER_DAY
 from fraud_platform.features.batch.stacked import LABEL_CODE, NO_LABEL
+from fraud_platform.labels.rule import begins_in_days, begins_within, hour_of, on_time_hour
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -59,7 +60,7 @@ class DayInputs:
         first_day, last_day: the range, both inclusive.
         transactions: clean transactions, at least from the first labelled day on;
             `fraud_scenario` is null for a transaction that is in no drop.
-        labels: versions of labels: transaction_id, fraud_scenario, counts_from, version, tx_date.
+        label_versions: transaction_id, fraud_scenario, counts_from, version, tx_date.
         customer_tiles, terminal_tiles, label_tiles: tiles of earlier days.
         tasks: number of tasks of a pass.
         has_corrections: whether a version above 1 begins to count in the days.
@@ -69,7 +70,7 @@ class DayInputs:
     first_day: date
     last_day: date
     transactions: DataFrame
-    labels: DataFrame
+    label_versions: DataFrame
     customer_tiles: DataFrame
     terminal_tiles: DataFrame
     label_tiles: DataFrame
@@ -78,16 +79,18 @@ class DayInputs:
     rows_say_labels: bool
 
 
-def survey(transactions: DataFrame, labels: DataFrame, first_day: date, last_day: date) -> Survey:
+def survey(
+    transactions: DataFrame, label_versions: DataFrame, first_day: date, last_day: date
+) -> Survey:
     """Count the inputs of a range of days, and compare its labels with those in transactions.
 
     Args:
-        transactions, labels: as in `DayInputs`, of any days.
+        transactions, label_versions: as in `DayInputs`, of any days.
         first_day, last_day: the range, both inclusive.
     """
     from pyspark.sql import functions as F
 
-    entering = _entering(labels, first_day, last_day)
+    entering = _entering(label_versions, first_day, last_day)
     earliest, n_labels, corrections, label_hash = entering.agg(
         F.min("tx_date"),
         F.count("*"),
@@ -145,7 +148,7 @@ def _rows_joined(inputs: DayInputs) -> DataFrame:
     from pyspark.sql import functions as F
 
     first_labels = (
-        _entering(inputs.labels, inputs.first_day, inputs.last_day)
+        _entering(inputs.label_versions, inputs.first_day, inputs.last_day)
         .where("version = 1")
         .select("transaction_id", F.expr(LABEL_CODE).alias("label"))
     )
@@ -165,34 +168,32 @@ def corrected_labels(inputs: DayInputs) -> DataFrame:
     """
     from pyspark.sql import functions as F
 
-    entering = _entering(inputs.labels, inputs.first_day, inputs.last_day)
+    entering = _entering(inputs.label_versions, inputs.first_day, inputs.last_day)
     entering = entering.where("version > 1").drop("tx_date")
+    versions = inputs.label_versions.select(
+        "transaction_id", "version", _scenario().alias("scenario")
+    )
     leaving = (
         entering.drop("scenario")
         .withColumn("version", F.col("version") - 1)
-        .join(
-            inputs.labels.select("transaction_id", "version", _scenario().alias("scenario")),
-            ["transaction_id", "version"],
-        )
+        .join(versions, ["transaction_id", "version"])
     )
     signed = entering.withColumn("sign", F.lit(1).cast("long")).unionByName(
         leaving.withColumn("sign", F.lit(-1).cast("long"))
     )
-    hour = F.expr(f"unix_seconds(tx_datetime) div {TILE_SECONDS}")
-    return _lookback_rows(inputs).withColumn("event_hour", hour).join(signed, "transaction_id")
+    rows = _lookback_rows(inputs).withColumn("event_hour", hour_of("tx_datetime"))
+    return rows.join(signed, "transaction_id")
 
 
-def _entering(labels: DataFrame, first_day: date, last_day: date) -> DataFrame:
+def _entering(label_versions: DataFrame, first_day: date, last_day: date) -> DataFrame:
     """Return the label versions that begin to count in the days."""
-    from pyspark.sql import functions as F
-
-    first, end = (F.lit(d).cast("timestamp") for d in (first_day, last_day + timedelta(days=1)))
-    return labels.where((F.col("counts_from") >= first) & (F.col("counts_from") < end)).select(
+    is_entering = begins_in_days(first_day, last_day + timedelta(days=1))
+    return label_versions.where(is_entering).select(
         "transaction_id",
         "tx_date",
         "version",
         _scenario().alias("scenario"),
-        F.expr(f"unix_seconds(counts_from) div {TILE_SECONDS}").alias("counts_from_hour"),
+        hour_of("counts_from").alias("counts_from_hour"),
     )
 
 
@@ -206,10 +207,7 @@ def _lookback_rows(inputs: DayInputs) -> DataFrame:
 
 def _row_label() -> dict[str, Column]:
     """Return scenario and counts_from_hour of the label in a transaction, as known on time."""
-    from pyspark.sql import functions as F
-
-    on_time = f"unix_seconds(tx_datetime) div {TILE_SECONDS} + {LABEL_DELAY_HOURS + 1}"
-    return {"scenario": _scenario(), "counts_from_hour": F.expr(on_time)}
+    return {"scenario": _scenario(), "counts_from_hour": on_time_hour(hour_of("tx_datetime"))}
 
 
 def _enters(first_day: date, last_day: date) -> Column:
@@ -217,7 +215,7 @@ def _enters(first_day: date, last_day: date) -> Column:
     from pyspark.sql import functions as F
 
     first, last = ((day - date(1970, 1, 1)).days * HOURS_PER_DAY for day in (first_day, last_day))
-    enters = F.col("counts_from_hour").between(first, last + HOURS_PER_DAY - 1)
+    enters = begins_within(F.col("counts_from_hour"), first, last + HOURS_PER_DAY)
     return F.col("scenario").isNotNull() & enters
 
 

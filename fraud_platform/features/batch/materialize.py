@@ -13,13 +13,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, DataFile, TableContract
-from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 from fraud_platform.datasets.handbook.features import feature_signature
 from fraud_platform.errors import SchemaMismatchError
 from fraud_platform.features.batch.day_inputs import LABEL_LOOKBACK_DAYS, DayInputs, survey
 from fraud_platform.features.batch.engine import build_days, count_tasks
 from fraud_platform.features.batch.files import TableFolder
 from fraud_platform.kill_points import kill_point
+from fraud_platform.labels.rule import begins_in_days, labelled_time
 from fraud_platform.tables.features import (
     CUSTOMER_TILES,
     LABEL_TILES,
@@ -138,13 +138,13 @@ class _Source:
         """Return the inputs, and the number of tasks that their size asks for."""
         from pyspark.sql import functions as F
 
-        transactions, labels = self._transactions(), self._labels()
-        found = survey(transactions, labels, self._first_day, self._last_day)
+        transactions, label_versions = self._transactions(), self._label_versions()
+        found = survey(transactions, label_versions, self._first_day, self._last_day)
         return DayInputs(
             self._first_day,
             self._last_day,
             transactions.where(F.col("tx_date").between(found.labelled_from, self._last_day)),
-            labels,
+            label_versions,
             self._tiles(CUSTOMER_TILES),
             self._tiles(TERMINAL_TILES),
             self._tiles(LABEL_TILES),
@@ -159,20 +159,17 @@ class _Source:
         nullable = [f.name for f in rows.schema.fields if f.nullable and f.name not in table.key]
         return rows.fillna(0, nullable) if nullable else rows
 
-    def _labels(self) -> DataFrame:
+    def _label_versions(self) -> DataFrame:
         """Return the labels that count from the days or from the lookback before them."""
         from pyspark.sql import functions as F
 
         first = self._first_day - timedelta(days=LABEL_LOOKBACK_DAYS)
         last = self._last_day + timedelta(days=1)
-        # a drop's labels became known a label delay after their transactions
-        tx_date = F.date_sub(F.to_date("known_at"), LABEL_DELAY_DAYS)
-        labels = self._clean(DROP_LABELS).drop("source", "drop").withColumn("tx_date", tx_date)
+        tx_date = F.to_date(labelled_time(F.col("known_at")))
+        versions = self._clean(DROP_LABELS).drop("source", "drop").withColumn("tx_date", tx_date)
         if self._stream_from is not None:
-            labels = labels.unionByName(self._lake.read(self._spark, STREAM_LABELS))
-        return labels.where(
-            (F.col("counts_from") >= _midnight(first)) & (F.col("counts_from") < _midnight(last))
-        )
+            versions = versions.unionByName(self._lake.read(self._spark, STREAM_LABELS))
+        return versions.where(begins_in_days(first, last))
 
     def _transactions(self) -> DataFrame:
         """Return clean rows, and scored ones of the days that no drop has brought yet."""

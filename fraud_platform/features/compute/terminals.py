@@ -13,11 +13,12 @@ import numpy as np
 from fraud_platform.contracts.arrays import LabelTiles, Tiles
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array
-from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_HOURS
+from fraud_platform.contracts.time import HOURS_PER_DAY
 from fraud_platform.features.compute.kernel import Terms
 from fraud_platform.features.compute.ordering import group_starts, group_sums, sort_order
 from fraud_platform.features.compute.tiles import join_tiles
 from fraud_platform.features.compute.windows import HourlySums, LabelHistory, dense_ids
+from fraud_platform.labels.rule import on_time_end
 
 TERMINAL_MEASURES = ("n_transactions", "amount_cents")
 CHUNK_ROWS = 262_144
@@ -92,7 +93,7 @@ class TerminalPass:
 
     def _sums(self, own: Tiles, tiles: Tiles) -> Terms:
         sums = HourlySums(tiles.entity, tiles.hour, tiles.measures)
-        end = own.hour - LABEL_DELAY_HOURS
+        end = on_time_end(own.hour)
         ends = sums.position(own.entity, end)
         values: Terms = {}
         starts: dict[int, Array] = {}

@@ -23,8 +23,9 @@ from fraud_platform.contracts.feature_language.terms import (
     LabelSum,
     LabelTerm,
 )
-from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_HOURS
+from fraud_platform.contracts.time import HOURS_PER_DAY
 from fraud_platform.features.compute.ordering import group_starts, group_sums, sort_order
+from fraud_platform.labels.rule import counts_at, on_time_end, on_time_hour
 from fraud_platform.stream.runs import merge_small
 
 HOUR_BITS = 21
@@ -165,7 +166,7 @@ class KnownLabels:
                 values[term] = windows.sum(term.measure, term.days * HOURS_PER_DAY)
             elif isinstance(term, LabelSince):
                 last = windows.last_hour(term.measure)
-                since = hours - LABEL_DELAY_HOURS - last
+                since = on_time_end(hours) - last
                 values[term] = np.where(last >= 0, since, MAX_WINDOW_HOURS)
             else:
                 values[term] = windows.run(term)
@@ -176,7 +177,7 @@ class _DelayedWindows:
     """The label-delayed windows of queries over several runs; each end is searched once."""
 
     def __init__(self, runs: Sequence[HourlySums], entities: Array, hours: Array) -> None:
-        self._runs, self._entities, self._end_hours = runs, entities, hours - LABEL_DELAY_HOURS
+        self._runs, self._entities, self._end_hours = runs, entities, on_time_end(hours)
         self._ends = self._positions(self._end_hours)
         self._starts: dict[int, list[Array]] = {}
         self._run_starts: list[Array] | None = None
@@ -258,7 +259,7 @@ class LabelHistory:
                 replaced version.
         """
         needed = {name: columns[name] for name in self._measures}
-        is_late = counts_from > event_hours + LABEL_DELAY_HOURS + 1
+        is_late = counts_from > on_time_hour(event_hours)
         for column in needed.values():
             is_late |= column < 0
         if is_late.any():
@@ -310,7 +311,7 @@ class LabelHistory:
             for number, (keys, (lows, highs)) in enumerate(zip(sources, bounds, strict=True)):
                 owner, rows = expand(lows[group], highs[group])
                 if number == 0:
-                    counted = counts_from[rows] <= hours[queries[group]][owner]
+                    counted = counts_at(counts_from[rows], hours[queries[group]][owner])
                     owner, rows = owner[counted], rows[counted]
                     columns.append({name: late_columns[name][rows] for name in self._measures})
                 else:
@@ -333,7 +334,7 @@ def expand(lows: Array, highs: Array) -> tuple[Array, Array]:
 
 def _lookback(keys: Array, entities: Array, hours: Array) -> tuple[Array, Array]:
     """Return the positions of both ends of the longest label window."""
-    end = hours - LABEL_DELAY_HOURS
+    end = on_time_end(hours)
     return (
         np.searchsorted(keys, hour_keys(entities, end - MAX_WINDOW_HOURS)),
         np.searchsorted(keys, hour_keys(entities, end)),

@@ -23,7 +23,7 @@ from fraud_platform.contracts.feature_language.terms import (
     MAX_WINDOW_HOURS,
     Entity,
 )
-from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_HOURS, TILE_SECONDS
+from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
 from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.compute.kernel import (
     Terms,
@@ -35,6 +35,7 @@ from fraud_platform.features.compute.ordering import group_starts, sort_order
 from fraud_platform.features.compute.tiles import label_tiles
 from fraud_platform.features.compute.windows import HourlySums, LabelHistory
 from fraud_platform.features.live.events import TILE_ID, EventRuns, Events
+from fraud_platform.labels.rule import on_time_end
 from fraud_platform.stream.runs import merge_small
 
 _SMALL_ID = 1 << 30
@@ -271,7 +272,7 @@ class _TerminalTiles:
             self._waiting_from = min(self._waiting_from, int(hour.min()))
 
     def terms(self, entity: Array, hour: Array) -> Terms:
-        end = hour - LABEL_DELAY_HOURS
+        end = on_time_end(hour)
         if int(end.max(initial=0)) > self._waiting_from:
             self.settle()
         terms: Terms = {term: np.zeros(entity.size, np.int64) for term in self._terms}

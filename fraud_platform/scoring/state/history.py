@@ -29,6 +29,7 @@ from fraud_platform.labels.of_drops import (
     drop_rows_of,
     transactions_of,
 )
+from fraud_platform.labels.rule import LANDING_ORDER
 from fraud_platform.scoring.state.recovery import landed_of
 from fraud_platform.stream.corrections import corrections_in
 from fraud_platform.stream.scored_ids import ScoredRows
@@ -149,9 +150,8 @@ def _landed(lake: StateTables, seconds: np.ndarray) -> LandedLabels:
     oldest = int(seconds.min()) - LABEL_LOOKBACK_HOURS * TILE_SECONDS
     since = datetime.fromtimestamp(max(oldest, 0), UTC)
     landed = lake.read_arrow(TOPIC_LABELS, filters=[("known_at", ">=", since)])
-    order = ("landing", "source_partition", "source_offset")
     corrections = corrections_in(lake.numbered(SCORED, SCORING).metadata())
-    return landed_of(landed.sort_by([(name, "ascending") for name in order]), corrections)
+    return landed_of(landed.sort_by([(name, "ascending") for name in LANDING_ORDER]), corrections)
 
 
 def _told_already(lake: StateTables, first_day: date | None, corrected: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from fraud_platform.contracts.uniqueness import require_unique
 from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.compatibility import first_layout
 from fraud_platform.features.compute.ordering import group_bounds
-from fraud_platform.labels.book import NEVER_LANDED, LandedLabels
+from fraud_platform.labels.book import LandedLabels
 from fraud_platform.labels.of_drops import (
     READ_COLUMNS,
     drop_labels_of,
@@ -33,6 +33,7 @@ from fraud_platform.labels.of_drops import (
     transactions_of,
     worth_noting,
 )
+from fraud_platform.labels.rule import LANDING_ORDER, NEVER_LANDED
 from fraud_platform.scoring.log import ScoringLog, carried_in
 from fraud_platform.scoring.state.scorer_state import DAY_SECONDS, Ints, ScoringState, noted_seconds
 from fraud_platform.stream.clock import WINDOW_ROWS, StreamClock
@@ -210,7 +211,7 @@ class RecoveredState:
         if self._topic_labels.number > self._landing:
             columns = TOPIC_LABELS.column_names
             landed = self._topic_labels.rows_above(self._landing, "landing", columns)
-            landed = landed.sort_by([(name, "ascending") for name in TOPIC_LABELS.unique_by])
+            landed = landed.sort_by([(name, "ascending") for name in LANDING_ORDER])
             require_unique(TOPIC_LABELS, landed)
             labels = landed_of(landed, self._corrections)
             self._note_rows_of_drops(labels)

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 from fraud_platform.contracts.feature_language.declarables import LabelMeasure
 from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS, MAX_WINDOW_DAYS
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
-from fraud_platform.contracts.time import LATE_DAYS, TILE_SECONDS
+from fraud_platform.contracts.time import LATE_DAYS
 from fraud_platform.datasets.handbook.features import DECLARATION
+from fraud_platform.labels.rule import begins_in_days, hour_of
 from fraud_platform.scoring.state.recovery import MARKS, STREAM_PART, Snapshot, layout
 from fraud_platform.scoring.state.snapshot_stream import StreamPart
 from fraud_platform.tables.features import CUSTOMER_TILES, LABEL_TILES, TERMINAL_TILES
@@ -142,11 +143,9 @@ def _waiting_labels(spark: SparkSession, lake: SnapshotTables, as_of: date) -> D
 
     oldest = as_of - timedelta(days=_LOOKBACK_DAYS)
     labels = (
-        lake.read(spark, DROP_LABELS)
-        .where(F.col("counts_from") >= F.lit(oldest).cast("timestamp"))
-        .drop("drop", "is_fraud")
+        lake.read(spark, DROP_LABELS).where(begins_in_days(oldest, None)).drop("drop", "is_fraud")
     )
-    entering = labels.where(F.col("counts_from") >= F.lit(as_of).cast("timestamp"))
+    entering = labels.where(begins_in_days(as_of, None))
     before = labels.select(
         "transaction_id",
         (F.col("version") + 1).alias("version"),
@@ -160,8 +159,8 @@ def _waiting_labels(spark: SparkSession, lake: SnapshotTables, as_of: date) -> D
         .join(before, ["transaction_id", "version"], "left")
         .withColumns(
             {
-                "event_hour": F.expr(f"unix_seconds(tx_datetime) div {TILE_SECONDS}"),
-                "counts_from_hour": F.expr(f"unix_seconds(counts_from) div {TILE_SECONDS}"),
+                "event_hour": hour_of("tx_datetime"),
+                "counts_from_hour": hour_of("counts_from"),
             }
         )
     )
