@@ -10,7 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fraud_platform.contracts.feature_language.declarables import Declaration
+from fraud_platform.contracts.feature_language.declarables import (
+    FIRST_TIMES,
+    Declaration,
+    present_times,
+)
 from fraud_platform.datasets.handbook.features import DECLARATION, feature_signature
 
 FIRST_DECLARATION = "99ba72481b0273a5b69d93ef69c0569b2d47c649b314670bb5544cea72fc9cf0"
@@ -30,6 +34,21 @@ def is_declared_as(names: Iterable[str], trained_on: object) -> bool:
     if trained_on == feature_signature(names):
         return True
     return trained_on == FIRST_DECLARATION == _first().signature()
+
+
+def changed_times(names: Iterable[str], trained_on: object) -> list[str]:
+    """Return the times that changed, if times are all that changed since a model was trained.
+
+    A signature does not show what it was made of. This recognizes models that were trained while
+    `FIRST_TIMES` held; of others it returns an empty list.
+
+    Args:
+        names, trained_on: as of `is_declared_as`.
+    """
+    then = {DECLARATION.signature_of(names, FIRST_TIMES)}
+    if _first().signature(FIRST_TIMES) == FIRST_DECLARATION:
+        then.add(FIRST_DECLARATION)
+    return present_times().differences_from(FIRST_TIMES) if trained_on in then else []
 
 
 def _first() -> Declaration:

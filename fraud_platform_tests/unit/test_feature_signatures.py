@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
+import pyarrow as pa
 import pytest
 
 from fraud_platform.contracts.feature_language import declarables
@@ -16,11 +18,17 @@ from fraud_platform.contracts.feature_language.declarables import (
 from fraud_platform.contracts.feature_language.expressions import ratio
 from fraud_platform.contracts.feature_language.terms import CustomerSum, LabelSum, RowTerm
 from fraud_platform.datasets.handbook import features as declaration
-from fraud_platform.datasets.handbook.features import CHOSEN_NAMES, DECLARATION, FEATURE_NAMES
+from fraud_platform.datasets.handbook.features import (
+    CHOSEN_NAMES,
+    DECLARATION,
+    FEATURE_NAMES,
+    feature_signature,
+)
 from fraud_platform.errors import NotEnoughDataError, SchemaMismatchError
 from fraud_platform.features import compatibility
 from fraud_platform.scoring.engines import micro_batch
 from fraud_platform.scoring.engines.micro_batch import PinnedModel
+from fraud_platform.scoring.state.recovery import Snapshot, _layout, layout
 from fraud_platform.training.candidate import Candidate, TrainingOptions, train_candidate
 from fraud_platform.training.thresholds import Constraints
 from fraud_platform_tests.scoring_world import MODEL_FEATURES, train_small
@@ -116,6 +124,88 @@ def test_windows_and_the_label_delay_count(monkeypatch: pytest.MonkeyPatch):
         with monkeypatch.context() as patched:
             patched.setattr(declarables, name, 12)
             assert DECLARATION.signature_of(["terminal_risk_7d"]) != own
+
+
+WHOLE_BEFORE = "99ba72481b0273a5b69d93ef69c0569b2d47c649b314670bb5544cea72fc9cf0"
+TILES_BEFORE = "e9fc0d7ff6a786b5fe9c02b4ba1bb2565276604b3ed8589885cb16617f908822"
+CHOSEN_BEFORE = "f7f23c645d3d013495890c33354ed8904cef61a2312e066ff4a5c27dc417ea54"
+EVERY_BEFORE = "038af18e9904124d0bedb18670fb006669b3ddeef4f91e6019e3a2c85d4716cb"
+"""Signatures that earlier builds wrote to models, days and tiles."""
+
+TIMES = ("TILE_SECONDS", "LABEL_DELAY_HOURS", "MAX_WINDOW_HOURS", "MAX_SINCE_SECONDS")
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_each_time_changes_every_signature(monkeypatch: pytest.MonkeyPatch, name: str):
+    """Of all that is declared, of a model, of tiles, and of what a snapshot holds."""
+
+    def signatures() -> tuple[str, ...]:
+        whole = DECLARATION.signature(), feature_signature(), DECLARATION.tiles_signature()
+        return *whole, DECLARATION.signature_of(CHOSEN_NAMES), layout()
+
+    before = signatures()
+    monkeypatch.setattr(declarables, name, 12)
+    assert not set(before) & set(signatures())
+    monkeypatch.undo()
+    assert signatures() == before
+
+
+def test_signatures_from_before_they_named_times_stay_valid_under_the_times_of_then():
+    assert DECLARATION.signature() == WHOLE_BEFORE
+    assert DECLARATION.tiles_signature() == TILES_BEFORE
+    assert DECLARATION.signature_of(CHOSEN_NAMES) == CHOSEN_BEFORE
+    assert compatibility.is_declared_as(CHOSEN_NAMES, CHOSEN_BEFORE)
+    assert compatibility.is_declared_as(FEATURE_NAMES, EVERY_BEFORE)
+    assert compatibility.is_declared_as(CHOSEN_NAMES, compatibility.FIRST_DECLARATION)
+    assert compatibility.first_tiles_signature() == TILES_BEFORE
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_days_and_tiles_from_before_are_refused_after_a_time_changes(monkeypatch, name: str):
+    monkeypatch.setattr(declarables, name, 12)
+    assert DECLARATION.signature() not in (WHOLE_BEFORE, compatibility.FIRST_DECLARATION)
+    assert DECLARATION.tiles_signature() not in (
+        TILES_BEFORE,
+        compatibility.first_tiles_signature(),
+    )
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("LABEL_DELAY_HOURS", "label_delay_hours"), ("MAX_WINDOW_HOURS", "max_window_hours")],
+)
+def test_a_model_of_other_times_is_refused_with_the_time_that_changed(
+    candidate, monkeypatch, name: str, field: str, is_first: bool
+):
+    if is_first:
+        signed = {"feature_signature": compatibility.FIRST_DECLARATION}
+        candidate = replace(candidate, parameters={**candidate.parameters, **signed})
+    assert PinnedModel("fraud", 1, candidate).candidate is candidate
+    was = getattr(declarables, name)
+    monkeypatch.setattr(declarables, name, 192)
+    with pytest.raises(SchemaMismatchError, match=f"{field} is 192, was {was}"):
+        PinnedModel("fraud", 1, candidate)
+
+
+def test_a_snapshot_of_other_times_is_refused_with_both(monkeypatch: pytest.MonkeyPatch):
+    snapshot = Snapshot(date(2018, 7, 2), 3)
+
+    class Stored:
+        def __init__(self, entity: str) -> None:
+            self._entity = entity
+
+        def read_arrow(self, *of: object) -> pa.Table:
+            return pa.table({"entity": [self._entity]})
+
+    measures = _layout(Stored(layout()), snapshot)  # type: ignore[arg-type]
+    assert measures[0] == DECLARATION.customer_measures
+    assert _layout(Stored(""), snapshot) == compatibility.first_layout()  # type: ignore[arg-type]
+    for entity in (layout(), ""):
+        monkeypatch.setattr(declarables, "LABEL_DELAY_HOURS", 192)
+        with pytest.raises(SchemaMismatchError, match=r"labels after 192 h.*labels after 168 h"):
+            _layout(Stored(entity), snapshot)  # type: ignore[arg-type]
+    assert _layout(Stored(layout()), snapshot) == measures  # type: ignore[arg-type]
 
 
 def use(monkeypatch: pytest.MonkeyPatch, other: Declaration) -> None:

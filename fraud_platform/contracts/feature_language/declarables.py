@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Literal, TypeVar
 
@@ -18,6 +18,7 @@ import numpy as np
 from fraud_platform.contracts.feature_language.expressions import Expression
 from fraud_platform.contracts.feature_language.formulas import Formulas
 from fraud_platform.contracts.feature_language.terms import (
+    MAX_SINCE_SECONDS,
     MAX_WINDOW_HOURS,
     CustomerSince,
     CustomerSum,
@@ -32,6 +33,43 @@ from fraud_platform.contracts.feature_language.terms import (
 from fraud_platform.contracts.time import LABEL_DELAY_HOURS, TILE_SECONDS
 
 TermType = TypeVar("TermType", bound=Expression)
+
+
+@dataclass(frozen=True)
+class FeatureTimes:
+    """The times that every feature and tile depends on, besides the windows in its formula."""
+
+    tile_seconds: int
+    label_delay_hours: int
+    max_window_hours: int
+    max_since_seconds: int
+
+    def __str__(self) -> str:
+        text = (
+            f"tiles of {self.tile_seconds} s, labels after {self.label_delay_hours} h, "
+            f"windows of at most {self.max_window_hours} h"
+        )
+        if self.max_since_seconds == self.max_window_hours * 3600:
+            return text
+        return f"{text}, times since of at most {self.max_since_seconds} s"
+
+    def differences_from(self, before: FeatureTimes) -> list[str]:
+        """Return each time that is not as before, such as `label_delay_hours is 192, was 168`."""
+        return [
+            f"{f.name} is {getattr(self, f.name)}, was {getattr(before, f.name)}"
+            for f in fields(self)
+            if getattr(self, f.name) != getattr(before, f.name)
+        ]
+
+
+FIRST_TIMES = FeatureTimes(3600, 168, 720, 2_592_000)
+"""The times while signatures of whole declarations did not name them. Never change these numbers:
+signatures from then say nothing of times, so no signature names them as long as they hold."""
+
+
+def present_times() -> FeatureTimes:
+    """Return the times by which features are computed now."""
+    return FeatureTimes(TILE_SECONDS, LABEL_DELAY_HOURS, MAX_WINDOW_HOURS, MAX_SINCE_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -172,17 +210,23 @@ class Declaration:
             needed |= label_measures_under(term)
         return tuple(m.name for m in self.label_measures if m.name in needed)
 
-    def signature(self) -> str:
-        """Return a hash of everything that decides any feature's value."""
+    def signature(self, times: FeatureTimes | None = None) -> str:
+        """Return a hash of everything that decides any feature's value.
+
+        Args:
+            times: of the computation; None means the present ones.
+        """
+        times = times or present_times()
         lines = [f"{f.name} = {f.formula}" for f in self.features]
         lines += [f"flag {f.name} = {f.condition}" for f in self.flags]
         lines += [f"last {m.name} of {m.flag}" for m in self.last_times]
         lines += [
             f"label {m.name} = {m.value} of {sorted(m.scenarios)}" for m in self.label_measures
         ]
+        lines += [str(times)] if times != FIRST_TIMES else []
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def signature_of(self, names: Iterable[str]) -> str:
+    def signature_of(self, names: Iterable[str], times: FeatureTimes | None = None) -> str:
         """Return a hash of everything that decides the values of these features alone.
 
         That is their formulas with the windows in them, the flags, times and label measures that
@@ -191,24 +235,22 @@ class Declaration:
 
         Args:
             names: of features, in any order; one that is not declared counts as undeclared.
+            times: of the computation; None means the present ones.
         """
         wanted = sorted(set(names))
         declared = {feature.name: feature for feature in self.features}
         lines = [f"{n} = {declared[n].formula if n in declared else 'undeclared'}" for n in wanted]
-        flags, times, measures = self._needs(
+        flags, last_times, measures = self._needs(
             leaf for n in wanted if n in declared for leaf in declared[n].formula.leaves()
         )
         lines += [f"flag {f.name} = {f.condition}" for f in self.flags if f.name in flags]
-        lines += [f"last {m.name} of {m.flag}" for m in self.last_times if m.name in times]
+        lines += [f"last {m.name} of {m.flag}" for m in self.last_times if m.name in last_times]
         lines += [
             f"label {m.name} = {m.value} of {sorted(m.scenarios)}"
             for m in self.label_measures
             if m.name in measures
         ]
-        lines.append(
-            f"tiles of {TILE_SECONDS} s, labels after {LABEL_DELAY_HOURS} h, windows of at most "
-            f"{MAX_WINDOW_HOURS} h"
-        )
+        lines.append(str(times or present_times()))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def _needs(self, leaves: Iterable[Expression]) -> tuple[set[str], set[str], set[str]]:

@@ -22,7 +22,7 @@ from fraud_platform.contracts.arrays import Transactions
 from fraud_platform.contracts.messages import TRANSACTION_FIELDS, Messages
 from fraud_platform.datasets.handbook.features import DECLARATION, feature_signature
 from fraud_platform.errors import ConservationError, SchemaMismatchError
-from fraud_platform.features.compatibility import is_declared_as
+from fraud_platform.features.compatibility import changed_times, is_declared_as
 from fraud_platform.scoring.messages.decode import Decoded, decode
 from fraud_platform.scoring.state.scorer_state import ScoringState
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
@@ -57,11 +57,13 @@ class PinnedModel:
         trained_on = self.candidate.parameters.get("feature_signature")
         unknown = sorted(set(names) - set(DECLARATION.names))
         if unknown or not is_declared_as(names, trained_on):
+            changed = changed_times(names, trained_on)
             raise SchemaMismatchError(
                 f"model {self.name} {self.version}: expected its {len(names)} features declared as "
                 f"{feature_signature(names)[:16]} (of the declaration {feature_signature()[:16]}), "
                 f"found a model trained on {str(trained_on)[:16]}"
                 + (f", which needs {', '.join(unknown)}" if unknown else "")
+                + (f", since when {' and '.join(changed)}" if changed else "")
                 + ". Restore their declarations: a feature that the champion uses may change or be "
                 "removed only once another model is champion (docs/new_feature.md). Train and "
                 "promote a model on the current declaration, or deploy the code that the model "

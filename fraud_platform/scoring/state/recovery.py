@@ -19,10 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
+from fraud_platform.contracts.feature_language.declarables import FIRST_TIMES, present_times
 from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS, Entity
 from fraud_platform.contracts.time import TILE_SECONDS
 from fraud_platform.contracts.uniqueness import require_unique
 from fraud_platform.datasets.handbook.features import DECLARATION
+from fraud_platform.errors import SchemaMismatchError
 from fraud_platform.features.compatibility import first_layout
 from fraud_platform.features.compute.ordering import group_bounds
 from fraud_platform.labels.book import LandedLabels
@@ -310,9 +312,14 @@ def _add_snapshot(state: ScoringState, lake: StateTables, snapshot: Snapshot) ->
 
 
 def layout() -> str:
-    """Return the names of the measures in a snapshot's parts, in order, as stored."""
+    """Return the names of the measures in a snapshot's parts, in order, as stored.
+
+    The times of features follow if they are not the first ones, which a snapshot does not name.
+    """
     labels = [m.name for m in DECLARATION.label_measures]
-    return json.dumps([list(DECLARATION.customer_measures), labels])
+    times = present_times()
+    named = [] if times == FIRST_TIMES else [str(times)]
+    return json.dumps([list(DECLARATION.customer_measures), labels, *named])
 
 
 def _layout(lake: StateTables, snapshot: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -320,6 +327,9 @@ def _layout(lake: StateTables, snapshot: Snapshot) -> tuple[tuple[str, ...], tup
 
     A snapshot outlives its feature declaration: a scorer reads it by name, and a measure declared
     since then is 0 in it.
+
+    Raises:
+        SchemaMismatchError: it was made with another label delay, window span or tile.
     """
     rows = lake.read_arrow(
         SCORING_STATE,
@@ -329,9 +339,19 @@ def _layout(lake: StateTables, snapshot: Snapshot) -> tuple[tuple[str, ...], tup
     )
     stored = rows["entity"].to_pylist()
     if not stored or not stored[0]:
+        _check_times(snapshot, str(FIRST_TIMES))
         return first_layout()
-    customer, labels = json.loads(stored[0])
+    customer, labels, *times = json.loads(stored[0])
+    _check_times(snapshot, times[0] if times else str(FIRST_TIMES))
     return tuple(customer), tuple(labels)
+
+
+def _check_times(snapshot: Snapshot, stored: str) -> None:
+    if stored != str(present_times()):
+        raise SchemaMismatchError(
+            f"snapshot of {snapshot.as_of}: expected {present_times()}, found a snapshot made with "
+            f"{stored}. Build the days of features again, then materialize scoring_state."
+        )
 
 
 def _measure(rows: Mapping[str, Ints], name: str) -> Ints:
