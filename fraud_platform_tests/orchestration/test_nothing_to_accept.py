@@ -51,7 +51,7 @@ def test_a_published_drop_cannot_be_accepted_and_no_run_is_started(platform: Pla
         r"since \S+ \S+ UTC \(accepted because: known dirt\)\. Held now: 2018-05-01\.",
         str(error),
     ), error
-    assert "found none of that name" in str(refused("accept", "2018-06-01"))
+    assert "found no cleaned drop of that name" in str(refused("accept", "2018-06-01"))
     with open_instance(platform.settings) as instance:
         assert instance.get_runs() == []
 
