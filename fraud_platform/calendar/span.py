@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from fraud_platform.calendar.due import MONDAY, DropDay, inputs_by_day
-from fraud_platform.contracts.time import LABEL_DELAY_DAYS, MIN_TRAINING_DAYS
+from fraud_platform.contracts.time import MIN_TRAINING_DAYS, TRAINING_ENDS_DAYS_BEFORE
 
 HOUR_FORMAT = "%Y-%m-%d-%H:%M"
 _FILE = "data-span.json"
@@ -52,7 +52,7 @@ class DataSpan:
         """The first knowledge date that was decided; before, the first with enough days."""
         if self.first_decided is not None or self.first_day is None:
             return self.first_decided
-        earliest = self.first_day + timedelta(days=3 * LABEL_DELAY_DAYS + MIN_TRAINING_DAYS)
+        earliest = self.first_day + timedelta(days=TRAINING_ENDS_DAYS_BEFORE + MIN_TRAINING_DAYS)
         return earliest + timedelta(days=(MONDAY - earliest.weekday()) % 7)
 
     @property

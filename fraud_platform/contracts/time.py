@@ -13,6 +13,12 @@ LABEL_DELAY_DAYS = 7
 TILE_SECONDS = 3600
 HOURS_PER_DAY = 24
 LABEL_DELAY_HOURS = LABEL_DELAY_DAYS * HOURS_PER_DAY
+TEST_ENDS_DAYS_BEFORE = 7
+"""The test days of a knowledge date D end this many days before D."""
+TEST_STARTS_DAYS_BEFORE = 14
+TRAINING_ENDS_DAYS_BEFORE = 21
+"""Training ends this many days before D. It and the two lengths before are the split's own: each
+gap must be at least the label delay, but they do not follow a change of it."""
 MIN_TRAINING_DAYS = 7
 LATE_DAYS = 7
 """Rows up to this many days late get exact features; the state keeps no older history."""
@@ -31,14 +37,14 @@ class KnowledgeWeek:
     @property
     def train_end(self) -> date:
         """First day after the training days: D - 21 d."""
-        return self.knowledge_date - timedelta(days=3 * LABEL_DELAY_DAYS)
+        return self.knowledge_date - timedelta(days=TRAINING_ENDS_DAYS_BEFORE)
 
     @property
     def test_start(self) -> date:
         """First day of the test week: D - 14 d."""
-        return self.knowledge_date - timedelta(days=2 * LABEL_DELAY_DAYS)
+        return self.knowledge_date - timedelta(days=TEST_STARTS_DAYS_BEFORE)
 
     @property
     def test_end(self) -> date:
         """First day after the test week: D - 7 d."""
-        return self.knowledge_date - timedelta(days=LABEL_DELAY_DAYS)
+        return self.knowledge_date - timedelta(days=TEST_ENDS_DAYS_BEFORE)

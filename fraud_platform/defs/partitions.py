@@ -14,7 +14,11 @@ from datetime import UTC, date, datetime, time, timedelta
 import dagster as dg
 
 from fraud_platform.calendar.span import HOUR_FORMAT, DataSpan, read_span
-from fraud_platform.contracts.time import LABEL_DELAY_DAYS
+from fraud_platform.contracts.time import (
+    TEST_ENDS_DAYS_BEFORE,
+    TEST_STARTS_DAYS_BEFORE,
+    TRAINING_ENDS_DAYS_BEFORE,
+)
 from fraud_platform.defs.deployment import DEPLOYMENT
 
 _DAYS_AHEAD, _WEEKS_AHEAD = 62, 10
@@ -112,5 +116,7 @@ def days_before(first_days_back: int, last_days_back: int) -> dg.TimeWindowParti
         )
 
 
-TRAINING_DAYS = days_before(3 * LABEL_DELAY_DAYS + DEPLOYMENT.training_days, 3 * LABEL_DELAY_DAYS)
-TEST_DAYS = days_before(2 * LABEL_DELAY_DAYS, LABEL_DELAY_DAYS)
+TRAINING_DAYS = days_before(
+    TRAINING_ENDS_DAYS_BEFORE + DEPLOYMENT.training_days, TRAINING_ENDS_DAYS_BEFORE
+)
+TEST_DAYS = days_before(TEST_STARTS_DAYS_BEFORE, TEST_ENDS_DAYS_BEFORE)
