@@ -1,7 +1,7 @@
 """Every error that the platform raises on purpose.
 
 Here: one small hierarchy, divided by what should happen next. A `DataError` is about what came in
-and is never retried; a `SettingsError` is about what somebody configured and stops at start; an
+and is never retried; a `SettingsError` is about the configuration and stops at start; an
 `Outage` is about a system that is away and is retried with a bound and back-off.
 Not here: translating a client's own exceptions (that happens in `adapters`, at that edge).
 
@@ -20,7 +20,7 @@ class SettingsError(FraudPlatformError):
 
 
 class DropTooLargeError(SettingsError):
-    """A packed drop has more text than the settings allow; whoever trusts it raises the limit."""
+    """A packed drop has more text than the settings allow; if you trust it, raise the limit."""
 
 
 class DataError(FraudPlatformError):
@@ -104,7 +104,7 @@ class OffsetGapError(DataError):
 
 
 class TopicChangedError(DataError):
-    """A topic is missing, was created anew, or has other partitions than before."""
+    """A topic is missing, was recreated, or has other partitions than before."""
 
 
 class FencedError(FraudPlatformError):
@@ -118,7 +118,7 @@ class Outage(FraudPlatformError):
 class AccessError(FraudPlatformError):
     """A system answers and refuses: a wrong secret, a missing right, a certificate not trusted.
 
-    Trying again by itself would not help; once somebody has mended it, the next run goes on.
+    An automatic retry does not help; after the cause is fixed, the next run continues.
     """
 
 

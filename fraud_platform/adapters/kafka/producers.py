@@ -112,7 +112,7 @@ class TransactionalProducer:
         Raises:
             FencedError: another producer holds the lease now.
             DeliveryError: not every message was acknowledged; nothing of it is visible.
-            Outage: the broker did not answer in time, or gave the transaction up meanwhile.
+            Outage: the broker did not answer in time, or aborted the transaction.
         """
         began = time.monotonic()
         try:
@@ -213,7 +213,7 @@ class TransactionalProducer:
             Why it failed.
         """
         try:
-            # It drops what is not sent yet; a purge beside it would reach the next transaction.
+            # It drops what is not sent yet; a concurrent purge would reach the next transaction.
             self._producer.abort_transaction(min(_ABORT_SECONDS, self._seconds))
         except (KafkaException, SystemError) as error:
             refused = _client_error(error)

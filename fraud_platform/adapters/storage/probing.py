@@ -166,7 +166,7 @@ def _probe_hdfs(url: str) -> None:
     def ask() -> None:
         try:
             if place.port:  # without one it names a pair of namenodes of HADOOP_CONF_DIR
-                # the client itself asks again and again where nobody listens
+                # the client itself retries for long if no server listens
                 socket.create_connection((place.hostname or "", place.port), PROBE_SECONDS).close()
             Client(f"hdfs://{place.netloc}", hdfs_options()).get_file_info("/")
             done.append(None)

@@ -132,7 +132,7 @@ class NumberedTable:
             metadata: JSON that `metadata` gives back while the number is the last.
 
         Raises:
-            Outage: the storage refuses; whether it was committed is told by `refresh`.
+            Outage: the storage refuses; `refresh` shows whether it was committed.
         """
         now_ms = int(time.time() * 1000)
         said = json.dumps({**(metadata or {}), _NUMBER: number})
@@ -209,7 +209,7 @@ class NumberedTable:
     def number_before(self, rows: int, column: str) -> int:
         """Return a number above which `column` lies in so many rows or more, 0 if all are fewer.
 
-        Told by the files: it is lower than it has to be where a merged one holds many numbers.
+        From file statistics: it is lower than necessary if a merged file holds many.
         """
         found = 0
         files = [(lowest or 0, count) for _, count, (lowest, _) in self._files(column)]

@@ -141,7 +141,7 @@ class _File:
 
 
 def _is_bounded(kind: pa.DataType) -> bool:
-    """Tell of which types a Delta log holds bounds: not of booleans, binary and lists."""
+    """Return whether a Delta log holds bounds of a type: not of booleans, binary and lists."""
     is_of = (pa.types.is_integer, pa.types.is_floating, pa.types.is_temporal, pa.types.is_string)
     return any(is_type(kind) for is_type in is_of)
 

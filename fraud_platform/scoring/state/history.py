@@ -49,7 +49,7 @@ _DAY_SECONDS = 86_400
 def stream_days(
     lake: StateTables, drop_days: Sequence[DropDay], now: datetime | None
 ) -> list[DropDay]:
-    """Return the days that the stream has completed behind the drops' watermark.
+    """Return the days after the drops' watermark that the stream has completed.
 
     A day is complete when stream time has passed its end. A late row changes its day's content, so
     the day is built again.
@@ -99,7 +99,7 @@ def write_stream_labels(
 def labels_told(
     lake: StateTables, first_day: date | None, corrected: npt.ArrayLike = ()
 ) -> pa.Table:
-    """Return the versions of labels that the topic told, as they counted; see `stream_labels`.
+    """Return the versions of the topic's labels with when they count; see `stream_labels`.
 
     Args:
         first_day: labels of earlier transactions, and those that came with a drop, are left out.
