@@ -3,12 +3,13 @@
 Here: parsing arguments and printing results.
 Not here: the other commands (`fraud_platform.cli.commands`), what these do
 (`operations.live.produce`, `fraud_platform.operations.live.follow`,
-`fraud_platform.defs.commands.live`).
+`fraud_platform.operations.live`).
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -88,16 +89,17 @@ def accept_gap(
     labels: Annotated[bool, typer.Option("--labels", help="On the labels topic.")] = False,
 ) -> None:
     """Let scoring continue after messages that Kafka no longer holds, or on a recreated topic."""
+    from fraud_platform.defs.automation.requests import ask_plan_again
     from fraud_platform.defs.commands.batch import open_instance
-    from fraud_platform.defs.commands.live import accept_gap as accept
-    from fraud_platform.defs.commands.live import accept_label_gap
+    from fraud_platform.operations.live.gaps import accept_gap as accept
+    from fraud_platform.operations.live.gaps import accept_label_gap
 
     settings = enter()
     if not labels:
         typer.echo(accept(settings, why))
         return
     with open_instance(settings) as instance:
-        typer.echo(accept_label_gap(settings, instance, why))
+        typer.echo(accept_label_gap(settings, why, partial(ask_plan_again, instance)))
 
 
 @live.command("set-stream-time")
@@ -136,7 +138,7 @@ def replay(
     model: Annotated[int | None, typer.Option(help="Model version to score them with.")] = None,
 ) -> None:
     """Submit dead letters again, or score a past range with another model for comparison."""
-    from fraud_platform.defs.commands.live import replay_dead_letters, rescore_range
+    from fraud_platform.operations.live.replay import replay_dead_letters, rescore_range
     from fraud_platform.operations.live.rescoring import comparison_words
     from fraud_platform.reporting.waiting import waiting
 
@@ -162,7 +164,7 @@ def mend_table(
     table: Annotated[str, typer.Argument(help="The table, for example scored.")], why: Why
 ) -> None:
     """Remove rows that a table holds more than once, and keep one of each."""
-    from fraud_platform.defs.commands.live import mend
+    from fraud_platform.operations.live.mending import mend
 
     typer.echo(mend(enter(), table, why))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from confluent_kafka import TopicPartition
 
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import topic_specs
-from fraud_platform.defs.commands.live import accept_label_gap
+from fraud_platform.defs.automation.requests import ask_plan_again
 from fraud_platform.errors import DataError
+from fraud_platform.operations.live.gaps import accept_label_gap
 from fraud_platform.tables.scoring import TOPIC_LABELS
 from fraud_platform_tests.kafka_admin import administrator
 from fraud_platform_tests.live_platform import Live, until
@@ -31,10 +33,10 @@ def _halt_and_accept(live: Live, named: str) -> None:
     skipped = live.skipped()
     assert named in skipped
     assert "accept-gap --labels" in skipped
-    said = accept_label_gap(live.settings, live.platform.instance, "drill")
+    said = accept_label_gap(live.settings, "drill", partial(ask_plan_again, live.platform.instance))
     assert "because: drill" in said
     with pytest.raises(DataError, match="no gap"):
-        accept_label_gap(live.settings, live.platform.instance, "twice")
+        accept_label_gap(live.settings, "twice", partial(ask_plan_again, live.platform.instance))
     live.score()
     assert judge(live.settings, SENT).problems == []
 

@@ -30,9 +30,9 @@ from fraud_platform.defs.checks.inference import (
     offset_problems,
     recent_batches,
 )
-from fraud_platform.defs.commands.live import accept_gap
 from fraud_platform.defs.failures import FAILURE_TAG
 from fraud_platform.errors import DataError, OffsetGapError, TopicChangedError
+from fraud_platform.operations.live.gaps import accept_gap
 from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.scoring.plans import PlanLog
 from fraud_platform.tables.scoring import INFERENCE_PLANS, SCORED

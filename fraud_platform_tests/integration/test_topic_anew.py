@@ -11,9 +11,9 @@ import pytest
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.defs.checks.inference import offset_problems, recent_batches
-from fraud_platform.defs.commands.live import accept_gap
 from fraud_platform.defs.failures import FAILURE_TAG
 from fraud_platform.errors import TopicChangedError
+from fraud_platform.operations.live.gaps import accept_gap
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
 from fraud_platform_tests.integration.scoring_client import DONE
 from fraud_platform_tests.integration.test_scoring_recovery import KILLED

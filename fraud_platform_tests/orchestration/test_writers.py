@@ -68,7 +68,7 @@ WRITERS = {
     "dead_labels": ("scoring/label_intake.py", NUMBER, None),
     "stream_disagreements": ("monitoring/disagreements.py", POOL, "stream_disagreements"),
     "clusters": ("adapters/spark/clusters/ledger.py", NUMBER, None),
-    "rescored": ("defs/commands/live.py", "a partition of its own for each replay", None),
+    "rescored": ("operations/live/replay.py", "a partition of its own for each replay", None),
 }
 
 CALLS = {
@@ -84,7 +84,7 @@ CALLS = {
     ("operations/models/champion.py", "restore now"),  # a decision, not a version of a table
     ("defs/assets/comparison.py", "replace_arrow AB_REPORT"),
     ("operations/models/decisions.py", "numbered PROMOTION_HISTORY"),
-    ("defs/commands/live.py", "replace_arrow RESCORED"),
+    ("operations/live/replay.py", "replace_arrow RESCORED"),
     ("defs/assets/model.py", "replace TRAINING_SET"),
     ("defs/pages/needs.py", "PairedTables TOPIC_LABELS"),  # reads alone
     ("operations/platform_state.py", "replace_arrow DROP_DAYS"),

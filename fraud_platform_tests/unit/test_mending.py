@@ -12,9 +12,9 @@ from deltalake.table import TableFeatures
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.mending import MENDED, mend_table
 from fraud_platform.adapters.tables.uniqueness import overlapping_files, repeated_rows
-from fraud_platform.defs.commands.live import mend
 from fraud_platform.errors import DataError, RepeatedRowsError, TableFeatureError
 from fraud_platform.operations.doctor import check_tables
+from fraud_platform.operations.live.mending import mend
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.scoring.state.recovery import NO_SNAPSHOT, RecoveredState

@@ -18,8 +18,8 @@ import pytest
 from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.model_files import files_digest, read_files
-from fraud_platform.defs.commands.live import rescore_range
 from fraud_platform.errors import DataError, ModelDamagedError, Outage, UnknownModelError
+from fraud_platform.operations.live.replay import rescore_range
 from fraud_platform.operations.live.session import load_model
 from fraud_platform.operations.models.reproduction import reproduce
 from fraud_platform.operations.models.weeks import scored

@@ -307,6 +307,11 @@ def request_of(plan: int) -> str:
     return f"plan:{plan}"
 
 
+def ask_plan_again(instance: dg.DagsterInstance, plan: int) -> int:
+    """Ask again at once for the run of a scoring plan that failed; see `ask_again`."""
+    return ask_again(instance, subject_of(request_of(plan)))
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 

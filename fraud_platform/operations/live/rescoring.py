@@ -1,7 +1,7 @@
 """The report of `replay --model`: the deciding model and another one on the same rows.
 
 Here: reading the rescored rows with their known labels, and the text of the report.
-Not here: scoring the rows again (`defs.commands.live`), counting and comparing
+Not here: scoring the rows again (`operations.live.replay`), counting and comparing
 (`fraud_platform.comparison`).
 """
 

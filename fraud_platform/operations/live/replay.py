@@ -1,104 +1,36 @@
-"""A person's decisions on the live half: accept a gap, replay messages, repair a table.
+"""Replaying what is past: dead letters to the topic, micro-batches with another model.
 
-Here: `accept_gap`, `accept_label_gap`, `replay_dead_letters`, `rescore_range`, `mend`.
-Not here: the commands' options (`fraud_platform.cli.commands`), scoring (`fraud_platform.scoring`).
+Here: `replay_dead_letters` and `rescore_range`.
+Not here: the commands (`fraud_platform.cli.live`), comparing both models
+(`fraud_platform.operations.live.rescoring`).
 """
 
 from __future__ import annotations
 
-import getpass
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
-from typing import Any
+from collections.abc import Callable
 
-import dagster as dg
 import numpy as np
 import pyarrow as pa
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.producers import IdempotentProducer
-from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.adapters.tables.mending import mend_table
 from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.time import HOURS_PER_DAY, LATE_DAYS, TILE_SECONDS
-from fraud_platform.defs.automation.requests import ask_again, request_of, subject_of
 from fraud_platform.errors import DataError
-from fraud_platform.operations.live.session import load_model, open_publication, topic_now
+from fraud_platform.operations.live.session import load_model
 from fraud_platform.operations.models.champion import known_digest
 from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.scoring import label_intake as label_intake
-from fraud_platform.scoring.log import ScoredBatch, ScoringLog, offsets_in
+from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.scoring.messages.decode import judge_message
-from fraud_platform.scoring.plans import PlanLog, TopicNow, left_out, offsets_behind_gap
 from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import (
     DEAD_LETTERS,
-    OF_MANY_COMMITS,
     RESCORED,
     SCORED,
-    TOPIC_LABELS,
 )
-
-
-def accept_gap(settings: Settings, why: str) -> str:
-    """Let scoring continue at the broker's first messages; the log records what was left out.
-
-    It holds the lease: it first publishes earlier commits, and then the gap's own commit, which
-    also moves the group's offsets.
-
-    Raises:
-        DataError: there is nothing to accept.
-    """
-    lake, topic = Lake(settings.lake), settings.transactions_topic
-    with closing(KafkaTopics(KafkaConnection.from_settings(settings))) as topics:
-        log = ScoringLog(lake)
-        # checked first, so that a mistaken command does not take the lease from a scorer
-        _gap_ends(topic_now(topics, topic), log.last())
-        with open_publication(settings, lake, topics) as publication:
-            publication.take_lease()
-            said = _commit_gap(publication.log, topic_now(topics, topic), why)
-            publication.catch_up()
-    return said
-
-
-def _gap_ends(now: TopicNow, said: Mapping[str, Any]) -> dict[int, int]:
-    ends = offsets_behind_gap(now, said.get("topic_id"), offsets_in(said))
-    if ends is None:
-        raise DataError("there is no gap to accept: scoring continues where it stopped")
-    return ends
-
-
-def _commit_gap(log: ScoringLog, now: TopicNow, why: str) -> str:
-    said = log.last()
-    ends = _gap_ends(now, said)
-    gap = left_out(offsets_in(said), ends)
-    counts = {"messages_read": 0, "scored": 0, "dead_letters": 0, "duplicates": 0}
-    empty = DEAD_LETTERS.arrow_schema.empty_table()
-    batch = ScoredBatch(log.number + 1, [], empty, counts, ends, said.get("stream_second"))
-    metadata = {"topic_id": now.topic_id, "end_offsets": ends, "gap": gap, "why": why}
-    if not log.commit(batch, metadata):
-        raise DataError("a scorer committed first: look again before you accept a gap")
-    return f"micro-batch {batch.number} accepts {gap} because: {why}"
-
-
-def accept_label_gap(settings: Settings, instance: dg.DagsterInstance, why: str) -> str:
-    """Let landing continue at the broker's first label messages; see `accept_gap`.
-
-    The plan that failed because of the gap is requested again.
-
-    Raises:
-        DataError: there is nothing to accept.
-    """
-    lake = Lake(settings.lake)
-    with closing(KafkaTopics(KafkaConnection.from_settings(settings))) as topics:
-        said = label_intake.accept_label_gap(
-            lake, lambda: topic_now(topics, settings.labels_topic), why
-        )
-    if plan := PlanLog(lake).last():
-        ask_again(instance, subject_of(request_of(plan.number)))
-    return said
 
 
 def replay_dead_letters(
@@ -212,26 +144,3 @@ def _own_key(value: bytes) -> bytes | None:
 
     customer = json.loads(value).get("customer_id")
     return None if customer is None else str(customer).encode()
-
-
-def mend(settings: Settings, name: str, why: str) -> str:
-    """Remove repeated rows from a table of numbered commits; return what was done.
-
-    Raises:
-        DataError: there is no such table, or copies of a row differ; nothing was changed.
-    """
-    tables = {table.name: table for table in OF_MANY_COMMITS}
-    if name not in tables:
-        raise DataError(
-            f"mend-table: expected one of {', '.join(tables)}, found {name}. Other tables are "
-            "replaced whole by the runs that make them: materialize them again."
-        )
-    mended = mend_table(Lake(settings.lake), tables[name], why, getpass.getuser())
-    if not mended.removed or name not in (SCORED.name, TOPIC_LABELS.name):
-        return str(mended)
-    return (
-        f"{mended}. Data derived from it while rows counted twice stays wrong: features and "
-        "scores since then, and snapshots and tiles of the stream. Materialize scoring_state and "
-        "the days that came from the stream again; fraud-platform replay --range scores "
-        "micro-batches again."
-    )
