@@ -147,6 +147,7 @@ TRANSACTIONS = TableContract(
     ),
     key=("transaction_id",),
     partition_by=("drop",),
+    bounded=("transaction_id", "tx_datetime", "tx_date"),
 )
 
 QUARANTINE = TableContract(
@@ -161,6 +162,7 @@ QUARANTINE = TableContract(
     ),
     key=(),
     partition_by=("drop",),
+    bounded=("transaction_id",),
 )
 
 CLEANING_LEDGER = TableContract(
@@ -218,4 +220,5 @@ DROP_LABELS = TableContract(
     ),
     key=("transaction_id", "version"),
     partition_by=("drop",),
+    bounded=("transaction_id", "known_at", "counts_from"),
 )

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from fraud_platform.adapters.tables import log_keeping
 from fraud_platform.adapters.tables import merging as merging_module
-from fraud_platform.adapters.tables import store as store_module
 from fraud_platform.adapters.tables import upkeep as upkeep_module
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.numbered import NumberedTable
@@ -135,7 +135,7 @@ def test_filters_find_rows_by_columns_with_bounds_and_without(lake: Lake, table:
 def nothing_kept(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> NumberedTable:
     chosen = {"delta.logRetentionDuration": "interval 0 seconds", "delta.checkpointInterval": "2"}
     for name, value in chosen.items():
-        monkeypatch.setitem(store_module.MANY_COMMITS, name, value)
+        monkeypatch.setitem(log_keeping.MANY_COMMITS, name, value)
     return lake.numbered(TOPIC_LABELS, APP)
 
 
@@ -241,9 +241,10 @@ def test_a_table_of_an_earlier_version_keeps_its_last_words_from_now_on(lake: La
     """Its own commits cleaned the log: merging after the hundredth lost the last number."""
     for last in (97, 98, 99):
         table = replace(TOPIC_LABELS, name=f"labels_{last}")
-        DeltaTable.create(lake.uri(table), table.arrow_schema, configuration=EARLIER)
+        made = {**EARLIER, log_keeping.BOUNDED: ",".join(table.bounded)}
+        DeltaTable.create(lake.uri(table), table.arrow_schema, configuration=made)
         with pytest.MonkeyPatch.context() as earlier:
-            earlier.setattr(store_module, "MANY_COMMITS", EARLIER)
+            earlier.setattr(log_keeping, "MANY_COMMITS", EARLIER)
             writer = lake.numbered(table, APP)
             for number in range(1, last + 1):
                 rows = label_rows(number, 1) if number > last - 2 else label_rows(number, 0)

@@ -1,4 +1,4 @@
-"""Retention of a table's log, as table properties.
+"""The properties of a table: how long its log is kept, and which columns have statistics.
 
 Here: the properties of tables whose versions are named, and of tables of many small commits.
 Not here: cleaning (`adapters.tables.upkeep`), reading a log during cleanup
@@ -7,9 +7,14 @@ Not here: cleaning (`adapters.tables.upkeep`), reading a log during cleanup
 
 from __future__ import annotations
 
+from fraud_platform.contracts.tables import TableContract
+
 LOG_KEPT = "interval 36500 days"
 """The log is kept, so that a version that a model names can be read as long as its files are."""
 BOUNDED = "delta.dataSkippingStatsColumns"
+"""The columns whose bounds each file has. If a column has none and this does not exclude it,
+deltalake takes its bounds as null, and a filter on the column finds no row.
+"""
 MANY_COMMITS = {
     "delta.logRetentionDuration": "interval 5 minutes",
     "delta.enableExpiredLogCleanup": "false",
@@ -21,3 +26,9 @@ removed as soon as another follows it, so a reader of a version reads it at once
 log since the checkpoint, 0.1 ms per entry: with Delta's default of 100 entries it takes 50 %
 longer, and a checkpoint takes 50 ms instead of 20 ms.
 """
+
+
+def properties_of(table: TableContract) -> dict[str, str]:
+    """Return the properties that a table has, also one that an earlier version made."""
+    kept = {"delta.logRetentionDuration": LOG_KEPT} if table.keeps_versions else MANY_COMMITS
+    return {**kept, **({BOUNDED: ",".join(table.bounded)} if table.bounded else {})}

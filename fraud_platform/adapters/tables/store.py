@@ -17,7 +17,7 @@ from fraud_platform.adapters.storage.access import delta_options
 from fraud_platform.adapters.storage.files import ByteFiles
 from fraud_platform.adapters.storage.probing import reaching, require_safe_commits
 from fraud_platform.adapters.tables.evolving import bring_up_to_date, is_up_to_date
-from fraud_platform.adapters.tables.log_keeping import BOUNDED, LOG_KEPT, MANY_COMMITS
+from fraud_platform.adapters.tables.log_keeping import properties_of
 from fraud_platform.adapters.tables.log_reading import reread
 from fraud_platform.adapters.tables.table_features import require_plain
 from fraud_platform.contracts.tables import TableContract
@@ -69,7 +69,7 @@ class TableStore:
         Created before its first write, so that concurrent first writers agree on the protocol. Of
         those that create it at once one does; a commit tried again would say so a second time.
         """
-        kept = {"delta.logRetentionDuration": LOG_KEPT} if table.keeps_versions else MANY_COMMITS
+        kept = properties_of(table)
         if handle := self.open(table):
             self._bring_up_to_date(handle, table, kept)
             return handle
@@ -83,10 +83,7 @@ class TableStore:
                     partition_by=list(table.partition_by) or None,
                     name=table.name,
                     description=table.description,
-                    configuration={
-                        **kept,
-                        **({BOUNDED: ",".join(table.bounded)} if table.bounded else {}),
-                    },
+                    configuration=kept,
                     storage_options=self.storage_options,
                     commit_properties=CommitProperties(max_commit_retries=0),
                 )
