@@ -1,7 +1,8 @@
 """Whether a drop is held: what a person should see before it is published.
 
 Here: the limits, and the reasons to hold a cleaned drop in words.
-Not here: cleaning it (`drop`), the commits and the ledger (`publish`).
+Not here: cleaning it (`drop`), its share of frauds (`fraud_share`), the commits and the ledger
+(`publish`).
 
 A limit on all rows hides a class: all frauds are less than 1 % of the rows, and so are two days of
 a year. So labels, kinds of fraud and days have a limit of their own, and so has what one drop takes
@@ -48,6 +49,7 @@ class Limits:
         taken: share of one drop's rows whose id another drop has with other contents.
         days_from_name: how many days the drop's days may lie from those that its name says.
         first_day: first day of the data; a drop that ends before it is held.
+        fraud_factor: by which the share of frauds may differ from other published drops.
     """
 
     quarantined: float
@@ -55,6 +57,7 @@ class Limits:
     taken: float = 0.01
     days_from_name: int = 92
     first_day: date | None = None
+    fraud_factor: float = 4.0
 
     @property
     def hold_nothing(self) -> bool:

@@ -6,6 +6,7 @@ Not here: the order of the commits (`publish`), undoing commits of a failed run 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -84,6 +85,13 @@ def counts_of(cleaned: CleanedDrop) -> dict[str, Any]:
         "first_date": cleaned.first_date,
         "last_date": cleaned.last_date,
     }
+
+
+def count_kinds(lake: CleaningTables, drops: Sequence[str]) -> Counter[int]:
+    """Return the frauds of published drops by scenario."""
+    filters = [("drop", "in", list(drops)), ("fraud_scenario", ">", 0)]
+    rows = lake.read_arrow(TRANSACTIONS, filters, ["fraud_scenario"])
+    return Counter(rows["fraud_scenario"].to_pylist())
 
 
 def write_ledger(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fraud_platform.cleaning.drop import CleanedDrop, clean_text, discard
+from fraud_platform.cleaning.fraud_share import published_others, reason_of_fraud_share
 from fraud_platform.cleaning.holding import Limits, reason_of_taking, reason_to_hold
 from fraud_platform.cleaning.labels import write_labels, write_told
 from fraud_platform.cleaning.ledger import (
@@ -24,6 +25,7 @@ from fraud_platform.cleaning.ledger import (
     PUBLISHED,
     DropOutcome,
     LakeState,
+    count_kinds,
     counts_of,
     read_state,
     write_ledger,
@@ -223,8 +225,20 @@ class _Publication:
                 raise
             return f"{own}; {error}", followers
         rows_of = {drop: row["rows_clean"] for drop, row in self.state.ledger.items()}
-        reasons = [own, reason_of_taking(landed, followers, rows_of, limits)]
+        reasons = [
+            own,
+            reason_of_taking(landed, followers, rows_of, limits),
+            None if limits.hold_nothing else self._reason_of_fraud_share(landed, limits),
+        ]
         return "; ".join(filter(None, reasons)) or None, followers
+
+    def _reason_of_fraud_share(self, landed: CleanedDrop, limits: Limits) -> str | None:
+        return reason_of_fraud_share(
+            landed,
+            published_others(self.state.ledger, self.drop),
+            lambda drops: count_kinds(self.lake, drops),
+            limits.fraud_factor,
+        )
 
     def publish(
         self, landed: CleanedDrop, followers: Sequence[CleanedDrop], row: dict[str, Any]

@@ -326,12 +326,11 @@ def _show_report(settings: Settings) -> None:
     from rich.console import Console
 
     from fraud_platform.adapters.tables.lake import Lake
+    from fraud_platform.cleaning.fraud_share import note_on_fraud_share
     from fraud_platform.reporting.terminal import print_report
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_PLAIN_WIDTH)
-    print_report(Lake(settings.lake), console)
+    console = Console(highlight=False, width=None if Console().is_terminal else _PLAIN_WIDTH)
+    print_report(Lake(settings.lake), console, note_on_fraud_share)
 
 
 def _user() -> str:

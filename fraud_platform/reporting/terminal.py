@@ -6,7 +6,7 @@ Not here: computing any figure (the stages did that), pictures (`reporting.plots
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,9 @@ from fraud_platform.tables.scoring import (
 if TYPE_CHECKING:
     from fraud_platform.contracts.ports import Tables
 
+NoteOnDrop = Callable[[Mapping[str, Any], Mapping[str, Mapping[str, Any]]], str | None]
+"""From a drop's row of the cleaning ledger, and all of its rows by drop, to a note."""
+
 _SHOWN_EXAMPLES = 3
 _ROLES = ("candidate", "champion", "never_fraud", "amount_above")
 
@@ -46,8 +49,14 @@ def progress_bar(what: str, total: int, unit: str) -> Iterator[Callable[[int], N
         yield lambda count: progress.advance(task, count)
 
 
-def print_report(lake: Tables, console: Console | None = None) -> None:
-    """Print what came in, what was quarantined and why, and how the models compare."""
+def print_report(
+    lake: Tables, console: Console | None = None, note_on: NoteOnDrop | None = None
+) -> None:
+    """Print what came in, what was quarantined and why, and how the models compare.
+
+    Args:
+        note_on: returns what is remarkable about a published drop, None if nothing is.
+    """
     out = console or Console(highlight=False)
     ledger = sorted(lake.read_arrow(CLEANING_LEDGER).to_pylist(), key=lambda row: row["drop"])
     if not ledger:
@@ -57,6 +66,8 @@ def print_report(lake: Tables, console: Console | None = None) -> None:
     for row in ledger:
         if row["status"] == "held":
             out.print(f"Drop {row['drop']} is held: {row['held_because']}")
+        elif note_on and (note := note_on(row, {r["drop"]: r for r in ledger})):
+            out.print(f"Drop {row['drop']}: {note}")
     out.print(_rejects_table(ledger))
     report = lake.read_arrow(AB_REPORT).to_pylist()
     if report:

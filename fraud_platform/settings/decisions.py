@@ -36,6 +36,11 @@ class DecisionSettings(HomeSettings):
         le=1,
         description="Share of a drop's ids that another drop may have with other contents.",
     )
+    max_fraud_share_factor: float = Field(
+        default=4.0,
+        ge=1,
+        description="By which a drop's share of frauds may differ from that of published drops.",
+    )
     max_days_from_name: int = Field(
         default=92, ge=0, description="Days that a drop's days may lie from those of its name."
     )

@@ -22,6 +22,7 @@ from fraud_platform.cleaning import (
     UnpackLimits,
     publish_drop,
 )
+from fraud_platform.cleaning.fraud_share import note_on_fraud_share
 from fraud_platform.contracts.reasons import REASON_DESCRIPTIONS, Reason, Repair
 from fraud_platform.contracts.tables import (
     CLEANING_LEDGER,
@@ -149,6 +150,7 @@ def _limits(settings: Settings) -> Limits:
         of_class=settings.max_class_quarantined_share,
         taken=settings.max_taken_share,
         days_from_name=settings.max_days_from_name,
+        fraud_factor=settings.max_fraud_share_factor,
         first_day=date.fromisoformat(settings.first_day),
     )
 
@@ -185,6 +187,8 @@ def _results(
         metadata=shown("the rejected rows", lambda: _quarantine_metadata(lake, row)),
     )
     if outcome.is_published:
+        if note := _fraud_note(lake, row):
+            context.log.warning(f"drop {outcome.drop}: {note}")
         yield dg.MaterializeResult(
             asset_key=TRANSACTIONS.name,
             metadata=shown("the counts", lambda: _transactions_metadata(lake, outcome))
@@ -200,6 +204,11 @@ def _results(
         asset_key=CLEANING_LEDGER.name,
         metadata=shown("the ledger's row", lambda: _ledger_metadata(lake, row)),
     )
+
+
+def _fraud_note(lake: Lake, row: Mapping[str, Any]) -> str | None:
+    ledger = {other["drop"]: other for other in lake.read_arrow(CLEANING_LEDGER).to_pylist()}
+    return note_on_fraud_share(row, ledger)
 
 
 def _quarantine_metadata(lake: Lake, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -244,6 +253,7 @@ def _transactions_metadata(lake: Lake, outcome: DropOutcome) -> dict[str, Any]:
             "in quarantine": row["rows_quarantined"],
             "repaired": sum(row[f"repaired_{r}"] for r in Repair),
             "other drops that changed": ", ".join(outcome.rewritten_drops),
+            "share of frauds": _fraud_note(lake, row) or "",
         },
         counts,
     )
