@@ -91,12 +91,22 @@ def counts_from_hour(
         previous_hour: hour from which the version that it corrects counts, or `NO_LABEL`.
     """
     on_time = on_time_hour(tx_second // TILE_SECONDS)
+    if _is_all(known_at_second, ON_TIME) and _is_all(previous_hour, NO_LABEL):
+        # A drop's first labels: the same rule with fewer passes over a large block.
+        if _is_all(landed_second, NEVER_LANDED):
+            return on_time
+        midnight = (np.asarray(landed_second) // _DAY_SECONDS + 1) * HOURS_PER_DAY
+        return np.where(landed_second >= on_time * TILE_SECONDS, midnight, on_time)
     is_late = (known_at_second > due_second(tx_second)) | (landed_second >= on_time * TILE_SECONDS)
     moment = np.maximum(landed_second, known_at_second)
     midnight = (moment // _DAY_SECONDS + 1) * HOURS_PER_DAY
     late = np.maximum(midnight, on_time)
     first = np.where(is_late, late, on_time)
     return np.where(previous_hour != NO_LABEL, np.maximum(late, previous_hour), first)
+
+
+def _is_all(values: Ints | int, constant: int) -> bool:
+    return isinstance(values, int) and values == constant
 
 
 def counts_from_time(

@@ -70,6 +70,15 @@ def test_the_clock_of_a_drop_gives_its_first_labels_the_same_hours(tx, landed, e
     assert found == second(expected, 0)
 
 
+def test_first_labels_of_a_drop_follow_the_general_rule():
+    tx = np.arange(1_532_908_800, 1_532_908_800 + 40 * 86_400, 1_777)
+    for now in (NEVER_LANDED, 0, int(tx[len(tx) // 2]) + 604_800, int(tx[-1]) + 700_000):
+        landed = np.full(tx.size, now)
+        columns = np.full(tx.size, ON_TIME), landed, np.full(tx.size, NO_LABEL)
+        general = counts_from_hour(tx, *columns)
+        assert counts_from_hour(tx, landed_second=now).tolist() == general.tolist()
+
+
 def test_the_end_of_on_time_hours_is_the_first_hour_whose_labels_do_not_count_yet():
     hours = np.arange(400_000, 400_050)
     for end, hour in zip(on_time_end(hours), hours, strict=True):
