@@ -1,5 +1,5 @@
-"""Monitoring: what is seen after the score.
+"""Monitoring: checks of scored rows after later data arrives.
 
-Here: where a drop that landed later contradicts the scored stream.
+Here: differences between the scored stream and drops that landed later.
 Not here: scoring itself (`fraud_platform.scoring`), plots of a run (`fraud_platform.reporting`).
 """

@@ -1,11 +1,11 @@
-"""Where a drop that came later says something else than the stream that was scored.
+"""Differences between the scored stream and a drop that landed later.
 
-Here: comparing a day's scored rows with the rows, features and labels that its drop gave, and the
-small table of what differs.
+Here: comparing a day's scored rows with the rows, features and labels of its drop, and the small
+table of differences.
 Not here: which of both counts (the drop, see `scoring.state.history`), when to compare (`defs`).
 
-Only rows scored before the drop was there are compared; a replay of a drop that had landed already
-proves nothing. Counts are whole; of the rows themselves a few are named, by id and column.
+Only rows scored before the drop landed are compared, because a replay of a landed drop proves
+nothing. Counts are complete; a few rows are listed as examples, by id and column.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from fraud_platform.scoring.engines.micro_batch import PinnedModel
 
 MAX_EXAMPLES = 20
-"""Rows that are named of each kind and day."""
+"""Number of examples for each kind and day."""
 
 _MAX_NAMED_COLUMNS = 5
 _KEYS = ("tx_datetime", "customer_id", "terminal_id", "amount_cents")
@@ -48,11 +48,11 @@ ModelOf = Callable[[int], "PinnedModel | None"]
 
 @dataclass
 class DayComparison:
-    """What differs on a day.
+    """The differences of a day.
 
     Attributes:
-        compared: ids that both know.
-        rows: how many rows differ, by kind.
+        compared: number of ids in both.
+        rows: number of differing rows, by kind.
         examples: the first of them, `id: columns`, by kind.
     """
 
@@ -62,7 +62,7 @@ class DayComparison:
     examples: dict[str, list[str]] = field(default_factory=dict)
 
     def note(self, kind: str, ids: Ints, columns: Callable[[int], Sequence[str]]) -> None:
-        """Count rows of a kind, and name the first ones.
+        """Count rows of a kind, and list the first ones.
 
         Args:
             ids: of the rows.
@@ -79,14 +79,14 @@ def days_to_compare(
     inputs: Mapping[date, str],
     built: Mapping[date, str],
 ) -> dict[date, str]:
-    """Return the days to compare now, each with the fingerprint of what it was built from.
+    """Return the days to compare now, each with the fingerprint of its inputs.
 
-    A day is due when its drop is there, its features are built from that drop, stream time has
-    passed its end, rows of about that time were scored, and it was not compared like this before.
+    A day is due when its drop has landed, its features are built from that drop, stream time has
+    passed its end, rows of about that time were scored, and these inputs were not compared before.
 
     Args:
         drop_days: days that drops cover.
-        inputs: what each day is to be built from, `built` what it was built from.
+        inputs, built: the fingerprints of each day's current inputs and of those it was built from.
     """
     if lake.version(SCORED) is None:
         return {}
@@ -105,7 +105,7 @@ def days_to_compare(
 
 
 def _scored_days(lake: ListedTables, days: Collection[date]) -> set[date]:
-    """Return the days that lie within what some file of `scored` spans."""
+    """Return the days within the time span of some file of `scored`."""
     files = lake.data_files(SCORED)
     spans = zip(
         files["min.tx_datetime"].to_pylist(), files["max.tx_datetime"].to_pylist(), strict=True
@@ -121,8 +121,8 @@ def compare_day(
 
     Args:
         landed_at: when the drop was published.
-        model_of: a model by version, None where it can no longer score: its rows' scores are then
-            not compared.
+        model_of: returns a model by version; None if it can no longer score: the scores of its
+            rows are then not compared.
     """
     result = DayComparison(day)
     stream = _stream_rows(lake, day, landed_at)
@@ -148,10 +148,10 @@ def compare_day(
 def record(
     lake: ReplacedTables, compared: Sequence[DayComparison], inputs: Mapping[date, str]
 ) -> None:
-    """Write what differs, in place of what was known of these days.
+    """Write the differences of these days and replace earlier results.
 
     Args:
-        inputs: what each day was built from.
+        inputs: the fingerprint of each day's inputs.
     """
     now = datetime.now(UTC)
     rows = [
@@ -191,7 +191,7 @@ def _note_columns(
     drop: pa.Table,
     names: Sequence[str],
 ) -> npt.NDArray[np.intp]:
-    """Note the rows in which some of these columns differ, and return their places."""
+    """Record the rows in which some of these columns differ, and return their places."""
     differs = np.column_stack([_unequal(stream[name], drop[name]) for name in names])
     places = np.flatnonzero(differs.any(axis=1))
     result.note(
@@ -205,7 +205,7 @@ def _note_columns(
 def _is_scored_otherwise(
     stream: pa.Table, drop: pa.Table, changed: npt.NDArray[np.intp], model_of: ModelOf
 ) -> npt.NDArray[np.intp]:
-    """Return the places of rows to which their model would have given another score."""
+    """Return the places of rows whose model would give the drop's row another score."""
     versions = stream["model_version"].to_numpy()
     found = [np.zeros(0, np.intp)]
     for version in np.unique(versions[changed]).tolist():
@@ -221,7 +221,7 @@ def _is_scored_otherwise(
 
 
 def _labels_that_differ(lake: Tables, day: date, ids: Ints) -> Ints:
-    """Return the ids that the topic and the drop label, and label differently."""
+    """Return the ids that topic and drop label differently."""
     if not ids.size:
         return ids
     bounds = [("transaction_id", ">=", int(ids.min())), ("transaction_id", "<=", int(ids.max()))]
@@ -240,7 +240,7 @@ def _labels_that_differ(lake: Tables, day: date, ids: Ints) -> Ints:
 
 def _unequal(one: pa.ChunkedArray, other: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     a, b = _numbers(one), _numbers(other)
-    # what is unknown in both is equal, and what was scored before a feature came says nothing of it
+    # unknown in both is equal; rows scored before a feature was declared have no value to compare
     unsaid = np.asarray(one.is_null(nan_is_null=False).to_numpy())
     return (a != b) & ~((a != a) & (b != b)) & ~unsaid
 

@@ -1,4 +1,4 @@
-"""What one row may say, for drops and messages alike.
+"""The rules for one row, shared by drops and messages.
 
 Here: the fast parser, the readable rules for a single line, explanations, the JSON of messages.
 Not here: duplicates and files of a drop (`fraud_platform.cleaning`), whole messages

@@ -111,7 +111,7 @@ def parse_canonical(block: LineBlock) -> tuple[CleanRows, Flags]:
 
 
 def sample_days(block: LineBlock, most: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the days of a block's rows, since 1970, each once, and about how many rows say it.
+    """Return the distinct days of a block's rows, since 1970, and about how many rows have each.
 
     Of a block with more than `most` rows, so many are looked at, which stand for all of it. They
     lie on it by the golden ratio: evenly, and in step with no period that wrong rows may have.

@@ -98,7 +98,7 @@ def judge_fields(fields: Sequence[bytes], days: DaySpan | None = None) -> Judged
 
 
 def read_time(field: bytes) -> int | None:
-    """Return the seconds since 1970 that a time says, repaired; None where it is none."""
+    """Return the seconds since 1970 of a time, repaired; None if it is not a time."""
     return _timestamp(field.strip(b" "))[0]
 
 
