@@ -231,3 +231,16 @@ class NumberedTables(Protocol):
 
     def numbered(self, table: TableContract, application: str) -> NumberedTable:
         """Return a table whose commits one application numbers; creates it if absent."""
+
+
+class CountedTables(Tables, NumberedTables, ListedTables, Protocol):
+    """Tables whose rows are counted by their logs, and the small tables that keep such counts."""
+
+    def append_numbered(
+        self, table: TableContract, rows: pa.Table, application: str, number: int
+    ) -> bool:
+        """Append rows under a number; False if the application used it or a later one.
+
+        Raises:
+            Outage: another writer committed in between; nothing was written.
+        """

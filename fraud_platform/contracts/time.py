@@ -12,6 +12,7 @@ from datetime import date, timedelta
 LABEL_DELAY_DAYS = 7
 TILE_SECONDS = 3600
 HOURS_PER_DAY = 24
+SECONDS_PER_DAY = HOURS_PER_DAY * TILE_SECONDS
 LABEL_DELAY_HOURS = LABEL_DELAY_DAYS * HOURS_PER_DAY
 TEST_ENDS_DAYS_BEFORE = 7
 """The test days of a knowledge date D end this many days before D."""

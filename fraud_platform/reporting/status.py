@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fraud_platform.contracts.tables import CLEANING_LEDGER
+from fraud_platform.stream.scored_counts import read_counts
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
 
 if TYPE_CHECKING:
-    from fraud_platform.contracts.ports import Tables
+    from fraud_platform.contracts.ports import CountedTables
 
 _NAMED_DROPS = 3
 
 
-def lake_lines(lake: Tables) -> list[str]:
+def lake_lines(lake: CountedTables) -> list[str]:
     """Return what came in and what was scored, at most four lines."""
     ledger = sorted(lake.read_arrow(CLEANING_LEDGER).to_pylist(), key=lambda row: row["drop"])
     if not ledger:
@@ -48,8 +49,10 @@ def _data_line(ledger: Sequence[dict[str, Any]]) -> str:
     return f"data: {span}{clean:,} rows, {bad:,} in quarantine"
 
 
-def _scored_line(lake: Tables) -> str:
-    scored = lake.read_arrow(SCORED, columns=["is_alert"])
-    alerts = scored["is_alert"].to_numpy(zero_copy_only=False).sum() if scored.num_rows else 0
-    dead = lake.read_arrow(DEAD_LETTERS, columns=["reason"]).num_rows
-    return f"live: {scored.num_rows:,} scored, {int(alerts):,} alerts, {dead:,} dead letters"
+def _scored_line(lake: CountedTables) -> str:
+    """Return what was scored live, by the counts that the tables' logs hold."""
+    counts = read_counts(lake).values()
+    scored, alerts = sum(c.rows for c in counts), sum(c.alerts for c in counts)
+    has_dead = lake.version(DEAD_LETTERS) is not None
+    dead = sum(lake.data_files(DEAD_LETTERS)["num_records"].to_pylist()) if has_dead else 0
+    return f"live: {scored:,} scored, {alerts:,} alerts, {dead:,} dead letters"

@@ -17,6 +17,7 @@ from rich.table import Table
 from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
 from fraud_platform.contracts.reasons import REASON_DESCRIPTIONS, Reason, Repair
 from fraud_platform.contracts.tables import CLEANING_LEDGER
+from fraud_platform.stream.scored_counts import by_model, read_counts
 from fraud_platform.tables.scoring import (
     DEAD_LETTERS,
     DISAGREEMENT_KINDS,
@@ -25,7 +26,7 @@ from fraud_platform.tables.scoring import (
 )
 
 if TYPE_CHECKING:
-    from fraud_platform.contracts.ports import Tables
+    from fraud_platform.contracts.ports import CountedTables, Tables
 
 NoteOnDrop = Callable[[Mapping[str, Any], Mapping[str, Mapping[str, Any]]], str | None]
 """From a drop's row of the cleaning ledger, and all of its rows by drop, to a note."""
@@ -50,7 +51,7 @@ def progress_bar(what: str, total: int, unit: str) -> Iterator[Callable[[int], N
 
 
 def print_report(
-    lake: Tables, console: Console | None = None, note_on: NoteOnDrop | None = None
+    lake: CountedTables, console: Console | None = None, note_on: NoteOnDrop | None = None
 ) -> None:
     """Print what came in, what was quarantined and why, and how the models compare.
 
@@ -79,21 +80,14 @@ def print_report(
         _print_live(out, lake)
 
 
-def _print_live(out: Console, lake: Tables) -> None:
+def _print_live(out: Console, lake: CountedTables) -> None:
     """Print what became of live messages, and which models scored them."""
-    columns = ["is_alert", "is_late", "model_version", "micro_batch"]
-    scored = lake.read_arrow(SCORED, columns=columns).to_pandas()
     table = Table(title="Live transactions", title_justify="left")
     for name in ("model", "scored", "alerts", "late", "micro-batches"):
         table.add_column(name, justify="right")
-    for version, rows in scored.groupby("model_version"):
-        table.add_row(
-            str(version),
-            f"{len(rows):,}",
-            f"{int(rows['is_alert'].sum()):,}",
-            f"{int(rows['is_late'].sum()):,}",
-            f"{rows['micro_batch'].nunique():,}",
-        )
+    for version, counted in by_model(read_counts(lake)).items():
+        numbers = (counted.rows, counted.alerts, counted.late, counted.micro_batches)
+        table.add_row(str(version), *(f"{number:,}" for number in numbers))
     out.print(table)
     dead = lake.read_arrow(DEAD_LETTERS, columns=["reason"]).to_pandas()["reason"].value_counts()
     words = ", ".join(f"{count} {reason}" for reason, count in sorted(dead.items()))

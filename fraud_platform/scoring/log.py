@@ -19,9 +19,11 @@ import pyarrow as pa
 
 from fraud_platform.contracts.tables import DataFile
 from fraud_platform.contracts.uniqueness import require_unique
+from fraud_platform.errors import ConservationError
 from fraud_platform.scoring.pairs import PairedTables
 from fraud_platform.stream.corrections import as_metadata, corrections_in, is_left_out
 from fraud_platform.stream.event_time import Carried
+from fraud_platform.stream.scored_counts import DayCounts, carried_on
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED, SCORING
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class ScoredBatch:
         end_offsets: the next offset of each partition that it read.
         stream_second: stream time after it, seconds since 1970; None if nothing was scored.
         carried: see `stream.event_time.Carried`.
+        days: the rows of `files` by day and model.
     """
 
     number: int
@@ -51,6 +54,20 @@ class ScoredBatch:
     end_offsets: Offsets
     stream_second: int | None
     carried: Carried = field(default_factory=dict)
+    days: DayCounts = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that every row is counted.
+
+        Raises:
+            ConservationError: `days` counts other rows than `files` hold.
+        """
+        rows, counted = (sum(f.rows for f in self.files), sum(c.rows for c in self.days.values()))
+        if rows != counted:
+            raise ConservationError(
+                f"micro-batch {self.number}: expected counts by day of the {rows} rows in its "
+                f"files, found {counted}. Nothing of it is committed; report this."
+            )
 
 
 class ScoringLog:
@@ -87,7 +104,8 @@ class ScoringLog:
         said = {**metadata, "counts": dict(batch.counts), "stream_second": batch.stream_second}
         if batch.carried:
             said[_CARRIED] = dict(batch.carried)
-        said = as_metadata(corrections_in(self.last())) | said
+        last = self.last()
+        said = as_metadata(corrections_in(last)) | carried_on(self._lake, last, batch.days) | said
         return self._tables.commit(batch.number, batch.files, batch.dead, said)
 
     def urls(self, batch: ScoredBatch) -> list[str]:

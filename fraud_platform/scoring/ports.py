@@ -11,13 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fraud_platform.contracts.ports import (
+    CountedTables,
     Filters,
-    NumberedTables,
     ReplacedTables,
     SparkTables,
     StoredPartitions,
     TableFiles,
-    Tables,
     UniqueTables,
 )
 from fraud_platform.contracts.tables import TableContract
@@ -78,7 +77,7 @@ class Broker(Protocol):
         """Return the group's committed next offset of each partition that has one."""
 
 
-class ScoredTables(Tables, TableFiles, NumberedTables, Protocol):
+class ScoredTables(TableFiles, CountedTables, Protocol):
     """Tables to which scoring appends numbered commits of files that it wrote before."""
 
 

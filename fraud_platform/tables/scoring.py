@@ -72,6 +72,23 @@ SCORED = TableContract(
     unique_by=("micro_batch", "source_partition", "source_offset"),
 )
 
+SCORED_DAYS = TableContract(
+    name="scored_days",
+    description="Scored rows by day and model, of days for which hardly any row comes any more; "
+    "the commits of `scored` carry the counts of later days.",
+    columns=(
+        Column("tx_date", "date", "The day (UTC)."),
+        Column("model_version", "long", "The model that scored the rows."),
+        Column("rows", "long", "Rows scored."),
+        Column("alerts", "long", "Alerts among them."),
+        Column("late", "long", "Rows among them that came late."),
+        Column("micro_batches", "long", "Micro-batches whose earliest row is of this day."),
+        Column("content", "long", "Exclusive or of the transaction ids."),
+        Column("as_of", "long", "The last micro-batch counted; of a day's rows, the last counts."),
+    ),
+    key=("tx_date", "model_version", "as_of"),
+)
+
 DEAD_LETTERS = TableContract(
     name="dead_letters",
     description="Messages that are no valid transaction, byte for byte, with every reason.",

@@ -16,7 +16,7 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import TableContract
 from fraud_platform.scoring.state.recovery import STREAM_PART
 from fraud_platform.tables.catalog import ALL_TABLES
-from fraud_platform.tables.scoring import SCORING_STATE
+from fraud_platform.tables.scoring import SCORED_DAYS, SCORING_STATE
 
 OF_A_RUN = {
     "transactions_version", "publication", "run_id", "cleaned_at", "built_at", "decided_at",
@@ -26,11 +26,11 @@ OF_A_RUN = {
     "compared_at", "ranges",
 }  # fmt: skip
 """Wall-clock times, ids of runs, versions of tables, bounds of batches, where files are."""
+COMPARED = tuple(table for table in ALL_TABLES if table is not SCORED_DAYS)
+"""Bounds of batches decide which days are in `scored_days` already."""
 
 
-def differences(
-    one: Lake, other: Lake, tables: tuple[TableContract, ...] = ALL_TABLES
-) -> list[str]:
+def differences(one: Lake, other: Lake, tables: tuple[TableContract, ...] = COMPARED) -> list[str]:
     """Return what differs, a line a table."""
     found = []
     for table in tables:

@@ -63,6 +63,7 @@ WRITERS = {
     "scoring_state": ("scoring/state/snapshot.py", POOL, "scoring_state"),
     "inference_plans": ("scoring/plans.py", NUMBER, None),
     "scored": ("scoring/log.py", LEASE, None),
+    "scored_days": ("stream/scored_counts.py", NUMBER, None),
     "dead_letters": ("scoring/log.py", LEASE, None),
     "topic_labels": ("scoring/label_intake.py", NUMBER, None),
     "dead_labels": ("scoring/label_intake.py", NUMBER, None),
@@ -106,6 +107,8 @@ CALLS = {
     ("scoring/plans.py", "numbered INFERENCE_PLANS"),
     ("scoring/state/recovery.py", "numbered TOPIC_LABELS"),
     ("scoring/state/snapshot.py", "numbered SCORED"),  # reads alone
+    ("stream/scored_counts.py", "append_numbered SCORED_DAYS"),
+    ("stream/scored_counts.py", "numbered SCORED"),  # reads alone
     ("scoring/state/snapshot.py", "replace SCORING_STATE"),
     ("scoring/state/snapshot_stream.py", "numbered SCORED"),  # reads alone
     ("scoring/state/snapshot_stream.py", "numbered TOPIC_LABELS"),

@@ -41,7 +41,7 @@ def test_a_group_stands_below_every_group_that_it_reads() -> None:
 def test_imports_for_types_only_are_told_apart() -> None:
     found = imports_between_packages()
     assert found["cleaning"]["contracts"] is False
-    assert found["cleaning"]["adapters"] is True
+    assert found["promotion"]["settings"] is True
     assert "defs" not in found["cleaning"]
 
 

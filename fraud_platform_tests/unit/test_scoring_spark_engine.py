@@ -59,7 +59,7 @@ def _result(rows: list[Message], read: int) -> dict[str, Any]:
     )
     counts = {"messages_read": read, "scored": len(rows), "duplicates": read - len(rows)}
     return {
-        "manifest": json.dumps({"counts": counts, "files": [], "carried": {}}),
+        "manifest": json.dumps({"counts": counts, "files": [], "days": [], "carried": {}}),
         "dead": _written(DEAD_LETTERS.arrow_schema.empty_table()),
         "rows": _written(table),
         "first_partition": int(partition.min()),

@@ -31,6 +31,7 @@ from fraud_platform.scoring.messages.time_letters import TimeBounds, bound_times
 from fraud_platform.scoring.state.recovery import RecoveredState
 from fraud_platform.stream.batching import Ranges, is_within_hour, with_followers
 from fraud_platform.stream.event_time import MAX_AHEAD_SECONDS, sane_arrivals
+from fraud_platform.stream.scored_counts import count_rows
 from fraud_platform.tables.scoring import SCORED
 
 if TYPE_CHECKING:
@@ -121,15 +122,12 @@ class InProcessEngine:
         batch = score_decoded(messages, decoded, state, context, odd)
         files = write_rows(self._lake.files, self._lake.uri(SCORED), SCORED, batch.scored)
         kill_point("scoring.scored_written")
-        return ScoredBatch(
-            number,
-            files,
-            batch.dead,
-            batch.counts,
-            ends,
+        second, carried, days = (
             state.clock.second,
             self._recovered.carried,
+            count_rows(batch.scored),
         )
+        return ScoredBatch(number, files, batch.dead, batch.counts, ends, second, carried, days)
 
     def committed(self, number: int) -> None:
         """Record that the micro-batch is committed; the state already holds it."""

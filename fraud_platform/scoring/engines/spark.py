@@ -39,6 +39,7 @@ from fraud_platform.scoring.messages.decode import decode
 from fraud_platform.scoring.messages.peeking import Peeker
 from fraud_platform.scoring.messages.time_letters import TimeBounds, bound_times, carried_over
 from fraud_platform.scoring.state.recovery import RecoveredState
+from fraud_platform.stream import scored_counts
 from fraud_platform.stream.batching import Ranges, with_followers
 from fraud_platform.stream.clock import WINDOW_ROWS, StreamClock
 from fraud_platform.stream.event_time import MAX_AHEAD_SECONDS, Carried, sane_arrivals
@@ -148,19 +149,21 @@ class SparkEngine:
             excluded |= frozenset(repeated)
             results = self._run(ranges, after, number, model, excluded)
         counts: Counter[str] = Counter()
-        files: list[DataFile] = []
+        files, days = list[DataFile](), list[scored_counts.DayCounts]()
         carried = {p: kept for p, kept in self._carried.items() if p not in ranges}
         for result in results:
             manifest = json.loads(result["manifest"])
             counts.update(manifest["counts"])
             files += [DataFile(**file) for file in manifest["files"]]
+            days.append(scored_counts.from_json(manifest["days"]))
             carried |= {int(p): tuple(kept) for p, kept in manifest["carried"].items()}
         self._clock.advance(_seconds_in_order(results))
         dead = pa.concat_tables(
             [DEAD_LETTERS.arrow_schema.empty_table(), *(_read(r["dead"]) for r in results)]
         )
         self._carried = carried
-        return ScoredBatch(number, files, dead, dict(counts), ends, self._clock.second, carried)
+        second, by_day = self._clock.second, scored_counts.sum_counts(days)
+        return ScoredBatch(number, files, dead, dict(counts), ends, second, carried, by_day)
 
     def _run(
         self, ranges: Ranges, after: Ranges, number: int, model: PinnedModel, excluded: Excluded
@@ -249,6 +252,7 @@ def _score_share(plan: TaskPlan, share: Ranges) -> pa.RecordBatch | None:
         "counts": dict(counts),
         "files": [asdict(file) for file in files],
         "carried": carried_over(messages, raw, is_own, _of_share(bounds, share)),
+        "days": scored_counts.as_json(scored_counts.count_rows(batch.scored)),
     }
     return _result(manifest, batch.scored, batch.dead, int(messages.partition.min()))
 

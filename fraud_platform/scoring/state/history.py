@@ -32,6 +32,7 @@ from fraud_platform.labels.of_drops import (
 from fraud_platform.labels.rule import LANDING_ORDER
 from fraud_platform.scoring.state.recovery import landed_of
 from fraud_platform.stream.corrections import corrections_in
+from fraud_platform.stream.scored_counts import by_day, read_counts
 from fraud_platform.stream.scored_ids import ScoredRows
 from fraud_platform.tables.scoring import (
     SCORED,
@@ -43,8 +44,6 @@ from fraud_platform.tables.scoring import (
 if TYPE_CHECKING:
     from fraud_platform.scoring.ports import StateTables
 
-_DAY_SECONDS = 86_400
-
 
 def stream_days(
     lake: StateTables, drop_days: Sequence[DropDay], now: datetime | None
@@ -52,7 +51,7 @@ def stream_days(
     """Return the days after the drops' watermark that the stream has completed.
 
     A day is complete when stream time has passed its end. A late row changes its day's content, so
-    the day is built again.
+    the day is built again. The commits of `scored` carry the counts of each day: no row is read.
 
     Args:
         now: stream time; None if nothing was ever scored.
@@ -60,17 +59,12 @@ def stream_days(
     if now is None:
         return []
     first, end = watermark(drop_days), now.date()
-    rows = _scored(lake, first, ["transaction_id", "tx_datetime"])
-    micros = rows["tx_datetime"].cast(pa.int64()).to_numpy()
-    days = micros // (_DAY_SECONDS * 1_000_000)
-    ids = rows["transaction_id"].to_numpy()
     found = []
-    for number in np.unique(days).tolist():
+    for number, counted in by_day(read_counts(lake)).items():
         day = date.fromordinal(date(1970, 1, 1).toordinal() + number)
-        own = ids[days == number]
-        if day < end:
-            content = fingerprint([(STREAM, own.size, int(np.bitwise_xor.reduce(own)))])
-            found.append(DropDay(STREAM, day, int(own.size), content))
+        if (first or date(1970, 1, 1)) <= day < end:
+            content = fingerprint([(STREAM, counted.rows, counted.content)])
+            found.append(DropDay(STREAM, day, counted.rows, content))
     return found
 
 
