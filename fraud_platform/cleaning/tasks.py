@@ -32,9 +32,9 @@ from fraud_platform.cleaning.parquet_files import (
     SuspectFile,
 )
 from fraud_platform.contracts.own_days import DaySpan
+from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.labels.drop_clock import LabelClock
 from fraud_platform.rows.canonical import (
-    SECONDS_PER_DAY,
     CleanRows,
     parse_canonical,
     parse_ids,

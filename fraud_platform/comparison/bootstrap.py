@@ -136,14 +136,16 @@ def _differences(
     intervals = [of_clustering.differences(level) for of_clustering in resamples]
     differences: list[Difference] = []
     for i, against in enumerate(roles[1:]):
-        both = [[of_clustering[i][j] for of_clustering in intervals] for j in range(len(Metric))]
-        tests = [_z_test(_wider(both[j])) for j in range(len(TESTED_METRICS))]
+        both = {
+            metric: [of_clustering[i][j] for of_clustering in intervals]
+            for j, metric in enumerate(Metric)
+            if metric in TESTED_METRICS
+        }
+        tests = [_z_test(_wider(both[metric])) for metric in both]
         holm = holm_adjusted([p_value for _, p_value in tests])
-        for j, metric in enumerate(TESTED_METRICS):
-            bounds = _outermost(both[j], level)
-            differences.append(
-                _difference(metric, against, both[j], bounds, tests[j], float(holm[j]))
-            )
+        for (metric, own), test, adjusted in zip(both.items(), tests, holm, strict=True):
+            bounds = _outermost(own, level)
+            differences.append(_difference(metric, against, own, bounds, test, float(adjusted)))
     return tuple(differences)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,56 +23,61 @@ SCENARIOS: tuple[int, ...] = (1, 2, 3)
 
 
 class Metric(StrEnum):
-    """The metrics of a comparison, in the order in which reports list them."""
+    """The metrics of a comparison, in the order in which reports list them.
 
-    AVERAGE_PRECISION = "average_precision"
-    AUC_ROC = "auc_roc"
-    CARD_PRECISION = "card_precision"
-    RECALL = "recall"
-    FALSE_POSITIVE_RATE = "false_positive_rate"
-    EXPECTED_LOSS = "expected_loss"
-    BRIER = "brier"
-    RECALL_SCENARIO_1 = "recall_scenario_1"
-    RECALL_SCENARIO_2 = "recall_scenario_2"
-    RECALL_SCENARIO_3 = "recall_scenario_3"
+    A member is its name in tables and, in keywords, how people read it. How it is computed is in
+    `comparison.replicates`; a member without a computation there fails at the first comparison.
 
-    @property
-    def label(self) -> str:
-        """The metric's display name."""
-        return _LABELS[self]
+    Attributes:
+        label: the metric's name for people, with its unit.
+        decimals: how many a report shows.
+        higher_is_better: whether the greater value is the better one.
+        is_tested: whether its difference is in the family of the Holm adjustment and in the forest
+            plot. The adjustment is stricter with each member; a metric that only informs is none.
+    """
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether a higher value is better."""
-        return self not in _LOWER_IS_BETTER
+    label: str
+    decimals: int
+    higher_is_better: bool
+    is_tested: bool
+
+    def __new__(
+        cls,
+        name: str,
+        label: str,
+        decimals: int = 4,
+        higher_is_better: bool = True,
+        is_tested: bool = True,
+    ) -> Self:
+        """Return the member with its attributes."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.label, member.decimals = label, decimals
+        member.higher_is_better, member.is_tested = higher_is_better, is_tested
+        return member
+
+    AVERAGE_PRECISION = "average_precision", "average precision"
+    AUC_ROC = "auc_roc", "AUC ROC"
+    CARD_PRECISION = "card_precision", "card precision at k"
+    RECALL = "recall", "recall at threshold"
+    FALSE_POSITIVE_RATE = "false_positive_rate", "false positive rate", 5, False
+    EXPECTED_LOSS = "expected_loss", "expected loss a day", 2, False
+    BRIER = "brier", "Brier score", 5, False
+    RECALL_SCENARIO_1 = "recall_scenario_1", "recall, scenario 1", 4, True, False
+    RECALL_SCENARIO_2 = "recall_scenario_2", "recall, scenario 2", 4, True, False
+    RECALL_SCENARIO_3 = "recall_scenario_3", "recall, scenario 3", 4, True, False
 
     def show(self, value: float, signed: bool = False) -> str:
-        """Return a value as text with the metric's number of decimals; NaN is `-`."""
-        decimals = _DECIMALS.get(self, 4)
-        return "-" if np.isnan(value) else f"{value:{'+' if signed else ''},.{decimals}f}"
+        """Return a value in the decimals that the metric's size deserves."""
+        return "-" if np.isnan(value) else f"{value:{'+' if signed else ''},.{self.decimals}f}"
 
     def show_difference(self, value: float, low: float, high: float) -> str:
-        """Return a signed difference and its interval as text."""
+        """Return a signed difference and its interval."""
         return f"{self.show(value, True)} [{self.show(low, True)}, {self.show(high, True)}]"
 
 
-_LABELS = {
-    Metric.AVERAGE_PRECISION: "average precision",
-    Metric.AUC_ROC: "AUC ROC",
-    Metric.CARD_PRECISION: "card precision at k",
-    Metric.RECALL: "recall at threshold",
-    Metric.FALSE_POSITIVE_RATE: "false positive rate",
-    Metric.EXPECTED_LOSS: "expected loss a day",
-    Metric.BRIER: "Brier score",
-    Metric.RECALL_SCENARIO_1: "recall, scenario 1",
-    Metric.RECALL_SCENARIO_2: "recall, scenario 2",
-    Metric.RECALL_SCENARIO_3: "recall, scenario 3",
-}
-_DECIMALS = {Metric.EXPECTED_LOSS: 2, Metric.FALSE_POSITIVE_RATE: 5, Metric.BRIER: 5}
-_LOWER_IS_BETTER = (Metric.FALSE_POSITIVE_RATE, Metric.EXPECTED_LOSS, Metric.BRIER)
-
-TESTED_METRICS: tuple[Metric, ...] = tuple(Metric)[:7]
-"""The metrics of the Holm adjustment; recalls by scenario are reported, but not tested."""
+TESTED_METRICS: tuple[Metric, ...] = tuple(metric for metric in Metric if metric.is_tested)
+"""The family of the Holm adjustment; recalls by scenario only inform."""
 
 
 class Role(StrEnum):

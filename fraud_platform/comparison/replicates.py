@@ -162,7 +162,7 @@ class WeightedMetrics:
         for s, alerted, all_frauds in zip(
             SCENARIOS, cells.alerted_by_scenario, self._by_scenario, strict=True
         ):
-            values[Metric(f"recall_scenario_{s}")] = sums[alerted][0] / sums[all_frauds][0]
+            values[Metric[f"RECALL_SCENARIO_{s}"]] = sums[alerted][0] / sums[all_frauds][0]
         for metric, value in values.items():
             out[self.metrics.index(metric)] = value
 

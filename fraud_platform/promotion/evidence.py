@@ -74,7 +74,7 @@ def evidence_from_report(
     """
     rows = _rows_of_one_report(report)
     value = {r["metric"]: r["value"] for r in rows if r["subject"] == Role.CANDIDATE}
-    recalls = {s: value[Metric(f"recall_scenario_{s}")] for s in SCENARIOS}
+    recalls = {s: value[Metric[f"RECALL_SCENARIO_{s}"]] for s in SCENARIOS}
     first = rows[0]
     return Evidence(
         knowledge_date=first["knowledge_date"],

@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fraud_platform.contracts.drops import FIRST_YEAR, LAST_YEAR, MAX_AMOUNT_CENTS
+from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.rows.judge import read_time
 from fraud_platform.rows.lines import FIELDS, LineBlock, PaddedText, Positions
 
 Words = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
-SECONDS_PER_DAY = 86_400
 MICROS_PER_SECOND = 1_000_000
 _SPACE = ord(" ")
 _MOST_SPACES = 4

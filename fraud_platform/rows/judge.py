@@ -20,13 +20,13 @@ from typing import NamedTuple
 from fraud_platform.contracts.drops import COLUMNS, FIRST_YEAR, LAST_YEAR, MAX_AMOUNT_CENTS
 from fraud_platform.contracts.own_days import DaySpan
 from fraud_platform.contracts.reasons import Reason, Repair
+from fraud_platform.contracts.time import SECONDS_PER_DAY
 
 REASONS: tuple[Reason, ...] = tuple(Reason)
 REPAIRS: tuple[Repair, ...] = tuple(Repair)
 REASON_BITS: dict[Reason, int] = {reason: 1 << i for i, reason in enumerate(REASONS)}
 REPAIR_BITS: dict[Repair, int] = {repair: 1 << i for i, repair in enumerate(REPAIRS)}
 
-SECONDS_PER_DAY = 86_400
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _MALFORMED = REASON_BITS[Reason.MALFORMED_ROW]
 _INTEGER = re.compile(rb"-?[0-9]{1,18}")

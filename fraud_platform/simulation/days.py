@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.simulation.config import SimulationConfig
 from fraud_platform.simulation.population import Population, Stream, random_stream
 
-SECONDS_PER_DAY = 86_400
 TIME_STD_SECONDS = 20_000
 FRAUD_ABOVE_CENTS = 22_000
 COMPROMISED_TERMINAL_DAYS = 28

@@ -16,8 +16,9 @@ import numpy as np
 import polars as pl
 
 from fraud_platform.contracts.drops import COLUMNS, HEADER, MISSPELT_TRANSACTION_ID
+from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.simulation.config import DropLayout
-from fraud_platform.simulation.days import SECONDS_PER_DAY, DayRows
+from fraud_platform.simulation.days import DayRows
 
 BLOCK_ROWS = 262_144
 """Rows formatted at once; it bounds memory and does not change the text."""

@@ -315,3 +315,16 @@ def test_amount_above_k_alerts_above_k_and_not_at_it():
     rows = ComparisonRows(*[np.array([0, 1])] * 4, amounts, np.array([True, False]), amounts * 0)
     rule = baseline_models(rows, 22_000)[Role.AMOUNT_ABOVE]
     assert (rule.probability >= rule.threshold).tolist() == [False, True]
+
+
+def test_the_family_of_the_holm_adjustment_is_named_by_its_members() -> None:
+    """A metric that only informs may stand anywhere in the report's order."""
+    informing = {Metric[f"RECALL_SCENARIO_{scenario}"] for scenario in (1, 2, 3)}
+    assert {metric for metric in Metric if not metric.is_tested} == informing
+    assert set(TESTED_METRICS) == set(Metric) - informing
+    assert Metric.FALSE_POSITIVE_RATE.show(0.123456) == "0.12346"
+    assert [m for m in Metric if not m.higher_is_better] == [
+        Metric.FALSE_POSITIVE_RATE,
+        Metric.EXPECTED_LOSS,
+        Metric.BRIER,
+    ]

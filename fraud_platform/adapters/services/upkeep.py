@@ -18,6 +18,8 @@ from pathlib import Path
 
 import psutil
 
+from fraud_platform.contracts.time import SECONDS_PER_DAY
+
 MOST_LOG_BYTES = 50_000_000
 """A log above this moves to NAME.1, in place of the one before, and begins again."""
 _KEPT_ARCHIVES = 3
@@ -73,7 +75,7 @@ def clear_leftovers(home: Path) -> Iterator[str]:
 
 def remove_old(folder: Path, days: float) -> int:
     """Remove files that nobody has written for so many days; return how many went."""
-    oldest, gone = time.time() - days * 86_400, 0
+    oldest, gone = time.time() - days * SECONDS_PER_DAY, 0
     for path in sorted(folder.rglob("*"), reverse=True):
         with suppress(OSError):  # another process may remove it too; a folder may hold others
             if path.is_dir() and not path.is_symlink():

@@ -122,7 +122,7 @@ def _training_page(
 @dg.asset(
     partitions_def=WEEKS,
     group_name="model",
-    kinds={"xgboost", "mlflow"},
+    kinds={"mlflow"},
     owners=OWNERS,
     pool="candidate_model",
     deps=[TRAINING_SET.name],

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.terms import MAX_WINDOW_DAYS
 from fraud_platform.contracts.tables import DataFile
-from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
+from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.batch.blocks import BETWEEN_PASSES, BLOCK, part_sql
 from fraud_platform.features.batch.day_inputs import (
@@ -46,7 +46,6 @@ from fraud_platform.features.batch.tasks import (
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-SECONDS_PER_DAY = HOURS_PER_DAY * TILE_SECONDS
 ROWS_PER_TASK = 1_000_000
 INPUTS_PER_TASK = 4_000_000
 ROWS_WORTH_TWO_TASKS = 300_000

@@ -46,8 +46,8 @@ def replay_dead_letters(
         The numbers of letters sent and of letters still invalid.
     """
     lake = Lake(settings.lake)
-    rows = lake.read_arrow(DEAD_LETTERS).to_pylist()
-    wanted = [row for row in rows if reason is None or row["reason"] == reason]
+    filters = None if reason is None else [("reason", "=", reason)]
+    wanted = lake.read_arrow(DEAD_LETTERS, filters).to_pylist()
     producer = IdempotentProducer(KafkaConnection.from_settings(settings, Role.PRODUCER))
     invalid, bounds = 0, _possible_seconds(settings, lake)
     for row in wanted:
