@@ -19,11 +19,12 @@ from fraud_platform.adapters.tables.numbered import NumberedTable
 from fraud_platform.calendar.due import STREAM, DropDay, fingerprint
 from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.errors import ConservationError
-from fraud_platform.operations.platform_state import read_days
+from fraud_platform.operations.platform_state import read_state
 from fraud_platform.reporting.status import _scored_line
 from fraud_platform.reporting.terminal import _print_live
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.log import ScoredBatch, ScoringLog
+from fraud_platform.settings import Settings
 from fraud_platform.stream import scored_counts
 from fraud_platform.stream.corrections import Correction, as_metadata
 from fraud_platform.stream.scored_counts import KEPT_DAYS, MOST_DAYS, count_rows, read_counts
@@ -159,7 +160,7 @@ def _model_lines(lake: Lake) -> str:
     return console.export_text()
 
 
-def test_a_tick_status_and_report_read_no_scored_row(world: World):
+def test_a_tick_status_and_report_read_no_scored_row(world: World, tmp_path: Path):
     """With a month more or ten times the rows they read the same: the files are gone."""
     world.score_days(0, 70)
     drops = [DropDay("2017-12-01", date(2017, 12, 3), 1, "x", "y")]
@@ -185,7 +186,8 @@ def test_a_tick_status_and_report_read_no_scored_row(world: World):
         v: len({r["micro_batch"] for r in rows if r["model_version"] == v}) for v in (1, 2, 7)
     }
     world.forget_rows()
-    assert read_days(world.lake) == [*drops, *expected]
+    settings = Settings(home=tmp_path)
+    assert read_state(world.lake, settings).days == [*drops, *expected]
     alerts = sum(r["is_alert"] for r in rows)
     assert _scored_line(world.lake) == f"live: 420 scored, {alerts} alerts, 0 dead letters"
     lines = _model_lines(world.lake).splitlines()
