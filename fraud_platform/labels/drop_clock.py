@@ -7,9 +7,8 @@ Not here: the rule (`labels.rule`), writing labels (`cleaning.tasks`), correctin
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,7 @@ from fraud_platform.contracts.time import TILE_SECONDS
 from fraud_platform.labels.rule import NEVER_LANDED, counts_from_hour
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from fraud_platform.labels.ports import StreamLabels
 
 Seconds = npt.NDArray[np.int64]
 
@@ -37,7 +36,7 @@ class LabelClock:
 
     stream_time: datetime | None = None
     watermark: datetime | None = None
-    told_since: Callable[[date], pa.Table] | None = None
+    told_since: StreamLabels | None = None
 
     @property
     def corrections_landed_at(self) -> datetime | None:
