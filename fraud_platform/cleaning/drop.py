@@ -34,7 +34,6 @@ from fraud_platform.cleaning.parquet_files import (
     CLEAN_DDL,
     SUSPECT_DDL,
     SUSPECT_SCHEMA,
-    WrittenFile,
 )
 from fraud_platform.cleaning.raw_text import RawText
 from fraud_platform.cleaning.stored import StoredFile, read_files
@@ -53,6 +52,7 @@ from fraud_platform.contracts.drops import MAX_LINE_BYTES
 from fraud_platform.contracts.own_days import DaySpan, central_days, own_days
 from fraud_platform.errors import ConservationError, DropUnreadableError
 from fraud_platform.rows.lines import TextRange, split_text
+from fraud_platform.tables.data_files import WrittenFile
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

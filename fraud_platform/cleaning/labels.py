@@ -31,13 +31,13 @@ from fraud_platform.cleaning.parquet_files import (
     FROM_TOPIC,
     LABEL_DDL,
     LabelFile,
-    WrittenFile,
 )
 from fraud_platform.cleaning.stored import StoredFile, read_files, stored_files, waiting_file
 from fraud_platform.cleaning.tasks import MANIFEST_SCHEMA, Task
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, DataFile
 from fraud_platform.labels.drop_clock import LabelClock
 from fraud_platform.labels.rule import counts_from_time, due_time
+from fraud_platform.tables.data_files import WrittenFile
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -75,7 +75,7 @@ def write_labels(
     known = [file for file in stored_files(lake, DROP_LABELS) if file.drop in drops]
     if landed.labels and drops == {landed.drop} and not known and not told:
         url = lake.uri(DROP_LABELS)
-        written = [file.in_table(url, landed.drop) for file in landed.labels]
+        written = [file.in_table(url, {"drop": landed.drop}) for file in landed.labels]
     else:
         rows = [file for file in stored_files(lake, TRANSACTIONS) if file.drop in drops]
         drop_labels = _merge(spark, rows, known, told, clock)
@@ -121,7 +121,9 @@ def _write_versions(
     manifests = drop_labels.mapInArrow(task, MANIFEST_SCHEMA).collect()
     written = [json.loads(row.manifest) for row in manifests]
     table_url = lake.uri(DROP_LABELS)
-    return [WrittenFile(**one["file"]).in_table(table_url, one["drop"]) for one in written]
+    return [
+        WrittenFile(**one["file"]).in_table(table_url, {"drop": one["drop"]}) for one in written
+    ]
 
 
 def write_versions(files: Files, table_url: str, publication: str) -> Task:

@@ -1,17 +1,16 @@
 """Parquet files of clean, quarantined and suspect rows and of labels, written in Spark's tasks.
 
-Here: column types and encodings, row groups of bounded size, file statistics.
-Not here: the rows (`tasks`), committing the files to a table (`adapters.tables.lake`).
+Here: column types and encodings, row groups of bounded size, the bounds of columns.
+Not here: the rows (`tasks`), the writer (`tables.data_files`), committing the files to a table
+(`adapters.tables.lake`).
 
 A file is not part of a table until a commit names it, so a failed task leaves the tables unchanged.
 """
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -19,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, DataFile
+from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS
 from fraud_platform.labels.drop_clock import LabelClock
 from fraud_platform.labels.rule import due_second
 from fraud_platform.rows.canonical import MICROS_PER_SECOND, CleanRows
 from fraud_platform.rows.judge import REASONS
+from fraud_platform.tables.data_files import DataFileWriter, FileStats, WrittenFile
 
 if TYPE_CHECKING:
     from fraud_platform.contracts.ports import Files
@@ -80,21 +79,6 @@ _REASON_LISTS = [
 """Bit mask to the names of its reasons, in order of precedence."""
 
 
-@dataclass(frozen=True)
-class WrittenFile:
-    """A finished file: its URL, size, rows, and Delta statistics as JSON."""
-
-    url: str
-    size_bytes: int
-    rows: int
-    stats: str
-
-    def in_table(self, table_url: str, drop: str) -> DataFile:
-        """Return the file as an entry for a commit to the table at `table_url`."""
-        path = self.url.removeprefix(f"{table_url}/")
-        return DataFile(path, self.size_bytes, self.rows, {"drop": drop}, self.stats)
-
-
 class RowFile:
     """One Parquet file, created with its first rows and finished at the end of the `with` block.
 
@@ -116,17 +100,13 @@ class RowFile:
         schema: pa.Schema,
         encoding: dict[str, Any] | None = None,
     ) -> None:
-        self._files = files
-        self._url = f"{folder}/{prefix}-{uuid.uuid4().hex}.parquet"
-        self._schema = schema
-        self._encoding = encoding or {}
+        url = f"{folder}/{prefix}-{uuid.uuid4().hex}.parquet"
+        self._schema, self._stats = schema, FileStats()
+        self._file = DataFileWriter(
+            files, url, schema, self._stats, compression="snappy", **(encoding or {})
+        )
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = self._waiting_bytes = 0
-        self._stats: dict[str, tuple[Any, Any]] = {}
-        self._nulls = 0
-        self._rows = 0
-        self._stream: Any = None
-        self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -138,12 +118,11 @@ class RowFile:
         trace: TracebackType | None,
     ) -> None:
         if kind is None:
-            self._flush()
-        if self._writer is not None:
-            self._writer.close()
-            self._stream.close()
-        if kind is not None and self._writer is not None:
-            self._files.remove(self._url)
+            # an error of the last rows, too, must remove the file
+            with self._file:
+                self._flush()
+        else:
+            self._file.__exit__(kind, error, trace)
 
     def write(self, rows: pa.RecordBatch) -> None:
         """Add rows; they are written in row groups of bounded size."""
@@ -157,32 +136,20 @@ class RowFile:
 
     def widen(self, column: str, low: Any, high: Any) -> None:
         """Extend a column's bounds in the file's statistics to include `low` and `high`."""
-        known = self._stats.get(column, (low, high))
-        self._stats[column] = (min(low, known[0]), max(high, known[1]))
+        self._stats.widen(column, low, high)
+
+    def count_nulls(self, column: str, nulls: int) -> None:
+        """Count further nulls of a column in the file's statistics."""
+        self._stats.count_nulls(column, nulls)
 
     def written(self) -> WrittenFile | None:
         """Return the finished file, or None if it has no rows; call it after the `with` block."""
-        if self._writer is None:
-            return None
-        stats: dict[str, Any] = {"numRecords": self._rows}
-        if self._stats:
-            stats["minValues"] = {name: low for name, (low, _) in self._stats.items()}
-            stats["maxValues"] = {name: high for name, (_, high) in self._stats.items()}
-            stats["nullCount"] = dict.fromkeys(self._stats, self._nulls)
-        size_bytes = self._files.size_bytes(self._url)
-        return WrittenFile(self._url, size_bytes, self._rows, json.dumps(stats))
+        return self._file.written()
 
     def _flush(self) -> None:
         if not self._waiting:
             return
-        if self._writer is None:
-            self._stream = self._files.create(self._url)
-            self._writer = pq.ParquetWriter(
-                self._stream, self._schema, compression="snappy", **self._encoding
-            )
-        group = pa.Table.from_batches(self._waiting, self._schema)
-        self._writer.write_table(group, row_group_size=ROWS_PER_GROUP)
-        self._rows += group.num_rows
+        self._file.write(pa.Table.from_batches(self._waiting, self._schema), ROWS_PER_GROUP)
         self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
 
 
@@ -236,7 +203,7 @@ class QuarantineFile(RowFile):
         if bounds["min"].is_valid:
             low, high = bounds["min"].as_py(), bounds["max"].as_py()
             self.widen("transaction_id", low, high)
-        self._nulls += id_column.null_count
+        self.count_nulls("transaction_id", id_column.null_count)
         columns = [
             pa.array([names[0] for names in lists], pa.string()),
             pa.array(lists, pa.list_(pa.string())),

@@ -312,7 +312,7 @@ class _Publication:
 
     def _commit(self, table: TableContract, drops: Sequence[CleanedDrop]) -> int:
         files = [
-            file.in_table(self.lake.uri(table), cleaned.drop)
+            file.in_table(self.lake.uri(table), {"drop": cleaned.drop})
             for cleaned in drops
             for file in (cleaned.clean if table is TRANSACTIONS else cleaned.quarantine)
         ]

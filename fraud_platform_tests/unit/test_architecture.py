@@ -212,6 +212,22 @@ def test_stages_and_foundations_import_no_adapter() -> None:
     assert offenders(modules(*STAGES, *FOUNDATIONS), is_wrong) == {}
 
 
+def test_one_module_writes_data_files() -> None:
+    """So that all files have statistics of one form, and none is left half written.
+
+    The simulation writes what it knows of a drop next to the drop, in no table.
+    """
+    writers = {
+        named(path)
+        for path in modules(".")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).split(".")[-1] in {"ParquetWriter", "write_table"}
+        and not ast.unparse(node.func).startswith(("writer.", "self._writer."))
+    }
+    assert writers == {"tables/data_files.py", "simulation/truth.py"}
+
+
 def test_only_defs_and_definitions_import_dagster() -> None:
     allowed = set(modules("defs", "definitions"))
     others = [path for path in modules(".") if path not in allowed]

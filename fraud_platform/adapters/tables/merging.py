@@ -6,25 +6,23 @@ Not here: when to merge (`adapters.tables.upkeep`), fencing the commit (`adapter
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from fraud_platform.adapters.storage.probing import reaching
 from fraud_platform.adapters.tables.evolving import completed
-from fraud_platform.adapters.tables.partition_files import INDEXED_COLUMNS, as_json, gathered
+from fraud_platform.adapters.tables.partition_files import gathered
 from fraud_platform.adapters.tables.store import TableStore
 from fraud_platform.adapters.tables.swapping import Swap, active_files, swap_files
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import DataError
 from fraud_platform.kill_points import kill_point
+from fraud_platform.tables.data_files import DataFileWriter, FileStats, indexed
 
 LEVELS = ((1 << 20, 100), (8 << 20, 16), (64 << 20, 16))
 """A size to merge to, and how many files that are less than half of it, and not of a level before,
@@ -130,60 +128,20 @@ def write_merged(
     Args:
         schema: every column of the table, so that none is lost.
     """
-    path = f"{uuid.uuid4().hex}.parquet"
-    url = f"{lake.uri(table)}/{path}"
+    url = f"{lake.uri(table)}/{uuid.uuid4().hex}.parquet"
     batches = (
         batch
         for part in parts
         for batch in (part if part.schema.equals(schema) else as_stored(part, schema)).to_batches()
     )
-    bounds = _Bounds(table)
-    with (
-        lake.files.create(url) as stream,
-        closing(pq.ParquetWriter(stream, schema, compression="zstd")) as writer,
-    ):
+    stats = FileStats(table.bounded or indexed(table.column_names))
+    with DataFileWriter(lake.files, url, schema, stats, compression="zstd") as file:
+        file.begin()
         for some in gathered(batches, _ROW_GROUP_ROWS):
-            writer.write_table(some)
-            bounds.add(some)
-    return DataFile(path, lake.files.size_bytes(url), bounds.rows, {}, bounds.as_stats())
+            file.write(some)
+    return file.finished().in_table(lake.uri(table))
 
 
 def as_stored(part: pa.Table, schema: pa.Schema) -> pa.Table:
     """Return rows of a file with all columns that the table has now, null where it has none."""
     return completed(part, schema).cast(schema)
-
-
-class _Bounds:
-    """Delta's statistics of a file, kept while it is written."""
-
-    def __init__(self, table: TableContract) -> None:
-        self._names = table.bounded or tuple(table.column_names[:INDEXED_COLUMNS])
-        self._lows: dict[str, Any] = {}
-        self._highs: dict[str, Any] = {}
-        self._nulls: dict[str, int] = dict.fromkeys(self._names, 0)
-        self.rows = 0
-
-    def add(self, rows: pa.Table) -> None:
-        self.rows += rows.num_rows
-        for name in self._names:
-            column = rows[name]
-            self._nulls[name] += column.null_count
-            if not _is_bounded(column.type) or column.null_count == len(column):
-                continue
-            found = pc.min_max(column).as_py()
-            self._lows[name] = min(self._lows.get(name, found["min"]), found["min"])
-            self._highs[name] = max(self._highs.get(name, found["max"]), found["max"])
-
-    def as_stats(self) -> str:
-        return json.dumps(
-            {
-                "numRecords": self.rows,
-                "minValues": {name: as_json(low) for name, low in self._lows.items()},
-                "maxValues": {name: as_json(high) for name, high in self._highs.items()},
-                "nullCount": self._nulls,
-            }
-        )
-
-
-def _is_bounded(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_temporal(kind)

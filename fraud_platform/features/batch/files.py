@@ -16,13 +16,13 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fraud_platform.contracts.feature_language.expressions import Array, Ratio
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.contracts.time import HOURS_PER_DAY
 from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.compute.ordering import group_bounds, sort_order
+from fraud_platform.tables.data_files import DataFileWriter, FileStats
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 
 if TYPE_CHECKING:
@@ -86,22 +86,16 @@ class DayFiles:
         value = (_EPOCH + timedelta(days=day)).isoformat()
         partition = {self._day_column: value, **self._partition}
         folders = "/".join(f"{name}={v}" for name, v in partition.items())
-        path = f"{folders}/{uuid.uuid4().hex}.parquet"
-        url = f"{self._folder.url}/{path}"
-        rows = 0
-        with (
-            self._folder.files.create(url) as stream,
-            pq.ParquetWriter(
-                stream, self._schema, compression="snappy", use_dictionary=self._dictionary
-            ) as writer,
-        ):
+        url = f"{self._folder.url}/{folders}/{uuid.uuid4().hex}.parquet"
+        file = DataFileWriter(
+            self._folder.files, url, self._schema, FileStats(),
+            compression="snappy", use_dictionary=self._dictionary,
+        )  # fmt: skip
+        with file:
+            file.begin()
             for part in parts:
-                batch = self._record_batch(part)
-                rows += batch.num_rows
-                writer.write_batch(batch)
-        size = self._folder.files.size_bytes(url)
-        stats = json.dumps({"numRecords": rows})
-        self.written.append(DataFile(path, size, rows, partition, stats))
+                file.write(pa.Table.from_batches([self._record_batch(part)]))
+        self.written.append(file.finished().in_table(self._folder.url, partition))
 
     def _record_batch(self, columns: Mapping[str, Array]) -> pa.RecordBatch:
         arrays = [
