@@ -272,7 +272,7 @@ def test_status_of_a_server_says_what_its_units_keep(
         wait_for(lambda: processes.is_healthy(dagster))
         assert laptop.status(server) == [
             f"dagster  answers on {dagster.url}; it was not started by `up`",
-            f"mlflow   does not answer on {mlflow.url}; a server's units keep it: "
+            f"mlflow   does not answer on {mlflow.url}; systemd manages it: "
             "systemctl status fraud-mlflow",
         ]
     finally:
