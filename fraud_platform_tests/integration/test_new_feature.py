@@ -142,7 +142,7 @@ from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import days_to_build
 from fraud_platform.defs.assets.features import _require_lookback
-from fraud_platform.operations.platform_state import read_built_days, write_built_days
+from fraud_platform.operations.platform_state import read_built_days, read_state, write_built_days
 from fraud_platform.operations.models.weeks import _require_built
 from fraud_platform.errors import FraudPlatformError
 from fraud_platform.features.batch.materialize import materialize_days
@@ -161,7 +161,7 @@ def due():
 
 def refusal(ask, *given):
     try:
-        ask(lake, *given)
+        ask(read_state(lake, Settings(home=Path(home))), *given)
     except FraudPlatformError as error:
         return str(error)
 

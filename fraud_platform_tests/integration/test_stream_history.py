@@ -94,6 +94,7 @@ def _score(lake: Lake, rows: list[Tx], flags: pd.DataFrame | None = None) -> Non
         "terminal_id": [t.terminal for t in rows],
         "amount_cents": [t.cents for t in rows],
         "micro_batch": [1] * len(rows),
+        "source_offset": list(range(len(rows))),
         "reasons": [None] * len(rows),
     }
     if flags is not None:

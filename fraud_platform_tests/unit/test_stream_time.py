@@ -134,7 +134,9 @@ def test_until_it_is_set_good_rows_are_named_and_can_be_sent_again(
     assert set(letters["reason"]) == {"time_behind"}
     assert len(letters) == 100
     second = int(good.rows["tx_datetime"][CUT - 1].timestamp())
-    assert "100 dead letters say time_behind" in "\n".join(look_at_stream_time(lake, second))
+    assert "100 dead letters have the reason time_behind" in "\n".join(
+        look_at_stream_time(lake, second)
+    )
     commit_stream_time(lake, settled(lake), second, "a terminal's clock")
     score_in_process(lake, Topic(part(good, CUT, CUT + 100)), model, 700)
     assert scored(lake).index.is_unique
