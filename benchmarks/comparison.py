@@ -2,7 +2,7 @@
 
 Here: the same resamples of the same rows with both, in one run; CPU seconds and their ratio. The
 intervals must be equal.
-Not here: whether the statistics are right (`fraud_platform_tests/unit/test_statistics_*.py`).
+Not here: whether the statistics are right (`fraud_platform_tests/unit/comparison/`).
 
     python -m benchmarks.comparison [--rows 58000] [--resamples 1000]
 

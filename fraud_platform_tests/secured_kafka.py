@@ -1,7 +1,8 @@
 """Secured brokers of this machine for tests: one or several, each killed and started at will.
 
 Here: `SecuredCluster`, its settings by role, and rights for the oracle that reads everything.
-Not here: the tests (`integration.test_secured_kafka`, `integration.test_three_brokers`).
+Not here: the tests (`integration.kafka.test_secured_kafka`,
+`integration.kafka.test_three_brokers`).
 """
 
 from __future__ import annotations

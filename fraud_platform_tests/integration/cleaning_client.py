@@ -1,7 +1,7 @@
 """A process that publishes drops and can be killed: `python -m ... SPARK_URL JOBS`.
 
 Here: the client of the recovery tests; JOBS is a JSON list of [lake, drop, raw file].
-Not here: the tests (`test_cleaning_recovery`).
+Not here: the tests (`integration.cleaning.test_recovery`).
 """
 
 from __future__ import annotations

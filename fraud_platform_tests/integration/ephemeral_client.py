@@ -1,7 +1,7 @@
 """A process that carries out one Dagster run on a cluster of its own: `python -m .. MODE TAG`.
 
 Here: the run of the tests of ephemeral clusters; MODE says how it goes (success, failure, wait).
-Not here: killing it and judging (`test_ephemeral_clusters`).
+Not here: killing it and judging (`integration.spark.test_ephemeral_clusters`).
 """
 
 import sys

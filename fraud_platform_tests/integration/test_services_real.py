@@ -16,7 +16,7 @@ import pytest
 from fraud_platform.adapters.services.processes import members, read_records
 from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
-from fraud_platform_tests.unit.test_services import free_port, wait_for
+from fraud_platform_tests.unit.operations.services.test_laptop import free_port, wait_for
 
 QUERY = """{
   workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError {

@@ -336,3 +336,10 @@ def test_an_import_is_seen_wherever_it_stands(tmp_path: Path) -> None:
         "typing",
         "typing.TYPE_CHECKING",
     }
+
+
+def test_unit_tests_mirror_the_packages() -> None:
+    """A folder of unit tests has the path of the package that it tests."""
+    tests = Path(__file__).parent
+    folders = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}
+    assert {str(folder) for folder in folders if not (PACKAGE / folder).is_dir()} == set()

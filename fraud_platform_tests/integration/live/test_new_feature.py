@@ -1,0 +1,270 @@
+"""docs/new_feature.md done as written: scoring goes on, days are built again, nothing else moves.
+
+The newer code is a copy of the package with the page's own lines in it, run as processes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.features.batch.materialize import WRITTEN_TABLES, materialize_days
+from fraud_platform.operations.platform_state import write_built_days
+from fraud_platform.scoring.state.snapshot import write_snapshot
+from fraud_platform.tables.features import CUSTOMER_TILES, TRANSACTION_FEATURES
+from fraud_platform.tables.scoring import SCORED
+from fraud_platform_tests.integration.live.test_follow import _FOLLOW, scored_ids
+from fraud_platform_tests.live_platform import Live, until
+from fraud_platform_tests.newer_code import (
+    NEW_FLAG,
+    NEW_NAMES,
+    ROOT,
+    environment_of,
+    make_newer_code,
+    run,
+)
+from fraud_platform_tests.oracles.feature_lake import FIRST_DAY, contents, seeded_world, write_world
+from fraud_platform_tests.oracles.scoring import Sent, judge
+from fraud_platform_tests.scoring_world import mixed_stream, stream_rows
+
+SENT = mixed_stream(stream_rows(900, seed=12))
+PARTS = {"before": SENT[:300], "with it": SENT[300:600], "back": SENT[600:]}
+
+
+@contextmanager
+def following(code: Path, live: Live, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `score --follow` of a root's code until the block ends."""
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-c", _FOLLOW, "score", "--follow"],
+            env=environment_of(code, live.settings.environment),
+            cwd=code,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        until(lambda: "following" in log.read_text() or process.poll() is not None, 90)
+        assert process.poll() is None, log.read_text()
+        yield process
+        process.send_signal(signal.SIGTERM)
+        # the child that reports may only just have started
+        assert process.wait(120) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def scores(lake: Lake) -> pa.Table:
+    """Return what every row was given, but when and where."""
+    names = [
+        c.name
+        for c in SCORED.columns
+        if c.type in ("float", "double") or c.name in ("transaction_id", "is_alert", "reasons")
+    ]
+    return lake.read_arrow(SCORED, columns=names).sort_by("transaction_id")
+
+
+def score_all(live: Live, code: dict[str, Path], log: Path) -> None:
+    """Let a follower of each part's code score the part; messages come while it restarts."""
+    sent: list[Sent] = []
+    for part, messages in PARTS.items():
+        live.produce(messages[:100])
+        with following(code[part], live, log.with_suffix(f".{part.replace(' ', '_')}")):
+            live.produce(messages[100:])
+            sent += messages
+            count = len(scored_ids(sent))
+            until(lambda count=count: scores(live.platform.lake).num_rows >= count, 60)
+
+
+def test_scoring_goes_on_with_the_same_scores(live: Live, tmp_path: Path):
+    newer = make_newer_code(tmp_path / "newer", with_flag=True)
+    log = tmp_path / "follow"
+    score_all(live, {"before": ROOT, "with it": newer, "back": ROOT}, log)
+
+    assert judge(live.settings, SENT).problems == []
+    lake = live.platform.lake
+    rows = lake.open(SCORED).to_pyarrow_table()  # type: ignore[union-attr]
+    new = set(scored_ids(PARTS["with it"]))
+    for name in (*NEW_NAMES, NEW_FLAG):
+        known = rows.filter(rows[name].is_valid())["transaction_id"].to_pylist()
+        assert set(known) == new, name
+
+    # the same stream, scored by one code from beginning to end
+    mixed = scores(lake)
+    shutil.rmtree(live.settings.lake)
+    control = _again(live)
+    score_all(control, dict.fromkeys(PARTS, ROOT), tmp_path / "control")
+    assert mixed.equals(scores(control.platform.lake))
+    assert mixed.num_rows == len(scored_ids(SENT))
+
+
+def _again(live: Live) -> Live:
+    """Return the platform on topics of its own, with nothing scored."""
+    import secrets
+
+    from fraud_platform.adapters.kafka.topics import Topics
+    from fraud_platform.contracts.messages import topic_specs
+    from fraud_platform.settings import Settings
+    from fraud_platform_tests.platform_fixture import Platform
+
+    mark = secrets.token_hex(6)
+    named = {
+        field: f"{field.replace('_', '-')}-{mark}"
+        for field in (
+            "transactions_topic", "labels_topic", "predictions_topic", "dead_letters_topic",
+        )
+    }  # fmt: skip
+    settings = Settings(**{**live.settings.model_dump(), **named})
+    Topics(live.connection).ensure(topic_specs(settings))
+    return Live(Platform(settings, live.platform.instance), live.registry)
+
+
+DAYS = 12
+LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
+_PROGRAM = """
+import json, sys
+from datetime import date, timedelta
+from pathlib import Path
+import numpy as np
+from fraud_platform.adapters.spark.session import open_session
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.calendar.due import days_to_build
+from fraud_platform.defs.assets.features import _require_lookback
+from fraud_platform.operations.platform_state import read_built_days, read_state, write_built_days
+from fraud_platform.operations.models.weeks import _require_built
+from fraud_platform.errors import FraudPlatformError
+from fraud_platform.features.batch.materialize import materialize_days
+from fraud_platform.scoring.state.recovery import RecoveredState
+from fraud_platform.settings import Settings
+from fraud_platform_tests.integration.live.test_new_feature import inputs, scored_by
+
+url, first, last, snapshot, home = sys.argv[1:]
+lake, first, last = Lake(url), date.fromisoformat(first), date.fromisoformat(last)
+rows = dict.fromkeys(inputs(), 1)
+said = {"scored": scored_by(lake, snapshot)}
+
+def due():
+    days = days_to_build(inputs(), read_built_days(lake), rows, 7)
+    return days and [str(day) for day in days]
+
+def refusal(ask, *given):
+    try:
+        ask(read_state(lake, Settings(home=Path(home))), *given)
+    except FraudPlatformError as error:
+        return str(error)
+
+middle = first + timedelta(days=6)
+said["training"] = refusal(_require_built, first, last)
+said["lookback"] = refusal(_require_lookback, middle)
+spark = open_session(Settings(home=Path(home), spark_memory="2g"))
+said["built"] = []
+while days := due():
+    said["built"].append(days)
+    start, end = map(date.fromisoformat, days)
+    assert refusal(_require_lookback, start) is None
+    materialize_days(spark, lake, start, end)
+    write_built_days(lake, {d: f for d, f in inputs().items() if start <= d <= end}, "newer")
+said["training_after"] = refusal(_require_built, first, last)
+spark.stop()
+print(json.dumps(said))
+"""
+
+
+def inputs() -> dict:
+    """Return what each day is to be built from: the same for both codes."""
+    return {FIRST_DAY + timedelta(days=n): f"drop {n}" for n in range(DAYS)}
+
+
+def scored_by(lake: Lake, snapshot: str) -> dict[str, list[float]]:
+    """Return the features of ten rows after a snapshot, as the running code finds them."""
+    from fraud_platform.contracts.arrays import Transactions
+    from fraud_platform.scoring.state.recovery import RecoveredState
+
+    state = RecoveredState(lake, snapshot, 30).state
+    own = lake.read_arrow(CUSTOMER_TILES).sort_by([(n, "ascending") for n in CUSTOMER_TILES.key])
+    own = own.slice(0, 10)
+    second = ((LAST_DAY - FIRST_DAY.replace(year=1970, month=1, day=1)).days + 1) * 86_400 + 1
+    rows = Transactions(
+        np.arange(10) + 10**9,
+        np.asarray(own["customer_id"]),
+        np.asarray(own["terminal_id"]),
+        np.arange(10) + second,
+        np.full(10, 12_345),
+    )
+    return {name: values.tolist() for name, values in state.score(rows).features.items()}
+
+
+def test_days_are_built_again_by_the_schedule_and_keep_their_values(spark, lake, tmp_path):
+    from fraud_platform_tests.conftest import STATE
+
+    newer = make_newer_code(tmp_path / "newer", with_flag=True)
+    write_world(lake, seeded_world(DAYS, rows=1_500))
+    materialize_days(spark, lake, FIRST_DAY, LAST_DAY)
+    write_built_days(lake, inputs(), "before")
+    snapshot = write_snapshot(spark, lake, LAST_DAY + timedelta(days=1))
+    before = {table.name: contents(lake, table) for table in WRITTEN_TABLES}
+    scored = scored_by(lake, str(snapshot))
+
+    arguments = (lake.url, str(FIRST_DAY), str(LAST_DAY), str(snapshot), str(STATE))
+    said = json.loads(run(newer, _PROGRAM, *arguments).splitlines()[-1])
+
+    assert {n: said["scored"][n] for n in scored} == scored, "a snapshot of before is read by name"
+    assert f"found {DAYS - 1} from {FIRST_DAY}" in said["training"]
+    assert "Build from the earliest such day on" in said["lookback"]
+    built = [
+        (FIRST_DAY + timedelta(days=a), FIRST_DAY + timedelta(days=b)) for a, b in ((0, 6), (7, 11))
+    ]
+    assert said["built"] == [[str(a), str(b)] for a, b in built]
+    assert said["training_after"] is None
+    for table in WRITTEN_TABLES:
+        assert (
+            contents(lake, table).select(before[table.name].column_names).equals(before[table.name])
+        ), table.name
+    _new_columns_are_right(lake)
+
+
+def _new_columns_are_right(lake: Lake) -> None:
+    """Against sums of the stored rows themselves, by the hour."""
+    rows = lake.open(TRANSACTION_FEATURES).to_pyarrow_table().to_pandas()  # type: ignore[union-attr]
+    rows = rows.sort_values(["tx_datetime", "transaction_id"], ignore_index=True)
+    hour = rows["tx_datetime"].dt.floor("h")
+    share_name, dear_name = NEW_NAMES
+    assert rows[[share_name, dear_name, NEW_FLAG]].notna().all().all()
+    assert (rows[NEW_FLAG] == (rows["amount_cents"] > 15_000)).all()
+    for place in range(0, len(rows), 37):
+        row = rows.loc[place]
+        window = (
+            (rows["customer_id"] == row["customer_id"])
+            & (rows.index < place)
+            & (hour >= hour[place] - timedelta(days=7))
+        )
+        total = rows["amount_cents"][window].sum() + row["amount_cents"]
+        assert row[share_name] == np.float32(row["amount_cents"] / total)
+        assert row[dear_name] == rows[NEW_FLAG][window].sum()
+
+
+@pytest.mark.parametrize("with_flag", [False, True])
+def test_the_page_gives_code_whose_chosen_features_are_signed_as_before(tmp_path, with_flag: bool):
+    from fraud_platform.datasets.handbook.features import CHOSEN_NAMES, feature_signature
+
+    newer = make_newer_code(tmp_path / "newer", with_flag=with_flag)
+    program = (
+        "from fraud_platform.datasets.handbook.features import *\n"
+        "print(FEATURE_NAMES[70:], feature_signature(CHOSEN_NAMES), feature_signature())"
+    )
+    said = run(newer, program)
+    assert feature_signature(CHOSEN_NAMES) in said
+    assert feature_signature() not in said
+    assert str(tuple(NEW_NAMES[: 1 + with_flag])) in said

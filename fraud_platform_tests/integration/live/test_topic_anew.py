@@ -1,0 +1,114 @@
+"""A topic made anew under work that is planned or half done: nothing is lost, nothing is twice."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.contracts.messages import topic_specs
+from fraud_platform.defs.checks.inference import offset_problems, recent_batches
+from fraud_platform.defs.failures import FAILURE_TAG
+from fraud_platform.errors import TopicChangedError
+from fraud_platform.operations.live.gaps import accept_gap
+from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
+from fraud_platform_tests.integration.scoring.test_recovery import KILLED
+from fraud_platform_tests.integration.scoring_client import DONE
+from fraud_platform_tests.kafka_admin import administrator
+from fraud_platform_tests.live_platform import Live, plan_of, until
+from fraud_platform_tests.oracles.scoring import SCORED as IS_SCORED
+from fraud_platform_tests.oracles.scoring import read_topic
+from fraud_platform_tests.scoring_world import World, mixed_stream, stream_rows, train_small
+
+SENT = mixed_stream(stream_rows(600, seed=41))
+FIRST, SECOND, THIRD = SENT[:200], SENT[200:400], SENT[400:]
+
+
+def make_anew(live: Live) -> None:
+    topic = live.settings.transactions_topic
+    before = Topics(live.connection).topic_id(topic)
+    admin = administrator(live.connection)
+    admin.delete_topics([topic])[topic].result(10)
+    until(lambda: topic in Topics(live.connection).ensure(topic_specs(live.settings)))
+    until(lambda: Topics(live.connection).topic_id(topic) != before)
+
+
+def scored(live: Live) -> list[int]:
+    rows = live.platform.lake.read_arrow(SCORED, columns=["transaction_id"])
+    return sorted(rows["transaction_id"].to_pylist())
+
+
+def good(*parts: list) -> list[int]:  # type: ignore[type-arg]
+    return sorted(s.transaction_id for part in parts for s in part if s.outcome == IS_SCORED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_accepted", [False, True], ids=["not accepted", "accepted"])
+def test_a_run_that_waited_reads_nothing_of_the_topic_that_came_after(
+    live: Live, is_accepted: bool
+):
+    live.produce(FIRST)
+    live.score()
+    live.produce(SECOND)
+    waiting = live.asked()
+    make_anew(live)
+    # as many as there were and more, so that the plan's offsets are all there again
+    live.produce(SENT)
+    if is_accepted:
+        accept_gap(live.settings, "drill")
+    run = live.run(waiting)
+    assert not run.success
+    assert ("given up" if is_accepted else "accept-gap") in str(run.error)
+    (noted,) = live.platform.instance.get_runs(limit=1)
+    assert noted.tags[FAILURE_TAG] == "data"
+    assert scored(live) == good(FIRST)
+    if not is_accepted:
+        with pytest.raises(TopicChangedError, match="accept-gap"):
+            live.tick()
+        accept_gap(live.settings, "drill")
+    following = live.asked()
+    assert plan_of(following) == plan_of(waiting) + 1
+    assert live.run(following).success
+    assert scored(live) == good(SENT)
+    assert list(offset_problems(recent_batches(live.platform.lake))) == []
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["scoring.committed", pytest.param("scoring.before_publish", marks=pytest.mark.slow)],
+)
+def test_what_a_killed_scorer_left_open_is_published_though_the_topic_is_made_anew(
+    live: Live, tmp_path: Path, point: str
+):
+    world = World(live.settings, train_small(tmp_path / "model"))
+    world.produce(FIRST)
+    assert world.score(point) == KILLED, world.said
+    make_anew(live)
+    accept_gap(live.settings, "drill")
+    _is_published_once(live, FIRST)
+    # fewer messages than the topic before had: offsets went back
+    small = SECOND[:40]
+    world.produce(small)
+    assert world.score(point) == KILLED, world.said
+    assert world.score() == DONE, world.said
+    _is_published_once(live, FIRST + small)
+    make_anew(live)
+    world.produce(THIRD)
+    accept_gap(live.settings, "drill")
+    assert world.score() == DONE, world.said
+    _is_published_once(live, FIRST + small + THIRD)
+
+
+def _is_published_once(live: Live, sent: list) -> None:  # type: ignore[type-arg]
+    assert scored(live) == good(sent)
+    predictions = read_topic(live.settings, live.settings.predictions_topic)
+    assert sorted(json.loads(m.value())["transaction_id"] for m in predictions) == good(sent)
+    dead = live.platform.lake.read_arrow(DEAD_LETTERS)["message_value"].to_pylist()
+    others = {IS_SCORED, "duplicate"}
+    wanted = Counter(one.value for one in sent if one.outcome not in others)
+    assert Counter(dead) == wanted
+    letters = read_topic(live.settings, live.settings.dead_letters_topic)
+    assert Counter(message.value() for message in letters) == wanted

@@ -1,0 +1,413 @@
+"""Processes stopped for longer than every timeout, others in their place, then continued.
+
+A stop is SIGSTOP, as a paused virtual machine or a lost network is for the others: the process
+holds what it had read, and goes on with it after its lease, its session and its transaction ended.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pytest
+
+from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.follower_mark import follower
+from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform.adapters.models.registry import CHAMPION
+from fraud_platform.adapters.services.processes import read_records
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.messages import topic_specs
+from fraud_platform.datasets.handbook.features import DECLARATION, FEATURE_NAMES
+from fraud_platform.operations.models.registry import registry_of
+from fraud_platform.operations.services import laptop
+from fraud_platform.settings import Settings
+from fraud_platform.tables.scoring import OF_MANY_COMMITS, SCORED
+from fraud_platform_tests.conftest import STATE
+from fraud_platform_tests.integration.scoring.test_kills import quiet_port
+from fraud_platform_tests.integration.scoring_client import DONE, OUTAGE
+from fraud_platform_tests.oracles.scoring import Sent, judge
+from fraud_platform_tests.scoring_world import (
+    World,
+    mixed_stream,
+    small_settings,
+    stream_rows,
+    train_small,
+)
+
+STOPPED_SECONDS = 75.0
+"""Longer than the mark of who follows (10 s), an answer of Kafka (10 s, in a run 30 s), and a
+transaction (60 s, the longest)."""
+BROKER_STOPPED_SECONDS = 65.0
+ZOMBIE_SECONDS = 10.0
+"""How long a process goes on after SIGCONT, if it does not end by itself."""
+FOLLOW = (
+    "import sys; from fraud_platform.cli.commands import main; "
+    "sys.argv[1:] = ['score', '--follow']; main()"
+)
+RUN = """
+import sys
+from datetime import UTC, datetime
+import dagster as dg
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.definitions import defs
+from fraud_platform.defs.commands.run_due import execute
+from fraud_platform.defs.commands.batch import open_instance
+from fraud_platform.operations.live.planning import plan_next
+from fraud_platform.operations.models.registry import registry_of
+from fraud_platform.settings import load_settings
+
+settings = load_settings()
+step = plan_next(settings, Lake(settings.lake), registry_of(settings))
+if step.plan is None:
+    sys.exit(step.reason)
+request = dg.RunRequest(
+    run_config={"ops": {"score_plan": {"config": {"plan": step.plan.number}}}},
+    partition_key=datetime.now(UTC).strftime("%Y-%m-%d-%H:00"),
+)
+print("running", flush=True)
+with open_instance(settings) as instance:
+    run = execute(defs, instance, "score_transactions", request)
+sys.exit(run.error)
+"""
+COMPARED = ["transaction_id", *FEATURE_NAMES, *(flag.name for flag in DECLARATION.flags),
+            "fraud_probability", "is_alert", "is_late"]  # fmt: skip
+
+
+@dataclass
+class Stopped:
+    """A process that was stopped, until it is continued and ends."""
+
+    process: psutil.Process
+    continue_at: float
+    end_at: float = float("inf")
+
+
+@dataclass
+class Stops:
+    """Starts processes of a platform, stops them, continues each when it is time.
+
+    Attributes:
+        count: stops by kind of process.
+        ends: codes of processes that had been continued.
+    """
+
+    settings: Settings
+    stopped_seconds: float = STOPPED_SECONDS
+    count: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
+    waiting: list[Stopped] = field(default_factory=list)
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def log(self) -> Path:
+        return self.settings.home / "stops.log"
+
+    def start(self, code: str, stop_at: str = "") -> subprocess.Popen[bytes]:
+        variables = {**os.environ, **self.settings.environment, "FRAUD_STOP_AT": stop_at}
+        with self.log.open("ab") as said:
+            process = subprocess.Popen(
+                [sys.executable, "-u", "-c", code], env=variables, stdout=said, stderr=said
+            )
+        self.started.append(process)
+        return process
+
+    def follow(self, stop_at: str = "") -> subprocess.Popen[bytes]:
+        """Start a follower as soon as none has the mark; return it once it follows."""
+        limit = time.monotonic() + 180
+        while time.monotonic() < limit:
+            self.await_no_mark(limit)
+            at = self.log.stat().st_size if self.log.exists() else 0
+            process = self.start(FOLLOW, stop_at)
+            while process.poll() is None and time.monotonic() < limit:
+                if b"following" in self.log.read_bytes()[at:] or is_stopped(process.pid):
+                    return process
+                self.go_on_where_due()
+                time.sleep(0.1)
+        raise AssertionError(f"no follower came to follow: {self.said}")
+
+    def await_no_mark(self, limit: float) -> None:
+        """Wait until the mark of a follower that was stopped or killed has ended."""
+        connection = KafkaConnection.from_settings(self.settings)
+        while follower(connection, self.settings.transactions_topic):
+            assert time.monotonic() < limit, self.said
+            self.go_on_where_due()
+            time.sleep(0.2)
+
+    def stop(self, kind: str, *processes: psutil.Process) -> None:
+        """Stop processes, or note that they stopped themselves."""
+        self.count[kind] += 1
+        for process in processes:
+            if process.is_running():
+                process.send_signal(signal.SIGSTOP)
+                due = time.monotonic() + self.stopped_seconds
+                self.waiting.append(Stopped(process, due))
+
+    def go_on_where_due(self) -> None:
+        """Continue what was stopped long enough; end what goes on for too long after it."""
+        now = time.monotonic()
+        for one in list(self.waiting):
+            if now >= one.continue_at and one.end_at == float("inf"):
+                one.process.send_signal(signal.SIGCONT)
+                one.end_at = now + ZOMBIE_SECONDS
+            has_ended = has_gone(one.process)
+            if has_ended or now >= one.end_at:
+                self.ends["by itself" if has_ended else "killed"] += 1
+                if not has_ended:
+                    one.process.kill()
+                self.waiting.remove(one)
+
+    def finish(self) -> None:
+        """Continue all that is stopped, each when it is time, and wait until all have ended."""
+        limit = time.monotonic() + self.stopped_seconds + 120
+        while self.waiting:
+            assert time.monotonic() < limit, f"{self.waiting} never ended: {self.said}"
+            self.go_on_where_due()
+            time.sleep(0.1)
+        for process in self.started:
+            process.kill()
+            process.wait(30)
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()[-20_000:] if self.log.exists() else ""
+
+
+def is_stopped(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() == psutil.STATUS_STOPPED
+
+
+def has_gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def child_of(process: subprocess.Popen[bytes]) -> psutil.Process:
+    """Return the follower's process for reports and merging."""
+    limit = time.monotonic() + 30
+    while time.monotonic() < limit:
+        for child in psutil.Process(process.pid).children():
+            if any("spawn_main" in word for word in child.cmdline()):
+                return child
+        time.sleep(0.1)
+    raise AssertionError("the follower has no child")
+
+
+def await_stop(process: psutil.Process, seconds: float, stops: Stops) -> bool:
+    """Wait until a process has stopped itself; False if it did not, or ended."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit and not has_gone(process):
+        if process.status() == psutil.STATUS_STOPPED:
+            return True
+        stops.go_on_where_due()
+        time.sleep(0.05)
+    return False
+
+
+def platform(home: Path, bootstrap: str, models: str, batch: int, **chosen: object) -> Settings:
+    """Return settings of a platform that scores, with its topics made and its champion set."""
+    settings = small_settings(
+        home, bootstrap, secrets.token_hex(4), batch,
+        mlflow_url=models, scoring_engine="inprocess", follow_interval_ms=50, **chosen,
+    )  # fmt: skip
+    Topics(KafkaConnection.from_settings(settings)).ensure(topic_specs(settings))
+    registry_of(settings).set_alias(CHAMPION, 1)
+    return settings
+
+
+@pytest.fixture
+def settings_with_broker(
+    tmp_path: Path, models: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Settings]:
+    """A platform with a broker of its own, which may be stopped."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "jars").symlink_to(STATE / "jars")
+    port = quiet_port()
+    base = small_settings(home, f"127.0.0.1:{port}", "none", kafka_port=port)
+    monkeypatch.setattr(laptop, "services", lambda settings: [broker.service(settings)])
+    list(laptop.up(base))
+    yield platform(
+        home, f"127.0.0.1:{port}", models, 250, kafka_port=port, max_plan_messages=15_000
+    )
+    list(laptop.down(base))
+
+
+def scored(settings: Settings) -> pa.Table:
+    rows = Lake(settings.lake).read_arrow(SCORED, columns=COMPARED)
+    return rows.sort_by("transaction_id").combine_chunks()
+
+
+def require_same_scores(settings: Settings, undisturbed: Settings) -> None:
+    """Require that features and scores are those of a scorer that nobody stopped, bit for bit."""
+    found, expected = scored(settings), scored(undisturbed)
+    assert found.num_rows == expected.num_rows
+    differing = {
+        name: count
+        for name in COMPARED
+        if (count := int((bits(found[name]) != bits(expected[name])).sum()))
+    }
+    assert differing == {}
+
+
+def bits(column: pa.ChunkedArray) -> np.ndarray:
+    values = column.to_numpy()
+    return values.view(f"i{values.itemsize}") if values.dtype.kind == "f" else values
+
+
+def score_rest(world: World, stops: Stops) -> None:
+    """Score what is left, and judge nothing."""
+    limit = time.monotonic() + 600
+    while (code := world.ended(world.start_scorer(), 300)) == OUTAGE:
+        assert time.monotonic() < limit, world.said
+    assert code == DONE, world.said + stops.said
+
+
+def require_unique_tables(settings: Settings) -> None:
+    for table in OF_MANY_COMMITS:
+        Lake(settings.lake).require_unique(table)
+
+
+CHILD, FOLLOWER, BOTH, SENSOR = "child", "follower", "follower and child", "sensor's run"
+TURNS = (
+    (CHILD, "merge.written"), (FOLLOWER, ""), (SENSOR, "swap.listed"), (BOTH, ""),
+    (CHILD, "swap.listed"), (FOLLOWER, "scoring.committed"), (SENSOR, ""), (CHILD, ""),
+    (CHILD, "swap.committed"), (FOLLOWER, "scoring.before_publish"), (SENSOR, "merge.written"),
+    (FOLLOWER, "scoring.within_publish"),
+)  # fmt: skip
+"""Who is stopped, and at which point; at any moment where there is none."""
+
+
+def stop_one(stops: Stops, kind: str, point: str, random: np.random.Generator) -> None:
+    """Start a process, let it work, stop it; nothing of it works on when this returns."""
+    if kind == SENSOR:
+        # a run refuses to start while the mark of a stopped or killed follower holds
+        stops.await_no_mark(time.monotonic() + 60)
+        process = stops.start(RUN, point)
+        main = psutil.Process(process.pid)
+        seconds = 60.0 if point else float(random.uniform(4, 12))
+        if not await_stop(main, seconds, stops) and has_gone(main):
+            return
+        stops.stop(f"{kind} at {point}" if is_stopped(main.pid) else kind, main)
+        return
+    process = stops.follow(point)
+    main, child = psutil.Process(process.pid), child_of(process)
+    stopping = {CHILD: [child], FOLLOWER: [main], BOTH: [main, child]}[kind]
+    seconds = 15.0 if point else float(random.uniform(1, 4))
+    came = await_stop(stopping[0], seconds, stops)
+    stops.stop(f"{kind} at {point}" if came else kind, *stopping)
+    if kind == CHILD:
+        # the follower goes on for a while without its child, and then is lost
+        await_stop(main, float(random.uniform(0.5, 3)), stops)
+        main.kill()
+        process.wait(30)
+
+
+def stop_broker(stops: Stops, random: np.random.Generator) -> None:
+    """Stop the broker while a follower works; it is continued in place, for it has no second."""
+    process = stops.follow()
+    records = read_records(laptop.run_folder(stops.settings))
+    record = next(record for record in records if record.name == broker.NAME)
+    await_stop(psutil.Process(process.pid), float(random.uniform(0.5, 3)), stops)
+    kafka = psutil.Process(record.pid)
+    kafka.send_signal(signal.SIGSTOP)
+    stops.count["broker"] += 1
+    limit = time.monotonic() + BROKER_STOPPED_SECONDS
+    while time.monotonic() < limit:
+        stops.go_on_where_due()
+        time.sleep(0.1)
+    kafka.send_signal(signal.SIGCONT)
+    await_stop(psutil.Process(process.pid), 15.0, stops)
+    process.kill()
+    process.wait(30)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_000)
+def test_half_a_million_messages_are_scored_once_through_thirty_long_stops(
+    settings_with_broker: Settings, models: str, tmp_path: Path
+):
+    settings, messages, rounds, broker_every = settings_with_broker, 500_000, 32, 20
+    random, began = np.random.default_rng(19), time.monotonic()
+    rows = stream_rows(messages, customers=20_000, terminals=5_000, days=30)
+    sent = mixed_stream(rows, bad_share=0.01)
+    world = World(settings, train_small(settings.home / "model"))
+    stops = Stops(settings)
+    try:
+        for turn in range(rounds):
+            world.produce(sent[turn * len(sent) // rounds : (turn + 1) * len(sent) // rounds])
+            if turn % broker_every == broker_every - 1:
+                stop_broker(stops, random)
+            else:
+                stop_one(stops, *TURNS[turn % len(TURNS)], random)
+            print(f"{time.monotonic() - began:.0f} s: {dict(stops.count)}", flush=True)
+    finally:
+        stops.finish()
+    score_rest(world, stops)
+    require_unique_tables(settings)
+    judged = judge(settings, sent, is_log_cleaned=True)
+    print(f"{time.monotonic() - began:.0f} s, stops {dict(stops.count)}, ends {dict(stops.ends)}, "
+          f"{judged.figures}")  # fmt: skip
+    assert judged.problems == [], stops.said
+    assert judged.figures["messages"] >= messages
+    assert sum(stops.count.values()) >= 30
+    stopped = {
+        kind
+        for kind in (CHILD, FOLLOWER, BOTH, SENSOR)
+        for said in stops.count
+        if said.startswith(kind)
+    }
+    assert stopped == {CHILD, FOLLOWER, BOTH, SENSOR}
+    require_same_scores(settings, undisturbed(tmp_path, settings, models, sent))
+
+
+def undisturbed(tmp_path: Path, settings: Settings, models: str, sent: list[Sent]) -> Settings:
+    """Score the same messages on topics of their own with a scorer that nobody stops."""
+    twin = platform(tmp_path / "twin", settings.kafka_bootstrap or "", models, 4_000)
+    world = World(twin, train_small(twin.home / "model"))
+    world.produce(sent)
+    assert world.ended(world.start_scorer(), 600) == DONE, world.said
+    return twin
+
+
+@pytest.mark.timeout(300)
+def test_a_follower_s_child_that_is_stopped_within_a_merge_changes_nothing_when_it_goes_on(
+    kafka: KafkaConnection, models: str, tmp_path: Path
+):
+    settings = platform(tmp_path / "home", kafka.bootstrap, models, 15, max_plan_messages=100_000)
+    sent = mixed_stream(stream_rows(4_000, days=6))
+    world = World(settings, train_small(settings.home / "model"))
+    stops = Stops(settings, stopped_seconds=600)
+    try:
+        world.produce(sent[: len(sent) // 2])
+        first = stops.follow("swap.listed")
+        child = child_of(first)
+        assert await_stop(child, 60, stops), stops.said
+        stops.stop("child", child)
+        first.kill()
+        first.wait(30)
+        # a run of the sensor takes its place, and merges at its end
+        world.produce(sent[len(sent) // 2 :])
+        limit = time.monotonic() + 60
+        while (run := stops.start(RUN)).wait(120) != 0:
+            assert time.monotonic() < limit, stops.said
+        stops.waiting[0].continue_at = 0.0
+        stops.finish()
+    finally:
+        stops.finish()
+    score_rest(world, stops)
+    assert run.returncode == 0
+    require_unique_tables(settings)
+    assert judge(settings, sent, is_log_cleaned=True).problems == []
+    require_same_scores(settings, undisturbed(tmp_path, settings, models, sent))
