@@ -9,6 +9,10 @@ The rule: a label is due one label delay after its transaction. On time, it coun
 (hour) after the due time. A label that became known after it was due, that landed after stream
 time had passed that hour, or that corrects another counts from the next midnight of stream time:
 never before its own hour, and never before the version that it corrects.
+
+Of two labels of one transaction, the one with the later known_at holds. Known in the same second,
+the one that arrived later holds: the topic's over a drop's, and of two on the topic the one that
+landed later. When a label landed never changes which one holds, only from when it can be seen.
 """
 
 from __future__ import annotations
@@ -39,6 +43,8 @@ NEVER_LANDED = -1
 """`landed_second` of a label that landed before anything was scored."""
 LANDING_ORDER = ("landing", "source_partition", "source_offset")
 """Columns by which labels of the topic are in the order in which they landed."""
+HOLDING_ORDER = ("known_at", *LANDING_ORDER)
+"""Columns by which labels of the topic are in the order of `holds_over`; the last one holds."""
 
 _DELAY_SECONDS = LABEL_DELAY_HOURS * TILE_SECONDS
 _DAY_SECONDS = HOURS_PER_DAY * TILE_SECONDS
@@ -183,29 +189,29 @@ def hour_of(column: str) -> Column:
 # Which of several labels of one transaction holds.
 
 
+def holds_over(known_at: Values, held_known_at: Values) -> Any:
+    """Return whether labels that arrive hold over those that are held: not known earlier.
+
+    A label of the topic arrives after the drop's label of the same transaction.
+    """
+    return known_at >= held_known_at
+
+
 def corrects(
     known_at: Values, scenario: Values, held_known_at: Values, held_scenario: Values
 ) -> Any:
-    """Return whether labels replace those that are held: other content, not known earlier."""
-    return (known_at >= held_known_at) & (scenario != held_scenario)
+    """Return whether labels replace those that are held: they hold and have other content."""
+    return holds_over(known_at, held_known_at) & (scenario != held_scenario)
 
 
 def confirms(
     known_at: Values, scenario: Values, held_known_at: Values, held_scenario: Values
 ) -> Any:
-    """Return whether labels repeat those that are held: same content, not known earlier.
+    """Return whether labels repeat those that are held: they hold and have the same content.
 
     A confirmed label is not corrected by what became known between the two.
     """
-    return (known_at >= held_known_at) & (scenario == held_scenario)
-
-
-def is_after_drop(known_at: Column, drop_known_at: Column) -> Column:
-    """Return whether a label of the topic holds over a drop's, for a knowledge date.
-
-    The drop's holds if both were known at the same time: most labels of the topic only repeat it.
-    """
-    return known_at > drop_known_at
+    return holds_over(known_at, held_known_at) & (scenario == held_scenario)
 
 
 def labels_known_at(known_labels: DataFrame, knowledge_date: date) -> DataFrame:

@@ -175,7 +175,7 @@ def read_labels(
 ) -> DataFrame:
     """Return the labels of drops, at a table version if one is given, and those of the topic.
 
-    If a transaction has both, the topic's label counts if it was known later.
+    If a transaction has both, `labels.rule.holds_over` decides which one counts.
 
     Args:
         first_day: first day of the transactions whose labels are needed. A drop's labels are

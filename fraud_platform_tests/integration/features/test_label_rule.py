@@ -16,6 +16,7 @@ from fraud_platform.labels.rule import (
     counts_from_time,
     due_second,
     due_time,
+    holds_over,
     hour_of,
     labelled_time,
     on_time_hour,
@@ -83,6 +84,7 @@ def test_both_forms_of_the_rule_agree(spark, values):
             labelled_time(due_time(tx)) == tx,
             on_time_hour(hour_of("tx_datetime")),
             counts_at(F.col("counts_from"), F.col("held_known_at")),
+            F.coalesce(holds_over(pair[0], pair[2]), F.lit(False)),
             F.coalesce(corrects(*pair), F.lit(False)),
             F.coalesce(confirms(*pair), F.lit(False)),
         )
@@ -101,6 +103,7 @@ def test_both_forms_of_the_rule_agree(spark, values):
         [True] * len(values),
         on_time_hour(seconds // HOUR).tolist(),
         counts_at(hours * HOUR, labels[2]).tolist(),
+        holds_over(labels[0], labels[2]).tolist(),
         corrects(*labels).tolist(),
         confirms(*labels).tolist(),
         strict=True,
