@@ -16,7 +16,7 @@ import dagster as dg
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.defs.assets.inference import live_transactions
-from fraud_platform.defs.commands.run_due import DrainedRun, execute
+from fraud_platform.defs.commands.run_due import FinishedRun, execute
 from fraud_platform.errors import TopicChangedError
 from fraud_platform.settings import Settings
 from fraud_platform_tests.oracles.scoring import Sent
@@ -71,7 +71,7 @@ class Live:
         run = dg.DagsterRun("score_transactions", tags=noted, status=status)
         return self.platform.instance.add_run(run).run_id
 
-    def run(self, request: dg.RunRequest) -> DrainedRun:
+    def run(self, request: dg.RunRequest) -> FinishedRun:
         """Execute a request's run in this process."""
         noted = {**request.tags, "dagster/run_key": str(request.run_key)}
         return execute(
@@ -86,7 +86,7 @@ class Live:
             ),
         )
 
-    def score(self) -> DrainedRun:
+    def score(self) -> FinishedRun:
         """Let the sensor ask once, and execute what it asks for."""
         run = self.run(self.asked())
         assert run.success, run.error

@@ -158,7 +158,7 @@ class World:
             assert scorer.pid is not None
             os.kill(scorer.pid, signal.SIGUSR1)
             scorer.join(1)
-            raise AssertionError(f"a scorer still works after {limit_seconds} s: {self.said}")
+            raise AssertionError(f"a scorer still works after {limit_seconds} s: {self.output}")
         return scorer.exitcode
 
     def paused_scorer(self, at: str, *switches: str) -> BaseProcess:
@@ -167,7 +167,7 @@ class World:
         limit = time.monotonic() + 60
         state = Path(f"/proc/{scorer.pid}/stat")
         while state.read_text().rpartition(")")[2].split()[0] != "T":
-            assert scorer.is_alive(), f"a scorer ended before {at}: {self.said}"
+            assert scorer.is_alive(), f"a scorer ended before {at}: {self.output}"
             assert time.monotonic() < limit, f"a scorer never came to {at}"
             time.sleep(0.01)
         return scorer
@@ -183,7 +183,7 @@ class World:
         return {**self.settings.environment, "FRAUD_KILL_AT": kill_at}
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """What scorers printed so far."""
         path = Path(self.settings.home) / scoring_client.LOG
         return path.read_text() if path.exists() else ""

@@ -114,11 +114,11 @@ class Server:
             cwd=self.home,
             timeout=300,
         )
-        said = done.stdout + done.stderr
+        output = done.stdout + done.stderr
         with (self.logs / "commands.log").open("a") as log:
-            log.write(said)
-        assert done.returncode == code, said
-        return said
+            log.write(output)
+        assert done.returncode == code, output
+        return output
 
     def stop(self) -> dict[str, int]:
         """Ask every unit to end, as the service manager does; return what each ended with."""

@@ -104,9 +104,9 @@ def real_world(drops: Path, folder: Path, model: Path) -> SparkWorld:
 def client(settings: Settings, *arguments: str, limit: float = 600, **variables: str) -> str:
     """Run a client process to its end and return what it printed."""
     process = start_client(settings, *arguments, **variables)
-    said, _ = process.communicate(timeout=limit)
-    assert process.returncode == 0, said[-3000:]
-    return said
+    output, _ = process.communicate(timeout=limit)
+    assert process.returncode == 0, output[-3000:]
+    return output
 
 
 def start_client(settings: Settings, *arguments: str, **variables: str) -> subprocess.Popen[str]:

@@ -127,8 +127,8 @@ class HdfsCluster:
 
     def datanodes(self) -> list[str]:
         """Return where the datanodes take commands."""
-        said = (self.folder / "hdfs.log").read_text()
-        ports = re.findall(r"DataNode.*Opened IPC server at /127\.0\.0\.1:(\d+)", said)
+        output = (self.folder / "hdfs.log").read_text()
+        ports = re.findall(r"DataNode.*Opened IPC server at /127\.0\.0\.1:(\d+)", output)
         assert len(ports) == 2, ports
         return [f"127.0.0.1:{port}" for port in ports]
 

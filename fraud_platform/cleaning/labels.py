@@ -52,7 +52,7 @@ def write_labels(
     spark: SparkSession,
     lake: CleaningTables,
     changed: Sequence[CleanedDrop],
-    told: Sequence[StoredFile],
+    topic_labels: Sequence[StoredFile],
     clock: LabelClock,
     metadata: Mapping[str, Any],
     since: int | None = None,
@@ -63,7 +63,7 @@ def write_labels(
         spark: session that merges the labels.
         lake: the lake.
         changed: the drops whose rows changed, already committed; the drop that landed is first.
-        told: the files that `write_told` wrote before the commit.
+        topic_labels: the files that `write_topic_labels` wrote before the commit.
         clock: the times that determine from when a label counts.
         metadata: metadata of the commit; file names begin with its `publication`.
         since: the version of `drop_labels` that the run began with.
@@ -73,18 +73,18 @@ def write_labels(
     """
     landed, drops = changed[0], {cleaned.drop for cleaned in changed}
     known = [file for file in stored_files(lake, DROP_LABELS) if file.drop in drops]
-    if landed.labels and drops == {landed.drop} and not known and not told:
+    if landed.labels and drops == {landed.drop} and not known and not topic_labels:
         url = lake.uri(DROP_LABELS)
         written = [file.in_table(url, {"drop": landed.drop}) for file in landed.labels]
     else:
         rows = [file for file in stored_files(lake, TRANSACTIONS) if file.drop in drops]
-        drop_labels = _merge(spark, rows, known, told, clock)
+        drop_labels = _merge(spark, rows, known, topic_labels, clock)
         written = _write_versions(lake, drop_labels, metadata["publication"])
         discard(lake.files, landed, ["labels"])
     return lake.commit_files(DROP_LABELS, written, "drop", sorted(drops), metadata, since)
 
 
-def write_told(
+def write_topic_labels(
     lake: CleaningTables, changed: Sequence[CleanedDrop], clock: LabelClock, scratch: str
 ) -> list[StoredFile]:
     """Write the topic's labels for the days of these drops, before the drops' rows are committed.
@@ -99,10 +99,10 @@ def write_told(
         At most one file, which is not part of a table.
     """
     days = [cleaned.first_date for cleaned in changed if cleaned.first_date is not None]
-    if clock.told_since is None or not days:
+    if clock.topic_labels_since is None or not days:
         return []
-    labels = clock.told_since(min(days))
-    output = LabelFile(lake.files, f"{scratch}/told", "labels")
+    labels = clock.topic_labels_since(min(days))
+    output = LabelFile(lake.files, f"{scratch}/topic_labels", "labels")
     with output:
         source = pa.repeat(FROM_TOPIC, labels.num_rows)
         for batch in labels.append_column("source", source).to_batches(_BATCH_ROWS):
@@ -156,7 +156,7 @@ def _merge(
     spark: SparkSession,
     rows: Sequence[StoredFile],
     stored: Sequence[StoredFile],
-    told: Sequence[StoredFile],
+    topic_labels: Sequence[StoredFile],
     clock: LabelClock,
 ) -> DataFrame | None:
     """Return the stored versions of ids that still exist, and a new version if the row differs."""
@@ -169,7 +169,7 @@ def _merge(
     versions = read_files(spark, stored, LABEL_DDL)
     if versions is None:
         versions = spark.createDataFrame([], f"{LABEL_DDL}, drop string")
-    from_topic = read_files(spark, told, LABEL_DDL)
+    from_topic = read_files(spark, topic_labels, LABEL_DDL)
     if from_topic is not None:
         versions = versions.unionByName(_not_known(from_topic, versions, landed))
     content = F.struct("is_fraud", "fraud_scenario", "known_at")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from fraud_platform.cleaning.drop import CleanedDrop, clean_text, discard
 from fraud_platform.cleaning.fraud_share import published_others, reason_of_fraud_share
 from fraud_platform.cleaning.holding import Limits, reason_of_taking, reason_to_hold
-from fraud_platform.cleaning.labels import write_labels, write_told
+from fraud_platform.cleaning.labels import write_labels, write_topic_labels
 from fraud_platform.cleaning.ledger import (
     HELD,
     PUBLISHED,
@@ -176,7 +176,7 @@ class _Publication:
             f"{self.scratch}/suspects-{drop}",
             self.name,
             f"{self.lake.uri(DROP_LABELS)}/drop={drop}" if is_new else None,
-            replace(self.clock, told_since=None),
+            replace(self.clock, topic_labels_since=None),
         )
         waiting = [
             waiting_file(cleaned.drop, file) for cleaned in self.waiting for file in cleaned.clean
@@ -246,14 +246,14 @@ class _Publication:
         """Commit the drop and the later ones that share ids with it, table by table."""
         changed = [landed, *followers]
         drops = [cleaned.drop for cleaned in changed]
-        told = write_told(self.lake, changed, self.clock, self.scratch)
+        topic_labels = write_topic_labels(self.lake, changed, self.clock, self.scratch)
         kill_point("cleaning.before_quarantine")
         self._commit(QUARANTINE, changed)
         kill_point("cleaning.after_quarantine")
         version = self._commit(TRANSACTIONS, changed)
         kill_point("cleaning.after_transactions")
         since = self.since.get(DROP_LABELS)
-        write_labels(self.spark, self.lake, changed, told, self.clock, self.metadata, since)
+        write_labels(self.spark, self.lake, changed, topic_labels, self.clock, self.metadata, since)
         kill_point("cleaning.after_labels")
         mark = {"publication": self.name, "transactions_version": version}
         rows = [row | mark | {"status": PUBLISHED}]

@@ -285,8 +285,8 @@ class _Output:
         )
         self._write_clean(rows, kept["repairs"].to_numpy())
         takers = copies[TAKER].to_pylist() if TAKER in copies.schema.names else [None] * len(copies)
-        told = (copies["seconds"].to_pylist(), copies["scenario"].to_pylist(), takers)
-        classes = [class_of_copy(*one) for one in zip(*told, strict=True)]
+        columns = (copies["seconds"].to_pylist(), copies["scenario"].to_pylist(), takers)
+        classes = [class_of_copy(*one) for one in zip(*columns, strict=True)]
         reasons = bits[bits != 0].tolist()
         self._write_quarantine(reasons, classes, copies["raw_line"], copies["transaction_id"])
 

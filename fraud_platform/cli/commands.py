@@ -384,15 +384,15 @@ def _code_of_command() -> int:
 
 def _unexpected(error: Exception) -> str:
     """Return the message of an unexpected error, and store its traceback."""
-    said = f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {error}"
     if isinstance(error, OSError):
-        said += ". Look at this path, its rights and the free space, then run the command again."
+        text += ". Look at this path, its rights and the free space, then run the command again."
     else:
-        said += "\nThis is a fault of the platform, not of your input."
+        text += "\nThis is a fault of the platform, not of your input."
     try:
         descriptor, name = tempfile.mkstemp(prefix="fraud-platform-", suffix=".log", text=True)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             traceback.print_exception(error, file=file)
     except OSError:
-        return said
-    return f"{said}\nThe traceback is in {name}; send it with a report of the problem."
+        return text
+    return f"{text}\nThe traceback is in {name}; send it with a report of the problem."

@@ -52,8 +52,8 @@ def produce(
 
     pace = Pace.parse(rate, speedup)
     settings = enter()
-    rows, said = load_rows(settings, drop, limit)
-    for line in said:
+    rows, lines = load_rows(settings, drop, limit)
+    for line in lines:
         typer.echo(line)
     extras = Extras(labels or all_labels, all_labels, dirty, seed)
     with progress_bar("producing", rows.height, "transactions") as advance:

@@ -28,7 +28,7 @@ from fraud_platform.defs.assets.scoring_state import build_scoring_state, build_
 from fraud_platform.defs.automation.clusters import cluster_reaper, clusters
 from fraud_platform.defs.automation.dead_runs import dead_runs
 from fraud_platform.defs.automation.maintenance import nightly_vacuum, vacuum
-from fraud_platform.defs.automation.retention import machine_upkeep, nightly_retention, retention
+from fraud_platform.defs.automation.retention import machine_cleanup, nightly_retention, retention
 from fraud_platform.defs.automation.schedules import (
     build_days,
     daily_features,
@@ -75,7 +75,7 @@ def assemble(settings: Settings) -> dg.Definitions:
             vacuum,
             retention,
         ],
-        sensors=[new_drops, live_transactions, cluster_reaper, dead_runs, machine_upkeep],
+        sensors=[new_drops, live_transactions, cluster_reaper, dead_runs, machine_cleanup],
         schedules=[
             daily_features,
             weekly_decision,

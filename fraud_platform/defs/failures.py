@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 
-from fraud_platform.adapters.services.upkeep import in_scratch_folder
+from fraud_platform.adapters.services.cleanup import in_scratch_folder
 from fraud_platform.adapters.spark.faults import reaching_spark
 from fraud_platform.adapters.storage.failures import reaching_disks
 from fraud_platform.errors import (

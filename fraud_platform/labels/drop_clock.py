@@ -30,13 +30,13 @@ class LabelClock:
     Args:
         stream_time: the time up to which scoring has come; None if nothing was ever scored.
         watermark: end of the published drops' data.
-        told_since: returns the topic's labels of transactions that were scored since a day and are
-            in no drop, with the columns of `stream_labels`.
+        topic_labels_since: returns the topic's labels of transactions that were scored since a day
+            and are in no drop, with the columns of `stream_labels`.
     """
 
     stream_time: datetime | None = None
     watermark: datetime | None = None
-    told_since: StreamLabels | None = None
+    topic_labels_since: StreamLabels | None = None
 
     @property
     def corrections_landed_at(self) -> datetime | None:

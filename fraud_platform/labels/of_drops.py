@@ -93,20 +93,22 @@ def corrected_ids(drop_labels: DataFrame, topic_labels: DataFrame, since: date) 
     from pyspark.sql import functions as F
 
     last = Window.partitionBy("transaction_id").orderBy(F.desc("version"))
-    told = (
+    latest = (
         drop_labels.where(F.col("known_at") >= F.lit(since))
         .withColumn("place", F.row_number().over(last))
         .where("place = 1")
         .select(
             "transaction_id",
-            F.col("known_at").alias("told_at"),
-            F.col("fraud_scenario").alias("told_scenario"),
+            F.col("known_at").alias("drop_known_at"),
+            F.col("fraud_scenario").alias("drop_scenario"),
         )
     )
     rows = (
         topic_labels.where(F.col("known_at") >= F.lit(since))
-        .join(told, "transaction_id")
-        .where(corrects(*map(F.col, ("known_at", "fraud_scenario", "told_at", "told_scenario"))))
+        .join(latest, "transaction_id")
+        .where(
+            corrects(*map(F.col, ("known_at", "fraud_scenario", "drop_known_at", "drop_scenario")))
+        )
         .select("transaction_id")
         .distinct()
         .collect()
@@ -114,19 +116,23 @@ def corrected_ids(drop_labels: DataFrame, topic_labels: DataFrame, since: date) 
     return np.sort(np.array([row[0] for row in rows], dtype=np.int64))
 
 
-def worth_noting(told: PresentLabels, ids: Ints, scenario: Ints, known_at: Ints) -> PresentLabels:
+def worth_noting(
+    drop_labels: PresentLabels, ids: Ints, scenario: Ints, known_at: Ints
+) -> PresentLabels:
     """Return the drops' labels that these, from the topic, correct or confirm later.
 
     Args:
         ids, scenario, known_at: of the topic's labels, shape (labels,).
     """
-    at = np.minimum(np.searchsorted(told.transaction_id, ids), told.transaction_id.size - 1)
-    if not told.transaction_id.size:
-        return told
-    is_own = told.transaction_id[at] == ids
-    both = known_at, scenario, told.known_at_second[at], told.scenario[at]
-    confirms_later = confirms(*both) & (known_at > told.known_at_second[at])
-    return told.take(np.unique(at[is_own & (corrects(*both) | confirms_later)]))
+    at = np.minimum(
+        np.searchsorted(drop_labels.transaction_id, ids), drop_labels.transaction_id.size - 1
+    )
+    if not drop_labels.transaction_id.size:
+        return drop_labels
+    is_own = drop_labels.transaction_id[at] == ids
+    both = known_at, scenario, drop_labels.known_at_second[at], drop_labels.scenario[at]
+    confirms_later = confirms(*both) & (known_at > drop_labels.known_at_second[at])
+    return drop_labels.take(np.unique(at[is_own & (corrects(*both) | confirms_later)]))
 
 
 def transactions_of(rows: pa.Table) -> Transactions:

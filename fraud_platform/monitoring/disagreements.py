@@ -233,8 +233,8 @@ def _labels_that_differ(lake: Tables, day: date, ids: Ints) -> Ints:
     columns = ["transaction_id", "fraud_scenario"]
     drop = lake.read_arrow(TRANSACTIONS, [("tx_date", "=", day)], columns)
     both, at, drop_at = np.intersect1d(own[last], _ids(drop), return_indices=True)
-    said = topic["fraud_scenario"].to_numpy()[last][at]
-    differs = both[said != drop["fraud_scenario"].to_numpy()[drop_at]]
+    of_topic = topic["fraud_scenario"].to_numpy()[last][at]
+    differs = both[of_topic != drop["fraud_scenario"].to_numpy()[drop_at]]
     return np.intersect1d(differs, ids)
 
 

@@ -31,14 +31,14 @@ def waiting(what: str, usually: str, console: Console | None = None) -> Iterator
     """
     out = console or Console(stderr=True, highlight=False, soft_wrap=True)
     started = time.monotonic()
-    said = f"{what} (usually {usually}) ..."
+    text = f"{what} (usually {usually}) ..."
     if out.is_terminal:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         with Progress(*columns, console=out, transient=True) as progress:
-            progress.add_task(said, total=None)
+            progress.add_task(text, total=None)
             yield
     else:
-        out.print(said, soft_wrap=True)
+        out.print(text, soft_wrap=True)
         with _repeating(out, what, started):
             yield
     out.print(f"{what}: done in {time.monotonic() - started:.0f} s", soft_wrap=True)

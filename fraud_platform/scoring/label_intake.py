@@ -30,7 +30,7 @@ from fraud_platform.scoring.plans import (
     TopicNow,
     check_topic,
     left_out,
-    offsets_behind_gap,
+    offsets_after_gap,
 )
 from fraud_platform.stream.batching import next_ranges
 from fraud_platform.stream.event_time import sane_arrivals
@@ -132,10 +132,10 @@ class Landings:
         """
         lake, tables = self._lake, self._tables
         tables.settle()
-        said = tables.results.metadata()
-        done = {int(p): end for p, end in said.get("end_offsets", {}).items()}
+        last_commit = tables.results.metadata()
+        done = {int(p): end for p, end in last_commit.get("end_offsets", {}).items()}
         now = topic_now()
-        check_topic(now, said.get("topic_id"), done, ACCEPT_LABEL_GAP)
+        check_topic(now, last_commit.get("topic_id"), done, ACCEPT_LABEL_GAP)
         waiting = {p: (done.get(p, low), high) for p, (low, high) in now.offsets.items()}
         new = next_ranges(waiting, MAX_LANDING_MESSAGES)
         if not new:
@@ -165,10 +165,10 @@ def accept_label_gap(lake: ScoredTables, topic_now: Callable[[], TopicNow], why:
     """
     tables = PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING)
     tables.settle()
-    said = tables.results.metadata()
-    done = {int(p): end for p, end in said.get("end_offsets", {}).items()}
+    last_commit = tables.results.metadata()
+    done = {int(p): end for p, end in last_commit.get("end_offsets", {}).items()}
     now = topic_now()
-    ends = offsets_behind_gap(now, said.get("topic_id"), done)
+    ends = offsets_after_gap(now, last_commit.get("topic_id"), done)
     if ends is None:
         raise DataError("there is no gap to accept: landing continues where it stopped")
     number, gap = tables.results.number + 1, left_out(done, ends)

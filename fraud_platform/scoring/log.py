@@ -101,12 +101,12 @@ class ScoringLog:
         Args:
             metadata: with `topic_id`, and `end_offsets`, the next offset of each partition.
         """
-        said = {**metadata, "counts": dict(batch.counts), "stream_second": batch.stream_second}
+        own = {**metadata, "counts": dict(batch.counts), "stream_second": batch.stream_second}
         if batch.carried:
-            said[_CARRIED] = dict(batch.carried)
+            own[_CARRIED] = dict(batch.carried)
         last = self.last()
-        said = as_metadata(corrections_in(last)) | carried_on(self._lake, last, batch.days) | said
-        return self._tables.commit(batch.number, batch.files, batch.dead, said)
+        passed_on = as_metadata(corrections_in(last)) | carried_on(self._lake, last, batch.days)
+        return self._tables.commit(batch.number, batch.files, batch.dead, passed_on | own)
 
     def urls(self, batch: ScoredBatch) -> list[str]:
         """Return the URLs of a micro-batch's files of `scored`."""
@@ -145,14 +145,14 @@ class ScoringLog:
 
     def commits_above(self, number: int) -> Iterator[dict[str, Any]]:
         """Yield the metadata of the micro-batches after a number, the last one first."""
-        return itertools.takewhile(lambda said: said["number"] > number, self._scored.commits())
+        return itertools.takewhile(lambda commit: commit["number"] > number, self._scored.commits())
 
 
-def offsets_in(said: Mapping[str, Any]) -> Offsets:
+def offsets_in(metadata: Mapping[str, Any]) -> Offsets:
     """Return the end offsets in a commit's metadata."""
-    return {int(p): int(end) for p, end in said.get("end_offsets", {}).items()}
+    return {int(p): int(end) for p, end in metadata.get("end_offsets", {}).items()}
 
 
-def carried_in(said: Mapping[str, Any]) -> Carried:
+def carried_in(metadata: Mapping[str, Any]) -> Carried:
     """Return what a commit's metadata carries over to the next micro-batch."""
-    return {int(p): tuple(kept) for p, kept in said.get(_CARRIED, {}).items()}
+    return {int(p): tuple(kept) for p, kept in metadata.get(_CARRIED, {}).items()}

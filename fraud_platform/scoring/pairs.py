@@ -50,11 +50,11 @@ class PairedTables:
         open. Any process may call this at any time.
         """
         self.results.refresh()
-        said = self.results.metadata()
-        files = [DataFile(**file) for file in said.get(_DEAD_FILES, ())]
+        metadata = self.results.metadata()
+        files = [DataFile(**file) for file in metadata.get(_DEAD_FILES, ())]
         self.dead.refresh()
-        if files and self.dead.number < said["number"]:
-            self.dead.append(files, said["number"])
+        if files and self.dead.number < metadata["number"]:
+            self.dead.append(files, metadata["number"])
 
     def commit(
         self, number: int, files: list[DataFile], dead: pa.Table, metadata: Mapping[str, Any]
@@ -63,8 +63,8 @@ class PairedTables:
         url = self._lake.uri(self._dead_contract)
         dead_files = write_rows(self._lake.files, url, self._dead_contract, dead)
         kill_point(f"{self._application}.dead_written")
-        said = {**metadata, _DEAD_FILES: [asdict(file) for file in dead_files]}
-        if not self.results.append(files, number, said):
+        metadata = {**metadata, _DEAD_FILES: [asdict(file) for file in dead_files]}
+        if not self.results.append(files, number, metadata):
             return False
         kill_point(f"{self._application}.committed")
         if dead_files:

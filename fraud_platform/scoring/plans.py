@@ -116,7 +116,7 @@ def check_topic(
         )
 
 
-def offsets_behind_gap(
+def offsets_after_gap(
     now: TopicNow, committed_topic_id: str | None, committed: Mapping[int, int]
 ) -> dict[int, int] | None:
     """Return the offsets at which reading continues after a gap; None if there is no gap."""

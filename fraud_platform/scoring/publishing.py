@@ -115,21 +115,21 @@ class Publication:
             return 0
         predictions = log.rows_above(first, PUBLISHED_COLUMNS)
         dead = log.dead_above(first)
-        for said in sorted(log.commits_above(first), key=itemgetter("number")):
+        for metadata in sorted(log.commits_above(first), key=itemgetter("number")):
             self.publish(
-                predictions.filter(pc.equal(predictions["micro_batch"], said["number"])),
-                dead.filter(pc.equal(dead["micro_batch"], said["number"])),
-                said,
+                predictions.filter(pc.equal(predictions["micro_batch"], metadata["number"])),
+                dead.filter(pc.equal(dead["micro_batch"], metadata["number"])),
+                metadata,
             )
         return predictions.num_rows
 
     def publish(
-        self, predictions: pa.Table | None, dead: pa.Table | None, said: Mapping[str, Any]
+        self, predictions: pa.Table | None, dead: pa.Table | None, metadata: Mapping[str, Any]
     ) -> None:
         """Publish one micro-batch, its number and the offsets after it, all or nothing.
 
         Args:
-            said: the metadata of its commit.
+            metadata: the metadata of its commit.
         """
         kill_point("scoring.before_publish")
 
@@ -140,14 +140,14 @@ class Publication:
                 yield from _dead_letters(dead, self.topics)
             kill_point("scoring.within_publish")
 
-        self._move(records(), said)
+        self._move(records(), metadata)
         kill_point("scoring.published")
 
-    def _move(self, records: Iterable[Any], said: Mapping[str, Any]) -> None:
+    def _move(self, records: Iterable[Any], metadata: Mapping[str, Any]) -> None:
         """Publish records, and move the group's offsets to the end of the commit's micro-batch."""
-        is_same = said.get("topic_id") == self.topics.topic_id
-        ends = offsets_in(said) if is_same else {}
-        number = {(self.topics.labels, _NUMBER_PARTITION): int(said.get("number", 0))}
+        is_same = metadata.get("topic_id") == self.topics.topic_id
+        ends = offsets_in(metadata) if is_same else {}
+        number = {(self.topics.labels, _NUMBER_PARTITION): int(metadata.get("number", 0))}
         offsets = {(self.topics.transactions, p): end for p, end in ends.items()}
         # the note names the number's owner: another platform may use the same labels topic
         note = self.topics.transactions

@@ -141,7 +141,7 @@ class Scorer:
         self,
         plan: Plan,
         model: PinnedModel,
-        said: Mapping[str, Any],
+        metadata: Mapping[str, Any],
         on_batch: Callable[[ScoredBatch], None] = lambda batch: None,
     ) -> None:
         """Score the rest of a plan.
@@ -156,24 +156,26 @@ class Scorer:
                 f"{self._topics.topic_id}: it was recreated. The plan is dropped, the sensor "
                 "makes the next one."
             )
-        said = {"plan": plan.number, "model_version": plan.model_version, **said}
-        self.score(plan.remaining(offsets_in(self.log.last())), model, said, on_batch)
+        metadata = {"plan": plan.number, "model_version": plan.model_version, **metadata}
+        self.score(plan.remaining(offsets_in(self.log.last())), model, metadata, on_batch)
 
     def score(
         self,
         ranges: Ranges,
         model: PinnedModel,
-        said: Mapping[str, Any],
+        metadata: Mapping[str, Any],
         on_batch: Callable[[ScoredBatch], None] = lambda batch: None,
     ) -> None:
         """Score, commit and publish the ranges in micro-batches.
 
         Args:
-            ranges: a range for every partition, also empty ones; they begin where the last
-            micro-batch ended.
-            said: metadata for each commit, in addition to its own figures.
+            ranges: a range for every partition, also empty ones; they begin at the last
+                micro-batch's end.
+            model: the model that scores.
+            metadata: entries of each commit, in addition to its own figures.
+            on_batch: called after each micro-batch.
 
-            Raises:
+        Raises:
             DataError: the ranges begin at other offsets.
             TopicChangedError: the topic was recreated during the read; nothing of it is kept.
             FencedError: another scorer has taken over.
@@ -187,13 +189,13 @@ class Scorer:
             try:
                 batch = self._engine.score(chosen, behind, self.log.number + 1, model)
                 self._require_same_topic()
-                is_committed = self._commit(batch, remaining, said)
+                is_committed = self._commit(batch, remaining, metadata)
             except BaseException:
                 # the state may hold rows that are not committed
                 self._engine.forget()
                 raise
             if not is_committed:
-                remaining = self._behind_another(remaining)
+                remaining = self._after_another(remaining)
                 continue
             self._publish(batch)
             self.progress.seconds += time.perf_counter() - started
@@ -206,7 +208,7 @@ class Scorer:
         last = self.log.last()
         ends = offsets_in(last)
         if last and last["topic_id"] != self._topics.topic_id:
-            raise self._made_anew(last["topic_id"], self._topics.topic_id)
+            raise self._topic_recreated(last["topic_id"], self._topics.topic_id)
         wrong = {
             p: (start, ends[p]) for p, (start, _) in ranges.items() if ends.get(p, start) != start
         }
@@ -225,17 +227,17 @@ class Scorer:
             return
         found = self._publication.broker.topic_id(self._topics.transactions)
         if found != self._topics.topic_id:
-            raise self._made_anew(self._topics.topic_id, found)
+            raise self._topic_recreated(self._topics.topic_id, found)
         self._same_topic_at = asked_at
 
-    def _made_anew(self, expected: str, found: str) -> TopicChangedError:
+    def _topic_recreated(self, expected: str, found: str) -> TopicChangedError:
         return TopicChangedError(
             f"topic {self._topics.transactions}: expected the topic {expected}, found {found}: it "
             "was deleted and recreated. Find the cause, then run `fraud-platform "
             f"{ACCEPT_GAP} --why ..` to continue."
         )
 
-    def _behind_another(self, ranges: Ranges) -> dict[int, tuple[int, int]]:
+    def _after_another(self, ranges: Ranges) -> dict[int, tuple[int, int]]:
         """Take in a micro-batch that another scorer committed, and return the ranges after it.
 
         A fenced scorer may still win a number: its results are valid, and are published here. If
@@ -249,10 +251,10 @@ class Scorer:
         self._require_goes_on(left)
         return left
 
-    def _commit(self, batch: ScoredBatch, ranges: Ranges, said: Mapping[str, Any]) -> bool:
+    def _commit(self, batch: ScoredBatch, ranges: Ranges, metadata: Mapping[str, Any]) -> bool:
         starts = {p: start for p, (start, _) in ranges.items()}
         metadata = {
-            **said,
+            **metadata,
             "end_offsets": {**starts, **offsets_in(self.log.last()), **batch.end_offsets},
             "topic_id": self._topics.topic_id,
             "holder": self._holder,

@@ -140,31 +140,31 @@ def read_counts(lake: CountedTables) -> DayCounts:
     return counts_as_of(lake, lake.numbered(SCORED, SCORING).metadata())
 
 
-def counts_as_of(lake: CountedTables, said: Mapping[str, Any]) -> DayCounts:
+def counts_as_of(lake: CountedTables, metadata: Mapping[str, Any]) -> DayCounts:
     """Return the counts of all scored rows, as of a commit with this metadata.
 
     The rows of a table that an earlier version of the platform wrote are read and counted once.
     """
-    if _KEY in said:
-        return _closed(lake) | from_json(said[_KEY])
-    number = said.get("number", 0)
+    if _KEY in metadata:
+        return _closed(lake) | from_json(metadata[_KEY])
+    number = metadata.get("number", 0)
     return _counted_before(lake, number, must_remember=False) if number else {}
 
 
-def carried_on(lake: CountedTables, said: Mapping[str, Any], new: DayCounts) -> dict[str, Any]:
+def carried_on(lake: CountedTables, metadata: Mapping[str, Any], new: DayCounts) -> dict[str, Any]:
     """Return the metadata by which the next commit carries the counts on.
 
     Args:
         lake: where `scored_days` gets the days that the next commit leaves out.
-        said: metadata of the last commit.
+        metadata: metadata of the last commit.
         new: counts of the next commit's rows.
 
     Raises:
         Outage: the older days could not be written; the next commit must wait.
     """
-    number = said.get("number", 0)
-    if _KEY in said:
-        carried = from_json(said[_KEY])
+    number = metadata.get("number", 0)
+    if _KEY in metadata:
+        carried = from_json(metadata[_KEY])
     else:
         carried = _counted_before(lake, number, must_remember=True) if number else {}
     days = sorted({day for day, _ in carried})

@@ -47,14 +47,14 @@ def drain_everything() -> None:
     import dagster as dg
 
     from fraud_platform.defs.assembly import assemble
-    from fraud_platform.defs.commands.run_due import drain
+    from fraud_platform.defs.commands.run_due import run_due_jobs
     from fraud_platform_tests.unit.adapters.spark.test_connect_plans import watch_depths
 
     settings = load_settings()
     (settings.home / "instance").mkdir()
     opened = dg.DagsterInstance.local_temp(str(settings.home / "instance"))
     with watch_depths() as depths, opened as instance:
-        runs = drain(assemble(settings), instance)
+        runs = run_due_jobs(assemble(settings), instance)
     lines = [{"job": run.job_name, "success": run.success, "error": run.error} for run in runs]
     print(json.dumps({"runs": lines, "plans": len(depths), "deepest": max(depths, default=0)}))
 

@@ -9,7 +9,7 @@ import pytest
 
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.commands import batch as operator
-from fraud_platform.defs.commands.run_due import DrainedRun, drain
+from fraud_platform.defs.commands.run_due import FinishedRun, run_due_jobs
 from fraud_platform.errors import NotHeldError
 from fraud_platform_tests.oracles.nasty_lines import HEADER
 from fraud_platform_tests.platform_fixture import Platform
@@ -22,13 +22,13 @@ HELD = HEADER + b"\n" + ROW % 1 + b"bad\n"
 @pytest.fixture
 def held(platform: Platform, spark, monkeypatch: pytest.MonkeyPatch) -> Platform:
     platform.arrive(NAME, HELD)
-    drain(platform.defs, platform.instance)
+    run_due_jobs(platform.defs, platform.instance)
     monkeypatch.setattr("fraud_platform.definitions.defs", platform.defs)
     monkeypatch.setattr(operator, "open_instance", lambda _: nullcontext(platform.instance))
     return platform
 
 
-def accept(platform: Platform, why: str) -> DrainedRun:
+def accept(platform: Platform, why: str) -> FinishedRun:
     return operator.accept_drop(platform.settings, DROP, why)
 
 

@@ -12,7 +12,7 @@ from fraud_platform.adapters.tables.row_counts import rows_by_partition
 from fraud_platform.calendar.due import watermark
 from fraud_platform.contracts.model_tables import AB_REPORT
 from fraud_platform.contracts.tables import CLEANING_LEDGER
-from fraud_platform.defs.commands.run_due import drain
+from fraud_platform.defs.commands.run_due import run_due_jobs
 from fraud_platform.errors import PromotionError
 from fraud_platform.operations.models.decisions import read_history, rollback
 from fraud_platform.operations.models.registry import registry_of
@@ -40,7 +40,7 @@ def drained(platform: Platform, spark) -> Platform:
     platform.choose(catch_up_weeks=2)
     simulate_drops(CONFIG, platform.landing, None)
     (platform.landing / "_SUCCESS").touch()
-    runs = drain(platform.defs, platform.instance)
+    runs = run_due_jobs(platform.defs, platform.instance)
     assert [(r.job_name, r.error) for r in runs if not r.success] == []
     return platform
 
@@ -65,7 +65,7 @@ def test_drops_become_decisions_unattended_and_nothing_is_due_afterwards(drained
     reports = {row["knowledge_date"] for row in lake.read_arrow(AB_REPORT).to_pylist()}
     assert reports == set(decided)
 
-    assert drain(drained.defs, drained.instance) == []
+    assert run_due_jobs(drained.defs, drained.instance) == []
     _a_model_can_be_made_again(drained)
     _a_rollback_needs_somebody_to_go_back_to(drained)
 
@@ -92,4 +92,4 @@ def _a_rollback_needs_somebody_to_go_back_to(platform: Platform) -> None:
 
 def test_a_home_without_drops_asks_for_nothing(platform: Platform):
     Path(platform.landing).mkdir(parents=True)
-    assert drain(platform.defs, platform.instance) == []
+    assert run_due_jobs(platform.defs, platform.instance) == []

@@ -117,8 +117,8 @@ def _bring_drops(server: Server, scratch: Path) -> Path:
 
 def _score_live(server: Server, drop: Path) -> None:
     server.start("follow")
-    said = server.logs / "follow.log"
-    server.until(lambda: "following" in said.read_text(), 90, "following")
+    output = server.logs / "follow.log"
+    server.until(lambda: "following" in output.read_text(), 90, "following")
     server.call("produce", "--drop", str(drop), "--limit", "200", "--rate", "max")
     lake = Lake(str(server.home / "lake"))
     server.until(lambda: lake.read_arrow(SCORED).num_rows >= 200, 90, "scored")

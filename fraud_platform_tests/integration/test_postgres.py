@@ -50,19 +50,19 @@ def at(postgres: Postgres, home: Path, **changed: object) -> Settings:
     return Settings(home=home, **{**given, **changed})
 
 
-def told(call: Callable[[], object], kind: type[FraudPlatformError], *parts: str) -> str:
+def message_of(call: Callable[[], object], kind: type[FraudPlatformError], *parts: str) -> str:
     """Return what a call says: one line, of the kind, within the limit."""
     started = time.monotonic()
     with pytest.raises(kind) as caught:
         call()
     seconds = time.monotonic() - started
-    said = str(caught.value)
-    print(f"{seconds:.1f} s: {said}")
+    output = str(caught.value)
+    print(f"{seconds:.1f} s: {output}")
     assert seconds < LIMIT_SECONDS
-    assert "\n" not in said
+    assert "\n" not in output
     for part in parts:
-        assert part in said, said
-    return said
+        assert part in output, output
+    return output
 
 
 @dg.op
@@ -98,8 +98,8 @@ def test_a_database_that_is_down_is_said_and_the_next_run_is_whole(
     postgres.stop()
     try:
         remedy = "Start it, or fix FRAUD_DAGSTER_STORAGE_URL; then run again."
-        told(lambda: run_small(settings), Outage, "refused", remedy)
-        told(lambda: PROGRAMS["mlflow"](settings), Outage, "FRAUD_MLFLOW_STORAGE_URL")
+        message_of(lambda: run_small(settings), Outage, "refused", remedy)
+        message_of(lambda: PROGRAMS["mlflow"](settings), Outage, "FRAUD_MLFLOW_STORAGE_URL")
     finally:
         postgres.start()
     assert run_small(settings).success
@@ -122,19 +122,19 @@ def test_what_the_database_refuses_is_said_with_the_setting_to_mend(
              for k, v in change.items()}  # fmt: skip
     chosen = {f"{kind}_storage_{key}": text for key, text in value.items()}
     wrong = at(postgres, settings.home, **chosen)
-    said = told(
+    output = message_of(
         lambda: PROGRAMS[name](wrong),
         SettingsError,
         remedy.format(f"FRAUD_{kind.upper()}_STORAGE"),
     )
-    assert "canary" not in said
-    assert postgres.password not in said
+    assert "canary" not in output
+    assert postgres.password not in output
 
 
 def test_a_database_that_accepts_and_never_answers_is_said() -> None:
     with silent_server() as port:
         url = f"postgresql://fraud@127.0.0.1:{port}/dagster"
-        told(
+        message_of(
             lambda: require_postgres("FRAUD_DAGSTER_STORAGE", url, None),
             Outage,
             "timeout expired",
@@ -143,10 +143,10 @@ def test_a_database_that_accepts_and_never_answers_is_said() -> None:
 
 def test_an_mlflow_server_that_is_down_or_never_answers_is_said() -> None:
     down = ModelRegistry(f"http://127.0.0.1:{free_port()}")
-    told(down.versions, Outage, "found a refused connection", "Start the MLflow server")
+    message_of(down.versions, Outage, "found a refused connection", "Start the MLflow server")
     with silent_server() as port:
         silent = ModelRegistry(f"http://127.0.0.1:{port}", login=None)
-        told(silent.versions, Outage, "found none within 5 s", "Restart the MLflow server")
+        message_of(silent.versions, Outage, "found none within 5 s", "Restart the MLflow server")
 
 
 def test_an_mlflow_server_that_refuses_the_password_is_said(
@@ -158,8 +158,10 @@ def test_an_mlflow_server_that_refuses_the_password_is_said(
         monkeypatch.setenv(name, "")
     login = Login("me", SecretStr("hush"))
     registry = ModelRegistry(f"http://127.0.0.1:{refusing_proxy}", login=login)
-    said = told(registry.versions, SettingsError, "a refusal (401)", "FRAUD_MLFLOW_PASSWORD")
-    assert "hush" not in said
+    output = message_of(
+        registry.versions, SettingsError, "a refusal (401)", "FRAUD_MLFLOW_PASSWORD"
+    )
+    assert "hush" not in output
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs import failures
 from fraud_platform.defs.assets import cleaned
-from fraud_platform.defs.commands.run_due import DrainedRun, execute
+from fraud_platform.defs.commands.run_due import FinishedRun, execute
 from fraud_platform_tests.oracles.nasty_lines import HEADER
 from fraud_platform_tests.platform_fixture import Platform
 
@@ -17,7 +17,7 @@ DROP = "2018-04-01"
 ROW = b"%d,2018-04-01 00:00:31,596,3156,57.16,31,0,0,0\n"
 
 
-def load(platform: Platform) -> DrainedRun:
+def load(platform: Platform) -> FinishedRun:
     platform.arrive(f"{DROP}.txt", HEADER + b"\n" + ROW % 1 + ROW % 2)
     platform.instance.add_dynamic_partitions("drop", [DROP])
     request = dg.RunRequest(partition_key=DROP)

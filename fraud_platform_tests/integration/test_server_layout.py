@@ -57,9 +57,9 @@ def _the_database_dies_and_comes_back(server: Server) -> None:
     """What runs goes on by itself, or is started again, when Postgres is back."""
     server.restarts = True
     server.postgres.stop()
-    said = server.call("serve", "daemon", code=1)
-    assert said.startswith("Outage: Postgres at postgresql://fraud@127.0.0.1:")
-    assert len(said.splitlines()) == 1
+    output = server.call("serve", "daemon", code=1)
+    assert output.startswith("Outage: Postgres at postgresql://fraud@127.0.0.1:")
+    assert len(output.splitlines()) == 1
     server.postgres.start()
     server.until(lambda: is_whole(server), 120, "whole after the database came back")
     # the web server's first answers may still be an error: it finds its connections gone

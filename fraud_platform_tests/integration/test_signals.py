@@ -100,9 +100,9 @@ def test_a_signal_ends_a_run_in_a_command(
         assert until(lambda: ready.exists() or process.poll() is not None, 120)
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
-        _, said = process.communicate(timeout=30)
-        assert process.returncode == code, said
-        assert "stopped; nothing is half-written" in said
+        _, output = process.communicate(timeout=30)
+        assert process.returncode == code, output
+        assert "stopped; nothing is half-written" in output
         assert until(lambda: not any(child.is_running() for child in children), 20)
     finally:
         process.kill()

@@ -62,10 +62,15 @@ def made(spark) -> tuple[pd.DataFrame, dict[int, int], Any]:
     for label in labels:
         if label["known_at"] <= midnight:
             known[int(label["transaction_id"])] = label["fraud_scenario"]
-    features, told = spark.createDataFrame(rows), spark.createDataFrame(pd.DataFrame(labels))
+    features, topic_labels = (
+        spark.createDataFrame(rows),
+        spark.createDataFrame(pd.DataFrame(labels)),
+    )
 
     def build(max_rows: int | None, seed: int = 1) -> pd.DataFrame:
-        found = build_training_set(features, told, KNOWLEDGE_DATE, TRAINING_DAYS, max_rows, seed)
+        found = build_training_set(
+            features, topic_labels, KNOWLEDGE_DATE, TRAINING_DAYS, max_rows, seed
+        )
         return found.toPandas().sort_values("transaction_id", ignore_index=True)
 
     return rows, known, build

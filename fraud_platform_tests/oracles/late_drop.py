@@ -86,10 +86,10 @@ def _append(
     table: TableContract,
     application: str,
     rows: Mapping[int, Mapping[str, Any]],
-    said: Mapping[str, Any],
+    output: Mapping[str, Any],
 ) -> None:
     files = write_rows(lake.files, lake.uri(table), table, _table(table, rows))
-    assert lake.numbered(table, application).append(files, 1, said)
+    assert lake.numbered(table, application).append(files, 1, output)
 
 
 def _table(table: TableContract, rows: Mapping[int, Mapping[str, Any]]) -> pa.Table:

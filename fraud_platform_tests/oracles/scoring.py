@@ -163,8 +163,8 @@ def _judge_dead(
 
 
 def _commits(table: DeltaTable) -> list[dict]:
-    said = [json.loads(c["said"]) for c in table.history() if c.get("application") == "scoring"]
-    return said[::-1]
+    metadata = [json.loads(c["said"]) for c in table.history() if c.get("application") == "scoring"]
+    return metadata[::-1]
 
 
 def _judge_commits(
@@ -216,9 +216,9 @@ def _judge_predictions(settings: Settings, rows: pd.DataFrame, found: Judgement)
     def read() -> Counter[int]:
         published: Counter[int] = Counter()
         for message in read_topic(settings, settings.predictions_topic):
-            said = json.loads(message.value())
-            said["customer_id"] = int(message.key())
-            published[hash(tuple(said[name] for name in columns))] += 1
+            metadata = json.loads(message.value())
+            metadata["customer_id"] = int(message.key())
+            published[hash(tuple(metadata[name] for name in columns))] += 1
         return published
 
     _equal_soon("predictions", wanted, read, found)
@@ -234,8 +234,8 @@ def _judge_dead_letter_topic(settings: Settings, dead: pd.DataFrame, found: Judg
         published = Counter()
         for message in read_topic(settings, settings.dead_letters_topic):
             headers = dict(message.headers())
-            told = (headers[name].decode() for name in names)
-            published[*told, message.key(), message.value()] += 1
+            output = (headers[name].decode() for name in names)
+            published[*output, message.key(), message.value()] += 1
         return published
 
     _equal_soon("dead letters on the topic", wanted, read, found)

@@ -63,10 +63,10 @@ def test_days_beyond_the_data_are_refused_with_the_last_possible_one(
 ):
     """They used to be green with no rows, after minutes."""
     land(platform, 30)
-    said = materialize(platform, "transaction_features", first, last)
-    assert "NotEnoughDataError" in said
-    assert "expected days from 2018-04-01 to 2018-04-30" in said
-    assert others in said
+    output = materialize(platform, "transaction_features", first, last)
+    assert "NotEnoughDataError" in output
+    assert "expected days from 2018-04-01 to 2018-04-30" in output
+    assert others in output
 
 
 def test_days_before_the_first_drop_are_refused(platform: Platform):
@@ -75,14 +75,14 @@ def test_days_before_the_first_drop_are_refused(platform: Platform):
         [row | {"content": "a", "labels": "x"}], schema=DROP_DAYS.arrow_schema
     )
     platform.lake.replace_arrow(DROP_DAYS, table, None)
-    said = materialize(platform, "customer_tiles", "2018-04-05")
-    assert "expected days from 2018-04-10 to 2018-04-10" in said
+    output = materialize(platform, "customer_tiles", "2018-04-05")
+    assert "expected days from 2018-04-10 to 2018-04-10" in output
 
 
 @pytest.mark.parametrize("asset", ["transaction_features", *sorted(WEEK_ASSETS)])
 def test_without_any_drop_nothing_can_be_built(platform: Platform, asset: str):
-    said = materialize(platform, asset, "2018-04-30")
-    assert "expected drops that were cleaned and published, found none" in said
+    output = materialize(platform, asset, "2018-04-30")
+    assert "expected drops that were cleaned and published, found none" in output
 
 
 @pytest.mark.parametrize("asset", sorted(WEEK_ASSETS))
@@ -93,15 +93,15 @@ def test_a_week_out_of_reach_is_refused_with_the_first_and_last_possible_one(
     """The advice used to be the asset before it, which could not be made either."""
     land(platform, 45)
     build(platform)
-    said = materialize(platform, asset, day)
-    assert "expected a Monday from 2018-04-30 to 2018-05-14" in said
-    assert "the data has days from 2018-04-01 to 2018-05-15" in said
+    output = materialize(platform, asset, day)
+    assert "expected a Monday from 2018-04-30 to 2018-05-14" in output
+    assert "the data has days from 2018-04-01 to 2018-05-15" in output
 
 
 def test_too_little_data_for_any_week_is_said_with_what_is_needed(platform: Platform):
     land(platform, 20)
-    said = materialize(platform, "training_set", "2018-04-30")
-    assert "expected at least 7 days to train on and 21 days after them" in said
+    output = materialize(platform, "training_set", "2018-04-30")
+    assert "expected at least 7 days to train on and 21 days after them" in output
 
 
 def test_what_the_data_reaches_is_built(platform: Platform):

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from fraud_platform.adapters.jvm.class_archive import QUIET, ClassArchive
 from fraud_platform.adapters.jvm.jars import SPARK_JARS, fetch_jars
 from fraud_platform.adapters.jvm.s3_jars import S3_JARS
-from fraud_platform.adapters.services.upkeep import scratch_folder
+from fraud_platform.adapters.services.cleanup import scratch_folder
 from fraud_platform.adapters.spark.code import code_archive
 from fraud_platform.adapters.storage.access import hadoop_options
 from fraud_platform.settings import Settings

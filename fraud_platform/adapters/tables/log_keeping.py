@@ -1,7 +1,7 @@
 """The properties of a table: how long its log is kept, and which columns have statistics.
 
 Here: the properties of tables whose versions are named, and of tables of many small commits.
-Not here: cleaning (`adapters.tables.upkeep`), reading a log during cleanup
+Not here: cleaning (`adapters.tables.compaction`), reading a log during cleanup
 (`adapters.tables.log_reading`).
 """
 
@@ -20,11 +20,11 @@ MANY_COMMITS = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.checkpointInterval": "20",
 }
-"""For tables of many small commits, whose old versions are never named. `tables.upkeep` cleans the
-log, because a commit that also cleans takes twice as long. A commit older than the retention may be
-removed as soon as another follows it, so a reader of a version reads it at once. A commit reads the
-log since the checkpoint, 0.1 ms per entry: with Delta's default of 100 entries it takes 50 %
-longer, and a checkpoint takes 50 ms instead of 20 ms.
+"""For tables of many small commits, whose old versions are never named. `tables.compaction` cleans
+the log, because a commit that also cleans takes twice as long. A commit older than the retention
+may be removed as soon as another follows it, so a reader of a version reads it at once. A commit
+reads the log since the checkpoint, 0.1 ms per entry: with Delta's default of 100 entries it
+takes 50 % longer, and a checkpoint takes 50 ms instead of 20 ms.
 """
 
 

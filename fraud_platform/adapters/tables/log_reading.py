@@ -2,7 +2,7 @@
 
 Here: retrying if an entry or a checkpoint was removed after it was listed; commits, the newest
 first.
-Not here: cleaning logs (`adapters.tables.upkeep`).
+Not here: cleaning logs (`adapters.tables.compaction`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _RECENT_COMMITS = 20
 _T = TypeVar("_T")
 
 
-def reread(read: Callable[[], _T], anew: Callable[[], object] = lambda: None) -> _T:
+def reread(read: Callable[[], _T], before_retry: Callable[[], object] = lambda: None) -> _T:
     """Return the result of `read` on a log; retry if the log was cleaned during the read.
 
     Args:
-        anew: called before each retry.
+        before_retry: called before each retry.
     """
     for _ in range(_READS - 1):
         try:
@@ -30,7 +30,7 @@ def reread(read: Callable[[], _T], anew: Callable[[], object] = lambda: None) ->
         except (FileNotFoundError, DeltaError) as error:
             if not ("_delta_log" in str(error) and "not found" in str(error)):
                 raise
-            anew()
+            before_retry()
     return read()
 
 

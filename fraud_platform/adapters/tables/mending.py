@@ -88,7 +88,7 @@ def mend_table(lake: TableStore, table: TableContract, why: str, who: str) -> Me
 
 
 def _mend(
-    lake: TableStore, table: TableContract, found: list[Repeated], said: dict[str, str]
+    lake: TableStore, table: TableContract, found: list[Repeated], metadata: dict[str, str]
 ) -> Mended | None:
     handle = lake.open(table)
     assert handle is not None
@@ -111,7 +111,7 @@ def _mend(
             "Compare the files with a backup."
         )
     kill_point("mend.written")
-    entry = {**said, "removed": removed, "kept": kept, "at": datetime.now(UTC).isoformat()}
+    entry = {**metadata, "removed": removed, "kept": kept, "at": datetime.now(UTC).isoformat()}
     entry |= {"first": numbers.first, "last": numbers.last}
     history = json.loads(handle.metadata().configuration.get(MENDED, "[]"))
     properties = {MENDED: json.dumps([*history, entry])}

@@ -1,7 +1,8 @@
 """Merging small files of a table into larger ones, row for row.
 
 Here: `merge_small_files`: choosing files, writing the merged file, the commit.
-Not here: when to merge (`adapters.tables.upkeep`), fencing the commit (`adapters.tables.swapping`).
+Not here: when to merge (`adapters.tables.compaction`), fencing the commit
+(`adapters.tables.swapping`).
 """
 
 from __future__ import annotations
@@ -95,8 +96,8 @@ def _merge(lake: TableStore, table: TableContract, files: Sequence[File]) -> lis
             "backup."
         )
     kill_point("merge.written")
-    said = {"operation": "OPTIMIZE", "merged_files": str(len(paths))}
-    if swap_files(lake, table, Swap(paths, [merged], said)) is None:
+    metadata = {"operation": "OPTIMIZE", "merged_files": str(len(paths))}
+    if swap_files(lake, table, Swap(paths, [merged], metadata)) is None:
         lake.files.remove(f"{lake.uri(table)}/{merged.path}")
         return []
     return paths

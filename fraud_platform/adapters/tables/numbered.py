@@ -56,14 +56,14 @@ class NumberedTable:
     def refresh(self) -> None:
         """Read the new entries of the log."""
         with self._reaching():
-            reread(self._read, self._open_anew)
+            reread(self._read, self._reopen)
 
     def _read(self) -> None:
         """Read on, and note the last number: later what the handle has read may be cleaned."""
         self._handle.update_incremental()
         self._number = self._handle.transaction_version(self._application) or 0
 
-    def _open_anew(self) -> None:
+    def _reopen(self) -> None:
         self._handle = self._lake.ensure(self._table)
 
     @property
@@ -115,11 +115,11 @@ class NumberedTable:
     def _history(self, limit: int) -> list[dict[str, Any]]:
         handle = self._handle
 
-        def open_anew() -> None:
+        def reopen() -> None:
             nonlocal handle
             handle = self._lake.ensure(self._table)
 
-        return reread(lambda: handle.history(limit), open_anew)
+        return reread(lambda: handle.history(limit), reopen)
 
     def append(
         self, files: Sequence[DataFile], number: int, metadata: Mapping[str, Any] | None = None

@@ -1,7 +1,7 @@
 """Replacing some files of a table by others, in one commit that its own entry in the log fences.
 
 Here: `swap_files`, for merging small files and for mending.
-Not here: which files, and what is in the new ones (`adapters.tables.upkeep`,
+Not here: which files, and what is in the new ones (`adapters.tables.compaction`,
 `adapters.tables.mending`), all other commits, which delta-rs makes (`adapters.tables.lake`).
 
 delta-rs 1.6.6 lets two OPTIMIZE commits remove the same files: what an OPTIMIZE removes is no
@@ -55,14 +55,14 @@ class Swap:
     Attributes:
         removed: paths as the log names them.
         added: files that were written into the table's folder.
-        said: metadata of the commit: its operation, and more.
+        metadata: metadata of the commit: its operation, and more.
         changes_data: whether the rows differ from before.
         properties: of the table, set by the same commit; they outlive the log's entry.
     """
 
     removed: Sequence[str]
     added: Sequence[DataFile]
-    said: Mapping[str, str]
+    metadata: Mapping[str, str]
     changes_data: bool = False
     properties: Mapping[str, str] = field(default_factory=dict)
 
@@ -130,7 +130,7 @@ def _entry(swap: Swap, removed: Sequence[Mapping[str, Any]], handle: DeltaTable)
         "isBlindAppend": False,
         "engineInfo": "fraud_platform",
         "txnId": str(uuid.uuid4()),
-        **swap.said,
+        **swap.metadata,
     }
     actions: list[dict[str, Any]] = [{"commitInfo": commit}]
     if swap.properties:

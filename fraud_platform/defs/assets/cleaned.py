@@ -50,7 +50,7 @@ from fraud_platform.operations.platform_state import read_drop_days, write_drop_
 from fraud_platform.reporting.needs import NOTHING
 from fraud_platform.reporting.profile import profile_drop
 from fraud_platform.reporting.profile_figure import draw_profile
-from fraud_platform.scoring.state.history import labels_told, stream_time
+from fraud_platform.scoring.state.history import stream_time, topic_labels
 from fraud_platform.settings import Settings
 
 _RAW = "raw_drops"
@@ -169,8 +169,8 @@ def _label_clock(lake: Lake) -> LabelClock:
     end = watermark(read_drop_days(lake))
     watermark_time = None if end is None else datetime(end.year, end.month, end.day, tzinfo=UTC)
     now = stream_time(lake)
-    told_since = None if now is None else partial(labels_told, lake)
-    return LabelClock(now, watermark_time, told_since)
+    topic_labels_since = None if now is None else partial(topic_labels, lake)
+    return LabelClock(now, watermark_time, topic_labels_since)
 
 
 def _results(

@@ -69,11 +69,11 @@ def compare_stream_with_drops(
     record(tables, compared, due)
     return dg.MaterializeResult(
         asset_key=STREAM_DISAGREEMENTS.name,
-        metadata=written(tables, STREAM_DISAGREEMENTS, **_told(compared)),
+        metadata=written(tables, STREAM_DISAGREEMENTS, **_counts(compared)),
     )
 
 
-def _told(compared: list[DayComparison]) -> dict[str, object]:
+def _counts(compared: list[DayComparison]) -> dict[str, object]:
     """Return the asset's page: rows by kind of difference, and each day's with examples."""
     total: Counter[str] = Counter()
     for one in compared:

@@ -13,8 +13,8 @@ import dagster as dg
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.follower_mark import follower
 from fraud_platform.adapters.models.registry import ModelRegistry
+from fraud_platform.adapters.tables.compaction import Compaction
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.adapters.tables.upkeep import Upkeep
 from fraud_platform.calendar.span import keep_planning_hour
 from fraud_platform.defs.automation.requests import (
     LIVE,
@@ -32,7 +32,7 @@ from fraud_platform.defs.pages.tables import table_spec
 from fraud_platform.defs.partitions import HOURS
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource, SparkResource
 from fraud_platform.errors import DataError, Outage
-from fraud_platform.operations.live.planning import plan_anew, plan_next
+from fraud_platform.operations.live.planning import plan_next, replan
 from fraud_platform.operations.live.session import load_model, open_scorer, read_highs
 from fraud_platform.operations.models.champion import known_digest
 from fraud_platform.operations.services.code_location import reload_definitions
@@ -112,7 +112,7 @@ def _carry_out(
     session = None if settings.scoring_engine == "inprocess" else lambda: spark.spark_session
     kind = f"run {context.run_id[:8]}"
     with open_scorer(settings, tables, plan.state_version, kind, session, gives_way=True) as scorer:
-        upkeep = Upkeep(tables, OF_MANY_COMMITS)
+        compaction = Compaction(tables, OF_MANY_COMMITS)
         scorer.carry_out(
             plan,
             model,
@@ -121,9 +121,9 @@ def _carry_out(
                 f"micro-batch {batch.number}: {dict(batch.counts)}, offsets {batch.end_offsets}"
             ),
         )
-        upkeep.try_look()
-        if upkeep.problem:
-            context.log.warning(upkeep.problem)
+        compaction.try_look()
+        if compaction.problem:
+            context.log.warning(compaction.problem)
         return scorer.progress
 
 
@@ -193,7 +193,7 @@ def _usable(instance: dg.DagsterInstance, lake: Lake, registry: ModelRegistry, p
     is_wrong = any(run.tags.get(FAILURE_TAG) == "data" for run in runs)
     if not all(run.is_finished for run in runs) or not (is_wrong or len(runs) >= _SAME_PLAN_RUNS):
         return plan
-    return plan_anew(lake, registry, plan) or plan
+    return replan(lake, registry, plan) or plan
 
 
 def _request(plan: Plan, turn: Turn) -> dg.RunRequest:

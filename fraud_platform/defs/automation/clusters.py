@@ -94,7 +94,7 @@ def reap_clusters(settings: Settings, instance: dg.DagsterInstance | None) -> li
     Args:
         instance: has the runs; with None only processes and the limit decide.
     """
-    said = reap(
+    lines = reap(
         ClusterLedger(Lake(settings.lake)),
         lambda name: provider_named(name, settings),
         lambda run_id: None if instance is None else run_end(instance, run_id),
@@ -102,7 +102,7 @@ def reap_clusters(settings: Settings, instance: dg.DagsterInstance | None) -> li
         datetime.now(UTC),
     )
     dropped = release_dead_sessions(session_records(settings), settings.spark_token)
-    return said + [f"Spark session {session} dropped: its process ended" for session in dropped]
+    return lines + [f"Spark session {session} dropped: its process ended" for session in dropped]
 
 
 def cluster_lines(settings: Settings) -> list[str]:
@@ -129,7 +129,7 @@ def cluster_reaper(
     context: dg.SensorEvaluationContext, settings: SettingsResource
 ) -> dg.SkipReason:
     """Delete and report leftover clusters; this requests no run."""
-    said = reap_clusters(settings, context.instance)
-    for line in said:
+    lines = reap_clusters(settings, context.instance)
+    for line in lines:
         context.log.warning(line)
-    return dg.SkipReason("; ".join(said) or "no cluster outlived its run")
+    return dg.SkipReason("; ".join(lines) or "no cluster outlived its run")

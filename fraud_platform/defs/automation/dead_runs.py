@@ -70,7 +70,7 @@ def _lives(pid: int, noted_at: float) -> bool:
 )
 def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Mark and report dead runs; this requests no run."""
-    said = list(end_dead_runs(context.instance))
-    for line in said:
+    lines = list(end_dead_runs(context.instance))
+    for line in lines:
         context.log.warning(line)
-    return dg.SkipReason("; ".join(said) or "every run under way has its process")
+    return dg.SkipReason("; ".join(lines) or "every run under way has its process")

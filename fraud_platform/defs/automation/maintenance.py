@@ -3,7 +3,7 @@
 Here: vacuum, which keeps every table version that a model names or an interrupted cleaning must be
 rolled back to, and shorter logs of append-only tables; their job and schedule.
 Not here: removing files (`fraud_platform.adapters.tables.lake`) and log entries
-(`fraud_platform.adapters.tables.upkeep`).
+(`fraud_platform.adapters.tables.compaction`).
 """
 
 import json
@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import dagster as dg
 
 from fraud_platform.adapters.models.registry import ModelRegistry
+from fraud_platform.adapters.tables.compaction import shorten_log
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.adapters.tables.upkeep import shorten_log
 from fraud_platform.cleaning.unfinished import unfinished_commits
 from fraud_platform.defs.automation.requests import SCHEDULE_STATUS, ask_daily
 from fraud_platform.defs.deployment import SettingsResource

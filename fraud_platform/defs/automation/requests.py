@@ -230,8 +230,8 @@ def _problem(
     elif not kind:
         kind = "canceled" if run.status == dg.DagsterRunStatus.CANCELED else "killed"
     error = run.tags.get(ERROR_TAG) or _WORDS.get(kind) or kind
-    if kind == "killed" and (said := _error_in_log(instance, run.run_id)):
-        kind, error = "error", said
+    if kind == "killed" and (logged := _error_in_log(instance, run.run_id)):
+        kind, error = "error", logged
     ended_at = datetime.fromtimestamp(
         record.end_time or record.update_timestamp.timestamp(), tz=UTC
     )

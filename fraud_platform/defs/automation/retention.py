@@ -14,7 +14,7 @@ from uuid import UUID
 
 import dagster as dg
 
-from fraud_platform.adapters.services.upkeep import bound_logs, clear_leftovers, remove_old
+from fraud_platform.adapters.services.cleanup import bound_logs, clear_leftovers, remove_old
 from fraud_platform.defs.automation.requests import (
     FINISHED,
     SCHEDULE_STATUS,
@@ -171,7 +171,7 @@ def bound_home(settings: Settings) -> list[str]:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Bounds logs, and removes files of ended processes from FRAUD_HOME.",
 )
-def machine_upkeep(
+def machine_cleanup(
     context: dg.SensorEvaluationContext, settings: SettingsResource
 ) -> dg.SkipReason:
     """Bound the home folder and report it; this requests no run."""

@@ -132,16 +132,16 @@ def weekly_decision(
         return dg.SkipReason(
             f"knowledge date {partitions_of(run)} is being decided by run {run.run_id[:8]}"
         )
-    state, said = read_state(tables, settings), []
+    state, reasons = read_state(tables, settings), []
     for knowledge_date, request in week_requests(settings, tables, state).items():
         turn = turn_of(context.instance, request, f"knowledge date {knowledge_date}")
         if turn.attempt is not None:
             return run_request(turn, str(knowledge_date), tags)
-        said.append(turn.reason)
+        reasons.append(turn.reason)
         if turn.problem and not turn.problem.lets_others_pass:
             break
     none = f"no knowledge date is due at the watermark {watermark(state.days)}"
-    return dg.SkipReason("; ".join(said) or none)
+    return dg.SkipReason("; ".join(reasons) or none)
 
 
 def week_requests(settings: Settings, lake: Lake, state: PlatformState) -> dict[date, str]:

@@ -47,11 +47,11 @@ def recent_batches(lake: Lake, count: int = CHECKED_BATCHES) -> RecentBatches:
     log = ScoringLog(lake)
     log.settle()
     first = max(0, log.number - count)
-    said = list(log.commits_above(first - 1))[::-1]
-    before = said.pop(0) if said and said[0]["number"] > 1 else {}
+    commits = list(log.commits_above(first - 1))[::-1]
+    before = commits.pop(0) if commits and commits[0]["number"] > 1 else {}
     first = before.get("number", 0)
     return RecentBatches(
-        said,
+        commits,
         before,
         log.rows_above(first, [*_PLACE, "model_version"]),
         log.dead_above(first).select(list(_PLACE)),
@@ -74,7 +74,7 @@ def offsets_are_contiguous(lake: LakeResource) -> dg.AssetCheckResult:
 def messages_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
     """Compare the counts of the commits with each other and with the tables."""
     recent = recent_batches(lake.open())
-    read = sum(said["counts"]["messages_read"] for said in recent.commits)
+    read = sum(commit["counts"]["messages_read"] for commit in recent.commits)
     return _result(list(count_problems(recent)), "every message is accounted for", messages=read)
 
 
@@ -95,22 +95,22 @@ def offset_problems(recent: RecentBatches) -> Iterator[str]:
     before = recent.before
     bounds: dict[tuple[int, int], tuple[int, int]] = {}
     number = recent.commits[0]["number"] - 1 if recent.commits else 0
-    for said in recent.commits:
-        name = f"micro-batch {said['number']}"
-        if said["number"] != number + 1:
+    for commit in recent.commits:
+        name = f"micro-batch {commit['number']}"
+        if commit["number"] != number + 1:
             yield f"{name} follows {number}"
-        number = said["number"]
-        starts, ends = offsets_in(before), offsets_in(said)
-        if before and "gap" not in said:
-            if said["topic_id"] != before["topic_id"] or set(starts) != set(ends):
+        number = commit["number"]
+        starts, ends = offsets_in(before), offsets_in(commit)
+        if before and "gap" not in commit:
+            if commit["topic_id"] != before["topic_id"] or set(starts) != set(ends):
                 yield f"{name} reads another topic than the one before, and no gap was accepted"
             moved = {p: end - starts.get(p, 0) for p, end in ends.items()}
             if any(way < 0 for way in moved.values()):
                 yield f"{name} goes back by {moved}"
-            if said["counts"]["messages_read"] > sum(moved.values()):
-                yield f"{name} read {said['counts']['messages_read']} of {sum(moved.values())}"
+            if commit["counts"]["messages_read"] > sum(moved.values()):
+                yield f"{name} read {commit['counts']['messages_read']} of {sum(moved.values())}"
         bounds |= {(number, p): (starts.get(p, 0), end) for p, end in ends.items()}
-        before = said
+        before = commit
     places = pa.concat_tables([recent.scored.select(list(_PLACE)), recent.dead])
     for (batch, p), own in _by_batch_and_partition(places):
         start, end = bounds.get((batch, p), (0, 0))
@@ -127,8 +127,8 @@ def count_problems(recent: RecentBatches) -> Iterator[str]:
     """Yield a text for each micro-batch whose messages do not add up."""
     scored = Counter(recent.scored["micro_batch"].to_pylist())
     dead = Counter(recent.dead["micro_batch"].to_pylist())
-    for said in recent.commits:
-        counts, number = said["counts"], said["number"]
+    for commit in recent.commits:
+        counts, number = commit["counts"], commit["number"]
         parts = [counts[name] for name in ("scored", "dead_letters", "duplicates")]
         if counts["messages_read"] != sum(parts):
             yield f"micro-batch {number}: read {counts['messages_read']}, {parts} accounted for"
@@ -148,12 +148,12 @@ def model_problems(recent: RecentBatches, planned: dict[int, int]) -> Iterator[s
     pairs = recent.scored.group_by(list(names)).aggregate([])
     for batch, version in zip(*(pairs[name].to_pylist() for name in names), strict=True):
         found.setdefault(batch, set()).add(version)
-    for said in recent.commits:
-        wanted = planned.get(said["plan"]) if "plan" in said else said.get("model_version")
-        if found.get(said["number"], {wanted}) != {wanted}:
+    for commit in recent.commits:
+        wanted = planned.get(commit["plan"]) if "plan" in commit else commit.get("model_version")
+        if found.get(commit["number"], {wanted}) != {wanted}:
             yield (
-                f"micro-batch {said['number']}: expected model {wanted}, found "
-                f"{sorted(found[said['number']])}"
+                f"micro-batch {commit['number']}: expected model {wanted}, found "
+                f"{sorted(found[commit['number']])}"
             )
 
 

@@ -16,7 +16,7 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning.ledger import HELD
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.automation.at_work import DROP_ASSETS, partitions_of, runs_at_work
-from fraud_platform.defs.commands.run_due import DrainedRun, drain, execute
+from fraud_platform.defs.commands.run_due import FinishedRun, execute, run_due_jobs
 from fraud_platform.defs.partitions import DROPS
 from fraud_platform.errors import NotHeldError, NothingToDoError
 from fraud_platform.settings import Settings
@@ -34,7 +34,7 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 def run_what_is_due(
     settings: Settings, on_run: Callable[[str, str], None] | None = None
-) -> list[DrainedRun]:
+) -> list[FinishedRun]:
     """Run everything that sensors and schedules request, in this process, until nothing is due."""
     from fraud_platform.adapters.spark.session import open_session
     from fraud_platform.defs.assembly import assemble
@@ -42,12 +42,12 @@ def run_what_is_due(
     session = open_session(settings)
     try:
         with open_instance(settings) as instance:
-            return drain(assemble(settings), instance, on_run)
+            return run_due_jobs(assemble(settings), instance, on_run)
     finally:
         session.stop()
 
 
-def accept_drop(settings: Settings, drop: str, why: str) -> DrainedRun:
+def accept_drop(settings: Settings, drop: str, why: str) -> FinishedRun:
     """Release a held drop: start a run that cleans its raw file with a person's approval.
 
     Raises:

@@ -28,7 +28,7 @@ DUE_SCHEDULES = ("daily_features", "weekly_decision", "daily_state", "late_drops
 
 
 @dataclass(frozen=True)
-class DrainedRun:
+class FinishedRun:
     """One run that was requested and executed."""
 
     run_id: str
@@ -38,18 +38,18 @@ class DrainedRun:
     error: str | None
 
 
-def drain(
+def run_due_jobs(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     on_run: Callable[[str, str], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> list[DrainedRun]:
+) -> list[FinishedRun]:
     """Tick every sensor and schedule and run their requests, until there are none.
 
     Args:
         on_run: called before each run with its job name and partition.
     """
-    runs: list[DrainedRun] = []
+    runs: list[FinishedRun] = []
     cursors: dict[str, str | None] = {}
     for _ in range(MAX_ROUNDS):
         requests = _tick_sensors(definitions, instance, cursors) or _tick_schedules(
@@ -119,7 +119,7 @@ def execute(
     instance: dg.DagsterInstance,
     job_name: str,
     request: dg.RunRequest,
-) -> DrainedRun:
+) -> FinishedRun:
     """Execute a requested run in this process; its log goes to the instance, not the terminal."""
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     result = definitions.resolve_job_def(job_name).execute_in_process(
@@ -134,7 +134,7 @@ def execute(
     if any(_was_interrupted(event) for event in failures):
         raise KeyboardInterrupt
     errors = [_words(event) for event in failures]
-    return DrainedRun(
+    return FinishedRun(
         result.run_id,
         job_name,
         partition_of(request),

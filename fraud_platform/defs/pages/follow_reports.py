@@ -3,7 +3,7 @@
 Here: the process that reports to Dagster what was scored, as materializations of
 `inference_batches`, and compacts the follower's tables.
 Not here: the page of a batch (`defs.pages.inference`), when to report (`operations.live.follow`),
-compaction (`adapters.tables.upkeep`).
+compaction (`adapters.tables.compaction`).
 
 Dagster and the plots need some 200 MB and, once a minute, a second of CPU under Python's lock;
 merging small files takes at least half a second of every ten. In the scoring process that would
@@ -80,7 +80,7 @@ class Reporter:
         """Why reports do not reach Dagster; empty if they do."""
         return f"{self.dropped} reports to Dagster dropped" if self.dropped else ""
 
-    def tell(self, report: Report) -> None:
+    def send(self, report: Report) -> None:
         """Queue a report; this never waits, and never fails because Dagster does not answer."""
         self._put(report)
 
@@ -123,12 +123,12 @@ def _tell_all(settings: Settings, reports: Connection[None, Report]) -> None:
     ):  # for the scorer, whose end also ends this process
         signal.signal(ending, signal.SIG_IGN)
     os.nice(_LOW_PRIORITY)
+    from fraud_platform.adapters.tables.compaction import Compaction
     from fraud_platform.adapters.tables.lake import Lake
-    from fraud_platform.adapters.tables.upkeep import Upkeep
     from fraud_platform.tables.scoring import OF_MANY_COMMITS
 
     untold: list[Report] = []
-    with Upkeep(Lake(settings.lake), OF_MANY_COMMITS) as upkeep:
+    with Compaction(Lake(settings.lake), OF_MANY_COMMITS) as compaction:
         while True:
             try:
                 untold.append(reports.recv())
@@ -140,8 +140,8 @@ def _tell_all(settings: Settings, reports: Connection[None, Report]) -> None:
                 _warn(f"Dagster could not be reached ({error}); it is tried again with the next "
                       "report.")  # fmt: skip
                 del untold[:-_MOST_UNTOLD]
-            if upkeep.problem:
-                _warn(f"{upkeep.problem}; it is tried again.")
+            if compaction.problem:
+                _warn(f"{compaction.problem}; it is tried again.")
 
 
 def _warn(what: str) -> None:

@@ -227,9 +227,11 @@ def gaps(settings: Settings, lake: Lake) -> Iterator[Need]:
         if not topics.is_ready(_ANSWER_SECONDS):
             return  # the line of the service reports that Kafka does not run
         for topic, last, option in read:
-            said = last()
+            last_commit = last()
             try:
-                check_topic(topic_now(topics, topic), said.get("topic_id"), offsets_in(said))
+                check_topic(
+                    topic_now(topics, topic), last_commit.get("topic_id"), offsets_in(last_commit)
+                )
             except DataError as error:
                 remedy = f'fraud-platform accept-gap{option} --why "..." continues after it.'
                 yield Need(f"topic {topic}", None, first_line(str(error)), remedy, "gap")

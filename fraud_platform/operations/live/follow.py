@@ -148,7 +148,7 @@ class _Loop:
         self._connection = KafkaConnection.from_settings(settings)
         self._name = holder("score --follow")
         self._watch: _Watch | None = None
-        self._is_told = False
+        self._is_reported = False
         self._highs: dict[int, tuple[int, int]] = {}
         self.total, self._progress = Progress(), Progress()
         self._reported_at = self._labels_at = time.monotonic()
@@ -226,13 +226,13 @@ class _Loop:
 
     def _tell_once(self, topic: str) -> None:
         """Announce that it follows, in the first session that gets this far."""
-        if self._is_told:
+        if self._is_reported:
             return
         # libraries hold half a million objects; each full collection would scan them for 0.3 s
         gc.collect()
         gc.freeze()
         self._say(f"following {topic} with model {self._model.version}; Ctrl-C ends it")
-        self._is_told = True
+        self._is_reported = True
 
     def _swapped(self) -> PinnedModel:
         assert self._watch is not None
@@ -265,7 +265,7 @@ class _Loop:
         self._progress = self._scorer.progress = Progress()
         self.total.add(progress)
         threshold = self._model.candidate.threshold.value
-        self._reporter.tell(
+        self._reporter.send(
             Report(progress, self._model.version, threshold, self._highs, datetime.now(UTC))
         )
         counts = progress.counts

@@ -17,7 +17,7 @@ from fraud_platform.errors import DataError
 from fraud_platform.operations.live.session import open_publication, topic_now
 from fraud_platform.scoring import label_intake as label_intake
 from fraud_platform.scoring.log import ScoredBatch, ScoringLog, offsets_in
-from fraud_platform.scoring.plans import PlanLog, TopicNow, left_out, offsets_behind_gap
+from fraud_platform.scoring.plans import PlanLog, TopicNow, left_out, offsets_after_gap
 from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import (
     DEAD_LETTERS,
@@ -40,25 +40,25 @@ def accept_gap(settings: Settings, why: str) -> str:
         _gap_ends(topic_now(topics, topic), log.last())
         with open_publication(settings, lake, topics) as publication:
             publication.take_lease()
-            said = _commit_gap(publication.log, topic_now(topics, topic), why)
+            message = _commit_gap(publication.log, topic_now(topics, topic), why)
             publication.catch_up()
-    return said
+    return message
 
 
-def _gap_ends(now: TopicNow, said: Mapping[str, Any]) -> dict[int, int]:
-    ends = offsets_behind_gap(now, said.get("topic_id"), offsets_in(said))
+def _gap_ends(now: TopicNow, metadata: Mapping[str, Any]) -> dict[int, int]:
+    ends = offsets_after_gap(now, metadata.get("topic_id"), offsets_in(metadata))
     if ends is None:
         raise DataError("there is no gap to accept: scoring continues where it stopped")
     return ends
 
 
 def _commit_gap(log: ScoringLog, now: TopicNow, why: str) -> str:
-    said = log.last()
-    ends = _gap_ends(now, said)
-    gap = left_out(offsets_in(said), ends)
+    last = log.last()
+    ends = _gap_ends(now, last)
+    gap = left_out(offsets_in(last), ends)
     counts = {"messages_read": 0, "scored": 0, "dead_letters": 0, "duplicates": 0}
     empty = DEAD_LETTERS.arrow_schema.empty_table()
-    batch = ScoredBatch(log.number + 1, [], empty, counts, ends, said.get("stream_second"))
+    batch = ScoredBatch(log.number + 1, [], empty, counts, ends, last.get("stream_second"))
     metadata = {"topic_id": now.topic_id, "end_offsets": ends, "gap": gap, "why": why}
     if not log.commit(batch, metadata):
         raise DataError("a scorer committed first: look again before you accept a gap")
@@ -78,9 +78,9 @@ def accept_label_gap(settings: Settings, why: str, ask_again: Callable[[int], ob
     """
     lake = Lake(settings.lake)
     with closing(KafkaTopics(KafkaConnection.from_settings(settings))) as topics:
-        said = label_intake.accept_label_gap(
+        message = label_intake.accept_label_gap(
             lake, lambda: topic_now(topics, settings.labels_topic), why
         )
     if plan := PlanLog(lake).last():
         ask_again(plan.number)
-    return said
+    return message

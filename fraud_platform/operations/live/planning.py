@@ -1,6 +1,6 @@
 """The plan of the next scoring run, derived from the committed state.
 
-Here: `plan_next`, which continues an unfinished plan or makes the next one; `plan_anew`, which
+Here: `plan_next`, which continues an unfinished plan or makes the next one; `replan`, which
 replaces a plan that failed.
 Not here: the sensor (`defs.assets.inference`), the rules (`fraud_platform.scoring.plans`).
 """
@@ -82,7 +82,7 @@ def plan_next(settings: Settings, lake: Lake, registry: ModelRegistry) -> NextSt
     return NextStep(plan, "" if plan else "another planner was first")
 
 
-def plan_anew(lake: Lake, registry: ModelRegistry, plan: Plan) -> Plan | None:
+def replan(lake: Lake, registry: ModelRegistry, plan: Plan) -> Plan | None:
     """Plan the rest of a failed plan again, with the current champion and snapshot.
 
     This version may be unable to use the plan's model, and vacuum may have removed its snapshot.

@@ -39,5 +39,5 @@ class Reports(Protocol):
     def problem(self) -> str:
         """Why reports do not arrive; empty if they arrive."""
 
-    def tell(self, report: Report) -> None:
+    def send(self, report: Report) -> None:
         """Accept a report and return at once."""

@@ -83,14 +83,14 @@ def write_stream_labels(
 
     Args:
         first_day: the drops' watermark: labels of earlier transactions come with their drops.
-        corrected: see `labels_told`.
+        corrected: see `topic_labels`.
     """
-    table = labels_told(lake, first_day, corrected)
+    table = topic_labels(lake, first_day, corrected)
     lake.replace_arrow(STREAM_LABELS, table, None, {"first_day": first_day})
     return table.num_rows
 
 
-def labels_told(
+def topic_labels(
     lake: StateTables, first_day: date | None, corrected: npt.ArrayLike = ()
 ) -> pa.Table:
     """Return the versions of the topic's labels with when they count; see `stream_labels`.
@@ -100,18 +100,20 @@ def labels_told(
         corrected: ids of drops' transactions whose label the topic corrects; the corrections are
             versions after the drop's.
     """
-    told = drop_labels_of(lake, np.asarray(corrected, dtype=np.int64))
+    drop_labels = drop_labels_of(lake, np.asarray(corrected, dtype=np.int64))
     scored = transactions_of(_scored(lake, first_day, READ_COLUMNS))
-    of_drops = transactions_of(drop_rows_of(lake, told.transaction_id))
+    of_drops = transactions_of(drop_rows_of(lake, drop_labels.transaction_id))
     rows = ScoredRows()
     rows.add(scored)
     rows.add(of_drops)
-    rows.label(*told.known)
+    rows.label(*drop_labels.known)
     book = LabelBook(rows)
     labels = _landed(lake, np.concatenate((scored.second, of_drops.second)))
     is_due = book.is_known(labels.transaction_id)
-    is_due &= ~np.isin(labels.transaction_id, _told_already(lake, first_day, told.transaction_id))
-    parts, numbers = [], _by_id(told.transaction_id, told.version)
+    is_due &= ~np.isin(
+        labels.transaction_id, _landed_before(lake, first_day, drop_labels.transaction_id)
+    )
+    parts, numbers = [], _by_id(drop_labels.transaction_id, drop_labels.version)
     for versions in book.land(labels.take(np.flatnonzero(is_due))):
         entering = np.flatnonzero(versions.labels.sign > 0)
         ids = versions.transaction_id[entering]
@@ -148,7 +150,7 @@ def _landed(lake: StateTables, seconds: np.ndarray) -> LandedLabels:
     return landed_of(landed.sort_by([(name, "ascending") for name in LANDING_ORDER]), corrections)
 
 
-def _told_already(lake: StateTables, first_day: date | None, corrected: np.ndarray) -> np.ndarray:
+def _landed_before(lake: StateTables, first_day: date | None, corrected: np.ndarray) -> np.ndarray:
     """Return the ids of drops' rows after the drops' days: their labels came with the drop."""
     beyond = lake.read_arrow(
         TRANSACTIONS,

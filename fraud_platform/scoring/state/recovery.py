@@ -205,8 +205,8 @@ class RecoveredState:
         """
         if not rows.transaction_id.size:
             return
-        told = drop_labels_of(self._lake, rows.transaction_id, int(rows.second.min()))
-        self.state.rows.label(*told.known)
+        drop_labels = drop_labels_of(self._lake, rows.transaction_id, int(rows.second.min()))
+        self.state.rows.label(*drop_labels.known)
 
     def _land(self) -> None:
         self._topic_labels.refresh()
@@ -233,15 +233,15 @@ class RecoveredState:
         if not is_open.any():
             return
         labels = labels.take(np.flatnonzero(is_open))
-        told = worth_noting(
+        drop_labels = worth_noting(
             drop_labels_of(self._lake, labels.transaction_id, oldest),
             labels.transaction_id,
             labels.scenario,
             labels.known_at_second,
         )
-        rows = transactions_of(drop_rows_of(self._lake, told.transaction_id, oldest))
+        rows = transactions_of(drop_rows_of(self._lake, drop_labels.transaction_id, oldest))
         in_tiles = rows.take(np.flatnonzero(rows.second < self._snapshot.first_second))
-        self.state.add_rows_of_drops(in_tiles, *told.known)
+        self.state.add_rows_of_drops(in_tiles, *drop_labels.known)
 
 
 def flags_of(rows: pa.Table) -> dict[str, np.ndarray]:

@@ -80,7 +80,7 @@ def test_a_correction_before_the_label_is_due_waits_for_its_hour(publish: Publis
     assert labels_of(lake, 1) == [(1, False, 0, due), (2, True, 2, due)]
 
 
-def told(*versions: tuple[int, int, int, datetime, datetime]) -> pa.Table:
+def topic_labels(*versions: tuple[int, int, int, datetime, datetime]) -> pa.Table:
     """Return labels of the topic: id, version, scenario, known_at, counts_from."""
     rows = [
         {
@@ -98,7 +98,7 @@ def told(*versions: tuple[int, int, int, datetime, datetime]) -> pa.Table:
 
 
 def test_what_the_topic_told_before_goes_on_counting_as_it_did(publish: Publish, lake: Lake):
-    labels = told(
+    labels = topic_labels(
         (1, 1, 2, utc(8, 10), utc(8, 11)),
         (2, 1, 0, utc(12, 9), utc(13)),
         (2, 2, 3, utc(14, 9), utc(15)),
@@ -107,11 +107,11 @@ def test_what_the_topic_told_before_goes_on_counting_as_it_did(publish: Publish,
     )
     asked = []
 
-    def told_since(day: date) -> pa.Table:
+    def topic_labels_since(day: date) -> pa.Table:
         asked.append(day)
         return labels
 
-    clock = LabelClock(utc(20, 5), utc(1), told_since)
+    clock = LabelClock(utc(20, 5), utc(1), topic_labels_since)
     content = text(
         row(1, 1, label=2), row(2, 1, label=3), row(3, 1, label=1), row(4, 1), row(5, 28)
     )
@@ -128,7 +128,7 @@ def test_what_the_topic_told_before_goes_on_counting_as_it_did(publish: Publish,
     labelled = lake.read_arrow(DROP_LABELS).sort_by(BY_VERSION)
     rows = labelled.to_pylist()
     assert {r["transaction_id"] for r in rows if r["source"] == "topic"} == {1, 2, 3}
-    publish(A, content, clock=LabelClock(utc(22), utc(1), lambda day: told()))
+    publish(A, content, clock=LabelClock(utc(22), utc(1), lambda day: topic_labels()))
     assert lake.read_arrow(DROP_LABELS).sort_by(BY_VERSION).equals(labelled)
 
 
@@ -138,7 +138,7 @@ def test_only_files_that_are_committed_stay_among_the_labels(publish: Publish, l
     publish(A, half_bad, max_quarantined_share=0.1)
     assert not label_files(lake)
     publish(A, half_bad, accepted_because="known")
-    labels = told((2, 1, 0, utc(8, 10), utc(8, 11)))
+    labels = topic_labels((2, 1, 0, utc(8, 10), utc(8, 11)))
     publish(B, text(row(2, 1)), clock=LabelClock(utc(20), utc(1), lambda day: labels))
     committed = lake.data_files(DROP_LABELS)["path"].to_pylist()
     assert label_files(lake) == sorted(committed)

@@ -220,8 +220,8 @@ def test_tables_go_back_and_replaced_raw_files_are_noticed_there_too(place: str)
     for publication in ("before", "dead"):
         row = {"drop": A, "reason": publication, "reasons": [], "raw_line": b"x"}
         rows = pa.Table.from_pylist([row], schema=QUARANTINE.arrow_schema)
-        said = {"drop": A, "run_id": "test", "publication": publication}
-        lake.replace_arrow(QUARANTINE, rows, None, said)
+        metadata = {"drop": A, "run_id": "test", "publication": publication}
+        lake.replace_arrow(QUARANTINE, rows, None, metadata)
         with lake.files.create(raw_path) as file:
             file.write(publication.encode().ljust(9))
         versions |= {lake.files.version(raw_path) for _ in range(2)}

@@ -44,11 +44,11 @@ def world() -> World:
     return World(drawn.transactions, on_time(drawn.transactions, scenarios))
 
 
-def rows_of(spark, said: World, unlabelled: int = -1) -> DataFrame:
+def rows_of(spark, world: World, unlabelled: int = -1) -> DataFrame:
     """Return transactions that say some labels; one of them may say none."""
-    says = {v.id: v.scenario for v in said.labels if v.id != unlabelled}
+    says = {v.id: v.scenario for v in world.labels if v.id != unlabelled}
     rows = []
-    for t in said.transactions:
+    for t in world.transactions:
         at = moment(t.second)
         rows.append((t.id, at, at.date(), t.customer, t.terminal, t.cents, says.get(t.id)))
     return spark.createDataFrame(
@@ -58,17 +58,17 @@ def rows_of(spark, said: World, unlabelled: int = -1) -> DataFrame:
     )
 
 
-def labels_of(spark, told: Iterable[LabelVersion]) -> DataFrame:
+def labels_of(spark, labels: Iterable[LabelVersion]) -> DataFrame:
     return spark.createDataFrame(
-        [(v.id, moment(v.counts_from * HOUR), v.version, v.scenario, FIRST_DAY) for v in told],
+        [(v.id, moment(v.counts_from * HOUR), v.version, v.scenario, FIRST_DAY) for v in labels],
         "transaction_id long, counts_from timestamp, version int, fraud_scenario int, tx_date date",
     )
 
 
-def look(spark, said: World, told: Iterable[LabelVersion], unlabelled: int = -1) -> Survey:
+def look(spark, world: World, labels: Iterable[LabelVersion], unlabelled: int = -1) -> Survey:
     """Survey a drop that says some labels, beside a table that tells others."""
-    rows = rows_of(spark, said, unlabelled)
-    return survey(rows, labels_of(spark, told), FIRST_DAY, LAST_DAY)
+    rows = rows_of(spark, world, unlabelled)
+    return survey(rows, labels_of(spark, labels), FIRST_DAY, LAST_DAY)
 
 
 def moment(second: int) -> datetime:
@@ -95,14 +95,14 @@ def test_a_correction_beside_the_first_labels_leaves_them_to_the_rows(spark, wor
 @pytest.mark.parametrize("case", ["absent", "late", "another scenario", "of a stranger", "twice"])
 def test_one_label_that_differs_has_all_of_them_joined(spark, world: World, case: str) -> None:
     first, *others = world.labels
-    told = {
+    labels = {
         "absent": [],
         "late": [replace(first, counts_from=first.counts_from + 1)],
         "another scenario": [replace(first, scenario=3 - first.scenario)],
         "of a stranger": [replace(first, id=10**12)],
         "twice": [first, first],
     }[case]
-    assert not look(spark, world, [*told, *others]).rows_say_labels
+    assert not look(spark, world, [*labels, *others]).rows_say_labels
 
 
 def test_a_scored_row_with_a_label_has_all_of_them_joined(spark, world: World) -> None:

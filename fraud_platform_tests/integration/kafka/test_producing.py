@@ -267,6 +267,6 @@ def test_a_topic_with_its_producers_timestamps_is_named(
     kafka: KafkaConnection, kafka_settings: Settings, new_topic: Callable[..., str]
 ) -> None:
     settings = kafka_settings.model_copy(update={"transactions_topic": new_topic()})
-    (said,) = topics_dated_by_producers(settings, Topics(kafka))
-    assert settings.transactions_topic in said
-    assert "found CreateTime" in said
+    (output,) = topics_dated_by_producers(settings, Topics(kafka))
+    assert settings.transactions_topic in output
+    assert "found CreateTime" in output

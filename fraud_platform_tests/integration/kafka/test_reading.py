@@ -327,7 +327,7 @@ def test_an_absent_broker_is_an_outage_in_bounded_time() -> None:
     assert time.monotonic() - began < 40
 
 
-def test_a_brokers_setting_is_told(kafka: KafkaConnection) -> None:
+def test_a_brokers_setting_is_reported(kafka: KafkaConnection) -> None:
     minutes = Topics(kafka).broker_setting("offsets.retention.minutes")
     assert minutes == str(366 * 24 * 60)
 

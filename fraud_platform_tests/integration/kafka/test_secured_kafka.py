@@ -87,7 +87,7 @@ def test_the_scorer_scores_what_the_producer_sent_and_each_does_only_its_own(
     producing = cluster.settings(settings, Role.PRODUCER)
     World(producing, model).produce(SENT)
     World(producing, model).produce_labels(stream_rows(400, seed=41))
-    assert World(scorer, model).score() == 0, World(scorer, model).said
+    assert World(scorer, model).score() == 0, World(scorer, model).output
     assert judge(reader, SENT).problems == []
     topics = Topics(KafkaConnection.from_settings(scorer))
     assert topics.broker_setting("offsets.retention.minutes") is None, "a scorer may not look"
@@ -286,10 +286,10 @@ def _step(step: str, settings: Settings, model: Path) -> Callable[[], object]:
     return lambda: score_all(settings, model)
 
 
-def _matches(words: str, said: str) -> bool:
+def _matches(words: str, output: str) -> bool:
     import re
 
-    return re.search(words, said) is not None
+    return re.search(words, output) is not None
 
 
 def test_up_secure_starts_the_embedded_broker_so_and_all_commands_follow(

@@ -99,7 +99,7 @@ def test_one_of_three_brokers_killed_under_load_loses_nothing(
         sending = pool.submit(_send, producing.settings, sent, scored)
         scorer, ended = scoring.start_scorer(), []
         while scored[0] < wanted:
-            assert time.monotonic() < limit, (scored[0], ended, scoring.said)
+            assert time.monotonic() < limit, (scored[0], ended, scoring.output)
             scored[0] = lake.read_arrow(SCORED_TABLE, columns=["transaction_id"]).num_rows
             if not killed_at and scored[0] > wanted // 4:
                 assert not sending.done()
@@ -107,11 +107,11 @@ def test_one_of_three_brokers_killed_under_load_loses_nothing(
                 killed_at = scored[0]
             if not scorer.is_alive():
                 ended.append(scorer.exitcode)
-                assert scorer.exitcode in (DONE, OUTAGE), scoring.said
+                assert scorer.exitcode in (DONE, OUTAGE), scoring.output
                 scorer = scoring.start_scorer()
             time.sleep(0.2)
         sending.result(LIMIT_SECONDS)
-        assert scoring.ended(scorer, 120) == DONE, scoring.said
+        assert scoring.ended(scorer, 120) == DONE, scoring.output
     # the killed one comes back and takes its copies up again
     cluster.start(killed)
     Topics(cluster.administrator).offsets(settings.transactions_topic)

@@ -38,11 +38,11 @@ _FOLLOW = (
 def following(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run `score --follow` until the block ends; what it says goes to a file."""
     environment = {**os.environ, **settings.environment}
-    with log.open("wb") as said:
+    with log.open("wb") as log_file:
         process = subprocess.Popen(
             [sys.executable, "-u", "-c", _FOLLOW, "score", "--follow"],
             env=environment,
-            stdout=said,
+            stdout=log_file,
             stderr=subprocess.STDOUT,
         )
     try:
@@ -93,8 +93,8 @@ def test_a_follower_scores_swaps_the_champion_reports_and_hands_over(live: Live,
 
         first.send_signal(signal.SIGTERM)
         assert first.wait(30) == 0, log.read_text()
-    said = log.read_text()
-    assert f"{len(scored_ids(FIRST + BEFORE + AFTER))} scored in all" in said, said
+    output = log.read_text()
+    assert f"{len(scored_ids(FIRST + BEFORE + AFTER))} scored in all" in output, output
     _is_told_by_version(live)
 
     live.produce(HANDED_OVER)
@@ -115,9 +115,9 @@ def _is_told_by_version(live: Live) -> None:
         records = instance.fetch_materializations(
             dg.AssetKey("inference_batches"), limit=10
         ).records
-    told = [record.asset_materialization for record in records[::-1]]
-    scored = {one.metadata["model_version"].value: one.metadata["scored"].value for one in told}
+    metadata = [record.asset_materialization for record in records[::-1]]
+    scored = {one.metadata["model_version"].value: one.metadata["scored"].value for one in metadata}
     assert scored == {1: len(scored_ids(FIRST + BEFORE)), 2: len(scored_ids(AFTER))}
-    assert all(one.description == "reported by score --follow" for one in told)
-    assert all(one.partition is not None for one in told)
-    assert all(one.metadata["published_ms_p50"].value > 0 for one in told)
+    assert all(one.description == "reported by score --follow" for one in metadata)
+    assert all(one.partition is not None for one in metadata)
+    assert all(one.metadata["published_ms_p50"].value > 0 for one in metadata)

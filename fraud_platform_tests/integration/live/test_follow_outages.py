@@ -120,11 +120,11 @@ def test_a_broker_down_at_start_and_killed_in_mid_stream_is_waited_for(
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, log.read_text()
         assert time.monotonic() - asked < 20
-    said = log.read_text()
-    assert f"{len(scored_ids(SENT))} scored in all" in said, said
-    assert (said.count(WAITING), said.count(GOING_ON)) == (3, 2), said
-    assert "Traceback" not in said
-    assert "FATAL" not in said
+    output = log.read_text()
+    assert f"{len(scored_ids(SENT))} scored in all" in output, output
+    assert (output.count(WAITING), output.count(GOING_ON)) == (3, 2), output
+    assert "Traceback" not in output
+    assert "FATAL" not in output
 
 
 @pytest.mark.slow
@@ -152,11 +152,11 @@ def test_a_full_and_a_read_only_lake_are_waited_for(live: Live, tmp_path: Path) 
         until(lambda: count(log, GOING_ON) == 2)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0, log.read_text()
-    said = log.read_text()
+    output = log.read_text()
     assert judge(live.settings, SENT).problems == []
-    assert (said.count(WAITING), said.count(GOING_ON)) == (2, 2), said
-    assert said.count("lake: expected") == 2
-    assert "Traceback" not in said
+    assert (output.count(WAITING), output.count(GOING_ON)) == (2, 2), output
+    assert output.count("lake: expected") == 2
+    assert "Traceback" not in output
 
 
 @contextmanager
@@ -187,24 +187,26 @@ class _AwayAtFirst:
 @contextmanager
 def _follower(live: Live, registry: object) -> Iterator[tuple[list[str], Future[Progress]]]:
     """Run `follow` in a thread until the block ends; the block gets what it says, and its end."""
-    said: list[str] = []
+    messages: list[str] = []
     stopped = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(follow, live.settings, registry, said.append, stopped.is_set, Reporter)
+        future = pool.submit(
+            follow, live.settings, registry, messages.append, stopped.is_set, Reporter
+        )
         try:
-            yield said, future
+            yield messages, future
         finally:
             stopped.set()
 
 
 @pytest.mark.slow
 def test_a_registry_that_is_away_at_the_start_is_waited_for(live: Live) -> None:
-    with _follower(live, _AwayAtFirst(live.registry)) as (said, future):
+    with _follower(live, _AwayAtFirst(live.registry)) as (output, future):
         live.produce(FIRST)
         await_scored(live.settings, FIRST)
         assert not future.done()
     assert future.result().counts["scored"] == len(scored_ids(FIRST))
-    steps = [line for line in said if not line.startswith("opening")]
+    steps = [line for line in output if not line.startswith("opening")]
     assert "MLflow at http://127.0.0.1:9" in steps[0]
     assert [line[:7] for line in steps[:3]] == ["waiting", "followi", "going o"]
 
@@ -212,12 +214,12 @@ def test_a_registry_that_is_away_at_the_start_is_waited_for(live: Live) -> None:
 @pytest.mark.slow
 def test_whoever_took_over_during_the_wait_is_named_and_scores_alone(live: Live) -> None:
     topic, other = live.settings.transactions_topic, "score --follow, process 7 on tester"
-    with _follower(live, live.registry) as (said, future):
+    with _follower(live, live.registry) as (output, future):
         live.produce(FIRST)
         await_scored(live.settings, FIRST)
         with _unwritable(live.settings), FollowerMark(live.connection, topic, other):
             live.produce(LAST)
-            until(lambda: any(line.startswith(WAITING) for line in said), 60)
+            until(lambda: any(line.startswith(WAITING) for line in output), 60)
             with pytest.raises(FencedError, match=f"{other} already follows"):
                 future.result(60)
 
@@ -257,26 +259,26 @@ def test_a_lake_on_s3_that_dies_is_waited_for(
 def test_partitions_that_are_added_stop_it_at_once_and_at_its_start(live: Live) -> None:
     topic = live.settings.transactions_topic
     admin = administrator(live.connection)
-    with _follower(live, live.registry) as (said, future):
+    with _follower(live, live.registry) as (output, future):
         live.produce(FIRST)
         await_scored(live.settings, FIRST)
         admin.create_partitions([NewPartitions(topic, PARTITIONS + 1)])[topic].result(10)
         with pytest.raises(TopicChangedError, match=r"expected partitions \[0, 1, 2\], found"):
             future.result(60)
     with (
-        _follower(live, live.registry) as (said, future),
+        _follower(live, live.registry) as (output, future),
         pytest.raises(TopicChangedError, match=r"expected partitions \[0, 1, 2\], found"),
     ):
         future.result(60)
-    assert not any(line.startswith(WAITING) for line in said)
+    assert not any(line.startswith(WAITING) for line in output)
 
 
 def test_a_topic_that_is_gone_is_no_outage(live: Live) -> None:
     topic = live.settings.transactions_topic
-    with _follower(live, live.registry) as (said, future):
-        until(lambda: any(line.startswith("following") for line in said), 60)
+    with _follower(live, live.registry) as (output, future):
+        until(lambda: any(line.startswith("following") for line in output), 60)
         admin = administrator(live.connection)
         admin.delete_topics([topic])[topic].result(10)
         with pytest.raises(TopicChangedError, match=topic):
             future.result(60)
-    assert not any(line.startswith(WAITING) for line in said)
+    assert not any(line.startswith(WAITING) for line in output)

@@ -31,11 +31,11 @@ WHO = "score --follow, process 7 on tester"
 def test_a_mark_is_seen_and_takes_no_message(
     kafka: KafkaConnection, new_topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
 
     def counting(config: dict[str, Any]) -> Consumer:
         """Return the mark's consumer, which tells what it received."""
-        callback = {"stats_cb": lambda text: told.append(json.loads(text))}
+        callback = {"stats_cb": lambda text: messages.append(json.loads(text))}
         return Consumer({**config, **callback, "statistics.interval.ms": 500})
 
     monkeypatch.setattr(follower_mark, "Consumer", counting)
@@ -46,15 +46,15 @@ def test_a_mark_is_seen_and_takes_no_message(
         for number in range(300):
             producer.send(topic, b"%d" % number, b"x" * 1_000)
         producer.finish()
-        produced = len(told)
+        produced = len(messages)
         deadline = time.monotonic() + 20
-        while len(told) < produced + 3 and time.monotonic() < deadline:
+        while len(messages) < produced + 3 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert follower(kafka, topic) == WHO
         assert follower(kafka, topic, besides=WHO) is None
-    assert len(told) >= produced + 3
-    assert told[-1]["rxmsgs"] == 0
-    assert all(broker["req"].get("Fetch", 0) == 0 for broker in told[-1]["brokers"].values())
+    assert len(messages) >= produced + 3
+    assert messages[-1]["rxmsgs"] == 0
+    assert all(broker["req"].get("Fetch", 0) == 0 for broker in messages[-1]["brokers"].values())
     assert follower(kafka, topic) is None
 
 
@@ -97,12 +97,12 @@ def test_a_follower_of_this_machine_that_was_killed_follows_no_more(
     kafka: KafkaConnection, new_topic: Callable[..., str]
 ) -> None:
     """For ten seconds it was said to follow already, and whoever started another gave up."""
-    topic, said = new_topic(partitions=3), []
+    topic, messages = new_topic(partitions=3), []
     name = killed_follower(kafka, topic, socket.gethostname())
     assert members(kafka, topic) == [name]
     assert follower(kafka, topic) is None
-    assert living_follower(kafka, topic, WHO, said.append, lambda: False) is None
-    assert said == []
+    assert living_follower(kafka, topic, WHO, messages.append, lambda: False) is None
+    assert messages == []
     # the group takes the next one in as soon as it has forgotten the dead one
     with FollowerMark(kafka, topic, WHO):
         assert follower(kafka, topic) == WHO
@@ -111,21 +111,21 @@ def test_a_follower_of_this_machine_that_was_killed_follows_no_more(
 def test_a_follower_of_another_machine_is_waited_for_in_words_until_it_is_known_to_live_or_not(
     kafka: KafkaConnection, new_topic: Callable[..., str]
 ) -> None:
-    topic, said = new_topic(partitions=3), []
+    topic, messages = new_topic(partitions=3), []
     name = killed_follower(kafka, topic, "elsewhere")
     assert follower(kafka, topic) == name
-    assert living_follower(kafka, topic, WHO, said.append, lambda: False) is None
-    (words,) = said
+    assert living_follower(kafka, topic, WHO, messages.append, lambda: False) is None
+    (words,) = messages
     assert words.startswith(f"{name} follows, or has died less than 10 s ago")
     with FollowerMark(kafka, topic, WHO):
-        assert living_follower(kafka, topic, "me", said.append, lambda: False) == WHO
+        assert living_follower(kafka, topic, "me", messages.append, lambda: False) == WHO
 
 
 def test_a_follower_of_this_machine_that_lives_is_known_at_once(
     kafka: KafkaConnection, new_topic: Callable[..., str]
 ) -> None:
-    topic, said = new_topic(partitions=3), []
+    topic, messages = new_topic(partitions=3), []
     name = name_of("score --follow", os.getpid())
     with FollowerMark(kafka, topic, name):
-        assert living_follower(kafka, topic, "another", said.append, lambda: False) == name
-    assert said == []
+        assert living_follower(kafka, topic, "another", messages.append, lambda: False) == name
+    assert messages == []

@@ -33,8 +33,10 @@ def _halt_and_accept(live: Live, named: str) -> None:
     skipped = live.skipped()
     assert named in skipped
     assert "accept-gap --labels" in skipped
-    said = accept_label_gap(live.settings, "drill", partial(ask_plan_again, live.platform.instance))
-    assert "because: drill" in said
+    output = accept_label_gap(
+        live.settings, "drill", partial(ask_plan_again, live.platform.instance)
+    )
+    assert "because: drill" in output
     with pytest.raises(DataError, match="no gap"):
         accept_label_gap(live.settings, "twice", partial(ask_plan_again, live.platform.instance))
     live.score()

@@ -50,9 +50,9 @@ def test_without_a_champion_the_sensor_pauses_and_says_what_waits(live: Live):
     live.registry.set_alias(CHAMPION, None)
     assert live.skipped() == f"nothing new on {live.settings.transactions_topic}"
     live.produce(SENT[:50])
-    said = live.skipped()
-    assert "50 messages wait" in said
-    assert "no champion yet" in said
+    output = live.skipped()
+    assert "50 messages wait" in output
+    assert "no champion yet" in output
     assert PlanLog(live.platform.lake).last() is None
     live.registry.set_alias(CHAMPION, 2)
     assert PlanLog(live.platform.lake).read(plan_of(live.asked())).model_version == 2
@@ -73,13 +73,13 @@ def test_messages_of_an_open_transaction_are_said_and_not_taken_for_nothing_new(
         producer.produce(topic, sent.value, sent.key, partition=1)
     assert producer.flush(20) == 0
 
-    said = live.skipped()
+    output = live.skipped()
     found = re.fullmatch(
         rf"{nothing}; 20 offsets in partitions 1 wait since (\S+ \S+) UTC \(\d+ s\) for a producer "
         "to commit or abort its transaction",
-        said,
+        output,
     )
-    assert found, said
+    assert found, output
     since = datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
     assert began <= since <= datetime.now(UTC)
     assert "0 behind; 20 offsets in partitions 1 wait since" in lag_lines(live.settings)[0]
@@ -120,9 +120,9 @@ def test_one_run_is_asked_for_until_its_plan_is_done(live: Live):
 def test_a_data_error_waits_for_a_person(live: Live):
     live.produce(SENT[:50])
     live.record(live.asked(), dg.DagsterRunStatus.FAILURE, **{FAILURE_TAG: "data"})
-    said = live.skipped()
-    assert "failed once" in said
-    assert "fraud-platform retry plan" in said
+    output = live.skipped()
+    assert "failed once" in output
+    assert "fraud-platform retry plan" in output
     assert ask_again(live.platform.instance, "plan") == 1
     assert live.asked().tags["dagster/priority"] == "10"
 
@@ -285,9 +285,9 @@ def test_with_the_broker_down_the_sensor_waits(live: Live, monkeypatch: pytest.M
 
     monkeypatch.setattr(follower_mark, "_ANSWER_SECONDS", 0.5)
     live.platform.choose(kafka_bootstrap=f"127.0.0.1:{free_port()}")
-    said = live.skipped()
-    assert "Kafka at 127.0.0.1" in said
-    assert "did not answer" in said
+    output = live.skipped()
+    assert "Kafka at 127.0.0.1" in output
+    assert "did not answer" in output
 
 
 def _accepted(live: Live, expected: type[DataError], match: str) -> None:
@@ -351,8 +351,8 @@ def test_a_retention_gap_halts_until_a_person_accepts(live: Live, planned: bool)
     _accepted(live, OffsetGapError, f"partition 0: {committed[0]} to {gone[0]}")
     live.score()
     assert "nothing new" in live.skipped()
-    said = _last_commit(live)
-    assert {int(p): end for p, end in said["end_offsets"].items()} == {
+    metadata = _last_commit(live)
+    assert {int(p): end for p, end in metadata["end_offsets"].items()} == {
         p: high for p, (_, high) in ends.items()
     }
     recent = recent_batches(live.platform.lake)

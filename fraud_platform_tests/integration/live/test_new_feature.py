@@ -46,12 +46,12 @@ PARTS = {"before": SENT[:300], "with it": SENT[300:600], "back": SENT[600:]}
 @contextmanager
 def following(code: Path, live: Live, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run `score --follow` of a root's code until the block ends."""
-    with log.open("wb") as said:
+    with log.open("wb") as log_file:
         process = subprocess.Popen(
             [sys.executable, "-u", "-c", _FOLLOW, "score", "--follow"],
             env=environment_of(code, live.settings.environment),
             cwd=code,
-            stdout=said,
+            stdout=log_file,
             stderr=subprocess.STDOUT,
         )
     try:
@@ -153,7 +153,7 @@ from fraud_platform_tests.integration.live.test_new_feature import inputs, score
 url, first, last, snapshot, home = sys.argv[1:]
 lake, first, last = Lake(url), date.fromisoformat(first), date.fromisoformat(last)
 rows = dict.fromkeys(inputs(), 1)
-said = {"scored": scored_by(lake, snapshot)}
+results = {"scored": scored_by(lake, snapshot)}
 
 def due():
     days = days_to_build(inputs(), read_built_days(lake), rows, 7)
@@ -166,19 +166,19 @@ def refusal(ask, *given):
         return str(error)
 
 middle = first + timedelta(days=6)
-said["training"] = refusal(_require_built, first, last)
-said["lookback"] = refusal(_require_lookback, middle)
+results["training"] = refusal(_require_built, first, last)
+results["lookback"] = refusal(_require_lookback, middle)
 spark = open_session(Settings(home=Path(home), spark_memory="2g"))
-said["built"] = []
+results["built"] = []
 while days := due():
-    said["built"].append(days)
+    results["built"].append(days)
     start, end = map(date.fromisoformat, days)
     assert refusal(_require_lookback, start) is None
     materialize_days(spark, lake, start, end)
     write_built_days(lake, {d: f for d, f in inputs().items() if start <= d <= end}, "newer")
-said["training_after"] = refusal(_require_built, first, last)
+results["training_after"] = refusal(_require_built, first, last)
 spark.stop()
-print(json.dumps(said))
+print(json.dumps(results))
 """
 
 
@@ -218,16 +218,18 @@ def test_days_are_built_again_by_the_schedule_and_keep_their_values(spark, lake,
     scored = scored_by(lake, str(snapshot))
 
     arguments = (lake.url, str(FIRST_DAY), str(LAST_DAY), str(snapshot), str(STATE))
-    said = json.loads(run(newer, _PROGRAM, *arguments).splitlines()[-1])
+    metadata = json.loads(run(newer, _PROGRAM, *arguments).splitlines()[-1])
 
-    assert {n: said["scored"][n] for n in scored} == scored, "a snapshot of before is read by name"
-    assert f"found {DAYS - 1} from {FIRST_DAY}" in said["training"]
-    assert "Build from the earliest such day on" in said["lookback"]
+    assert {n: metadata["scored"][n] for n in scored} == scored, (
+        "a snapshot of before is read by name"
+    )
+    assert f"found {DAYS - 1} from {FIRST_DAY}" in metadata["training"]
+    assert "Build from the earliest such day on" in metadata["lookback"]
     built = [
         (FIRST_DAY + timedelta(days=a), FIRST_DAY + timedelta(days=b)) for a, b in ((0, 6), (7, 11))
     ]
-    assert said["built"] == [[str(a), str(b)] for a, b in built]
-    assert said["training_after"] is None
+    assert metadata["built"] == [[str(a), str(b)] for a, b in built]
+    assert metadata["training_after"] is None
     for table in WRITTEN_TABLES:
         assert (
             contents(lake, table).select(before[table.name].column_names).equals(before[table.name])
@@ -264,7 +266,7 @@ def test_the_page_gives_code_whose_chosen_features_are_signed_as_before(tmp_path
         "from fraud_platform.datasets.handbook.features import *\n"
         "print(FEATURE_NAMES[70:], feature_signature(CHOSEN_NAMES), feature_signature())"
     )
-    said = run(newer, program)
-    assert feature_signature(CHOSEN_NAMES) in said
-    assert feature_signature() not in said
-    assert str(tuple(NEW_NAMES[: 1 + with_flag])) in said
+    output = run(newer, program)
+    assert feature_signature(CHOSEN_NAMES) in output
+    assert feature_signature() not in output
+    assert str(tuple(NEW_NAMES[: 1 + with_flag])) in output

@@ -22,9 +22,9 @@ from fraud_platform.labels.of_drops import corrected_ids
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.state.history import (
     STREAM,
-    labels_told,
     stream_days,
     stream_time,
+    topic_labels,
     write_stream_labels,
 )
 from fraud_platform.scoring.state.recovery import STREAM_PART
@@ -77,8 +77,8 @@ def _before(world: World, hour: int) -> World:
 
 def _append(lake: Lake, table: TableContract, rows: pa.Table, application: str) -> None:
     files = write_rows(lake.files, lake.uri(table), table, rows)
-    said = {"stream_second": (START_HOUR + DAYS * 24) * HOUR, "end_offsets": {}}
-    assert lake.numbered(table, application).append(files, 1, said)
+    metadata = {"stream_second": (START_HOUR + DAYS * 24) * HOUR, "end_offsets": {}}
+    assert lake.numbered(table, application).append(files, 1, metadata)
 
 
 def _score(lake: Lake, rows: list[Tx], flags: pd.DataFrame | None = None) -> None:
@@ -117,7 +117,7 @@ def _on_time(world: World, ids: set[int]) -> list[Told]:
     ]
 
 
-def _label(lake: Lake, told: list[Told]) -> None:
+def _label(lake: Lake, labels: list[Told]) -> None:
     rows = [
         {
             "transaction_id": label.id,
@@ -130,7 +130,7 @@ def _label(lake: Lake, told: list[Told]) -> None:
             "source_partition": 0,
             "source_offset": number,
         }
-        for number, label in enumerate(told)
+        for number, label in enumerate(labels)
     ]
     _append(
         lake, TOPIC_LABELS, pa.Table.from_pylist(rows, schema=TOPIC_LABELS.arrow_schema), LANDING
@@ -187,17 +187,17 @@ def test_labels_that_the_topic_tells_late_or_otherwise_than_a_drop_count_from_th
     corrected = {key for key in recent & of_id.keys() if key % 9 < 3}
     first_day = {t.id for t in live if t.hour < live_from + 48}
     late = {key for key in first_day & of_id.keys() if key % 3 == 0}
-    told = _on_time(world, {t.id for t in live} - late)
+    labels = _on_time(world, {t.id for t in live} - late)
     versions = [v for v in world.labels if v.id not in late]
     for key in sorted(corrected):
         hour, scenario = live_from + key % (9 * 24), 1 - min(of_id[key].scenario, 1)
         counts_from = max((hour // 24 + 1) * 24, of_id[key].counts_from)
-        told.append(Told(key, scenario, hour * HOUR))
+        labels.append(Told(key, scenario, hour * HOUR))
         if hour * HOUR >= seconds[key] + DELAY * HOUR:
             versions.append(LabelVersion(key, scenario, counts_from, version=2))
     for key in sorted(late):
         known = seconds[key] + (DELAY + 1 + key % 60) * HOUR
-        told.append(Told(key, of_id[key].scenario, known))
+        labels.append(Told(key, of_id[key].scenario, known))
         versions.append(LabelVersion(key, of_id[key].scenario, (known // (24 * HOUR) + 1) * 24))
     assert min(len(corrected), len(versions) - len(world.labels)) > 50
     assert len(late) > 10
@@ -207,7 +207,7 @@ def test_labels_that_the_topic_tells_late_or_otherwise_than_a_drop_count_from_th
     write_world(lake, landed)
     materialize_days(spark, lake, FIRST_DAY, STREAM_FROM - timedelta(days=1))
     _score(lake, live)
-    _label(lake, told)
+    _label(lake, labels)
     tables = (lake.read(spark, table) for table in (DROP_LABELS, TOPIC_LABELS))
     write_stream_labels(lake, STREAM_FROM, corrected_ids(*tables, FIRST_DAY))
     middle = STREAM_FROM + timedelta(days=(DAYS - DROP_DAYS) // 2)
@@ -253,7 +253,7 @@ def test_a_drop_that_lands_behind_the_stream_changes_no_day_that_was_scored(
     scored = {table.name: contents(lake, table) for table in WRITTEN_TABLES}
 
     now = datetime.fromtimestamp((START_HOUR + DAYS * 24) * HOUR, UTC)
-    clock = LabelClock(now, None, partial(labels_told, lake))
+    clock = LabelClock(now, None, partial(topic_labels, lake))
     outcome = publish("2018-05-09", _drop_text(live, scenarios), clock=clock)
     assert outcome.ledger["rows_clean"] == len(live)
     materialize_days(spark, lake, STREAM_FROM, LAST_DAY)

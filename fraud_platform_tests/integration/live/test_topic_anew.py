@@ -85,20 +85,20 @@ def test_what_a_killed_scorer_left_open_is_published_though_the_topic_is_made_an
 ):
     world = World(live.settings, train_small(tmp_path / "model"))
     world.produce(FIRST)
-    assert world.score(point) == KILLED, world.said
+    assert world.score(point) == KILLED, world.output
     make_anew(live)
     accept_gap(live.settings, "drill")
     _is_published_once(live, FIRST)
     # fewer messages than the topic before had: offsets went back
     small = SECOND[:40]
     world.produce(small)
-    assert world.score(point) == KILLED, world.said
-    assert world.score() == DONE, world.said
+    assert world.score(point) == KILLED, world.output
+    assert world.score() == DONE, world.output
     _is_published_once(live, FIRST + small)
     make_anew(live)
     world.produce(THIRD)
     accept_gap(live.settings, "drill")
-    assert world.score() == DONE, world.said
+    assert world.score() == DONE, world.output
     _is_published_once(live, FIRST + small + THIRD)
 
 

@@ -139,10 +139,10 @@ def test_what_was_scored_while_its_topic_vanished_is_published_when_it_is_back(
     topic = world.settings.predictions_topic
     topics = Topics(kafka)
     topics._admin.delete_topics([topic])[topic].result(10)
-    assert world.wake(scorer) == OUTAGE, world.said
+    assert world.wake(scorer) == OUTAGE, world.output
     assert Lake(world.settings.lake).read_arrow(SCORED).num_rows == 600
     Topics(kafka).ensure([TopicSpec(topic, 3)])
-    assert world.score() == DONE, world.said
+    assert world.score() == DONE, world.output
     assert_right(world, SENT)
 
 
@@ -215,9 +215,9 @@ def test_what_scorers_publish_is_json_that_names_its_source(make_world: Make):
     assert world.score() == DONE
     alerts = 0
     for message in read_topic(world.settings, world.settings.predictions_topic):
-        said = json.loads(message.value())
-        assert said["is_alert"] == (said["fraud_probability"] >= said["threshold"])
-        assert bool(said["reasons"]) <= said["is_alert"]
-        assert (said["model_name"], said["model_version"]) == ("fraud", 1)
-        alerts += said["is_alert"]
+        metadata = json.loads(message.value())
+        assert metadata["is_alert"] == (metadata["fraud_probability"] >= metadata["threshold"])
+        assert bool(metadata["reasons"]) <= metadata["is_alert"]
+        assert (metadata["model_name"], metadata["model_version"]) == ("fraud", 1)
+        alerts += metadata["is_alert"]
     assert alerts > 10

@@ -93,9 +93,9 @@ def test_a_million_messages_are_scored_once_through_fifty_random_kills(settings:
     killed = ends[-signal.SIGKILL] + TRIES // BROKER_KILL_EVERY
     while (code := world.ended(world.start_scorer(), 300)) == OUTAGE:
         ends[code] += 1
-    assert code == DONE, world.said
+    assert code == DONE, world.output
     judged = judge(settings, sent)
     print(f"{time.monotonic() - began:.0f} s, {killed} kills, ends {dict(ends)}, {judged.figures}")
-    assert judged.problems == [], world.said
+    assert judged.problems == [], world.output
     assert killed >= KILLS
     assert judged.figures["messages"] >= MESSAGES

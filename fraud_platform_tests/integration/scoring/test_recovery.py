@@ -75,7 +75,7 @@ def undisturbed(make_world: Make) -> dict[int, float]:
     world = make_world()
     world.produce_labels(EARLY)
     world.produce(SENT)
-    assert world.score() == DONE, world.said
+    assert world.score() == DONE, world.output
     judged = judge(world.settings, SENT)
     assert judged.problems == []
     assert len(set(judged.scores.values())) > 100
@@ -84,7 +84,7 @@ def undisturbed(make_world: Make) -> dict[int, float]:
 
 def assert_right(world: World, sent: list[Sent], scores: dict[int, float] | None = None) -> None:
     judged = judge(world.settings, sent)
-    assert judged.problems == [], world.said
+    assert judged.problems == [], world.output
     if scores is not None:
         assert judged.scores == scores
 
@@ -105,11 +105,11 @@ def test_a_scorer_killed_at_every_point_in_turn_leaves_what_an_undisturbed_one_d
     world.produce(SENT)
     parts = list(LATE.iter_slices(-(-LATE.height // len(LABEL_POINTS))))
     for point in SCORING_POINTS + PLANNING_POINTS:
-        assert world.score(point) == KILLED, (point, world.said)
+        assert world.score(point) == KILLED, (point, world.output)
     for number, point in enumerate(LABEL_POINTS):
         world.produce_labels(parts[number], [b"not a label %d" % number])
-        assert world.score(point) == KILLED, (point, world.said)
-    assert world.score() == DONE, world.said
+        assert world.score(point) == KILLED, (point, world.output)
+    assert world.score() == DONE, world.output
     assert_right(world, SENT, undisturbed)
     labels, dead = labels_of(world)
     sent_labels = [*EARLY["transaction_id"], *LATE["transaction_id"]]
@@ -126,7 +126,7 @@ def test_one_kill_is_made_up_for_by_the_next_run(
     world.produce_labels(EARLY)
     world.produce(SENT)
     assert world.score(point) == KILLED
-    assert world.score() == DONE, world.said
+    assert world.score() == DONE, world.output
     assert_right(world, SENT, undisturbed)
 
 
@@ -137,7 +137,7 @@ def test_predictions_of_the_last_micro_batch_are_published_though_no_message_fol
     world.produce(SENT)
     assert world.score("scoring.before_publish") == KILLED
     assert world.score("scoring.before_publish") == KILLED
-    assert world.score() == DONE, world.said
+    assert world.score() == DONE, world.output
     assert_right(world, SENT)
 
 
@@ -150,9 +150,9 @@ def test_a_paused_scorer_that_wakes_after_another_took_over_stops_and_adds_nothi
     for point, part in zip(SCORING_POINTS[:-1], parts, strict=True):
         world.produce(SENT[part[0] : part[-1] + 1])
         zombie = world.paused_scorer(point)
-        assert world.score() == DONE, world.said
-        assert world.wake(zombie) == FENCED, (point, world.said)
-    assert "FencedError: " in world.said
+        assert world.score() == DONE, world.output
+        assert world.wake(zombie) == FENCED, (point, world.output)
+    assert "FencedError: " in world.output
     assert_right(world, SENT)
 
 
@@ -175,9 +175,9 @@ def test_of_two_scorers_started_at_once_one_is_fenced_with_a_message(make_world:
     assert world.score("planning.saved") == KILLED
     both = [world.start_scorer(), world.start_scorer()]
     codes = sorted(world.ended(scorer) for scorer in both)
-    assert codes in ([DONE, FENCED], [FENCED, FENCED]), world.said
-    assert "FencedError: " in world.said
-    assert world.score() == DONE, world.said
+    assert codes in ([DONE, FENCED], [FENCED, FENCED]), world.output
+    assert "FencedError: " in world.output
+    assert world.score() == DONE, world.output
     assert_right(world, SENT)
 
 
@@ -197,7 +197,7 @@ def test_scorers_killed_at_random_moments_score_every_message_once(
         scorer.kill()
         scorer.join()
     assert kills >= 4
-    assert world.score() == DONE, world.said
+    assert world.score() == DONE, world.output
     assert_right(world, SENT, undisturbed)
 
 
@@ -205,7 +205,7 @@ def test_without_numbers_the_same_zombie_is_seen_to_score_twice(make_world: Make
     world = make_world(batch=300)
     world.produce(SENT)
     zombie = world.paused_scorer("scoring.dead_written", "numbers")
-    assert world.score() == DONE, world.said
+    assert world.score() == DONE, world.output
     world.wake(zombie)
     problems = judge(world.settings, SENT, patience_seconds=1).problems
     assert any("ids scored twice" in problem for problem in problems), problems
@@ -216,6 +216,6 @@ def test_without_transactions_the_same_kill_is_seen_to_publish_twice(make_world:
     world = make_world(batch=1_000)
     world.produce(SENT)
     assert world.score("scoring.published", "transactions") == KILLED
-    assert world.score() == DONE, world.said
+    assert world.score() == DONE, world.output
     problems = judge(world.settings, SENT, patience_seconds=1).problems
     assert any("predictions too many" in problem for problem in problems), problems

@@ -117,9 +117,9 @@ class Stops:
 
     def start(self, code: str, stop_at: str = "") -> subprocess.Popen[bytes]:
         variables = {**os.environ, **self.settings.environment, "FRAUD_STOP_AT": stop_at}
-        with self.log.open("ab") as said:
+        with self.log.open("ab") as log_file:
             process = subprocess.Popen(
-                [sys.executable, "-u", "-c", code], env=variables, stdout=said, stderr=said
+                [sys.executable, "-u", "-c", code], env=variables, stdout=log_file, stderr=log_file
             )
         self.started.append(process)
         return process
@@ -136,13 +136,13 @@ class Stops:
                     return process
                 self.go_on_where_due()
                 time.sleep(0.1)
-        raise AssertionError(f"no follower came to follow: {self.said}")
+        raise AssertionError(f"no follower came to follow: {self.output}")
 
     def await_no_mark(self, limit: float) -> None:
         """Wait until the mark of a follower that was stopped or killed has ended."""
         connection = KafkaConnection.from_settings(self.settings)
         while follower(connection, self.settings.transactions_topic):
-            assert time.monotonic() < limit, self.said
+            assert time.monotonic() < limit, self.output
             self.go_on_where_due()
             time.sleep(0.2)
 
@@ -173,7 +173,7 @@ class Stops:
         """Continue all that is stopped, each when it is time, and wait until all have ended."""
         limit = time.monotonic() + self.stopped_seconds + 120
         while self.waiting:
-            assert time.monotonic() < limit, f"{self.waiting} never ended: {self.said}"
+            assert time.monotonic() < limit, f"{self.waiting} never ended: {self.output}"
             self.go_on_where_due()
             time.sleep(0.1)
         for process in self.started:
@@ -181,7 +181,7 @@ class Stops:
             process.wait(30)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text()[-20_000:] if self.log.exists() else ""
 
 
@@ -270,8 +270,8 @@ def score_rest(world: World, stops: Stops) -> None:
     """Score what is left, and judge nothing."""
     limit = time.monotonic() + 600
     while (code := world.ended(world.start_scorer(), 300)) == OUTAGE:
-        assert time.monotonic() < limit, world.said
-    assert code == DONE, world.said + stops.said
+        assert time.monotonic() < limit, world.output
+    assert code == DONE, world.output + stops.output
 
 
 def require_unique_tables(settings: Settings) -> None:
@@ -359,14 +359,14 @@ def test_half_a_million_messages_are_scored_once_through_thirty_long_stops(
     judged = judge(settings, sent, is_log_cleaned=True)
     print(f"{time.monotonic() - began:.0f} s, stops {dict(stops.count)}, ends {dict(stops.ends)}, "
           f"{judged.figures}")  # fmt: skip
-    assert judged.problems == [], stops.said
+    assert judged.problems == [], stops.output
     assert judged.figures["messages"] >= messages
     assert sum(stops.count.values()) >= 30
     stopped = {
         kind
         for kind in (CHILD, FOLLOWER, BOTH, SENSOR)
-        for said in stops.count
-        if said.startswith(kind)
+        for output in stops.count
+        if output.startswith(kind)
     }
     assert stopped == {CHILD, FOLLOWER, BOTH, SENSOR}
     require_same_scores(settings, undisturbed(tmp_path, settings, models, sent))
@@ -377,7 +377,7 @@ def undisturbed(tmp_path: Path, settings: Settings, models: str, sent: list[Sent
     twin = platform(tmp_path / "twin", settings.kafka_bootstrap or "", models, 4_000)
     world = World(twin, train_small(twin.home / "model"))
     world.produce(sent)
-    assert world.ended(world.start_scorer(), 600) == DONE, world.said
+    assert world.ended(world.start_scorer(), 600) == DONE, world.output
     return twin
 
 
@@ -393,7 +393,7 @@ def test_a_follower_s_child_that_is_stopped_within_a_merge_changes_nothing_when_
         world.produce(sent[: len(sent) // 2])
         first = stops.follow("swap.listed")
         child = child_of(first)
-        assert await_stop(child, 60, stops), stops.said
+        assert await_stop(child, 60, stops), stops.output
         stops.stop("child", child)
         first.kill()
         first.wait(30)
@@ -401,7 +401,7 @@ def test_a_follower_s_child_that_is_stopped_within_a_merge_changes_nothing_when_
         world.produce(sent[len(sent) // 2 :])
         limit = time.monotonic() + 60
         while (run := stops.start(RUN)).wait(120) != 0:
-            assert time.monotonic() < limit, stops.said
+            assert time.monotonic() < limit, stops.output
         stops.waiting[0].continue_at = 0.0
         stops.finish()
     finally:

@@ -67,9 +67,9 @@ class Place:
         mode = kind if kind in ("success", "failure") else "wait"
         process = self.start(mode, FRAUD_KILL_AT=kill_at)
         assert process.stdout is not None
-        said = ""
+        output = ""
         for line in process.stdout:
-            said += line
+            output += line
             if line.startswith("worked ") and mode == "wait" and not kill_at:
                 time.sleep(1.0)
                 if kind == "kill":
@@ -78,8 +78,8 @@ class Place:
                     self.cancel(process, line.split()[1])
         code = process.wait(timeout=120)
         codes = {"success": (0,), "kill": (-signal.SIGKILL,), "failure": (1,)}
-        assert code in codes.get(kind, (1, 130, -signal.SIGINT)), said[-3000:]
-        return said
+        assert code in codes.get(kind, (1, 130, -signal.SIGINT)), output[-3000:]
+        return output
 
     def cancel(self, process: subprocess.Popen[str], run_id: str) -> None:
         """Do what Dagster's launcher does when somebody cancels a run."""
@@ -125,13 +125,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 
 def judge(place: Place, kinds: list[str]) -> None:
     """After the runs and one look of the reaper: nothing left, every cluster paid for."""
-    said = place.reap()
-    assert place.left_over() == [], said
+    output = place.reap()
+    assert place.left_over() == [], output
     rows = place.clusters
     assert len(rows) == len(kinds), [(row.run_id, row.outcome) for row in rows]
     assert {row.step for row in rows} == {"ended"}
     outcomes = Counter(str(row.outcome).split(":")[0] for row in rows)
-    assert outcomes == Counter(OUTCOMES[kind] for kind in kinds), said
+    assert outcomes == Counter(OUTCOMES[kind] for kind in kinds), output
     for row in rows:
         assert row.seconds is not None
         assert row.ended_at is not None

@@ -35,9 +35,9 @@ def begun(process: subprocess.Popen[str]) -> None:
 def refused(settings: Settings, *arguments: str) -> str:
     """Run a client that must be refused in time and return the error's line."""
     process = start_client(settings, *(arguments or ("slow", "0", "2")))
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode == 3, said[-3000:]
-    line = next(line for line in said.splitlines() if "Error:" in line or "Outage:" in line)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 3, output[-3000:]
+    line = next(line for line in output.splitlines() if "Error:" in line or "Outage:" in line)
     seconds = float(line.rsplit("(", 1)[1].split()[0])
     assert seconds < LIMIT, line
     print(f"{line.split('(')[0][:90]} .. said after {seconds:.1f} s")
@@ -57,12 +57,12 @@ def test_a_warm_server_survives_wrong_tokens_dead_clients_and_its_own_end(tmp_pa
             member.kill()
         assert process.stdout is not None
         line = next((line for line in process.stdout if "Outage:" in line), "")
-        said = time.monotonic() - killed
+        reported = time.monotonic() - killed
         assert "Outage: spark: the Connect server went away" in line
         process.communicate(timeout=60)
         ended = time.monotonic() - killed
-        print(f"server killed mid-job: said after {said:.1f} s, ended after {ended:.1f} s")
-        assert said < ended < LIMIT
+        print(f"server killed mid-job: said after {reported:.1f} s, ended after {ended:.1f} s")
+        assert reported < ended < LIMIT
     assert "expected a Connect server on sc://localhost" in refused(settings)
     with running_server(settings):
         assert client(settings, "slow", "0", "2").splitlines()[-1] == TOTAL
@@ -105,9 +105,9 @@ def test_a_worker_killed_mid_job_costs_nothing_but_time(tmp_path: Path):
         assert worker is not None
         worker.kill()
         executors[0].kill()
-        said, _ = process.communicate(timeout=150)
-        assert process.returncode == 0, said[-3000:]
-        assert said.splitlines()[-1] == TOTAL
+        output, _ = process.communicate(timeout=150)
+        assert process.returncode == 0, output[-3000:]
+        assert output.splitlines()[-1] == TOTAL
         _a_lost_master_is_said(settings, cluster.cluster_id)
 
 

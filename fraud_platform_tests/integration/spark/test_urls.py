@@ -87,12 +87,12 @@ def test_every_asset_of_the_batch_half_runs_on_a_connect_server(tmp_path: Path):
     )
     simulate_drops(config, Path(settings.landing), None)
     with running_server(settings):
-        said = json.loads(client(settings, "drain_everything", limit=1500).splitlines()[-1])
-    assert [run for run in said["runs"] if not run["success"]] == []
-    jobs = {run["job"] for run in said["runs"]}
+        metadata = json.loads(client(settings, "drain_everything", limit=1500).splitlines()[-1])
+    assert [run for run in metadata["runs"] if not run["success"]] == []
+    jobs = {run["job"] for run in metadata["runs"]}
     assert jobs >= {"load_drop", "build_days", "decide_week", "build_state"}
-    assert said["plans"] > 0
-    assert said["deepest"] <= DEEPEST
+    assert metadata["plans"] > 0
+    assert metadata["deepest"] <= DEEPEST
     ledger = Lake(settings.lake).read_arrow(CLEANING_LEDGER)["status"].to_pylist()
     assert ledger == ["published", "published"]
 

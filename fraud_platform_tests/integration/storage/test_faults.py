@@ -75,18 +75,18 @@ def test_a_wrong_key_or_secret_is_named(
     url = f"s3://{s3.make_bucket()}/lake"
     monkeypatch.setenv(variable, "not-the-right-one")
     for attempt in lake_and_zone(url):
-        said = said_within_limit(SettingsError, attempt)
-        assert words in said
-        assert s3.secret not in said
-        assert "not-the-right-one" not in said
+        output = said_within_limit(SettingsError, attempt)
+        assert words in output
+        assert s3.secret not in output
+        assert "not-the-right-one" not in output
 
 
 @pytest.mark.systems
 def test_a_missing_bucket_is_named(s3: S3Server, s3_variables: dict[str, str]) -> None:
     for attempt in lake_and_zone("s3://nobody-made-this/lake"):
-        said = said_within_limit(SettingsError, attempt)
-        assert "there is no such bucket" in said
-        assert "Create the bucket" in said
+        output = said_within_limit(SettingsError, attempt)
+        assert "there is no such bucket" in output
+        assert "Create the bucket" in output
 
 
 @pytest.mark.systems
@@ -122,10 +122,10 @@ def test_a_full_hdfs_is_an_outage_and_the_next_copy_is_whole(
     url = f"{hdfs.url}/{tmp_path.name}"
     raw = open_zone(url, create=True)
     hdfs.admin("-setSpaceQuota", "1m", f"/{tmp_path.name}")
-    said = said_within_limit(Outage, lambda: copy_drop(landing, raw, "2018-04-01.txt"))
-    assert "space" in said
-    said = said_within_limit(Outage, lambda: Lake(f"{url}/lake").ensure(FEATURE_DAYS))
-    assert "space" in said
+    output = said_within_limit(Outage, lambda: copy_drop(landing, raw, "2018-04-01.txt"))
+    assert "space" in output
+    output = said_within_limit(Outage, lambda: Lake(f"{url}/lake").ensure(FEATURE_DAYS))
+    assert "space" in output
     hdfs.admin("-clrSpaceQuota", f"/{tmp_path.name}")
     assert copy_drop(landing, raw, "2018-04-01.txt").size_bytes == 3 << 20
 
@@ -200,8 +200,8 @@ def test_a_read_only_lake_is_an_outage(hdfs: HdfsCluster, tmp_path: Path) -> Non
     Lake(url).ensure(FEATURE_DAYS)
     hdfs.admin("-safemode", "enter")
     try:
-        said = said_within_limit(Outage, lambda: Lake(f"{url}-2").ensure(FEATURE_DAYS))
-        assert "safe mode" in said
+        output = said_within_limit(Outage, lambda: Lake(f"{url}-2").ensure(FEATURE_DAYS))
+        assert "safe mode" in output
         assert Lake(url).read_arrow(FEATURE_DAYS).num_rows == 0
     finally:
         hdfs.admin("-safemode", "leave")

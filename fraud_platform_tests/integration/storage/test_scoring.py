@@ -55,7 +55,7 @@ def on_disk(
 ) -> dict[int, float]:
     """Scores by transaction with the lake on the disk."""
     world = new_world(kafka, model, tmp_path_factory.mktemp("on_disk"))
-    assert world.score() == DONE, world.said
+    assert world.score() == DONE, world.output
     return judge(world.settings, SENT).scores
 
 
@@ -71,8 +71,8 @@ def test_a_stream_scored_onto_a_lake_elsewhere_ends_as_on_the_disk(
     }[where]()
     world = new_world(kafka, model, tmp_path / "home", lake_url=f"{place}/lake")
     for point in POINTS:
-        assert world.score(point) == -signal.SIGKILL, world.said
-    assert world.score() == DONE, world.said
+        assert world.score(point) == -signal.SIGKILL, world.output
+    assert world.score() == DONE, world.output
     judged = judge(world.settings, SENT)
     assert judged.problems == []
     assert judged.scores == on_disk

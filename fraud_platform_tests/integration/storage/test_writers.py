@@ -68,17 +68,17 @@ def test_of_two_writers_that_start_at_once_none_loses_a_commit(
     try:
         # neither table is there yet: both writers create them at once
         assert [_line(writer) for writer in writers] == ["ready"] * 2
-        said = []
+        metadata = []
         for number in range(ROUNDS):
             for writer in writers:
                 writer.stdin.write(f"{number}\n")
                 writer.stdin.flush()
-            said.append([json.loads(_line(writer)) for writer in writers])
+            metadata.append([json.loads(_line(writer)) for writer in writers])
     finally:
         for writer in writers:
             writer.stdin.close()
             writer.wait(30)
-    for number, both in enumerate(said):
+    for number, both in enumerate(metadata):
         assert sorted(one["number"] for one in both) == [2 * number + 1, 2 * number + 2]
         assert sum(one["refused"] for one in both) == 1
     commits = list(lake.numbered(SCORED, "scoring").commits())
@@ -89,7 +89,7 @@ def test_of_two_writers_that_start_at_once_none_loses_a_commit(
     days = lake.read_arrow(FEATURE_DAYS).to_pylist()
     assert len({row["tx_date"] for row in days}) == len(days) == 2 * ROUNDS
     assert lake.version(FEATURE_DAYS) == 2 * ROUNDS
-    waited = sum(one["waited"] for both in said for one in both)
+    waited = sum(one["waited"] for both in metadata for one in both)
     print(f"{ROUNDS} rounds: {ROUNDS} numbers refused, {waited} replacements tried again, 0 lost")
 
 

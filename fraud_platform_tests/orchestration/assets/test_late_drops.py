@@ -79,7 +79,7 @@ def test_a_late_drop_is_compared_once_and_its_differences_are_shown(
 
     console = Console(width=140, file=io.StringIO())
     print_report(platform.lake, console)
-    said = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "only in drop" in said
-    assert "3: fraud_probability" in said
-    assert f"{COMPARED} transactions of 1 days are in both" in said
+    metadata = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "only in drop" in metadata
+    assert "3: fraud_probability" in metadata
+    assert f"{COMPARED} transactions of 1 days are in both" in metadata

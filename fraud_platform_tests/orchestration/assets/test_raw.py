@@ -95,11 +95,11 @@ def test_ticks_that_only_repeat_a_complaint_write_no_log(platform: Platform):
     with dg.build_sensor_context(
         instance=platform.instance, resources=platform.defs.resources, sensor_name="new_drops"
     ) as context:
-        said = str(new_drops(context).skip_reason)
+        output = str(new_drops(context).skip_reason)
         assert not context.has_captured_logs()
-    assert "april 0?2026-01-01 INFO" in said
-    assert said.isprintable()
-    assert "and 30 more" in said
+    assert "april 0?2026-01-01 INFO" in output
+    assert output.isprintable()
+    assert "and 30 more" in output
 
 
 def test_a_killed_run_is_asked_for_again_at_once_and_then_after_growing_waits(
@@ -114,10 +114,10 @@ def test_a_killed_run_is_asked_for_again_at_once_and_then_after_growing_waits(
     assert len(set(keys)) == BATCH.free_tries + 1
     result = look(platform)
     assert result.run_requests == []
-    said = str(result.skip_reason.skip_message)
-    assert "drop 2018-04-01" in said
-    assert "failed 4 times" in said
-    assert "its process was killed" in said
+    output = str(result.skip_reason.skip_message)
+    assert "drop 2018-04-01" in output
+    assert "failed 4 times" in output
+    assert "its process was killed" in output
     at(monkeypatch, 1.1)
     assert len(look(platform).run_requests) == 1
 
@@ -136,10 +136,10 @@ def test_a_drop_is_asked_for_as_long_as_an_outage_lasts_and_said_at_every_tick(
             result = look(platform)
             if result.run_requests:
                 break
-            said = str(result.skip_reason.skip_message)
-            assert f"drop 2018-04-01 since {clock:%Y-%m-%d %H:%M} UTC: failed" in said
-            assert "Outage: hdfs: no answer" in said
-            assert "fraud-platform retry drop:2018-04-01" in said
+            output = str(result.skip_reason.skip_message)
+            assert f"drop 2018-04-01 since {clock:%Y-%m-%d %H:%M} UTC: failed" in output
+            assert "Outage: hdfs: no answer" in output
+            assert "fraud-platform retry drop:2018-04-01" in output
             minutes += 0.5
         (request,) = result.run_requests
         assert str(request.run_key).endswith(f"#{attempt}")
@@ -199,8 +199,8 @@ def test_a_deleted_run_makes_it_neither_forget_nor_repeat(
     assert len(platform.instance.get_runs()) == 6
     forget_runs(platform.instance, datetime.now(UTC) + timedelta(days=1))
     assert len(platform.instance.get_runs()) == 2
-    said = str(look(platform).skip_reason.skip_message)
-    assert said.count("failed 3 times") == 2
+    output = str(look(platform).skip_reason.skip_message)
+    assert output.count("failed 3 times") == 2
     at(monkeypatch, 9)
     assert [str(r.run_key)[-2:] for r in look(platform).run_requests] == ["#4", "#4"]
 

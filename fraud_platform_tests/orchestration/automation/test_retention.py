@@ -12,13 +12,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from fraud_platform.adapters.services.processes import Service, start
-from fraud_platform.adapters.services.upkeep import (
+from fraud_platform.adapters.services.cleanup import (
     bound_logs,
     clear_leftovers,
     in_scratch_folder,
     scratch_folder,
 )
+from fraud_platform.adapters.services.processes import Service, start
 from fraud_platform.defs.automation.requests import ask
 from fraud_platform.defs.automation.retention import (
     forget_runs,
@@ -153,7 +153,7 @@ def test_a_log_is_emptied_while_its_program_writes_on(tmp_path: Path):
 def test_what_a_killed_process_left_is_removed_and_a_living_one_keeps_its_files(tmp_path: Path):
     script = (
         "import sys, tempfile\nfrom pathlib import Path\n"
-        "from fraud_platform.adapters.services.upkeep import in_scratch_folder\n"
+        "from fraud_platform.adapters.services.cleanup import in_scratch_folder\n"
         "with in_scratch_folder(Path(sys.argv[1])):\n"
         "    folder = tempfile.mkdtemp()\n    print(folder, flush=True)\n    sys.stdin.read()"
     )

@@ -147,8 +147,8 @@ def test_a_week_that_a_person_decides_is_not_asked_for(platform: Platform):
     land(platform, 45)
     build(platform)
     run = manual_run(platform, "candidate_model", partition="2018-04-30")
-    said = str(tick(platform, weekly_decision).skip_message)
-    assert said == f"knowledge date 2018-04-30 is being decided by run {run[:8]}"
+    output = str(tick(platform, weekly_decision).skip_message)
+    assert output == f"knowledge date 2018-04-30 is being decided by run {run[:8]}"
     platform.instance.delete_run(run)
     assert tick(platform, weekly_decision).partition_key == "2018-04-30"
 
@@ -259,8 +259,8 @@ def test_the_reaper_ends_the_cluster_of_a_run_that_failed(platform: Platform):
     with dg.build_sensor_context(
         instance=platform.instance, resources={"settings": platform.settings}
     ) as context:
-        said = cluster_reaper(context).skip_message
-    assert said == "a deleted: its run ended: failure"
+        output = cluster_reaper(context).skip_message
+    assert output == "a deleted: its run ended: failure"
     assert [(row.cluster_id, row.step) for row in ledger.clusters()] == [
         ("a", "ended"),
         ("b", "requested"),

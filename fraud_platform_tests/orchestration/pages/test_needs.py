@@ -76,9 +76,9 @@ def test_a_held_drop_is_said_by_the_sensor_the_check_and_the_commands_with_its_r
     result = nothing_waits_for_a_person(platform.defs.resources["lake"])
     assert not result.passed
     assert result.severity == dg.AssetCheckSeverity.WARN
-    for said in (skipped, str(result.description), CliRunner().invoke(app, ["report"]).output):
-        assert "2 % of its rows are quarantined" in said
-        assert command in said
+    for output in (skipped, str(result.description), CliRunner().invoke(app, ["report"]).output):
+        assert "2 % of its rows are quarantined" in output
+        assert command in output
     first = CliRunner().invoke(app, ["report"]).output.splitlines()[0]
     assert first == "NEEDS YOU (1)"
     hold(platform, status="published")

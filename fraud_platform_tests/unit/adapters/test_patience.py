@@ -18,10 +18,10 @@ def test_an_outage_is_told_once_when_it_begins_and_once_when_it_ends(
     clock = iter(range(10_000))
     monkeypatch.setattr(module.time, "sleep", slept.append)
     monkeypatch.setattr(module.time, "monotonic", lambda: next(clock) / 20)
-    said: list[str] = []
-    patience = Patience(said.append, lambda: False)
+    messages: list[str] = []
+    patience = Patience(messages.append, lambda: False)
     patience.work_goes_on()
-    assert said == []
+    assert messages == []
     waits = []
     for _ in range(8):
         before = len(slept)
@@ -29,13 +29,13 @@ def test_an_outage_is_told_once_when_it_begins_and_once_when_it_ends(
         waits.append(len(slept) - before)
     assert waits == sorted(waits)
     assert waits[-1] == waits[-2] == pytest.approx(20 * module.MOST_SECONDS, abs=2)
-    assert said == ["waiting, nothing is lost; Ctrl-C ends it. Kafka at x did not answer"]
+    assert messages == ["waiting, nothing is lost; Ctrl-C ends it. Kafka at x did not answer"]
     patience.work_goes_on()
     patience.work_goes_on()
-    assert len(said) == 2
-    assert said[1].startswith("going on after an outage of ")
+    assert len(messages) == 2
+    assert messages[1].startswith("going on after an outage of ")
     patience.wait(Outage("the lake is full"))
-    assert said[2].endswith("the lake is full")
+    assert messages[2].endswith("the lake is full")
 
 
 def test_a_stop_ends_the_wait() -> None:

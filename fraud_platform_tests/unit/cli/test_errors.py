@@ -107,11 +107,11 @@ def test_a_wrong_command_line_is_said_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ):  # fmt: skip
     words = [word.format(inputs) for word in line.split(" ")]
-    code, said = _run(words, tmp_path / "home", monkeypatch, capsys)
-    assert code in (1, 2), said
-    assert "Traceback" not in said
-    assert "fault of the platform" not in said
-    assert len(said.strip()) > 30
+    code, output = _run(words, tmp_path / "home", monkeypatch, capsys)
+    assert code in (1, 2), output
+    assert "Traceback" not in output
+    assert "fault of the platform" not in output
+    assert len(output.strip()) > 30
 
 
 @pytest.mark.parametrize("arguments", ["", "a"])
@@ -123,8 +123,8 @@ def test_no_command_prints_a_traceback_if_its_home_is_a_file(
     for name in program.commands:  # type: ignore[attr-defined]
         if name in STARTS_SOMETHING:
             continue
-        code, said = _run([name, *arguments], inputs / "file", monkeypatch, capsys)
-        assert "Traceback" not in said, name
+        code, output = _run([name, *arguments], inputs / "file", monkeypatch, capsys)
+        assert "Traceback" not in output, name
         assert code in (0, 1, 2), name
 
 
@@ -136,10 +136,10 @@ def test_an_error_that_was_not_foreseen_keeps_its_traceback_in_a_file(
 
     monkeypatch.setattr(cli, "app", lambda **_: fail())
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    code, said = _run(["status"], tmp_path, monkeypatch, capsys)
+    code, output = _run(["status"], tmp_path, monkeypatch, capsys)
     assert code == 1
-    assert "RuntimeError: a fault" in said
-    assert "Traceback" not in said
+    assert "RuntimeError: a fault" in output
+    assert "Traceback" not in output
     (kept,) = tmp_path.glob("fraud-platform-*.log")
-    assert str(kept) in said
+    assert str(kept) in output
     assert "Traceback" in kept.read_text()

@@ -263,9 +263,9 @@ def test_a_cluster_that_forgets_a_groups_offsets_soon_is_a_warning(
 ) -> None:
     monkeypatch.setattr(Topics, "broker_setting", lambda self, name: found)
     monkeypatch.setattr(Topics, "topic_setting", lambda self, topic, name: None)
-    (said,) = doctor.check_kafka(Settings(home=tmp_path, kafka_bootstrap="broker:9092"))
-    assert said.level is level
-    assert re.search(words, said.message)
+    (output,) = doctor.check_kafka(Settings(home=tmp_path, kafka_bootstrap="broker:9092"))
+    assert output.level is level
+    assert re.search(words, output.message)
     assert doctor.check_kafka(Settings(home=tmp_path)) == []
 
 
@@ -275,7 +275,7 @@ def test_a_topic_with_its_producers_timestamps_is_a_warning_with_the_remedy(
     types = {"transactions": "CreateTime", "labels": "LogAppendTime"}
     monkeypatch.setattr(Topics, "broker_setting", lambda self, name: None)
     monkeypatch.setattr(Topics, "topic_setting", lambda self, topic, name: types[topic])
-    (said,) = doctor.check_kafka(Settings(home=tmp_path, kafka_bootstrap="broker:9092"))
-    assert said.level is Level.WARNING
-    assert "topic transactions: expected message.timestamp.type=LogAppendTime" in said.message
-    assert "docs/event_time.md" in said.message
+    (output,) = doctor.check_kafka(Settings(home=tmp_path, kafka_bootstrap="broker:9092"))
+    assert output.level is Level.WARNING
+    assert "topic transactions: expected message.timestamp.type=LogAppendTime" in output.message
+    assert "docs/event_time.md" in output.message

@@ -86,8 +86,8 @@ def batch_of(number: int, ends: dict[int, int]) -> ScoredBatch:
 def commit(lake: Lake, ends: dict[int, int], topic_id: str = "T1") -> None:
     """Commit the next micro-batch, as somebody else."""
     log = ScoringLog(lake)
-    said = {"topic_id": topic_id, "end_offsets": ends, "holder": "another"}
-    assert log.commit(batch_of(log.number + 1, ends), said)
+    metadata = {"topic_id": topic_id, "end_offsets": ends, "holder": "another"}
+    assert log.commit(batch_of(log.number + 1, ends), metadata)
 
 
 def scorer_on(lake: Lake, broker: Broker, engine: Engine, size: int = 100) -> Scorer:
@@ -103,7 +103,7 @@ def plan_of(topic_id: str, ranges: Ranges) -> Plan:
 
 def committed(lake: Lake) -> list[dict[int, int]]:
     """Return the end offsets of every micro-batch, in their order."""
-    return [offsets_in(said) for said in ScoringLog(lake).commits_above(0)][::-1]
+    return [offsets_in(metadata) for metadata in ScoringLog(lake).commits_above(0)][::-1]
 
 
 def test_a_plan_of_a_topic_made_anew_is_given_up(lake: Lake):

@@ -97,9 +97,9 @@ def test_the_demo_simulates_months_that_end_yesterday_and_keeps_them(tmp_path: P
     console = Console(record=True, width=200)
     _simulate(settings, folder, console)
     assert sorted(_bytes(folder)) == ["2026-01-05.txt", "2026-02-04.txt"]
-    said = " ".join(console.export_text().split())
-    assert "2026-01-05 to 2026-03-05" in said
-    assert "seed 7" in said
+    output = " ".join(console.export_text().split())
+    assert "2026-01-05 to 2026-03-05" in output
+    assert "seed 7" in output
 
 
 def test_a_demo_that_was_stopped_writes_the_drops_that_are_missing(tmp_path: Path):

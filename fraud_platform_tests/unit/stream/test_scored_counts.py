@@ -94,8 +94,8 @@ class World:
     def as_before(self, number: int, seconds: list[int]) -> None:
         """Commit as an earlier version of the platform did, which carried no counts."""
         batch = self.batch(number, seconds)
-        said = {"stream_second": batch.stream_second}
-        assert self.lake.numbered(SCORED, SCORING).append(batch.files, number, said)
+        metadata = {"stream_second": batch.stream_second}
+        assert self.lake.numbered(SCORED, SCORING).append(batch.files, number, metadata)
 
     def forget_rows(self) -> None:
         """Remove every file of rows; the log stays, so whoever reads a row fails."""
@@ -136,8 +136,8 @@ def world(lake: Lake) -> World:
 
 
 def carried_days(lake: Lake) -> int:
-    said = lake.numbered(SCORED, SCORING).metadata()
-    return len({day for day, *_ in said["scored_days"]})
+    metadata = lake.numbered(SCORED, SCORING).metadata()
+    return len({day for day, *_ in metadata["scored_days"]})
 
 
 def test_nothing_scored_is_nothing_counted(lake: Lake):

@@ -76,15 +76,15 @@ def test_a_password_is_in_no_text_of_settings_or_connection(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("chosen", "said"),
+    ("chosen", "output"),
     [
         ({"kafka_security": "sasl_ssl", "kafka_user": "me"}, "needs FRAUD_KAFKA_PASSWORD"),
         ({"kafka_security": "sasl_ssl", "kafka_password": "x"}, "needs FRAUD_KAFKA_USER"),
         ({"kafka_user": "me", "kafka_password": "x"}, "needs FRAUD_KAFKA_SECURITY=sasl_ssl"),
     ],
 )
-def test_half_a_way_in_is_refused(tmp_path: Path, chosen: dict[str, str], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+def test_half_a_way_in_is_refused(tmp_path: Path, chosen: dict[str, str], output: str) -> None:
+    with pytest.raises(ValidationError, match=output):
         settings(tmp_path, kafka_bootstrap="host:9093", **chosen)
 
 
@@ -158,11 +158,11 @@ def test_a_secured_brokers_settings_hold_no_secret_and_no_plaintext_listener(
     node = Node(tmp_path / "node", 9093, secrets)
     assert node.internal_port() is None
     write_settings(node)
-    said = (tmp_path / "node" / "server.properties").read_text()
-    assert "PLAINTEXT" not in said
-    assert not any(read_password(secrets, role).get_secret_value() in said for role in Role)
-    assert f"BROKERS://127.0.0.1:{node.internal_port()}" in said
-    assert "allow.everyone" not in said
+    output = (tmp_path / "node" / "server.properties").read_text()
+    assert "PLAINTEXT" not in output
+    assert not any(read_password(secrets, role).get_secret_value() in output for role in Role)
+    assert f"BROKERS://127.0.0.1:{node.internal_port()}" in output
+    assert "allow.everyone" not in output
 
 
 def test_no_role_may_do_what_is_anothers(tmp_path: Path) -> None:

@@ -39,9 +39,9 @@ def test_one_reading_of_the_variables_serves_three_clients() -> None:
 
 def test_without_keys_each_client_looks_for_its_own() -> None:
     access = S3Access.from_variables({})
-    told = [access.delta_options(), access.hadoop_options(), access.fsspec_options()]
-    assert not any("key" in name or "secret" in name for options in told for name in options)
-    assert "IAMInstanceCredentialsProvider" in told[1]["fs.s3a.aws.credentials.provider"]
+    output = [access.delta_options(), access.hadoop_options(), access.fsspec_options()]
+    assert not any("key" in name or "secret" in name for options in output for name in options)
+    assert "IAMInstanceCredentialsProvider" in output[1]["fs.s3a.aws.credentials.provider"]
 
 
 def test_a_secret_is_not_printed() -> None:

@@ -67,6 +67,6 @@ def test_the_command_line_says_it_in_one_message(
 
     monkeypatch.setattr(cli, "app", fail)
     assert cli._run() == 1
-    said = capsys.readouterr().err
-    assert said.startswith("Outage: disk: expected to write, found: No space left on device")
-    assert "Traceback" not in said
+    output = capsys.readouterr().err
+    assert output.startswith("Outage: disk: expected to write, found: No space left on device")
+    assert "Traceback" not in output

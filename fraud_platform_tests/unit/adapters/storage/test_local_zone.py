@@ -44,8 +44,8 @@ def make(kind: str, path: Path) -> None:
 def test_what_is_no_file_is_refused_by_name_and_not_read(landing: Path, kind: str):
     make(kind, landing / NAME)
     what = kind.removeprefix("dead ")
-    said = complaints(landing)
-    assert f"{NAME}: expected a file in {landing}, found a {what}" in said[NAME]
+    output = complaints(landing)
+    assert f"{NAME}: expected a file in {landing}, found a {what}" in output[NAME]
     zone, raw = open_zone(str(landing)), open_zone(str(landing.parent / "raw"))
     with pytest.raises(DropUnreadableError, match=f"found a {what}"):
         copy_drop(zone, raw, NAME)
@@ -72,12 +72,12 @@ def test_a_name_cannot_forge_a_line_of_a_log(landing: Path):
     (landing / (b"may\xff\r.txt".decode("utf-8", "surrogateescape"))).write_bytes(b"x")
     (landing / NAME).write_bytes(b"x")
     (landing / f"{NAME}.manifest").write_bytes(b"1,2018-04-01 10:00:00,596,3156,57.16")
-    said = complaints(landing)
-    assert len(said) == 3
-    for text in (*said, *said.values()):
+    output = complaints(landing)
+    assert len(output) == 3
+    for text in (*output, *output.values()):
         assert text.isprintable()
         text.encode()
-    assert "596" not in "".join(said.values())
+    assert "596" not in "".join(output.values())
 
 
 def test_a_name_is_bounded():

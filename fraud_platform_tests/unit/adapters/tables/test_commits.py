@@ -20,9 +20,9 @@ import pytest
 from deltalake import DeltaTable
 
 from fraud_platform.adapters.storage.exclusive import create_once
+from fraud_platform.adapters.tables.compaction import Compaction
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.swapping import Swap, swap_files
-from fraud_platform.adapters.tables.upkeep import Upkeep
 from fraud_platform.contracts.tables import Column, DataFile, TableContract
 from fraud_platform.errors import Outage
 from fraud_platform.scoring.files import write_rows
@@ -41,9 +41,9 @@ LOOK = f"""
 import sys
 {MERGE_ALL}
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.adapters.tables.upkeep import Upkeep
+from fraud_platform.adapters.tables.compaction import Compaction
 from fraud_platform.tables.scoring import TOPIC_LABELS
-Upkeep(Lake(sys.argv[1]), (TOPIC_LABELS,)).look()
+Compaction(Lake(sys.argv[1]), (TOPIC_LABELS,)).look()
 """
 
 
@@ -126,8 +126,8 @@ def test_a_merge_that_began_before_another_merged_the_files_changes_nothing(
     land(lake, 1, 2, 3)
     late = StaleLake(lake.url)
     late.remember(TOPIC_LABELS)
-    Upkeep(lake, (TOPIC_LABELS,)).look()
-    late_upkeep = Upkeep(late, (TOPIC_LABELS,))
+    Compaction(lake, (TOPIC_LABELS,)).look()
+    late_upkeep = Compaction(late, (TOPIC_LABELS,))
     late_upkeep.try_look()
     assert ids(lake) == expected(1, 2, 3)
     assert late_upkeep.problem == ""
@@ -141,9 +141,9 @@ def test_a_merge_that_was_stopped_while_others_merged_and_appended_leaves_each_r
     land(lake, 1, 2, 3)
     with stopped_child(LOOK, lake, point) as child:
         land(lake, 4)
-        Upkeep(lake, (TOPIC_LABELS,)).look()
+        Compaction(lake, (TOPIC_LABELS,)).look()
         land(lake, 5, 6)
-        Upkeep(lake, (TOPIC_LABELS,)).look()
+        Compaction(lake, (TOPIC_LABELS,)).look()
         go_on(child)
     assert ids(lake) == expected(1, 2, 3, 4, 5, 6)
     assert lake.data_files(TOPIC_LABELS).num_rows == 1
@@ -168,7 +168,7 @@ def test_merging_keeps_a_column_that_a_later_version_of_the_platform_added(
     rows = label_rows(3).append_column(later.arrow_schema.field("added"), pa.array(range(5)))
     table = lake.numbered(later, APP)
     assert table.append(write_rows(lake.files, lake.uri(later), later, rows), 3)
-    Upkeep(lake, (TOPIC_LABELS,)).look()
+    Compaction(lake, (TOPIC_LABELS,)).look()
     assert lake.data_files(TOPIC_LABELS).num_rows == 1
     assert ids(lake) == expected(1, 2, 3)
     found = lake.read_arrow(later).to_pylist()
@@ -200,13 +200,13 @@ def test_a_merge_that_was_stopped_until_its_place_in_the_log_was_cleaned_does_no
 ):
     land(lake, 1, 2, 3)
     with stopped_child(LOOK, lake, "swap.listed") as child:
-        Upkeep(lake, (TOPIC_LABELS,)).look()
+        Compaction(lake, (TOPIC_LABELS,)).look()
         land(lake, 4, 5)
         clean_log_up_to(lake, TOPIC_LABELS)
         go_on(child)
     assert ids(lake) == expected(1, 2, 3, 4, 5)
     land(lake, 6)
-    Upkeep(lake, (TOPIC_LABELS,)).look()
+    Compaction(lake, (TOPIC_LABELS,)).look()
     assert ids(lake) == expected(1, 2, 3, 4, 5, 6)
 
 
@@ -259,19 +259,19 @@ def test_an_append_without_rows_counts_though_others_committed_at_once(
 def test_replaced_files_that_the_table_names_again_stay(
     lake: Lake, merge_all: None, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("fraud_platform.adapters.tables.upkeep.GRACE_SECONDS", -1.0)
+    monkeypatch.setattr("fraud_platform.adapters.tables.compaction.GRACE_SECONDS", -1.0)
     land(lake, 1, 2)
     before = lake.version(TOPIC_LABELS)
-    upkeep, restored = Upkeep(lake, (TOPIC_LABELS,)), []
-    removed = upkeep._remove
+    compaction, restored = Compaction(lake, (TOPIC_LABELS,)), []
+    removed = compaction._remove
 
     def restore_first(*arguments: object) -> None:
         if not restored:
             restored.append(lake.open(TOPIC_LABELS).restore(before))
         removed(*arguments)
 
-    monkeypatch.setattr(upkeep, "_remove", restore_first)
-    upkeep.look()
+    monkeypatch.setattr(compaction, "_remove", restore_first)
+    compaction.look()
     assert restored
     assert ids(lake) == expected(1, 2)
 

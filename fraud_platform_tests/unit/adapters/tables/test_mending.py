@@ -73,8 +73,8 @@ def test_a_state_is_not_loaded_from_scores_that_count_twice(lake: Lake, settings
     table = lake.numbered(SCORED, SCORING)
     for number in (1, 2, 3):
         files = write_rows(lake.files, lake.uri(SCORED), SCORED, some_rows(SCORED, number))
-        said = {"stream_second": 1_533_000_000, "end_offsets": {}, "counts": {}}
-        assert table.append(files, number, said)
+        metadata = {"stream_second": 1_533_000_000, "end_offsets": {}, "counts": {}}
+        assert table.append(files, number, metadata)
     double(lake, SCORED)
     words = r"table scored: .* found 6 .* micro_batch 1, .* fraud-platform mend-table scored"
     with pytest.raises(RepeatedRowsError, match=words):

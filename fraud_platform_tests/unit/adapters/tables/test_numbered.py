@@ -13,12 +13,12 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from fraud_platform.adapters.tables import compaction as compaction_module
 from fraud_platform.adapters.tables import log_keeping
 from fraud_platform.adapters.tables import merging as merging_module
-from fraud_platform.adapters.tables import upkeep as upkeep_module
+from fraud_platform.adapters.tables.compaction import Compaction, shorten_log
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.numbered import NumberedTable
-from fraud_platform.adapters.tables.upkeep import Upkeep, shorten_log
 from fraud_platform.contracts.tables import DataFile
 from fraud_platform.defs.automation.maintenance import _vacuum
 from fraud_platform.errors import DataError
@@ -87,7 +87,7 @@ def test_of_two_writers_with_one_number_the_second_commits_nothing(lake: Lake):
     assert second.metadata() == {"who": "first", "number": 1}
     assert lake.read_arrow(TOPIC_LABELS).num_rows == 3
     assert second.append(files(lake, 2), 2, {"who": "second"})
-    assert [said["number"] for said in second.commits()] == [2, 1]
+    assert [metadata["number"] for metadata in second.commits()] == [2, 1]
     assert (first.number, first.metadata()["number"]) == (1, 1)
 
 
@@ -104,7 +104,7 @@ def test_a_commit_of_another_kind_in_between_takes_no_number(lake: Lake, table: 
 def test_every_commit_is_found_in_a_long_log(lake: Lake, table: NumberedTable):
     for number in range(1, 41):
         assert table.append([], number, {"n": number})
-    assert [said["n"] for said in table.commits()] == list(range(40, 0, -1))
+    assert [metadata["n"] for metadata in table.commits()] == list(range(40, 0, -1))
 
 
 def test_rows_above_a_number_are_those_of_later_commits_merged_or_not(
@@ -143,11 +143,11 @@ def test_a_cleaned_log_still_says_what_was_committed_last(
     lake: Lake, nothing_kept: NumberedTable, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("fraud_platform.adapters.tables.merging.LEVELS", ((64 << 20, 2),))
-    upkeep = Upkeep(lake, (TOPIC_LABELS,))
+    compaction = Compaction(lake, (TOPIC_LABELS,))
     for number in (1, 2, 3):
         assert nothing_kept.append(files(lake, number), number, {"n": number})
-        upkeep._log_at = -1e9
-        upkeep.look()
+        compaction._log_at = -1e9
+        compaction.look()
         assert lake.numbered(TOPIC_LABELS, APP).metadata() == {"n": number, "number": number}
 
 
@@ -155,11 +155,11 @@ def test_merging_leaves_files_of_a_level_before_alone(
     lake: Lake, table: NumberedTable, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(merging_module, "LEVELS", ((40_000, 4), (1 << 20, 3)))
-    upkeep, seen = Upkeep(lake, (TOPIC_LABELS,)), []
+    compaction, seen = Compaction(lake, (TOPIC_LABELS,)), []
     for number, size in enumerate((6_000, *[3] * 4, 6_000, *[3] * 4, 6_000), 1):
         assert table.append(files(lake, number, size), number)
         before = set(table_files(lake))
-        upkeep.look()
+        compaction.look()
         after = set(table_files(lake))
         seen.append((len(before), len(after), len(before & after)))
     # small files become one and what was merged before stays, until enough of it has come
@@ -189,7 +189,7 @@ def test_no_commit_cleans_the_log_and_cleaning_waits_for_an_append(
     assert nothing_kept.append(files(lake, 6), 6)
     time.sleep(0.01)
     shorten_log(lake, TOPIC_LABELS)
-    assert [said["number"] for said in lake.numbered(TOPIC_LABELS, APP).commits()] == [6]
+    assert [metadata["number"] for metadata in lake.numbered(TOPIC_LABELS, APP).commits()] == [6]
 
 
 def test_a_writer_that_slept_while_the_log_was_cleaned_commits_no_taken_number(
@@ -224,7 +224,7 @@ def test_a_log_that_is_cleaned_while_it_is_read_is_read_again(
         reader = lake.numbered(TOPIC_LABELS, APP)
         while not is_done.is_set():
             reader.refresh()
-            assert all(said["n"] <= reader.number for said in reader.commits())
+            assert all(metadata["n"] <= reader.number for metadata in reader.commits())
             assert lake.open(TOPIC_LABELS) is not None
             reads += 1
         cleaning.result()
@@ -351,7 +351,7 @@ def test_a_plan_reads_back_by_its_number(lake: Lake):
         PlanLog(lake).read(9)
 
 
-class _Broken(Upkeep):
+class _Broken(Compaction):
     """Fails in a way that nobody foresaw, then succeeds."""
 
     looks = 0
@@ -362,23 +362,23 @@ class _Broken(Upkeep):
             raise KeyError("unforeseen")
 
 
-def test_upkeep_outlives_any_error_and_says_it(lake: Lake):
-    upkeep = _Broken(lake, (TOPIC_LABELS,), pause_seconds=0.3)
-    said = set()
-    with upkeep:
+def test_compaction_outlives_any_error_and_says_it(lake: Lake):
+    compaction = _Broken(lake, (TOPIC_LABELS,), pause_seconds=0.3)
+    messages = set()
+    with compaction:
         limit = time.monotonic() + 20
-        while upkeep.looks < 2 and time.monotonic() < limit:
-            said.add(upkeep.problem)
+        while compaction.looks < 2 and time.monotonic() < limit:
+            messages.add(compaction.problem)
             time.sleep(0.01)
-    assert said == {"", "upkeep of tables: KeyError: 'unforeseen'"}
-    assert (upkeep.looks, upkeep.problem) == (2, "")
+    assert messages == {"", "compaction of tables: KeyError: 'unforeseen'"}
+    assert (compaction.looks, compaction.problem) == (2, "")
 
 
-def test_upkeep_that_hangs_does_not_hold_its_block(lake: Lake, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(upkeep_module, "END_SECONDS", 0.2)
+def test_compaction_that_hangs_does_not_hold_its_block(lake: Lake, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compaction_module, "END_SECONDS", 0.2)
     hung, released = threading.Event(), threading.Event()
 
-    class Hanging(Upkeep):
+    class Hanging(Compaction):
         def look(self) -> None:
             hung.set()
             released.wait(30)

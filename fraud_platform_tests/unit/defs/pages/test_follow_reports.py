@@ -36,14 +36,14 @@ def test_a_hung_child_costs_the_oldest_reports_and_no_waiting(
     monkeypatch.setattr(follow_reports, "_tell_all", hang)
     monkeypatch.setattr(follow_reports, "_END_SECONDS", 1.0)
     report = Report(Progress(probabilities=[LARGE]), 1, 0.5, {}, datetime.now(UTC))
-    told = 3 * follow_reports._MOST_UNTOLD
+    output = 3 * follow_reports._MOST_UNTOLD
     with Reporter(Settings(home=tmp_path)) as reporter:
         began = time.monotonic()
-        for _ in range(told):
-            reporter.tell(report)
+        for _ in range(output):
+            reporter.send(report)
         assert time.monotonic() - began < 1
         # the one that is being sent waits beside the queue
-        assert told - reporter.dropped in (
+        assert output - reporter.dropped in (
             follow_reports._MOST_UNTOLD,
             follow_reports._MOST_UNTOLD + 1,
         )
@@ -63,7 +63,7 @@ def test_a_child_that_ended_by_itself_is_started_anew(
         first = reporter._process
         first.kill()
         first.join(10)
-        reporter.tell(Report(Progress(), 1, 0.5, {}, datetime.now(UTC)))
+        reporter.send(Report(Progress(), 1, 0.5, {}, datetime.now(UTC)))
         deadline = time.monotonic() + 60
         while reporter._process is first and time.monotonic() < deadline:
             time.sleep(0.05)

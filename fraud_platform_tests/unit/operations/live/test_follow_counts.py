@@ -19,12 +19,12 @@ COUNTS = {"scored": 5, "alerts": 1, "dead_letters": 0, "duplicates": 0}
 
 
 @pytest.fixture
-def said() -> list[str]:
+def messages() -> list[str]:
     return []
 
 
 @pytest.fixture
-def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> follow._Loop:
+def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: list[str]) -> follow._Loop:
     """A follower's loop in the middle of a session, one minute after the report before."""
     monkeypatch.setattr(follow, "REPORT_SECONDS", -1.0)
     monkeypatch.setattr(follow._Loop, "_what_waits", lambda self: "")
@@ -32,8 +32,8 @@ def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> fo
         Settings(home=tmp_path, kafka_bootstrap="127.0.0.1:1"),
         SimpleNamespace(),  # type: ignore[arg-type]
         ExitStack(),
-        Patience(said.append, lambda: False),
-        said.append,
+        Patience(messages.append, lambda: False),
+        messages.append,
         Reporter,
     )
     threshold = SimpleNamespace(threshold=SimpleNamespace(value=0.5))
@@ -42,23 +42,25 @@ def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> fo
     loop._scorer = SimpleNamespace(progress=loop._progress)  # type: ignore[assignment]
     reports: list[Report] = []
     loop._reporter = SimpleNamespace(  # type: ignore[assignment]
-        tell=reports.append, problem="", told=reports
+        send=reports.append, problem="", sent=reports
     )
     return loop
 
 
 def test_a_minute_without_messages_is_said_and_later_messages_are_reported(
-    loop: follow._Loop, said: list[str]
+    loop: follow._Loop, messages: list[str]
 ) -> None:
     loop._now_and_then()
-    assert [line.split(" ", 1)[1] for line in said] == ["no new messages"]
+    assert [line.split(" ", 1)[1] for line in messages] == ["no new messages"]
     loop._scorer.progress.counts |= COUNTS
     loop._scorer.progress.micro_batches += 1
     loop._now_and_then()
-    assert [report.progress.counts for report in loop._reporter.told] == [COUNTS]  # type: ignore[attr-defined]
-    assert said[-1].endswith("5 scored, 1 alerts, 0 dead letters, 0 duplicates in 1 micro-batches")
+    assert [report.progress.counts for report in loop._reporter.sent] == [COUNTS]  # type: ignore[attr-defined]
+    assert messages[-1].endswith(
+        "5 scored, 1 alerts, 0 dead letters, 0 duplicates in 1 micro-batches"
+    )
     assert loop.total.counts == COUNTS
     loop._now_and_then()
-    assert len(loop._reporter.told) == 1  # type: ignore[attr-defined]
+    assert len(loop._reporter.sent) == 1  # type: ignore[attr-defined]
     assert loop._scorer.progress is loop._progress
     assert loop._progress == Progress()

@@ -25,10 +25,10 @@ class _Broken:
 
 def test_it_outlives_any_error_and_says_it(monkeypatch: pytest.MonkeyPatch):
     registry = _Broken([Outage("MLflow is away"), OSError("no room for the model")])
-    said: set[str] = set()
+    messages: set[str] = set()
 
     def load(registry: _Broken, version: int) -> SimpleNamespace:
-        said.add(watch.problem)
+        messages.add(watch.problem)
         if registry.errors:
             raise registry.errors.pop(0)
         return SimpleNamespace(version=version)
@@ -38,7 +38,7 @@ def test_it_outlives_any_error_and_says_it(monkeypatch: pytest.MonkeyPatch):
     with follow._Watch(registry, SimpleNamespace(version=1)) as watch:  # type: ignore[arg-type]
         until(lambda: watch.model.version == 2)
         until(lambda: watch.problem == "")
-    assert said == {
+    assert messages == {
         "",
         "the champion's watch: Outage: MLflow is away",
         "the champion's watch: OSError: no room for the model",

@@ -123,23 +123,23 @@ def test_a_wait_says_what_it_does_how_long_it_takes_and_that_it_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(module, "SAY_AGAIN_SECONDS", 0.01)
-    said = io.StringIO()
-    console = Console(file=said, width=40)
+    output = io.StringIO()
+    console = Console(file=output, width=40)
     with waiting("building a thing", "10 to 30 s", console):
-        while "so far" not in said.getvalue():
+        while "so far" not in output.getvalue():
             pass
-    lines = said.getvalue().splitlines()
+    lines = output.getvalue().splitlines()
     assert lines[0] == "building a thing (usually 10 to 30 s) ..."
     assert lines[-1].startswith("building a thing: done in ")
 
 
 def test_a_wait_that_fails_does_not_say_that_it_is_done():
-    said = io.StringIO()
+    output = io.StringIO()
 
     def fail() -> None:
-        with waiting("building a thing", "10 to 30 s", Console(file=said)):
+        with waiting("building a thing", "10 to 30 s", Console(file=output)):
             raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
         fail()
-    assert "done" not in said.getvalue()
+    assert "done" not in output.getvalue()

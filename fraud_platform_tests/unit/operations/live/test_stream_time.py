@@ -97,8 +97,8 @@ def test_a_wrong_stream_time_is_said_and_set_back_and_scoring_goes_on_as_without
     second = int(good.rows["tx_datetime"][CUT - 1].timestamp())
     words = "\n".join(look_at_stream_time(lake, second))
     assert "150 scored rows dated later" in words
-    said = commit_stream_time(lake, log, second, "a terminal's clock")
-    assert "from 2038-01-01 00:00 to 2018-08" in said
+    output = commit_stream_time(lake, log, second, "a terminal's clock")
+    assert "from 2038-01-01 00:00 to 2018-08" in output
     assert stream_time(lake) == datetime.fromtimestamp(second, UTC)
     assert stream_time_problem(lake) is None
 
@@ -152,8 +152,8 @@ def test_snapshots_of_days_that_the_stream_has_not_reached_are_removed(moved: tu
     )
     lake.replace_arrow(SCORING_STATE, rows, None)
     second = int(good.rows["tx_datetime"][CUT - 1].timestamp())
-    said = commit_stream_time(lake, settled(lake), second, "a terminal's clock")
-    assert "snapshots removed: 2038-01-01" in said
+    output = commit_stream_time(lake, settled(lake), second, "a terminal's clock")
+    assert "snapshots removed: 2038-01-01" in output
     assert lake.read_arrow(SCORING_STATE)["as_of"].to_pylist() == days[:1]
 
 

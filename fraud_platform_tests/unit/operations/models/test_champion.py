@@ -255,7 +255,7 @@ def test_a_decision_under_way_does_not_undo_a_rollback(world: RegistryWorld):
 def test_the_commit_itself_refuses_it_not_a_look_before(world: RegistryWorld, monkeypatch):
     """The rollback is written after everything that the decision looks at, before its commit."""
     decide_on = world.deciding(world.evidence(2, world.train(2)))
-    write, said = decisions.write_rows, []
+    write, messages = decisions.write_rows, []
 
     def roll_back_first(*args: object):
         monkeypatch.setattr(decisions, "write_rows", write)
@@ -264,8 +264,8 @@ def test_the_commit_itself_refuses_it_not_a_look_before(world: RegistryWorld, mo
 
     monkeypatch.setattr(decisions, "write_rows", roll_back_first)
     with pytest.raises(PromotionError, match=r"compares with champion 2, but before .* is 1"):
-        settle(world.lake, world.registry, decide_on, said.append)
-    assert "a person wrote rolled back 2 (now)" in said[0]
+        settle(world.lake, world.registry, decide_on, messages.append)
+    assert "a person wrote rolled back 2 (now)" in messages[0]
     assert world.registry.alias(CHAMPION) == 1
     assert alias_target(read_history(world.lake)) == "1"
 

@@ -143,8 +143,8 @@ def test_up_starts_only_missing_services(settings: Settings, wanted: list[Servic
     list(laptop.up(settings))
     first, second = read_records(laptop.run_folder(settings))
     stop(second, laptop.run_folder(settings))
-    said = list(laptop.up(settings))
-    assert any(line.startswith("Starting mlflow (usually ") for line in said), said
+    output = list(laptop.up(settings))
+    assert any(line.startswith("Starting mlflow (usually ") for line in output), output
     records = read_records(laptop.run_folder(settings))
     assert records[0] == first
     assert records[1].pid != second.pid

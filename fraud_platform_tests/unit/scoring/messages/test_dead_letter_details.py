@@ -101,8 +101,8 @@ def test_each_reason_of_a_dead_letter_has_words_and_none_has_a_value(
     (*dead,) = decode([key], [_message(fields)]).dead
     for letter in dead:
         for reason in letter.reasons:
-            said = [part for part in letter.detail.split("; ") if part]
-            assert any(word in part for part in said for word in SAYS[reason]), (reason, said)
+            output = [part for part in letter.detail.split("; ") if part]
+            assert any(word in part for part in output for word in SAYS[reason]), (reason, output)
         for value in fields.values():
             for run in re.findall(r"\d{5,}", value):
                 assert run not in letter.detail

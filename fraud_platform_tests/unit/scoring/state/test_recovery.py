@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from fraud_platform.adapters.tables.compaction import shorten_log
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.log_keeping import MANY_COMMITS
-from fraud_platform.adapters.tables.upkeep import shorten_log
 from fraud_platform.contracts.arrays import Transactions
 from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.scoring.files import write_rows
@@ -66,8 +66,8 @@ def commit(lake: Lake, number: int, rows: Transactions, stream_second: int | Non
     table = pa.Table.from_arrays(columns, schema=SCORED.arrow_schema)
     files = write_rows(lake.files, lake.uri(SCORED), SCORED, table)
     counts = {"scored": rows.second.size}
-    said = {"stream_second": stream_second, "end_offsets": {}, "counts": counts}
-    assert lake.numbered(SCORED, SCORING).append(files, number, said)
+    metadata = {"stream_second": stream_second, "end_offsets": {}, "counts": counts}
+    assert lake.numbered(SCORED, SCORING).append(files, number, metadata)
 
 
 @pytest.mark.parametrize("looks", [(60,), (20, 21, 45, 60)])

@@ -1,7 +1,7 @@
 """Compaction of tables of many small commits, concurrently with the writer that appends to them.
 
-Here: `Upkeep`, which merges small files, writes checkpoints, and removes old log entries and the
-files that merging replaced; in a thread, or once for a short process.
+Here: `Compaction`, which merges small files, writes checkpoints, and removes old log entries and
+the files that merging replaced; in a thread, or once for a short process.
 Not here: merging (`adapters.tables.merging`), vacuum of all tables (`defs.automation.maintenance`),
 appending (`adapters.tables.numbered`).
 
@@ -28,7 +28,7 @@ END_SECONDS = 5.0
 _APPENDED = "WRITE"
 
 
-class Upkeep:
+class Compaction:
     """Compacts tables in a thread during the block.
 
     Args:
@@ -48,7 +48,7 @@ class Upkeep:
         self.problem = ""
         """The problem of the last round; the next round tries again."""
 
-    def __enter__(self) -> Upkeep:
+    def __enter__(self) -> Compaction:
         self._thread.start()
         return self
 
@@ -63,7 +63,7 @@ class Upkeep:
             self.look()
             self.problem = ""
         except Exception as error:  # any error: without compaction tables only grow
-            self.problem = f"upkeep of tables: {type(error).__name__}: {error}"
+            self.problem = f"compaction of tables: {type(error).__name__}: {error}"
 
     def look(self) -> None:
         """Do one round: everything that is due."""

@@ -3,7 +3,7 @@
 Here: a log kept below a size while its program goes on writing; a scratch folder for each process;
 removing what processes that have ended left.
 Not here: Dagster's runs and their files (`defs.automation.retention`), tables
-(`adapters.tables.upkeep`).
+(`adapters.tables.compaction`).
 """
 
 from __future__ import annotations
