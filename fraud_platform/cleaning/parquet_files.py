@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,6 +33,7 @@ ROWS_PER_GROUP = 1 << 19
 BYTES_PER_GROUP = 64 << 20
 
 _OF_FILE = ("drop",)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLEAN_SCHEMA = pa.schema([f for f in TRANSACTIONS.arrow_schema if f.name not in _OF_FILE])
 _QUARANTINE_SCHEMA = pa.schema([f for f in QUARANTINE.arrow_schema if f.name not in _OF_FILE])
 _LABEL_SCHEMA = pa.schema([f for f in DROP_LABELS.arrow_schema if f.name not in _OF_FILE])
@@ -176,7 +177,8 @@ class CleanFile(RowFile):
         ]
         low, high = rows.transaction_id.min(), rows.transaction_id.max()
         self.widen("transaction_id", int(low), int(high))
-        first, last = _moment(rows.seconds.min()), _moment(rows.seconds.max())
+        seconds = rows.seconds
+        first, last = (_moment(end * MICROS_PER_SECOND) for end in (seconds.min(), seconds.max()))
         self.widen("tx_datetime", first, last)
         self.widen("tx_date", first[:10], last[:10])
         self.write(pa.RecordBatch.from_arrays(columns, schema=_CLEAN_SCHEMA))
@@ -267,10 +269,10 @@ class LabelFile(RowFile):
         self.widen("transaction_id", bounds["min"].as_py(), bounds["max"].as_py())
         for name in ("known_at", "counts_from"):
             bounds = pc.min_max(rows[name].view(pa.int64()))
-            low, high = (bounds[end].as_py() // MICROS_PER_SECOND for end in ("min", "max"))
-            self.widen(name, _moment(low), _moment(high))
+            self.widen(name, _moment(bounds["min"].as_py()), _moment(bounds["max"].as_py()))
         self.write(rows)
 
 
-def _moment(seconds: np.int64 | int) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+def _moment(micros: np.int64 | int) -> str:
+    """Return a time as a Delta log holds it; a shortened bound would hide the row that has it."""
+    return (_EPOCH + timedelta(microseconds=int(micros))).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -21,6 +21,7 @@ DROP_DAYS = TableContract(
         Column("labels", "string", "Checksum of the labels, in any order."),
     ),
     key=("drop", "tx_date"),
+    bounded=("drop", "tx_date"),
 )
 
 FEATURE_DAYS = TableContract(
@@ -35,4 +36,5 @@ FEATURE_DAYS = TableContract(
         Column("tiles_signature", "string", "Of what the tiles summed.", nullable=True),
     ),
     key=("tx_date",),
+    bounded=("tx_date",),
 )

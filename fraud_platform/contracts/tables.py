@@ -28,6 +28,8 @@ _ARROW: dict[str, pa.DataType] = {
     "array<string>": pa.list_(pa.string()),
 }
 
+_BOUNDED_TYPES = ("long", "int", "date", "timestamp", "string")
+
 
 @dataclass(frozen=True)
 class Column:
@@ -63,9 +65,10 @@ class TableContract:
     Attributes:
         keeps_versions: whether old versions may be named by a model and must stay readable. A
             table that is only appended to, many times a minute, keeps its log short instead.
-        bounded: the columns of which files carry their least and greatest value, where it is this
-            platform that writes the files; () leaves the choice to Delta. A reader that filters
-            on a column without bounds would find nothing, were they not declared.
+        bounded: the columns whose least and greatest value the log holds for each file; () is
+            none. Every file of the table has them, so a column that was added later cannot be one
+            of them. Readers take a missing or incomplete bound for "no row", so floating-point
+            columns (NaN, infinities) have none; readers skip no file because of other columns.
         unique_by: of a table of numbered commits: the column of the number, then those by which a
             row of that commit is unique. Two rows that agree in them are one row that is counted
             twice.
@@ -79,6 +82,16 @@ class TableContract:
     keeps_versions: bool = True
     bounded: tuple[str, ...] = ()
     unique_by: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that the bounded columns exist in the files and have bounds of every value."""
+        types = {column.name: column.type for column in self.columns}
+        for name in self.bounded:
+            if types.get(name) not in _BOUNDED_TYPES or name in self.partition_by:
+                raise ValueError(
+                    f"table {self.name}: expected a bounded column to be of {_BOUNDED_TYPES} and "
+                    f"no partition column, found {name} {types.get(name)}. Remove it from bounded."
+                )
 
     @property
     def column_names(self) -> list[str]:
@@ -203,6 +216,7 @@ CLEANING_LEDGER = TableContract(
         Column("cleaned_at", "timestamp", "When (UTC)."),
     ),
     key=("drop",),
+    bounded=("drop",),
 )
 
 DROP_LABELS = TableContract(

@@ -27,9 +27,6 @@ from fraud_platform.errors import Outage
 if TYPE_CHECKING:
     from fraud_platform.contracts.ports import Files
 
-INDEXED_COLUMNS = 32
-"""The number of columns of which Delta's readers expect bounds."""
-
 
 @dataclass(frozen=True)
 class WrittenFile:
@@ -91,9 +88,13 @@ class FileStats:
         return json.dumps(stats)
 
 
-def indexed(names: Sequence[str]) -> Sequence[str]:
-    """Return the columns of which statistics are kept if a table declares none."""
-    return names[:INDEXED_COLUMNS]
+def with_statistics(schema: pa.Schema) -> list[str]:
+    """Return the columns of which a file has statistics: those that are not floating-point.
+
+    Statistics ignore NaN, so readers return a row with NaN for `x < 5` if all other values of its
+    row group are below 5.
+    """
+    return [field.name for field in schema if not pa.types.is_floating(field.type)]
 
 
 class DataFileWriter:
@@ -143,7 +144,8 @@ class DataFileWriter:
         if self._writer is None:
             try:
                 self._stream = self._files.create(self._url)
-                self._writer = pq.ParquetWriter(self._stream, self._schema, **self._options)
+                options = {"write_statistics": with_statistics(self._schema), **self._options}
+                self._writer = pq.ParquetWriter(self._stream, self._schema, **options)
             except OSError as failure:
                 raise self._outage(failure) from failure
 

@@ -47,7 +47,6 @@ SCORED = TableContract(
         Column("customer_id", "long", "The card's holder."),
         Column("terminal_id", "long", "Where the card was used."),
         Column("amount_cents", "long", "Amount in cents."),
-        # ahead of the features: Delta keeps statistics of a table's first 32 columns
         *_SOURCE,
         *(Column(flag.name, "int", flag.description) for flag in DECLARATION.flags),
         *(Column(f.name, "float", f.description) for f in DECLARATION.features),
@@ -87,6 +86,7 @@ SCORED_DAYS = TableContract(
         Column("as_of", "long", "The last micro-batch counted; of a day's rows, the last counts."),
     ),
     key=("tx_date", "model_version", "as_of"),
+    bounded=("tx_date", "as_of"),
 )
 
 DEAD_LETTERS = TableContract(
@@ -121,6 +121,7 @@ RESCORED = TableContract(
         Column("decided_alert", "boolean", "Whether it alerted."),
     ),
     key=("transaction_id", "model_version"),
+    bounded=("transaction_id", "micro_batch"),
 )
 
 TOPIC_LABELS = TableContract(
@@ -157,6 +158,7 @@ STREAM_LABELS = TableContract(
         Column("tx_date", "date", "Day of the labelled transaction."),
     ),
     key=("transaction_id", "version"),
+    bounded=("transaction_id", "known_at", "counts_from", "tx_date"),
 )
 
 DEAD_LABELS = TableContract(
@@ -199,6 +201,7 @@ STREAM_DISAGREEMENTS = TableContract(
         Column("compared_at", "timestamp", "When (UTC)."),
     ),
     key=("tx_date", "kind"),
+    bounded=("tx_date",),
 )
 
 SCORING_STATE = TableContract(

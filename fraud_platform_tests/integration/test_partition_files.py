@@ -25,6 +25,7 @@ TABLE = TableContract(
     ),
     key=("number",),
     partition_by=("part",),
+    bounded=("number", "moment"),
 )
 
 

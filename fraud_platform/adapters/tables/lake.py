@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake.exceptions import DeltaError
 from pyarrow import fs
 
@@ -33,6 +40,7 @@ from fraud_platform.contracts.ports import StoredPartitions
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.contracts.uniqueness import repeated_rows_error
 from fraud_platform.errors import VersionGoneError
+from fraud_platform.tables.data_files import with_statistics
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -171,6 +179,7 @@ class Lake(TableStore):
                 rows.cast(table.arrow_schema),
                 mode="overwrite",
                 predicate=predicate,
+                writer_properties=_writing(table),
                 commit_properties=CommitProperties(
                     custom_metadata=_text(metadata), max_commit_retries=retries
                 ),
@@ -198,6 +207,7 @@ class Lake(TableStore):
                 handle,
                 rows.cast(table.arrow_schema),
                 mode="append",
+                writer_properties=_writing(table),
                 commit_properties=CommitProperties(
                     app_transactions=[Transaction(application, number)]
                 ),
@@ -312,6 +322,14 @@ def _filesystem(table_url: str) -> fs.FileSystem | None:
 
 def _text(metadata: Mapping[str, Any] | None) -> dict[str, str]:
     return {key: str(value) for key, value in (metadata or {}).items()}
+
+
+def _writing(table: TableContract) -> WriterProperties:
+    """Return how delta-rs writes files: with the statistics of `tables.data_files`."""
+    kept = with_statistics(table.arrow_schema)
+    none = ColumnProperties(statistics_enabled="NONE")
+    without = {name: none for name in table.column_names if name not in kept}
+    return WriterProperties(compression="SNAPPY", column_properties=without or None)
 
 
 def _spark_name(table: TableContract, field: pa.Field) -> str:

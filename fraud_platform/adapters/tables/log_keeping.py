@@ -15,6 +15,8 @@ BOUNDED = "delta.dataSkippingStatsColumns"
 """The columns whose bounds each file has. If a column has none and this does not exclude it,
 deltalake takes its bounds as null, and a filter on the column finds no row.
 """
+NO_BOUNDS = "delta.dataSkippingNumIndexedCols"
+"""The number of columns with bounds, if `BOUNDED` does not name them; deltalake assumes 32."""
 MANY_COMMITS = {
     "delta.logRetentionDuration": "interval 5 minutes",
     "delta.enableExpiredLogCleanup": "false",
@@ -31,4 +33,4 @@ takes 50 % longer, and a checkpoint takes 50 ms instead of 20 ms.
 def properties_of(table: TableContract) -> dict[str, str]:
     """Return the properties that a table has, also one that an earlier version made."""
     kept = {"delta.logRetentionDuration": LOG_KEPT} if table.keeps_versions else MANY_COMMITS
-    return {**kept, **({BOUNDED: ",".join(table.bounded)} if table.bounded else {})}
+    return {**kept, **({BOUNDED: ",".join(table.bounded)} if table.bounded else {NO_BOUNDS: "0"})}

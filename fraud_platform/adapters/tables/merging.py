@@ -23,7 +23,7 @@ from fraud_platform.adapters.tables.swapping import Swap, active_files, swap_fil
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import DataError
 from fraud_platform.kill_points import kill_point
-from fraud_platform.tables.data_files import DataFileWriter, FileStats, indexed
+from fraud_platform.tables.data_files import DataFileWriter, FileStats
 
 LEVELS = ((1 << 20, 100), (8 << 20, 16), (64 << 20, 16))
 """A size to merge to, and how many files that are less than half of it, and not of a level before,
@@ -135,7 +135,7 @@ def write_merged(
         for part in parts
         for batch in (part if part.schema.equals(schema) else as_stored(part, schema)).to_batches()
     )
-    stats = FileStats(table.bounded or indexed(table.column_names))
+    stats = FileStats(table.bounded)
     with DataFileWriter(lake.files, url, schema, stats, compression="zstd") as file:
         file.begin()
         for some in gathered(batches, _ROW_GROUP_ROWS):

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud_platform.contracts.tables import DataFile, TableContract
-from fraud_platform.tables.data_files import DataFileWriter, FileStats, indexed
+from fraud_platform.tables.data_files import DataFileWriter, FileStats
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -56,7 +56,8 @@ def _task(
                 for partition, part in _divided(part_rows, partition_by):
                     if partition not in written:
                         folder = f"{table_url}/{_folders(partition_by, partition)}"
-                        written[partition] = stack.enter_context(_file(files, folder, part.schema))
+                        file = _file(files, folder, part.schema, table)
+                        written[partition] = stack.enter_context(file)
                     written[partition].write(part)
         manifests = []
         for partition, file in written.items():
@@ -97,7 +98,6 @@ def _folders(names: tuple[str, ...], partition: Partition) -> str:
     return "".join(f"{name}={value}/" for name, value in zip(names, partition, strict=True))
 
 
-def _file(files: Files, folder: str, schema: pa.Schema) -> DataFileWriter:
-    stats = FileStats(indexed(schema.names))
+def _file(files: Files, folder: str, schema: pa.Schema, table: TableContract) -> DataFileWriter:
     url = f"{folder}{uuid.uuid4().hex}.parquet"
-    return DataFileWriter(files, url, schema, stats, compression="snappy")
+    return DataFileWriter(files, url, schema, FileStats(table.bounded), compression="snappy")
