@@ -27,9 +27,9 @@ from fraud_platform.comparison.bootstrap import compare_models
 from fraud_platform.comparison.inputs import (
     ComparisonConfig,
     ComparisonRows,
-    Metric,
     ScoredModel,
 )
+from fraud_platform.comparison.metrics import Metric
 from fraud_platform.comparison.replicates import WeightedMetrics
 from fraud_platform.comparison.resampling import percentile_interval, replicate
 from fraud_platform_tests.oracles.scored_customers import scored_rows

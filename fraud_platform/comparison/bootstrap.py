@@ -23,15 +23,14 @@ import numpy.typing as npt
 from fraud_platform.comparison.clustered import ClusteredResamples, Interval, resample
 from fraud_platform.comparison.gate import conclude, judge
 from fraud_platform.comparison.inputs import (
-    TESTED_METRICS,
     ComparisonConfig,
     ComparisonRows,
-    Metric,
     Role,
     ScoredModel,
     baseline_models,
 )
-from fraud_platform.comparison.metrics import card_precision_at_k
+from fraud_platform.comparison.metrics import TESTED_METRICS, Metric
+from fraud_platform.comparison.plain_metrics import card_precision_at_k
 from fraud_platform.comparison.report import ComparedModel, ComparisonResult, RowCounts
 from fraud_platform.comparison.resampling import holm_adjusted, two_sided_p_value
 from fraud_platform.comparison.results import Difference, Estimate

@@ -1,8 +1,8 @@
 """Card precision at k for many weight vectors at once.
 
 Here: ranking each day's cards once, and the precision of the first k for each weight vector.
-Not here: the plain definition (`fraud_platform.comparison.metrics.card_precision_at_k`), which
-this equals for customer weights.
+Not here: the plain definition (`comparison.plain_metrics.card_precision_at_k`), which this equals
+for customer weights.
 
 A weight is a number of cards: a customer with weight 2 fills two of the k places. Only the head of
 a day's ranking is read, so a day costs about k cards for each weight vector.

@@ -11,7 +11,8 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from fraud_platform.comparison.gate import GateLine, Rule, Verdict
-from fraud_platform.comparison.inputs import TESTED_METRICS, Role
+from fraud_platform.comparison.inputs import Role
+from fraud_platform.comparison.metrics import TESTED_METRICS
 from fraud_platform.comparison.report import ComparisonResult, verdict_words
 from fraud_platform.comparison.results import Difference
 from fraud_platform.reporting import plots

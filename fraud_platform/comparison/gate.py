@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fraud_platform.comparison.inputs import BASELINES, ComparisonConfig, Metric, Role
+from fraud_platform.comparison.inputs import BASELINES, ComparisonConfig, Role
+from fraud_platform.comparison.metrics import Metric
 from fraud_platform.comparison.results import Difference, Estimate
 
 

@@ -1,15 +1,16 @@
-"""The inputs of a comparison: its metrics, rows, scored models and rules.
+"""The inputs of a comparison: its rows, scored models and rules.
 
 Here: typed inputs and their validation.
 Not here: reading them from the lake (`fraud_platform.defs`), which rows count
-(`fraud_platform.comparison.evaluation`), results (`fraud_platform.comparison.results`).
+(`fraud_platform.comparison.evaluation`), metrics (`fraud_platform.comparison.metrics`), results
+(`fraud_platform.comparison.results`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,64 +21,6 @@ if TYPE_CHECKING:
     from fraud_platform.settings import Settings
 
 SCENARIOS: tuple[int, ...] = (1, 2, 3)
-
-
-class Metric(StrEnum):
-    """The metrics of a comparison, in the order in which reports list them.
-
-    A member is its name in tables and, in keywords, how people read it. How it is computed is in
-    `comparison.replicates`; a member without a computation there fails at the first comparison.
-
-    Attributes:
-        label: the metric's name for people, with its unit.
-        decimals: how many a report shows.
-        higher_is_better: whether the greater value is the better one.
-        is_tested: whether its difference is in the family of the Holm adjustment and in the forest
-            plot. The adjustment is stricter with each member; a metric that only informs is none.
-    """
-
-    label: str
-    decimals: int
-    higher_is_better: bool
-    is_tested: bool
-
-    def __new__(
-        cls,
-        name: str,
-        label: str,
-        decimals: int = 4,
-        higher_is_better: bool = True,
-        is_tested: bool = True,
-    ) -> Self:
-        """Return the member with its attributes."""
-        member = str.__new__(cls, name)
-        member._value_ = name
-        member.label, member.decimals = label, decimals
-        member.higher_is_better, member.is_tested = higher_is_better, is_tested
-        return member
-
-    AVERAGE_PRECISION = "average_precision", "average precision"
-    AUC_ROC = "auc_roc", "AUC ROC"
-    CARD_PRECISION = "card_precision", "card precision at k"
-    RECALL = "recall", "recall at threshold"
-    FALSE_POSITIVE_RATE = "false_positive_rate", "false positive rate", 5, False
-    EXPECTED_LOSS = "expected_loss", "expected loss a day", 2, False
-    BRIER = "brier", "Brier score", 5, False
-    RECALL_SCENARIO_1 = "recall_scenario_1", "recall, scenario 1", 4, True, False
-    RECALL_SCENARIO_2 = "recall_scenario_2", "recall, scenario 2", 4, True, False
-    RECALL_SCENARIO_3 = "recall_scenario_3", "recall, scenario 3", 4, True, False
-
-    def show(self, value: float, signed: bool = False) -> str:
-        """Return a value in the decimals that the metric's size deserves."""
-        return "-" if np.isnan(value) else f"{value:{'+' if signed else ''},.{self.decimals}f}"
-
-    def show_difference(self, value: float, low: float, high: float) -> str:
-        """Return a signed difference and its interval."""
-        return f"{self.show(value, True)} [{self.show(low, True)}, {self.show(high, True)}]"
-
-
-TESTED_METRICS: tuple[Metric, ...] = tuple(metric for metric in Metric if metric.is_tested)
-"""The family of the Holm adjustment; recalls by scenario only inform."""
 
 
 class Role(StrEnum):
@@ -107,6 +50,11 @@ class ScoredModel:
     version: str
     probability: npt.NDArray[np.float64]
     threshold: float
+
+    @property
+    def is_alert(self) -> npt.NDArray[np.bool_]:
+        """Whether each row alerts, shape (n,)."""
+        return self.probability >= self.threshold
 
 
 @dataclass(frozen=True)

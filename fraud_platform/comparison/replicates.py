@@ -1,9 +1,10 @@
 """All metrics of several models for many vectors of cluster weights at once.
 
 Here: aggregating rows to score cells by cluster, one sparse product that gives the weight of each
-cell, metrics from weighted cells, card precision from ranked cards.
-Not here: drawing weights and computing intervals (`fraud_platform.comparison.resampling`), the
-plain definitions that this equals (`fraud_platform.comparison.metrics`).
+cell, the sums and rankings that the metrics' formulas read.
+Not here: the metrics (`fraud_platform.comparison.metrics`), drawing weights and computing intervals
+(`fraud_platform.comparison.resampling`), the plain definitions that this equals
+(`fraud_platform.comparison.plain_metrics`).
 
 Rows can be aggregated to a cell if no metric distinguishes them. Average precision and AUC ROC
 change only at the scores of frauds. A model with m distinct fraud scores therefore has m cells of
@@ -13,7 +14,7 @@ exact, unlike with binned scores.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fraud_platform.comparison.cards import CardDays, RankedCards
-from fraud_platform.comparison.inputs import (
-    SCENARIOS,
-    ComparisonConfig,
-    ComparisonRows,
-    Metric,
-    ScoredModel,
-)
+from fraud_platform.comparison.inputs import ComparisonConfig, ComparisonRows, ScoredModel
+from fraud_platform.comparison.metrics import Metric
+from fraud_platform.comparison.weighted_sums import RowSum, WeightedSums
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -45,9 +42,9 @@ class _CellFolder:
         self._pieces: list[Any] = []
         self._size = 0
 
-    def add(self, where: npt.NDArray[np.bool_], values: npt.ArrayLike = 1.0) -> slice:
-        """Add one cell: the sum of `values` over the rows with a true mask; return its slice."""
-        rows = np.flatnonzero(where)
+    def add(self, values: npt.NDArray[Any]) -> slice:
+        """Add one cell, the sum of what each row adds; return its slice."""
+        rows = np.flatnonzero(values)
         return self.add_many(rows, np.zeros(len(rows), np.int64), 1, values)
 
     def add_many(
@@ -76,11 +73,7 @@ class _ModelCells:
 
     frauds: slice
     genuine: slice
-    alerted_frauds: slice
-    alerted_genuine: slice
-    missed_cents: slice
-    squared_error: slice
-    alerted_by_scenario: tuple[slice, ...]
+    sums: Mapping[RowSum, slice]
 
 
 class WeightedMetrics:
@@ -110,10 +103,10 @@ class WeightedMetrics:
         self._config = config
         self._n_days = len(np.unique(rows.day))
         folder = _CellFolder(clusters)
-        fraud = rows.is_fraud.astype(bool)
-        self._frauds, self._genuine = folder.add(fraud), folder.add(~fraud)
-        self._by_scenario = tuple(folder.add(rows.fraud_scenario == s) for s in SCENARIOS)
-        self._models = tuple(_fold_model(folder, rows, model) for model in models)
+        declared = dict.fromkeys(s for metric in self.metrics for s in metric.formula.sums)
+        shared = {s: folder.add(s.of(rows, models[0])) for s in declared if not s.per_model}
+        own = [s for s in declared if s.per_model]
+        self._models = tuple(_fold_model(folder, rows, m, own, shared) for m in models)
         self._matrix = folder.matrix()
         card_days = CardDays(rows, clusters, cards_are_clusters)
         self._cards: tuple[RankedCards, ...] = tuple(
@@ -139,38 +132,32 @@ class WeightedMetrics:
         values = np.empty((len(self._models), len(self.metrics), weights.shape[1]))
         with np.errstate(invalid="ignore", divide="ignore"):
             for cells, cards, out in zip(self._models, self._cards, values, strict=True):
-                self._fill(out, sums, cells)
-                out[self.metrics.index(Metric.CARD_PRECISION)] = cards.precision(weights)
+                weighted = self._weighted(sums, cells, cards.precision(weights))
+                for i, metric in enumerate(self.metrics):
+                    out[i] = metric.formula.of(weighted)
         return values
 
-    def _fill(self, out: Floats, sums: Floats, cells: _ModelCells) -> None:
-        frauds, genuine = sums[self._frauds][0], sums[self._genuine][0]
-        alerted_frauds, alerted_genuine = (
-            sums[cells.alerted_frauds][0],
-            sums[cells.alerted_genuine][0],
+    def _weighted(self, sums: Floats, cells: _ModelCells, card_precision: Floats) -> WeightedSums:
+        average_precision, auc_roc = _ranking(sums[cells.frauds], sums[cells.genuine])
+        return WeightedSums(
+            average_precision=average_precision,
+            auc_roc=auc_roc,
+            card_precision=card_precision,
+            days=self._n_days,
+            config=self._config,
+            sums={row_sum: sums[at][0] for row_sum, at in cells.sums.items()},
         )
-        reviews = self._config.review_cost * (alerted_frauds + alerted_genuine)
-        precision, auc = _ranking(sums[cells.frauds], sums[cells.genuine])
-        values = {
-            Metric.AVERAGE_PRECISION: precision,
-            Metric.AUC_ROC: auc,
-            Metric.RECALL: alerted_frauds / frauds,
-            Metric.FALSE_POSITIVE_RATE: alerted_genuine / genuine,
-            Metric.EXPECTED_LOSS: (sums[cells.missed_cents][0] / 100 + reviews) / self._n_days,
-            Metric.BRIER: sums[cells.squared_error][0] / (frauds + genuine),
-        }
-        for s, alerted, all_frauds in zip(
-            SCENARIOS, cells.alerted_by_scenario, self._by_scenario, strict=True
-        ):
-            values[Metric[f"RECALL_SCENARIO_{s}"]] = sums[alerted][0] / sums[all_frauds][0]
-        for metric, value in values.items():
-            out[self.metrics.index(metric)] = value
 
 
-def _fold_model(folder: _CellFolder, rows: ComparisonRows, model: ScoredModel) -> _ModelCells:
+def _fold_model(
+    folder: _CellFolder,
+    rows: ComparisonRows,
+    model: ScoredModel,
+    own: Sequence[RowSum],
+    shared: Mapping[RowSum, slice],
+) -> _ModelCells:
     fraud = rows.is_fraud.astype(bool)
     scores = model.probability
-    alert = scores >= model.threshold
     at_fraud, genuine = np.flatnonzero(fraud), np.flatnonzero(~fraud)
     distinct = np.unique(scores[at_fraud])
     below = np.searchsorted(distinct, scores, side="left").astype(np.int64)
@@ -179,13 +166,7 @@ def _fold_model(folder: _CellFolder, rows: ComparisonRows, model: ScoredModel) -
     return _ModelCells(
         frauds=folder.add_many(at_fraud, below[at_fraud], m),
         genuine=folder.add_many(genuine, (below + up_to)[genuine], 2 * m + 1),
-        alerted_frauds=folder.add(fraud & alert),
-        alerted_genuine=folder.add(~fraud & alert),
-        missed_cents=folder.add(fraud & ~alert, rows.amount_cents),
-        squared_error=folder.add(np.ones(len(rows), bool), (scores - fraud) ** 2),
-        alerted_by_scenario=tuple(
-            folder.add(alert & (rows.fraud_scenario == s)) for s in SCENARIOS
-        ),
+        sums={**shared, **{s: folder.add(s.of(rows, model)) for s in own}},
     )
 
 

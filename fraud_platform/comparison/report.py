@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from fraud_platform.comparison.gate import GateLine, Verdict
-from fraud_platform.comparison.inputs import ComparisonConfig, ComparisonRows, Metric, Role
+from fraud_platform.comparison.inputs import ComparisonConfig, ComparisonRows, Role
+from fraud_platform.comparison.metrics import Metric
 from fraud_platform.comparison.results import Difference, Estimate
 from fraud_platform.contracts.model_tables import AB_REPORT
 

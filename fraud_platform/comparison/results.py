@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fraud_platform.comparison.inputs import Metric, Role
+from fraud_platform.comparison.inputs import Role
+from fraud_platform.comparison.metrics import Metric
 
 
 class Clustering(StrEnum):

@@ -27,7 +27,7 @@ AB_REPORT = TableContract(
             "candidate, champion, never_fraud, amount_above, or candidate_less_ and the reference.",
         ),
         Column("subject_name", "string", "Display name: model name and version."),
-        Column("metric", "string", "The metric, a value of `comparison.inputs.Metric`."),
+        Column("metric", "string", "The metric, a value of `comparison.metrics.Metric`."),
         Column("value", "double", "Value on the original rows.", nullable=True),
         Column("mean", "double", "Mean over resamples.", nullable=True),
         Column("standard_deviation", "double", "Standard deviation over resamples.", nullable=True),

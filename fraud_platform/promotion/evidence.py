@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from fraud_platform.comparison.gate import Verdict
-from fraud_platform.comparison.inputs import SCENARIOS, Metric, Role
+from fraud_platform.comparison.inputs import SCENARIOS, Role
+from fraud_platform.comparison.metrics import Metric
 from fraud_platform.errors import PromotionError
 
 

@@ -1,7 +1,7 @@
 """Metrics and curve points of a candidate on held-out days.
 
 Here: points of the precision-recall and calibration curves, metrics by name.
-Not here: drawing them (`training.plots`), the metrics' definitions (`comparison.metrics`).
+Not here: drawing them (`training.plots`), the metrics' definitions (`comparison.plain_metrics`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.comparison.metrics import (
+from fraud_platform.comparison.plain_metrics import (
     auc_roc,
     average_precision,
     brier,

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fraud_platform.comparison.evaluation import unknown_customers_mask
-from fraud_platform.comparison.metrics import auc_roc, average_precision, card_precision_at_k
+from fraud_platform.comparison.plain_metrics import auc_roc, average_precision, card_precision_at_k
 from fraud_platform.datasets.handbook.features import CHOSEN_NAMES, FEATURE_NAMES, HANDBOOK_NAMES
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """The alert threshold: the probability from which a transaction alerts.
 
 Here: choosing it on held-out rows within the fraud team's limits, and explaining the choice.
-Not here: probabilities (`training.calibration`), metrics at a threshold (`comparison.metrics`).
+Not here: probabilities (`training.calibration`), metrics at a threshold
+(`comparison.plain_metrics`).
 """
 
 from __future__ import annotations

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, brier_score_loss, recall_score, roc_auc_score
 
-from fraud_platform.comparison import metrics
-from fraud_platform.comparison.inputs import ComparisonConfig, Metric
+from fraud_platform.comparison import plain_metrics as metrics
+from fraud_platform.comparison.inputs import ComparisonConfig
+from fraud_platform.comparison.metrics import Metric
 from fraud_platform.comparison.replicates import WeightedMetrics
 from fraud_platform.comparison.resampling import (
     degrees_of_freedom,
@@ -21,6 +24,7 @@ from fraud_platform.comparison.resampling import (
     two_sided_p_value,
     weight_blocks,
 )
+from fraud_platform.comparison.weighted_sums import WeightedSums
 from fraud_platform_tests.oracles.scored_customers import scored_rows
 
 CONFIG = ComparisonConfig(k=20)
@@ -120,6 +124,26 @@ def test_card_precision_of_terminal_resamples_weighs_a_card_by_its_fraud_or_its_
                     found += taken * hit
             expected = found / (CONFIG.k * len(days))
             assert values[i, r] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", [m for m in Metric if m is not Metric.CARD_PRECISION])
+def test_a_cluster_of_weight_two_counts_as_its_rows_twice(metric):
+    """Holds for every declared metric; a copied card is another card and has tests of its own."""
+    rows, models, clusters, engine, weights = weighted_setup(6, "customer_id")
+    at = np.repeat(np.arange(len(rows)), weights[clusters, 0].astype(int))
+    copied = [replace(model, probability=model.probability[at]) for model in models]
+    everything = np.zeros(len(at), dtype=np.int64)
+    plain = WeightedMetrics(rows.take(at), copied, everything, CONFIG, cards_are_clusters=False)
+    expected = plain(np.ones((1, 1)))[:, ORDER.index(metric), 0]
+    found = engine(weights)[:, ORDER.index(metric), 0]
+    assert np.isfinite(expected).all()
+    assert found == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_a_sum_that_no_formula_declares_is_refused():
+    weighted = WeightedSums(*[np.ones(1)] * 3, days=1, config=CONFIG, sums={})
+    with pytest.raises(ValueError, match="expected a sum that a formula declares, found RowSum"):
+        Metric.RECALL.formula.of(weighted)
 
 
 @pytest.mark.parametrize("cluster_column", ["customer_id", "terminal_id"])

@@ -10,13 +10,8 @@ import pytest
 
 from fraud_platform.comparison.bootstrap import attainable_card_precision, compare_models
 from fraud_platform.comparison.gate import Verdict
-from fraud_platform.comparison.inputs import (
-    ComparisonConfig,
-    ComparisonRows,
-    Metric,
-    Role,
-    ScoredModel,
-)
+from fraud_platform.comparison.inputs import ComparisonConfig, ComparisonRows, Role, ScoredModel
+from fraud_platform.comparison.metrics import Metric
 from fraud_platform.comparison.report import ab_report_table, report_id_of
 from fraud_platform.promotion.decision import Guardrails, PromotionDecision, decide
 from fraud_platform.promotion.evidence import Evidence, evidence_from_report

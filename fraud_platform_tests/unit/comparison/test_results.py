@@ -12,14 +12,8 @@ from scipy import stats
 from fraud_platform.comparison.bootstrap import compare_models
 from fraud_platform.comparison.forest_plot import forest_plot
 from fraud_platform.comparison.gate import Rule, Verdict, conclude, judge_line
-from fraud_platform.comparison.inputs import (
-    TESTED_METRICS,
-    ComparisonConfig,
-    ComparisonRows,
-    Metric,
-    Role,
-    baseline_models,
-)
+from fraud_platform.comparison.inputs import ComparisonConfig, ComparisonRows, Role, baseline_models
+from fraud_platform.comparison.metrics import TESTED_METRICS, Metric
 from fraud_platform.comparison.report import ab_report_table, report_id_of
 from fraud_platform.comparison.results import Clustering, Difference
 from fraud_platform.contracts.model_tables import AB_REPORT
@@ -251,7 +245,7 @@ def test_the_report_table_holds_one_row_a_figure_by_contract(compared):
     assert table.schema.equals(AB_REPORT.arrow_schema)
     rows = table.to_pylist()
     keys = {tuple(r[c] for c in AB_REPORT.key) for r in rows}
-    assert len(keys) == len(rows) == 4 * 10 + 3 * 7
+    assert len(keys) == len(rows) == 4 * len(Metric) + 3 * len(TESTED_METRICS)
     by_key = {(r["subject"], r["metric"]): r for r in rows}
     gate_row = by_key["candidate_less_champion", "expected_loss"]
     assert (gate_row["gate_rule"], gate_row["gate_outcome"]) == ("not_inferior", "passed")
@@ -318,13 +312,19 @@ def test_amount_above_k_alerts_above_k_and_not_at_it():
 
 
 def test_the_family_of_the_holm_adjustment_is_named_by_its_members() -> None:
-    """A metric that only informs may stand anywhere in the report's order."""
-    informing = {Metric[f"RECALL_SCENARIO_{scenario}"] for scenario in (1, 2, 3)}
-    assert {metric for metric in Metric if not metric.is_tested} == informing
-    assert set(TESTED_METRICS) == set(Metric) - informing
-    assert Metric.FALSE_POSITIVE_RATE.show(0.123456) == "0.12346"
-    assert [m for m in Metric if not m.higher_is_better] == [
+    """A metric that only informs may be anywhere in the report's order."""
+    tested = [
+        Metric.AVERAGE_PRECISION,
+        Metric.AUC_ROC,
+        Metric.CARD_PRECISION,
+        Metric.RECALL,
         Metric.FALSE_POSITIVE_RATE,
         Metric.EXPECTED_LOSS,
         Metric.BRIER,
     ]
+    informing = [Metric[f"RECALL_SCENARIO_{scenario}"] for scenario in (1, 2, 3)]
+    assert [metric for metric in Metric if metric in {*tested, *informing}] == tested + informing
+    assert [metric for metric in TESTED_METRICS if metric in tested] == tested
+    assert not set(TESTED_METRICS) & set(informing)
+    assert Metric.FALSE_POSITIVE_RATE.show(0.123456) == "0.12346"
+    assert [metric for metric in tested if not metric.higher_is_better] == tested[4:]

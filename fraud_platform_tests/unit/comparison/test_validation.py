@@ -14,7 +14,8 @@ from scipy.stats import binomtest
 
 from fraud_platform.comparison.bootstrap import compare_models
 from fraud_platform.comparison.gate import Verdict
-from fraud_platform.comparison.inputs import ComparisonConfig, Metric
+from fraud_platform.comparison.inputs import ComparisonConfig
+from fraud_platform.comparison.metrics import Metric
 from fraud_platform.comparison.results import Clustering
 from fraud_platform_tests.oracles.scored_customers import exchanged, scored_rows
 

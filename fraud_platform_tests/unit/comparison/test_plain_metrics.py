@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, recall_score, roc_auc_score
 
-from fraud_platform.comparison import metrics
+from fraud_platform.comparison import plain_metrics as metrics
 
 
 def scored_rows(seed: int, n: int = 3_000, decimals: int = 2):

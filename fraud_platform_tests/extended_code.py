@@ -1,0 +1,98 @@
+"""A copy of the package, changed by doing what one section of docs/extending.md says.
+
+Here: reading the edits of a section, applying them to a copy, running programs with that copy.
+Not here: what must hold then (`unit.test_extending`).
+
+A section's edit is a sentence in bold and a block of code. The sentence has one of two forms:
+"**At the end of `NAME` in `path`, add:**" and "**Create `path`:**".
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from fraud_platform_tests.newer_code import ROOT, environment_of
+
+PAGE = ROOT / "docs" / "extending.md"
+_EDIT = re.compile(
+    r"^\*\*(?:At the end of `(?P<name>\w+)` in|Create) `(?P<path>[\w/.]+)`(?:, add)?:\*\*\n\n"
+    r"```python\n(?P<code>.*?)^```",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One edit: code at the end of a named class or tuple of a file, or a new file."""
+
+    path: str
+    name: str | None
+    code: str
+
+
+def edits_of(section: str) -> list[Edit]:
+    """Return the edits of a section of the page, in order.
+
+    Raises:
+        AssertionError: there is no such section, it has no edit, or a block has another form.
+    """
+    text = PAGE.read_text()
+    assert f"\n## {section}\n" in text, f"{PAGE.name} has no section {section!r}"
+    body = text.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    edits = [Edit(m["path"], m["name"], m["code"]) for m in _EDIT.finditer(body)]
+    assert edits, f"section {section!r} has no edit"
+    assert len(edits) == body.count("```python"), f"{section}: not every block is an edit"
+    return edits
+
+
+def extended_code(folder: Path, section: str) -> Path:
+    """Copy the package, apply the edits of a section, and return the copy's root."""
+    for package in ("fraud_platform", "fraud_platform_tests"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, folder / package, ignore=ignored)
+    for edit in edits_of(section):
+        path = folder / edit.path
+        if edit.name is None:
+            assert not path.exists(), f"{edit.path} exists already"
+            path.write_text(edit.code)
+        else:
+            path.write_text(_with_code_at_the_end(path.read_text(), edit.name, edit.code))
+    return folder
+
+
+def _with_code_at_the_end(text: str, name: str, code: str) -> str:
+    """Return a module with code after the last element of a tuple, or member of a class."""
+    for node in ast.parse(text).body:
+        last: ast.AST | None = None
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            last = [each for each in node.body if isinstance(each, ast.Assign)][-1]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if name in map(ast.unparse, targets) and isinstance(node.value, ast.Tuple):
+                last = node.value.elts[-1]
+        if last is not None:
+            lines = text.splitlines(keepends=True)
+            at = last.end_lineno or 0
+            return "".join([*lines[:at], code, *lines[at:]])
+    raise AssertionError(f"no class or tuple {name}")
+
+
+def run_extended(code: Path, program: str, *arguments: str) -> str:
+    """Run a program with the changed copy alone and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, *arguments],
+        env=environment_of(code, {}),
+        cwd=code,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
