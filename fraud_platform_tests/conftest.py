@@ -31,7 +31,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Choose temporary folders and the shared one; workers get theirs from the main process."""
     use_memory(os.environ)
     if shared := open_shared_folder(os.environ):
-        config.add_cleanup(lambda: shutil.rmtree(shared, ignore_errors=True))
+        config.add_cleanup(lambda: _close_shared_folder(shared))
+
+
+def _close_shared_folder(shared: Path) -> None:
+    if (shared / "broker").exists():
+        from fraud_platform_tests.testing.shared_broker import end_shared_broker
+
+        end_shared_broker(shared)
+    shutil.rmtree(shared, ignore_errors=True)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -84,13 +92,11 @@ def spark():
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaConnection]:
-    """One real broker for all tests of a process, started when the first one asks."""
-    from fraud_platform.adapters.kafka import broker
+def kafka() -> KafkaConnection:
+    """One real broker for all tests of all workers, started when the first one asks."""
+    from fraud_platform_tests.testing.shared_broker import shared_broker
 
-    folder = tmp_path_factory.mktemp("kafka")
-    with broker.running(folder, STATE / "jars", broker.free_port()) as connection:
-        yield connection
+    return shared_broker(STATE / "jars")
 
 
 @pytest.fixture

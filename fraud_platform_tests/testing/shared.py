@@ -1,7 +1,8 @@
 """Folders that are built once for a run of tests, whichever worker needs them first.
 
 Here: a folder that all workers share, building under a lock, copying.
-Not here: what is built (`fraud_platform_tests.scoring_world`).
+Not here: what is built (`fraud_platform_tests.scoring_world`), the broker that all workers share
+(`testing.shared_broker`).
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ def copy_of(name: str, build: Callable[[Path], object], folder: Path) -> Path:
     if _VARIABLE not in os.environ:
         build(folder)
         return folder
-    shared = Path(os.environ[_VARIABLE])
+    shared = shared_folder()
     built = shared / name
-    with _locked(shared / f"{name}.lock"):
+    with locked(name):
         if not built.exists():
             begun = shared / f"{name}.begun"
             shutil.rmtree(begun, ignore_errors=True)
@@ -49,8 +50,14 @@ def copy_of(name: str, build: Callable[[Path], object], folder: Path) -> Path:
     return folder
 
 
+def shared_folder() -> Path:
+    """Return the folder that all workers of this run share."""
+    return Path(os.environ[_VARIABLE])
+
+
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
+def locked(name: str) -> Iterator[None]:
+    """Let one worker at a time work on what has this name in the shared folder."""
+    with (shared_folder() / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

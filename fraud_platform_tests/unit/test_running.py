@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from fraud_platform_tests.testing import temporary
+from fraud_platform.adapters.services.processes import Service, read_records
+from fraud_platform.errors import ServiceError
+from fraud_platform_tests.testing import shared_broker, temporary
 from fraud_platform_tests.testing.schedule import FileScheduling, rank, uses_spark
 from fraud_platform_tests.testing.shared import copy_of, open_shared_folder
 
@@ -145,3 +148,37 @@ def test_one_process_of_a_run_creates_the_shared_folder(tmp_path: Path) -> None:
     assert created is not None
     assert created.parent == tmp_path
     assert open_shared_folder(environment) is None
+
+
+def test_all_workers_get_one_broker_which_ends_with_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    def stand_in(jars: Path, node: shared_broker.Node) -> Service:
+        started.append(node.port)
+        listen = f"import socket as s; s.create_server(('127.0.0.1', {node.port})).accept()"
+        command = (sys.executable, "-S", "-c", listen)
+        return Service("kafka", command, node.port, is_ready=lambda: True)
+
+    monkeypatch.setenv("TESTS_SHARED_FOLDER", str(tmp_path))
+    monkeypatch.setattr(shared_broker.broker, "service_of", stand_in)
+    found = [shared_broker.shared_broker(tmp_path / "jars").bootstrap for _ in range(2)]
+    assert found == [f"127.0.0.1:{port}" for port in started * 2]
+    run = tmp_path / "broker" / "run"
+    assert len(read_records(run)) == 1
+    shared_broker.end_shared_broker(tmp_path)
+    assert read_records(run) == []
+
+
+def test_a_broker_that_does_not_start_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends(jars: Path, node: shared_broker.Node) -> Service:
+        return Service("kafka", (sys.executable, "-S", "-c", "raise SystemExit(3)"), node.port)
+
+    monkeypatch.setenv("TESTS_SHARED_FOLDER", str(tmp_path))
+    monkeypatch.setattr(shared_broker.broker, "service_of", ends)
+    for _ in range(2):
+        with pytest.raises(ServiceError, match="ended with code 3"):
+            shared_broker.shared_broker(tmp_path / "jars")
