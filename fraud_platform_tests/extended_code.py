@@ -56,6 +56,7 @@ def extended_code(folder: Path, section: str) -> Path:
     for package in ("fraud_platform", "fraud_platform_tests"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / package, folder / package, ignore=ignored)
+    shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("__pycache__"))
     for edit in edits_of(section):
         path = folder / edit.path
         if edit.name is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from docs.generators.layers import layers_table
 from docs.generators.picture import asset_picture
+from docs.generators.reasons import reasons_table
 from fraud_platform.features.documentation import features_markdown
 from fraud_platform.settings.documentation import settings_markdown
 
@@ -19,10 +20,11 @@ DOCS = Path(__file__).parents[1]
 
 def kept_files() -> dict[Path, str]:
     """Return each file and its text."""
-    architecture = DOCS / "architecture.md"
+    architecture, contract = DOCS / "architecture.md", DOCS / "contract.md"
     return {
         DOCS / "images" / "assets.svg": asset_picture(),
         architecture: with_part(architecture.read_text(), "imports", layers_table()),
+        contract: with_part(contract.read_text(), "message reasons", reasons_table()),
         DOCS / "features.md": features_markdown(),
         DOCS / "settings.md": settings_markdown(),
     }

@@ -2,7 +2,7 @@
 
 Here: names and limits, the configuration of each topic, messages as columns.
 Not here: reading or writing messages (`fraud_platform.adapters.kafka`), decoding a message
-(`fraud_platform.scoring`), dead-letter reasons (`contracts.reasons`).
+(`fraud_platform.scoring`), dead-letter reasons (`contracts.dead_letter_reasons`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Why a row is not clean, and what was repaired on one that is.
 
 Here: the reason and repair codes, in their order of precedence, with the words shown to people.
-Not here: the conditions themselves (`fraud_platform.cleaning`).
+Not here: the conditions themselves (`rows.judge`, `fraud_platform.cleaning`), the other reasons of
+dead letters (`contracts.dead_letter_reasons`).
 """
 
 from __future__ import annotations
@@ -23,18 +24,7 @@ class Reason(StrEnum):
     CONFLICTING_DUPLICATE_ID = "conflicting_duplicate_id"
 
 
-class MessageReason(StrEnum):
-    """Reasons that only a Kafka message can have: the first two come before a row's own, which
-    `WRONG_KEY` follows. A message has one of the last two only if it has no other reason."""
-
-    TOO_LARGE = "too_large"
-    NOT_JSON = "not_json"
-    WRONG_KEY = "wrong_key"
-    TIME_AHEAD = "time_ahead"
-    TIME_BEHIND = "time_behind"
-
-
-_OF_SEVERAL_ROWS = (
+OF_SEVERAL_ROWS = (
     Reason.TIME_OUTSIDE_DROP,
     Reason.DUPLICATE_ID,
     Reason.CONFLICTING_DUPLICATE_ID,
@@ -48,16 +38,6 @@ class Repair(StrEnum):
     MIDNIGHT_24H = "midnight_24h"
     ROUNDED_AMOUNT = "rounded_amount"
 
-
-DEAD_LETTER_REASONS: tuple[str, ...] = (
-    MessageReason.TOO_LARGE,
-    MessageReason.NOT_JSON,
-    *(r for r in Reason if r not in (Reason.BAD_LABEL, *_OF_SEVERAL_ROWS)),
-    MessageReason.WRONG_KEY,
-    MessageReason.TIME_AHEAD,
-    MessageReason.TIME_BEHIND,
-)
-"""Why a message is dead, in order of precedence."""
 
 REASON_DESCRIPTIONS: dict[Reason, str] = {
     Reason.MALFORMED_ROW: (

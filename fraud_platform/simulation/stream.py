@@ -17,12 +17,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fraud_platform.contracts.dead_letter_reasons import MessageReason
 from fraud_platform.contracts.messages import (
     LABEL_FIELDS,
     TRANSACTION_FIELDS,
     TRANSACTION_ID_ALIAS,
 )
-from fraud_platform.contracts.reasons import MessageReason, Reason
+from fraud_platform.contracts.reasons import Reason
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 
 DUPLICATE = "duplicate"

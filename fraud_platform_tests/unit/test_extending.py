@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fraud_platform_tests.extended_code import extended_code, run_extended
+from fraud_platform_tests.scoring_world import train_small
 
 METRIC = """
 from datetime import date
@@ -64,3 +65,61 @@ assert drawn[at + 2] == difference.metric.show_difference(
 def test_a_metric_added_as_the_page_says_is_in_every_form_of_the_report(tmp_path: Path) -> None:
     code = extended_code(tmp_path, "A metric of the A/B report")
     run_extended(code, METRIC)
+
+
+REASON = """
+import io, json, sys
+import numpy as np
+import polars as pl
+from rich.console import Console
+from docs.generators.kept import kept_files
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.dead_letter_reasons import DEAD_LETTER_REASONS
+from fraud_platform.reporting.terminal import _print_live
+from fraud_platform.scoring.messages.decode import decode, judge_message
+from fraud_platform.tables.scoring import SCORED
+from fraud_platform_tests.dates_world import Dated, Topic, dead, score_in_process
+from fraud_platform_tests.scoring_world import stream_rows
+
+def spaced(value):
+    return value.replace(b", ", b" , ")
+
+rows = stream_rows(600, seed=5)
+is_test = np.arange(rows.height) % 7 == 0
+terminal = np.where(is_test, 900_000 + np.arange(rows.height), rows["terminal_id"].to_numpy())
+rows = rows.with_columns(terminal_id=pl.Series(terminal))
+topic = Topic(Dated(rows, rows["tx_datetime"].dt.epoch("ms").to_numpy() + 1_000, set()))
+for messages in topic.messages.values():
+    messages.values[::2] = map(spaced, messages.values[::2])
+lake = Lake(sys.argv[2])
+counts = score_in_process(lake, topic, sys.argv[1], 200)
+
+letters = dead(lake)
+refused = set(rows["transaction_id"].to_numpy()[is_test])
+description = "terminal_id is 900,000 or more, the numbers of test terminals"
+assert set(letters.index) == refused and len(letters) == len(refused)
+assert set(letters["reason"]) == {"test_terminal"}, letters["reason"].value_counts()
+assert all(list(reasons) == ["test_terminal"] for reasons in letters["reasons"])
+assert set(letters["detail"]) == {description}
+assert sum(batch.get("dead_test_terminal", 0) for batch in counts) == len(refused)
+kept = lake.read_arrow(SCORED, columns=["transaction_id"])["transaction_id"].to_pylist()
+assert sorted(kept) == sorted(set(rows["transaction_id"].to_list()) - refused)
+
+value = json.dumps({"transaction_id": 1, "tx_datetime": "2018-07-30 00:00:41", "customer_id": 5,
+                    "terminal_id": 900_000, "tx_amount": -1}).encode()
+assert judge_message(b"5", value).reasons == ("non_positive_amount",)
+assert DEAD_LETTER_REASONS.index("wrong_key") < DEAD_LETTER_REASONS.index("test_terminal")
+assert DEAD_LETTER_REASONS.index("test_terminal") < DEAD_LETTER_REASONS.index("time_ahead")
+
+out = io.StringIO()
+_print_live(Console(file=out, width=200), lake)
+assert f"Dead letters: {len(refused)} test_terminal" in out.getvalue(), out.getvalue()
+(contract,) = (text for path, text in kept_files().items() if path.name == "contract.md")
+assert f"| `test_terminal` | {description} |" in contract
+"""
+
+
+def test_a_reason_added_as_the_page_says_refuses_messages_in_both_paths(tmp_path: Path) -> None:
+    model = train_small(tmp_path / "model")
+    code = extended_code(tmp_path / "code", "A dead-letter reason")
+    run_extended(code, REASON, str(model), str(tmp_path / "lake"))

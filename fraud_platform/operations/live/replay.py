@@ -17,6 +17,7 @@ from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.producers import IdempotentProducer
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.access import Role
+from fraud_platform.contracts.dead_letter_reasons import DEAD_LETTER_REASONS, MessageReason
 from fraud_platform.contracts.time import HOURS_PER_DAY, LATE_DAYS, TILE_SECONDS
 from fraud_platform.errors import DataError
 from fraud_platform.operations.live.session import load_model
@@ -44,10 +45,18 @@ def replay_dead_letters(
 
     Returns:
         The numbers of letters sent and of letters still invalid.
+
+    Raises:
+        DataError: no letter has the reason, and no such reason exists.
     """
     lake = Lake(settings.lake)
     filters = None if reason is None else [("reason", "=", reason)]
     wanted = lake.read_arrow(DEAD_LETTERS, filters).to_pylist()
+    if not wanted and reason is not None and reason not in DEAD_LETTER_REASONS:
+        raise DataError(
+            f"--reason: expected one of {', '.join(DEAD_LETTER_REASONS)}, found {reason!r}. "
+            "Choose one, or leave the option out for all dead letters."
+        )
     producer = IdempotentProducer(KafkaConnection.from_settings(settings, Role.PRODUCER))
     invalid, bounds = 0, _possible_seconds(settings, lake)
     for row in wanted:
@@ -56,7 +65,7 @@ def replay_dead_letters(
             value = repair(value)
         key = row["message_key"]
         judged = judge_message(key, value)
-        if judged.reasons == ("wrong_key",) and value is not None:
+        if judged.reasons == (MessageReason.WRONG_KEY,) and value is not None:
             key = _own_key(value)
             judged = judge_message(key, value)
         if judged.reasons or not bounds[0] <= judged.contents[3] <= bounds[1]:

@@ -21,12 +21,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fraud_platform.contracts.arrays import Transactions
+from fraud_platform.contracts.dead_letter_reasons import MessageReason, value_reasons
 from fraud_platform.contracts.messages import (
     MAX_TRANSACTION_BYTES,
     TRANSACTION_FIELDS,
     TRANSACTION_ID_ALIAS,
 )
-from fraud_platform.contracts.reasons import MessageReason, Reason
+from fraud_platform.contracts.reasons import Reason
 from fraud_platform.rows.canonical import read_amounts, read_integers, read_timestamps
 from fraud_platform.rows.findings import explain_fields
 from fraud_platform.rows.judge import REASON_BITS, REPAIRS, judge_fields, read_integer
@@ -125,7 +126,7 @@ def decode(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> Deco
         left = np.flatnonzero(~is_valid)
         if not left.size:
             break
-        claimed, found = _quick(keys, values, left, is_spaced)
+        claimed, found = _accepted(*_quick(keys, values, left, is_spaced))
         columns[:, claimed] = found
         is_valid[claimed] = True
     dead, repaired = [], {}
@@ -168,8 +169,28 @@ def judge_message(key: bytes | None, value: bytes | None) -> JudgedMessage:
         explained.append("the message's key is not the customer_id in digits")
     if reasons:
         return JudgedMessage(tuple(reasons), "; ".join(problems + explained))
-    contents = (judged.transaction_id or 0, judged.customer_id, judged.terminal_id)
-    return JudgedMessage((), "", judged.repairs, (*contents, judged.seconds, judged.amount_cents))
+    ids = (judged.transaction_id or 0, judged.customer_id, judged.terminal_id)
+    contents = (*ids, judged.seconds, judged.amount_cents)
+    refused = _value_reasons(contents)
+    if refused:
+        detail = "; ".join(reason.description for reason in refused)
+        return JudgedMessage(tuple(map(str, refused)), detail)
+    return JudgedMessage((), "", judged.repairs, contents)
+
+
+def _value_reasons(contents: Sequence[int]) -> list[MessageReason]:
+    """Return the reasons that depend on values alone, of one message."""
+    one = Transactions(*np.array(contents, dtype=np.int64)[:, None])
+    return [reason for reason, mask in value_reasons(one).items() if mask[0]]
+
+
+def _accepted(rows: Ints, columns: Ints) -> tuple[Ints, Ints]:
+    """Return the rows of the fast path that no rule for values refuses."""
+    refused = list(value_reasons(Transactions(*columns)).values())
+    if not refused:
+        return rows, columns
+    accepted = ~np.logical_or.reduce(refused)
+    return rows[accepted], columns[:, accepted]
 
 
 def _fields(pairs: JsonPairs, names: list[str]) -> tuple[list[bytes], list[str]]:

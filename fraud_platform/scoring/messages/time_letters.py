@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from fraud_platform.contracts.dead_letter_reasons import MessageReason
 from fraud_platform.contracts.messages import Messages
-from fraud_platform.contracts.reasons import MessageReason
 from fraud_platform.contracts.time import LATE_DAYS
 from fraud_platform.scoring.messages.decode import DeadLetter, Decoded
 from fraud_platform.stream.clock import StreamClock

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fraud_platform.contracts.dead_letter_reasons import DEAD_LETTER_REASONS
 from fraud_platform.contracts.messages import TRANSACTION_FIELDS
-from fraud_platform.contracts.reasons import DEAD_LETTER_REASONS
 from fraud_platform.rows.findings import explain_fields
 from fraud_platform.rows.judge import REASON_BITS, judge_fields
 from fraud_platform.scoring.label_intake import read_label
