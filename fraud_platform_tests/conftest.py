@@ -13,13 +13,12 @@ import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.settings import Settings, load_settings
+from fraud_platform_tests.testing.home import STATE
 from fraud_platform_tests.testing.shared import open_shared_folder
 from fraud_platform_tests.testing.temporary import use_memory
 
 if TYPE_CHECKING:
     from fraud_platform.adapters.kafka.connection import KafkaConnection
-
-STATE = Path(os.environ.get("FRAUD_HOME", ".fraud_platform")).absolute()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -150,7 +149,7 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A platform of the test's own: a home, its settings, a Dagster instance."""
     import dagster as dg
 
-    from fraud_platform_tests.platform_fixture import Platform, dagster_home
+    from fraud_platform_tests.testing.worlds.platform import Platform, dagster_home
 
     home = tmp_path / "home"
     home.mkdir()

@@ -18,12 +18,17 @@ from fraud_platform.cleaning import publish_drop
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.settings import Settings, load_settings
-from fraud_platform_tests.integration.hadoop import Hadoop, running_yarn
-from fraud_platform_tests.live_platform import PARTITIONS, Live
 from fraud_platform_tests.oracles.drop_text import Publish
-from fraud_platform_tests.platform_fixture import Platform
-from fraud_platform_tests.scoring_world import train_small
-from fraud_platform_tests.storage_servers import HdfsCluster, S3Server, hdfs_cluster, s3_server
+from fraud_platform_tests.testing.servers.hadoop import Hadoop, running_yarn
+from fraud_platform_tests.testing.servers.storage import (
+    HdfsCluster,
+    S3Server,
+    hdfs_cluster,
+    s3_server,
+)
+from fraud_platform_tests.testing.worlds.live import PARTITIONS, Live
+from fraud_platform_tests.testing.worlds.platform import Platform
+from fraud_platform_tests.testing.worlds.scoring import train_small
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from fraud_platform.defs.commands import batch as operator
 from fraud_platform.defs.commands.run_due import FinishedRun, run_due_jobs
 from fraud_platform.errors import NotHeldError
 from fraud_platform_tests.oracles.nasty_lines import HEADER
-from fraud_platform_tests.platform_fixture import Platform
+from fraud_platform_tests.testing.worlds.platform import Platform
 
 NAME, DROP = "2018-04-01.txt", "2018-04-01"
 ROW = b"%d,2018-04-01 00:00:31,596,3156,57.16,31,0,0,0\n"

@@ -21,7 +21,7 @@ from fraud_platform.operations.platform_state import read_drop_days
 from fraud_platform.promotion.history import alias_target
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 from fraud_platform.tables.features import TRANSACTION_FEATURES
-from fraud_platform_tests.platform_fixture import Platform
+from fraud_platform_tests.testing.worlds.platform import Platform
 
 CONFIG = SimulationConfig(
     customers=1_200,

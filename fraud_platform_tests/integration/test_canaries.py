@@ -14,13 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
-from fraud_platform.adapters.kafka.broker import free_port
 from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.models.server import Login
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 from fraud_platform.tables.scoring import SCORED
-from fraud_platform_tests.canaries import (
+from fraud_platform_tests.testing.canaries import (
     CommandLines,
     Place,
     databases,
@@ -28,10 +27,11 @@ from fraud_platform_tests.canaries import (
     found,
     make_canaries,
 )
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.postgres_server import running_postgres
-from fraud_platform_tests.scoring_world import train_small
-from fraud_platform_tests.server_world import RUNS, Server, is_whole
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import free_port
+from fraud_platform_tests.testing.servers.postgres import running_postgres
+from fraud_platform_tests.testing.worlds.scoring import train_small
+from fraud_platform_tests.testing.worlds.server import RUNS, Server, is_whole
 
 pytestmark = [pytest.mark.systems, pytest.mark.slow]
 STORAGE = "FRAUD_DAGSTER_STORAGE_PASSWORD"

@@ -1,6 +1,6 @@
 """Of a drop's label and the topic's, every path holds the same one, against a plain loop.
 
-The paths: training (`read_labels`), the tiles of batch features (`corrected_ids`, `labels_told`)
+The paths: training (`read_labels`), the tiles of batch features (`corrected_ids`, `topic_labels`)
 and the live state (`drop_labels_of`, `worth_noting`, `LabelBook`).
 """
 
@@ -28,7 +28,7 @@ from fraud_platform.labels.of_drops import (
 from fraud_platform.labels.rule import LANDING_ORDER, labels_known_at
 from fraud_platform.operations.platform_state import read_labels
 from fraud_platform.scoring.files import write_rows
-from fraud_platform.scoring.state.history import labels_told
+from fraud_platform.scoring.state.history import topic_labels
 from fraud_platform.scoring.state.recovery import landed_of
 from fraud_platform.stream.scored_ids import ScoredRows
 from fraud_platform.tables.scoring import LANDING, TOPIC_LABELS
@@ -163,7 +163,7 @@ def test_every_path_holds_the_same_of_two_labels_known_in_the_same_second(
     of_drops = drop_labels_of(lake, ids)
     batch = dict(zip(of_drops.transaction_id.tolist(), of_drops.scenario.tolist(), strict=True))
     corrected = corrected_ids(drops, topic, date(2018, 6, 1))
-    versions = labels_told(lake, date(2018, 6, 1), corrected).sort_by("version").to_pylist()
+    versions = topic_labels(lake, date(2018, 6, 1), corrected).sort_by("version").to_pylist()
     batch |= {row["transaction_id"]: row["fraud_scenario"] for row in versions}
     assert batch == expected
 

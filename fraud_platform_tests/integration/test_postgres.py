@@ -10,7 +10,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from fraud_platform.adapters.kafka.broker import free_port
 from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.models.server import Login
 from fraud_platform.adapters.services.postgres import require_postgres
@@ -21,7 +20,8 @@ from fraud_platform.defs.failures import FAILURE_TAG
 from fraud_platform.errors import FraudPlatformError, Outage, SettingsError
 from fraud_platform.operations.services.server import PROGRAMS
 from fraud_platform.settings import Settings
-from fraud_platform_tests.postgres_server import Postgres, running_postgres, silent_server
+from fraud_platform_tests.testing.ports import free_port
+from fraud_platform_tests.testing.servers.postgres import Postgres, running_postgres, silent_server
 
 pytestmark = pytest.mark.systems
 LIMIT_SECONDS = 20.0

@@ -11,7 +11,7 @@ from fraud_platform.defs import failures
 from fraud_platform.defs.assets import cleaned
 from fraud_platform.defs.commands.run_due import FinishedRun, execute
 from fraud_platform_tests.oracles.nasty_lines import HEADER
-from fraud_platform_tests.platform_fixture import Platform
+from fraud_platform_tests.testing.worlds.platform import Platform
 
 DROP = "2018-04-01"
 ROW = b"%d,2018-04-01 00:00:31,596,3156,57.16,31,0,0,0\n"

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from fraud_platform.adapters.models.registry import ModelRegistry
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.postgres_server import running_postgres
-from fraud_platform_tests.server_world import Server, is_idle, is_whole, launch
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.servers.postgres import running_postgres
+from fraud_platform_tests.testing.worlds.server import Server, is_idle, is_whole, launch
 
 pytestmark = [pytest.mark.systems, pytest.mark.slow]
 

@@ -16,7 +16,8 @@ import pytest
 from fraud_platform.adapters.services.processes import members, read_records
 from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
-from fraud_platform_tests.unit.operations.services.test_laptop import free_port, wait_for
+from fraud_platform_tests.testing.ports import free_port
+from fraud_platform_tests.testing.waiting import wait_for
 
 QUERY = """{
   workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError {

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from fraud_platform.adapters.models.registry import CHAMPION
@@ -21,37 +18,13 @@ from fraud_platform.operations.services.laptop import down, run_folder, up
 from fraud_platform.promotion.history import alias_target
 from fraud_platform.settings import Settings
 from fraud_platform.simulation import SimulationConfig, simulate_drops
-from fraud_platform_tests.conftest import STATE
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import free_port
+from fraud_platform_tests.testing.worlds.unattended import LIMIT_SECONDS, run_workers, wait_long
 
-LIMIT_SECONDS = 900
 CONFIG = SimulationConfig(
     customers=1_000, terminals=1_000, days=44, drop_days=22, compromised_terminals_per_day=1
 )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(condition, what: str) -> None:
-    """Poll a condition, with a limit."""
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {LIMIT_SECONDS} s for {what}"
-        time.sleep(1)
-
-
-def run_workers(home: Path) -> list[psutil.Process]:
-    """Return the processes that execute runs of this home's instance: its code server's spawn."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "environ"]):
-        words = " ".join(process.info["cmdline"] or ())
-        environ = process.info["environ"] or {}
-        if "multiprocessing.spawn" in words and environ.get("FRAUD_HOME") == str(home):
-            found.append(process)
-    return found
 
 
 @pytest.fixture
@@ -80,13 +53,13 @@ def test_a_new_drop_becomes_a_decision_though_a_run_is_killed_on_the_way(setting
     simulate_drops(CONFIG, Path(settings.landing), None)
     (Path(settings.landing) / "_SUCCESS").touch()
 
-    wait_for(lambda: run_workers(settings.home), "the first run")
+    wait_long(lambda: run_workers(settings.home), "the first run")
     os.kill(run_workers(settings.home)[0].pid, signal.SIGKILL)
 
-    wait_for(lambda: lake.read_arrow(CLEANING_LEDGER).num_rows == 2, "two cleaned drops")
-    wait_for(lambda: lake.read_arrow(PROMOTION_HISTORY).num_rows > 0, "a decision")
+    wait_long(lambda: lake.read_arrow(CLEANING_LEDGER).num_rows == 2, "two cleaned drops")
+    wait_long(lambda: lake.read_arrow(PROMOTION_HISTORY).num_rows > 0, "a decision")
     target = alias_target(read_history(lake))
-    wait_for(
+    wait_long(
         lambda: registry_of(settings).alias(CHAMPION) == (int(target) if target else None),
         "the alias",
     )

@@ -1,7 +1,7 @@
 """What exactly-once scoring promises, judged from topics and tables alone.
 
 Here: `judge`, which reads everything anew with plain clients and lists every broken promise.
-Not here: making streams or running scorers (`scoring_world`).
+Not here: making streams or running scorers (`testing.worlds.scoring`).
 
 It shares no code with the scorer: messages are told apart by what the sender knows of them.
 """

@@ -24,7 +24,7 @@ from fraud_platform.features.batch.materialize import DaysOutcome, WrittenTable
 from fraud_platform.operations.platform_state import read_drop_days, write_built_days
 from fraud_platform.tables.features import CUSTOMER_TILES, LABEL_TILES, TERMINAL_TILES
 from fraud_platform.tables.features import TRANSACTION_FEATURES as FEATURES
-from fraud_platform_tests.platform_fixture import Platform
+from fraud_platform_tests.testing.worlds.platform import Platform
 
 FIRST = date(2018, 4, 1)
 

@@ -13,8 +13,8 @@ from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.defs.automation.at_work import DAY_ASSETS, WEEK_ASSETS
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG
 from fraud_platform.defs.resources import SparkResource
-from fraud_platform_tests.orchestration.automation.test_schedules import build, land
-from fraud_platform_tests.platform_fixture import Platform
+from fraud_platform_tests.testing.worlds.automation import build, land
+from fraud_platform_tests.testing.worlds.platform import Platform
 
 
 class SparkStartedError(Exception):

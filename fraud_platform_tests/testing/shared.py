@@ -1,8 +1,8 @@
 """Folders that are built once for a run of tests, whichever worker needs them first.
 
 Here: a folder that all workers share, building under a lock, copying.
-Not here: what is built (`fraud_platform_tests.scoring_world`), the broker that all workers share
-(`testing.shared_broker`).
+Not here: what is built (`fraud_platform_tests.testing.worlds.scoring`), the broker that all workers
+share (`testing.shared_broker`).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform_tests.repository_names import ROOT, pages
+from fraud_platform_tests.testing.repository_names import ROOT, pages
 
 STYLE = ROOT / "docs" / "style.md"
 _RULE = re.compile(r"Pages do not use these words: ([^.]+)\.")

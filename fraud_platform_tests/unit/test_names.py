@@ -2,8 +2,8 @@
 
 Here: modules, definitions, files, commands, settings, make targets, tables, assets and columns, as
 they stand in backticks; commands and settings also in the messages of the code.
-Not here: how a name is resolved (`fraud_platform_tests.repository_names`), whether pages that are
-generated are up to date (`unit.test_docs`).
+Not here: how a name is resolved (`fraud_platform_tests.testing.repository_names`), whether pages
+that are generated are up to date (`unit.test_docs`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 
 from fraud_platform.settings import OTHER_VARIABLES, PREFIX, Settings
 from fraud_platform.settings.secrets import FILE_SUFFIX, variable
-from fraud_platform_tests.repository_names import (
+from fraud_platform_tests.testing.repository_names import (
     ROOT,
     Text,
     command_problem,

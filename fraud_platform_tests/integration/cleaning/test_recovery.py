@@ -23,10 +23,10 @@ import pytest
 from fraud_platform.adapters.spark.session import spark_conf
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.settings import Settings
-from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.oracles import cleaning as oracle
 from fraud_platform_tests.oracles.lake_tables import assert_equals_oracle, everything, ledger
 from fraud_platform_tests.oracles.nasty_lines import HEADER
+from fraud_platform_tests.testing.home import STATE
 
 POINTS = [
     "cleaning.before_quarantine",
@@ -105,7 +105,7 @@ def start_client(
     url: str, jobs: list[tuple[Path, str, Path]], kill_at: str = ""
 ) -> subprocess.Popen[bytes]:
     """Publish drops one after the other in a new process."""
-    command = [sys.executable, "-m", "fraud_platform_tests.integration.cleaning_client", url]
+    command = [sys.executable, "-m", "fraud_platform_tests.testing.programs.cleaning", url]
     command.append(json.dumps([[str(lake), drop, str(raw)] for lake, drop, raw in jobs]))
     return subprocess.Popen(command, env=os.environ | {"FRAUD_KILL_AT": kill_at})
 

@@ -19,7 +19,6 @@ from fraud_platform.errors import SchemaMismatchError
 from fraud_platform.features.batch import engine
 from fraud_platform.features.batch.materialize import WRITTEN_TABLES, materialize_days
 from fraud_platform.tables.features import LABEL_TILES, TRANSACTION_FEATURES
-from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.oracles.feature_lake import (
     FIRST_DAY,
     assert_equals_oracle,
@@ -31,6 +30,7 @@ from fraud_platform_tests.oracles.feature_lake import (
 )
 from fraud_platform_tests.oracles.feature_worlds import World
 from fraud_platform_tests.oracles.features import DELAY, LabelVersion, Tx
+from fraud_platform_tests.testing.home import STATE
 
 DAYS = 50
 LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)

@@ -27,8 +27,8 @@ from fraud_platform.contracts.messages import SCORER_GROUP
 from fraud_platform.errors import Outage, ServiceError
 from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.unit.operations.services.test_laptop import wait_for
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.waiting import wait_for
 
 
 @pytest.fixture

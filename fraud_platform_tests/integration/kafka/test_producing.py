@@ -27,7 +27,7 @@ from fraud_platform.adapters.kafka.topics import Topics, topics_dated_by_produce
 from fraud_platform.errors import DeliveryError, FencedError, TopicChangedError
 from fraud_platform.operations.live.produce import Extras, Pace, produce, rows_of_file
 from fraud_platform.settings import Settings
-from fraud_platform_tests.integration.kafka.test_reading import _wait
+from fraud_platform_tests.testing.waiting import wait_for
 
 HEADER = "# tranaction_id | tx_datetime | customer_id | terminal_id | tx_amount | "
 HEADER += "tx_time_seconds | tx_time_days | tx_fraud | tx_fraud_scenario\n"
@@ -46,7 +46,7 @@ def held(
                 found.extend(zip(chunk.keys, chunk.values, strict=True))
             return len(found) >= count
 
-        _wait(is_there)
+        wait_for(is_there)
     return found
 
 

@@ -24,7 +24,8 @@ from fraud_platform.adapters.kafka.reader import RangeReader
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import Messages, TopicSpec
 from fraud_platform.errors import OffsetGapError, Outage, TopicChangedError
-from fraud_platform_tests.kafka_admin import administrator
+from fraud_platform_tests.testing.servers.kafka_admin import administrator
+from fraud_platform_tests.testing.waiting import wait_for
 
 Ranges = dict[int, tuple[int, int]]
 
@@ -202,7 +203,7 @@ def test_a_range_over_transaction_marks_and_aborted_messages_ends(
     _abort_after_sending(kafka, topic)
     producer.transaction([Record(topic, None, b"last")], topic, {})
     topics = Topics(kafka)
-    _wait(lambda: topics.offsets(topic)[0][1] >= 10)
+    wait_for(lambda: topics.offsets(topic)[0][1] >= 10)
     end = topics.offsets(topic)[0][1]
     with RangeReader(kafka, topic, stall_seconds=10) as reader:
         found = [v for chunk in reader.read({0: (0, end)}) for v in chunk.values]
@@ -218,13 +219,6 @@ def _abort_after_sending(kafka: KafkaConnection, topic: str) -> None:
     aborting.produce(topic, b"never")
     assert aborting.flush(30) == 0
     aborting.abort_transaction(30)
-
-
-def _wait(condition: Callable[[], bool], limit_seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + limit_seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_what_retention_deleted_is_a_gap_that_names_partition_and_offsets(
@@ -301,7 +295,7 @@ def test_a_topic_made_anew_has_another_identity_and_topics_are_made_once(
     assert topics.describe(name) == before
     admin = administrator(kafka)
     admin.delete_topics([name])[name].result(30)
-    _wait(lambda: topics.ensure([TopicSpec(name, 2)]) == [name])
+    wait_for(lambda: topics.ensure([TopicSpec(name, 2)]) == [name])
     assert topics.describe(name).topic_id != before.topic_id
 
 

@@ -36,19 +36,19 @@ from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import SCORED as SCORED_TABLE
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.integration.live.test_follow import following, scored_ids
-from fraud_platform_tests.integration.scoring_client import score_all
-from fraud_platform_tests.live_platform import until
 from fraud_platform_tests.oracles.scoring import SCORED, Sent, judge
-from fraud_platform_tests.scoring_world import (
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.programs.scoring import score_all
+from fraud_platform_tests.testing.servers.secured_kafka import SecuredCluster
+from fraud_platform_tests.testing.worlds.follower import following, scored_ids
+from fraud_platform_tests.testing.worlds.live import until
+from fraud_platform_tests.testing.worlds.scoring import (
     World,
     mixed_stream,
     small_settings,
     stream_rows,
     train_small,
 )
-from fraud_platform_tests.secured_kafka import SecuredCluster
 
 pytestmark = pytest.mark.systems
 

@@ -16,18 +16,18 @@ from fraud_platform.contracts.access import Role
 from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.integration.live.test_live_unattended import committed
-from fraud_platform_tests.integration.test_unattended import free_port, run_workers, wait_for
 from fraud_platform_tests.oracles.scoring import judge
-from fraud_platform_tests.scoring_world import (
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import free_port
+from fraud_platform_tests.testing.servers.secured_kafka import oracle_grants
+from fraud_platform_tests.testing.worlds.scoring import (
     MODEL_FEATURES,
     World,
     mixed_stream,
     stream_rows,
     train_small,
 )
-from fraud_platform_tests.secured_kafka import oracle_grants
+from fraud_platform_tests.testing.worlds.unattended import committed, run_workers, wait_long
 
 pytestmark = [pytest.mark.systems, pytest.mark.slow]
 
@@ -58,8 +58,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
 
 def test_a_daemon_scores_a_secured_stream(settings: Settings) -> None:
     World(settings, settings.home / "model").produce(SENT)
-    wait_for(lambda: committed(settings) == len(SENT), "every message scored")
-    wait_for(lambda: not run_workers(settings.home), "the last run to end")
+    wait_long(lambda: committed(settings) == len(SENT), "every message scored")
+    wait_long(lambda: not run_workers(settings.home), "the last run to end")
     secrets = settings.kafka_secrets
     administrator = broker.administrator_of(
         Node(settings.home / broker.NAME, settings.kafka_port, secrets)

@@ -19,17 +19,17 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.access import Role
 from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import SCORED as SCORED_TABLE
-from fraud_platform_tests.integration.scoring.test_kills import quiet_port
-from fraud_platform_tests.integration.scoring_client import DONE, OUTAGE
 from fraud_platform_tests.oracles.scoring import SCORED, Sent, judge
-from fraud_platform_tests.scoring_world import (
+from fraud_platform_tests.testing.ports import quiet_port
+from fraud_platform_tests.testing.programs.scoring import DONE, OUTAGE
+from fraud_platform_tests.testing.servers.secured_kafka import SecuredCluster
+from fraud_platform_tests.testing.worlds.scoring import (
     World,
     mixed_stream,
     small_settings,
     stream_rows,
     train_small,
 )
-from fraud_platform_tests.secured_kafka import SecuredCluster
 
 pytestmark = [pytest.mark.systems, pytest.mark.slow, pytest.mark.timeout(1_500)]
 

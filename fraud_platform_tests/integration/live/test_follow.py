@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -19,41 +14,14 @@ from fraud_platform.defs.checks.inference import (
     offset_problems,
     recent_batches,
 )
-from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import SCORED
-from fraud_platform_tests.live_platform import Live, until
-from fraud_platform_tests.oracles.scoring import SCORED as IS_SCORED
 from fraud_platform_tests.oracles.scoring import Sent, judge
-from fraud_platform_tests.scoring_world import mixed_stream, stream_rows
+from fraud_platform_tests.testing.worlds.follower import following, scored_ids
+from fraud_platform_tests.testing.worlds.live import Live, until
+from fraud_platform_tests.testing.worlds.scoring import mixed_stream, stream_rows
 
 SENT = mixed_stream(stream_rows(900, seed=12))
 FIRST, BEFORE, AFTER, HANDED_OVER = SENT[:1], SENT[1:300], SENT[300:600], SENT[600:]
-_FOLLOW = (
-    "import sys; from fraud_platform.cli.commands import main; "
-    "sys.argv[1:] = ['score', '--follow']; main()"
-)
-
-
-@contextmanager
-def following(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `score --follow` until the block ends; what it says goes to a file."""
-    environment = {**os.environ, **settings.environment}
-    with log.open("wb") as log_file:
-        process = subprocess.Popen(
-            [sys.executable, "-u", "-c", _FOLLOW, "score", "--follow"],
-            env=environment,
-            stdout=log_file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def scored_ids(sent: list[Sent]) -> list[int | None]:
-    return sorted(one.transaction_id for one in sent if one.outcome == IS_SCORED)
 
 
 def rows_by_version(live: Live) -> dict[int, list[int]]:

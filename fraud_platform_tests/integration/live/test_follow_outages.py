@@ -32,13 +32,18 @@ from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.scoring.scorer import Progress
 from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import SCORED
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.integration.live.test_follow import following, scored_ids
-from fraud_platform_tests.kafka_admin import administrator
-from fraud_platform_tests.live_platform import PARTITIONS, Live, until
 from fraud_platform_tests.oracles.scoring import Sent, judge
-from fraud_platform_tests.scoring_world import World, mixed_stream, small_settings, stream_rows
-from fraud_platform_tests.storage_servers import s3_server
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.servers.kafka_admin import administrator
+from fraud_platform_tests.testing.servers.storage import s3_server
+from fraud_platform_tests.testing.worlds.follower import following, scored_ids
+from fraud_platform_tests.testing.worlds.live import PARTITIONS, Live, until
+from fraud_platform_tests.testing.worlds.scoring import (
+    World,
+    mixed_stream,
+    small_settings,
+    stream_rows,
+)
 
 SENT = mixed_stream(stream_rows(600, seed=31))
 FIRST, DURING, LAST = SENT[:150], SENT[150:450], SENT[450:]

@@ -14,10 +14,10 @@ from fraud_platform.defs.automation.requests import ask_plan_again
 from fraud_platform.errors import DataError
 from fraud_platform.operations.live.gaps import accept_label_gap
 from fraud_platform.tables.scoring import TOPIC_LABELS
-from fraud_platform_tests.kafka_admin import administrator
-from fraud_platform_tests.live_platform import Live, until
 from fraud_platform_tests.oracles.scoring import judge
-from fraud_platform_tests.scoring_world import World, mixed_stream, stream_rows
+from fraud_platform_tests.testing.servers.kafka_admin import administrator
+from fraud_platform_tests.testing.worlds.live import Live, until
+from fraud_platform_tests.testing.worlds.scoring import World, mixed_stream, stream_rows
 
 ROWS = stream_rows(300, seed=21)
 SENT = mixed_stream(ROWS)

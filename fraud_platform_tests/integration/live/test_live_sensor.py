@@ -36,10 +36,10 @@ from fraud_platform.operations.live.gaps import accept_gap
 from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.scoring.plans import PlanLog
 from fraud_platform.tables.scoring import INFERENCE_PLANS, SCORED
-from fraud_platform_tests.kafka_admin import administrator
-from fraud_platform_tests.live_platform import PARTITIONS, Live, plan_of, until
 from fraud_platform_tests.oracles.scoring import judge
-from fraud_platform_tests.scoring_world import mixed_stream, stream_rows
+from fraud_platform_tests.testing.servers.kafka_admin import administrator
+from fraud_platform_tests.testing.worlds.live import PARTITIONS, Live, plan_of, until
+from fraud_platform_tests.testing.worlds.scoring import mixed_stream, stream_rows
 
 ROWS = stream_rows(900, seed=11)
 SENT = mixed_stream(ROWS)
@@ -281,7 +281,7 @@ def test_materializing_without_a_plan_is_refused_with_what_to_do(live: Live):
 
 def test_with_the_broker_down_the_sensor_waits(live: Live, monkeypatch: pytest.MonkeyPatch):
     from fraud_platform.adapters.kafka import follower_mark
-    from fraud_platform.adapters.kafka.broker import free_port
+    from fraud_platform_tests.testing.ports import free_port
 
     monkeypatch.setattr(follower_mark, "_ANSWER_SECONDS", 0.5)
     live.platform.choose(kafka_bootstrap=f"127.0.0.1:{free_port()}")

@@ -13,23 +13,25 @@ import pytest
 from fraud_platform.adapters.kafka import broker
 from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.adapters.services.processes import members, read_records
-from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.errors import Outage
 from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.operations.services import laptop
-from fraud_platform.scoring.log import ScoringLog, offsets_in
 from fraud_platform.settings import Settings
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.integration.scoring.test_kills import kill_broker, quiet_port
-from fraud_platform_tests.integration.test_unattended import free_port, run_workers, wait_for
 from fraud_platform_tests.oracles.scoring import Sent, judge
-from fraud_platform_tests.scoring_world import (
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import free_port, quiet_port
+from fraud_platform_tests.testing.worlds.scoring import (
     MODEL_FEATURES,
     World,
     mixed_stream,
     small_settings,
     stream_rows,
     train_small,
+)
+from fraud_platform_tests.testing.worlds.unattended import (
+    committed,
+    kill_broker,
+    run_workers,
+    wait_long,
 )
 
 MESSAGES, PARTS = 24_000, 6
@@ -92,14 +94,6 @@ def kill(what: str, settings: Settings) -> None:
         list(laptop.up(settings))
 
 
-def committed(settings: Settings) -> int:
-    """Return how many messages ended somewhere."""
-    try:
-        return sum(offsets_in(ScoringLog(Lake(settings.lake)).last()).values())
-    except Outage:
-        return 0
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
 def test_a_stream_is_scored_once_whatever_of_the_platform_is_killed(settings: Settings):
@@ -113,12 +107,12 @@ def test_a_stream_is_scored_once_whatever_of_the_platform_is_killed(settings: Se
         produced += messages
         goal = len(produced) - random.integers(0, len(messages))
         if what == "run":
-            wait_for(lambda: run_workers(settings.home), "a run to kill")
+            wait_long(lambda: run_workers(settings.home), "a run to kill")
         else:
-            wait_for(lambda goal=goal: committed(settings) >= goal, "scoring")
+            wait_long(lambda goal=goal: committed(settings) >= goal, "scoring")
         kill(what, settings)
-    wait_for(lambda: committed(settings) == len(sent), "every message scored")
-    wait_for(lambda: not run_workers(settings.home), "the last run to end")
+    wait_long(lambda: committed(settings) == len(sent), "every message scored")
+    wait_long(lambda: not run_workers(settings.home), "the last run to end")
     judged = judge(settings, sent)
     assert judged.problems == []
     assert judged.figures["messages"] == len(sent)

@@ -23,11 +23,11 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.features.batch.materialize import WRITTEN_TABLES, materialize_days
 from fraud_platform.operations.platform_state import write_built_days
 from fraud_platform.scoring.state.snapshot import write_snapshot
-from fraud_platform.tables.features import CUSTOMER_TILES, TRANSACTION_FEATURES
+from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform.tables.scoring import SCORED
-from fraud_platform_tests.integration.live.test_follow import _FOLLOW, scored_ids
-from fraud_platform_tests.live_platform import Live, until
-from fraud_platform_tests.newer_code import (
+from fraud_platform_tests.oracles.feature_lake import FIRST_DAY, contents, seeded_world, write_world
+from fraud_platform_tests.oracles.scoring import Sent, judge
+from fraud_platform_tests.testing.newer_code import (
     NEW_FLAG,
     NEW_NAMES,
     ROOT,
@@ -35,9 +35,10 @@ from fraud_platform_tests.newer_code import (
     make_newer_code,
     run,
 )
-from fraud_platform_tests.oracles.feature_lake import FIRST_DAY, contents, seeded_world, write_world
-from fraud_platform_tests.oracles.scoring import Sent, judge
-from fraud_platform_tests.scoring_world import mixed_stream, stream_rows
+from fraud_platform_tests.testing.worlds.follower import FOLLOW, scored_ids
+from fraud_platform_tests.testing.worlds.live import Live, until
+from fraud_platform_tests.testing.worlds.new_feature import DAYS, LAST_DAY, inputs, scored_by
+from fraud_platform_tests.testing.worlds.scoring import mixed_stream, stream_rows
 
 SENT = mixed_stream(stream_rows(900, seed=12))
 PARTS = {"before": SENT[:300], "with it": SENT[300:600], "back": SENT[600:]}
@@ -48,7 +49,7 @@ def following(code: Path, live: Live, log: Path) -> Iterator[subprocess.Popen[by
     """Run `score --follow` of a root's code until the block ends."""
     with log.open("wb") as log_file:
         process = subprocess.Popen(
-            [sys.executable, "-u", "-c", _FOLLOW, "score", "--follow"],
+            [sys.executable, "-u", "-c", FOLLOW, "score", "--follow"],
             env=environment_of(code, live.settings.environment),
             cwd=code,
             stdout=log_file,
@@ -117,7 +118,7 @@ def _again(live: Live) -> Live:
     from fraud_platform.adapters.kafka.topics import Topics
     from fraud_platform.contracts.messages import topic_specs
     from fraud_platform.settings import Settings
-    from fraud_platform_tests.platform_fixture import Platform
+    from fraud_platform_tests.testing.worlds.platform import Platform
 
     mark = secrets.token_hex(6)
     named = {
@@ -131,8 +132,6 @@ def _again(live: Live) -> Live:
     return Live(Platform(settings, live.platform.instance), live.registry)
 
 
-DAYS = 12
-LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
 _PROGRAM = """
 import json, sys
 from datetime import date, timedelta
@@ -148,7 +147,7 @@ from fraud_platform.errors import FraudPlatformError
 from fraud_platform.features.batch.materialize import materialize_days
 from fraud_platform.scoring.state.recovery import RecoveredState
 from fraud_platform.settings import Settings
-from fraud_platform_tests.integration.live.test_new_feature import inputs, scored_by
+from fraud_platform_tests.testing.worlds.new_feature import inputs, scored_by
 
 url, first, last, snapshot, home = sys.argv[1:]
 lake, first, last = Lake(url), date.fromisoformat(first), date.fromisoformat(last)
@@ -182,32 +181,8 @@ print(json.dumps(results))
 """
 
 
-def inputs() -> dict:
-    """Return what each day is to be built from: the same for both codes."""
-    return {FIRST_DAY + timedelta(days=n): f"drop {n}" for n in range(DAYS)}
-
-
-def scored_by(lake: Lake, snapshot: str) -> dict[str, list[float]]:
-    """Return the features of ten rows after a snapshot, as the running code finds them."""
-    from fraud_platform.contracts.arrays import Transactions
-    from fraud_platform.scoring.state.recovery import RecoveredState
-
-    state = RecoveredState(lake, snapshot, 30).state
-    own = lake.read_arrow(CUSTOMER_TILES).sort_by([(n, "ascending") for n in CUSTOMER_TILES.key])
-    own = own.slice(0, 10)
-    second = ((LAST_DAY - FIRST_DAY.replace(year=1970, month=1, day=1)).days + 1) * 86_400 + 1
-    rows = Transactions(
-        np.arange(10) + 10**9,
-        np.asarray(own["customer_id"]),
-        np.asarray(own["terminal_id"]),
-        np.arange(10) + second,
-        np.full(10, 12_345),
-    )
-    return {name: values.tolist() for name, values in state.score(rows).features.items()}
-
-
 def test_days_are_built_again_by_the_schedule_and_keep_their_values(spark, lake, tmp_path):
-    from fraud_platform_tests.conftest import STATE
+    from fraud_platform_tests.testing.home import STATE
 
     newer = make_newer_code(tmp_path / "newer", with_flag=True)
     write_world(lake, seeded_world(DAYS, rows=1_500))

@@ -15,13 +15,18 @@ from fraud_platform.defs.failures import FAILURE_TAG
 from fraud_platform.errors import TopicChangedError
 from fraud_platform.operations.live.gaps import accept_gap
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
-from fraud_platform_tests.integration.scoring.test_recovery import KILLED
-from fraud_platform_tests.integration.scoring_client import DONE
-from fraud_platform_tests.kafka_admin import administrator
-from fraud_platform_tests.live_platform import Live, plan_of, until
 from fraud_platform_tests.oracles.scoring import SCORED as IS_SCORED
 from fraud_platform_tests.oracles.scoring import read_topic
-from fraud_platform_tests.scoring_world import World, mixed_stream, stream_rows, train_small
+from fraud_platform_tests.testing.programs.scoring import DONE
+from fraud_platform_tests.testing.servers.kafka_admin import administrator
+from fraud_platform_tests.testing.worlds.live import Live, plan_of, until
+from fraud_platform_tests.testing.worlds.scoring import (
+    KILLED,
+    World,
+    mixed_stream,
+    stream_rows,
+    train_small,
+)
 
 SENT = mixed_stream(stream_rows(600, seed=41))
 FIRST, SECOND, THIRD = SENT[:200], SENT[200:400], SENT[400:]

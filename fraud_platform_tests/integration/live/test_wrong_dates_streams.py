@@ -20,7 +20,8 @@ from fraud_platform.contracts.messages import TopicSpec, topic_specs
 from fraud_platform.settings import Settings
 from fraud_platform.simulation.stream import transaction_messages
 from fraud_platform.tables.scoring import SCORED
-from fraud_platform_tests.dates_world import (
+from fraud_platform_tests.testing.programs.scoring import score_all
+from fraud_platform_tests.testing.worlds.dates import (
     SHARES,
     Dated,
     Topic,
@@ -28,9 +29,8 @@ from fraud_platform_tests.dates_world import (
     require_named_and_without_effect,
     score_in_process,
 )
-from fraud_platform_tests.integration.scoring_client import score_all
-from fraud_platform_tests.parity_world import ENGINES
-from fraud_platform_tests.scoring_world import train_small
+from fraud_platform_tests.testing.worlds.parity import ENGINES
+from fraud_platform_tests.testing.worlds.scoring import train_small
 
 ANY_TIMESTAMP = {
     "message.timestamp.type": "CreateTime",

@@ -26,10 +26,10 @@ from fraud_platform.errors import Outage, SchemaMismatchError, TopicChangedError
 from fraud_platform.scoring.engines.micro_batch import PinnedModel
 from fraud_platform.tables.scoring import SCORED
 from fraud_platform.training.candidate import Candidate
-from fraud_platform_tests.integration.scoring_client import DONE, OUTAGE, score_all
-from fraud_platform_tests.live_platform import until
 from fraud_platform_tests.oracles.scoring import DUPLICATE, Sent, judge
-from fraud_platform_tests.scoring_world import (
+from fraud_platform_tests.testing.programs.scoring import DONE, OUTAGE, score_all
+from fraud_platform_tests.testing.worlds.live import until
+from fraud_platform_tests.testing.worlds.scoring import (
     World,
     mixed_stream,
     small_settings,

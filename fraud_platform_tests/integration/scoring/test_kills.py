@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import secrets
 import signal
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from fraud_platform.adapters.kafka import broker
-from fraud_platform.adapters.services.processes import port_owner, read_records
 from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.integration.scoring_client import DONE, OUTAGE
 from fraud_platform_tests.oracles.scoring import judge
-from fraud_platform_tests.scoring_world import (
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import quiet_port
+from fraud_platform_tests.testing.programs.scoring import DONE, OUTAGE
+from fraud_platform_tests.testing.worlds.scoring import (
     World,
     mixed_stream,
     small_settings,
     stream_rows,
     train_small,
 )
-from fraud_platform_tests.unit.operations.services.test_laptop import wait_for
+from fraud_platform_tests.testing.worlds.unattended import kill_broker
 
 MESSAGES, TRIES, PARTS = 1_000_000, 64, 8
 KILLS = 50
@@ -51,22 +49,6 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     list(laptop.up(settings))
     yield settings
     list(laptop.down(settings))
-
-
-def quiet_port() -> int:
-    """Return a free port that no client is given as its own while the broker is away."""
-    for port in range(20_000 + secrets.randbelow(5_000), 32_000):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
-    raise AssertionError("no free port")
-
-
-def kill_broker(settings: Settings) -> None:
-    records = read_records(laptop.run_folder(settings))
-    record = next(record for record in records if record.name == broker.NAME)
-    psutil.Process(record.pid).kill()
-    wait_for(lambda: port_owner(settings.kafka_port) is None)
 
 
 @pytest.mark.slow

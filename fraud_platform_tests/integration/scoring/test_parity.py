@@ -6,9 +6,7 @@ engine. In a copy of the lake the same days are published as a drop and built by
 
 from __future__ import annotations
 
-import secrets
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,24 +16,20 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from fraud_platform.adapters.kafka.connection import KafkaConnection
-from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.operations.live.produce import load_rows
 from fraud_platform.settings import Settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
-from fraud_platform_tests.parity_world import (
+from fraud_platform_tests.testing.worlds.parity import (
     DAY,
     ENGINES,
     History,
-    Stream,
     differing,
     make_history,
     touched_by,
     with_late_rows,
 )
-from fraud_platform_tests.scoring_world import train_small
+from fraud_platform_tests.testing.worlds.scoring import train_small
 
 CONFIG = SimulationConfig(
     customers=80,
@@ -72,25 +66,6 @@ def batch(history: History, built: Lake) -> pd.DataFrame:
     # what is known only by the stream's own labels matters
     assert (found["terminal_risk_30d"] > 0).mean() > 0.01
     return found
-
-
-@pytest.fixture
-def make_stream(kafka: KafkaConnection, spark, tmp_path: Path) -> Callable[..., Stream]:
-    def make(history: History, **chosen: int) -> Stream:
-        mark = secrets.token_hex(6)
-        settings = Settings(
-            home=tmp_path / mark,
-            kafka_bootstrap=kafka.bootstrap,
-            transactions_topic=f"transactions-{mark}",
-            labels_topic=f"labels-{mark}",
-            predictions_topic=f"predictions-{mark}",
-            dead_letters_topic=f"dlq-{mark}",
-            **chosen,
-        )
-        Topics(kafka).ensure(topic_specs(settings))
-        return Stream(history, settings, spark)
-
-    return make
 
 
 def _is_mid_day(moment: datetime) -> bool:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fraud_platform_tests.integration.scoring.test_parity import make_stream
-from fraud_platform_tests.parity_world import (
+from fraud_platform_tests.testing.worlds.parity import (
     ENGINES,
     History,
     differing,
@@ -17,9 +16,7 @@ from fraud_platform_tests.parity_world import (
     touched_by,
     with_late_rows,
 )
-from fraud_platform_tests.scoring_world import train_small
-
-__all__ = ["make_stream"]
+from fraud_platform_tests.testing.worlds.scoring import train_small
 
 
 @pytest.fixture(scope="module")

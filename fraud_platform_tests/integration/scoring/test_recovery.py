@@ -6,7 +6,6 @@ Scorers are processes of their own against a real broker; `oracles.scoring` judg
 from __future__ import annotations
 
 import secrets
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,9 +17,10 @@ from deltalake import DeltaTable
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import topic_specs
-from fraud_platform_tests.integration.scoring_client import DONE, FENCED
 from fraud_platform_tests.oracles.scoring import Sent, judge
-from fraud_platform_tests.scoring_world import (
+from fraud_platform_tests.testing.programs.scoring import DONE, FENCED
+from fraud_platform_tests.testing.worlds.scoring import (
+    KILLED,
     World,
     mixed_stream,
     small_settings,
@@ -28,7 +28,6 @@ from fraud_platform_tests.scoring_world import (
     train_small,
 )
 
-KILLED = -signal.SIGKILL
 SCORING_POINTS = [
     "scoring.read",
     "scoring.scored_written",

@@ -35,11 +35,11 @@ from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import OF_MANY_COMMITS, SCORED
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.integration.scoring.test_kills import quiet_port
-from fraud_platform_tests.integration.scoring_client import DONE, OUTAGE
 from fraud_platform_tests.oracles.scoring import Sent, judge
-from fraud_platform_tests.scoring_world import (
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import quiet_port
+from fraud_platform_tests.testing.programs.scoring import DONE, OUTAGE
+from fraud_platform_tests.testing.worlds.scoring import (
     World,
     mixed_stream,
     small_settings,

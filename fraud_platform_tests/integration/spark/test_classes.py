@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fraud_platform.adapters.spark.session import class_archive
 from fraud_platform.settings import Settings
-from fraud_platform_tests.conftest import STATE
+from fraud_platform_tests.testing.home import STATE
 
 QUERY = """
 import sys

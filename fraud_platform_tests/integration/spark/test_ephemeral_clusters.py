@@ -27,9 +27,9 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.defs.automation.clusters import cluster_reaper
 from fraud_platform.errors import ClusterError
 from fraud_platform.settings import Settings, load_settings
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.integration.hadoop import Hadoop, yarn_variables
-from fraud_platform_tests.spark_world import ROOT
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.servers.hadoop import Hadoop, yarn_variables
+from fraud_platform_tests.testing.worlds.spark import ROOT
 
 pytestmark = pytest.mark.systems
 PRICE = 0.5
@@ -51,7 +51,7 @@ class Place:
     def start(
         self, mode: str, provider: str = "standalone", **variables: str
     ) -> subprocess.Popen[str]:
-        module = "fraud_platform_tests.integration.ephemeral_client"
+        module = "fraud_platform_tests.testing.programs.ephemeral"
         return subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", module, mode, provider],
             cwd=ROOT,

@@ -15,10 +15,10 @@ from fraud_platform.adapters.services.processes import members
 from fraud_platform.adapters.spark.clusters.provider import ClusterSize
 from fraud_platform.adapters.spark.clusters.standalone import StandaloneProvider
 from fraud_platform.settings import Settings
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.integration.clusters_here import ready
-from fraud_platform_tests.integration.spark_server_process import running_server, settings_of
-from fraud_platform_tests.spark_world import client, start_client
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.servers.clusters import ready
+from fraud_platform_tests.testing.servers.spark_process import running_server, settings_of
+from fraud_platform_tests.testing.worlds.spark import client, start_client
 
 pytestmark = [pytest.mark.systems, pytest.mark.slow]
 LIMIT = 20.0

@@ -18,12 +18,14 @@ from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.settings import Settings
 from fraud_platform.simulation import SimulationConfig, simulate_drops
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.integration.clusters_here import ready
-from fraud_platform_tests.integration.hadoop import Hadoop, yarn_variables
-from fraud_platform_tests.integration.spark_server_process import running_server, settings_of
-from fraud_platform_tests.scoring_world import small_settings, train_small
-from fraud_platform_tests.spark_world import (
+from fraud_platform_tests.testing.connect_plans import DEEPEST
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import free_port
+from fraud_platform_tests.testing.servers.clusters import ready
+from fraud_platform_tests.testing.servers.hadoop import Hadoop, yarn_variables
+from fraud_platform_tests.testing.servers.spark_process import running_server, settings_of
+from fraud_platform_tests.testing.worlds.scoring import small_settings, train_small
+from fraud_platform_tests.testing.worlds.spark import (
     SparkWorld,
     assert_equal,
     bare_python,
@@ -32,8 +34,6 @@ from fraud_platform_tests.spark_world import (
     real_world,
     simulated_world,
 )
-from fraud_platform_tests.unit.adapters.spark.test_connect_plans import DEEPEST
-from fraud_platform_tests.unit.operations.services.test_laptop import free_port
 
 pytestmark = pytest.mark.systems
 SIZE = ClusterSize(2, 1, "1g")

@@ -17,9 +17,9 @@ from fraud_platform.ingest.manifests import read_raw_manifests
 from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.settings import Settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
-from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.oracles.same_tables import counts, differences
-from fraud_platform_tests.storage_servers import HdfsCluster, S3Server
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.servers.storage import HdfsCluster, S3Server, urls_under
 
 CONFIG = SimulationConfig(
     customers=400, terminals=300, days=44, drop_days=22, dirt=DirtRates().scaled(200),
@@ -60,11 +60,6 @@ def run_platform(home: Path, drops: Path, variables: Mapping[str, str]) -> None:
         timeout=LIMIT_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-4_000:]
-
-
-def urls_under(base: str) -> dict[str, str]:
-    return {f"FRAUD_{name.upper()}_URL": f"{base}/{name}" for name in
-            ("landing", "raw", "lake", "artifacts")}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ import pytest
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 from fraud_platform.tables.scoring import SCORED
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.integration.hadoop import Hadoop, yarn_variables
-from fraud_platform_tests.integration.storage.test_batch_half import urls_under
 from fraud_platform_tests.oracles.same_tables import counts, differences
-from fraud_platform_tests.storage_servers import HdfsCluster, S3Server, free_port
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import free_port
+from fraud_platform_tests.testing.servers.hadoop import Hadoop, yarn_variables
+from fraud_platform_tests.testing.servers.storage import HdfsCluster, S3Server, urls_under
 
 CONFIG = SimulationConfig(
     customers=1_000, terminals=800, days=81, drop_days=27, dirt=DirtRates().scaled(100),

@@ -22,7 +22,8 @@ from fraud_platform.contracts.clock_tables import FEATURE_DAYS
 from fraud_platform.contracts.zones import CHUNK_BYTES
 from fraud_platform.errors import FraudPlatformError, Outage, SettingsError
 from fraud_platform.ingest import copy_drop
-from fraud_platform_tests.storage_servers import HdfsCluster, S3Server, free_port, hdfs_cluster
+from fraud_platform_tests.testing.ports import free_port
+from fraud_platform_tests.testing.servers.storage import HdfsCluster, S3Server, hdfs_cluster
 
 LIMIT_SECONDS = 20.0
 

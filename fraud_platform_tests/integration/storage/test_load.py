@@ -18,7 +18,7 @@ from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.contracts.zones import sha256_of
 from fraud_platform.ingest import copy_drop
 from fraud_platform.ingest.manifests import read_raw_manifests
-from fraud_platform_tests.storage_servers import HdfsCluster, S3Server
+from fraud_platform_tests.testing.servers.storage import HdfsCluster, S3Server
 
 DROP = "2018-04-01.txt"
 BLOCKS = 4
@@ -133,6 +133,6 @@ def test_the_real_drops_go_from_s3_to_hdfs_with_their_checksums(
 
 
 def _jars() -> Path:
-    from fraud_platform_tests.conftest import STATE
+    from fraud_platform_tests.testing.home import STATE
 
     return STATE / "jars"

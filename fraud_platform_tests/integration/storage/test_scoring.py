@@ -13,16 +13,16 @@ import pytest
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import topic_specs
-from fraud_platform_tests.integration.scoring_client import DONE
 from fraud_platform_tests.oracles.scoring import judge
-from fraud_platform_tests.scoring_world import (
+from fraud_platform_tests.testing.programs.scoring import DONE
+from fraud_platform_tests.testing.servers.storage import S3Server
+from fraud_platform_tests.testing.worlds.scoring import (
     World,
     mixed_stream,
     small_settings,
     stream_rows,
     train_small,
 )
-from fraud_platform_tests.storage_servers import S3Server
 
 SENT = mixed_stream(stream_rows(2_000, days=12))
 POINTS = ["scoring.scored_written", "scoring.committed", "scoring.within_publish"]

@@ -15,8 +15,8 @@ from fraud_platform.contracts.clock_tables import FEATURE_DAYS
 from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.tables.scoring import SCORED, TOPIC_LABELS
-from fraud_platform_tests.storage_servers import S3Server
-from fraud_platform_tests.unit.adapters.tables.test_commits import MERGE_ALL, label_rows
+from fraud_platform_tests.testing.servers.storage import S3Server
+from fraud_platform_tests.testing.worlds.stopped_writers import MERGE_ALL, label_rows
 
 ROUNDS = 50
 WRITER = """

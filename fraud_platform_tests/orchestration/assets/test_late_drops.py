@@ -28,7 +28,7 @@ from fraud_platform_tests.oracles.late_drop import (
     MODEL,
     write_late_drop,
 )
-from fraud_platform_tests.platform_fixture import Platform
+from fraud_platform_tests.testing.worlds.platform import Platform
 
 DROP = "2018-07-30"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -15,7 +15,7 @@ from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.cleaning.ledger import write_ledger
 from fraud_platform.cli.commands import app
 from fraud_platform.contracts.clock_tables import DROP_DAYS
-from fraud_platform.contracts.tables import CLEANING_LEDGER, TableContract
+from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.assets.raw import new_drops
 from fraud_platform.defs.automation import requests
 from fraud_platform.defs.automation.requests import BATCH, REQUEST_TAG
@@ -23,23 +23,10 @@ from fraud_platform.defs.automation.retention import forget_runs
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG
 from fraud_platform.errors import DropNameError
 from fraud_platform.ingest import copy_drop
-from fraud_platform_tests.platform_fixture import Platform
+from fraud_platform_tests.testing.worlds.automation import filled, look, remember
+from fraud_platform_tests.testing.worlds.platform import Platform
 
 ROW = b"0,2018-04-01 00:00:31,596,3156,57.16,31,0,0,0\n"
-
-
-def look(platform: Platform, cursor: str | None = None) -> dg.SensorResult:
-    with dg.build_sensor_context(
-        instance=platform.instance, cursor=cursor, resources=platform.defs.resources
-    ) as context:
-        return new_drops(context)
-
-
-def remember(platform: Platform, request: dg.RunRequest, status: dg.DagsterRunStatus, **tags):
-    """Record a run of a request, as the daemon would."""
-    platform.instance.add_run(
-        dg.DagsterRun("load_drop", tags={**request.tags, **tags}, status=status)
-    )
 
 
 def test_a_complete_drop_is_requested_once_for_its_content(platform: Platform):
@@ -246,10 +233,3 @@ def test_a_drop_is_asked_for_until_its_days_are_counted(platform: Platform):
     rows = pa.Table.from_pylist([counted], schema=DROP_DAYS.arrow_schema)
     platform.lake.replace_arrow(DROP_DAYS, rows, None)
     assert look(platform).run_requests == []
-
-
-def filled(table: TableContract, values: dict[str, object]) -> dict[str, object]:
-    """Return a row with these values and, in the other columns, the least of their type."""
-    empty: dict[str, object] = {"string": "", "date": date(2018, 4, 1), "boolean": False}
-    empty["timestamp"] = datetime(2018, 4, 1, tzinfo=UTC)
-    return {column.name: empty.get(column.type, 0) for column in table.columns} | values

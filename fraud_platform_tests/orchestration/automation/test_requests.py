@@ -11,7 +11,7 @@ from fraud_platform.defs.automation.requests import ask, turn_of
 from fraud_platform.defs.commands.batch import open_instance
 from fraud_platform.defs.failures import FAILURE_TAG
 from fraud_platform.errors import NothingToDoError
-from fraud_platform_tests.platform_fixture import Platform
+from fraud_platform_tests.testing.worlds.platform import Platform
 
 REQUEST = "drop:2018-05-01:abc"
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
-import pyarrow as pa
 import pytest
 
 from fraud_platform.adapters.spark.clusters.ledger import ClusterLedger
 from fraud_platform.adapters.spark.clusters.provider import ClusterSize
-from fraud_platform.calendar.due import inputs_by_day
-from fraud_platform.contracts.clock_tables import DROP_DAYS
-from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
 from fraud_platform.defs.assets.scoring_state import daily_state
 from fraud_platform.defs.automation import requests
 from fraud_platform.defs.automation.at_work import WEEK_ASSETS
@@ -22,53 +18,8 @@ from fraud_platform.defs.automation.requests import ask, runs_of
 from fraud_platform.defs.automation.retention import nightly_retention
 from fraud_platform.defs.automation.schedules import daily_features, weekly_decision
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG
-from fraud_platform.operations.platform_state import read_drop_days, write_built_days
-from fraud_platform_tests.platform_fixture import Platform
-
-FIRST = date(2018, 4, 1)
-
-
-def land(platform: Platform, days: int, content: str = "a") -> None:
-    rows = [
-        {
-            "drop": "2018-04-01",
-            "publication": "p",
-            "tx_date": FIRST + timedelta(days=i),
-            "rows": 1_000,
-            "frauds": 10,
-            "content": content,
-            "labels": "x",
-        }
-        for i in range(days)
-    ]
-    table = pa.Table.from_pylist(rows, schema=DROP_DAYS.arrow_schema)
-    platform.lake.replace_arrow(DROP_DAYS, table, "drop = '2018-04-01'")
-
-
-def build(platform: Platform) -> None:
-    write_built_days(platform.lake, inputs_by_day(read_drop_days(platform.lake), FIRST), "run")
-
-
-def decide(platform: Platform, day: date, sequence: int) -> None:
-    row = dict.fromkeys(PROMOTION_HISTORY.column_names) | {
-        "sequence": sequence,
-        "knowledge_date": day,
-        "action": "kept",
-        "model_name": "fraud",
-        "model_version": "1",
-        "reason": "a test",
-        "decided_by": "a test",
-        "decided_at": datetime(2018, 8, 1, tzinfo=UTC),
-    }
-    table = pa.Table.from_pylist([row], schema=PROMOTION_HISTORY.arrow_schema)
-    platform.lake.append_numbered(PROMOTION_HISTORY, table, "promotion_history", sequence)
-
-
-def tick(platform: Platform, schedule) -> dg.RunRequest | dg.SkipReason:
-    with dg.build_schedule_context(
-        instance=platform.instance, resources=platform.defs.resources
-    ) as context:
-        return schedule(context)
+from fraud_platform_tests.testing.worlds.automation import build, decide, land, tick
+from fraud_platform_tests.testing.worlds.platform import Platform
 
 
 def test_nothing_is_asked_for_without_data(platform: Platform):

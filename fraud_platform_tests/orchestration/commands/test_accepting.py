@@ -14,8 +14,8 @@ from fraud_platform.cli.commands import app
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.commands.batch import open_instance
 from fraud_platform.errors import FraudPlatformError, NotHeldError, PromotionError
-from fraud_platform_tests.orchestration.assets.test_raw import filled
-from fraud_platform_tests.platform_fixture import Platform
+from fraud_platform_tests.testing.worlds.automation import filled
+from fraud_platform_tests.testing.worlds.platform import Platform
 
 
 @pytest.fixture(autouse=True)

@@ -32,9 +32,16 @@ from fraud_platform.defs.checks.batch import nothing_waits_for_a_person
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG
 from fraud_platform.defs.pages.needs import collect_needs
 from fraud_platform.reporting.needs import Need
-from fraud_platform_tests.orchestration.assets.test_raw import filled, look, remember
-from fraud_platform_tests.orchestration.automation.test_schedules import build, decide, land, tick
-from fraud_platform_tests.platform_fixture import Platform
+from fraud_platform_tests.testing.worlds.automation import (
+    build,
+    decide,
+    filled,
+    land,
+    look,
+    remember,
+    tick,
+)
+from fraud_platform_tests.testing.worlds.platform import Platform
 
 HELD = {"drop": "2018-05-01", "status": "held", "held_because": "2 % of its rows are quarantined"}
 OUTAGE = {FAILURE_TAG: "outage", ERROR_TAG: "Outage: hdfs: no answer"}

@@ -31,8 +31,8 @@ from fraud_platform.scoring.engines.micro_batch import PinnedModel
 from fraud_platform.scoring.state.recovery import Snapshot, _layout, layout
 from fraud_platform.training.candidate import Candidate, TrainingOptions, train_candidate
 from fraud_platform.training.thresholds import Constraints
-from fraud_platform_tests.scoring_world import MODEL_FEATURES, train_small
-from fraud_platform_tests.unit.training_rows import labelled_rows
+from fraud_platform_tests.testing.worlds.scoring import MODEL_FEATURES, train_small
+from fraud_platform_tests.testing.worlds.training_rows import labelled_rows
 
 NEW = Feature(
     "amount_share_7d",

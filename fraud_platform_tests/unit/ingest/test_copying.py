@@ -7,7 +7,6 @@ import gc
 import hashlib
 import json
 import os
-import random
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from fraud_platform.adapters.storage import local_zone
 from fraud_platform.adapters.storage.local_zone import LocalZone
 from fraud_platform.errors import (
     DropChangedError,
@@ -24,50 +22,17 @@ from fraud_platform.errors import (
     Outage,
 )
 from fraud_platform.ingest import copy_drop, raw_drop
-from fraud_platform_tests.unit.object_store import new_object_zone
+from fraud_platform_tests.testing.servers.object_store import new_object_zone
+from fraud_platform_tests.testing.worlds.copying import (
+    CHUNK,
+    CONTENT,
+    DROP,
+    SHA256,
+    MeddledZone,
+    names,
+)
 
-DROP = "2018-04-01.txt"
-CONTENT = random.Random(7).randbytes(50_000)
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-CHUNK = 1_000
-
-
-class MeddledZone(LocalZone):
-    """A landing in which something happens after some chunks were read."""
-
-    def __init__(self, folder: Path, after_chunks: int, meddle: Callable[[], None]) -> None:
-        super().__init__(folder)
-        self.after_chunks, self.meddle = after_chunks, meddle
-        self.offsets: list[int] = []
-
-    def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
-        if name == DROP:
-            self.offsets.append(offset)
-        for count, chunk in enumerate(super().read(name, offset)):
-            if count == self.after_chunks and name == DROP:
-                self.meddle()
-            yield chunk
-
-
-@pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_zone, "CHUNK_BYTES", CHUNK)
-
-
-@pytest.fixture
-def landing(tmp_path: Path) -> LocalZone:
-    zone = LocalZone(tmp_path / "landing", create=True)
-    (zone.folder / DROP).write_bytes(CONTENT)
-    return zone
-
-
-@pytest.fixture
-def raw(tmp_path: Path) -> LocalZone:
-    return LocalZone(tmp_path / "raw", create=True)
-
-
-def names(zone: LocalZone) -> list[str]:
-    return sorted(path.name for path in zone.folder.iterdir())
+pytestmark = pytest.mark.usefixtures("small_chunks")
 
 
 def fail(error: BaseException) -> Callable[[], None]:

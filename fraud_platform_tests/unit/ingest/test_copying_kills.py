@@ -14,18 +14,10 @@ import pytest
 from fraud_platform.adapters.storage.local_zone import LocalZone
 from fraud_platform.errors import DataError
 from fraud_platform.ingest import copy_drop, raw_drop
-from fraud_platform_tests.unit.ingest.test_copying import (
-    CONTENT,
-    DROP,
-    SHA256,
-    MeddledZone,
-    _small_chunks,
-    landing,
-    names,
-    raw,
-)
+from fraud_platform_tests.testing.worlds.copying import CONTENT, DROP, SHA256, MeddledZone, names
 
-__all__ = ["_small_chunks", "landing", "raw"]
+pytestmark = pytest.mark.usefixtures("small_chunks")
+
 
 COPY = """
 import sys

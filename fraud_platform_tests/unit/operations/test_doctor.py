@@ -20,7 +20,9 @@ from fraud_platform.operations import doctor
 from fraud_platform.operations.doctor import Level
 from fraud_platform.operations.services.laptop import run_folder
 from fraud_platform.settings import Settings
-from fraud_platform_tests.unit.operations.services.test_laptop import fake, free_port, wait_for
+from fraud_platform_tests.testing.ports import free_port
+from fraud_platform_tests.testing.servers.fake_services import fake
+from fraud_platform_tests.testing.waiting import wait_for
 
 OPENJDK_17 = 'openjdk version "17.0.15" 2025-04-15'
 

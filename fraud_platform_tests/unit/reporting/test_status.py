@@ -17,7 +17,7 @@ from fraud_platform.reporting.needs import needs_lines
 from fraud_platform.reporting.status import lake_lines
 from fraud_platform.reporting.terminal import print_report
 from fraud_platform.settings import Settings
-from fraud_platform_tests.platform_fixture import Platform
+from fraud_platform_tests.testing.worlds.platform import Platform
 
 KEYS = ["2026-08-01", "2026-09-30", *Reason, *(f"repaired: {repair}" for repair in Repair)]
 

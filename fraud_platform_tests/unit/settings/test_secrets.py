@@ -12,9 +12,7 @@ from fraud_platform.errors import SettingsError
 from fraud_platform.operations.services import server as server_layout
 from fraud_platform.settings import Settings
 from fraud_platform.settings.secrets import secret_names, variable
-from fraud_platform_tests.unit.settings.test_tree import load, problems_of
-
-__all__ = ["load"]
+from fraud_platform_tests.testing.worlds.variables import problems_of
 
 SECRETS = secret_names(Settings.model_fields)
 

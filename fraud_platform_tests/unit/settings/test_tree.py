@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fraud_platform.errors import SettingsError
 from fraud_platform.settings import Settings, load_settings, without_password
-
-
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
-    """Load settings from these variables and no others."""
-    for name in list(os.environ):
-        if name.startswith("FRAUD_"):
-            monkeypatch.delenv(name)
-
-    def load_with(**variables: str) -> Settings:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        return load_settings()
-
-    return load_with
+from fraud_platform_tests.testing.worlds.variables import problems_of
 
 
 def test_each_reading_takes_the_environment_as_it_is_now(load: Callable[..., Settings]):
@@ -32,12 +16,6 @@ def test_each_reading_takes_the_environment_as_it_is_now(load: Callable[..., Set
     assert load(FRAUD_SEED="7").seed == 7
     assert load(FRAUD_SEED="8").seed == 8
     assert not hasattr(load_settings, "cache_clear")
-
-
-def problems_of(load: Callable[..., Settings], **variables: str) -> list[str]:
-    with pytest.raises(SettingsError) as caught:
-        load(**variables)
-    return [line[4:] for line in str(caught.value).splitlines() if line.startswith("  - ")]
 
 
 def test_defaults_keep_all_state_in_one_folder(load: Callable[..., Settings]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform_tests.dates_world import (
+from fraud_platform_tests.testing.worlds.dates import (
     SHARES,
     Dated,
     Topic,
@@ -18,7 +18,7 @@ from fraud_platform_tests.dates_world import (
     score_in_process,
     scored,
 )
-from fraud_platform_tests.scoring_world import train_small
+from fraud_platform_tests.testing.worlds.scoring import train_small
 
 
 @pytest.fixture(scope="module")

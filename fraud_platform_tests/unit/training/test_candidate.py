@@ -17,7 +17,7 @@ from fraud_platform.training.plots import (
     pr_curve_plot,
 )
 from fraud_platform.training.thresholds import Constraints
-from fraud_platform_tests.unit.training_rows import NAMES, labelled_rows
+from fraud_platform_tests.testing.worlds.training_rows import NAMES, labelled_rows
 
 OPTIONS = TrainingOptions("xgboost", seed=7, constraints=Constraints(100.0, 0.05, 5.0))
 ROWS = labelled_rows()

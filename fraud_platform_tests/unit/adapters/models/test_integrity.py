@@ -29,8 +29,8 @@ from fraud_platform.scoring.files import write_rows
 from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import SCORED, SCORING
 from fraud_platform.training.candidate import Candidate
-from fraud_platform_tests.registry_world import RegistryWorld, empty_database
-from fraud_platform_tests.scoring_world import MODEL_FEATURES, train_small
+from fraud_platform_tests.testing.worlds.registry import RegistryWorld, empty_database
+from fraud_platform_tests.testing.worlds.scoring import MODEL_FEATURES, train_small
 
 FLIPS = 40
 

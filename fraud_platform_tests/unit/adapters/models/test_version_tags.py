@@ -16,7 +16,7 @@ from fraud_platform.errors import ModelDamagedError
 from fraud_platform.operations.models.champion import mend_champion
 from fraud_platform.operations.models.weeks import trained_on, training_end
 from fraud_platform.tables.features import TRANSACTION_FEATURES
-from fraud_platform_tests.registry_world import RegistryWorld, empty_database
+from fraud_platform_tests.testing.worlds.registry import RegistryWorld, empty_database
 
 MOST_TAGS = 8
 LINEAGE = {

@@ -21,7 +21,7 @@ from fraud_platform.adapters.spark.faults import explain
 from fraud_platform.adapters.spark.session import cluster_conf, driver_host
 from fraud_platform.errors import Outage, SettingsError
 from fraud_platform.settings import Settings
-from fraud_platform_tests.unit.operations.services.test_laptop import free_port
+from fraud_platform_tests.testing.ports import free_port
 
 
 def test_a_server_that_is_down_is_an_outage_at_once(tmp_path: Path):

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.message import Message
 
 from fraud_platform.cleaning.duplicates import (
     find_common_ids,
@@ -35,10 +33,9 @@ from fraud_platform.labels.later import later_labels
 from fraud_platform.labels.rule import labels_known_at
 from fraud_platform.reporting.profile import aggregate_rows
 from fraud_platform.training.training_set import evaluation_rows
+from fraud_platform_tests.testing.connect_plans import DEEPEST, depth
 
 PACKAGE = Path(__file__).parents[4] / "fraud_platform"
-DEEPEST = 50
-"""Half of what protobuf allows, so that a caller may nest what a builder gives."""
 DROPS = [f"20{year}-{month:02d}-01" for year in range(10, 20) for month in range(1, 13)]
 
 
@@ -75,40 +72,9 @@ def table(session: Session, columns: list[str] | None = None) -> Any:
     return Table(Read("a_table"), session)  # type: ignore[arg-type]
 
 
-def depth(message: Message) -> int:
-    """Return how deep a message is nested, itself included."""
-    below = [0]
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        if field.message_type.GetOptions().map_entry:
-            value = [v for v in value.values() if isinstance(v, Message)]
-        below += [depth(one) for one in (value if field.is_repeated else [value])]
-    return 1 + max(below)
-
-
 def depth_of(frame: Any) -> int:
     """Return how deep the plan of a DataFrame is nested."""
     return depth(frame._plan.plan(frame._session))
-
-
-@contextmanager
-def watch_depths() -> Iterator[list[int]]:
-    """Note the depth of each plan that a Connect client of this process makes."""
-    from pyspark.sql.connect.client import SparkConnectClient
-
-    depths: list[int] = []
-    known = SparkConnectClient._set_relation_in_plan
-
-    def noted(client: Any, plan: Message, relation: Message) -> None:
-        depths.append(depth(relation))
-        known(client, plan, relation)
-
-    SparkConnectClient._set_relation_in_plan = noted  # type: ignore[method-assign]
-    try:
-        yield depths
-    finally:
-        SparkConnectClient._set_relation_in_plan = known  # type: ignore[method-assign]
 
 
 def stored(drops: list[str]) -> list[StoredFile]:

@@ -15,7 +15,7 @@ from fraud_platform.adapters.storage.object_zone import ObjectZone
 from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.contracts.zones import Zone, partial_name, read_whole, sha256_of
 from fraud_platform.errors import DropUnreadableError, Outage, SettingsError
-from fraud_platform_tests.unit.object_store import new_object_zone
+from fraud_platform_tests.testing.servers.object_store import new_object_zone
 
 NOBODY = 65_534
 

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
@@ -27,8 +18,16 @@ from fraud_platform.contracts.tables import Column, DataFile, TableContract
 from fraud_platform.errors import Outage
 from fraud_platform.scoring.files import write_rows
 from fraud_platform.tables.scoring import TOPIC_LABELS
+from fraud_platform_tests.testing.worlds.stopped_writers import (
+    APP,
+    MERGE_ALL,
+    expected,
+    go_on,
+    ids,
+    label_rows,
+    stopped_child,
+)
 
-APP, WAIT_SECONDS = "test", 60.0
 DAYS = TableContract(
     name="days",
     description="A table of the test's own.",
@@ -36,7 +35,6 @@ DAYS = TableContract(
     key=("day", "rows"),
     partition_by=("day",),
 )
-MERGE_ALL = "from fraud_platform.adapters.tables import merging; merging.LEVELS = ((1 << 26, 2),)"
 LOOK = f"""
 import sys
 {MERGE_ALL}
@@ -63,21 +61,6 @@ class StaleLake(Lake):
         return self._stale.pop(table.name, None) or super().open(table, version)
 
 
-def label_rows(landing: int, count: int = 5) -> pa.Table:
-    moment = datetime(2018, 8, 6, tzinfo=UTC)
-    return pa.Table.from_pylist(
-        [
-            {
-                "transaction_id": 100 * landing + i, "is_fraud": False, "fraud_scenario": 0,
-                "known_at": moment, "source": "topic", "landed_at": None, "landing": landing,
-                "source_partition": 0, "source_offset": 100 * landing + i,
-            }
-            for i in range(count)
-        ],
-        schema=TOPIC_LABELS.arrow_schema,
-    )  # fmt: skip
-
-
 def land(lake: Lake, *numbers: int) -> None:
     table = lake.numbered(TOPIC_LABELS, APP)
     for number in numbers:
@@ -85,39 +68,9 @@ def land(lake: Lake, *numbers: int) -> None:
         assert table.append(files, number)
 
 
-def ids(lake: Lake) -> list[int]:
-    return sorted(lake.read_arrow(TOPIC_LABELS)["transaction_id"].to_pylist())
-
-
-def expected(*numbers: int) -> list[int]:
-    return sorted(100 * number + i for number in numbers for i in range(5))
-
-
 @pytest.fixture
 def merge_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fraud_platform.adapters.tables.merging.LEVELS", ((64 << 20, 2),))
-
-
-@contextmanager
-def stopped_child(code: str, lake: Lake, point: str) -> Iterator[subprocess.Popen]:
-    """Give a process that stopped itself at a point; it is killed after the block."""
-    variables = {**os.environ, "FRAUD_STOP_AT": point}
-    child = subprocess.Popen([sys.executable, "-c", code, lake.url], env=variables)
-    try:
-        deadline = time.monotonic() + WAIT_SECONDS
-        while psutil.Process(child.pid).status() != psutil.STATUS_STOPPED:
-            assert child.poll() is None, f"it ended before {point}"
-            assert time.monotonic() < deadline, f"it did not come to {point}"
-            time.sleep(0.02)
-        yield child
-    finally:
-        child.kill()
-        child.wait(WAIT_SECONDS)
-
-
-def go_on(child: subprocess.Popen) -> None:
-    child.send_signal(signal.SIGCONT)
-    assert child.wait(WAIT_SECONDS) == 0
 
 
 def test_a_merge_that_began_before_another_merged_the_files_changes_nothing(

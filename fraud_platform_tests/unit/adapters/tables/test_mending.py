@@ -26,7 +26,7 @@ from fraud_platform.tables.scoring import (
     SCORING,
     TOPIC_LABELS,
 )
-from fraud_platform_tests.unit.adapters.tables.test_commits import (
+from fraud_platform_tests.testing.worlds.stopped_writers import (
     expected,
     go_on,
     ids,

@@ -10,7 +10,7 @@ import pytest
 from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.errors import Outage
 from fraud_platform.operations.live import follow
-from fraud_platform_tests.live_platform import until
+from fraud_platform_tests.testing.worlds.live import until
 
 
 class _Broken:

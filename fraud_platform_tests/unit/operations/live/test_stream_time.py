@@ -25,7 +25,7 @@ from fraud_platform.scoring.state.history import stream_time
 from fraud_platform.scoring.state.recovery import NO_SNAPSHOT, RecoveredState
 from fraud_platform.stream.corrections import Correction, corrected_landings
 from fraud_platform.tables.scoring import SCORING_STATE
-from fraud_platform_tests.dates_world import (
+from fraud_platform_tests.testing.worlds.dates import (
     COMPARED,
     FIRST_WRONG_ID,
     Dated,
@@ -35,7 +35,7 @@ from fraud_platform_tests.dates_world import (
     score_in_process,
     scored,
 )
-from fraud_platform_tests.scoring_world import train_small
+from fraud_platform_tests.testing.worlds.scoring import train_small
 
 IN_2038 = 2_145_916_800
 CUT = 3_000

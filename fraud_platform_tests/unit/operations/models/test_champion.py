@@ -37,7 +37,7 @@ from fraud_platform.operations.models.decisions import carry_out, read_history, 
 from fraud_platform.operations.models.weeks import registered
 from fraud_platform.promotion.history import alias_target, digest_of, previous_champion
 from fraud_platform.tables.features import TRANSACTION_FEATURES
-from fraud_platform_tests.registry_world import RegistryWorld, SavedWorld, empty_database
+from fraud_platform_tests.testing.worlds.registry import RegistryWorld, SavedWorld, empty_database
 
 
 @pytest.fixture(scope="module")

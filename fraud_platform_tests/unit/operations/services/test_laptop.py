@@ -9,8 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,54 +28,20 @@ from fraud_platform.errors import ServiceError
 from fraud_platform.operations.services import laptop
 from fraud_platform.operations.services.links import experiments_page
 from fraud_platform.settings import Settings
-
-SERVER = """
-import http.server, os, signal, subprocess, sys, time
-port, kind = int(sys.argv[1]), sys.argv[2]
-print("a line in the log", flush=True)
-if kind == "dies":
-    sys.exit(7)
-if kind == "stubborn":
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    endless = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-    subprocess.Popen([sys.executable, "-c", endless], start_new_session=True)
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200); self.end_headers()
-        if self.path == "/die": os._exit(9)
-    def log_message(self, *_): pass
-if kind == "silent":
-    time.sleep(600)
-http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
-"""
+from fraud_platform_tests.testing.ports import free_port
+from fraud_platform_tests.testing.servers.fake_services import SERVER, fake
+from fraud_platform_tests.testing.waiting import wait_for
 
 DEV = """
 import sys
 from pathlib import Path
 from fraud_platform.operations.services import laptop
-from fraud_platform_tests.unit.operations.services.test_laptop import fake
+from fraud_platform_tests.testing.servers.fake_services import fake
 from fraud_platform.settings import Settings
 home, ports = Path(sys.argv[1]), [int(port) for port in sys.argv[2:]]
 laptop.services = lambda settings: [fake(f"s{port}", port) for port in ports]
 laptop.dev(Settings(home=home), say=lambda line: print(line, flush=True))
 """
-
-
-def fake(name: str, port: int, kind: str = "well-behaved") -> Service:
-    return Service(name, (sys.executable, "-c", SERVER, str(port), kind), port)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(condition: Callable[[], bool], limit_seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + limit_seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture

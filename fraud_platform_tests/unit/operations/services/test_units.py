@@ -14,7 +14,7 @@ from fraud_platform.cli.commands import app
 from fraud_platform.operations.services.server import PROGRAMS
 from fraud_platform.settings import Settings
 from fraud_platform.settings.secrets import FILE_SUFFIX, secret_names, variable
-from fraud_platform_tests.server_world import DEPLOY, PROGRAM, ROOT, unit
+from fraud_platform_tests.testing.worlds.server import DEPLOY, PROGRAM, ROOT, unit
 
 UNITS = sorted(path.name for path in (DEPLOY / "systemd").iterdir())
 SERVICES = [name for name in UNITS if name.endswith(".service")]

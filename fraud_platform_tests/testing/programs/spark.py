@@ -48,7 +48,7 @@ def drain_everything() -> None:
 
     from fraud_platform.defs.assembly import assemble
     from fraud_platform.defs.commands.run_due import run_due_jobs
-    from fraud_platform_tests.unit.adapters.spark.test_connect_plans import watch_depths
+    from fraud_platform_tests.testing.connect_plans import watch_depths
 
     settings = load_settings()
     (settings.home / "instance").mkdir()

@@ -1,7 +1,8 @@
 """A history of drops, the stream that follows them, and how the two ways to score it compare.
 
 Here: `History` with its batch features, `Stream`, rows that come late, what differs.
-Not here: the tests (`integration.scoring.test_parity`), small worlds of messages (`scoring_world`).
+Not here: the tests (`integration.scoring.test_parity`), small worlds of messages
+(`testing.worlds.scoring`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A registry and a lake with decisions, without training: for tests of models' identity.
 
 Here: registries on SQLite that are made in milliseconds, candidates of no meaning, decisions.
-Not here: candidates that score (`scoring_world.train_small`), the tests themselves.
+Not here: candidates that score (`testing.worlds.scoring`), the tests themselves.
 """
 
 from __future__ import annotations

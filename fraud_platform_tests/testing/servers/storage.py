@@ -10,7 +10,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from fraud_platform_tests.testing.ports import free_port, is_listening
 
 HADOOP = "3.5.0"
 HADOOP_PARTS = (
@@ -100,7 +101,7 @@ def s3_server(folder: Path, before: S3Server | None = None) -> Iterator[S3Server
             command, env=environment, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        wait_until(lambda: accepts(port), process, "the S3 server")
+        wait_until(lambda: is_listening(port), process, "the S3 server")
         yield S3Server(f"http://127.0.0.1:{port}", key, secret, folder, process)
     finally:
         end(process)
@@ -192,20 +193,6 @@ def hdfs_cluster(folder: Path) -> Iterator[HdfsCluster]:
         end(process)
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def accepts(port: int) -> bool:
-    """Tell whether somebody listens on a port of this machine."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes], what: str) -> None:
     """Poll a condition while a process lives, with a limit."""
     deadline = time.monotonic() + START_SECONDS
@@ -224,3 +211,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, 9)
             process.wait()
+
+
+def urls_under(base: str) -> dict[str, str]:
+    return {f"FRAUD_{name.upper()}_URL": f"{base}/{name}" for name in
+            ("landing", "raw", "lake", "artifacts")}  # fmt: skip

@@ -1,7 +1,7 @@
 """A server as documented: the units' own commands, with the documented environment file, started.
 
 Here: reading `deploy/`, moving its paths and ports to a test's own, starting and stopping units.
-Not here: Postgres (`postgres_server`), what is judged (the tests).
+Not here: Postgres (`testing.servers.postgres`), what is judged (the tests).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import fraud_platform
-from fraud_platform.adapters.kafka.broker import free_port
-from fraud_platform_tests.postgres_server import Postgres
+from fraud_platform_tests.testing.ports import free_port
+from fraud_platform_tests.testing.servers.postgres import Postgres
 
 ROOT = Path(fraud_platform.__file__).parent.parent
 DEPLOY = ROOT / "deploy"

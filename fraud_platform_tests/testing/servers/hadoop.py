@@ -21,8 +21,8 @@ from pathlib import Path
 from fraud_platform.adapters.jvm.java import find_java
 from fraud_platform.adapters.services.processes import HOST
 from fraud_platform.adapters.spark.server import open_modules, spark_home
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.unit.operations.services.test_laptop import free_port
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import free_port
 
 VERSION = "3.5.0"
 _DEPENDENCIES = (

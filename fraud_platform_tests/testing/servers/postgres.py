@@ -24,7 +24,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from fraud_platform.adapters.kafka.broker import free_port
+from fraud_platform_tests.testing.ports import free_port
 
 START_SECONDS = 60.0
 USER = "fraud"

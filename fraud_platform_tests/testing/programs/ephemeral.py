@@ -25,7 +25,7 @@ def work(context: dg.OpExecutionContext, config: HowItGoes, spark: SparkResource
     if config.mode == "failure":
         raise ValueError("the work itself is wrong")
     if config.mode == "wait":
-        from fraud_platform_tests.integration.spark_client import _wait
+        from fraud_platform_tests.testing.programs.spark import _wait
 
         session.range(0, 4, 1, 4).mapInArrow(_wait(600.0), "n long").collect()
 

@@ -2,7 +2,8 @@
 
 Here: the client of the recovery tests, and switches: one pauses it where it would be killed, the
 others take a guard away, as proof that the tests would see what the guard prevents.
-Not here: the tests (`integration.scoring.test_recovery`), what they share (`scoring_world`).
+Not here: the tests (`integration.scoring.test_recovery`), what they share
+(`testing.worlds.scoring`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Here: drops and a stream, client processes on a Spark URL, a Python without the platform, tables
 as they are compared.
-Not here: clusters and servers (`integration.hadoop`, `integration.spark_server_process`).
+Not here: clusters and servers (`testing.servers`).
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def client(settings: Settings, *arguments: str, limit: float = 600, **variables:
 
 def start_client(settings: Settings, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     """Start a client process in a session of its own."""
-    module = "fraud_platform_tests.integration.spark_client"
+    module = "fraud_platform_tests.testing.programs.spark"
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", module, *arguments],
         cwd=ROOT,

@@ -13,8 +13,8 @@ from pathlib import Path
 from fraud_platform.adapters.services.processes import Started, start, stop, wait_until_healthy
 from fraud_platform.adapters.spark import server as spark_server
 from fraud_platform.settings import Settings
-from fraud_platform_tests.conftest import STATE
-from fraud_platform_tests.unit.operations.services.test_laptop import free_port
+from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import free_port
 
 
 def settings_of(home: Path, **chosen: object) -> Settings:

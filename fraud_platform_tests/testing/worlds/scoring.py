@@ -33,17 +33,17 @@ from fraud_platform.simulation.stream import (
 )
 from fraud_platform.training.candidate import Candidate, TrainingOptions, train_candidate
 from fraud_platform.training.thresholds import Constraints
-from fraud_platform_tests.integration import scoring_client
 from fraud_platform_tests.oracles.scoring import SCORED, Sent
+from fraud_platform_tests.testing.programs import scoring as program
 from fraud_platform_tests.testing.shared import copy_of
-from fraud_platform_tests.unit.training_rows import labelled_rows
+from fraud_platform_tests.testing.worlds.training_rows import labelled_rows
 
 MODEL_FEATURES = (*FEATURE_NAMES[:40], FEATURE_NAMES[-1])
 _FIRST_SECOND = 1_532_908_800
 """2018-07-30 00:00 UTC."""
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload([scoring_client.__name__])
+_SERVER.set_forkserver_preload([program.__name__])
 
 
 def train_small(folder: Path) -> Path:
@@ -138,9 +138,9 @@ class World:
         producer.finish()
 
     def start_scorer(self, kill_at: str = "", *switches: str) -> BaseProcess:
-        """Start a scorer that works until nothing is left; see `integration.scoring_client`."""
+        """Start a scorer that works until nothing is left; see `testing.programs.scoring`."""
         process = _SERVER.Process(
-            target=scoring_client.run,
+            target=program.run,
             args=(self.environment(kill_at), str(self.model), switches),
             daemon=True,
         )
@@ -185,7 +185,7 @@ class World:
     @property
     def output(self) -> str:
         """What scorers printed so far."""
-        path = Path(self.settings.home) / scoring_client.LOG
+        path = Path(self.settings.home) / program.LOG
         return path.read_text() if path.exists() else ""
 
 
@@ -205,3 +205,6 @@ def small_settings(
         max_batch_messages=batch,
         **chosen,  # type: ignore[arg-type]
     )
+
+
+KILLED = -signal.SIGKILL

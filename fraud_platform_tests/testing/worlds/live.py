@@ -1,7 +1,7 @@
 """A platform beside a broker: ticks of the Kafka sensor, runs that it asks for, in this process.
 
 Here: `Live`, which tests of the live half's orchestration work on.
-Not here: the broker and the models (`integration.conftest`), streams (`scoring_world`).
+Not here: the broker and the models (`integration.conftest`), streams (`testing.worlds.scoring`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from fraud_platform.defs.commands.run_due import FinishedRun, execute
 from fraud_platform.errors import TopicChangedError
 from fraud_platform.settings import Settings
 from fraud_platform_tests.oracles.scoring import Sent
-from fraud_platform_tests.platform_fixture import Platform
-from fraud_platform_tests.scoring_world import World
+from fraud_platform_tests.testing.worlds.platform import Platform
+from fraud_platform_tests.testing.worlds.scoring import World
 
 PARTITIONS = 3
 

@@ -22,8 +22,8 @@ from fraud_platform.adapters.services.processes import Started, start, stop, wai
 from fraud_platform.contracts.access import Grant, Role, grants
 from fraud_platform.contracts.messages import SCORER_GROUP, topic_specs
 from fraud_platform.settings import Settings
-from fraud_platform_tests.conftest import STATE
 from fraud_platform_tests.oracles.scoring import GROUP as ORACLE_GROUP
+from fraud_platform_tests.testing.home import STATE
 
 START_SECONDS = 120.0
 

@@ -2,7 +2,8 @@
 
 Here: a canary for every secret setting, found by its type; the places where one could have gone;
 the search.
-Not here: running the platform (`server_world`), what is judged (`integration.test_canaries`).
+Not here: running the platform (`testing.worlds.server`), what is judged
+(`integration.test_canaries`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from fraud_platform.settings import Settings
 from fraud_platform.settings.secrets import secret_names, variable
-from fraud_platform_tests.postgres_server import Postgres
+from fraud_platform_tests.testing.servers.postgres import Postgres
 
 _HEX = re.compile(rb"\\\\?x((?:[0-9a-f]{2}){8,})")
 OTHERS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")

@@ -25,7 +25,7 @@ from fraud_platform.simulation.stream import transaction_messages
 from fraud_platform.stream.batching import next_ranges
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
 from fraud_platform.training.candidate import Candidate
-from fraud_platform_tests.scoring_world import stream_rows
+from fraud_platform_tests.testing.worlds.scoring import stream_rows
 
 HOUR, DAY, YEAR = 3_600, 86_400, 365 * 86_400
 SHARES = (0.001, 0.01, 0.05, 0.2)
