@@ -67,7 +67,6 @@ def first_tiles_signature() -> str:
     return first if _first().signature() == FIRST_DECLARATION else f"not {first}"
 
 
-def first_layout() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the customer and label measures of a snapshot that does not name its own."""
-    first = _first()
-    return first.customer_measures, tuple(m.name for m in first.label_measures)
+def first_layout() -> dict[str, tuple[str, ...]]:
+    """Return the measures of each tile in a snapshot that does not name its own."""
+    return {tile.name: tile.names for tile in _first().tiles}

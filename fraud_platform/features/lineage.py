@@ -21,13 +21,20 @@ from fraud_platform.contracts.feature_language.terms import (
 from fraud_platform.contracts.tables import TableContract
 from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.tables.features import (
-    CUSTOMER_TILES,
     LABEL_TILES,
     TERMINAL_TILES,
     TRANSACTION_FEATURES,
 )
 
 Sources = dict[str, list[tuple[str, str]]]
+_IDS = {"customer_id", "terminal_id"}
+_READ_BY: dict[str, str] = {
+    "count": "transaction_id",
+    "cents": "amount_cents",
+    "squares": "amount_cents",
+    "second": "tx_datetime",
+}
+"""The column that a measure of transactions reads, by its `Measure.value`."""
 _HISTORY = [("transactions", "amount_cents"), ("transactions", "tx_datetime")]
 """What a customer's windows are made from. Their tiles hold it, but are built from features, so
 naming those would send the reader of a lineage in a circle."""
@@ -40,14 +47,13 @@ def column_sources(table: TableContract) -> Sources:
     if table is LABEL_TILES:
         return _label_sources()
     upstream = "transactions" if table is TERMINAL_TILES else "transaction_features"
-    same = {"customer_id", "terminal_id", "amount_cents", *(f.name for f in DECLARATION.flags)}
-    sources: Sources = {name: [(upstream, name)] for name in table.column_names if name in same}
+    tile = DECLARATION.terminal_tile if table is TERMINAL_TILES else DECLARATION.customer_tile
+    sources: Sources = {name: [(upstream, name)] for name in table.column_names if name in _IDS}
     sources["tile_hour"] = sources["tile_date"] = [(upstream, "tx_datetime")]
-    sources["n_transactions"] = [(upstream, "transaction_id")]
-    if table is CUSTOMER_TILES:
-        for last in DECLARATION.last_times:
-            flagged = [(upstream, last.flag)] if last.flag else []
-            sources[last.name] = [(upstream, "tx_datetime"), *flagged]
+    for measure in tile.measures:
+        read = [_READ_BY[measure.value]] if measure.value in _READ_BY else []
+        read += [measure.flag] if measure.flag else []
+        sources[measure.name] = [(upstream, name) for name in read]
     return sources
 
 
@@ -58,7 +64,7 @@ def _label_sources() -> Sources:
         "counts_from_hour": [("labels", "counts_from")],
         "counts_from_date": [("labels", "counts_from")],
     }
-    for measure in DECLARATION.label_measures:
+    for measure in DECLARATION.label_tile.measures:
         amount = [] if measure.value == "count" else [("transactions", "amount_cents")]
         sources[measure.name] = [("labels", "fraud_scenario"), *amount]
     return sources

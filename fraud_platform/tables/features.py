@@ -6,45 +6,47 @@ Not here: computing the rows (`fraud_platform.features`).
 
 from __future__ import annotations
 
+from fraud_platform.contracts.feature_language.tiles import Tile
 from fraud_platform.contracts.tables import Column, TableContract
 from fraud_platform.datasets.handbook.features import DECLARATION
 
 _HOURS = "hours since 1970-01-01 00:00 UTC"
 _FLAGS = DECLARATION.flags
 
+
+def _measures(tile: Tile) -> list[Column]:
+    return [Column(measure.name, "long", measure.description) for measure in tile.measures]
+
+
 CUSTOMER_TILES = TableContract(
-    name="customer_tiles",
+    name=DECLARATION.customer_tile.name,
     description="Integer sums of each customer's transactions by terminal and hour.",
     columns=(
         Column("customer_id", "long", "The card's holder."),
         Column("terminal_id", "long", "Where the card was used."),
         Column("tile_hour", "long", f"The hour, {_HOURS}."),
         Column("tile_date", "date", "The day of tile_hour (UTC)."),
-        Column("n_transactions", "long", "Number of transactions."),
-        Column("amount_cents", "long", "Sum of their amounts in cents."),
-        *(Column(f.name, "long", f"Sum over transactions: {f.description}") for f in _FLAGS),
-        *(Column(m.name, "long", m.description) for m in DECLARATION.last_times),
+        *_measures(DECLARATION.customer_tile),
     ),
-    key=("customer_id", "terminal_id", "tile_hour"),
+    key=DECLARATION.customer_tile.key,
     partition_by=("tile_date",),
 )
 
 TERMINAL_TILES = TableContract(
-    name="terminal_tiles",
+    name=DECLARATION.terminal_tile.name,
     description="Integer sums of each terminal's transactions by hour.",
     columns=(
         Column("terminal_id", "long", "The terminal."),
         Column("tile_hour", "long", f"The hour, {_HOURS}."),
         Column("tile_date", "date", "The day of tile_hour (UTC)."),
-        Column("n_transactions", "long", "Number of transactions."),
-        Column("amount_cents", "long", "Sum of their amounts in cents."),
+        *_measures(DECLARATION.terminal_tile),
     ),
-    key=("terminal_id", "tile_hour"),
+    key=DECLARATION.terminal_tile.key,
     partition_by=("tile_date",),
 )
 
 LABEL_TILES = TableContract(
-    name="label_tiles",
+    name=DECLARATION.label_tile.name,
     description=(
         "Sums of the labels of each customer and terminal, by event hour and the hour from which "
         "they count. A row of negative numbers removes a corrected version."
@@ -55,9 +57,9 @@ LABEL_TILES = TableContract(
         Column("event_hour", "long", f"Hour of the labelled transactions, {_HOURS}."),
         Column("counts_from_hour", "long", f"First hour whose features may use it, {_HOURS}."),
         Column("counts_from_date", "date", "The day of counts_from_hour (UTC)."),
-        *(Column(m.name, "long", m.description) for m in DECLARATION.label_measures),
+        *_measures(DECLARATION.label_tile),
     ),
-    key=("entity", "entity_id", "event_hour", "counts_from_hour"),
+    key=DECLARATION.label_tile.key,
     partition_by=("counts_from_date", "entity"),
 )
 

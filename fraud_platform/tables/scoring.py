@@ -221,7 +221,7 @@ SCORING_STATE = TableContract(
         Column("counts_from_hour", "long", "Of label tiles, else 0."),
         *(
             Column(f"v{i}", "long", f"Measure {i} of the part, in its table's order.")
-            for i in range(max(len(DECLARATION.customer_measures), len(DECLARATION.label_measures)))
+            for i in range(max(len(tile.measures) for tile in DECLARATION.tiles))
         ),
     ),
     key=("as_of", "part", "entity", "entity_id", "terminal_id", "hour", "counts_from_hour"),

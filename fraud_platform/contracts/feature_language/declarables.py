@@ -1,8 +1,9 @@
 """The types of a feature declaration: features, flags, and the measures that tiles sum.
 
-Here: these types, and the terms and measures that a declaration needs.
-Not here: the declaration itself (`datasets.handbook.features`), computing it
-(`features.compute.kernel`), the tables (`tables.features`).
+Here: these types, the tiles that follow from them, and the terms that a declaration needs.
+Not here: the declaration itself (`datasets.handbook.features`), what a tile is
+(`contracts.feature_language.tiles`), computing features (`features.compute.kernel`), the tables
+(`tables.features`).
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from fraud_platform.contracts.feature_language.expressions import Expression
 from fraud_platform.contracts.feature_language.formulas import Formulas
 from fraud_platform.contracts.feature_language.terms import (
+    GENUINE,
     MAX_SINCE_SECONDS,
     MAX_WINDOW_HOURS,
     CustomerSince,
@@ -30,6 +32,7 @@ from fraud_platform.contracts.feature_language.terms import (
     TerminalSum,
     VisitSum,
 )
+from fraud_platform.contracts.feature_language.tiles import AmountValue, Measure, Tile
 from fraud_platform.contracts.time import LABEL_DELAY_HOURS, TILE_SECONDS
 
 TermType = TypeVar("TermType", bound=Expression)
@@ -105,6 +108,26 @@ class Flag:
 
 
 @dataclass(frozen=True)
+class RowSum:
+    """A sum over all transactions of a tile, of customers and of terminals.
+
+    Attributes:
+        value: what each transaction adds, see `contracts.feature_language.tiles.Measure`.
+    """
+
+    name: str
+    description: str
+    value: AmountValue = "count"
+
+
+FIRST_ROW_SUMS = (
+    RowSum("n_transactions", "Number of transactions."),
+    RowSum("amount_cents", "Sum of their amounts in cents.", "cents"),
+)
+"""The sums of every declaration. Signatures name only further ones; never change these."""
+
+
+@dataclass(frozen=True)
 class LastTime:
     """The latest second (since 1970) of a tile's transactions, or of those with the flag, if set.
 
@@ -122,14 +145,13 @@ class LabelMeasure:
 
     Attributes:
         scenarios: the fraud scenarios that are included; 0 is genuine.
-        value: what each label adds: `count` (1), `cents` (the amount) or `squares` (the square of
-            the amount in whole currency units, so that 30 days of maximum amounts fit in 64 bits).
+        value: what each label adds, see `contracts.feature_language.tiles.Measure`.
     """
 
     name: str
     description: str
     scenarios: frozenset[int]
-    value: Literal["count", "cents", "squares"] = "count"
+    value: AmountValue = "count"
 
 
 @dataclass(frozen=True)
@@ -140,6 +162,7 @@ class Declaration:
     flags: tuple[Flag, ...]
     last_times: tuple[LastTime, ...]
     label_measures: tuple[LabelMeasure, ...]
+    row_sums: tuple[RowSum, ...] = FIRST_ROW_SUMS
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -157,10 +180,50 @@ class Declaration:
         return Formulas([flag.condition for flag in self.flags])
 
     @cached_property
-    def customer_measures(self) -> tuple[str, ...]:
-        """Names of the measures of customer tiles, in order: sums first, then last times."""
-        sums = ("n_transactions", "amount_cents", *(flag.name for flag in self.flags))
-        return (*sums, *(last.name for last in self.last_times))
+    def customer_tile(self) -> Tile:
+        """Each customer's transactions by terminal and hour: sums first, then last times."""
+        flags = (
+            Measure(f.name, f"Sum over transactions: {f.description}", "flag", f.name)
+            for f in self.flags
+        )
+        lasts = (
+            Measure(last.name, last.description, "second", last.flag, combine="max")
+            for last in self.last_times
+        )
+        return Tile(
+            "customer_tiles", "transactions", ("customer",),
+            ("customer_id", "terminal_id", "tile_hour"), "customer_id", "tile_hour",
+            (*self._row_measures(), *flags, *lasts),
+        )  # fmt: skip
+
+    @cached_property
+    def terminal_tile(self) -> Tile:
+        """Each terminal's transactions by hour."""
+        return Tile(
+            "terminal_tiles", "transactions", ("terminal",),
+            ("terminal_id", "tile_hour"), "terminal_id", "tile_hour", self._row_measures(),
+        )  # fmt: skip
+
+    @cached_property
+    def label_tile(self) -> Tile:
+        """Labels of each customer and each terminal, by event hour and the hour they count from."""
+        measures = (
+            Measure(m.name, m.description, m.value, scenarios=m.scenarios)
+            for m in self.label_measures
+        )
+        return Tile(
+            "label_tiles", "labels", ("customer", "terminal"),
+            ("entity", "entity_id", "event_hour", "counts_from_hour"), "entity_id", "event_hour",
+            tuple(measures),
+        )  # fmt: skip
+
+    @cached_property
+    def tiles(self) -> tuple[Tile, ...]:
+        """Every kind of tile."""
+        return self.customer_tile, self.terminal_tile, self.label_tile
+
+    def _row_measures(self) -> tuple[Measure, ...]:
+        return tuple(Measure(m.name, m.description, m.value) for m in self.row_sums)
 
     @cached_property
     def terminal_sums(self) -> tuple[TerminalSum, ...]:
@@ -175,8 +238,10 @@ class Declaration:
     @cached_property
     def terminal_dtype(self) -> type[np.integer]:
         """The smallest type for all terminal terms: counts and hours fit in 32 bits."""
-        counts = {m.name for m in self.label_measures if m.value == "count"} | {"n_transactions"}
-        is_narrow = all(getattr(t, "measure", "n_fraud") in counts for t in self.terminal_terms)
+        tiles = (self.terminal_tile, self.label_tile)
+        counts = {m.name for tile in tiles for m in tile.measures if m.value == "count"}
+        terms = (*self.terminal_sums, *self.label_terms("terminal"))
+        is_narrow = all(term.measure in counts for term in terms)
         return np.int32 if is_narrow else np.int64
 
     def label_terms(self, entity: Entity) -> tuple[LabelTerm, ...]:
@@ -223,6 +288,7 @@ class Declaration:
         lines += [
             f"label {m.name} = {m.value} of {sorted(m.scenarios)}" for m in self.label_measures
         ]
+        lines += [f"sum {m.name} = {m.value}" for m in self._further_sums]
         lines += [str(times)] if times != FIRST_TIMES else []
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -240,7 +306,7 @@ class Declaration:
         wanted = sorted(set(names))
         declared = {feature.name: feature for feature in self.features}
         lines = [f"{n} = {declared[n].formula if n in declared else 'undeclared'}" for n in wanted]
-        flags, last_times, measures = self._needs(
+        flags, last_times, measures, sums = self._needs(
             leaf for n in wanted if n in declared for leaf in declared[n].formula.leaves()
         )
         lines += [f"flag {f.name} = {f.condition}" for f in self.flags if f.name in flags]
@@ -250,19 +316,21 @@ class Declaration:
             for m in self.label_measures
             if m.name in measures
         ]
+        lines += [f"sum {m.name} = {m.value}" for m in self._further_sums if m.name in sums]
         lines.append(str(times or present_times()))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def _needs(self, leaves: Iterable[Expression]) -> tuple[set[str], set[str], set[str]]:
-        """Return the flags, last times and label measures that terms read, transitively."""
-        flags, times, measures = set[str](), set[str](), set[str]()
+    def _needs(self, leaves: Iterable[Expression]) -> tuple[set[str], set[str], set[str], set[str]]:
+        """Return the flags, last times, label measures and sums that terms read, transitively."""
+        flags, times, measures, sums = set[str](), set[str](), set[str](), set[str]()
         by_name = {flag.name: flag for flag in self.flags}
         of_time = {last.name: last.flag for last in self.last_times}
         waiting = list(leaves)
         while waiting:
             leaf = waiting.pop()
             read: set[str | None] = set()
-            if isinstance(leaf, CustomerSum | VisitSum):
+            if isinstance(leaf, CustomerSum | VisitSum | TerminalSum):
+                sums.add(leaf.measure)
                 read = {leaf.measure}
             elif isinstance(leaf, CustomerSince):
                 times.add(leaf.measure)
@@ -272,7 +340,11 @@ class Declaration:
             for name in read & set(by_name) - flags:
                 flags.add(str(name))
                 waiting += by_name[str(name)].condition.leaves()
-        return flags, times, measures
+        return flags, times, measures, sums
+
+    @property
+    def _further_sums(self) -> list[RowSum]:
+        return [m for m in self.row_sums if m not in FIRST_ROW_SUMS]
 
     def tiles_signature(self) -> str:
         """Return a hash of everything that decides what tiles hold, features apart."""
@@ -300,4 +372,4 @@ class Declaration:
 
 def label_measures_under(term: LabelTerm) -> set[str]:
     """Return the names of the label measures that a term reads."""
-    return {"n_genuine", term.measure} if isinstance(term, LabelRun) else {term.measure}
+    return {GENUINE, term.measure} if isinstance(term, LabelRun) else {term.measure}

@@ -23,6 +23,10 @@ LABEL_LOOKBACK_HOURS = LABEL_DELAY_HOURS + MAX_WINDOW_HOURS
 """The longest lookback: an event older than this many hours changes no feature."""
 
 Entity = Literal["customer", "terminal"]
+GENUINE = "n_genuine"
+"""The label measure at which a `LabelRun` begins."""
+LAST_SECOND = "last_second"
+"""The time measure of all transactions: the live state finds late rows with it."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ from fraud_platform.contracts.feature_language.expressions import (
     square_root,
 )
 from fraud_platform.contracts.feature_language.terms import (
+    GENUINE,
+    LAST_SECOND,
     CustomerSince,
     CustomerSum,
     Entity,
@@ -50,12 +52,12 @@ def _known(entity: Entity, measure: str, days: int) -> Expression:
     return LabelSum(entity, measure, days)
 
 
-_GENUINE_N = _known("customer", "n_genuine", 30)
+_GENUINE_N = _known("customer", GENUINE, 30)
 _GENUINE_CENTS = _known("customer", "genuine_cents", 30)
 _GENUINE_SQUARES = _known("customer", "genuine_squares", 30)
 
 LABEL_MEASURES: tuple[LabelMeasure, ...] = (
-    LabelMeasure("n_genuine", "Genuine labels.", frozenset({0})),
+    LabelMeasure(GENUINE, "Genuine labels.", frozenset({0})),
     LabelMeasure("genuine_cents", "Amount of genuine labels, cents.", frozenset({0}), "cents"),
     LabelMeasure(
         "genuine_squares",
@@ -84,7 +86,7 @@ FLAGS: tuple[Flag, ...] = (
 )
 
 LAST_TIMES: tuple[LastTime, ...] = (
-    LastTime("last_second", "Second (since 1970) of the last transaction."),
+    LastTime(LAST_SECOND, "Second (since 1970) of the last transaction."),
     LastTime(
         "last_suspicious_second",
         "Second (since 1970) of the last suspicious transaction; 0 where there is none.",
@@ -234,7 +236,7 @@ def _terminal_risks() -> tuple[Feature, ...]:
             Feature(
                 f"terminal_known_fraud_share_{n}d",
                 f"Share of frauds in the terminal's known labels, {n} days before the delay.",
-                ratio(frauds, frauds + _known("terminal", "n_genuine", n)),
+                ratio(frauds, frauds + _known("terminal", GENUINE, n)),
             ),
         ]
     return tuple(counts)
@@ -268,7 +270,7 @@ def _terminal_runs() -> tuple[Feature, ...]:
         Feature(
             "terminal_hours_since_known_genuine",
             "Hours from the terminal's last known genuine hour to the delay; at most 720.",
-            LabelSince("terminal", "n_genuine"),
+            LabelSince("terminal", GENUINE),
         ),
         Feature(
             "terminal_hours_since_known_fraud",

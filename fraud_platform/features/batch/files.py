@@ -126,7 +126,9 @@ def read_manifest(text: str) -> Iterator[tuple[str, DataFile]]:
 
 def _many_valued(table: TableContract) -> set[str]:
     """Return the columns with mostly distinct values, for which a dictionary only costs time."""
-    names = {"transaction_id", "tx_datetime", "amount_cents", "genuine_cents", "genuine_squares"}
+    measures = (measure for tile in DECLARATION.tiles for measure in tile.measures)
+    names = {"transaction_id", "tx_datetime", "amount_cents"}
+    names |= {m.name for m in measures if m.value in ("cents", "squares", "second")}
     if table is TRANSACTION_FEATURES:
         names |= {f.name for f in DECLARATION.features if isinstance(f.formula, Ratio)}
-    return names | {last.name for last in DECLARATION.last_times}
+    return names

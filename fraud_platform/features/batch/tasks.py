@@ -20,6 +20,7 @@ import pyarrow as pa
 from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array
+from fraud_platform.contracts.feature_language.tiles import Tile
 from fraud_platform.contracts.time import TILE_SECONDS
 from fraud_platform.features.batch.blocks import blocks_of, manifest_block
 from fraud_platform.features.batch.files import DayFiles, TableFolder, manifest_of
@@ -42,7 +43,7 @@ from fraud_platform.features.batch.stacked import (
 )
 from fraud_platform.features.compute.customers import CustomerPass
 from fraud_platform.features.compute.kernel import FeatureBatch
-from fraud_platform.features.compute.terminals import TERMINAL_MEASURES, TerminalPass
+from fraud_platform.features.compute.terminals import TerminalPass
 from fraud_platform.features.compute.tiles import join_label_tiles, join_labels, label_tiles
 from fraud_platform.tables.features import (
     CUSTOMER_TILES,
@@ -63,7 +64,7 @@ def terminal_layouts(declaration: Declaration) -> Layouts:
     """Return the names of the columns v0, v1, .. of each kind in the terminal pass."""
     return {
         ROW: TERMINAL_ROW,
-        TILE: ("tile_hour", *TERMINAL_MEASURES),
+        TILE: _history_columns(declaration.terminal_tile),
         LABEL_TILE: (*LABEL_TILE_COLUMNS, *declaration.label_measures_of("terminal")),
         LABEL: TERMINAL_LABEL,
     }
@@ -74,9 +75,14 @@ def customer_layouts(declaration: Declaration) -> Layouts:
     return {
         ROW: CUSTOMER_ROW,
         LABEL: CUSTOMER_LABEL,
-        TILE: ("terminal_id", "tile_hour", *declaration.customer_measures),
+        TILE: _history_columns(declaration.customer_tile),
         LABEL_TILE: (*LABEL_TILE_COLUMNS, *declaration.label_measures_of("customer")),
     }
+
+
+def _history_columns(tile: Tile) -> tuple[str, ...]:
+    others = (column for column in tile.key if column != tile.entity_column)
+    return (*others, *tile.names)
 
 
 def terminal_task(

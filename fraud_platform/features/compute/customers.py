@@ -25,12 +25,11 @@ from fraud_platform.features.compute.kernel import (
 )
 from fraud_platform.features.compute.ordering import (
     group_bounds,
-    group_maxima,
     group_starts,
-    group_sums,
     sort_order,
 )
 from fraud_platform.features.compute.terminals import TerminalPass
+from fraud_platform.features.compute.tiles import combine, transaction_values
 from fraud_platform.features.compute.windows import LabelHistory, dense_ids, hour_keys, prefix_sums
 
 CHUNK_ROWS = 32_768
@@ -161,14 +160,9 @@ class _Events:
     def fill(self, declaration: Declaration, flags: dict[str, Array]) -> None:
         """Set the measures of every event from the flags of the transactions in `row_order`."""
         self._declaration = declaration
+        cents = self._transactions.amount_cents[self.row_order]
         second = self._transactions.second[self.row_order]
-        of_rows = {
-            "n_transactions": np.ones(self.row_order.size, dtype=np.int64),
-            "amount_cents": self._transactions.amount_cents[self.row_order],
-            **flags,
-        }
-        for last in declaration.last_times:
-            of_rows[last.name] = second if last.flag is None else second * flags[last.flag]
+        of_rows = transaction_values(declaration.customer_tile, cents, second, flags)
         is_tile = self._order < self._n_tiles
         tiles = self._order[is_tile]
         self._columns: dict[str, Array] = {}
@@ -233,15 +227,11 @@ class _Events:
         starts = group_starts(keys)
         firsts = order[starts]
         rows = self._order[firsts] - self._n_tiles
-        lasts = {last.name for last in self._declaration.last_times}
-        measures = {
-            name: (group_maxima if name in lasts else group_sums)(column[order], starts)
-            for name, column in self._columns.items()
-        }
+        values = {name: column[order] for name, column in self._columns.items()}
         return Tiles(
             self._transactions.customer_id[rows],
             self._hour[firsts],
-            measures,
+            combine(self._declaration.customer_tile, values, starts),
             terminal=self._transactions.terminal_id[rows],
         )
 

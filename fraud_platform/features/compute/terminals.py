@@ -15,12 +15,11 @@ from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array
 from fraud_platform.contracts.time import HOURS_PER_DAY
 from fraud_platform.features.compute.kernel import Terms
-from fraud_platform.features.compute.ordering import group_starts, group_sums, sort_order
-from fraud_platform.features.compute.tiles import join_tiles
+from fraud_platform.features.compute.ordering import group_starts, sort_order
+from fraud_platform.features.compute.tiles import combine, join_tiles, transaction_values
 from fraud_platform.features.compute.windows import HourlySums, LabelHistory, dense_ids
 from fraud_platform.labels.rule import on_time_end
 
-TERMINAL_MEASURES = ("n_transactions", "amount_cents")
 CHUNK_ROWS = 262_144
 """Rows that the terminal pass yields at once, so that every customer task gets large blocks."""
 
@@ -54,8 +53,9 @@ class TerminalPass:
         starts = group_starts(of_rows[self._order], hour[self._order])
         firsts = self._order[starts]
         counts = np.diff(np.append(starts, hour.size))
-        cents = group_sums(amount_cents[self._order], starts)
-        measures = {"n_transactions": counts, "amount_cents": cents}
+        tile = declaration.terminal_tile
+        added = transaction_values(tile, amount_cents[self._order])
+        measures = combine(tile, added, starts)
         self.tiles = Tiles(terminal_id[firsts], hour[firsts], measures)
         """The terminal tiles of the transactions, by terminal and hour."""
         self._tile_of_row = np.repeat(np.arange(starts.size), counts)

@@ -1,9 +1,10 @@
-"""Computing label tiles with numpy, and concatenating tiles.
+"""Summing rows to tiles with numpy, and concatenating tiles.
 
-Here: aggregating the labels of many entities to tiles. A range of days gives the same tiles as its
-days one by one.
-Not here: the tiles of transactions (`features.compute.terminals`, `features.compute.customers`),
-windows over tiles (`features.compute.windows`), the tables (`tables.features`).
+Here: what each transaction and each label adds to the measures of a tile, and combining it. A range
+of days gives the same tiles as its days one by one.
+Not here: which tiles and measures there are (`contracts.feature_language.tiles`), the same with
+Spark (`features.batch.tile_columns`), ordering transactions (`features.compute.terminals`,
+`features.compute.customers`), windows over tiles (`features.compute.windows`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,58 @@ from dataclasses import fields
 import numpy as np
 
 from fraud_platform.contracts.arrays import Labels, LabelTiles, Tiles
-from fraud_platform.contracts.feature_language.declarables import Declaration, LabelMeasure
+from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array
-from fraud_platform.features.compute.ordering import group_starts, group_sums, sort_order
+from fraud_platform.contracts.feature_language.tiles import Measure, Tile
+from fraud_platform.features.compute.ordering import (
+    group_maxima,
+    group_starts,
+    group_sums,
+    sort_order,
+)
 from fraud_platform.features.compute.windows import dense_ids
+
+_NO_FLAGS: Mapping[str, Array] = {}
+
+
+def transaction_values(
+    tile: Tile,
+    amount_cents: Array,
+    second: Array | None = None,
+    flags: Mapping[str, Array] = _NO_FLAGS,
+) -> dict[str, Array]:
+    """Return what each transaction adds to the measures of a tile, int64 of shape (rows,).
+
+    Args:
+        second, flags: of the transactions; needed if a measure reads them.
+    """
+    return {m.name: _transaction_value(m, amount_cents, second, flags) for m in tile.measures}
+
+
+def _transaction_value(
+    measure: Measure, cents: Array, second: Array | None, flags: Mapping[str, Array]
+) -> Array:
+    if measure.value == "flag":
+        return flags[str(measure.flag)]
+    value = second if measure.value == "second" else _amount_value(measure, cents)
+    assert value is not None, f"measure {measure.name}: expected the rows' seconds, found none"
+    return value if measure.flag is None else value * (flags[measure.flag] > 0)
+
+
+def _amount_value(measure: Measure, cents: Array) -> Array:
+    if measure.value == "count":
+        return np.ones(cents.size, dtype=np.int64)
+    return ((cents + 50) // 100) ** 2 if measure.value == "squares" else cents
+
+
+def combine(tile: Tile, values: Mapping[str, Array], starts: Array) -> dict[str, Array]:
+    """Return the measures of tiles from what their rows add; rows of a tile must be adjacent.
+
+    Args:
+        starts: the first row of each tile.
+    """
+    by_name = {"sum": group_sums, "max": group_maxima}
+    return {m.name: by_name[m.combine](values[m.name], starts) for m in tile.measures}
 
 
 def label_tiles(declaration: Declaration, entity: Array, labels: Labels) -> LabelTiles:
@@ -31,12 +80,8 @@ def label_tiles(declaration: Declaration, entity: Array, labels: Labels) -> Labe
     order = sort_order(*dense_ids(entity), labels.event_hour, labels.counts_from_hour)
     keys = (entity[order], labels.event_hour[order], labels.counts_from_hour[order])
     starts = group_starts(*keys)
-    scenario = labels.scenario[order]
-    values = _label_values(labels, order)
-    measures = {
-        m.name: group_sums(np.where(_is_counted(m, scenario), values[m.value], 0), starts)
-        for m in declaration.label_measures
-    }
+    tile = declaration.label_tile
+    measures = combine(tile, _label_values(tile, labels, order), starts)
     entity, event_hour, counts_from = (key[starts] for key in keys)
     return LabelTiles(entity, event_hour, counts_from, measures)
 
@@ -66,13 +111,18 @@ def join_label_tiles(a: LabelTiles, b: LabelTiles) -> LabelTiles:
     )
 
 
-def _label_values(labels: Labels, order: Array) -> Mapping[str, Array]:
-    """Return what each label adds to a measure, by `LabelMeasure.value`."""
+def _label_values(tile: Tile, labels: Labels, order: Array) -> dict[str, Array]:
+    """Return what each label version adds to the measures; what ceases to count is negative."""
     sign, cents = labels.sign[order], labels.amount_cents[order]
-    return {"count": sign, "cents": sign * cents, "squares": sign * ((cents + 50) // 100) ** 2}
+    scenario = labels.scenario[order]
+    signed: dict[str, Array] = {}
+    for m in tile.measures:
+        if m.value not in signed:
+            signed[m.value] = sign * _amount_value(m, cents)
+    return {m.name: np.where(_is_counted(m, scenario), signed[m.value], 0) for m in tile.measures}
 
 
-def _is_counted(measure: LabelMeasure, scenario: Array) -> Array:
+def _is_counted(measure: Measure, scenario: Array) -> Array:
     is_counted = np.zeros(scenario.shape, dtype=bool)
     for counted in sorted(measure.scenarios):
         is_counted |= scenario == counted

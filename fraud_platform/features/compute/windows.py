@@ -17,6 +17,7 @@ import numpy as np
 
 from fraud_platform.contracts.feature_language.expressions import Array, Expression
 from fraud_platform.contracts.feature_language.terms import (
+    GENUINE,
     MAX_WINDOW_HOURS,
     LabelRun,
     LabelSince,
@@ -208,7 +209,7 @@ class _DelayedWindows:
 
     def run(self, term: LabelRun) -> Array:
         if self._run_starts is None:
-            genuine = self.last_hour("n_genuine")
+            genuine = self.last_hour(GENUINE)
             first = np.maximum(genuine + 1, self._end_hours - MAX_WINDOW_HOURS)
             self._run_starts = self._positions(first)
         if term.what == "length":

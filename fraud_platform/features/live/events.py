@@ -18,7 +18,7 @@ import numpy as np
 
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array, Expression
-from fraud_platform.contracts.feature_language.terms import MAX_SINCE_SECONDS
+from fraud_platform.contracts.feature_language.terms import LAST_SECOND, MAX_SINCE_SECONDS
 from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.compute.ordering import sort_order
 from fraud_platform.features.compute.windows import compact_sums, expand, prefix_sums
@@ -62,7 +62,7 @@ class _Run:
         sums = {term.measure for term in declaration.customer_sums}
         sums |= {term.measure for term in declaration.visit_sums}
         self.sums = {n: compact_sums(events.measures[n][order]) for n in sorted(sums)}
-        lasts = {since.measure for since in declaration.customer_sinces} | {"last_second"}
+        lasts = {since.measure for since in declaration.customer_sinces} | {LAST_SECOND}
         entity = self.keys >> _SECOND_BITS << _SECOND_BITS
         self.latest_of = {
             n: (np.maximum.accumulate(entity + events.measures[n][order]) & _SECOND_MASK).astype(
@@ -223,7 +223,7 @@ class EventRuns:
             ends = np.searchsorted(run.keys, (entity + 1) << _SECOND_BITS)
             at = np.maximum(ends - 1, 0)
             is_same = (ends > 0) & (run.keys[at] >> _SECOND_BITS == entity)
-            run_second = np.where(is_same, run.latest("last_second", entity, ends), -1)
+            run_second = np.where(is_same, run.latest(LAST_SECOND, entity, ends), -1)
             run_ids = np.where(is_same, run.ids[at], -1)
             is_later = (run_second > second) | ((run_second == second) & (run_ids > ids))
             second, ids = np.where(is_later, run_second, second), np.where(is_later, run_ids, ids)

@@ -32,7 +32,7 @@ from fraud_platform.features.compute.kernel import (
     row_terms,
 )
 from fraud_platform.features.compute.ordering import group_starts, sort_order
-from fraud_platform.features.compute.tiles import label_tiles
+from fraud_platform.features.compute.tiles import label_tiles, transaction_values
 from fraud_platform.features.compute.windows import HourlySums, LabelHistory
 from fraud_platform.features.live.events import TILE_ID, EventRuns, Events
 from fraud_platform.labels.rule import on_time_end
@@ -139,22 +139,12 @@ class LiveState:
         self._add_events(rows, flags)
 
     def _add_at_terminals(self, rows: Transactions) -> None:
-        measures = {
-            "n_transactions": np.ones(rows.second.size, dtype=np.int64),
-            "amount_cents": rows.amount_cents,
-        }
+        measures = transaction_values(self._declaration.terminal_tile, rows.amount_cents)
         self._terminals.add(self._ids["terminal"].of(rows.terminal_id), rows.hour, measures)
 
     def _add_events(self, rows: Transactions, flags: Mapping[str, Array]) -> None:
-        measures = {
-            "n_transactions": np.ones(rows.second.size, dtype=np.int64),
-            "amount_cents": rows.amount_cents,
-            **flags,
-        }
-        for last in self._declaration.last_times:
-            measures[last.name] = (
-                rows.second if last.flag is None else rows.second * (flags[last.flag] > 0)
-            )
+        tile = self._declaration.customer_tile
+        measures = transaction_values(tile, rows.amount_cents, rows.second, flags)
         self._events.add(
             Events(
                 self._ids["customer"].of(rows.customer_id),

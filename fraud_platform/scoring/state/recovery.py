@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import date
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
 from fraud_platform.contracts.feature_language.declarables import FIRST_TIMES, present_times
 from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS, Entity
+from fraud_platform.contracts.feature_language.tiles import Tile
 from fraud_platform.contracts.time import TILE_SECONDS
 from fraud_platform.contracts.uniqueness import require_unique
 from fraud_platform.datasets.handbook.features import DECLARATION
@@ -46,7 +47,7 @@ from fraud_platform.stream.corrections import (
     is_left_out,
 )
 from fraud_platform.stream.event_time import Carried
-from fraud_platform.tables.features import CUSTOMER_TILES, LABEL_TILES, TERMINAL_TILES
+from fraud_platform.tables.features import CUSTOMER_TILES, LABEL_TILES
 from fraud_platform.tables.scoring import LANDING, SCORED, SCORING_STATE, TOPIC_LABELS
 
 if TYPE_CHECKING:
@@ -288,22 +289,12 @@ def _add_snapshot(state: ScoringState, lake: StateTables, snapshot: Snapshot) ->
     Returns:
         The part of the stream that it contains.
     """
-    live, terminal = state.live, ("n_transactions", "amount_cents")
-    customer, measures = _layout(lake, snapshot)
-    for rows in _part(lake, snapshot, CUSTOMER_TILES.name, customer):
-        found = {n: _measure(rows, n) for n in DECLARATION.customer_measures}
-        tiles = Tiles(rows["entity_id"], rows["hour"], found)
-        live.add_customer_tiles(replace(tiles, terminal=rows["terminal_id"]))
-    for rows in _part(lake, snapshot, TERMINAL_TILES.name, terminal):
-        live.add_terminal_tiles(_tiles(rows, terminal))
-    declared = tuple(m.name for m in DECLARATION.label_measures)
-    for entity in get_args(Entity):
-        for rows in _part(lake, snapshot, LABEL_TILES.name, measures, ("entity", "=", entity)):
-            found = {name: _measure(rows, name) for name in declared}
-            live.add_label_tiles(
-                entity,
-                LabelTiles(rows["entity_id"], rows["hour"], rows["counts_from_hour"], found),
-            )
+    stored = _layout(lake, snapshot)
+    for tile in DECLARATION.tiles:
+        for entity in tile.entities:
+            of_entity = [("entity", "=", entity)] if "entity" in tile.key else []
+            for rows in _part(lake, snapshot, tile.name, stored[tile.name], *of_entity):
+                _add_tiles(state, tile, entity, rows)
     marks = next(_part(lake, snapshot, STREAM_PART, MARKS), None)
     if marks is None:
         # written by an older version, which assumed that all of its days were complete
@@ -311,19 +302,33 @@ def _add_snapshot(state: ScoringState, lake: StateTables, snapshot: Snapshot) ->
     return StreamMark(**{name: int(marks[name][0]) for name in MARKS})
 
 
+def _add_tiles(state: ScoringState, tile: Tile, entity: Entity, rows: Mapping[str, Ints]) -> None:
+    live, measures = state.live, {name: _measure(rows, name) for name in tile.names}
+    ids, hour = rows["entity_id"], rows["hour"]
+    if tile.rows == "labels":
+        live.add_label_tiles(entity, LabelTiles(ids, hour, rows["counts_from_hour"], measures))
+    elif entity == "terminal":
+        live.add_terminal_tiles(Tiles(ids, hour, measures))
+    else:
+        live.add_customer_tiles(Tiles(ids, hour, measures, terminal=rows["terminal_id"]))
+
+
 def layout() -> str:
     """Return the names of the measures in a snapshot's parts, in order, as stored.
 
-    The times of features follow if they are not the first ones, which a snapshot does not name.
+    The times of features follow if they are not the first ones, and the measures of terminal tiles
+    if they are not the first ones: an older snapshot names neither.
     """
-    labels = [m.name for m in DECLARATION.label_measures]
-    times = present_times()
-    named = [] if times == FIRST_TIMES else [str(times)]
-    return json.dumps([list(DECLARATION.customer_measures), labels, *named])
+    tiles = {tile.name: list(tile.names) for tile in DECLARATION.tiles}
+    customer, labels = (tiles.pop(name) for name in (CUSTOMER_TILES.name, LABEL_TILES.name))
+    times, first = present_times(), first_layout()
+    named: list[Any] = [] if times == FIRST_TIMES else [str(times)]
+    further = {name: names for name, names in tiles.items() if tuple(names) != first[name]}
+    return json.dumps([customer, labels, *named, *([further] if further else [])])
 
 
-def _layout(lake: StateTables, snapshot: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the customer and label measures that a snapshot holds, in its own order.
+def _layout(lake: StateTables, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+    """Return the measures that a snapshot holds of each tile, in its own order.
 
     A snapshot outlives its feature declaration: a scorer reads it by name, and a measure declared
     since then is 0 in it.
@@ -341,9 +346,11 @@ def _layout(lake: StateTables, snapshot: Snapshot) -> tuple[tuple[str, ...], tup
     if not stored or not stored[0]:
         _check_times(snapshot, str(FIRST_TIMES))
         return first_layout()
-    customer, labels, *times = json.loads(stored[0])
-    _check_times(snapshot, times[0] if times else str(FIRST_TIMES))
-    return tuple(customer), tuple(labels)
+    customer, labels, *more = json.loads(stored[0])
+    _check_times(snapshot, next((one for one in more if isinstance(one, str)), str(FIRST_TIMES)))
+    further = next((one for one in more if isinstance(one, dict)), {})
+    named = {CUSTOMER_TILES.name: customer, LABEL_TILES.name: labels, **further}
+    return first_layout() | {name: tuple(names) for name, names in named.items()}
 
 
 def _check_times(snapshot: Snapshot, stored: str) -> None:
@@ -356,10 +363,6 @@ def _check_times(snapshot: Snapshot, stored: str) -> None:
 
 def _measure(rows: Mapping[str, Ints], name: str) -> Ints:
     return rows[name] if name in rows else np.zeros(len(rows["entity_id"]), np.int64)
-
-
-def _tiles(rows: Mapping[str, Ints], measures: tuple[str, ...]) -> Tiles:
-    return Tiles(rows["entity_id"], rows["hour"], {name: rows[name] for name in measures})
 
 
 def _part(

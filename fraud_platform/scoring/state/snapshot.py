@@ -17,11 +17,12 @@ from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from fraud_platform.contracts.feature_language.declarables import LabelMeasure
 from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS, MAX_WINDOW_DAYS
+from fraud_platform.contracts.feature_language.tiles import Tile
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
 from fraud_platform.contracts.time import LATE_DAYS
 from fraud_platform.datasets.handbook.features import DECLARATION
+from fraud_platform.features.batch.tile_columns import label_tiles
 from fraud_platform.labels.rule import begins_in_days, hour_of
 from fraud_platform.scoring.state.recovery import MARKS, STREAM_PART, Snapshot, layout
 from fraud_platform.scoring.state.snapshot_stream import StreamPart
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from fraud_platform.scoring.ports import SnapshotTables
 
 _LOOKBACK_DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
-_ENTITIES = ("customer", "terminal")
 KEPT_SNAPSHOTS = 2
 
 
@@ -97,38 +97,34 @@ def _parts(
     from pyspark.sql import functions as F
 
     end = min(as_of, stream.first_day)
-    tiles = lake.read(spark, CUSTOMER_TILES)
-    customers = _between(tiles, as_of - timedelta(days=MAX_WINDOW_DAYS + LATE_DAYS), end)
-    customers = customers.unionByName(stream.customer_tiles())
-    tiles = lake.read(spark, TERMINAL_TILES)
-    terminals = _between(tiles, as_of - timedelta(days=_LOOKBACK_DAYS + LATE_DAYS), end)
-    terminals = terminals.unionByName(stream.terminal_tiles())
+    found: dict[str, list[DataFrame]] = {}
+    for table, tile, days in (
+        (CUSTOMER_TILES, DECLARATION.customer_tile, MAX_WINDOW_DAYS),
+        (TERMINAL_TILES, DECLARATION.terminal_tile, _LOOKBACK_DAYS),
+    ):
+        of_drops = _between(lake.read(spark, table), as_of - timedelta(days=days + LATE_DAYS), end)
+        of_stream = stream.tiles(tile).select(table.column_names)
+        found[tile.name] = [of_drops.unionByName(of_stream)]
     labels = (
         lake.read(spark, LABEL_TILES)
         .where(F.col("counts_from_date") < F.lit(as_of))
         .where(F.col("event_hour") >= _hour(as_of) - LABEL_LOOKBACK_HOURS - LATE_DAYS * 24)
     )
-    label_measures = tuple(m.name for m in DECLARATION.label_measures)
+    found[DECLARATION.label_tile.name] = [labels, _waiting_labels(spark, lake, as_of)]
+    mark = stream.mark().withColumn("entity", F.lit(layout()))
     return [
-        _part(
-            customers.withColumnsRenamed({"customer_id": "entity_id", "tile_hour": "hour"}),
-            CUSTOMER_TILES.name, as_of, DECLARATION.customer_measures,
-        ),
-        _part(
-            terminals.withColumnsRenamed({"terminal_id": "entity_id", "tile_hour": "hour"}),
-            TERMINAL_TILES.name, as_of, ("n_transactions", "amount_cents"),
-        ),
         *(
-            _part(
-                tiles.withColumnsRenamed({"event_hour": "hour"}),
-                LABEL_TILES.name, as_of, label_measures,
-            )
-            for tiles in (labels, _waiting_labels(spark, lake, as_of))
+            _part(_stored_names(rows, tile), tile.name, as_of, tile.names)
+            for tile in DECLARATION.tiles
+            for rows in found[tile.name]
         ),
-        _part(
-            stream.mark().withColumn("entity", F.lit(layout())), STREAM_PART, as_of, MARKS
-        ),
-    ]  # fmt: skip
+        _part(mark, STREAM_PART, as_of, MARKS),
+    ]
+
+
+def _stored_names(rows: DataFrame, tile: Tile) -> DataFrame:
+    """Return tiles with their key as `scoring_state` names it."""
+    return rows.withColumnsRenamed({tile.entity_column: "entity_id", tile.hour_column: "hour"})
 
 
 def _between(tiles: DataFrame, first: date, end: date) -> DataFrame:
@@ -149,7 +145,7 @@ def _waiting_labels(spark: SparkSession, lake: SnapshotTables, as_of: date) -> D
     before = labels.select(
         "transaction_id",
         (F.col("version") + 1).alias("version"),
-        F.col("fraud_scenario").alias("taken_back"),
+        F.col("fraud_scenario").alias("corrected_scenario"),
     )
     rows = (
         lake.read(spark, TRANSACTIONS)
@@ -166,29 +162,9 @@ def _waiting_labels(spark: SparkSession, lake: SnapshotTables, as_of: date) -> D
     )
     named = [
         F.struct(F.lit(entity).alias("entity"), F.col(f"{entity}_id").alias("entity_id"))
-        for entity in _ENTITIES
+        for entity in DECLARATION.label_tile.entities
     ]
-    return (
-        rows.select("*", F.inline(F.array(*named)))
-        .groupBy("entity", "entity_id", "event_hour", "counts_from_hour")
-        .agg(*(F.sum(_signed(m)).alias(m.name) for m in DECLARATION.label_measures))
-    )
-
-
-def _signed(measure: LabelMeasure) -> Column:
-    """Return a label version's contribution to a measure, minus that of the previous version."""
-    from pyspark.sql import functions as F
-
-    value = {
-        "count": F.lit(1).cast("long"),
-        "cents": F.col("amount_cents"),
-        "squares": F.pow(F.expr("(amount_cents + 50) div 100"), 2).cast("long"),
-    }[measure.value]
-    scenarios = sorted(measure.scenarios)
-    zero = F.lit(0).cast("long")
-    enters = F.when(F.col("fraud_scenario").isin(scenarios), value).otherwise(zero)
-    leaves = F.when(F.col("taken_back").isin(scenarios), value).otherwise(zero)
-    return enters - leaves
+    return label_tiles(rows.select("*", F.inline(F.array(*named))), DECLARATION.label_tile)
 
 
 def _part(rows: DataFrame, part: str, as_of: date, measures: tuple[str, ...]) -> DataFrame:

@@ -10,17 +10,15 @@ from dataclasses import astuple
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from fraud_platform.contracts.feature_language.tiles import Tile
 from fraud_platform.contracts.tables import TRANSACTIONS
 from fraud_platform.contracts.time import TILE_SECONDS
 from fraud_platform.datasets.handbook.features import DECLARATION
+from fraud_platform.features.batch.tile_columns import transaction_tiles
 from fraud_platform.labels.of_drops import READ_COLUMNS
 from fraud_platform.scoring.state.recovery import MARKS, StreamMark
 from fraud_platform.scoring.state.scorer_state import memory_seconds
-from fraud_platform.tables.features import (
-    CUSTOMER_TILES,
-    TERMINAL_TILES,
-    TRANSACTION_FEATURES,
-)
+from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform.tables.scoring import LANDING, SCORED, SCORING, TOPIC_LABELS
 
 if TYPE_CHECKING:
@@ -61,41 +59,9 @@ class StreamPart:
             "tile_hour", F.expr(f"unix_seconds(tx_datetime) div {TILE_SECONDS}")
         )
 
-    def customer_tiles(self) -> DataFrame:
-        """Return tiles with the columns of `customer_tiles`."""
-        from pyspark.sql import functions as F
-
-        second = F.unix_seconds("tx_datetime")
-        zero = F.lit(0).cast("long")
-        last = [
-            F.max(second if m.flag is None else F.when(F.col(m.flag) > 0, second).otherwise(zero))
-            for m in DECLARATION.last_times
-        ]
-        return (
-            self._rows.groupBy("customer_id", "terminal_id", "tile_hour")
-            .agg(
-                F.to_date(F.min("tx_datetime")).alias("tile_date"),
-                F.count("*").alias("n_transactions"),
-                F.sum("amount_cents").alias("amount_cents"),
-                *(F.sum(F.col(name).cast("long")).alias(name) for name in _FLAGS),
-                *(c.alias(m.name) for c, m in zip(last, DECLARATION.last_times, strict=True)),
-            )
-            .select(CUSTOMER_TILES.column_names)
-        )
-
-    def terminal_tiles(self) -> DataFrame:
-        """Return tiles with the columns of `terminal_tiles`."""
-        from pyspark.sql import functions as F
-
-        return (
-            self._rows.groupBy("terminal_id", "tile_hour")
-            .agg(
-                F.to_date(F.min("tx_datetime")).alias("tile_date"),
-                F.count("*").alias("n_transactions"),
-                F.sum("amount_cents").alias("amount_cents"),
-            )
-            .select(TERMINAL_TILES.column_names)
-        )
+    def tiles(self, tile: Tile) -> DataFrame:
+        """Return the tiles of the stream's transactions, as `transaction_tiles` does."""
+        return transaction_tiles(self._rows, tile)
 
     def mark(self) -> DataFrame:
         """Return one row with the fields of `StreamMark`."""

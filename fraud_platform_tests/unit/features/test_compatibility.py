@@ -199,7 +199,7 @@ def test_a_snapshot_of_other_times_is_refused_with_both(monkeypatch: pytest.Monk
             return pa.table({"entity": [self._entity]})
 
     measures = _layout(Stored(layout()), snapshot)  # type: ignore[arg-type]
-    assert measures[0] == DECLARATION.customer_measures
+    assert measures == {tile.name: tile.names for tile in DECLARATION.tiles}
     assert _layout(Stored(""), snapshot) == compatibility.first_layout()  # type: ignore[arg-type]
     for entity in (layout(), ""):
         monkeypatch.setattr(declarables, "LABEL_DELAY_HOURS", 192)

@@ -8,7 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fraud_platform.contracts.arrays import Labels, Transactions
+from fraud_platform.contracts.arrays import Labels, Tiles, Transactions
+from fraud_platform.contracts.feature_language.tiles import Tile
+from fraud_platform.features.compute.customers import CustomerPass
+from fraud_platform.features.compute.terminals import TerminalPass
 from fraud_platform.features.live.state import LiveState
 from fraud_platform_tests.oracles.feature_worlds import (
     World,
@@ -22,6 +25,7 @@ from fraud_platform_tests.oracles.feature_worlds import (
     worlds,
 )
 from fraud_platform_tests.oracles.features import LabelVersion, Oracle, Tx
+from fraud_platform_tests.oracles.more_measures import MORE, plain_tiles
 
 _worlds = settings(max_examples=150, deadline=None)
 Features = dict[int, dict[str, np.float32]]
@@ -203,3 +207,67 @@ def test_ids_of_eighteen_digits_give_the_features_of_small_ones(world: World):
     large = with_ids_spread(world, 10**17 + 3)
     found, _ = _score(_knowing(large), _in_time(large), [3, 9])
     assert found == kernel_features(world)
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds(), st.lists(st.integers(0, 40), max_size=3), st.integers(0, 2))
+def test_a_further_measure_of_each_kind_is_the_same_in_batch_and_live(
+    world: World, cuts: list[int], days_back: int
+):
+    rows = _in_time(world)
+    first_hour = (rows[-1].hour // 24 - days_back) * 24
+    before, after = (
+        [t for t in rows if (t.hour < first_hour) == is_old] for is_old in (True, False)
+    )
+    whole, flags, _, _ = _run_passes(world, rows)
+    _, _, terminals, customers = _run_passes(world, before)
+    for tiles, tile in ((terminals, MORE.terminal_tile), (customers, MORE.customer_tile)):
+        assert _by_key(tile, tiles) == plain_tiles(tile, before, flags)
+
+    state = LiveState(MORE)
+    for entity in ("customer", "terminal"):
+        state.add_label_tiles(entity, label_tiles_of(world, entity, MORE))
+    state.add_customer_tiles(customers)
+    state.add_terminal_tiles(terminals)
+    found, _ = _score(state, after, cuts)
+    assert found == {t.id: whole[t.id] for t in after}
+
+
+def _run_passes(
+    world: World, rows: list[Tx]
+) -> tuple[Features, dict[int, dict[str, int]], Tiles, Tiles]:
+    """Return features and flags by id, and the tiles of terminals and customers."""
+    labels = {e: label_tiles_of(world, e, MORE) for e in ("customer", "terminal")}
+    given_rows = _transactions(rows)
+    nothing = [_no_tiles(tile) for tile in (MORE.terminal_tile, MORE.customer_tile)]
+    terminals = TerminalPass(
+        MORE,
+        given_rows.terminal_id,
+        given_rows.hour,
+        given_rows.amount_cents,
+        nothing[0],
+        labels["terminal"],
+    )
+    customers = CustomerPass(MORE, given_rows, terminals.matrix(), nothing[1], labels["customer"])
+    features: Features = {}
+    flags: dict[int, dict[str, int]] = {}
+    for _, batches in customers.by_day():
+        for batch in batches:
+            for place, row in enumerate(batch.rows):
+                features[rows[row].id] = {n: v[place] for n, v in batch.features.items()}
+                flags[rows[row].id] = {n: int(v[place]) for n, v in batch.flags.items()}
+    return features, flags, terminals.tiles, customers.tiles
+
+
+def _no_tiles(tile: Tile) -> Tiles:
+    return Tiles(longs([]), longs([]), {name: longs([]) for name in tile.names})
+
+
+def _by_key(tile: Tile, tiles: Tiles) -> dict[tuple[int, ...], dict[str, int]]:
+    columns = {tile.entity_column: tiles.entity, tile.hour_column: tiles.hour}
+    columns = {"terminal_id": tiles.terminal} | columns
+    keys = zip(*(columns[name].tolist() for name in tile.key), strict=True)
+    return {
+        key: {name: int(tiles.measures[name][place]) for name in tile.names}
+        for place, key in enumerate(keys)
+    }
