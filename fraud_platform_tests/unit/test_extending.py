@@ -1,15 +1,15 @@
 """Each section of docs/extending.md, done as written in a copy of the package, works.
 
 Here: the extensions, run through the same functions as the platform runs them.
-Not here: how the page is read and applied (`fraud_platform_tests.extended_code`).
+Not here: how the page is read and applied (`fraud_platform_tests.testing.extended_code`).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from fraud_platform_tests.extended_code import extended_code, run_extended
-from fraud_platform_tests.scoring_world import train_small
+from fraud_platform_tests.testing.extended_code import extended_code, run_extended
+from fraud_platform_tests.testing.worlds.scoring import train_small
 
 METRIC = """
 from datetime import date
@@ -78,8 +78,8 @@ from fraud_platform.contracts.dead_letter_reasons import DEAD_LETTER_REASONS
 from fraud_platform.reporting.terminal import _print_live
 from fraud_platform.scoring.messages.decode import decode, judge_message
 from fraud_platform.tables.scoring import SCORED
-from fraud_platform_tests.dates_world import Dated, Topic, dead, score_in_process
-from fraud_platform_tests.scoring_world import stream_rows
+from fraud_platform_tests.testing.worlds.dates import Dated, Topic, dead, score_in_process
+from fraud_platform_tests.testing.worlds.scoring import stream_rows
 
 def spaced(value):
     return value.replace(b", ", b" , ")

@@ -17,7 +17,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from fraud_platform_tests.newer_code import ROOT, environment_of
+from fraud_platform_tests.testing.newer_code import ROOT, environment_of
 
 PAGE = ROOT / "docs" / "extending.md"
 _EDIT = re.compile(
