@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+
+from fraud_platform_tests.testing.waiting import comes_true
 
 SCRIPT = '''
 import sys, threading
@@ -66,15 +66,6 @@ def ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def until(condition: Callable[[], object], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 @pytest.mark.parametrize(
     ("number", "ignored", "code"),
     [
@@ -97,13 +88,13 @@ def test_a_signal_ends_a_run_in_a_command(
         text=True,
     )
     try:
-        assert until(lambda: ready.exists() or process.poll() is not None, 120)
+        assert comes_true(lambda: ready.exists() or process.poll() is not None, 120)
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
         _, output = process.communicate(timeout=30)
         assert process.returncode == code, output
         assert "stopped; nothing is half-written" in output
-        assert until(lambda: not any(child.is_running() for child in children), 20)
+        assert comes_true(lambda: not any(child.is_running() for child in children), 20)
     finally:
         process.kill()
 
@@ -138,9 +129,9 @@ cli.main()
         env={**os.environ, "FRAUD_HOME": str(tmp_path / "home")},
     )
     try:
-        assert until((tmp_path / "ready").exists, 60)
+        assert comes_true((tmp_path / "ready").exists, 60)
         process.terminate()
-        assert until((tmp_path / "ending").exists, 20)
+        assert comes_true((tmp_path / "ending").exists, 20)
         process.terminate()
         process.send_signal(signal.SIGINT)
         (tmp_path / "go").touch()

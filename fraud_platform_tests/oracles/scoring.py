@@ -22,6 +22,7 @@ from deltalake import DeltaTable
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.storage.access import delta_options
 from fraud_platform.settings import Settings
+from fraud_platform_tests.testing.waiting import comes_true
 
 GROUP = "oracle"
 
@@ -243,9 +244,8 @@ def _judge_dead_letter_topic(settings: Settings, dead: pd.DataFrame, found: Judg
 
 def _equal_soon(what: str, wanted: Counter, read, found: Judgement) -> None:  # type: ignore[no-untyped-def]
     """Compare, again while a transaction may still be on its way to its readers."""
-    limit = time.monotonic() + found.patience_seconds
-    while (published := read()).total() < wanted.total() and time.monotonic() < limit:
-        time.sleep(0.2)
+    comes_true(lambda: read().total() >= wanted.total(), found.patience_seconds, every=0.2)
+    published = read()
     missing, more = wanted - published, published - wanted
     found.expect(not missing, f"{missing.total()} {what} missing")
     found.expect(not more, f"{more.total()} {what} too many")

@@ -1,6 +1,6 @@
 """Waiting for what happens in other processes, always for a condition and never for a time.
 
-Here: the only places where tests sleep (checked by `unit.test_architecture`).
+Here: the only places where tests sleep (checked by `unit.test_tests`).
 Not here: what is waited for (`testing.worlds`, `testing.servers`).
 """
 
@@ -65,7 +65,7 @@ def stays_true(condition: Callable[[], object], seconds: float, every: float = 0
 
 
 def pace(seconds: float) -> None:
-    """Let simulated work take so long, such as the time between two messages of a sender."""
+    """Let simulated work take so long, or a clock pass the time of a file; no wait for a result."""
     time.sleep(seconds)
 
 

@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +26,8 @@ from fraud_platform_tests.oracles import cleaning as oracle
 from fraud_platform_tests.oracles.lake_tables import assert_equals_oracle, everything, ledger
 from fraud_platform_tests.oracles.nasty_lines import HEADER
 from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import is_listening
+from fraud_platform_tests.testing.waiting import wait_for
 
 POINTS = [
     "cleaning.before_quarantine",
@@ -91,14 +92,7 @@ def connect_url() -> Iterator[str]:
 
 
 def wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
-    limit = time.monotonic() + START_SECONDS
-    while time.monotonic() < limit:
-        assert server.poll() is None, "the Connect server ended"
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise TimeoutError(f"no Connect server on port {port} after {START_SECONDS} s")
+    wait_for(lambda: is_listening(port), START_SECONDS, "the Connect server", process=server)
 
 
 def start_client(

@@ -165,11 +165,14 @@ def test_a_partition_that_was_asked_for_too_early_is_read_once_it_has_come_so_fa
     topic = new_topic(2)
     fill(kafka, topic, {0: 400})
     with RangeReader(kafka, topic, stall_seconds=5) as reader:
-        for start in range(400):
+        starts = iter(range(400))
+
+        def reads_and_sees_it_dead() -> bool:
+            start = next(starts)
             list(reader.read({0: (start, start + 1), 1: (50, 50)}))
-            if reader._dead:
-                break
-            time.sleep(0.02)
+            return bool(reader._dead)
+
+        wait_for(reads_and_sees_it_dead, every=0.02)
         assert reader._dead == {1}
         fill(kafka, topic, {1: 60})
         assert places(list(reader.read({1: (50, 52)}))) == [(1, 50), (1, 51)]

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from fraud_platform_tests.oracles.scoring import SCORED, Sent, judge
 from fraud_platform_tests.testing.ports import quiet_port
 from fraud_platform_tests.testing.programs.scoring import DONE, OUTAGE
 from fraud_platform_tests.testing.servers.secured_kafka import SecuredCluster
+from fraud_platform_tests.testing.waiting import pace, wait_for
 from fraud_platform_tests.testing.worlds.scoring import (
     World,
     mixed_stream,
@@ -69,14 +71,17 @@ def _require_three_copies(cluster: SecuredCluster, settings: Settings) -> None:
     assert all(len(partition.replicas) == 3 for partition in found.partitions)
 
 
+def _is_near(producer: IdempotentProducer, number: int, scored: list[int]) -> bool:
+    producer.poll()
+    return number - scored[0] <= _MOST_AHEAD
+
+
 def _send(settings: Settings, sent: list[Sent], scored: list[int]) -> None:
     """Send messages, never far ahead of what is scored, so that a kill meets both under load."""
     producer = IdempotentProducer(KafkaConnection.from_settings(settings), timeout_seconds=120)
     for number, message in enumerate(sent, 1):
         producer.send(settings.transactions_topic, message.key, message.value)
-        while number - scored[0] > _MOST_AHEAD:
-            producer.poll()
-            time.sleep(0.05)
+        wait_for(partial(_is_near, producer, number, scored), LIMIT_SECONDS, "the scorer")
     producer.finish()
 
 
@@ -109,7 +114,7 @@ def test_one_of_three_brokers_killed_under_load_loses_nothing(
                 ended.append(scorer.exitcode)
                 assert scorer.exitcode in (DONE, OUTAGE), scoring.output
                 scorer = scoring.start_scorer()
-            time.sleep(0.2)
+            pace(0.2)
         sending.result(LIMIT_SECONDS)
         assert scoring.ended(scorer, 120) == DONE, scoring.output
     # the killed one comes back and takes its copies up again

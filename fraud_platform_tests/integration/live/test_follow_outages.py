@@ -36,6 +36,7 @@ from fraud_platform_tests.oracles.scoring import Sent, judge
 from fraud_platform_tests.testing.home import STATE
 from fraud_platform_tests.testing.servers.kafka_admin import administrator
 from fraud_platform_tests.testing.servers.storage import s3_server
+from fraud_platform_tests.testing.waiting import pace, stays_true
 from fraud_platform_tests.testing.worlds.follower import following, scored_ids
 from fraud_platform_tests.testing.worlds.live import PARTITIONS, Live, until
 from fraud_platform_tests.testing.worlds.scoring import (
@@ -77,7 +78,7 @@ def producing_slowly(settings: Settings, sent: list[Sent]) -> Iterator[Callable[
                 producer.send(settings.transactions_topic, message.key, message.value)
                 producer.poll()
                 done[0] = number
-                time.sleep(0.01)
+                pace(0.01)
             producer.finish()
         except BaseException as error:
             failed.append(error)
@@ -152,7 +153,7 @@ def test_a_full_and_a_read_only_lake_are_waited_for(live: Live, tmp_path: Path) 
         with _unwritable(live.settings):
             live.produce(LAST)
             until(lambda: count(log, WAITING) == 2, 60)
-            time.sleep(3)
+            assert stays_true(lambda: process.poll() is None, 3), log.read_text()
         await_scored(live.settings, SENT)
         until(lambda: count(log, GOING_ON) == 2)
         process.send_signal(signal.SIGINT)

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +23,7 @@ from fraud_platform.adapters.kafka.follower_mark import (
 )
 from fraud_platform.adapters.kafka.producers import IdempotentProducer
 from fraud_platform.adapters.kafka.topics import Topics
+from fraud_platform_tests.testing.waiting import comes_true
 
 WHO = "score --follow, process 7 on tester"
 
@@ -47,9 +47,7 @@ def test_a_mark_is_seen_and_takes_no_message(
             producer.send(topic, b"%d" % number, b"x" * 1_000)
         producer.finish()
         produced = len(messages)
-        deadline = time.monotonic() + 20
-        while len(messages) < produced + 3 and time.monotonic() < deadline:
-            time.sleep(0.1)
+        assert comes_true(lambda: len(messages) >= produced + 3, 20)
         assert follower(kafka, topic) == WHO
         assert follower(kafka, topic, besides=WHO) is None
     assert len(messages) >= produced + 3

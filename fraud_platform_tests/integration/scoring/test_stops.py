@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ from fraud_platform_tests.oracles.scoring import Sent, judge
 from fraud_platform_tests.testing.home import STATE
 from fraud_platform_tests.testing.ports import quiet_port
 from fraud_platform_tests.testing.programs.scoring import DONE, OUTAGE
+from fraud_platform_tests.testing.waiting import comes_true, wait_for
 from fraud_platform_tests.testing.worlds.scoring import (
     World,
     mixed_stream,
@@ -131,20 +133,26 @@ class Stops:
             self.await_no_mark(limit)
             at = self.log.stat().st_size if self.log.exists() else 0
             process = self.start(FOLLOW, stop_at)
-            while process.poll() is None and time.monotonic() < limit:
-                if b"following" in self.log.read_bytes()[at:] or is_stopped(process.pid):
-                    return process
-                self.go_on_where_due()
-                time.sleep(0.1)
+            has_started = partial(self._has_started, process, at)
+            if comes_true(has_started, limit - time.monotonic()) and process.poll() is None:
+                return process
         raise AssertionError(f"no follower came to follow: {self.output}")
+
+    def _has_started(self, process: subprocess.Popen[bytes], at: int) -> bool:
+        """Return whether a follower follows, or was stopped or ended before."""
+        self.go_on_where_due()
+        is_following = b"following" in self.log.read_bytes()[at:]
+        return is_following or process.poll() is not None or is_stopped(process.pid)
 
     def await_no_mark(self, limit: float) -> None:
         """Wait until the mark of a follower that was stopped or killed has ended."""
         connection = KafkaConnection.from_settings(self.settings)
-        while follower(connection, self.settings.transactions_topic):
-            assert time.monotonic() < limit, self.output
+
+        def has_ended() -> bool:
             self.go_on_where_due()
-            time.sleep(0.2)
+            return follower(connection, self.settings.transactions_topic) is None
+
+        wait_for(has_ended, limit - time.monotonic(), lambda: self.output, every=0.2)
 
     def stop(self, kind: str, *processes: psutil.Process) -> None:
         """Stop processes, or note that they stopped themselves."""
@@ -171,11 +179,13 @@ class Stops:
 
     def finish(self) -> None:
         """Continue all that is stopped, each when it is time, and wait until all have ended."""
-        limit = time.monotonic() + self.stopped_seconds + 120
-        while self.waiting:
-            assert time.monotonic() < limit, f"{self.waiting} never ended: {self.output}"
+
+        def have_ended() -> bool:
             self.go_on_where_due()
-            time.sleep(0.1)
+            return not self.waiting
+
+        limit = self.stopped_seconds + 120
+        wait_for(have_ended, limit, lambda: f"{self.waiting} never ended: {self.output}")
         for process in self.started:
             process.kill()
             process.wait(30)
@@ -195,24 +205,24 @@ def has_gone(process: psutil.Process) -> bool:
 
 def child_of(process: subprocess.Popen[bytes]) -> psutil.Process:
     """Return the follower's process for reports and merging."""
-    limit = time.monotonic() + 30
-    while time.monotonic() < limit:
-        for child in psutil.Process(process.pid).children():
-            if any("spawn_main" in word for word in child.cmdline()):
-                return child
-        time.sleep(0.1)
-    raise AssertionError("the follower has no child")
+
+    def child() -> psutil.Process | None:
+        children = psutil.Process(process.pid).children()
+        return next((c for c in children if any("spawn_main" in w for w in c.cmdline())), None)
+
+    found = wait_for(child, 30, "the follower's child")
+    assert found is not None
+    return found
 
 
 def await_stop(process: psutil.Process, seconds: float, stops: Stops) -> bool:
     """Wait until a process has stopped itself; False if it did not, or ended."""
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit and not has_gone(process):
-        if process.status() == psutil.STATUS_STOPPED:
-            return True
+
+    def is_decided() -> bool:
         stops.go_on_where_due()
-        time.sleep(0.05)
-    return False
+        return has_gone(process) or process.status() == psutil.STATUS_STOPPED
+
+    return comes_true(is_decided, seconds) and not has_gone(process)
 
 
 def platform(home: Path, bootstrap: str, models: str, batch: int, **chosen: object) -> Settings:
@@ -323,10 +333,8 @@ def stop_broker(stops: Stops, random: np.random.Generator) -> None:
     kafka = psutil.Process(record.pid)
     kafka.send_signal(signal.SIGSTOP)
     stops.count["broker"] += 1
-    limit = time.monotonic() + BROKER_STOPPED_SECONDS
-    while time.monotonic() < limit:
-        stops.go_on_where_due()
-        time.sleep(0.1)
+    # never true: the others are continued in the meantime
+    comes_true(stops.go_on_where_due, BROKER_STOPPED_SECONDS)
     kafka.send_signal(signal.SIGCONT)
     await_stop(psutil.Process(process.pid), 15.0, stops)
     process.kill()

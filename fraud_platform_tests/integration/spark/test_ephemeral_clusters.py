@@ -71,7 +71,6 @@ class Place:
         for line in process.stdout:
             output += line
             if line.startswith("worked ") and mode == "wait" and not kill_at:
-                time.sleep(1.0)
                 if kind == "kill":
                     process.kill()
                 else:

@@ -18,6 +18,7 @@ from fraud_platform.settings import Settings
 from fraud_platform_tests.testing.home import STATE
 from fraud_platform_tests.testing.servers.clusters import ready
 from fraud_platform_tests.testing.servers.spark_process import running_server, settings_of
+from fraud_platform_tests.testing.waiting import wait_for
 from fraud_platform_tests.testing.worlds.spark import client, start_client
 
 pytestmark = [pytest.mark.systems, pytest.mark.slow]
@@ -48,10 +49,10 @@ def test_a_warm_server_survives_wrong_tokens_dead_clients_and_its_own_end(tmp_pa
     settings = settings_of(tmp_path / "home", spark_url="local[2]")
     with running_server(settings) as server:
         _a_wrong_token_is_refused(settings, tmp_path)
-        _what_a_killed_run_left_is_interrupted(settings)
+        _what_a_killed_run_left_is_interrupted(settings, server.record.token)
         process = start_client(settings, "slow", "600", "2")
         begun(process)
-        time.sleep(2.0)
+        wait_for_tasks(server.record.token)
         killed = time.monotonic()
         for member in members(server.record.token):
             member.kill()
@@ -77,11 +78,11 @@ def _a_wrong_token_is_refused(settings: Settings, folder: Path) -> None:
     assert "an-old-token" not in line
 
 
-def _what_a_killed_run_left_is_interrupted(settings: Settings) -> None:
+def _what_a_killed_run_left_is_interrupted(settings: Settings, token: str) -> None:
     """Its tasks hold all cores for ten minutes: the next run would wait as long for its first."""
     process = start_client(settings, "slow", "600", "4")
     begun(process)
-    time.sleep(5.0)
+    wait_for_tasks(token)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=10)
     started = time.monotonic()
@@ -100,7 +101,8 @@ def test_a_worker_killed_mid_job_costs_nothing_but_time(tmp_path: Path):
         )
         process = start_client(settings, "slow", "4", "6")
         begun(process)
-        executors = _wait_for_executors(cluster.cluster_id, 2)
+        executors = wait_for(lambda: _executors(cluster.cluster_id, 2))
+        wait_for_tasks(cluster.cluster_id)
         worker = executors[0].parent()
         assert worker is not None
         worker.kill()
@@ -119,16 +121,16 @@ def _a_lost_master_is_said(settings: Settings, cluster_id: str) -> None:
     assert "expected a Spark master on spark://127.0.0.1" in line
 
 
-def _wait_for_executors(cluster_id: str, count: int) -> list[psutil.Process]:
-    limit = time.monotonic() + 60
-    while time.monotonic() < limit:
-        found = [
-            p
-            for p in members(cluster_id)
-            if "CoarseGrainedExecutorBackend" in " ".join(p.cmdline())
-        ]
-        if len(found) >= count:
-            time.sleep(3.0)
-            return found
-        time.sleep(0.3)
-    raise AssertionError("the executors never came")
+def _executors(cluster_id: str, count: int) -> list[psutil.Process] | None:
+    """Return a cluster's executors once there are so many."""
+    found = _running(cluster_id, "CoarseGrainedExecutorBackend")
+    return found if len(found) >= count else None
+
+
+def wait_for_tasks(token: str) -> None:
+    """Wait until Spark's Python workers run, so that a kill meets tasks under way."""
+    wait_for(lambda: len(_running(token, "pyspark.daemon")) > 1, what="Python workers")
+
+
+def _running(token: str, word: str) -> list[psutil.Process]:
+    return [p for p in members(token) if word in " ".join(p.cmdline())]

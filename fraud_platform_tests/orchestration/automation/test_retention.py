@@ -26,6 +26,7 @@ from fraud_platform.defs.automation.retention import (
     remove_tick_logs,
 )
 from fraud_platform.defs.failures import FAILURE_TAG
+from fraud_platform_tests.testing.waiting import wait_for
 
 
 @dg.op
@@ -133,10 +134,8 @@ def test_a_log_is_emptied_while_its_program_writes_on(tmp_path: Path):
     log = tmp_path / "logs" / "dagster.log"
     try:
         for number, tick in enumerate(ticks):
-            deadline = time.monotonic() + 20
-            while f"look {number}" not in log.read_text():
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            look = f"look {number}"
+            wait_for(lambda look=look: look in log.read_text(), 20, look, every=0.01)
             assert list(bound_logs(tmp_path / "logs", 1_000)) == ["dagster.log"]
             assert log.stat().st_size == 0
             kept = (tmp_path / "logs" / "dagster.log.1").read_text()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fraud_platform.adapters.spark.clusters.provider import PREFIX, Cluster, ClusterSize, Provider
+from fraud_platform_tests.testing.waiting import wait_for
+
+
+def is_ready(found: object) -> Cluster | None:
+    return found if isinstance(found, Cluster) else None
 
 
 @contextmanager
@@ -15,10 +19,10 @@ def ready(provider: Provider, size: ClusterSize, limit: float = 120) -> Iterator
     cluster_id = f"{PREFIX}test-{secrets.token_hex(4)}"
     try:
         provider.create(cluster_id, size)
-        deadline = time.monotonic() + limit
-        while not isinstance(found := provider.look(cluster_id, size), Cluster):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.2)
-        yield found
+        yield wait_for(
+            lambda: is_ready(provider.look(cluster_id, size)),
+            limit,
+            lambda: provider.look(cluster_id, size),
+        )
     finally:
         provider.delete(cluster_id)

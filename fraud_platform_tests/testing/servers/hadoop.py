@@ -10,7 +10,6 @@ import fcntl
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from fraud_platform.adapters.services.processes import HOST
 from fraud_platform.adapters.spark.server import open_modules, spark_home
 from fraud_platform_tests.testing.home import STATE
 from fraud_platform_tests.testing.ports import free_port
+from fraud_platform_tests.testing.waiting import wait_for
 
 VERSION = "3.5.0"
 _DEPENDENCIES = (
@@ -147,18 +147,16 @@ def _java_home() -> str:
 
 
 def _wait(process: subprocess.Popen[bytes], folder: Path, url: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        assert process.poll() is None, (folder / "hadoop.log").read_text()[-3000:]
-        assert time.monotonic() < deadline, (folder / "hadoop.log").read_text()[-3000:]
-        try:
-            with urllib.request.urlopen(f"{url}/ws/v1/cluster/metrics", timeout=2) as answer:
-                is_up = b'"activeNodes":1' in answer.read()
-            if is_up and (folder / "details.properties").exists():
-                return
-        except OSError:
-            pass
-        time.sleep(0.3)
+
+    def is_up() -> bool:
+        with urllib.request.urlopen(f"{url}/ws/v1/cluster/metrics", timeout=2) as answer:
+            is_active = b'"activeNodes":1' in answer.read()
+        return is_active and (folder / "details.properties").exists()
+
+    def log() -> str:
+        return (folder / "hadoop.log").read_text()[-3000:]
+
+    wait_for(is_up, START_SECONDS, log, process=process, ignoring=(OSError,), every=0.3)
 
 
 def _write_conf(written: Path, conf: Path, chosen: Mapping[str, object]) -> None:

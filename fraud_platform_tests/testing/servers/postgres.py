@@ -15,7 +15,6 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import psycopg2
 import pytest
 
 from fraud_platform_tests.testing.ports import free_port
+from fraud_platform_tests.testing.waiting import wait_for
 
 START_SECONDS = 60.0
 USER = "fraud"
@@ -52,15 +52,13 @@ class Postgres:
             stderr=subprocess.STDOUT,
             **unprivileged(),
         )
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                self.ask("SELECT 1", "postgres")
-                return
-            except psycopg2.OperationalError:
-                assert self.process.poll() is None, (self.folder / "log").read_text()
-                assert time.monotonic() < deadline, (self.folder / "log").read_text()
-                time.sleep(0.1)
+        wait_for(
+            lambda: self.ask("SELECT 1", "postgres"),
+            START_SECONDS,
+            (self.folder / "log").read_text,
+            process=self.process,
+            ignoring=(psycopg2.OperationalError,),
+        )
 
     def stop(self) -> None:
         """End it at once, as a crash does: its clients lose their connections."""

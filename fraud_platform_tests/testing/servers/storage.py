@@ -12,13 +12,13 @@ import secrets
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from fraud_platform_tests.testing.ports import free_port, is_listening
+from fraud_platform_tests.testing.waiting import wait_for
 
 HADOOP = "3.5.0"
 HADOOP_PARTS = (
@@ -195,11 +195,7 @@ def hdfs_cluster(folder: Path) -> Iterator[HdfsCluster]:
 
 def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes], what: str) -> None:
     """Poll a condition while a process lives, with a limit."""
-    deadline = time.monotonic() + START_SECONDS
-    while not is_so():
-        assert process.poll() is None, f"{what} ended with code {process.returncode}"
-        assert time.monotonic() < deadline, f"waited {START_SECONDS} s for {what}"
-        time.sleep(0.1)
+    wait_for(is_so, START_SECONDS, what, process=process)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

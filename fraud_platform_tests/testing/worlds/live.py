@@ -6,7 +6,6 @@ Not here: the broker and the models (`integration.conftest`), streams (`testing.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from fraud_platform.defs.commands.run_due import FinishedRun, execute
 from fraud_platform.errors import TopicChangedError
 from fraud_platform.settings import Settings
 from fraud_platform_tests.oracles.scoring import Sent
+from fraud_platform_tests.testing.waiting import wait_for
 from fraud_platform_tests.testing.worlds.platform import Platform
 from fraud_platform_tests.testing.worlds.scoring import World
 
@@ -99,12 +99,4 @@ def plan_of(request: dg.RunRequest) -> int:
 
 def until(condition: Callable[[], object], limit_seconds: float = 20.0) -> None:
     """Wait for a condition; a topic that is being made anew counts as not yet."""
-    limit = time.monotonic() + limit_seconds
-    while True:
-        try:
-            if condition():
-                return
-        except TopicChangedError:
-            pass
-        assert time.monotonic() < limit, "the condition never came true"
-        time.sleep(0.05)
+    wait_for(condition, limit_seconds, ignoring=(TopicChangedError,))

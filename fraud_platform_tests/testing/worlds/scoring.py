@@ -11,7 +11,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -36,6 +35,7 @@ from fraud_platform.training.thresholds import Constraints
 from fraud_platform_tests.oracles.scoring import SCORED, Sent
 from fraud_platform_tests.testing.programs import scoring as program
 from fraud_platform_tests.testing.shared import copy_of
+from fraud_platform_tests.testing.waiting import wait_for
 from fraud_platform_tests.testing.worlds.training_rows import labelled_rows
 
 MODEL_FEATURES = (*FEATURE_NAMES[:40], FEATURE_NAMES[-1])
@@ -164,12 +164,13 @@ class World:
     def paused_scorer(self, at: str, *switches: str) -> BaseProcess:
         """Start a scorer and wait until it stopped at a kill point."""
         scorer = self.start_scorer(at, "pause", *switches)
-        limit = time.monotonic() + 60
         state = Path(f"/proc/{scorer.pid}/stat")
-        while state.read_text().rpartition(")")[2].split()[0] != "T":
+
+        def is_stopped() -> bool:
             assert scorer.is_alive(), f"a scorer ended before {at}: {self.output}"
-            assert time.monotonic() < limit, f"a scorer never came to {at}"
-            time.sleep(0.01)
+            return state.read_text().rpartition(")")[2].split()[0] == "T"
+
+        wait_for(is_stopped, what=f"a scorer that stops at {at}", every=0.01)
         return scorer
 
     def wake(self, scorer: BaseProcess) -> int:

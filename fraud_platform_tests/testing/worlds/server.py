@@ -15,9 +15,9 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from typing import Any
 import fraud_platform
 from fraud_platform_tests.testing.ports import free_port
 from fraud_platform_tests.testing.servers.postgres import Postgres
+from fraud_platform_tests.testing.waiting import wait_for
 
 ROOT = Path(fraud_platform.__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -136,18 +137,20 @@ class Server:
 
     def until(self, condition: Callable[[], object], limit_seconds: float, what: str) -> Any:
         """Wait for a condition, with the units' logs as the answer where it never comes true."""
-        deadline = time.monotonic() + limit_seconds
-        while True:
-            try:
+
+        def ask() -> Any:
+            with suppress(OSError, AssertionError, KeyError):
                 if found := condition():
                     return found
-            except (OSError, AssertionError, KeyError):
-                pass
             ended = self._restart([n for n, p in self.processes.items() if p.poll() is not None])
-            if ended or time.monotonic() > deadline:
-                tails = [f"--- {p.name}\n{p.read_text()[-1500:]}" for p in self.logs.glob("*.log")]
-                raise AssertionError("\n".join([f"not {what}; ended: {ended}", *tails]))
-            time.sleep(0.5)
+            assert not ended, self._tails(f"not {what}; ended: {ended}")
+            return None
+
+        return wait_for(ask, limit_seconds, lambda: self._tails(f"not {what}"), every=0.5)
+
+    def _tails(self, problem: str) -> str:
+        logs = sorted(self.logs.glob("*.log"))
+        return "\n".join([problem, *(f"--- {p.name}\n{p.read_text()[-1500:]}" for p in logs)])
 
     def _restart(self, ended: list[str]) -> list[str]:
         """Start again what may be, as the service manager does; return what must not be."""

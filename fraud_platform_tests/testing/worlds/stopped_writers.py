@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ import pyarrow as pa
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.tables.scoring import TOPIC_LABELS
+from fraud_platform_tests.testing.waiting import wait_for
 
 APP, WAIT_SECONDS = "test", 60.0
 
@@ -56,11 +56,10 @@ def stopped_child(code: str, lake: Lake, point: str) -> Iterator[subprocess.Pope
     variables = {**os.environ, "FRAUD_STOP_AT": point}
     child = subprocess.Popen([sys.executable, "-c", code, lake.url], env=variables)
     try:
-        deadline = time.monotonic() + WAIT_SECONDS
-        while psutil.Process(child.pid).status() != psutil.STATUS_STOPPED:
-            assert child.poll() is None, f"it ended before {point}"
-            assert time.monotonic() < deadline, f"it did not come to {point}"
-            time.sleep(0.02)
+        process = psutil.Process(child.pid)
+        wait_for(
+            lambda: process.status() == psutil.STATUS_STOPPED, WAIT_SECONDS, point, process=child
+        )
         yield child
     finally:
         child.kill()

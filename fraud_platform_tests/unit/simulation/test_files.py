@@ -7,7 +7,6 @@ import lzma
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from fraud_platform.errors import SettingsError
 from fraud_platform.simulation import DirtRates, DropLayout, SimulationConfig, simulate_drops
 from fraud_platform.simulation import lines as lines_module
 from fraud_platform.simulation.files import DropFile
+from fraud_platform_tests.testing.waiting import wait_for
 
 SMALL = SimulationConfig(
     customers=300, terminals=300, days=25, drop_days=10, dirt=DirtRates().scaled(3_000)
@@ -180,11 +180,7 @@ def stop_midway(tmp_path: Path, with_signal: int) -> dict[str, bytes]:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
-        limit = time.monotonic() + 60
-        while not (landing / "2018-04-05.txt").exists():
-            assert time.monotonic() < limit
-            assert process.poll() is None
-            time.sleep(0.01)
+        wait_for((landing / "2018-04-05.txt").exists, process=process, every=0.01)
         process.send_signal(with_signal)
         assert process.wait(30) != 0
     finally:

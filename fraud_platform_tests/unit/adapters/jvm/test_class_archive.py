@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from fraud_platform.adapters.jvm.class_archive import ClassArchive
+from fraud_platform_tests.testing.waiting import pace
 
 
 def write(work: Path, option: str) -> None:
@@ -53,7 +53,7 @@ def test_of_two_processes_one_makes_it(tmp_path: Path) -> None:
 
     def slow(work: Path, option: str) -> None:
         runs.append(work)
-        time.sleep(0.2)
+        pace(0.2)
         write(work, option)
 
     archive = ClassArchive(tmp_path, "jvm", "-cp a")

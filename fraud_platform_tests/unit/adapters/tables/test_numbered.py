@@ -30,6 +30,7 @@ from fraud_platform.tables.scoring import (
     LANDING,
     TOPIC_LABELS,
 )
+from fraud_platform_tests.testing.waiting import comes_true, pace
 
 APP = "test"
 
@@ -181,13 +182,13 @@ def test_no_commit_cleans_the_log_and_cleaning_waits_for_an_append(
     for number in range(1, 6):
         assert nothing_kept.append(files(lake, number), number, {"n": number})
         lake.open(TOPIC_LABELS).optimize.compact()
-        time.sleep(0.01)  # a file's age has milliseconds
+        pace(0.01)  # a file's age has milliseconds
         lake.vacuum(TOPIC_LABELS, [], 0)
         shorten_log(lake, TOPIC_LABELS)
         assert lake.numbered(TOPIC_LABELS, APP).metadata()["n"] == number
     assert len(list(lake.numbered(TOPIC_LABELS, APP).commits())) == 5
     assert nothing_kept.append(files(lake, 6), 6)
-    time.sleep(0.01)
+    pace(0.01)
     shorten_log(lake, TOPIC_LABELS)
     assert [metadata["number"] for metadata in lake.numbered(TOPIC_LABELS, APP).commits()] == [6]
 
@@ -198,7 +199,7 @@ def test_a_writer_that_slept_while_the_log_was_cleaned_commits_no_taken_number(
     sleeper = lake.numbered(TOPIC_LABELS, APP)
     for number in range(1, 9):
         assert nothing_kept.append(files(lake, number), number, {"n": number})
-    time.sleep(0.01)
+    pace(0.01)
     shorten_log(lake, TOPIC_LABELS)
     assert len(list(lake.numbered(TOPIC_LABELS, APP).commits())) == 1
     assert not sleeper.append(files(lake, 1), 1, {"n": "taken"})
@@ -250,11 +251,11 @@ def test_a_table_of_an_earlier_version_keeps_its_last_words_from_now_on(lake: La
                 rows = label_rows(number, 1) if number > last - 2 else label_rows(number, 0)
                 found = write_rows(lake.files, lake.uri(table), table, rows)
                 assert writer.append(found, number, {"n": number})
-        time.sleep(0.01)
+        pace(0.01)
         assert lake.numbered(table, APP).version == last + 1
         assert lake.numbered(table, APP).version == last + 1
         lake.open(table).optimize.compact()
-        time.sleep(0.01)
+        pace(0.01)
         lake.vacuum(table, [], 0)
         assert lake.numbered(table, APP).metadata()["n"] == last
         assert writer.append([], last + 1, {"n": last + 1})
@@ -366,10 +367,12 @@ def test_compaction_outlives_any_error_and_says_it(lake: Lake):
     compaction = _Broken(lake, (TOPIC_LABELS,), pause_seconds=0.3)
     messages = set()
     with compaction:
-        limit = time.monotonic() + 20
-        while compaction.looks < 2 and time.monotonic() < limit:
+
+        def has_looked_twice() -> bool:
             messages.add(compaction.problem)
-            time.sleep(0.01)
+            return compaction.looks >= 2
+
+        assert comes_true(has_looked_twice, 20, every=0.001)
     assert messages == {"", "compaction of tables: KeyError: 'unforeseen'"}
     assert (compaction.looks, compaction.problem) == (2, "")
 

@@ -20,6 +20,7 @@ from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.scorer import Progress
 from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import DEAD_LABELS, LANDING
+from fraud_platform_tests.testing.waiting import comes_true, pace
 
 LARGE = np.zeros(1_000_000)
 """More than a pipe holds."""
@@ -27,7 +28,7 @@ LARGE = np.zeros(1_000_000)
 
 def hang(settings: Settings, reports: Connection) -> None:
     """Take no report, and do not end with the pipe."""
-    time.sleep(600)
+    pace(600)
 
 
 def test_a_hung_child_costs_the_oldest_reports_and_no_waiting(
@@ -64,9 +65,7 @@ def test_a_child_that_ended_by_itself_is_started_anew(
         first.kill()
         first.join(10)
         reporter.send(Report(Progress(), 1, 0.5, {}, datetime.now(UTC)))
-        deadline = time.monotonic() + 60
-        while reporter._process is first and time.monotonic() < deadline:
-            time.sleep(0.05)
+        assert comes_true(lambda: reporter._process is not first, 60)
         second = reporter._process
         assert second is not first
         assert second.is_alive()
@@ -87,9 +86,7 @@ def test_small_files_are_merged_beside_the_follower(tmp_path: Path) -> None:
         )
     with Reporter(settings) as reporter:
         assert reporter.problem == ""
-        deadline = time.monotonic() + 60
-        while lake.data_files(DEAD_LABELS).num_rows > 1 and time.monotonic() < deadline:
-            time.sleep(0.2)
+        assert comes_true(lambda: lake.data_files(DEAD_LABELS).num_rows == 1, 60)
     assert lake.data_files(DEAD_LABELS).num_rows == 1
     landed = lake.read_arrow(DEAD_LABELS, columns=["landing"])["landing"].to_pylist()
     assert sorted(landed) == list(range(1, most + 1))
