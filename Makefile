@@ -19,13 +19,14 @@ INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 export FRAUD_HOME
 
-.PHONY: help demo test systems dev bench acceptance docs lint clean java python jars
+.PHONY: help demo test coverage systems dev bench acceptance docs lint clean java python jars
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo        four months of drops to a promoted model, with a report (DROPS=folder: yours)"
 	@echo "make dev         Kafka, the Dagster UI and MLflow on what the demo made, until Ctrl-C"
 	@echo "make test        the tests"
+	@echo "make coverage    the tests, and which lines and branches of the product they reach"
 	@echo "make systems     one small case on each real system: S3, HDFS, YARN, Connect, secured Kafka, ..."
 	@echo "make lint        ruff, mypy and the architecture test"
 	@echo "make docs        the documentation as a site, from pages and code"
@@ -41,6 +42,13 @@ dev: jars
 
 test: jars
 	@$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not slow and not systems" $(PYTEST_ARGS)
+
+# Processes that tests start count as well. The report lists the modules that are not reached whole;
+# .fraud_platform/coverage/html/index.html shows their lines.
+coverage: jars
+	@mkdir -p .fraud_platform/coverage
+	@$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not slow and not systems" \
+	  --cov --cov-report=term --cov-report=html:.fraud_platform/coverage/html $(PYTEST_ARGS)
 
 systems: jars
 	@$(BIN)/pytest -m "systems and not slow" $(PYTEST_ARGS)
