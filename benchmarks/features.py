@@ -117,7 +117,7 @@ def measure_backfill(folder: Path, name: str, rows: int, crowd: Crowd) -> list[M
 
 
 def measure_days(folder: Path, rows_per_day: int) -> list[Measurement]:
-    """Return what one day costs behind months of history; of several runs, the cheapest.
+    """Return what one day costs after months of history; of several runs, the cheapest.
 
     Each history is a lake of its own. Once all are built the days are measured in turn, since
     minutes lie between their building, in which a machine may change its speed.

@@ -37,7 +37,7 @@ class Patience:
         self._pause = FIRST_SECONDS
 
     def wait(self, outage: Outage) -> None:
-        """Wait before the next try; of one outage only the first wait is told."""
+        """Wait before the next try; only the first wait of an outage is reported."""
         if self._began is None:
             self._began, self._pause = time.monotonic(), FIRST_SECONDS
             self._say(f"waiting, nothing is lost; Ctrl-C ends it. {outage}")
@@ -47,7 +47,7 @@ class Patience:
         self._pause = min(2 * self._pause, self._most)
 
     def work_goes_on(self) -> None:
-        """Tell, once, that what was waited for is there; nothing where nobody waited."""
+        """Report once that the wait is over; do nothing if there was no wait."""
         if self._began is not None:
             waited = time.monotonic() - self._began
             self._began = None

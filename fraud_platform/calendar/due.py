@@ -180,5 +180,5 @@ def built_from_replaced(
 
 
 def fingerprint(parts: Iterable[tuple[object, ...]]) -> str:
-    """Return a short hash of some tuples, whatever their order."""
+    """Return a short hash of some tuples, independent of their order."""
     return hashlib.sha256(repr(sorted(parts, key=repr)).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Which days are a drop's own: the days that its rows agree on, whatever a share of them says.
+"""Which days are a drop's own: the days that most of its rows agree on.
 
 Here: the central days of a drop, the days that are connected with them, the span outside of which
 a row's time is wrong; all from counts of rows by day, and with no clock of a machine.
@@ -7,7 +7,7 @@ Not here: counting the rows (`cleaning.tasks`), what becomes of rows outside
 
 The central days are the shortest run of days that holds two thirds of the rows. Up to a third of
 the rows can say anything, and the run still lies among the days of the others: a quarter of wrong
-dates, hours or decades ahead or behind, does not move it.
+dates, hours or decades too early or too late, does not move it.
 """
 
 from __future__ import annotations

@@ -190,8 +190,8 @@ class RestoredTables(Protocol):
 class NumberedTable(Protocol):
     """A table to which one application appends commits 1, 2, 3, ..
 
-    Guarantee: of several writers with one number exactly one commits, whatever else is written to
-    the table meanwhile.
+    Guarantee: of several writers with one number exactly one commits, also during other writes to
+    the table.
     """
 
     @property

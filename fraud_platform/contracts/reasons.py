@@ -33,7 +33,7 @@ OF_SEVERAL_ROWS = (
 
 
 class Repair(StrEnum):
-    """What was mended on a clean row; counted, never rejected."""
+    """What was repaired in a clean row; counted, never rejected."""
 
     MIDNIGHT_24H = "midnight_24h"
     ROUNDED_AMOUNT = "rounded_amount"

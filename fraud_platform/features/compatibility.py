@@ -18,7 +18,7 @@ from fraud_platform.contracts.feature_language.declarables import (
 from fraud_platform.datasets.handbook.features import DECLARATION, feature_signature
 
 FIRST_DECLARATION = "99ba72481b0273a5b69d93ef69c0569b2d47c649b314670bb5544cea72fc9cf0"
-"""Signature of all that was declared while a model carried this, whatever it used of it."""
+"""Signature of all features that were declared when a model carried this, used or not."""
 _FEATURES, _FLAGS, _LAST_TIMES, _LABEL_MEASURES = 70, 3, 2, 7
 """How much that was; since then features are added at the end."""
 

@@ -121,7 +121,7 @@ class LabelBook:
     def _wait(self, labels: LandedLabels) -> None:
         if labels.transaction_id.size:
             waiting = LandedLabels.join(self._waiting, labels)
-            # whoever was labelled so long ago matters to no row any more
+            # a label of so long ago affects no row any more
             is_open = waiting.known_at_second >= self._rows.oldest_second
             self._waiting = waiting.take(np.flatnonzero(is_open))
 

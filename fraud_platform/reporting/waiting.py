@@ -46,7 +46,7 @@ def waiting(what: str, usually: str, console: Console | None = None) -> Iterator
 
 @contextmanager
 def _repeating(out: Console, what: str, started: float) -> Iterator[None]:
-    """Say now and then that the work goes on, for whoever reads a log."""
+    """Print now and then that the work continues, for readers of a log."""
     is_done = threading.Event()
 
     def say() -> None:

@@ -16,7 +16,7 @@ from fraud_platform.simulation.config import DirtRates, DropLayout, SimulationCo
 from fraud_platform.simulation.files import replace_atomically
 
 _FILE = ".simulation.json"
-"""Hidden, so that nobody takes it for a drop."""
+"""Hidden, so that it is not taken for a drop."""
 
 
 def read_series(folder: Path) -> SimulationConfig | None:

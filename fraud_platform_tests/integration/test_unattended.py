@@ -1,4 +1,4 @@
-"""A new drop becomes a decision under real daemons, with nobody doing anything."""
+"""A new drop becomes a decision under real daemons, without any command."""
 
 from __future__ import annotations
 

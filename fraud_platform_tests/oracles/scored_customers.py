@@ -24,7 +24,7 @@ def scored_rows(
 ) -> tuple[ComparisonRows, ScoredModel, ScoredModel]:
     """Return rows, a candidate and a champion; greater skill separates frauds better.
 
-    Compromised customers are defrauded again and again, compromised terminals defraud whoever
+    Compromised customers are defrauded again and again, compromised terminals defraud everyone who
     comes, great amounts are fraud; customers and terminals each shift all of their scores.
     """
     per_customer = rng.poisson(rng.gamma(2.0, 0.85, customers) * days)

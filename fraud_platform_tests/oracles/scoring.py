@@ -1,9 +1,9 @@
 """What exactly-once scoring promises, judged from topics and tables alone.
 
-Here: `judge`, which reads everything anew with plain clients and lists every broken promise.
+Here: `judge`, which reads everything again with plain clients and lists every broken promise.
 Not here: making streams or running scorers (`testing.worlds.scoring`).
 
-It shares no code with the scorer: messages are told apart by what the sender knows of them.
+It shares no code with the scorer: it identifies messages by what the sender knows of them.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _outcomes(
 ) -> tuple[dict[Place, Sent | str], dict[Place, bytes | None]]:
     """Return what must become of each offset, and the values of those that must not be scored.
 
-    Copies of one message are told by their order.
+    Copies of one message are identified by their order.
     """
     queues: dict[tuple[bytes | None, bytes | None], deque[Sent]] = {}
     count = 0

@@ -70,7 +70,7 @@ def unresolved(text: Text) -> list[str]:
 
 
 def is_known(quoted: str, text: Text) -> bool:
-    """Return whether one quoted text exists, whatever kind of name it is."""
+    """Return whether a quoted text exists, for any kind of name."""
     first, _, rest = quoted.partition(" ")
     if first == "make" and rest:
         return rest.split()[0] in make_targets() | {"-C"}

@@ -17,7 +17,7 @@ _STATUS_SECONDS = 2.0
 
 
 def lag_lines(settings: Settings) -> list[str]:
-    """Return how many messages each topic holds, how far scoring is behind, and what waits."""
+    """Return how many messages each topic holds, how many are not yet scored, and what waits."""
     connection = KafkaConnection.from_settings(settings)
     topics = Topics(connection, answer_seconds=_STATUS_SECONDS)
     lines, others = [], []

@@ -362,7 +362,7 @@ class ModelRegistry:
             make_model(client)
 
     def is_experiment_deleted(self) -> bool:
-        """Return whether somebody deleted the experiment that all runs belong to."""
+        """Return whether the experiment was deleted that all runs belong to."""
         if not has_database(self.url):
             return False
         with self._client() as client:

@@ -74,7 +74,7 @@ def clear_leftovers(home: Path) -> Iterator[str]:
 
 
 def remove_old(folder: Path, days: float) -> int:
-    """Remove files that nobody has written for so many days; return how many went."""
+    """Remove files that were not written for so many days; return how many were removed."""
     oldest, gone = time.time() - days * SECONDS_PER_DAY, 0
     for path in sorted(folder.rglob("*"), reverse=True):
         with suppress(OSError):  # another process may remove it too; a folder may hold others

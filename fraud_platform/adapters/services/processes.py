@@ -196,7 +196,7 @@ def is_healthy(service: Service) -> bool:
 
 
 def answers_http(url: str) -> bool:
-    """Return whether an HTTP server answers at a URL, whatever it says."""
+    """Return whether an HTTP server answers at a URL, with any status."""
     try:
         urllib.request.urlopen(url, timeout=ANSWER_SECONDS).close()
     except urllib.error.HTTPError:

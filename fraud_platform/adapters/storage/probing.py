@@ -35,7 +35,7 @@ _safe: set[str] = set()
 
 
 def require_storage(url: str) -> None:
-    """Return if the storage behind a URL answers; asked at most every half minute.
+    """Return if the storage of a URL answers; asked at most every half minute.
 
     Raises:
         SettingsError: it knows no such bucket, key or secret.
@@ -51,7 +51,7 @@ def require_storage(url: str) -> None:
 
 
 def require_answer(url: str) -> None:
-    """Return if the S3 or HDFS behind a URL answers now.
+    """Return if the S3 or HDFS of a URL answers now.
 
     Raises:
         SettingsError, Outage: as `require_storage`.
@@ -184,7 +184,7 @@ def _probe_hdfs(url: str) -> None:
 
 
 def _within(seconds: float, call: Callable[[], None]) -> None:
-    """Wait for a call at most so long; one that never ends is left behind."""
+    """Wait for a call at most so long; a call that never ends is abandoned."""
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
     thread.join(seconds)

@@ -296,7 +296,7 @@ class Declaration:
         """Return a hash of everything that decides the values of these features alone.
 
         That is their formulas with the windows in them, the flags, times and label measures that
-        these read, whatever those read in turn, and the times that every window rests on. Another
+        these read, all that those read in turn, and the times that every window rests on. Another
         feature may come, go or change without changing it.
 
         Args:

@@ -76,7 +76,7 @@ def materialize_days(
 
     All files are written first and belong to nothing; then each table's days are replaced in one
     commit. Everything is made from tables of days before and from clean tables, so a run that was
-    killed at any point is mended by running it again. The days before first_day, up to 37 of
+    killed at any point is repaired by running it again. The days before first_day, up to 37 of
     them, must be built where they hold transactions.
 
     Args:
@@ -85,7 +85,7 @@ def materialize_days(
 
     Raises:
         SchemaMismatchError: a stored table has a column that is declared no longer.
-        Outage: another writer has replaced some of these days meanwhile; run again.
+        Outage: another writer has replaced some of these days in the meantime; run again.
     """
     started = time.perf_counter()
     for table in WRITTEN_TABLES:

@@ -1,4 +1,4 @@
-"""From when the labels of a drop count: on time, late, corrected, told by the topic before."""
+"""From when the labels of a drop count: on time, late, corrected, known from the topic before."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_what_the_topic_told_before_goes_on_counting_as_it_did(publish: Publish,
     assert labels_of(lake, 2) == [(1, False, 0, utc(13)), (2, True, 3, utc(15))]
     # the drop says something else: it corrects from the next midnight
     assert labels_of(lake, 3) == [(1, False, 0, utc(8, 11)), (2, True, 1, utc(21))]
-    # nobody knew it when its hour came
+    # it was not known when its hour came
     assert labels_of(lake, 4) == [(1, False, 0, utc(21))]
     assert labels_of(lake, 5) == [(1, False, 0, utc(28, 11) + timedelta(days=7))]
     assert labels_of(lake, 9) == []
@@ -133,7 +133,7 @@ def test_what_the_topic_told_before_goes_on_counting_as_it_did(publish: Publish,
 
 
 def test_only_files_that_are_committed_stay_among_the_labels(publish: Publish, lake: Lake):
-    """Whether labels were written with the rows, or for nothing: held, or told before."""
+    """Labels that were written with the rows, or in vain: the drop was held, or they were known."""
     half_bad = text(row(1, 1), b"not a row\n")
     publish(A, half_bad, max_quarantined_share=0.1)
     assert not label_files(lake)

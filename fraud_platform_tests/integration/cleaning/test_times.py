@@ -24,7 +24,7 @@ from fraud_platform_tests.oracles.lake_tables import clean_rows, ledger, quarant
 DROP, FIRST, LAST = "2018-04-01", date(2018, 4, 1), date(2018, 4, 30)
 ROWS = 1_889
 FAR = (-40 * 365, -4_000, -400, -130, 130, 400, 4_000, 29_800)
-"""Days ahead and behind, outside of any month beside the drop's."""
+"""Days too late and too early, outside of the months next to the drop's."""
 
 Rows = list[tuple[int, datetime, bool]]
 

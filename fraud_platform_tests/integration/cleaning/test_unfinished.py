@@ -1,4 +1,4 @@
-"""A publication dies; whatever comes next, the lake is one in which it never was.
+"""A publication dies; any next step leaves a lake in which it never was.
 
 The death is an exception at a kill point; `integration.cleaning.test_recovery` kills processes
 there.

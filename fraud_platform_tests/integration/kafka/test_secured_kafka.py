@@ -1,4 +1,4 @@
-"""Kafka behind SASL_SSL: scored as in the clear; each user may do only its work; faults named."""
+"""Kafka with SASL_SSL: the same scores, least rights for each user, errors that name the fault."""
 
 from __future__ import annotations
 
@@ -327,7 +327,7 @@ def _predictions_are_there(settings: Settings, sent: list[Sent]) -> None:
 
 
 def _no_secret_is_shown(settings: Settings) -> None:
-    """Require that passwords are in their files alone, which nobody else may read."""
+    """Require that passwords are only in their files, which no other user may read."""
     passwords = [read_password(settings.kafka_secrets, role).get_secret_value() for role in Role]
     for path in settings.kafka_secrets.iterdir():
         if path.name != CA_NAME:

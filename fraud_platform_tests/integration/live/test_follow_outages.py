@@ -64,7 +64,7 @@ def await_scored(settings: Settings, sent: list[Sent], limit_seconds: float = 90
 
 @contextmanager
 def producing_slowly(settings: Settings, sent: list[Sent]) -> Iterator[Callable[[], int]]:
-    """Send messages a few at a time while the block runs, through whatever becomes of the broker.
+    """Send messages a few at a time while the block runs, also during outages of the broker.
 
     The block gets a function that says how many are sent.
     """
@@ -167,7 +167,7 @@ def test_a_full_and_a_read_only_lake_are_waited_for(live: Live, tmp_path: Path) 
 
 @contextmanager
 def _unwritable(settings: Settings) -> Iterator[None]:
-    """Let nobody read or write the log of `scored` while the block lasts."""
+    """Make the log of `scored` unreadable and unwritable during the block."""
     folder = Path(settings.lake) / SCORED.name / "_delta_log"
     folder.rename(folder.with_name("away"))
     folder.touch()

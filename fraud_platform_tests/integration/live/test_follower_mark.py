@@ -94,7 +94,7 @@ def members(kafka: KafkaConnection, topic: str) -> list[str]:
 def test_a_follower_of_this_machine_that_was_killed_follows_no_more(
     kafka: KafkaConnection, new_topic: Callable[..., str]
 ) -> None:
-    """For ten seconds it was said to follow already, and whoever started another gave up."""
+    """For ten seconds it seemed to follow still, and a new follower gave up."""
     topic, messages = new_topic(partitions=3), []
     name = killed_follower(kafka, topic, socket.gethostname())
     assert members(kafka, topic) == [name]

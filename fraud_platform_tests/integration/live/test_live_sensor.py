@@ -59,7 +59,7 @@ def test_without_a_champion_the_sensor_pauses_and_says_what_waits(live: Live):
 
 
 def test_messages_of_an_open_transaction_are_said_and_not_taken_for_nothing_new(live: Live):
-    """They used to be "0 behind" and "nothing new", for as long as their producer left it open."""
+    """They used to count as read, for as long as their producer left the transaction open."""
     topic = live.settings.transactions_topic
     nothing = f"nothing new on {topic}"
     assert live.skipped() == nothing

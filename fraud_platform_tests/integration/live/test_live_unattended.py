@@ -80,7 +80,7 @@ def kill_run(settings: Settings) -> None:
     for process in run_workers(settings.home):
         try:
             process.kill()
-        except psutil.NoSuchProcess:  # it ended meanwhile
+        except psutil.NoSuchProcess:  # it has ended
             continue
 
 

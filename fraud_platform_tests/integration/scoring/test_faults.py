@@ -48,7 +48,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_world(kafka: KafkaConnection, model: Path, tmp_path: Path) -> Make:
-    """A function that makes a world of its own, less the topics that it is told to leave out."""
+    """A function that makes a new world without the topics that it is given."""
 
     def make(without: str = "", **chosen: int) -> World:
         settings = small_settings(

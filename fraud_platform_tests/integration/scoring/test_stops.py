@@ -260,7 +260,7 @@ def scored(settings: Settings) -> pa.Table:
 
 
 def require_same_scores(settings: Settings, undisturbed: Settings) -> None:
-    """Require that features and scores are those of a scorer that nobody stopped, bit for bit."""
+    """Require the features and scores of a scorer that was never stopped, bit for bit."""
     found, expected = scored(settings), scored(undisturbed)
     assert found.num_rows == expected.num_rows
     differing = {
@@ -381,7 +381,7 @@ def test_half_a_million_messages_are_scored_once_through_thirty_long_stops(
 
 
 def undisturbed(tmp_path: Path, settings: Settings, models: str, sent: list[Sent]) -> Settings:
-    """Score the same messages on topics of their own with a scorer that nobody stops."""
+    """Score the same messages on topics of their own with a scorer that is never stopped."""
     twin = platform(tmp_path / "twin", settings.kafka_bootstrap or "", models, 4_000)
     world = World(twin, train_small(twin.home / "model"))
     world.produce(sent)

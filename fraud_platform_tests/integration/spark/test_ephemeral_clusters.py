@@ -81,7 +81,7 @@ class Place:
         return output
 
     def cancel(self, process: subprocess.Popen[str], run_id: str) -> None:
-        """Do what Dagster's launcher does when somebody cancels a run."""
+        """Do what Dagster's launcher does when a run is canceled."""
         run = self.instance.get_run_by_id(run_id)
         assert run is not None
         self.instance.report_run_canceling(run)
@@ -177,7 +177,7 @@ def test_a_killed_run_leaves_no_application_on_yarn(
     assert provider.living() == {row.cluster_id}
     process.kill()
     process.wait(timeout=10)
-    # the driver's JVM notices the end of its Python by itself, too; whoever is first
+    # the driver's JVM notices the end of its Python itself, too; either may be first
     assert "killed" in place.reap()
     assert provider.living() == set()
     assert [r.step for r in place.clusters] == ["ended"]

@@ -1,4 +1,4 @@
-"""The new-drops sensor: one run for each content, whatever happens to its cursor."""
+"""The new-drops sensor: one run for each content, even if its cursor is lost."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def test_an_upload_under_way_waits(platform: Platform):
 
 
 def test_a_drop_is_asked_for_until_its_days_are_counted(platform: Platform):
-    """A run that dies behind the ledger's mark would leave the data's clock where it was."""
+    """A run that dies after the ledger's mark would leave the data's clock where it was."""
     platform.arrive("2018-04-01.txt", ROW)
     settings = platform.settings
     raw = open_zone(settings.raw, create=True)

@@ -1,4 +1,4 @@
-"""`fraud-platform retry`: what failed is asked for at once, because a person mended its cause."""
+"""`fraud-platform retry`: what failed is requested at once, because a person fixed its cause."""
 
 from __future__ import annotations
 

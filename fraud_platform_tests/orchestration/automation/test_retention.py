@@ -1,4 +1,4 @@
-"""What runs, looks and programs leave on disk is bounded, whatever the number of them."""
+"""What runs, looks and programs leave on disk is bounded, however many there are."""
 
 import os
 import subprocess

@@ -42,7 +42,7 @@ class _Champion:
 
 
 def run(environment: Mapping[str, str], model_folder: str, switches: Sequence[str]) -> None:
-    """Score until nothing is left; what goes wrong is told by the exit code and in the log."""
+    """Score until nothing is left; an error is in the exit code and in the log."""
     os.environ.update(environment)
     settings = Settings()
     log = os.open(Path(settings.home) / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT)

@@ -43,7 +43,7 @@ def build(landing: str, first: str, last: str) -> None:
 
 
 def drain_everything() -> None:
-    """Run whatever is due until nothing is; print each run, and how deep the deepest plan was."""
+    """Run all that is due until nothing is; print each run, and how deep the deepest plan was."""
     import dagster as dg
 
     from fraud_platform.defs.assembly import assemble

@@ -1,4 +1,4 @@
-"""A cluster of a test's own, ready, deleted behind the block."""
+"""A cluster of the test's own that is ready, and deleted after the block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changing topics behind the platform's back: deleting them, their messages, adding partitions."""
+"""Changing topics without the platform: deleting them, their messages, adding partitions."""
 
 from __future__ import annotations
 

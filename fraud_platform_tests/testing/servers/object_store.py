@@ -1,4 +1,4 @@
-"""An object store in memory behind fsspec's own buffered file, for tests of zones."""
+"""An object store in memory with fsspec's own buffered file, for tests of zones."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Streams with wrong dates in them, and what scoring made of them.
 
-Here: rows with extra ones that are dated ahead or behind, a topic in memory, a scorer of it.
+Here: rows with extra ones that are dated too late or too early, a topic in memory, a scorer of it.
 Not here: the tests, what a right event time is (`fraud_platform.stream.event_time`).
 """
 

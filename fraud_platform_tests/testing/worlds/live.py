@@ -98,5 +98,5 @@ def plan_of(request: dg.RunRequest) -> int:
 
 
 def until(condition: Callable[[], object], limit_seconds: float = 20.0) -> None:
-    """Wait for a condition; a topic that is being made anew counts as not yet."""
+    """Wait for a condition; a topic that is being recreated counts as not yet."""
     wait_for(condition, limit_seconds, ignoring=(TopicChangedError,))

@@ -102,7 +102,7 @@ def _publish(spark, lake: Lake, path: Path) -> None:
 
 
 def make_history(spark, folder: Path, drops: list[Path], model: Path) -> History:
-    """Publish all drops but the last, build their days and the snapshot behind them."""
+    """Publish all drops but the last, build their days and the snapshot after them."""
     lake, (*before, last) = Lake(str(folder / "history")), sorted(drops)
     for path in before:
         _publish(spark, lake, path)

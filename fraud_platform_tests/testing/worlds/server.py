@@ -183,7 +183,7 @@ class Server:
 
 
 def kill_group(pid: int) -> None:
-    """End what a unit's process left behind in its group."""
+    """End what a unit's process left in its process group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
 

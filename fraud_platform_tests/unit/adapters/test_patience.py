@@ -1,4 +1,4 @@
-"""Waiting an outage out: told once, longer each time, ended at once by a stop."""
+"""Waiting out an outage: reported once, longer each time, ended at once by a stop."""
 
 from __future__ import annotations
 

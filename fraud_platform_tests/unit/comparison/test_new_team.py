@@ -1,4 +1,4 @@
-"""A team with other amounts, fewer frauds and own limits gets a champion, or is told why not."""
+"""A team with other amounts, fewer frauds and own limits gets a champion, or learns why not."""
 
 from __future__ import annotations
 

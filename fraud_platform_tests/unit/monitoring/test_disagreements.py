@@ -68,7 +68,7 @@ def test_a_day_is_due_once_for_each_drop_that_it_is_built_from(lake: Lake) -> No
     assert due(a, a) == {}
     write_late_drop(lake)
     assert due(a, {}) == {}
-    # stream time has not passed the end of the next day, and nobody scored the day before
+    # stream time has not passed the end of the next day, and no row of the day before was scored
     assert due(a, a) == {DAY: "a"}
     record(lake, [compare_day(lake, DAY, LANDED, model_of)], a)
     assert due(a, a) == {}

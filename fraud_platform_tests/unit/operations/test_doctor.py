@@ -1,4 +1,4 @@
-"""What `fraud-platform doctor` says of a machine that lacks something."""
+"""What `fraud-platform doctor` reports if something is missing on a machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Label messages are labels or dead, whatever they hold; none stops the others."""
+"""Every label message is a label or a dead letter; none stops the others."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Broker:
         return {p: offset for (name, p), offset in self.group.items() if name == topic}
 
     def fence(self) -> None:
-        """Nobody else is there."""
+        """No other scorer is there."""
 
     def transaction(
         self,
@@ -84,7 +84,7 @@ def batch_of(number: int, ends: dict[int, int]) -> ScoredBatch:
 
 
 def commit(lake: Lake, ends: dict[int, int], topic_id: str = "T1") -> None:
-    """Commit the next micro-batch, as somebody else."""
+    """Commit the next micro-batch, as another scorer."""
     log = ScoringLog(lake)
     metadata = {"topic_id": topic_id, "end_offsets": ends, "holder": "another"}
     assert log.commit(batch_of(log.number + 1, ends), metadata)
@@ -168,7 +168,7 @@ def test_a_scorer_without_the_lease_stops_where_its_number_is_taken(lake: Lake):
         ({("labels", 0): 2}, 2),
         # of a lake that was given up
         ({("labels", 0): 700}, 2),
-        # the labels topic was made anew
+        # the labels topic was recreated
         ({("transactions", 0): 8}, 2),
         # an accepted gap had lowered the offsets, or the last micro-batch was never published
         ({("transactions", 0): 9}, 1),

@@ -1,4 +1,4 @@
-"""Event times judged alone: what is named ahead or behind, and what never is."""
+"""The rule of event times: which are too late or too early, and which never are."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def judge_in_parts(
     size: int,
     followers: int = FOLLOWERS,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Judge a stream in micro-batches as an engine does; return masks of ahead and behind."""
+    """Judge a stream in micro-batches as an engine does; return masks of too late and too early."""
     clock, carried = StreamClock(), {}
     ahead, behind = np.zeros(second.size, bool), np.zeros(second.size, bool)
     for start in range(0, second.size, size):

@@ -1,4 +1,4 @@
-"""Scored rows by day: equal to counting the table, whatever happened, and no row is read for it."""
+"""Scored rows by day: always equal to a count of the table, without reading a row."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class World:
         assert self.lake.numbered(SCORED, SCORING).append(batch.files, number, metadata)
 
     def forget_rows(self) -> None:
-        """Remove every file of rows; the log stays, so whoever reads a row fails."""
+        """Remove every file of rows; the log stays, so reading a row fails."""
         folder = Path(self.lake.uri(SCORED))
         paths = list(folder.glob("*.parquet"))
         assert paths

@@ -1,4 +1,4 @@
-"""Getting into Kafka: what clients are told, what roles may do, what a refusal says."""
+"""Access to Kafka: settings of clients, rights of roles, messages of refusals."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Stored:
 
 @pytest.fixture
 def stored(made: Stored, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stored]:
-    """The two versions as they were registered; whoever parses a damaged one fails the test."""
+    """The two versions as they were registered; parsing a damaged one fails the test."""
     made.restore()
     load = Candidate.load
 

@@ -1,4 +1,4 @@
-"""What storage clients are told, and the set-ups that are refused."""
+"""The options of storage clients, and the set-ups that are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables with rows that stand more than once, or with unknown features: refused, and mended."""
+"""Tables with repeated rows or unknown features: refused, and repaired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbered commits: one sequence, whoever writes, and its words as long as they are needed."""
+"""Numbered commits: one sequence for all writers, and its log as long as it is needed."""
 
 from __future__ import annotations
 
@@ -353,7 +353,7 @@ def test_a_plan_reads_back_by_its_number(lake: Lake):
 
 
 class _Broken(Compaction):
-    """Fails in a way that nobody foresaw, then succeeds."""
+    """Fails with an unforeseen error, then succeeds."""
 
     looks = 0
 

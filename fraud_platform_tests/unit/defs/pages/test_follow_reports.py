@@ -1,4 +1,4 @@
-"""The process beside a follower: it keeps tables small, and where it hangs nobody waits."""
+"""The follower's child process: it keeps tables small, and the follower never waits for it."""
 
 from __future__ import annotations
 

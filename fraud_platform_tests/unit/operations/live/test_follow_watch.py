@@ -1,4 +1,4 @@
-"""The champion's watch: whatever becomes of the registry, it goes on looking and says so."""
+"""The champion's watch: it continues through every fault of the registry, and reports it."""
 
 from __future__ import annotations
 

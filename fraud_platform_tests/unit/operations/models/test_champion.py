@@ -97,7 +97,7 @@ def _database_gone(world: RegistryWorld) -> None:
 
 
 def _number_given_again(world: RegistryWorld) -> None:
-    """The registered model is made anew, and others get the numbers that the history names."""
+    """The registered model is recreated, and others get the numbers that the history names."""
     world.client.delete_registered_model("fraud")
     world.train(4, "other")
     world.train(5, "untested")

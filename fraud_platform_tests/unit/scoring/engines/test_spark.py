@@ -1,4 +1,4 @@
-"""What Spark's engine makes of its tasks' results: no id twice, one clock whatever the tasks."""
+"""Merging the results of Spark's tasks: no id twice, one clock for any number of tasks."""
 
 from __future__ import annotations
 

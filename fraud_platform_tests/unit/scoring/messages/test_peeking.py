@@ -65,7 +65,7 @@ def ends(topic: Topic, *with_more: int) -> dict[int, int]:
 def test_a_partition_ahead_stops_between_the_one_furthest_behind_and_an_hour_more():
     topic = Topic(every(60, 4_000), every(20, 9_000), every(10, 30_000))
     found = ends(topic, 0, 1)
-    # p1 ends furthest behind, after 180,000 s; p0 and p2 go on for up to 240,000 and 300,000 s
+    # p1 ends first, after 180,000 s; p0 and p2 go on for up to 240,000 and 300,000 s
     assert found[1] == 9_000
     for p, step in ((0, 60), (2, 10)):
         reached = found[p] * step

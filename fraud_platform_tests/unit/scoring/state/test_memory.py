@@ -83,7 +83,7 @@ def test_a_copy_of_what_came_long_after_its_event_is_a_duplicate_in_whatever_bat
         seconds = start + day * DAY + np.arange(per_day) * 60
         state.score(Transactions(ids, ids % 7, ids % 5, seconds, ids + 1))
         if day == 5:
-            # from years before, and from months behind
+            # years early, and months late
             state.score(transactions([(1, 5, 5, start - 6000 * DAY, 100)]))
             state.score(transactions([(2, 5, 5, start - 60 * DAY, 100)]))
         expected = [5 <= day <= 35] * 2

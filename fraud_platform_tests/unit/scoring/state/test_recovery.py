@@ -86,7 +86,7 @@ def test_copies_are_the_same_to_a_state_that_scored_and_to_one_that_recovered(
             assert recovered.state.clock.second == scored.clock.second
             expected = scored.is_duplicate(sent_again)
             assert recovered.state.is_duplicate(sent_again).tolist() == expected.tolist()
-            # whatever its date, a row of the last weeks is known
+            # a row of the last weeks is known, with any date
             last = number * 40
             assert expected[max(0, last - 22 * 40) : last].all()
 
@@ -102,7 +102,7 @@ def write_mark(lake: Lake, as_of: date, **marks: int) -> str:
 
 
 def days_of_rows(wrong_dates: int) -> list[Transactions]:
-    """Forty days of rows before a midnight and an hour behind it, a few dated in 2099."""
+    """Forty days of rows before a midnight and an hour after it, a few dated in 2099."""
     random = np.random.default_rng(1)
     seconds = np.sort(random.integers(START - 40 * DAY, START, 8_000))
     seconds = np.append(seconds, np.sort(random.integers(START, START + 3_600, 100)))
