@@ -19,6 +19,10 @@ INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 export FRAUD_HOME
 
+# The compiled modules of tests and of the processes that they start are kept, whatever the shell
+# says: each of 3 workers otherwise compiles 250 files of tests (4 CPU s), each process the product.
+test: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo test coverage systems dev bench acceptance docs lint clean java python jars
 .DEFAULT_GOAL := help
 
