@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import shutil
@@ -78,6 +79,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     real = [item for item in items if item.get_closest_marker("real_drops")]
     config.hook.pytest_deselected(items=real)
     items[:] = [item for item in items if item not in real]
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported out of garbage collections, and let those be rarer."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
