@@ -1,7 +1,8 @@
 """The platform's code with a new feature, made by doing what docs/new_feature.md says.
 
 Here: a copy of the package with the page's own lines in it, and processes that run it.
-Not here: what must hold then (`integration.live.test_new_feature`).
+Not here: what must hold then (`integration.live.test_new_feature`,
+`integration.features.test_new_feature`).
 """
 
 from __future__ import annotations

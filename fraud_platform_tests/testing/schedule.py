@@ -23,7 +23,9 @@ from xdist.workermanage import WorkerController
 SPARK_WORKER = "gw0"
 _FOLDERS = ("integration", "orchestration")
 """Folders of tests with real systems, the longest first."""
-_USES_SPARK = re.compile(r"^(async )?def \w+\([^)]*\b(spark|publish)\b\s*[:,)]", re.MULTILINE)
+_USES_SPARK = re.compile(
+    r"^(async )?def \w+\([^)]*\b(spark|publish)\b\s*[:,)]|getfixturevalue\(.spark.\)", re.MULTILINE
+)
 
 
 class FileScheduling(LoadFileScheduling):

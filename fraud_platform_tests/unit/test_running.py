@@ -72,6 +72,7 @@ def test_another_worker_takes_files_that_use_spark_last_and_leaves_none(tmp_path
         ("def test_it(spark):\n    pass\n", True),
         ("def test_it(\n    publish: Publish, tmp_path: Path\n) -> None:\n    pass\n", True),
         ("@pytest.fixture\ndef world(lake: Lake, spark: Any) -> World:\n    pass\n", True),
+        ("def session(request):\n    return request.getfixturevalue('spark')\n", True),
         ("def test_spark(lake: Lake):\n    spark = 1\n", False),
         ("def test_it(no_spark, sparkle):\n    pass\n", False),
     ],
