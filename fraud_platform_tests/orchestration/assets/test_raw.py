@@ -70,9 +70,9 @@ def test_a_name_that_is_no_date_is_named_and_harms_no_other_drop(platform: Platf
     assert [r.partition_key for r in look(platform).run_requests] == ["2018-04-01"]
 
 
-def at(monkeypatch: pytest.MonkeyPatch, minutes: float) -> None:
-    """Let the sensor look so many minutes from now."""
-    later = datetime.now(UTC) + timedelta(minutes=minutes)
+def at(monkeypatch: pytest.MonkeyPatch, minutes: float, start: datetime | None = None) -> None:
+    """Let the sensor look so many minutes from a start, which is now if none is given."""
+    later = (start or datetime.now(UTC)) + timedelta(minutes=minutes)
     monkeypatch.setattr(requests, "_now", lambda: later)
 
 
@@ -109,28 +109,31 @@ def test_a_killed_run_is_asked_for_again_at_once_and_then_after_growing_waits(
     assert len(look(platform).run_requests) == 1
 
 
+TICKS = (0, 0.5, 1, 1.5, 2, 3.5, 4, 7.5, 8, 15.5, 16, 31.5, 32, 45, 59.5, 60, 60.5)
+"""Minutes after a failure: each wait that doubles, the longest one, and half a minute before."""
+
+
 def test_a_drop_is_asked_for_as_long_as_an_outage_lasts_and_said_at_every_tick(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ):
     """Three attempts used to be all: a weekend's outage left a drop out for ever, unsaid."""
     platform.arrive("2018-04-01.txt", ROW)
     outage = {FAILURE_TAG: "outage", ERROR_TAG: "Outage: hdfs: no answer"}
-    clock, waits = datetime.now(UTC), []
+    since, failed_at, waits = datetime.now(UTC), datetime.now(UTC), []
     for attempt in range(1, 12):
-        minutes = 0.0
-        while True:
-            at(monkeypatch, minutes)
+        for minutes in TICKS:
+            at(monkeypatch, minutes, failed_at)
             result = look(platform)
             if result.run_requests:
                 break
             output = str(result.skip_reason.skip_message)
-            assert f"drop 2018-04-01 since {clock:%Y-%m-%d %H:%M} UTC: failed" in output
+            assert f"drop 2018-04-01 since {since:%Y-%m-%d %H:%M} UTC: failed" in output
             assert "Outage: hdfs: no answer" in output
             assert "fraud-platform retry drop:2018-04-01" in output
-            minutes += 0.5
         (request,) = result.run_requests
         assert str(request.run_key).endswith(f"#{attempt}")
         remember(platform, request, dg.DagsterRunStatus.FAILURE, **outage)
+        failed_at = datetime.now(UTC)
         waits.append(minutes)
     # the first is asked for at once; then 1, 2, 4 .. minutes, and never more than an hour
     assert waits == [0, *(minutes for minutes in (1, 2, 4, 8, 16, 32, 60, 60, 60, 60))]
