@@ -7,7 +7,6 @@ Not here: calibration or thresholds (`training.calibration`, `training.threshold
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,9 +22,6 @@ from fraud_platform.training.fitting import Features, FittedModel, Floats
 
 if TYPE_CHECKING:
     import xgboost as xgb
-
-# Let waiting threads sleep: on a shared machine spinning doubles the time.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 ROUNDS = 100
 PARAMETERS: dict[str, Any] = {
