@@ -80,7 +80,7 @@ class PromotionError(DataError):
 
 
 class DecisionConflictError(PromotionError):
-    """Another decision was written after the one at hand was made; nothing was written."""
+    """Another decision was written after this one was made; nothing was written."""
 
 
 class ModelDamagedError(DataError):
@@ -108,7 +108,7 @@ class TopicChangedError(DataError):
 
 
 class FencedError(FraudPlatformError):
-    """Another scorer took the lease; this one must not write any more."""
+    """Another scorer took the lease; this one must no longer write."""
 
 
 class Outage(FraudPlatformError):

@@ -16,7 +16,7 @@ KILL_VARIABLE, STOP_VARIABLE = "FRAUD_KILL_AT", "FRAUD_STOP_AT"
 def kill_point(name: str) -> None:
     """Kill this process where `FRAUD_KILL_AT` equals `name`; stop it once for `FRAUD_STOP_AT`.
 
-    A stopped process goes on from here when it gets SIGCONT.
+    A stopped process continues from here when it gets SIGCONT.
     """
     if os.environ.get(KILL_VARIABLE) == name:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -16,7 +16,7 @@ from types import FrameType
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turn SIGINT, SIGTERM and SIGHUP into a flag, also where the shell left SIGINT ignored."""
+    """Turn SIGINT, SIGTERM and SIGHUP into a flag, also if the shell left SIGINT ignored."""
     asked: list[int] = []
 
     def ask(number: int, frame: FrameType | None) -> None:

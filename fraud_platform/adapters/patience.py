@@ -18,10 +18,10 @@ _SLICE_SECONDS = 0.1
 
 
 class Patience:
-    """Waits between tries, longer each time, until it hears that work went on.
+    """Waits between tries, longer each time, until it is told that work continues.
 
     Args:
-        say: tells people.
+        say: reports to people.
         is_stopped: ends a wait early.
         most_seconds: the longest wait between two tries.
     """

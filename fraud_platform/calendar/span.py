@@ -30,7 +30,7 @@ _HOURS = ("first_planning_hour", "last_planning_hour")
 
 @dataclass(frozen=True)
 class DataSpan:
-    """The days that have data, and when scoring began; None where it is not known yet.
+    """The days that have data, and when scoring began; None if it is not known yet.
 
     Attributes:
         first_day: the first full day of the data.

@@ -47,7 +47,7 @@ class RowClass:
     """The class of a row that is not clean.
 
     Args:
-        day: since 1970; None where it cannot be read.
+        day: since 1970; None if it cannot be read.
         kind: `GENUINE`, a scenario, `UNKNOWN_KIND` or `UNREADABLE`.
         taker: the drop that holds other contents under the row's id; "" where none does.
     """

@@ -28,7 +28,7 @@ _CONTENTS = ["seconds", "customer_id", "terminal_id", "amount_cents", "scenario"
 SUSPECT_ORDER = ["transaction_id", *_CONTENTS, "raw_line"]
 _EARLIER = "earlier_"
 TAKER = f"{_EARLIER}drop"
-"""Of a suspect: the drop before its own that holds its id; null where none does."""
+"""Of a suspect: the drop before its own that holds its id; null if none does."""
 _DUPLICATE = REASON_BITS[Reason.DUPLICATE_ID]
 _CONFLICTING = REASON_BITS[Reason.CONFLICTING_DUPLICATE_ID]
 

@@ -89,7 +89,7 @@ def exceeds(part: int, rows: int, limit: float) -> bool:
 
 
 def reason_to_hold(cleaned: CleanedDrop, limits: Limits) -> str | None:
-    """Return why a drop is held for what it holds itself, None where it is not."""
+    """Return why a drop is held for what it holds itself, None if it is not."""
     if limits.hold_nothing:
         return None
     found = [_of_all(cleaned, limits), *_of_days(cleaned, limits), *_of_classes(cleaned, limits)]
@@ -102,7 +102,7 @@ def reason_of_taking(
     rows_of: Mapping[str, int],
     limits: Limits,
 ) -> str | None:
-    """Return why a drop is held for the ids that it shares with others, None where it is not.
+    """Return why a drop is held for the ids that it shares with others, None if it is not.
 
     The drop with the earlier name keeps an id, whichever of them lands first.
 

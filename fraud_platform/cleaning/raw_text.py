@@ -46,7 +46,7 @@ class RawText:
     """A drop's text and its header.
 
     Attributes:
-        arrived_on: the day, since 1970, on which its raw file came; None where nothing says it.
+        arrived_on: the day, since 1970, on which its raw file came; None if nothing says it.
     """
 
     url: str

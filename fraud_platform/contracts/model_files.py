@@ -55,8 +55,8 @@ def require_digest(
 
     Args:
         model: name and version, for the message.
-        expected: the digest that was kept; None where none was.
-        found: the digest of the files at hand.
+        expected: the digest that was kept; None if none was.
+        found: the digest of the given files.
         kept_by: what keeps the expected digest, for the message.
 
     Raises:

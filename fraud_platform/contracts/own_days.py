@@ -19,7 +19,7 @@ from math import ceil
 
 CENTRAL_SHARE = 2 / 3
 CONNECTED_SHARE = 0.05
-"""A day belongs to the days beside it if it holds so much of the median day's rows."""
+"""A day belongs to the days next to it if it holds so much of the median day's rows."""
 
 MAX_GAP_DAYS = 7
 """Over so many thinner days, days are connected still."""

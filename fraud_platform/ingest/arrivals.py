@@ -3,7 +3,7 @@
 Here: settling, sender's manifests, replaced and touched files, names that are no date, the cursor.
 Not here: copying (`copying`), requesting runs (`fraud_platform.defs`).
 
-If the cursor is lost, nothing else is: the raw zone's manifests tell which drops are copied, and a
+If the cursor is lost, nothing else is: the raw zone's manifests say which drops are copied, and a
 content always has the same key.
 """
 

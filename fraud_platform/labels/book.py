@@ -73,7 +73,7 @@ class LabelBook:
         self._waiting = LandedLabels(empty, empty, empty, empty)
 
     def fork(self, rows: ScoredRows) -> LabelBook:
-        """Return a book that goes on from this one, of a fork of its rows."""
+        """Return a book that continues this one, of a fork of its rows."""
         fork = copy(self)
         fork._rows, fork._of_drops = rows, self._of_drops.fork()
         return fork
@@ -89,7 +89,7 @@ class LabelBook:
         self._of_drops.label(*label)
 
     def is_known(self, ids: Ints) -> npt.NDArray[np.bool_]:
-        """Tell which transactions a label could be about now."""
+        """Return which transactions a label could be about now."""
         return self._find(ids)[0]
 
     @property

@@ -19,7 +19,7 @@ Kind = Literal["held", "failed", "halted", "waits", "gap", "landing", "machine"]
 
 @dataclass(frozen=True)
 class Need:
-    """Something that goes on only if a person acts, or that a person should know of.
+    """Something that continues only if a person acts, or that a person should know of.
 
     Attributes:
         what: the thing, e.g. "drop 2018-05-01".
@@ -41,7 +41,7 @@ class Need:
 
 
 def needs_lines(needs: Sequence[Need]) -> list[str]:
-    """Return the block that stands first in `status` and `report`."""
+    """Return the block that is first in `status` and `report`."""
     if not needs:
         return [NOTHING]
     return [

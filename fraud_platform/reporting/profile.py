@@ -46,7 +46,7 @@ class RowCount:
 
     @property
     def fraud_share(self) -> float:
-        """Frauds over rows; 0 where there are no rows."""
+        """Frauds over rows; 0 if there are no rows."""
         return self.frauds / self.rows if self.rows else 0.0
 
 
@@ -61,8 +61,8 @@ class DropProfile:
         rows_clean: those that are clean.
         rejected: rows by their first reason.
         repaired: clean rows by repair.
-        blank_lines: blank lines, beside the rows.
-        comment_lines: lines that begin with #, beside the rows.
+        blank_lines: blank lines, not counted as rows.
+        comment_lines: lines that begin with #, not counted as rows.
         amounts: by amount bin (`AMOUNT_EDGES_CENTS`), one more than there are edges.
         hours: by hour of the day, 24.
         weekdays: by weekday, Monday first, 7.

@@ -1,9 +1,9 @@
-"""What a command says while it works: what it does, how long that usually takes, that it goes on.
+"""What a command says while it works: what it does, how long that usually takes, that it continues.
 
 Here: one block around a wait.
 Not here: bars of what can be counted (`reporting.terminal.progress_bar`).
 
-On a terminal a spinner with the elapsed time stands in the last line; in a log a line comes now and
+On a terminal a spinner with the elapsed time is in the last line; in a log a line comes now and
 then. Both go to standard error, so that a command's output stays what it answers.
 """
 

@@ -57,7 +57,7 @@ def judge_line(line: bytes, days: DaySpan | None = None) -> JudgedRow:
     """Judge one data line (not blank, not a comment), without its line ending.
 
     Args:
-        days: the drop's own days, since 1970; None where any day may be right.
+        days: the drop's own days, since 1970; None if any day may be right.
     """
     if line.count(b",") != len(COLUMNS) - 1:  # before splitting: a long line has many fields
         return JudgedRow(_MALFORMED, 0, read_integer(line.split(b",", 1)[0].strip(b" ")))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 MAX_NESTING = 256
-"""Deeper is no message. The library's own bound depends on how deep its caller stands, so that one
+"""Deeper is no message. The library's own bound depends on the depth of its caller, so that one
 engine would take what the other refuses."""
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
@@ -57,7 +57,7 @@ def _refuse(name: str) -> Any:
 
 
 def _nesting(value: bytes) -> int:
-    """Return how many objects and lists stand open at most."""
+    """Return the largest number of nested objects and lists."""
     if value.count(b"{") + value.count(b"[") <= MAX_NESTING:
         return 0
     octets = np.frombuffer(_STRING.sub(b"", value), np.uint8)

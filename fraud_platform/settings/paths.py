@@ -69,7 +69,7 @@ def require_usable(path: str, environ: Mapping[str, str] = os.environ) -> str:
 
 
 def _is_utf8(environ: Mapping[str, str]) -> bool:
-    """Tell whether the locale that Java takes from the environment is one of UTF-8."""
+    """Return whether the locale that Java takes from the environment is one of UTF-8."""
     chosen = next((environ[name] for name in _LOCALE_VARIABLES if environ.get(name)), "")
     try:
         return codecs.lookup(chosen.partition(".")[2].partition("@")[0]).name == "utf-8"

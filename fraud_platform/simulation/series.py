@@ -20,7 +20,7 @@ _FILE = ".simulation.json"
 
 
 def read_series(folder: Path) -> SimulationConfig | None:
-    """Return what a folder's drops were simulated with; None where that is not kept.
+    """Return what a folder's drops were simulated with; None if that is not kept.
 
     Raises:
         SettingsError: the file is there and cannot be read.

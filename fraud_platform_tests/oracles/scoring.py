@@ -45,7 +45,7 @@ class Judgement:
 
     Attributes:
         patience_seconds: see `judge`.
-        problems: every broken promise, in words; empty where all were kept.
+        problems: every broken promise, in words; empty if all were kept.
         figures: counts, for people.
         scores: probability by transaction.
     """

@@ -68,7 +68,7 @@ class Node:
         return len(self.controllers) < 2
 
     def internal_port(self) -> int | None:
-        """Return the port of brokers and the administrator, None where it was not secured."""
+        """Return the port of brokers and the administrator, None if it was not secured."""
         path = self.data / "server.properties"
         found = _INTERNAL.search(path.read_text()) if path.exists() else None
         return int(found.group(1)) if found else None

@@ -212,7 +212,7 @@ class RangeReader:
             time.sleep(0.001)
 
     def _positions(self) -> list[TopicPartition]:
-        """Return the next offset of each assigned partition; negative where none was fetched."""
+        """Return the next offset of each assigned partition; negative if none was fetched."""
         return self._consumer.position([TopicPartition(self._topic, p) for p in self._position])
 
     def _consume(self, count: int, ranges: Mapping[int, tuple[int, int]]) -> list[Message]:

@@ -163,7 +163,7 @@ class Topics:
                 time.sleep(_RETRY_SECONDS)
 
     def broker_setting(self, name: str) -> str | None:
-        """Return what a broker's setting is; None where the user may not look."""
+        """Return what a broker's setting is; None if the user may not look."""
         try:
             brokers = self._admin.list_topics(timeout=self._seconds).brokers
             resource = ConfigResource(ConfigResource.Type.BROKER, str(min(brokers)))

@@ -54,7 +54,7 @@ def make_model(client: MlflowClient) -> None:
 
 
 def registered(client: MlflowClient) -> Any:
-    """Return the registered model; None where there is none."""
+    """Return the registered model; None if there is none."""
     try:
         return client.get_registered_model(MODEL_NAME)
     except Exception as error:

@@ -1,6 +1,6 @@
 """The tags of a model version: few that a person reads, and one that holds its lineage.
 
-Here: which tags stand alone on a version's page, and the JSON of the others in one tag.
+Here: which tags are shown on a version's page, and the JSON of the others in one tag.
 Not here: what a lineage says (`fraud_platform.operations.models.weeks`), versions and aliases
 (`adapters.models.registry`).
 
@@ -57,7 +57,7 @@ def unpack(model: str, tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def lineage_json(tags: Mapping[str, str]) -> str:
-    """Return JSON of all tags that do not stand alone."""
+    """Return JSON of all tags that are not tags of their own."""
     return json.dumps({n: t for n, t in tags.items() if not _is_shown(n)}, sort_keys=True)
 
 

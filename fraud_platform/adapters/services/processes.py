@@ -67,7 +67,7 @@ class Service:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Its address."""
         return f"{self.scheme}://{HOST}:{self.port}"
 
 
@@ -85,7 +85,7 @@ class Record:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Its address."""
         return f"{self.scheme}://{HOST}:{self.port}"
 
 

@@ -114,7 +114,7 @@ def reaching_disks() -> Iterator[None]:
 
 
 def disk_outage(error: BaseException) -> Outage | None:
-    """Return the outage that an error of a disk stands for, None for any other error.
+    """Return the outage that an error of a disk means, None for any other error.
 
     Libraries wrap such errors, so their causes and, at last, their words are looked at.
     """

@@ -72,7 +72,7 @@ class ByteFiles:
             yield
 
     def free_bytes(self, url: str) -> int | None:
-        """Return the space left where a file of this machine lies; None where nothing says it."""
+        """Return the space left where a file of this machine lies; None if nothing says it."""
         local = local_path(url)
         if local is None:
             return None

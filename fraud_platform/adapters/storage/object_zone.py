@@ -44,7 +44,7 @@ class ObjectZone:
         return f"{self.root}/{name}"
 
     def list_files(self) -> list[FileInfo]:
-        """Return the objects directly under the prefix, by name; none where there is no prefix."""
+        """Return the objects directly under the prefix, by name; none if there is no prefix."""
         with translated(self.url):
             try:
                 self.file_system.invalidate_cache()
@@ -59,7 +59,7 @@ class ObjectZone:
         return {}
 
     def stat(self, name: str) -> FileInfo | None:
-        """Return one object's facts, or None where it is absent."""
+        """Return one object's facts, or None if it is absent."""
         with translated(self.url_of(name)):
             try:
                 self.file_system.invalidate_cache()

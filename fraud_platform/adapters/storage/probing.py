@@ -1,6 +1,6 @@
 """Whether a storage answers, said within seconds and in one line.
 
-Here: asking S3 and HDFS once before they are used, and telling why a call of theirs failed.
+Here: asking S3 and HDFS once before they are used, and explaining why a call of theirs failed.
 Not here: how they are reached (`adapters.storage.access`), what is read or written there.
 
 Clients wait long for a server that accepts a connection and never answers, and some call a missing

@@ -75,7 +75,7 @@ def read_rows(
 
 
 def completed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return rows of a file with a schema's columns; null where the file was written before one."""
+    """Return rows of a file with a schema's columns; null if the file was written before one."""
     arrays = [
         rows[field.name].cast(field.type)
         if field.name in rows.column_names

@@ -70,7 +70,7 @@ class Lake(TableStore):
     def partitions(self, table: TableContract, column: str) -> StoredPartitions | None:
         """Return the values of a partition column that the present version has files of.
 
-        None where the table does not exist.
+        None if the table does not exist.
         """
         handle = self.open(table)
         if handle is None:

@@ -42,10 +42,10 @@ class Mended:
     """The result of a repair.
 
     Attributes:
-        removed: rows that repeated another; 0 where the table was in order.
+        removed: rows that repeated another; 0 if the table was in order.
         first, last: the least and greatest number of the commits that they belong to.
         files: how many were replaced.
-        version: of the table, None where nothing was committed.
+        version: of the table, None if nothing was committed.
     """
 
     table: str

@@ -144,5 +144,5 @@ def write_merged(
 
 
 def as_stored(part: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return rows of a file with all columns that the table has now, null where it has none."""
+    """Return rows of a file with all columns that the table has now, null if it has none."""
     return completed(part, schema).cast(schema)

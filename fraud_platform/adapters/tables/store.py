@@ -41,7 +41,7 @@ class TableStore:
         return f"{self.url}/{table.name}"
 
     def open(self, table: TableContract, version: int | None = None) -> DeltaTable | None:
-        """Return a delta-rs handle, or None where the table does not exist yet.
+        """Return a delta-rs handle, or None if the table does not exist yet.
 
         Raises:
             TableFeatureError: the table has a feature that the platform does not understand.
@@ -59,12 +59,12 @@ class TableStore:
         return handle
 
     def version(self, table: TableContract) -> int | None:
-        """Return the table's current version, or None where it does not exist."""
+        """Return the table's current version, or None if it does not exist."""
         handle = self.open(table)
         return None if handle is None else handle.version()
 
     def ensure(self, table: TableContract) -> DeltaTable:
-        """Return the table's handle, creating it empty where it does not exist.
+        """Return the table's handle, creating it empty if it does not exist.
 
         Created before its first write, so that concurrent first writers agree on the protocol. Of
         those that create it at once one does; a commit tried again would say so a second time.

@@ -40,7 +40,7 @@ TermType = TypeVar("TermType", bound=Expression)
 
 @dataclass(frozen=True)
 class FeatureTimes:
-    """The times that every feature and tile depends on, besides the windows in its formula."""
+    """The times that every feature and tile depends on, except the windows in its formula."""
 
     tile_seconds: int
     label_delay_hours: int

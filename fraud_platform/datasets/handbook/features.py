@@ -89,7 +89,7 @@ LAST_TIMES: tuple[LastTime, ...] = (
     LastTime(LAST_SECOND, "Second (since 1970) of the last transaction."),
     LastTime(
         "last_suspicious_second",
-        "Second (since 1970) of the last suspicious transaction; 0 where there is none.",
+        "Second (since 1970) of the last suspicious transaction; 0 if there is none.",
         flag="n_suspicious",
     ),
 )
@@ -284,7 +284,7 @@ def _terminal_runs() -> tuple[Feature, ...]:
         ),
         Feature(
             "terminal_fraud_run_age_hours",
-            "Hours from the first fraud of that run to the delay; 0 where there is none.",
+            "Hours from the first fraud of that run to the delay; 0 if there is none.",
             LabelRun("terminal", "n_fraud", "age_hours"),
         ),
     )

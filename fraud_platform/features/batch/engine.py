@@ -2,7 +2,7 @@
 
 Here: the plan: transactions with their labels, tiles of the days before, all stacked and
 divided by terminal, then by customer; and the tasks' manifests collected.
-Not here: labels beside their transactions (`features.batch.day_inputs`), what a task does
+Not here: labels joined to their transactions (`features.batch.day_inputs`), what a task does
 (`features.batch.tasks`), the lake and its commits (`features.batch.materialize`).
 
 A range of days is one job, of the same tables as its days one by one.
@@ -131,7 +131,7 @@ def _days_before(frame: DataFrame, column: str, inputs: DayInputs, days: int) ->
 
 
 def _stack(frame: DataFrame, kind: int, key: str, layouts: Layouts) -> DataFrame:
-    """Return kind, key, v0, v1, ..; zeros where this kind has fewer columns than another."""
+    """Return kind, key, v0, v1, ..; zeros if this kind has fewer columns than another."""
     from pyspark.sql import functions as F
 
     columns = [F.col(name) for name in layouts[kind]]

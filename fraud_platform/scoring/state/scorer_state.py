@@ -1,4 +1,4 @@
-"""The scorer's state: everything that the next score depends on besides the message.
+"""The scorer's state: everything that the next score depends on except the message.
 
 Here: `ScoringState`, rolled forward from scored rows and landed labels of either engine; equal rows
 give an equal state for any split into micro-batches.

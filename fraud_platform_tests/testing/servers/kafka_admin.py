@@ -8,5 +8,5 @@ from fraud_platform.adapters.kafka.connection import ClientErrors, KafkaConnecti
 
 
 def administrator(connection: KafkaConnection) -> AdminClient:
-    """Return a client that prints nothing where it outlives its broker."""
+    """Return a client that prints nothing if it outlives its broker."""
     return AdminClient(connection.config(ClientErrors()))

@@ -201,7 +201,7 @@ RUNS = """{ runsOrError(limit: 50) { ... on Runs { results { jobName status runI
 
 
 def is_whole(server: Server) -> bool:
-    """Tell whether the UI sees the definitions, and every daemon it needs."""
+    """Return whether the UI sees the definitions, and every daemon it needs."""
     found = server.ask(HEALTH)
     entries = found["workspaceOrError"]["locationEntries"]
     kinds = [(e["name"], e["locationOrLoadError"]["__typename"]) for e in entries]
@@ -211,7 +211,7 @@ def is_whole(server: Server) -> bool:
 
 
 def is_idle(server: Server) -> bool:
-    """Tell whether no run is queued or under way."""
+    """Return whether no run is queued or under way."""
     runs = server.ask(RUNS)["runsOrError"]["results"]
     return all(run["status"] in ENDS for run in runs)
 
