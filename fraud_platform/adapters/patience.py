@@ -2,8 +2,8 @@
 
 Here: `Patience`: bounded back-off, and two lines for people, one when it begins and one when work
 goes on, however many tries lie between.
-Not here: telling outages from other errors (`fraud_platform.errors`), what is tried again (whoever
-waits).
+Not here: distinguishing outages from other errors (`fraud_platform.errors`), what is retried (the
+callers).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SLICE_SECONDS = 0.1
 
 
 class Patience:
-    """Waits between tries, longer each time, until it is told that work continues.
+    """Waits between tries, longer each time, until it learns that work continues.
 
     Args:
         say: reports to people.

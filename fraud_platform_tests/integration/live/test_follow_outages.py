@@ -218,7 +218,7 @@ def test_a_registry_that_is_away_at_the_start_is_waited_for(live: Live) -> None:
 
 
 @pytest.mark.slow
-def test_whoever_took_over_during_the_wait_is_named_and_scores_alone(live: Live) -> None:
+def test_a_follower_that_took_over_during_the_wait_is_named_and_scores_alone(live: Live) -> None:
     topic, other = live.settings.transactions_topic, "score --follow, process 7 on tester"
     with _follower(live, live.registry) as (output, future):
         live.produce(FIRST)

@@ -326,7 +326,7 @@ def test_vacuum_keeps_dead_labels_that_wait_for_their_commit(
     assert dead_values(lake) == [b"a"]
 
 
-def test_dead_messages_that_a_dead_writer_left_open_are_added_once_by_whoever_comes(
+def test_dead_messages_that_a_killed_writer_left_open_are_added_once_by_the_next_writer(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ):
     die_between(monkeypatch, pair(lake))
