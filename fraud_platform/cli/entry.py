@@ -17,7 +17,8 @@ def enter() -> Settings:
         SettingsError: lists every problem, each with its variable.
     """
     from fraud_platform.adapters.storage.private import keep_private
+    from fraud_platform.operations.choices import CHOICES
 
-    settings = load_settings()
+    settings = load_settings(CHOICES)
     keep_private(settings)
     return settings

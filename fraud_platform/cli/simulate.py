@@ -52,11 +52,12 @@ def simulate(
 
     A folder that has simulated drops gets the next month of the same customers and terminals.
     """
+    from fraud_platform.operations.choices import CHOICES
     from fraud_platform.reporting.terminal import progress_bar
     from fraud_platform.simulation import simulate_drops
     from fraud_platform.simulation.series import continued, keep_series, read_series, words_of
 
-    settings = load_settings()
+    settings = load_settings(CHOICES)
     home = settings.home
     folder, truth = (home / "simulated", truth or home / "truth") if to is None else (to, truth)
     given = {"customers": customers, "terminals": terminals, "seed": seed}

@@ -8,9 +8,10 @@ Not here: the settings (`fraud_platform.settings`), the other resources
 
 import dagster as dg
 
+from fraud_platform.operations.choices import CHOICES
 from fraud_platform.settings import Settings, load_settings
 
-DEPLOYMENT = load_settings()
+DEPLOYMENT = load_settings(CHOICES)
 
 SettingsResource = dg.ResourceParam[Settings]
 """The parameter `settings` of an asset, a sensor, a schedule, a check or an op."""

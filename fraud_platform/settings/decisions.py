@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from fraud_platform.settings.base import HomeSettings
+from fraud_platform.settings.choices import require_estimator
 from fraud_platform.settings.days import require_day
 
 
@@ -49,9 +50,7 @@ class DecisionSettings(HomeSettings):
         ge=1,
         description="Maximum number of knowledge dates decided after a backlog; the latest ones.",
     )
-    estimator: Literal["xgboost", "random_forest"] = Field(
-        default="xgboost", description="Estimator of the weekly candidate."
-    )
+    estimator: str = Field(default="xgboost", description="Estimator of the weekly candidate.")
     model_features: Literal["chosen", "all"] = Field(
         default="chosen",
         description="Declared features that a candidate uses, see [features.md](features.md).",
@@ -107,6 +106,11 @@ class DecisionSettings(HomeSettings):
         default="automatic",
         description="Whether a verdict is applied at once or after a person approves it.",
     )
+
+    @field_validator("estimator")
+    @classmethod
+    def _check_estimator(cls, name: str) -> str:
+        return require_estimator(name)
 
     @field_validator("first_day")
     @classmethod

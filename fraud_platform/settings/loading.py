@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from fraud_platform.errors import SettingsError
 from fraud_platform.settings.base import PREFIX
+from fraud_platform.settings.choices import Choices, checked_against
 from fraud_platform.settings.secrets import (
     FILE_SUFFIX,
     read_secret_files,
@@ -30,8 +31,11 @@ OTHER_VARIABLES = frozenset(
 """`FRAUD_*` variables that are not settings; tests and running services use them."""
 
 
-def load_settings() -> Settings:
+def load_settings(choices: Choices | None = None) -> Settings:
     """Read the settings from the environment; an entry point does so once and hands them down.
+
+    Args:
+        choices: the names that higher packages declare; None does not check them.
 
     Raises:
         SettingsError: lists every problem, each with its variable.
@@ -39,10 +43,11 @@ def load_settings() -> Settings:
     secrets, unread = read_secret_files(secret_names(Settings.model_fields), os.environ)
     problems = _unknown_variables(os.environ) + unread
     given: dict[str, Any] = dict(secrets)
-    try:
-        settings = Settings(**given)
-    except ValidationError as error:
-        problems += _problems(error)
+    with checked_against(choices):
+        try:
+            settings = Settings(**given)
+        except ValidationError as error:
+            problems += _problems(error)
     if problems:
         raise SettingsError(
             "The settings are not valid:\n"

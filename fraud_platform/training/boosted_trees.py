@@ -18,7 +18,7 @@ import numpy.typing as npt
 from fraud_platform.datasets.handbook.features import RISING_NAMES
 from fraud_platform.datasets.handbook.posterior import PRIOR_NAME
 from fraud_platform.training.calibration import BetaCalibrator, fit_calibrator
-from fraud_platform.training.fitting import Features, FittedModel, Floats
+from fraud_platform.training.fitting import Features, FitContext, FittedModel, Floats
 
 if TYPE_CHECKING:
     import xgboost as xgb
@@ -52,13 +52,11 @@ class BoostedTrees:
     average precision .773 with the prior as base margin, .767 without.
 
     Args:
-        feature_names: names of the feature columns, in order.
+        context: the names of the feature columns.
     """
 
-    name = "xgboost"
-
-    def __init__(self, feature_names: Sequence[str]) -> None:
-        self._names = tuple(feature_names)
+    def __init__(self, context: FitContext) -> None:
+        self._names = tuple(context.feature_names)
 
     def fit(
         self, features: Features, is_fraud: npt.NDArray[np.bool_], weights: Floats, seed: int

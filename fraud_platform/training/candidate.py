@@ -22,7 +22,7 @@ from fraud_platform.tables.training import CALIBRATION, FIT, THRESHOLD
 from fraud_platform.training.calibration import BetaCalibrator, fit_calibrator
 from fraud_platform.training.curves import Curves, describe
 from fraud_platform.training.estimators import Imbalance, balance, estimator_named
-from fraud_platform.training.fitting import Features, FittedModel, Floats
+from fraud_platform.training.fitting import Features, FitContext, FittedModel, Floats
 from fraud_platform.training.thresholds import Constraints, Threshold, choose_threshold
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class TrainingOptions:
     """The operator's choices for training a candidate.
 
     Attributes:
-        estimator: `xgboost` or `random_forest`.
+        estimator: name of an estimator in `training.estimators.ESTIMATORS`.
         seed: seed of every random choice in fitting.
         constraints: the fraud team's limits, used to choose the threshold.
         imbalance: `none` or `balanced`, see `training.estimators.balance`.
@@ -122,7 +122,7 @@ class Candidate:
         return cls(
             estimator=described["estimator"],
             feature_names=names,
-            model=estimator_named(described["estimator"], names).load(folder),
+            model=estimator_named(described["estimator"]).open(FitContext(names)).load(folder),
             calibrator=BetaCalibrator(**described["calibrator"]),
             threshold=Threshold(**described["threshold"]),
             parameters=described["parameters"],
@@ -156,19 +156,17 @@ def train_candidate(
         training_rows: rows of `training_set` of one knowledge date.
         feature_names: the model's input columns, in order.
         options: the operator's choices.
-        spark: session that fits the model; only `random_forest` needs it.
+        spark: session that fits the model; needed by estimators that declare it.
 
     Raises:
         NotEnoughDataError: the rows of one part contain no fraud or no genuine row.
     """
     parts = _parts(training_rows, feature_names)
     fit, calibration, threshold_days = (parts[name] for name in (FIT, CALIBRATION, THRESHOLD))
-    model = estimator_named(options.estimator, feature_names, spark, options.scratch_url).fit(
-        fit.features,
-        fit.is_fraud,
-        balance(fit.weights, fit.is_fraud, options.imbalance),
-        options.seed,
-    )
+    context = FitContext(feature_names, spark, options.scratch_url)
+    weights = balance(fit.weights, fit.is_fraud, options.imbalance)
+    estimator = estimator_named(options.estimator).open(context)
+    model = estimator.fit(fit.features, fit.is_fraud, weights, options.seed)
     calibrator = fit_calibrator(
         model.predict_score(calibration.features), calibration.is_fraud, calibration.weights
     )

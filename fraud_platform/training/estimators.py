@@ -1,55 +1,69 @@
-"""The available estimators, by name.
+"""The available estimators, each declared once.
 
-Here: choosing an estimator by its name, and class weights.
-Not here: their interface (`training.fitting`), the estimators themselves (`training.boosted_trees`,
+Here: `ESTIMATORS`, opening an estimator by its name, and class weights. To add an estimator, write
+a class with the interface of `training.fitting` and add its declaration (docs/extending.md).
+Not here: the interface (`training.fitting`), the estimators themselves (`training.boosted_trees`,
 `training.forest`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fraud_platform.errors import SettingsError
-from fraud_platform.training.fitting import Estimator, Floats
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from fraud_platform.training.fitting import Estimator, FitContext, Floats
 
 Imbalance = Literal["none", "balanced"]
 
 
-def estimator_named(
-    name: str,
-    feature_names: Sequence[str],
-    spark: SparkSession | None = None,
-    scratch_url: str | None = None,
-) -> Estimator:
-    """Return the estimator with this name.
+@dataclass(frozen=True)
+class Declaration:
+    """One estimator.
 
-    Args:
-        name: `xgboost` or `random_forest`.
-        feature_names: names of the feature columns, in order.
-        spark: session that fits a random forest; not needed to load one.
-        scratch_url: temporary folder that all executors can reach; needed if they run on other
-            machines.
+    Attributes:
+        name: the value of FRAUD_ESTIMATOR, also stored with each model.
+        module: the module of its class, imported only when it is used.
+        class_name: its class, an `Estimator`, which is called with a `FitContext`.
+        needs_spark: whether fitting needs a Spark session.
+    """
+
+    name: str
+    module: str
+    class_name: str
+    needs_spark: bool = False
+
+    def open(self, context: FitContext) -> Estimator:
+        """Return the estimator."""
+        estimator: Estimator = getattr(import_module(self.module), self.class_name)(context)
+        return estimator
+
+
+ESTIMATORS: tuple[Declaration, ...] = (
+    Declaration("xgboost", "fraud_platform.training.boosted_trees", "BoostedTrees"),
+    Declaration(
+        "random_forest", "fraud_platform.training.forest", "RandomForest", needs_spark=True
+    ),
+)
+
+
+def estimator_named(name: str) -> Declaration:
+    """Return the declaration of the estimator with this name.
 
     Raises:
         SettingsError: no estimator has this name.
     """
-    if name == "xgboost":
-        from fraud_platform.training.boosted_trees import BoostedTrees
-
-        return BoostedTrees(feature_names)
-    if name == "random_forest":
-        from fraud_platform.training.forest import RandomForest
-
-        return RandomForest(spark, scratch_url)
+    for declared in ESTIMATORS:
+        if declared.name == name:
+            return declared
+    names = " or ".join(declared.name for declared in ESTIMATORS)
     raise SettingsError(
-        f"FRAUD_ESTIMATOR: expected xgboost or random_forest, found {name!r}. Set one of them."
+        f"FRAUD_ESTIMATOR: expected {names}, found {name!r}. Set one of them. If a stored model "
+        "has this name, deploy the code that the model was trained with."
     )
 
 

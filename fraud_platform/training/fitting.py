@@ -6,19 +6,42 @@ Not here: the list of estimators (`training.estimators`), or their code.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 Features = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class FitContext:
+    """What an estimator may use.
+
+    Attributes:
+        feature_names: names of the feature columns, in order.
+        spark: session to fit with; None if the estimator does not need one, or only loads a model.
+        scratch_url: temporary folder that all Spark executors can reach; None if this machine's
+            folders are such.
+    """
+
+    feature_names: Sequence[str]
+    spark: SparkSession | None = None
+    scratch_url: str | None = None
+
+
 class FittedModel(Protocol):
-    """A fitted model; it scores without a Spark session."""
+    """A fitted model; it scores without a Spark session.
+
+    A row has the same score, bit for bit, alone and among others: both scoring engines use it.
+    """
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -31,15 +54,15 @@ class FittedModel(Protocol):
         """Return each feature's contribution to each row's output, shape (n, k).
 
         Exact SHAP values of trees (Lundberg and others, "From local explanations to global
-        understanding with explainable AI for trees", 2020): a row's values plus the model's mean
-        output sum to the row's output. The output is the log-odds of boosted trees and the score
-        of a forest.
+        understanding with explainable AI for trees", 2020), or of another model: a row's values
+        plus the model's mean output sum to the row's output. The output is the log-odds of boosted
+        trees and the score of a forest.
         """
 
     def feature_importance(self) -> Floats:
-        """Return each feature's share of the splits' gain, shape (k,), summing to 1.
+        """Return each feature's share of the model's effect, shape (k,), summing to 1.
 
-        All zeros if the model has no split.
+        For trees this is the share of the splits' gain; all zeros if the model has no split.
         """
 
     def save(self, folder: Path) -> None:
@@ -47,9 +70,7 @@ class FittedModel(Protocol):
 
 
 class Estimator(Protocol):
-    """Fits a model and loads fitted ones."""
-
-    name: str
+    """Fits a model and loads fitted ones; its class is called with a `FitContext`."""
 
     def fit(
         self, features: Features, is_fraud: npt.NDArray[np.bool_], weights: Floats, seed: int

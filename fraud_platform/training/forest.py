@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fraud_platform.errors import SettingsError
-from fraud_platform.training.fitting import Features, FittedModel, Floats
+from fraud_platform.training.fitting import Features, FitContext, FittedModel, Floats
 from fraud_platform.training.forest_shap import explainer, shap_values
 from fraud_platform.training.forest_trees import Trees
 
@@ -40,17 +40,14 @@ class RandomForest:
     """The Spark ML random forest estimator.
 
     Args:
-        spark: session that fits; None is enough to load models.
-        scratch_url: temporary folder to which Spark saves the fitted model; every executor must
-            reach it. None uses a local folder, which works for `local[N]` and for a Connect
-            server on this machine.
+        context: the session that fits (None is enough to load models), and the temporary folder to
+            which Spark saves the fitted model. None uses a local folder, which works for `local[N]`
+            and for a Connect server on this machine.
     """
 
-    name = "random_forest"
-
-    def __init__(self, spark: SparkSession | None = None, scratch_url: str | None = None) -> None:
-        self._spark = spark
-        self._scratch_url = scratch_url
+    def __init__(self, context: FitContext) -> None:
+        self._spark = context.spark
+        self._scratch_url = context.scratch_url
 
     def fit(
         self, features: Features, is_fraud: npt.NDArray[np.bool_], weights: Floats, seed: int

@@ -96,9 +96,10 @@ def score_folds(rows: pd.DataFrame, seed: int) -> QualityReport:
 
 def _boosted(names: Sequence[str], seed: int) -> FitAndScore:
     from fraud_platform.training.boosted_trees import BoostedTrees
+    from fraud_platform.training.fitting import FitContext
 
     def fit_and_score(train: Features, labels: npt.NDArray[np.bool_], test: Features) -> Floats:
-        model = BoostedTrees(names).fit(train, labels, np.ones(len(train)), seed)
+        model = BoostedTrees(FitContext(names)).fit(train, labels, np.ones(len(train)), seed)
         return model.predict_score(test)
 
     return fit_and_score

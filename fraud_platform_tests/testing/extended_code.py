@@ -51,6 +51,11 @@ def edits_of(section: str) -> list[Edit]:
     return edits
 
 
+def created_files() -> set[str]:
+    """Return the files that the page tells a reader to create; they are not in the repository."""
+    return {match["path"] for match in _EDIT.finditer(PAGE.read_text()) if match["name"] is None}
+
+
 def extended_code(folder: Path, section: str) -> Path:
     """Copy the package, apply the edits of a section, and return the copy's root."""
     for package in ("fraud_platform", "fraud_platform_tests"):

@@ -123,3 +123,94 @@ def test_a_reason_added_as_the_page_says_refuses_messages_in_both_paths(tmp_path
     model = train_small(tmp_path / "model")
     code = extended_code(tmp_path / "code", "A dead-letter reason")
     run_extended(code, REASON, str(model), str(tmp_path / "lake"))
+
+
+ESTIMATOR = """
+import os, sys
+from pathlib import Path
+import numpy as np
+import pyarrow as pa
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.datasets.handbook.features import CHOSEN_NAMES
+from fraud_platform.errors import SettingsError
+from fraud_platform.operations.choices import CHOICES
+from fraud_platform.operations.live.session import load_model
+from fraud_platform.operations.models.weeks import fit
+from fraud_platform.settings import load_settings
+from fraud_platform.tables.scoring import SCORED
+from fraud_platform_tests.testing.worlds.dates import Dated, Topic, score_in_process
+from fraud_platform_tests.testing.worlds.registry import RegistryWorld, empty_database
+from fraud_platform_tests.testing.worlds.scoring import stream_rows
+from fraud_platform_tests.testing.worlds.training_rows import labelled_rows
+
+folder = Path(sys.argv[1])
+os.environ["FRAUD_ESTIMATOR"] = "oracle"
+try:
+    load_settings(CHOICES)
+except SettingsError as error:
+    words = "FRAUD_ESTIMATOR: expected xgboost or random_forest or logistic_regression, found"
+    assert words in str(error), error
+else:
+    raise AssertionError("an unknown estimator was accepted")
+os.environ["FRAUD_ESTIMATOR"] = "logistic_regression"
+settings = load_settings(CHOICES)
+
+rows = labelled_rows(rows_a_day=600, seed=3)
+random = np.random.default_rng(4)
+for name in CHOSEN_NAMES:
+    rows[name] = random.lognormal(2, 1.5, len(rows)).astype(np.float32)
+rows[CHOSEN_NAMES[0]] = np.exp(rows["signal"] + 4).astype(np.float32)
+rows[CHOSEN_NAMES[1]] = np.exp(rows["other"] + 2).astype(np.float32)
+
+def no_session():
+    raise AssertionError("a session was started for an estimator that needs none")
+
+candidate = fit(pa.Table.from_pandas(rows), settings, no_session)
+assert candidate.estimator == "logistic_regression"
+held_out = rows[rows["part"] == "threshold"].sort_values("transaction_id")
+matrix = held_out[list(CHOSEN_NAMES)].to_numpy(np.float32)
+probability = candidate.predict_probability(matrix)
+fitted = rows[rows["part"] == "fit"]
+oracle = LogisticRegression(max_iter=10_000).fit(
+    np.log1p(fitted[list(CHOSEN_NAMES)]), fitted["is_fraud"])
+expected = oracle.predict_proba(np.log1p(held_out[list(CHOSEN_NAMES)]))[:, 1]
+assert roc_auc_score(held_out["is_fraud"], probability) > 0.85
+assert np.corrcoef(candidate.model.predict_score(matrix), expected)[0, 1] > 0.999
+alone = [candidate.predict_probability(matrix[i : i + 1])[0] for i in range(200)]
+assert alone == list(probability[:200])
+
+candidate.save(folder / "one")
+fit(pa.Table.from_pandas(rows.sample(frac=1, random_state=1)), settings, no_session).save(
+    folder / "two")
+for path in (folder / "one").iterdir():
+    assert path.read_bytes() == (folder / "two" / path.name).read_bytes(), path.name
+
+registry = RegistryWorld.make(folder / "home", empty_database(folder)).registry
+tags = {"table_version.transaction_features": "1", "table_version.drop_labels": "1"}
+version = registry.register(
+    "2018-07-16", folder / "one", candidate.feature_names, candidate.parameters,
+    candidate.metrics, {}, tags).version
+loaded = load_model(registry, version)
+assert (loaded.candidate.predict_probability(matrix) == probability).all()
+assert loaded.candidate.estimator == "logistic_regression"
+
+stream = stream_rows(400, seed=5)
+topic = Topic(Dated(stream, stream["tx_datetime"].dt.epoch("ms").to_numpy() + 1_000, set()))
+(folder / "model").mkdir()
+for name, content in loaded.files.items():
+    (folder / "model" / name).write_bytes(content)
+lake = Lake(str(folder / "lake"))
+score_in_process(lake, topic, folder / "model", 200)
+scored = lake.read_arrow(SCORED).to_pandas()
+assert len(scored) == stream.height
+features = scored[list(CHOSEN_NAMES)].to_numpy(np.float32)
+assert (scored["fraud_probability"] == candidate.predict_probability(features)).all()
+assert scored["fraud_probability"].nunique() > 50
+"""
+
+
+def test_an_estimator_added_as_the_page_says_trains_is_stored_and_scores(tmp_path: Path) -> None:
+    code = extended_code(tmp_path / "code", "An estimator")
+    run_extended(code, ESTIMATOR, str(tmp_path))

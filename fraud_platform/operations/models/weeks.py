@@ -133,14 +133,15 @@ def part_counts(lake: Lake, knowledge_date: date) -> list[dict[str, Any]]:
 
 
 def fit(rows: pa.Table, settings: Settings, session: Callable[[], SparkSession]) -> Candidate:
-    """Train a candidate on rows of a training set; only a random forest starts a session."""
+    """Train a candidate on rows of a training set; a session is started only if needed."""
     from fraud_platform.training.candidate import TrainingOptions, train_candidate
+    from fraud_platform.training.estimators import estimator_named
 
     return train_candidate(
         rows,
         CHOSEN_NAMES if settings.model_features == "chosen" else FEATURE_NAMES,
         TrainingOptions.from_settings(settings),
-        session() if settings.estimator == "random_forest" else None,
+        session() if estimator_named(settings.estimator).needs_spark else None,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from fraud_platform.operations.choices import CHOICES
 from fraud_platform.settings import Settings, load_settings
 
 
@@ -20,6 +21,6 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
     def load_with(**variables: str) -> Settings:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        return load_settings()
+        return load_settings(CHOICES)
 
     return load_with

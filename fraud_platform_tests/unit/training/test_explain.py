@@ -11,6 +11,7 @@ import pytest
 
 from fraud_platform.datasets.handbook.posterior import PRIOR_NAME
 from fraud_platform.training.boosted_trees import BoostedTrees
+from fraud_platform.training.fitting import FitContext
 from fraud_platform.training.forest import ForestModel
 from fraud_platform.training.forest_trees import Trees
 
@@ -109,7 +110,7 @@ def test_shap_values_of_boosted_trees_and_a_constant_sum_to_the_log_odds(names: 
     rows = RANDOM.random((4_000, 3)).astype(np.float32)
     odds = 4 * rows[:, 1] + 2 * rows[:, 0] * rows[:, 2] - 4
     is_fraud = RANDOM.random(4_000) < 1 / (1 + np.exp(-odds))
-    model = BoostedTrees(names).fit(rows, is_fraud, np.ones(4_000), seed=1)
+    model = BoostedTrees(FitContext(names)).fit(rows, is_fraud, np.ones(4_000), seed=1)
     score = model.predict_score(rows)
     rest = np.log(score / (1 - score)) - model.explain(rows).sum(axis=1)
     assert np.ptp(rest) < 1e-4
