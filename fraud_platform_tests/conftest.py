@@ -19,7 +19,10 @@ from fraud_platform_tests.testing.shared import open_shared_folder
 from fraud_platform_tests.testing.temporary import use_memory
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from fraud_platform.adapters.kafka.connection import KafkaConnection
+    from fraud_platform_tests.testing.worlds.platform import Platform
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,7 +92,7 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def spark():
+def spark() -> Iterator[SparkSession]:
     """One embedded Spark session for all tests of a process."""
     from fraud_platform.adapters.spark.session import open_session
 
@@ -153,7 +156,7 @@ def real_drops() -> Path:
 
 
 @pytest.fixture
-def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
     """A platform of the test's own: a home, its settings, a Dagster instance."""
     import dagster as dg
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics
@@ -105,7 +106,7 @@ def raw(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def publish(spark, lake: Lake, raw: Path) -> Publish:
+def publish(spark: SparkSession, lake: Lake, raw: Path) -> Publish:
     def run(drop: str, content: bytes | None = None, suffix: str = "", **options: Any):
         path = raw / f"{drop}.txt{suffix}"
         if content is not None:

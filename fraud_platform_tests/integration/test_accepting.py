@@ -6,6 +6,7 @@ from contextlib import nullcontext
 
 import dagster as dg
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.commands import batch as operator
@@ -20,7 +21,7 @@ HELD = HEADER + b"\n" + ROW % 1 + b"bad\n"
 
 
 @pytest.fixture
-def held(platform: Platform, spark, monkeypatch: pytest.MonkeyPatch) -> Platform:
+def held(platform: Platform, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Platform:
     platform.arrive(NAME, HELD)
     run_due_jobs(platform.defs, platform.instance)
     monkeypatch.setattr("fraud_platform.definitions.defs", platform.defs)
@@ -37,7 +38,7 @@ def status(platform: Platform) -> tuple[str, int]:
     return row["status"], row["rows_read"]
 
 
-def test_accepting_cleans_what_is_held_whatever_landing_holds(held: Platform):
+def test_accepting_cleans_what_is_held_whatever_landing_holds(held: Platform) -> None:
     assert status(held) == ("held", 2)
     (held.landing / NAME).write_bytes(HEADER + b"\n" + ROW % 7 + b"8,2018-0")
     run = accept(held, "the bad row is known")
@@ -49,7 +50,7 @@ def test_accepting_cleans_what_is_held_whatever_landing_holds(held: Platform):
     assert len(held.instance.get_runs()) == runs
 
 
-def test_a_drop_that_never_came_cannot_be_accepted(held: Platform):
+def test_a_drop_that_never_came_cannot_be_accepted(held: Platform) -> None:
     with pytest.raises(
         NotHeldError,
         match=r"drop 2018-05-01: .* found no cleaned drop of that name\. Held now: 2018-04-01",
@@ -57,7 +58,7 @@ def test_a_drop_that_never_came_cannot_be_accepted(held: Platform):
         operator.accept_drop(held.settings, "2018-05-01", "a slip")
 
 
-def test_two_files_of_a_drop_in_landing_are_not_chosen_from(held: Platform):
+def test_two_files_of_a_drop_in_landing_are_not_chosen_from(held: Platform) -> None:
     (held.landing / f"{NAME}.gz").write_bytes(b"another")
     run = operator.execute(held.defs, held.instance, "load_drop", dg.RunRequest(partition_key=DROP))
     assert not run.success

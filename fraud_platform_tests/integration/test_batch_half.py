@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.adapters.tables.row_counts import rows_by_partition
@@ -35,7 +36,7 @@ CONFIG = SimulationConfig(
 
 
 @pytest.fixture
-def drained(platform: Platform, spark) -> Platform:
+def drained(platform: Platform, spark: SparkSession) -> Platform:
     """Two simulated drops, and everything that follows from them."""
     platform.choose(catch_up_weeks=2)
     simulate_drops(CONFIG, platform.landing, None)
@@ -45,7 +46,7 @@ def drained(platform: Platform, spark) -> Platform:
     return platform
 
 
-def test_drops_become_decisions_unattended_and_nothing_is_due_afterwards(drained: Platform):
+def test_drops_become_decisions_unattended_and_nothing_is_due_afterwards(drained: Platform) -> None:
     lake, registry = drained.lake, registry_of(drained.settings)
 
     ledger = lake.read_arrow(CLEANING_LEDGER).to_pylist()
@@ -90,6 +91,6 @@ def _a_rollback_needs_somebody_to_go_back_to(platform: Platform) -> None:
         assert registry.alias(CHAMPION) == int(alias_target(read_history(platform.lake)))
 
 
-def test_a_home_without_drops_asks_for_nothing(platform: Platform):
+def test_a_home_without_drops_asks_for_nothing(platform: Platform) -> None:
     Path(platform.landing).mkdir(parents=True)
     assert run_due_jobs(platform.defs, platform.instance) == []

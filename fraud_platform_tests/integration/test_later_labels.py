@@ -182,7 +182,9 @@ def test_every_path_holds_the_same_of_two_labels_known_in_the_same_second(
     assert live == expected
 
 
-def test_only_a_drops_own_labels_of_older_transactions_are_left_out(spark, lake: Lake):
+def test_only_a_drops_own_labels_of_older_transactions_are_left_out(
+    spark: SparkSession, lake: Lake
+) -> None:
     first_day = date(2018, 6, 10)
     of_drop = [_drop_label(key, START + key * DAY, 0) for key in range(20)]
     of_drop += [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import Column, TableContract
@@ -29,7 +30,9 @@ TABLE = TableContract(
 )
 
 
-def test_a_table_with_every_type_of_column_reads_back_and_filters(spark, lake: Lake) -> None:
+def test_a_table_with_every_type_of_column_reads_back_and_filters(
+    spark: SparkSession, lake: Lake
+) -> None:
     rows = [
         {
             "part": "ab"[number % 2],

@@ -66,7 +66,7 @@ def decide(home: Path, kill_at: str | None) -> int:
     "point",
     [pytest.param("promotion.before_history", marks=pytest.mark.slow), "promotion.after_history"],
 )
-def test_a_killed_promotion_is_finished_by_the_next_run(registered: Path, point: str):
+def test_a_killed_promotion_is_finished_by_the_next_run(registered: Path, point: str) -> None:
     import shutil
 
     lake = Lake(str(registered / "lake"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.contracts.tables import CLEANING_LEDGER
@@ -30,8 +31,8 @@ def fail(*args: object, **options: object) -> None:
 
 @pytest.mark.parametrize("broken", ["profile_drop", "draw_profile", "small_table", "written"])
 def test_a_report_that_fails_is_a_warning_of_a_published_drop(
-    platform: Platform, spark, monkeypatch: pytest.MonkeyPatch, broken: str
-):
+    platform: Platform, spark: SparkSession, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
     monkeypatch.setattr(cleaned, broken, fail)
     run = load(platform)
     assert run.success, run.error
@@ -47,8 +48,8 @@ def test_a_report_that_fails_is_a_warning_of_a_published_drop(
 
 
 def test_days_that_could_not_be_counted_are_counted_when_the_run_is_tried_again(
-    platform: Platform, spark, monkeypatch: pytest.MonkeyPatch
-):
+    platform: Platform, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried: list[None] = []
 
     def fail_once(*args: object) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform.datasets.handbook.features import FEATURE_NAMES
 from fraud_platform.tables.training import CALIBRATION, FIT, THRESHOLD
@@ -47,7 +48,7 @@ def _label(key: int, known_at: datetime, scenario: int, version: int) -> dict[st
 
 
 @pytest.fixture(scope="module")
-def made(spark) -> tuple[pd.DataFrame, dict[int, int], Any]:
+def made(spark: SparkSession) -> tuple[pd.DataFrame, dict[int, int], Any]:
     """Rows, the scenario of each that is known at D, and a function that builds the set."""
     rows, random, known = _transactions(), np.random.default_rng(4), {}
     labels: list[dict[str, Any]] = []
@@ -76,7 +77,9 @@ def made(spark) -> tuple[pd.DataFrame, dict[int, int], Any]:
     return rows, known, build
 
 
-def test_it_holds_the_days_before_d_with_the_label_that_was_known_then(made):
+def test_it_holds_the_days_before_d_with_the_label_that_was_known_then(
+    made: tuple[pd.DataFrame, dict[int, int], Any],
+) -> None:
     rows, known, build = made
     found = build(None)
     inside = rows["tx_date"].between(END - timedelta(days=TRAINING_DAYS), END - timedelta(days=1))
@@ -92,7 +95,9 @@ def test_it_holds_the_days_before_d_with_the_label_that_was_known_then(made):
     ]
 
 
-def test_above_the_limit_genuine_rows_are_sampled_and_weigh_as_many_as_there_were(made):
+def test_above_the_limit_genuine_rows_are_sampled_and_weigh_as_many_as_there_were(
+    made: tuple[pd.DataFrame, dict[int, int], Any],
+) -> None:
     _, _, build = made
     everything, sampled, others = build(None), build(600), build(600, seed=2)
     assert build(len(everything)).equals(everything)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ CONFIG = SimulationConfig(
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     home = tmp_path / "home"
     home.mkdir()
     (home / "jars").symlink_to(STATE / "jars")
@@ -47,7 +48,9 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.slow
 @pytest.mark.timeout(2 * LIMIT_SECONDS)
-def test_a_new_drop_becomes_a_decision_though_a_run_is_killed_on_the_way(settings: Settings):
+def test_a_new_drop_becomes_a_decision_though_a_run_is_killed_on_the_way(
+    settings: Settings,
+) -> None:
     lake = Lake(settings.lake)
     list(up(settings))
     simulate_drops(CONFIG, Path(settings.landing), None)

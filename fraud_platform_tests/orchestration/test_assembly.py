@@ -35,14 +35,16 @@ def specs() -> dict[str, dg.AssetSpec]:
     return {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
 
 
-def test_every_asset_is_in_its_group(specs):
+def test_every_asset_is_in_its_group(specs: dict[str, dg.AssetSpec]) -> None:
     found: dict[str, set[str]] = {}
     for name, spec in specs.items():
         found.setdefault(spec.group_name, set()).add(name)
     assert found == GROUPS
 
 
-def test_every_asset_says_who_owns_it_what_it_is_and_what_made_it(specs):
+def test_every_asset_says_who_owns_it_what_it_is_and_what_made_it(
+    specs: dict[str, dg.AssetSpec],
+) -> None:
     for name, spec in specs.items():
         assert spec.owners, name
         assert spec.kinds, name
@@ -51,7 +53,9 @@ def test_every_asset_says_who_owns_it_what_it_is_and_what_made_it(specs):
             assert spec.metadata["columns"].columns, name
 
 
-def test_column_lineage_names_only_assets_and_columns_that_exist(specs):
+def test_column_lineage_names_only_assets_and_columns_that_exist(
+    specs: dict[str, dg.AssetSpec],
+) -> None:
     columns = {
         name: {c.name for c in spec.metadata["columns"].columns}
         for name, spec in specs.items()
@@ -68,7 +72,7 @@ def test_column_lineage_names_only_assets_and_columns_that_exist(specs):
     assert [p for p in pairs if p[1] not in columns[p[0]]] == []
 
 
-def test_data_flows_from_the_drop_to_the_promotion(specs):
+def test_data_flows_from_the_drop_to_the_promotion(specs: dict[str, dg.AssetSpec]) -> None:
     upstream = {n: {d.asset_key.to_user_string() for d in s.deps} for n, s in specs.items()}
     assert upstream["transactions"] == {"raw_drops"}
     assert upstream["transaction_features"] >= {"transactions", "label_tiles", "terminal_tiles"}
@@ -80,7 +84,7 @@ def test_data_flows_from_the_drop_to_the_promotion(specs):
     assert upstream["inference_batches"] == {"promotion", "scoring_state", "topic_labels"}
 
 
-def test_the_sensor_and_the_schedules_run_without_being_switched_on():
+def test_the_sensor_and_the_schedules_run_without_being_switched_on() -> None:
     assert {s.default_status for s in defs.sensors} == {dg.DefaultSensorStatus.RUNNING}
     assert {s.default_status for s in defs.schedules} == {dg.DefaultScheduleStatus.RUNNING}
 
@@ -93,7 +97,9 @@ def test_the_sensor_and_the_schedules_run_without_being_switched_on():
         (TEST_DAYS, "2018-07-16", "2018-07-22"),
     ],
 )
-def test_a_knowledge_date_depends_on_the_days_it_learns_from_or_is_tested_on(mapping, first, last):
+def test_a_knowledge_date_depends_on_the_days_it_learns_from_or_is_tested_on(
+    mapping, first: str, last: str
+) -> None:
     from fraud_platform.defs.partitions import DAYS
 
     mapped = mapping.get_upstream_mapped_partitions_result_for_partitions(
@@ -103,11 +109,11 @@ def test_a_knowledge_date_depends_on_the_days_it_learns_from_or_is_tested_on(map
     assert (keys[0], keys[-1]) == (first, last)
 
 
-def test_a_knowledge_date_is_a_monday():
+def test_a_knowledge_date_is_a_monday() -> None:
     assert WEEKS.get_partition_keys()[:2] == ["2018-04-02", "2018-04-09"]
 
 
-def test_schedules_run_by_themselves_unless_they_are_set_to_be_stopped():
+def test_schedules_run_by_themselves_unless_they_are_set_to_be_stopped() -> None:
     status = "{s.default_status.value for s in defs.schedules}"
     code = f"from fraud_platform.definitions import defs; print(*{status})"
     stopped = subprocess.run(

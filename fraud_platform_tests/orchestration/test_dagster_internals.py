@@ -33,12 +33,12 @@ def keys_of_run(instance: dg.DagsterInstance, **run: object) -> tuple[list[str],
     return seen, result.dagster_run
 
 
-def test_a_run_of_one_partition_names_it_in_a_tag(instance: dg.DagsterInstance):
+def test_a_run_of_one_partition_names_it_in_a_tag(instance: dg.DagsterInstance) -> None:
     _, run = keys_of_run(instance, partition_key="2018-04-03")
     assert run.tags[internals.PARTITION_NAME_TAG] == "2018-04-03"
 
 
-def test_two_tags_make_a_run_of_a_range_of_partitions(instance: dg.DagsterInstance):
+def test_two_tags_make_a_run_of_a_range_of_partitions(instance: dg.DagsterInstance) -> None:
     tags = {
         internals.ASSET_PARTITION_RANGE_START_TAG: "2018-04-03",
         internals.ASSET_PARTITION_RANGE_END_TAG: "2018-04-05",
@@ -47,13 +47,13 @@ def test_two_tags_make_a_run_of_a_range_of_partitions(instance: dg.DagsterInstan
     assert keys == ["2018-04-03", "2018-04-04", "2018-04-05"]
 
 
-def test_the_other_tags_are_those_that_dagster_documents():
+def test_the_other_tags_are_those_that_dagster_documents() -> None:
     assert internals.MAX_RETRIES_TAG == "dagster/max_retries"
     assert internals.PRIORITY_TAG == "dagster/priority"
     assert internals.GRPC_INFO_TAG == ".dagster/grpc_info"
 
 
-def test_the_events_of_a_run_are_in_a_database_of_its_own(instance: dg.DagsterInstance):
+def test_the_events_of_a_run_are_in_a_database_of_its_own(instance: dg.DagsterInstance) -> None:
     _, run = keys_of_run(instance, partition_key="2018-04-03")
     storage = instance.event_log_storage
     assert isinstance(storage, internals.SqliteEventLogStorage)
@@ -62,14 +62,14 @@ def test_the_events_of_a_run_are_in_a_database_of_its_own(instance: dg.DagsterIn
     assert path.name == f"{run.run_id}.db"
 
 
-def test_logs_of_ticks_lie_in_a_folder_for_each_key(instance: dg.DagsterInstance):
+def test_logs_of_ticks_lie_in_a_folder_for_each_key(instance: dg.DagsterInstance) -> None:
     manager = instance.compute_log_manager
     assert isinstance(manager, internals.LocalComputeLogManager)
     one, other = (Path(manager.get_captured_local_path([key], "out")) for key in ("a", "b"))
     assert (one.parent, one.name) == (other.parent, "a.out")
 
 
-def test_a_schedule_that_was_switched_off_is_an_instigator_state():
+def test_a_schedule_that_was_switched_off_is_an_instigator_state() -> None:
     assert {"instigator_type", "origin", "status", "selector_id"} <= set(
         dir(internals.InstigatorState)
     )
@@ -77,7 +77,7 @@ def test_a_schedule_that_was_switched_off_is_an_instigator_state():
     assert {"STARTED", "FAILURE"} <= {status.value for status in internals.TickStatus}
 
 
-def test_a_run_is_finished_or_under_way():
+def test_a_run_is_finished_or_under_way() -> None:
     queued = dg.DagsterRunStatus.QUEUED  # such a run needs more than a status
     assert queued in UNDER_WAY
     for status in set(dg.DagsterRunStatus) - {queued}:

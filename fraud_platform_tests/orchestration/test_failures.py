@@ -1,5 +1,7 @@
 """What Dagster does with the platform's errors: outages are retried, data errors are not."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 import pytest
 
@@ -23,16 +25,16 @@ def run(instance: dg.DagsterInstance, body) -> dg.ExecuteInProcessResult:
 
 
 @pytest.fixture
-def instance(monkeypatch):
+def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
     monkeypatch.setattr(failures, "FIRST_WAIT_SECONDS", 0.01)
     with dg.DagsterInstance.ephemeral() as made:
         yield made
 
 
-def test_a_data_error_stops_at_once_and_says_what_to_do(instance):
+def test_a_data_error_stops_at_once_and_says_what_to_do(instance: dg.DagsterInstance) -> None:
     calls = []
 
-    def body():
+    def body() -> None:
         calls.append(1)
         raise DropHeaderError("expected 9 columns, found 8. Fix the file.")
 
@@ -46,7 +48,7 @@ def test_a_data_error_stops_at_once_and_says_what_to_do(instance):
     assert tags[ERROR_TAG] == "DropHeaderError: expected 9 columns, found 8. Fix the file."
 
 
-def test_an_asset_without_the_settings_is_refused_when_it_is_declared():
+def test_an_asset_without_the_settings_is_refused_when_it_is_declared() -> None:
     with pytest.raises(TypeError, match="expected a parameter `settings"):
 
         @stop_or_retry
@@ -54,7 +56,7 @@ def test_an_asset_without_the_settings_is_refused_when_it_is_declared():
             return dg.MaterializeResult()
 
 
-def test_an_error_while_results_are_made_is_noted_too(instance):
+def test_an_error_while_results_are_made_is_noted_too(instance: dg.DagsterInstance) -> None:
     def body():
         yield dg.MaterializeResult()
         raise Outage("the store does not answer.")
@@ -65,8 +67,10 @@ def test_an_error_while_results_are_made_is_noted_too(instance):
     assert (tags[FAILURE_TAG], tags[ERROR_TAG]) == ("outage", "Outage: the store does not answer.")
 
 
-def test_an_error_that_nobody_expected_is_noted_with_its_first_line(instance):
-    def body():
+def test_an_error_that_nobody_expected_is_noted_with_its_first_line(
+    instance: dg.DagsterInstance,
+) -> None:
+    def body() -> None:
         raise ValueError("nobody expected\nthis \x1b[31mtext")
 
     result = run(instance, body)
@@ -74,7 +78,7 @@ def test_an_error_that_nobody_expected_is_noted_with_its_first_line(instance):
     assert (tags[FAILURE_TAG], tags[ERROR_TAG]) == ("error", "ValueError: nobody expected")
 
 
-def test_a_full_disk_is_retried_though_no_adapter_met_it(instance):
+def test_a_full_disk_is_retried_though_no_adapter_met_it(instance: dg.DagsterInstance) -> None:
     calls = []
 
     def body():
@@ -87,15 +91,15 @@ def test_a_full_disk_is_retried_though_no_adapter_met_it(instance):
     assert len(calls) == 2
 
 
-def test_a_refused_setting_is_no_data_error(instance):
-    def body():
+def test_a_refused_setting_is_no_data_error(instance: dg.DagsterInstance) -> None:
+    def body() -> None:
         raise SettingsError("the token is refused")
 
     result = run(instance, body)
     assert instance.get_run_by_id(result.run_id).tags[FAILURE_TAG] == "access"
 
 
-def test_an_outage_is_retried_and_may_recover(instance):
+def test_an_outage_is_retried_and_may_recover(instance: dg.DagsterInstance) -> None:
     calls = []
 
     def body():
@@ -108,10 +112,12 @@ def test_an_outage_is_retried_and_may_recover(instance):
     assert len(calls) == 3
 
 
-def test_an_outage_that_lasts_ends_after_a_bounded_number_of_retries(instance):
+def test_an_outage_that_lasts_ends_after_a_bounded_number_of_retries(
+    instance: dg.DagsterInstance,
+) -> None:
     calls = []
 
-    def body():
+    def body() -> None:
         calls.append(1)
         raise Outage("the store does not answer.")
 

@@ -10,8 +10,10 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.tables import lake, store
+from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import inputs_by_day
 from fraud_platform.contracts.clock_tables import DROP_DAYS
 from fraud_platform.datasets.handbook.features import feature_signature
@@ -63,7 +65,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 @pytest.mark.parametrize("schedule", [daily_features, weekly_decision, daily_state, late_drops])
 def test_a_tick_opens_each_table_once(
     built: Platform, opened: Counter[str], schedule: Callable[..., object]
-):
+) -> None:
     with dg.build_schedule_context(
         instance=built.instance, resources=built.defs.resources
     ) as context:
@@ -74,11 +76,11 @@ def test_a_tick_opens_each_table_once(
 
 def test_building_days_opens_each_table_of_the_state_once(
     built: Platform, opened: Counter[str], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """The visits that the asset makes itself; those of the computation need Spark."""
     tables = (LABEL_TILES, TERMINAL_TILES, FEATURES, CUSTOMER_TILES)
 
-    def materialize(spark, lake, first, last, stream_from):
+    def materialize(spark: SparkSession, lake: Lake, first, last, stream_from):
         written = {table.name: WrittenTable(1, 0, 0.1) for table in tables}
         return DaysOutcome(first, last, written, {}, feature_signature(), 0.1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import threading
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def _shown(definition: dg.PartitionsDefinition) -> list[str]:
 
 
 @pytest.fixture
-def span(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def span(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[date, int], DataSpan]:
     """Call it with a first day and a number of days; the definitions are of those."""
 
     def keep(first: date, count: int) -> DataSpan:
@@ -53,7 +54,9 @@ def span(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 @pytest.mark.parametrize("first", [date(2018, 4, 1), date(2023, 12, 31), date(2026, 8, 3)])
 @pytest.mark.parametrize("count", [30, 45, 120])
-def test_days_and_weeks_of_the_ui_are_those_of_the_data(span, first: date, count: int):
+def test_days_and_weeks_of_the_ui_are_those_of_the_data(
+    span: Callable[[date, int], DataSpan], first: date, count: int
+) -> None:
     span(first, count)
     end = first + timedelta(days=count)
     days = _shown(partitions.DAYS)
@@ -65,7 +68,9 @@ def test_days_and_weeks_of_the_ui_are_those_of_the_data(span, first: date, count
     assert all(date.fromisoformat(week) <= end for week in weeks[1:])
 
 
-def test_weeks_begin_with_the_first_that_was_decided(span, tmp_path: Path):
+def test_weeks_begin_with_the_first_that_was_decided(
+    span: Callable[[date, int], DataSpan], tmp_path: Path
+) -> None:
     first = date(2026, 8, 1)
     span(first, 120)
     keep_decided(tmp_path, [date(2026, 10, 5), date(2026, 10, 12)])
@@ -73,7 +78,9 @@ def test_weeks_begin_with_the_first_that_was_decided(span, tmp_path: Path):
     assert (weeks[0], weeks[-1]) == ("2026-10-05", "2026-11-23")
 
 
-def test_hours_are_those_between_the_first_plan_and_the_last(span, tmp_path: Path):
+def test_hours_are_those_between_the_first_plan_and_the_last(
+    span: Callable[[date, int], DataSpan], tmp_path: Path
+) -> None:
     span(date(2026, 8, 1), 30)
     now = datetime.now(UTC)
     planned = [f"{now - timedelta(hours=n):%Y-%m-%d-%H}:00" for n in (5, 4, 3)]
@@ -83,14 +90,18 @@ def test_hours_are_those_between_the_first_plan_and_the_last(span, tmp_path: Pat
     assert partitions.HOURS.has_partition_key(f"{now:%Y-%m-%d-%H}:00")
 
 
-def test_days_ahead_of_the_clock_are_offered_if_they_have_data(span):
+def test_days_ahead_of_the_clock_are_offered_if_they_have_data(
+    span: Callable[[date, int], DataSpan],
+) -> None:
     first = datetime.now(UTC).date() - timedelta(days=10)
     span(first, 40)
     assert _shown(partitions.DAYS)[-1] == str(first + timedelta(days=39))
     assert partitions.DAYS.has_partition_key(str(first + timedelta(days=45)))
 
 
-def test_a_process_accepts_days_that_came_after_it_had_loaded_its_definitions(span):
+def test_a_process_accepts_days_that_came_after_it_had_loaded_its_definitions(
+    span: Callable[[date, int], DataSpan],
+) -> None:
     first = date(2026, 8, 3)
     span(first, 30)
     for definition, key in (
@@ -102,12 +113,14 @@ def test_a_process_accepts_days_that_came_after_it_had_loaded_its_definitions(sp
         assert list(definition.get_partition_keys_in_range(dg.PartitionKeyRange(key, key))) == [key]
 
 
-def test_without_data_the_ui_offers_days_up_to_today(monkeypatch: pytest.MonkeyPatch):
+def test_without_data_the_ui_offers_days_up_to_today(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partitions, "_span", DataSpan)
     assert _shown(partitions.DAYS)[-1] == str(datetime.now(UTC).date())
 
 
-def test_the_span_changes_when_the_data_does_and_survives_an_unreadable_file(tmp_path: Path):
+def test_the_span_changes_when_the_data_does_and_survives_an_unreadable_file(
+    tmp_path: Path,
+) -> None:
     days = _days(date(2026, 8, 3), 30)
     assert keep_days(tmp_path, days, LONG_AGO)
     assert not keep_days(tmp_path, days, LONG_AGO)
@@ -139,7 +152,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 def test_the_ui_is_asked_to_load_the_definitions_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     settings = Settings(home=tmp_path)
     assert code_location.reload_definitions(settings) is None
     handler = type("Handler", (_Handler,), {"asked": []})

@@ -60,7 +60,7 @@ def materialize(platform: Platform, asset: str, first: str, last: str | None = N
 )
 def test_days_beyond_the_data_are_refused_with_the_last_possible_one(
     platform: Platform, first: str, last: str, others: str
-):
+) -> None:
     """They used to be green with no rows, after minutes."""
     land(platform, 30)
     output = materialize(platform, "transaction_features", first, last)
@@ -69,7 +69,7 @@ def test_days_beyond_the_data_are_refused_with_the_last_possible_one(
     assert others in output
 
 
-def test_days_before_the_first_drop_are_refused(platform: Platform):
+def test_days_before_the_first_drop_are_refused(platform: Platform) -> None:
     row = {"drop": "d", "publication": "p", "tx_date": date(2018, 4, 10), "rows": 5, "frauds": 0}
     table = pa.Table.from_pylist(
         [row | {"content": "a", "labels": "x"}], schema=DROP_DAYS.arrow_schema
@@ -80,7 +80,7 @@ def test_days_before_the_first_drop_are_refused(platform: Platform):
 
 
 @pytest.mark.parametrize("asset", ["transaction_features", *sorted(WEEK_ASSETS)])
-def test_without_any_drop_nothing_can_be_built(platform: Platform, asset: str):
+def test_without_any_drop_nothing_can_be_built(platform: Platform, asset: str) -> None:
     output = materialize(platform, asset, "2018-04-30")
     assert "expected drops that were cleaned and published, found none" in output
 
@@ -89,7 +89,7 @@ def test_without_any_drop_nothing_can_be_built(platform: Platform, asset: str):
 @pytest.mark.parametrize("day", ["2018-04-23", "2018-05-21", "2018-07-02"])
 def test_a_week_out_of_reach_is_refused_with_the_first_and_last_possible_one(
     platform: Platform, asset: str, day: str
-):
+) -> None:
     """The advice used to be the asset before it, which could not be made either."""
     land(platform, 45)
     build(platform)
@@ -98,13 +98,13 @@ def test_a_week_out_of_reach_is_refused_with_the_first_and_last_possible_one(
     assert "the data has days from 2018-04-01 to 2018-05-15" in output
 
 
-def test_too_little_data_for_any_week_is_said_with_what_is_needed(platform: Platform):
+def test_too_little_data_for_any_week_is_said_with_what_is_needed(platform: Platform) -> None:
     land(platform, 20)
     output = materialize(platform, "training_set", "2018-04-30")
     assert "expected at least 7 days to train on and 21 days after them" in output
 
 
-def test_what_the_data_reaches_is_built(platform: Platform):
+def test_what_the_data_reaches_is_built(platform: Platform) -> None:
     land(platform, 45)
     build(platform)
     for asset, first in (("transaction_features", "2018-05-15"), ("training_set", "2018-05-14")):

@@ -116,30 +116,30 @@ CALLS = {
 """Every call that commits to a table, or opens one to append to it."""
 
 
-def test_every_table_has_one_writer_and_something_that_keeps_a_second_away():
+def test_every_table_has_one_writer_and_something_that_keeps_a_second_away() -> None:
     assert set(WRITERS) == {table.name for table in ALL_TABLES}
     for table, (module, guard, pool) in WRITERS.items():
         assert (guard == POOL) == (pool is not None), table
         assert module in {path for path, _ in CALLS}, table
 
 
-def test_nothing_else_commits():
+def test_nothing_else_commits() -> None:
     assert found_writers() == CALLS
 
 
-def test_every_asset_has_a_pool_that_no_other_has():
+def test_every_asset_has_a_pool_that_no_other_has() -> None:
     pools = [a.node_def.pool for a in defs.assets if isinstance(a, dg.AssetsDefinition)]
     assert None not in pools
     assert len(set(pools)) == len(pools)
     assert {pool for _, _, pool in WRITERS.values() if pool} <= set(pools)
 
 
-def test_a_pool_lets_one_run_write_at_a_time(tmp_path: Path):
+def test_a_pool_lets_one_run_write_at_a_time(tmp_path: Path) -> None:
     written = yaml.safe_load(write_dagster_yaml(Settings(home=tmp_path)).read_text())
     assert written["concurrency"]["pools"]["default_limit"] == 1
 
 
-def test_spark_commits_nothing_itself():
+def test_spark_commits_nothing_itself() -> None:
     """Its commit on S3 is a check and a put, by which two drivers can lose one."""
     readers = [p for p in PACKAGE.rglob("*.py") if '.format("delta")' in p.read_text()]
     assert {p.name for p in readers} == {"lake.py", "classes.py"}

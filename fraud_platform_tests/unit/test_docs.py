@@ -32,14 +32,14 @@ _NAMED = re.compile(rf"`({_PROGRAM} [^`]*)`")
         ("settings.md", "settings", settings_markdown()),
     ],
 )
-def test_a_page_says_what_the_code_says(page: str, module: str, expected: str):
+def test_a_page_says_what_the_code_says(page: str, module: str, expected: str) -> None:
     assert (ROOT / "docs" / page).read_text() == expected, (
         f"write it anew: python -m fraud_platform.{module}.documentation > docs/{page}"
     )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_of_a_page_is_one(page: Path):
+def test_every_command_of_a_page_is_one(page: Path) -> None:
     text = page.read_text()
     for line in _SHOWN.findall(text):
         _parse(shlex.split(line)[1:])
@@ -51,7 +51,7 @@ def test_every_command_of_a_page_is_one(page: Path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_variable_of_a_page_is_one(page: Path):
+def test_every_variable_of_a_page_is_one(page: Path) -> None:
     known = {variable(name) for name in Settings.model_fields} | set(OTHER_VARIABLES)
     for name in re.findall(rf"`{PREFIX}[A-Z_]+", page.read_text()):
         found = name.strip("`")
@@ -59,7 +59,7 @@ def test_every_variable_of_a_page_is_one(page: Path):
         assert is_known or found.endswith("_"), f"{found} is not a setting"
 
 
-def test_a_command_that_is_none_is_found():
+def test_a_command_that_is_none_is_found() -> None:
     with pytest.raises(AssertionError):
         _command(["no-such-command"])
     with pytest.raises(Exception, match="No such option: --rat"):

@@ -64,7 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("number", range(len(SNIPPETS)))
-def test_a_snippet_of_the_page_runs_as_it_is_written(number: int, folder: Path):
+def test_a_snippet_of_the_page_runs_as_it_is_written(number: int, folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SNIPPETS[number]], cwd=folder, capture_output=True, text=True,
         timeout=120, check=False, env={**os.environ, "POLARS_FMT_MAX_ROWS": "50"},
@@ -73,13 +73,13 @@ def test_a_snippet_of_the_page_runs_as_it_is_written(number: int, folder: Path):
     assert _EXPECTED[number] in done.stdout, done.stdout
 
 
-def test_the_page_has_a_snippet_for_each_reader():
+def test_the_page_has_a_snippet_for_each_reader() -> None:
     assert len(SNIPPETS) == len(_EXPECTED)
     text = "\n".join(SNIPPETS)
     assert all(reader in text for reader in ("pl.scan_delta", "duckdb.sql", "to_pandas"))
 
 
-def test_reading_the_files_of_the_folder_counts_replaced_rows_twice(folder: Path):
+def test_reading_the_files_of_the_folder_counts_replaced_rows_twice(folder: Path) -> None:
     table = folder / ".fraud_platform" / "lake" / "transactions"
     files = [path for path in table.rglob("*.parquet") if "_delta_log" not in path.parts]
     assert sum(pl.read_parquet(path, hive_partitioning=False).height for path in files) > ROWS

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.cleaning import Limits
+from fraud_platform.cleaning import DropOutcome, Limits
 from fraud_platform.cleaning.fraud_share import Frauds, differ, note_on_fraud_share
 from fraud_platform.reporting.terminal import print_report
 from fraud_platform_tests.oracles.drop_text import HEADER, Publish
@@ -37,7 +37,7 @@ def text(rows: list[list[str]]) -> bytes:
     return HEADER + b"".join(",".join(row).encode() + b"\n" for row in rows)
 
 
-def land(publish: Publish, first: date, rows: list[list[str]], **options: object):
+def land(publish: Publish, first: date, rows: list[list[str]], **options: object) -> DropOutcome:
     return publish(str(first), text(rows), **LIMITS, **options)
 
 
@@ -58,7 +58,7 @@ def report(lake: Lake) -> str:
 )
 def test_a_share_of_frauds_that_is_not_chance_holds_the_drop(
     publish: Publish, lake: Lake, share: float, words: str
-):
+) -> None:
     assert land(publish, APRIL, month(APRIL)).is_published
     held = land(publish, MAY, month(MAY, share))
     assert not held.is_published
@@ -71,7 +71,7 @@ def test_a_share_of_frauds_that_is_not_chance_holds_the_drop(
     assert f"{words} are labelled fraud" in report(lake), "what was accepted is still noted"
 
 
-def test_the_same_holds_an_older_drop_that_lands_later(publish: Publish, lake: Lake):
+def test_the_same_holds_an_older_drop_that_lands_later(publish: Publish, lake: Lake) -> None:
     assert land(publish, MAY, month(MAY)).is_published
     held = land(publish, APRIL, month(APRIL, 0.0))
     assert "0 of its 6,000 rows" in held.ledger["held_because"]
@@ -79,7 +79,7 @@ def test_the_same_holds_an_older_drop_that_lands_later(publish: Publish, lake: L
 
 def test_a_replacement_without_labels_does_not_replace_a_drop_with_them(
     publish: Publish, lake: Lake
-):
+) -> None:
     for first in (APRIL, MAY):
         assert land(publish, first, month(first)).is_published
     held = land(publish, MAY, month(MAY, 0.0))
@@ -91,7 +91,7 @@ def test_a_replacement_without_labels_does_not_replace_a_drop_with_them(
 
 def test_a_share_that_chance_or_a_factor_of_four_explains_is_published(
     publish: Publish, lake: Lake
-):
+) -> None:
     assert land(publish, APRIL, month(APRIL)).is_published
     assert land(publish, MAY, month(MAY, 0.03)).is_published
     few = month(JUNE, 0.0, rows=300)
@@ -99,7 +99,9 @@ def test_a_share_that_chance_or_a_factor_of_four_explains_is_published(
     assert "labelled fraud" not in report(lake)
 
 
-def test_a_difference_below_the_limit_is_published_with_a_note(publish: Publish, lake: Lake):
+def test_a_difference_below_the_limit_is_published_with_a_note(
+    publish: Publish, lake: Lake
+) -> None:
     assert land(publish, APRIL, month(APRIL)).is_published
     assert land(publish, MAY, month(MAY, 0.06)).is_published
     assert f"Drop {MAY}: 360 of its 6,000 rows (6.000%) are labelled fraud" in report(lake)
@@ -107,7 +109,7 @@ def test_a_difference_below_the_limit_is_published_with_a_note(publish: Publish,
     assert not publish(str(MAY), text(month(MAY, 0.061)), limits=limits).is_published
 
 
-def test_a_first_drop_without_frauds_is_published_with_a_note(publish: Publish, lake: Lake):
+def test_a_first_drop_without_frauds_is_published_with_a_note(publish: Publish, lake: Lake) -> None:
     assert land(publish, APRIL, month(APRIL, 0.0)).is_published
     assert f"Drop {APRIL}: none of its 6,000 rows is labelled fraud" in report(lake)
     assert ledger(lake)[str(APRIL)]["held_because"] is None
@@ -115,7 +117,7 @@ def test_a_first_drop_without_frauds_is_published_with_a_note(publish: Publish, 
     assert "but 0 of 6,000 rows (0.000%)" in held.ledger["held_because"], "one of both is wrong"
 
 
-def test_a_kind_of_fraud_that_is_gone_holds_the_drop(publish: Publish, lake: Lake):
+def test_a_kind_of_fraud_that_is_gone_holds_the_drop(publish: Publish, lake: Lake) -> None:
     assert land(publish, APRIL, month(APRIL)).is_published
     held = land(publish, MAY, month(MAY, kinds=2))
     assert held.ledger["held_because"] == (
@@ -127,7 +129,7 @@ def test_a_kind_of_fraud_that_is_gone_holds_the_drop(publish: Publish, lake: Lak
 @pytest.mark.parametrize("gone", [(10,), (27, 28, 29), (0, 1)], ids=["one", "the last", "first"])
 def test_days_without_a_label_of_fraud_hold_even_the_first_drop(
     publish: Publish, lake: Lake, gone: tuple[int, ...]
-):
+) -> None:
     rows = month(APRIL, 0.2)
     for row in rows:
         if (date.fromisoformat(row[1][:10]) - APRIL).days in gone:
@@ -137,7 +139,7 @@ def test_days_without_a_label_of_fraud_hold_even_the_first_drop(
     assert "is labelled fraud, though the days near them have frauds" in held.ledger["held_because"]
 
 
-def test_frauds_that_begin_slowly_hold_nothing(publish: Publish, lake: Lake):
+def test_frauds_that_begin_slowly_hold_nothing(publish: Publish, lake: Lake) -> None:
     """As those of the original series: they grow over the first weeks."""
     rows = month(APRIL, 0.2)
     for n, row in enumerate(rows):
@@ -159,5 +161,7 @@ def test_frauds_that_begin_slowly_hold_nothing(publish: Publish, lake: Lake):
         (Frauds(90, 90), Frauds(0, 90), True),
     ],
 )
-def test_two_shares_differ_only_by_more_than_chance(one: Frauds, other: Frauds, is_odd: bool):
+def test_two_shares_differ_only_by_more_than_chance(
+    one: Frauds, other: Frauds, is_odd: bool
+) -> None:
     assert differ(one, other) is differ(other, one) is is_odd

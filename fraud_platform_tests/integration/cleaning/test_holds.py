@@ -38,7 +38,7 @@ def frauds(rows: list[list[str]], scenario: str | None = None) -> Iterator[list[
     return (row for row in rows if row[7] == "1" and scenario in (None, row[8]))
 
 
-def test_a_month_with_some_dirt_is_published(publish: Publish, lake: Lake):
+def test_a_month_with_some_dirt_is_published(publish: Publish, lake: Lake) -> None:
     rows = month()
     for row in rows[5::400]:
         row[4] = "-1.00"
@@ -49,7 +49,7 @@ def test_a_month_with_some_dirt_is_published(publish: Publish, lake: Lake):
 @pytest.mark.parametrize("scenario", ["0", "", "9", "x"])
 def test_frauds_whose_scenario_is_lost_hold_the_drop_though_they_are_few(
     publish: Publish, lake: Lake, scenario: str
-):
+) -> None:
     rows = month()
     for row in frauds(rows):
         row[8] = scenario
@@ -73,7 +73,7 @@ def test_frauds_whose_scenario_is_lost_hold_the_drop_though_they_are_few(
 )
 def test_a_kind_of_fraud_that_is_lost_holds_the_drop(
     publish: Publish, lake: Lake, field: int, value: str, words: str
-):
+) -> None:
     rows = month()
     for row in frauds(rows, "2"):
         row[field] = value
@@ -82,7 +82,7 @@ def test_a_kind_of_fraud_that_is_lost_holds_the_drop(
     assert words in held.ledger["held_because"]
 
 
-def test_a_comma_too_many_does_not_hide_the_label(publish: Publish, lake: Lake):
+def test_a_comma_too_many_does_not_hide_the_label(publish: Publish, lake: Lake) -> None:
     rows = month()
     for row in frauds(rows):
         row[4] = "5,00"
@@ -90,7 +90,7 @@ def test_a_comma_too_many_does_not_hide_the_label(publish: Publish, lake: Lake):
     assert "30 of 30 rows labelled fraud" in held.ledger["held_because"]
 
 
-def test_labels_that_nobody_can_read_may_be_all_the_frauds(publish: Publish, lake: Lake):
+def test_labels_that_nobody_can_read_may_be_all_the_frauds(publish: Publish, lake: Lake) -> None:
     rows = month()
     for row in frauds(rows):
         row[7:] = ["x", "x"]
@@ -99,7 +99,7 @@ def test_labels_that_nobody_can_read_may_be_all_the_frauds(publish: Publish, lak
 
 
 @pytest.mark.parametrize("field", [1, 2, 4])
-def test_a_day_that_is_lost_holds_the_drop(publish: Publish, lake: Lake, field: int):
+def test_a_day_that_is_lost_holds_the_drop(publish: Publish, lake: Lake, field: int) -> None:
     rows = month(rows=4_000, days=200)
     for row in rows:
         if row[1].startswith("2018-06-10"):
@@ -109,7 +109,7 @@ def test_a_day_that_is_lost_holds_the_drop(publish: Publish, lake: Lake, field: 
     assert "20 of 20 rows of 2018-06-10 (100.00%)" in held.ledger["held_because"]
 
 
-def test_few_rows_of_a_class_and_copies_hold_nothing(publish: Publish, lake: Lake):
+def test_few_rows_of_a_class_and_copies_hold_nothing(publish: Publish, lake: Lake) -> None:
     rows = month(rows=100, days=1)
     rows += month(date(2018, 4, 2), rows=3, days=1, start=200)
     rows[-1][4] = "-1"
@@ -130,7 +130,7 @@ def older(rows: int = 216, start: int = 100, amount: str = "7.77") -> bytes:
 
 def test_a_small_older_drop_that_takes_rows_of_a_published_one_is_held(
     publish: Publish, lake: Lake
-):
+) -> None:
     publish(B, text(month()), **TAKEN)
     before = everything(lake)
     held = publish(A, older(), **TAKEN)
@@ -144,7 +144,7 @@ def test_a_small_older_drop_that_takes_rows_of_a_published_one_is_held(
     assert ledger(lake)[B]["rejected_conflicting_duplicate_id"] == 216
 
 
-def test_the_same_is_held_in_the_other_order_of_landing(publish: Publish, lake: Lake):
+def test_the_same_is_held_in_the_other_order_of_landing(publish: Publish, lake: Lake) -> None:
     publish(A, older(), **TAKEN)
     held = publish(B, text(month(rows=300_000, days=30)), **TAKEN)
     assert not held.is_published
@@ -154,7 +154,9 @@ def test_the_same_is_held_in_the_other_order_of_landing(publish: Publish, lake: 
     assert publish(B, **TAKEN, accepted_because="known").is_published
 
 
-def test_a_replacement_that_takes_rows_of_another_drop_is_held(publish: Publish, lake: Lake):
+def test_a_replacement_that_takes_rows_of_another_drop_is_held(
+    publish: Publish, lake: Lake
+) -> None:
     publish(A, text(month(date(2018, 3, 15), 500, start=10_000)), **TAKEN)
     publish(B, text(month()), **TAKEN)
     held = publish(A, older(), **TAKEN)
@@ -168,7 +170,7 @@ def test_a_replacement_that_takes_rows_of_another_drop_is_held(publish: Publish,
 
 def test_taking_the_frauds_of_another_drop_is_held_though_they_are_few(
     publish: Publish, lake: Lake
-):
+) -> None:
     rows = month(rows=20_000)
     publish(B, text(rows), **TAKEN)
     taken = [row.copy() for row in frauds(rows)][:20]
@@ -179,14 +181,14 @@ def test_taking_the_frauds_of_another_drop_is_held_though_they_are_few(
     assert "of 200 rows labelled fraud (10.00%)" in held.ledger["held_because"]
 
 
-def test_equal_rows_of_an_older_drop_take_nothing_away(publish: Publish, lake: Lake):
+def test_equal_rows_of_an_older_drop_take_nothing_away(publish: Publish, lake: Lake) -> None:
     rows = month()
     publish(B, text(rows), **TAKEN)
     outcome = publish(A, text(rows[:1_000]), **TAKEN)
     assert outcome.rewritten_drops == (B,)
 
 
-def test_a_drop_outside_of_the_datas_days_is_held(publish: Publish, lake: Lake):
+def test_a_drop_outside_of_the_datas_days_is_held(publish: Publish, lake: Lake) -> None:
     limits = Limits(0.01, first_day=date(2018, 4, 1))
     rows = text(month(date(2010, 1, 1), 216))
     held = publish("2010-01-01", rows, limits=limits)
@@ -198,7 +200,7 @@ def test_a_drop_outside_of_the_datas_days_is_held(publish: Publish, lake: Lake):
     assert early.is_published
 
 
-def test_a_person_who_accepts_has_seen_all_reasons(publish: Publish, lake: Lake):
+def test_a_person_who_accepts_has_seen_all_reasons(publish: Publish, lake: Lake) -> None:
     publish(B, text(month()), **TAKEN)
     rows = older() + b"bad\n" * 9
     why = publish(A, rows, **TAKEN).ledger["held_because"]

@@ -28,7 +28,7 @@ def utc(day: int, hour: int = 0, minute: int = 0, month: int = 9) -> datetime:
     return datetime(2019, month, day, hour, minute, tzinfo=UTC)
 
 
-def test_labels_count_from_the_hour_after_they_are_known(publish: Publish, lake: Lake):
+def test_labels_count_from_the_hour_after_they_are_known(publish: Publish, lake: Lake) -> None:
     publish(A, text(row(1, 1), row(2, 2, label=3)))
     table = lake.read_arrow(DROP_LABELS).to_pylist()
     assert {r["known_at"] for r in table} == {utc(8, 10), utc(9, 10)}
@@ -39,21 +39,25 @@ def test_labels_count_from_the_hour_after_they_are_known(publish: Publish, lake:
 
 def test_labels_that_land_late_count_from_the_next_midnight_of_the_stream(
     publish: Publish, lake: Lake
-):
+) -> None:
     publish(A, text(row(1, 1), row(2, 2), row(3, 3)), clock=LabelClock(utc(9, 11)))
     assert labels_of(lake, 1) == [(1, False, 0, utc(10))]
     assert labels_of(lake, 2) == [(1, False, 0, utc(10))]
     assert labels_of(lake, 3) == [(1, False, 0, utc(10, 11))]
 
 
-def test_a_label_keeps_its_hour_when_its_drop_is_published_again(publish: Publish, lake: Lake):
+def test_a_label_keeps_its_hour_when_its_drop_is_published_again(
+    publish: Publish, lake: Lake
+) -> None:
     publish(A, text(row(1, 1)))
     publish(A, text(row(1, 1), row(2, 1)), clock=LabelClock(utc(20, 5)))
     assert labels_of(lake, 1) == [(1, False, 0, utc(8, 11))]
     assert labels_of(lake, 2) == [(1, False, 0, utc(21))]
 
 
-def test_corrections_add_versions_that_count_from_the_next_midnight(publish: Publish, lake: Lake):
+def test_corrections_add_versions_that_count_from_the_next_midnight(
+    publish: Publish, lake: Lake
+) -> None:
     publish(A, text(row(1, 1), row(2, 1)))
     publish(A, text(row(1, 1, label=2), row(2, 1)), clock=LabelClock(watermark=utc(22)))
     publish(A, text(row(1, 1, label=1)), clock=LabelClock(utc(25, 1), utc(22)))
@@ -67,13 +71,15 @@ def test_corrections_add_versions_that_count_from_the_next_midnight(publish: Pub
 
 def test_a_correction_changes_no_day_of_a_drop_where_the_stream_is_behind(
     publish: Publish, lake: Lake
-):
+) -> None:
     publish(A, text(row(1, 1)))
     publish(A, text(row(1, 1, label=2)), clock=LabelClock(utc(10, 5), utc(22)))
     assert labels_of(lake, 1) == [(1, False, 0, utc(8, 11)), (2, True, 2, utc(23))]
 
 
-def test_a_correction_before_the_label_is_due_waits_for_its_hour(publish: Publish, lake: Lake):
+def test_a_correction_before_the_label_is_due_waits_for_its_hour(
+    publish: Publish, lake: Lake
+) -> None:
     publish(A, text(row(1, 28)))
     publish(A, text(row(1, 28, label=2)), clock=LabelClock(watermark=utc(29)))
     due = utc(28, 11) + timedelta(days=7)
@@ -97,7 +103,9 @@ def topic_labels(*versions: tuple[int, int, int, datetime, datetime]) -> pa.Tabl
     return pa.Table.from_pylist(rows, schema=STREAM_LABELS.arrow_schema)
 
 
-def test_what_the_topic_told_before_goes_on_counting_as_it_did(publish: Publish, lake: Lake):
+def test_what_the_topic_told_before_goes_on_counting_as_it_did(
+    publish: Publish, lake: Lake
+) -> None:
     labels = topic_labels(
         (1, 1, 2, utc(8, 10), utc(8, 11)),
         (2, 1, 0, utc(12, 9), utc(13)),
@@ -132,7 +140,7 @@ def test_what_the_topic_told_before_goes_on_counting_as_it_did(publish: Publish,
     assert lake.read_arrow(DROP_LABELS).sort_by(BY_VERSION).equals(labelled)
 
 
-def test_only_files_that_are_committed_stay_among_the_labels(publish: Publish, lake: Lake):
+def test_only_files_that_are_committed_stay_among_the_labels(publish: Publish, lake: Lake) -> None:
     """Labels that were written with the rows, or in vain: the drop was held, or they were known."""
     half_bad = text(row(1, 1), b"not a row\n")
     publish(A, half_bad, max_quarantined_share=0.1)
@@ -147,7 +155,7 @@ def test_only_files_that_are_committed_stay_among_the_labels(publish: Publish, l
 
 def test_a_drop_that_was_published_without_a_clean_row_gets_its_labels_later(
     publish: Publish, lake: Lake
-):
+) -> None:
     publish(A, text(b"not a row\n"))
     publish(A, text(row(1, 1)))
     assert labels_of(lake, 1) == [(1, False, 0, utc(8, 11))]

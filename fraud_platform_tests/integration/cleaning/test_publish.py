@@ -12,6 +12,7 @@ import pytest
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning import drop as drop_module
@@ -58,7 +59,7 @@ def collect_nasty_lines(examples: int) -> list[bytes]:
 
 def test_nasty_overlapping_drops_equal_the_oracle_in_every_order_of_landing(
     publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(drop_module, "RANGE_BYTES", 40_000)
     lines = collect_nasty_lines(150)
     third = len(lines) // 3
@@ -76,7 +77,7 @@ def test_nasty_overlapping_drops_equal_the_oracle_in_every_order_of_landing(
 
 def test_landing_an_earlier_drop_rewrites_later_ones_and_their_labels_follow(
     publish: Publish, lake: Lake, tmp_path: Path
-):
+) -> None:
     drops = {
         A: text(row(1), row(2), row(3)),
         B: text(row(3), row(4, label=1), row(2, 9)),
@@ -91,7 +92,7 @@ def test_landing_an_earlier_drop_rewrites_later_ones_and_their_labels_follow(
     assert owners == {1: A, 2: A, 3: A, 4: B, 9: C}
 
 
-def test_replacing_a_drop_gives_later_drops_their_rows_back(publish: Publish, lake: Lake):
+def test_replacing_a_drop_gives_later_drops_their_rows_back(publish: Publish, lake: Lake) -> None:
     publish(A, text(row(1), row(2)))
     publish(B, text(row(2), row(3)))
     assert [r[0] for r in clean_rows(lake, B)] == [3]
@@ -102,7 +103,7 @@ def test_replacing_a_drop_gives_later_drops_their_rows_back(publish: Publish, la
     )
 
 
-def test_publishing_twice_equals_publishing_once(publish: Publish, lake: Lake):
+def test_publishing_twice_equals_publishing_once(publish: Publish, lake: Lake) -> None:
     publish(A, text(row(1), row(1, 2), row(2), b"bad\n"))
     publish(B, text(row(2), row(3)))
     once = everything(lake)
@@ -111,7 +112,7 @@ def test_publishing_twice_equals_publishing_once(publish: Publish, lake: Lake):
     assert everything(lake) == once
 
 
-def test_a_commit_replaces_one_drop_and_no_other(publish: Publish, lake: Lake):
+def test_a_commit_replaces_one_drop_and_no_other(publish: Publish, lake: Lake) -> None:
     publish(A, text(row(1)))
     publish(C, text(row(3)))
     files = {f["path"] for f in lake.data_files(TRANSACTIONS).to_pylist()}
@@ -119,7 +120,9 @@ def test_a_commit_replaces_one_drop_and_no_other(publish: Publish, lake: Lake):
     assert files < {f["path"] for f in lake.data_files(TRANSACTIONS).to_pylist()}
 
 
-def test_a_drop_above_the_limit_is_held_and_released_by_accepting_it(publish: Publish, lake: Lake):
+def test_a_drop_above_the_limit_is_held_and_released_by_accepting_it(
+    publish: Publish, lake: Lake
+) -> None:
     content = text(row(1), row(2), b"bad\n")
     held = publish(A, content, max_quarantined_share=0.3)
     assert not held.is_published
@@ -135,7 +138,9 @@ def test_a_drop_above_the_limit_is_held_and_released_by_accepting_it(publish: Pu
     assert publish(A, max_quarantined_share=0.3).is_published
 
 
-def test_a_persons_word_releases_the_held_content_and_no_other(publish: Publish, lake: Lake):
+def test_a_persons_word_releases_the_held_content_and_no_other(
+    publish: Publish, lake: Lake
+) -> None:
     content = text(row(1), row(2), b"bad\n")
     word = {"max_quarantined_share": 0.3, "accepted_because": "known outage"}
     with pytest.raises(NotHeldError, match="found it never cleaned"):
@@ -150,7 +155,9 @@ def test_a_persons_word_releases_the_held_content_and_no_other(publish: Publish,
         publish(A, content, **word | {"accepted_because": "another reason"})
 
 
-def test_a_raw_file_that_is_not_what_its_manifest_says_is_refused(publish: Publish, lake: Lake):
+def test_a_raw_file_that_is_not_what_its_manifest_says_is_refused(
+    publish: Publish, lake: Lake
+) -> None:
     with pytest.raises(DropUnreadableError, match=r"expected SHA-256 abc.*Materialize raw_drops"):
         publish(A, text(row(1)), content_sha256="abc")
     assert ledger(lake) == {}
@@ -158,7 +165,7 @@ def test_a_raw_file_that_is_not_what_its_manifest_says_is_refused(publish: Publi
 
 def test_a_raw_file_replaced_while_it_is_cleaned_publishes_nothing(
     publish: Publish, lake: Lake, raw: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     publish(A, text(row(1)))
     before = everything(lake)
 
@@ -173,7 +180,9 @@ def test_a_raw_file_replaced_while_it_is_cleaned_publishes_nothing(
     assert everything(lake) == before
 
 
-def test_a_held_replacement_leaves_what_is_published_as_it_was(publish: Publish, lake: Lake):
+def test_a_held_replacement_leaves_what_is_published_as_it_was(
+    publish: Publish, lake: Lake
+) -> None:
     publish(A, text(row(1), b"bad\n"))
     before = everything(lake)
     outcome = publish(A, text(b"bad\n", b"worse\n", row(5)), max_quarantined_share=0.5)
@@ -188,7 +197,7 @@ def test_a_held_replacement_leaves_what_is_published_as_it_was(publish: Publish,
 
 def test_an_earlier_drop_waits_where_the_published_content_of_a_later_one_is_gone(
     publish: Publish, lake: Lake
-):
+) -> None:
     publish(B, text(row(1), row(2)))
     publish(B, text(b"bad\n"), max_quarantined_share=0.5)
     before = everything(lake)
@@ -197,7 +206,9 @@ def test_an_earlier_drop_waits_where_the_published_content_of_a_later_one_is_gon
     assert everything(lake) == before
 
 
-def test_copies_in_another_drop_never_hold_a_drop_that_is_published(publish: Publish, lake: Lake):
+def test_copies_in_another_drop_never_hold_a_drop_that_is_published(
+    publish: Publish, lake: Lake
+) -> None:
     publish(B, text(row(1), row(2)), max_quarantined_share=0.0)
     publish(A, text(row(1), row(2), row(3)), max_quarantined_share=0.0)
     assert {drop: mark["status"] for drop, mark in ledger(lake).items()} == {
@@ -243,7 +254,7 @@ def test_copies_in_another_drop_never_hold_a_drop_that_is_published(publish: Pub
 )
 def test_unusable_drops_end_in_a_named_error_and_touch_nothing(
     publish: Publish, lake: Lake, content: bytes, suffix: str, error: type[Exception], words: str
-):
+) -> None:
     with pytest.raises(error, match=words):
         publish(A, content, suffix=suffix)
     assert ledger(lake) == {}
@@ -252,7 +263,7 @@ def test_unusable_drops_end_in_a_named_error_and_touch_nothing(
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
-def test_compressed_drops_equal_plain_ones(publish: Publish, lake: Lake, suffix: str):
+def test_compressed_drops_equal_plain_ones(publish: Publish, lake: Lake, suffix: str) -> None:
     content = text(row(1), row(1, 2), b"bad\xff\n", row(2)) + b"tail\r"
     publish(A, PACKERS[suffix](content), suffix=suffix)
     assert_equals_oracle(lake, oracle.clean_drops({A: content}))
@@ -273,7 +284,7 @@ def test_compressed_drops_equal_plain_ones(publish: Publish, lake: Lake, suffix:
 )
 def test_hostile_drops_equal_the_oracle(
     publish: Publish, lake: Lake, content: bytes, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(drop_module, "RANGE_BYTES", len(content) // 3)
     publish(A, content)
     assert_equals_oracle(lake, oracle.clean_drops({A: content}))
@@ -281,7 +292,7 @@ def test_hostile_drops_equal_the_oracle(
 
 def test_more_shared_ids_than_can_be_named_are_judged_all_the_same(
     publish: Publish, lake: Lake, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(drop_module, "MAX_SHARED_IDS", 5)
     monkeypatch.setattr(drop_module, "MAX_ID_GROUPS", 0)
     drops = {
@@ -294,8 +305,8 @@ def test_more_shared_ids_than_can_be_named_are_judged_all_the_same(
 
 
 def test_more_rows_than_fit_in_one_process_are_compared_and_judged_in_spark(
-    publish: Publish, lake: Lake, spark, monkeypatch: pytest.MonkeyPatch
-):
+    publish: Publish, lake: Lake, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(drop_module, "MAX_SUSPECT_BYTES", 0)
     monkeypatch.setattr(drop_module, "MAX_ID_GROUPS", 0)
     monkeypatch.setattr(drop_module, "RANGE_BYTES", 1000)
@@ -304,7 +315,7 @@ def test_more_rows_than_fit_in_one_process_are_compared_and_judged_in_spark(
     assert_equals_oracle(lake, oracle.clean_drops({A: content}))
 
 
-def test_the_quarantine_keeps_raw_bytes_of_copies(publish: Publish, lake: Lake):
+def test_the_quarantine_keeps_raw_bytes_of_copies(publish: Publish, lake: Lake) -> None:
     odd = b" 1 ,2019-08-31 24:00:00,1,2,5.004,0,0,0,0\r"
     first = b"1,2019-09-01 00:00:00,01,2,5.0,0,0,0,0"
     publish(A, HEADER + odd + b"\n" + first + b"\n" + odd[:-1])

@@ -41,14 +41,16 @@ def found_by_filters(table: TableContract, url: str) -> dict[str, tuple[int, int
 
 
 @TABLES
-def test_a_filter_on_each_column_finds_its_rows(publish: Publish, lake: Lake, table: TableContract):
+def test_a_filter_on_each_column_finds_its_rows(
+    publish: Publish, lake: Lake, table: TableContract
+) -> None:
     publish_some(publish)
     counts = found_by_filters(table, lake.uri(table))
     assert len(counts) >= 3
     assert all(there == found > 0 for there, found in counts.values()), counts
 
 
-def test_frauds_are_found_by_pandas_and_polars(publish: Publish, lake: Lake):
+def test_frauds_are_found_by_pandas_and_polars(publish: Publish, lake: Lake) -> None:
     publish_some(publish)
     handle = DeltaTable(lake.uri(TRANSACTIONS))
     assert len(handle.to_pandas(filters=[("is_fraud", "=", True)])) == 15
@@ -60,7 +62,7 @@ def test_frauds_are_found_by_pandas_and_polars(publish: Publish, lake: Lake):
 @TABLES
 def test_a_table_of_an_earlier_version_is_read_whole_after_the_next_drop(
     publish: Publish, lake: Lake, table: TableContract
-):
+) -> None:
     publish_some(publish)
     lake.open(table).alter.set_table_properties({BOUNDED: ",".join(table.column_names[:4])})
     publish_some(publish, "2019-08-30", 1_000)

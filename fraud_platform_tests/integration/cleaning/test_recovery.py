@@ -126,7 +126,7 @@ def write_raw(folder: Path, contents: dict[str, bytes]) -> dict[str, Path]:
 )
 def test_a_killed_publication_run_again_gives_the_tables_of_an_undisturbed_one(
     connect_url: str, tmp_path: Path, points: list[str]
-):
+) -> None:
     raw = write_raw(tmp_path / "raw", BEFORE)
     base = tmp_path / "base"
     assert run_client(connect_url, [(base, drop, raw[drop]) for drop in BEFORE]) == 0
@@ -153,7 +153,7 @@ def test_a_killed_publication_run_again_gives_the_tables_of_an_undisturbed_one(
 @pytest.mark.slow
 def test_what_a_killed_publication_left_is_settled_by_the_next_drop_that_meets_it(
     connect_url: str, tmp_path: Path
-):
+) -> None:
     """A dies after `transactions`; before it comes again, B is replaced and published."""
     raw = write_raw(tmp_path / "raw", BEFORE)
     first, second = tmp_path / "first", tmp_path / "second"

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.cleaning import publish_drop
+from fraud_platform.cleaning import DropOutcome, publish_drop
 from fraud_platform.contracts.tables import QUARANTINE, TRANSACTIONS
 from fraud_platform.simulation import (
     DirtRates,
@@ -42,7 +43,9 @@ _CONTENTS = [
 ]
 
 
-def publish(spark, lake: Lake, path: Path, max_quarantined_share: float = 1.0):
+def publish(
+    spark: SparkSession, lake: Lake, path: Path, max_quarantined_share: float = 1.0
+) -> DropOutcome:
     return publish_drop(
         spark,
         lake,
@@ -87,7 +90,9 @@ def assert_truth_holds(lake: Lake, drop: SimulatedDrop) -> None:
     assert {row["disposition"] for row in truth} == {"clean", "quarantine", "blank", "comment"}
 
 
-def check_simulated(spark, lake: Lake, folder: Path, config: SimulationConfig) -> None:
+def check_simulated(
+    spark: SparkSession, lake: Lake, folder: Path, config: SimulationConfig
+) -> None:
     drops = simulate_drops(config, folder / "landing", folder / "truth")
     for drop in drops:
         publish(spark, lake, drop.path)
@@ -98,7 +103,9 @@ def check_simulated(spark, lake: Lake, folder: Path, config: SimulationConfig) -
     assert_equals_oracle(lake, oracle.clean_drops(texts))
 
 
-def test_simulated_dirty_drops_equal_oracle_and_truth(spark, lake: Lake, tmp_path: Path):
+def test_simulated_dirty_drops_equal_oracle_and_truth(
+    spark: SparkSession, lake: Lake, tmp_path: Path
+) -> None:
     config = SimulationConfig(
         customers=500,
         terminals=300,
@@ -111,7 +118,9 @@ def test_simulated_dirty_drops_equal_oracle_and_truth(spark, lake: Lake, tmp_pat
 
 
 @pytest.mark.slow
-def test_two_million_dirty_rows_equal_oracle_and_truth(spark, lake: Lake, tmp_path: Path):
+def test_two_million_dirty_rows_equal_oracle_and_truth(
+    spark: SparkSession, lake: Lake, tmp_path: Path
+) -> None:
     config = SimulationConfig(
         customers=35_000,
         terminals=10_000,
@@ -124,7 +133,9 @@ def test_two_million_dirty_rows_equal_oracle_and_truth(spark, lake: Lake, tmp_pa
 
 
 @pytest.mark.real_drops
-def test_the_real_drops_have_their_known_counts(spark, lake: Lake, real_drops: Path):
+def test_the_real_drops_have_their_known_counts(
+    spark: SparkSession, lake: Lake, real_drops: Path
+) -> None:
     for drop, (rows, zero_amounts, frauds) in KNOWN_COUNTS.items():
         (path,) = real_drops.glob(f"{drop}.txt*")
         publish(spark, lake, path, max_quarantined_share=0.01)

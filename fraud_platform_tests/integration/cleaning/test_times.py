@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import inputs_by_day, watermark
@@ -50,7 +51,7 @@ def text(rows: Rows) -> bytes:
     )
 
 
-def features(spark, lake: Lake) -> list[dict[str, object]]:
+def features(spark: SparkSession, lake: Lake) -> list[dict[str, object]]:
     write_drop_days(spark, lake)
     materialize_days(spark, lake, FIRST, LAST)
     return lake.read_arrow(TRANSACTION_FEATURES).sort_by("transaction_id").to_pylist()
@@ -58,8 +59,8 @@ def features(spark, lake: Lake) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.05, 0.2])
 def test_good_rows_have_the_features_that_they_have_without_the_bad_ones(
-    spark, publish: Publish, lake: Lake, tmp_path: Path, share: float
-):
+    spark: SparkSession, publish: Publish, lake: Lake, tmp_path: Path, share: float
+) -> None:
     rows = rows_of(share)
     good = [row for row in rows if not row[2]]
     alone = Lake(str(tmp_path / "alone"))
@@ -79,8 +80,8 @@ def test_good_rows_have_the_features_that_they_have_without_the_bad_ones(
 
 @pytest.mark.parametrize("days_away", [-20, -1, 1, 2, 20])
 def test_rows_that_may_be_of_the_drop_stay_and_move_no_clock(
-    spark, publish: Publish, lake: Lake, days_away: int
-):
+    spark: SparkSession, publish: Publish, lake: Lake, days_away: int
+) -> None:
     publish(DROP, text(rows_of(0.2, (days_away,))))
     assert ledger(lake)[DROP]["rows_clean"] == ROWS
     write_drop_days(spark, lake)
@@ -91,7 +92,7 @@ def test_rows_that_may_be_of_the_drop_stay_and_move_no_clock(
     assert len(inputs_by_day(days, FIRST - timedelta(days=60))) <= 30 + max(0, -days_away)
 
 
-def test_a_row_after_the_drop_arrived_is_named(publish: Publish, lake: Lake, raw: Path):
+def test_a_row_after_the_drop_arrived_is_named(publish: Publish, lake: Lake, raw: Path) -> None:
     rows = rows_of(0.01, (12,))
     content = text(rows)
     arrived = datetime(2018, 5, 2, 3)
@@ -108,7 +109,7 @@ def test_a_row_after_the_drop_arrived_is_named(publish: Publish, lake: Lake, raw
 
 def test_a_simulated_month_in_the_future_arrives_before_it_happens(
     publish: Publish, lake: Lake, raw: Path
-):
+) -> None:
     content = text(rows_of(0))
     manifest = json.loads(RawManifest(DROP, "", 0, "", "", "", "2017-01-01T00:00:00").to_json())
     (raw / f"{DROP}.txt.json").write_text(json.dumps(manifest))
@@ -117,8 +118,8 @@ def test_a_simulated_month_in_the_future_arrives_before_it_happens(
 
 
 def test_a_drop_that_landed_with_wrong_dates_is_mended_by_cleaning_it_again(
-    spark, publish: Publish, lake: Lake, monkeypatch: pytest.MonkeyPatch
-):
+    spark: SparkSession, publish: Publish, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = rows_of(0.2)
     with monkeypatch.context() as before:
         before.setattr(drop_module, "own_days", lambda rows: None)
@@ -137,7 +138,7 @@ def test_a_drop_that_landed_with_wrong_dates_is_mended_by_cleaning_it_again(
 
 def test_a_ledger_of_an_earlier_version_is_read_and_gets_the_new_column(
     publish: Publish, lake: Lake
-):
+) -> None:
     older = TableContract(
         **vars(CLEANING_LEDGER)
         | {

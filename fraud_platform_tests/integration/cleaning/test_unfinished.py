@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning import publish as publish_module
@@ -57,7 +58,9 @@ NEXT: dict[str, tuple[str, bytes]] = {
 
 
 @pytest.fixture
-def publish(spark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def publish(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
     def run(lake: Lake, drop: str, content: bytes, at: dict[str, Callable[[], Any]] | None = None):
         path = tmp_path / f"{drop}.txt"
         path.write_bytes(content)
@@ -83,7 +86,7 @@ def die() -> None:
 
 
 @pytest.fixture
-def base(publish, tmp_path: Path) -> Lake:
+def base(publish: Callable[..., Any], tmp_path: Path) -> Lake:
     lake = Lake(str(tmp_path / "base"))
     for drop, content in BEFORE.items():
         publish(lake, drop, content)
@@ -114,8 +117,8 @@ def two_once_and_all_slowly() -> list[Any]:
 
 @pytest.mark.parametrize(("drop", "content", "points"), two_once_and_all_slowly())
 def test_whatever_follows_a_dead_replacement_the_lake_never_saw_it(
-    publish, base: Lake, drop: str, content: bytes, points: Sequence[str]
-):
+    publish: Callable[..., Any], base: Lake, drop: str, content: bytes, points: Sequence[str]
+) -> None:
     undisturbed = copy_of(base, "undisturbed")
     outcome = follow(publish, undisturbed, drop, content)
     for point in points:
@@ -127,7 +130,7 @@ def test_whatever_follows_a_dead_replacement_the_lake_never_saw_it(
         assert everything(lake) == everything(undisturbed), point
 
 
-def follow(publish, lake: Lake, drop: str, content: bytes) -> str:
+def follow(publish: Callable[..., Any], lake: Lake, drop: str, content: bytes) -> str:
     try:
         return publish(lake, drop, content).status
     except DropHeaderError:
@@ -136,8 +139,8 @@ def follow(publish, lake: Lake, drop: str, content: bytes) -> str:
 
 @pytest.mark.parametrize("content", [DIRTY, b"a | b\n1,2\n"], ids=["held", "refused"])
 def test_a_first_landing_that_died_leaves_nothing_behind(
-    publish, tmp_path: Path, content: bytes, lake: Lake
-):
+    publish: Callable[..., Any], tmp_path: Path, content: bytes, lake: Lake
+) -> None:
     undisturbed = Lake(str(tmp_path / "undisturbed"))
     follow(publish, undisturbed, A, content)
     with pytest.raises(Died):
@@ -146,7 +149,9 @@ def test_a_first_landing_that_died_leaves_nothing_behind(
     assert everything(lake) == everything(undisturbed)
 
 
-def test_a_first_landing_that_died_being_held_leaves_nothing_behind(publish, lake: Lake):
+def test_a_first_landing_that_died_being_held_leaves_nothing_behind(
+    publish: Callable[..., Any], lake: Lake
+) -> None:
     with pytest.raises(Died):
         publish(lake, A, DIRTY, at={"before_ledger": die})
     assert follow(publish, lake, A, b"a | b\n1,2\n") == "refused"
@@ -154,8 +159,8 @@ def test_a_first_landing_that_died_being_held_leaves_nothing_behind(publish, lak
 
 
 def test_an_undoing_that_died_is_gone_on_with_and_done_once(
-    publish, base: Lake, monkeypatch: pytest.MonkeyPatch
-):
+    publish: Callable[..., Any], base: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = everything(base)
     with pytest.raises(Died):
         publish(base, A, REPLACED, at={"before_ledger": die})
@@ -176,14 +181,18 @@ def test_an_undoing_that_died_is_gone_on_with_and_done_once(
     assert [base.version(table) for table in (QUARANTINE, TRANSACTIONS)] == versions
 
 
-def test_a_run_whose_commits_another_undid_does_not_mark_them(publish, base: Lake):
+def test_a_run_whose_commits_another_undid_does_not_mark_them(
+    publish: Callable[..., Any], base: Lake
+) -> None:
     with pytest.raises(Outage, match="one run at a time"):
         publish(base, A, REPLACED, at={"after_quarantine": lambda: undo_unfinished(base)})
     publish(base, A, REPLACED)
     assert_equals_oracle(base, oracle.clean_drops(BEFORE | {A: REPLACED}))
 
 
-def test_vacuum_keeps_what_a_dead_run_is_undone_with(publish, base: Lake):
+def test_vacuum_keeps_what_a_dead_run_is_undone_with(
+    publish: Callable[..., Any], base: Lake
+) -> None:
     before = everything(base)
     with pytest.raises(Died):
         publish(base, A, REPLACED, at={"before_ledger": die})
@@ -192,7 +201,9 @@ def test_vacuum_keeps_what_a_dead_run_is_undone_with(publish, base: Lake):
     assert everything(base) == before
 
 
-def test_files_that_undoing_needs_and_that_are_gone_are_said(publish, base: Lake):
+def test_files_that_undoing_needs_and_that_are_gone_are_said(
+    publish: Callable[..., Any], base: Lake
+) -> None:
     with pytest.raises(Died):
         publish(base, A, REPLACED, at={"after_transactions": die})
     for path in Path(base.url, "quarantine", f"drop={A}").glob("*.parquet"):
@@ -214,7 +225,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     "place", ["s3", pytest.param("hdfs", marks=pytest.mark.slow)], indirect=True
 )
-def test_tables_go_back_and_replaced_raw_files_are_noticed_there_too(place: str):
+def test_tables_go_back_and_replaced_raw_files_are_noticed_there_too(place: str) -> None:
     lake, raw_path = Lake(f"{place}/lake"), f"{place}/raw/{A}.txt"
     versions = set()
     for publication in ("before", "dead"):

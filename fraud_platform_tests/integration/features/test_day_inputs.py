@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.features.batch import materialize
@@ -44,7 +45,7 @@ def world() -> World:
     return World(drawn.transactions, on_time(drawn.transactions, scenarios))
 
 
-def rows_of(spark, world: World, unlabelled: int = -1) -> DataFrame:
+def rows_of(spark: SparkSession, world: World, unlabelled: int = -1) -> DataFrame:
     """Return transactions that say some labels; one of them may say none."""
     says = {v.id: v.scenario for v in world.labels if v.id != unlabelled}
     rows = []
@@ -58,14 +59,16 @@ def rows_of(spark, world: World, unlabelled: int = -1) -> DataFrame:
     )
 
 
-def labels_of(spark, labels: Iterable[LabelVersion]) -> DataFrame:
+def labels_of(spark: SparkSession, labels: Iterable[LabelVersion]) -> DataFrame:
     return spark.createDataFrame(
         [(v.id, moment(v.counts_from * HOUR), v.version, v.scenario, FIRST_DAY) for v in labels],
         "transaction_id long, counts_from timestamp, version int, fraud_scenario int, tx_date date",
     )
 
 
-def look(spark, world: World, labels: Iterable[LabelVersion], unlabelled: int = -1) -> Survey:
+def look(
+    spark: SparkSession, world: World, labels: Iterable[LabelVersion], unlabelled: int = -1
+) -> Survey:
     """Survey a drop that says some labels, beside a table that tells others."""
     rows = rows_of(spark, world, unlabelled)
     return survey(rows, labels_of(spark, labels), FIRST_DAY, LAST_DAY)
@@ -75,7 +78,7 @@ def moment(second: int) -> datetime:
     return datetime.fromtimestamp(second, UTC)
 
 
-def test_a_drop_on_time_says_its_labels_itself(spark, world: World) -> None:
+def test_a_drop_on_time_says_its_labels_itself(spark: SparkSession, world: World) -> None:
     entering = [v for v in world.labels if day_of(v) <= LAST_DAY]
     found = look(spark, world, world.labels)
     assert found == Survey(FIRST_DAY, len(world.transactions), len(entering), 0, True)
@@ -85,7 +88,9 @@ def day_of(label: LabelVersion) -> date:
     return moment(label.counts_from * HOUR).date()
 
 
-def test_a_correction_beside_the_first_labels_leaves_them_to_the_rows(spark, world: World) -> None:
+def test_a_correction_beside_the_first_labels_leaves_them_to_the_rows(
+    spark: SparkSession, world: World
+) -> None:
     first = world.labels[0]
     correction = LabelVersion(first.id, 3 - first.scenario, first.counts_from + 24, version=2)
     found = look(spark, world, [*world.labels, correction])
@@ -93,7 +98,9 @@ def test_a_correction_beside_the_first_labels_leaves_them_to_the_rows(spark, wor
 
 
 @pytest.mark.parametrize("case", ["absent", "late", "another scenario", "of a stranger", "twice"])
-def test_one_label_that_differs_has_all_of_them_joined(spark, world: World, case: str) -> None:
+def test_one_label_that_differs_has_all_of_them_joined(
+    spark: SparkSession, world: World, case: str
+) -> None:
     first, *others = world.labels
     labels = {
         "absent": [],
@@ -105,14 +112,16 @@ def test_one_label_that_differs_has_all_of_them_joined(spark, world: World, case
     assert not look(spark, world, [*labels, *others]).rows_say_labels
 
 
-def test_a_scored_row_with_a_label_has_all_of_them_joined(spark, world: World) -> None:
+def test_a_scored_row_with_a_label_has_all_of_them_joined(
+    spark: SparkSession, world: World
+) -> None:
     first = world.labels[0]
     assert not look(spark, world, world.labels, unlabelled=first.id).rows_say_labels
     # and its label may as well be unknown
     assert look(spark, world, world.labels[1:], unlabelled=first.id).rows_say_labels
 
 
-def test_both_ways_label_the_same_rows(spark, world: World) -> None:
+def test_both_ways_label_the_same_rows(spark: SparkSession, world: World) -> None:
     rows, labels = rows_of(spark, world), labels_of(spark, world.labels)
     first_day = FIRST_DAY + timedelta(days=8)
     joined = DayInputs(first_day, LAST_DAY, rows, labels, rows, rows, rows, 2, False, False)
@@ -127,7 +136,7 @@ def test_both_ways_label_the_same_rows(spark, world: World) -> None:
 
 @pytest.mark.slow
 def test_both_ways_give_the_same_tables_and_those_of_the_oracle(
-    spark, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lakes = [Lake(str(tmp_path / name)) for name in ("own", "joined")]
     surveys: list[Survey] = []

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.errors import SchemaMismatchError
@@ -42,7 +43,7 @@ def world() -> World:
 
 
 @pytest.fixture(scope="module")
-def built(spark, world: World, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def built(spark: SparkSession, world: World, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """A lake whose 50 days were built in one run; tests copy it before they change it."""
     lake = Lake(str(tmp_path_factory.mktemp("features") / "lake"))
     write_world(lake, world)
@@ -79,7 +80,7 @@ def test_stored_features_equal_the_oracle(built: Lake, world: World) -> None:
 
 @pytest.mark.slow
 def test_days_one_by_one_and_by_ranges_give_the_tables_of_one_run(
-    spark, built: Lake, copy: Lake
+    spark: SparkSession, built: Lake, copy: Lake
 ) -> None:
     _drop_days(copy, 37)
     for first, last in ((37, 37), (38, 38), (39, 49)):
@@ -88,7 +89,7 @@ def test_days_one_by_one_and_by_ranges_give_the_tables_of_one_run(
 
 
 def test_many_tasks_give_the_tables_of_one(
-    spark, built: Lake, copy: Lake, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, built: Lake, copy: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "ROWS_PER_TASK", 300)
     _drop_days(copy, 20)
@@ -98,7 +99,7 @@ def test_many_tasks_give_the_tables_of_one(
 
 
 def test_rebuilding_a_day_replaces_the_files_of_that_day_alone(
-    spark, built: Lake, copy: Lake
+    spark: SparkSession, built: Lake, copy: Lake
 ) -> None:
     before = {t.name: files_by_day(copy, t) for t in WRITTEN_TABLES}
     outcome = materialize_days(spark, copy, _day(40), _day(40))
@@ -114,7 +115,7 @@ def test_rebuilding_a_day_replaces_the_files_of_that_day_alone(
 
 @pytest.mark.slow
 def test_a_correction_changes_the_day_from_which_it_counts_and_none_before(
-    spark, built: Lake, copy: Lake, world: World
+    spark: SparkSession, built: Lake, copy: Lake, world: World
 ) -> None:
     corrected = next(
         t for t in world.transactions if t.hour // 24 * 24 > world.transactions[0].hour + 24 * 20
@@ -147,7 +148,9 @@ def _is_equal_before(found: Lake, expected: Lake, table, day: date) -> bool:
 
 
 @pytest.mark.slow
-def test_a_day_without_transactions_builds_empty_days(spark, copy: Lake, built: Lake) -> None:
+def test_a_day_without_transactions_builds_empty_days(
+    spark: SparkSession, copy: Lake, built: Lake
+) -> None:
     outcome = materialize_days(
         spark, copy, LAST_DAY + timedelta(days=60), LAST_DAY + timedelta(days=60)
     )
@@ -158,7 +161,7 @@ def test_a_day_without_transactions_builds_empty_days(spark, copy: Lake, built: 
 
 
 def test_a_table_of_before_a_measure_was_declared_gets_its_column(
-    spark, lake: Lake, world: World, built: Lake
+    spark: SparkSession, lake: Lake, world: World, built: Lake
 ) -> None:
     from deltalake import DeltaTable
 
@@ -174,7 +177,7 @@ def test_a_table_of_before_a_measure_was_declared_gets_its_column(
 
 
 def test_a_column_that_must_have_a_value_and_is_declared_no_longer_is_refused(
-    spark, lake: Lake, world: World
+    spark: SparkSession, lake: Lake, world: World
 ) -> None:
     from deltalake import DeltaTable
 
@@ -211,7 +214,7 @@ materialize_days(spark, Lake(sys.argv[1]), *map(date.fromisoformat, sys.argv[3:]
     ],
 )
 def test_a_run_killed_at_any_point_is_mended_by_running_it_again(
-    spark, built: Lake, copy: Lake, point: str
+    spark: SparkSession, built: Lake, copy: Lake, point: str
 ) -> None:
     _drop_days(copy, 41)
     days = (_day(41), LAST_DAY)
@@ -228,7 +231,9 @@ def test_a_run_killed_at_any_point_is_mended_by_running_it_again(
 
 @pytest.mark.slow
 @pytest.mark.real_drops
-def test_real_rows_have_the_features_of_the_oracle(spark, real_drops: Path, lake: Lake) -> None:
+def test_real_rows_have_the_features_of_the_oracle(
+    spark: SparkSession, real_drops: Path, lake: Lake
+) -> None:
     columns = read_real_transactions(real_drops)
     rng = np.random.default_rng(11)
     late = np.flatnonzero(columns["second"] >= columns["second"][0] + 45 * 86_400)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
 from fraud_platform.labels.rule import (
     NEVER_LANDED,
@@ -63,7 +64,7 @@ def column(values: list[tuple[int | None, ...]], place: int, none: int) -> np.nd
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(values=rows())
-def test_both_forms_of_the_rule_agree(spark, values):
+def test_both_forms_of_the_rule_agree(spark: SparkSession, values) -> None:
     from pyspark.sql import functions as F
 
     schema = SCHEMA.replace("timestamp", "long")

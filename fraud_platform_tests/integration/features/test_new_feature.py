@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.features.batch.materialize import WRITTEN_TABLES, materialize_days
@@ -68,7 +70,9 @@ print(json.dumps(results))
 """
 
 
-def test_days_are_built_again_by_the_schedule_and_keep_their_values(spark, lake, tmp_path):
+def test_days_are_built_again_by_the_schedule_and_keep_their_values(
+    spark: SparkSession, lake: Lake, tmp_path: Path
+) -> None:
     from fraud_platform_tests.testing.home import STATE
 
     newer = make_newer_code(tmp_path / "newer", with_flag=True)

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 from pydantic import SecretStr
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.kafka import broker
 from fraud_platform.adapters.kafka.access import CA_NAME, read_password
@@ -95,7 +96,7 @@ def test_the_scorer_scores_what_the_producer_sent_and_each_does_only_its_own(
 
 @pytest.mark.slow
 def test_spark_reads_the_secured_topic(
-    cluster: SecuredCluster, settings: Settings, model: Path, spark
+    cluster: SecuredCluster, settings: Settings, model: Path, spark: SparkSession
 ) -> None:
     World(cluster.settings(settings, Role.PRODUCER), model).produce(SENT)
     score_all(cluster.settings(settings, Role.SCORER), model, lambda: spark)

@@ -32,7 +32,9 @@ def rows_by_version(live: Live) -> dict[int, list[int]]:
     return {version: sorted(ids) for version, ids in found.items()}
 
 
-def test_a_follower_scores_swaps_the_champion_reports_and_hands_over(live: Live, tmp_path: Path):
+def test_a_follower_scores_swaps_the_champion_reports_and_hands_over(
+    live: Live, tmp_path: Path
+) -> None:
     log = tmp_path / "follow.log"
 
     def await_scored(sent: list[Sent]) -> None:

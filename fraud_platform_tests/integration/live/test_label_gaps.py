@@ -49,7 +49,7 @@ def _landed(live: Live) -> list[int]:
 
 
 @pytest.mark.slow
-def test_a_labels_topic_made_anew_halts_until_a_person_accepts(live: Live):
+def test_a_labels_topic_made_anew_halts_until_a_person_accepts(live: Live) -> None:
     world = World(live.settings, Path())
     live.produce(HALVES[0])
     world.produce_labels(ROWS[:100])
@@ -66,7 +66,7 @@ def test_a_labels_topic_made_anew_halts_until_a_person_accepts(live: Live):
     assert _landed(live) == sorted(ROWS["transaction_id"].to_list())
 
 
-def test_a_retention_gap_on_the_labels_topic_halts_until_a_person_accepts(live: Live):
+def test_a_retention_gap_on_the_labels_topic_halts_until_a_person_accepts(live: Live) -> None:
     world = World(live.settings, Path())
     live.produce(HALVES[0])
     world.produce_labels(ROWS[:150])

@@ -46,7 +46,7 @@ SENT = mixed_stream(ROWS)
 HALVES = SENT[: len(SENT) // 2], SENT[len(SENT) // 2 :]
 
 
-def test_without_a_champion_the_sensor_pauses_and_says_what_waits(live: Live):
+def test_without_a_champion_the_sensor_pauses_and_says_what_waits(live: Live) -> None:
     live.registry.set_alias(CHAMPION, None)
     assert live.skipped() == f"nothing new on {live.settings.transactions_topic}"
     live.produce(SENT[:50])
@@ -58,7 +58,7 @@ def test_without_a_champion_the_sensor_pauses_and_says_what_waits(live: Live):
     assert PlanLog(live.platform.lake).read(plan_of(live.asked())).model_version == 2
 
 
-def test_messages_of_an_open_transaction_are_said_and_not_taken_for_nothing_new(live: Live):
+def test_messages_of_an_open_transaction_are_said_and_not_taken_for_nothing_new(live: Live) -> None:
     """They used to count as read, for as long as their producer left the transaction open."""
     topic = live.settings.transactions_topic
     nothing = f"nothing new on {topic}"
@@ -88,7 +88,7 @@ def test_messages_of_an_open_transaction_are_said_and_not_taken_for_nothing_new(
     until(lambda: "wait" not in lag_lines(live.settings)[0])
 
 
-def test_one_run_is_asked_for_until_its_plan_is_done(live: Live):
+def test_one_run_is_asked_for_until_its_plan_is_done(live: Live) -> None:
     live.produce(HALVES[0])
     first = live.asked()
     again = live.tick(cursor="a cursor of another life").run_requests[0]
@@ -117,7 +117,7 @@ def test_one_run_is_asked_for_until_its_plan_is_done(live: Live):
     assert judge(live.settings, SENT).problems == []
 
 
-def test_a_data_error_waits_for_a_person(live: Live):
+def test_a_data_error_waits_for_a_person(live: Live) -> None:
     live.produce(SENT[:50])
     live.record(live.asked(), dg.DagsterRunStatus.FAILURE, **{FAILURE_TAG: "data"})
     output = live.skipped()
@@ -128,7 +128,7 @@ def test_a_data_error_waits_for_a_person(live: Live):
 
 
 @pytest.mark.slow
-def test_a_plan_whose_model_failed_is_planned_anew_with_the_next_champion(live: Live):
+def test_a_plan_whose_model_failed_is_planned_anew_with_the_next_champion(live: Live) -> None:
     live.produce(HALVES[0])
     first = live.asked()
     live.registry.set_alias(CHAMPION, 2)
@@ -151,7 +151,7 @@ def test_a_plan_whose_model_failed_is_planned_anew_with_the_next_champion(live: 
 @pytest.mark.slow
 def test_a_plan_whose_snapshot_is_gone_is_planned_anew_with_the_newest(
     live: Live, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     live.produce(SENT[:200])
     live.asked()
     plans = PlanLog(live.platform.lake)
@@ -169,7 +169,7 @@ def test_a_plan_whose_snapshot_is_gone_is_planned_anew_with_the_newest(
     assert judge(live.settings, SENT[:200]).problems == []
 
 
-def test_a_run_says_what_it_scored_and_its_checks_hold(live: Live):
+def test_a_run_says_what_it_scored_and_its_checks_hold(live: Live) -> None:
     live.produce(SENT)
     judged_dead = [s.outcome for s in SENT if s.outcome not in ("scored", "duplicate")]
     run = live.score()
@@ -218,7 +218,7 @@ def _materialized(live: Live, asset: str) -> dict[str, dg.MetadataValue]:
     return dict(event.asset_materialization.metadata)
 
 
-def test_the_checks_see_lost_doubled_and_misattributed_rows(live: Live):
+def test_the_checks_see_lost_doubled_and_misattributed_rows(live: Live) -> None:
     live.produce(SENT[:600])
     live.score()
     recent = recent_batches(live.platform.lake)
@@ -273,13 +273,13 @@ def _add_a_row_again(live: Live) -> None:
     write_deltalake(DeltaTable(live.platform.lake.uri(SCORED)), rows.slice(0, 1), mode="append")
 
 
-def test_materializing_without_a_plan_is_refused_with_what_to_do(live: Live):
+def test_materializing_without_a_plan_is_refused_with_what_to_do(live: Live) -> None:
     run = live.run(dg.RunRequest(run_key="by hand#1", partition_key="2026-07-01-00:00"))
     assert not run.success
     assert "sensor live_transactions: turn it on" in str(run.error)
 
 
-def test_with_the_broker_down_the_sensor_waits(live: Live, monkeypatch: pytest.MonkeyPatch):
+def test_with_the_broker_down_the_sensor_waits(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     from fraud_platform.adapters.kafka import follower_mark
     from fraud_platform_tests.testing.ports import free_port
 
@@ -300,7 +300,7 @@ def _accepted(live: Live, expected: type[DataError], match: str) -> None:
         accept_gap(live.settings, "twice")
 
 
-def test_a_topic_made_anew_halts_until_a_person_accepts(live: Live):
+def test_a_topic_made_anew_halts_until_a_person_accepts(live: Live) -> None:
     live.produce(HALVES[0])
     live.score()
     topic = live.settings.transactions_topic
@@ -319,7 +319,7 @@ def test_a_topic_made_anew_halts_until_a_person_accepts(live: Live):
     assert list(offset_problems(recent_batches(live.platform.lake))) == []
 
 
-def test_added_partitions_halt_until_a_person_accepts(live: Live):
+def test_added_partitions_halt_until_a_person_accepts(live: Live) -> None:
     live.produce(HALVES[0])
     live.score()
     topic = live.settings.transactions_topic
@@ -333,7 +333,7 @@ def test_added_partitions_halt_until_a_person_accepts(live: Live):
 
 
 @pytest.mark.parametrize("planned", [False, True], ids=["before a plan", "within a plan"])
-def test_a_retention_gap_halts_until_a_person_accepts(live: Live, planned: bool):
+def test_a_retention_gap_halts_until_a_person_accepts(live: Live, planned: bool) -> None:
     live.produce(HALVES[0])
     live.score()
     live.produce(HALVES[1])
@@ -362,7 +362,7 @@ def test_a_retention_gap_halts_until_a_person_accepts(live: Live, planned: bool)
 
 
 @pytest.mark.slow
-def test_checks_of_batches_hold_on_a_log_that_runs_clean(live: Live):
+def test_checks_of_batches_hold_on_a_log_that_runs_clean(live: Live) -> None:
     lake = live.platform.lake
     for third in (SENT[i::3] for i in range(3)):
         live.produce(third)
@@ -379,7 +379,7 @@ def test_checks_of_batches_hold_on_a_log_that_runs_clean(live: Live):
     assert list(offset_problems(recent)) + list(count_problems(recent)) == []
 
 
-def test_runs_merge_small_files(live: Live, monkeypatch: pytest.MonkeyPatch):
+def test_runs_merge_small_files(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fraud_platform.adapters.tables.merging.LEVELS", ((64 << 20, 2),))
     for half in HALVES:
         live.produce(half)
@@ -394,7 +394,7 @@ def _last_commit(live: Live) -> dict:
     return recent_batches(live.platform.lake).commits[-1]
 
 
-def test_the_sensor_waits_while_somebody_follows(live: Live):
+def test_the_sensor_waits_while_somebody_follows(live: Live) -> None:
     live.produce(SENT[:50])
     topic = live.settings.transactions_topic
     with FollowerMark(live.connection, topic, "score --follow, process 7 on tester"):
@@ -402,7 +402,7 @@ def test_the_sensor_waits_while_somebody_follows(live: Live):
     assert plan_of(live.asked()) == 1
 
 
-def test_a_run_leaves_the_lease_to_who_follows_since_it_was_asked_for(live: Live):
+def test_a_run_leaves_the_lease_to_who_follows_since_it_was_asked_for(live: Live) -> None:
     live.produce(SENT[:50])
     asked, topic = live.asked(), live.settings.transactions_topic
     with FollowerMark(live.connection, topic, "score --follow, process 7 on tester"):
@@ -413,7 +413,7 @@ def test_a_run_leaves_the_lease_to_who_follows_since_it_was_asked_for(live: Live
     assert judge(live.settings, SENT[:50]).problems == []
 
 
-def test_each_plan_keeps_the_champion_that_it_was_made_with(live: Live):
+def test_each_plan_keeps_the_champion_that_it_was_made_with(live: Live) -> None:
     live.produce(HALVES[0])
     first = live.asked()
     live.registry.set_alias(CHAMPION, 2)

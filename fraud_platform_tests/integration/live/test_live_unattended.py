@@ -96,7 +96,7 @@ def kill(what: str, settings: Settings) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
-def test_a_stream_is_scored_once_whatever_of_the_platform_is_killed(settings: Settings):
+def test_a_stream_is_scored_once_whatever_of_the_platform_is_killed(settings: Settings) -> None:
     random = np.random.default_rng(7)
     world = World(settings, settings.home / "model")
     sent = mixed_stream(stream_rows(MESSAGES), bad_share=0.01)

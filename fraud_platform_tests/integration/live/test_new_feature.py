@@ -94,7 +94,7 @@ def wait_for_scores(live: Live, sent: list[Sent]) -> None:
     until(lambda: scores(live.platform.lake).num_rows >= count, 60)
 
 
-def test_scoring_goes_on_with_the_same_scores(live: Live, tmp_path: Path):
+def test_scoring_goes_on_with_the_same_scores(live: Live, tmp_path: Path) -> None:
     newer = make_newer_code(tmp_path / "newer", with_flag=True)
     log = tmp_path / "follow"
     score_all(live, {"before": ROOT, "with it": newer, "back": ROOT}, log)
@@ -138,7 +138,9 @@ def _again(live: Live) -> Live:
 
 
 @pytest.mark.parametrize("with_flag", [False, True])
-def test_the_page_gives_code_whose_chosen_features_are_signed_as_before(tmp_path, with_flag: bool):
+def test_the_page_gives_code_whose_chosen_features_are_signed_as_before(
+    tmp_path: Path, with_flag: bool
+) -> None:
     from fraud_platform.datasets.handbook.features import CHOSEN_NAMES, feature_signature
 
     newer = make_newer_code(tmp_path / "newer", with_flag=with_flag)

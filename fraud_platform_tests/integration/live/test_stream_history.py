@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import DropDay
@@ -139,7 +140,7 @@ def _label(lake: Lake, labels: list[Told]) -> None:
 
 @pytest.mark.slow
 def test_days_from_the_stream_equal_those_of_a_drop_with_the_same_rows(
-    spark, world: World, tmp_path: Path
+    spark: SparkSession, world: World, tmp_path: Path
 ) -> None:
     expected, lake = Lake(str(tmp_path / "drops")), Lake(str(tmp_path / "stream"))
     write_world(expected, world)
@@ -175,7 +176,7 @@ def _part(lake: Lake, part: str) -> pa.Table:
 
 @pytest.mark.slow
 def test_labels_that_the_topic_tells_late_or_otherwise_than_a_drop_count_from_then_on(
-    spark, world: World, tmp_path: Path
+    spark: SparkSession, world: World, tmp_path: Path
 ) -> None:
     expected, lake = Lake(str(tmp_path / "drops")), Lake(str(tmp_path / "stream"))
     live_from = START_HOUR + DROP_DAYS * 24
@@ -232,7 +233,7 @@ def test_the_stream_completes_days_behind_the_drops_until_stream_time(lake: Lake
 
 @pytest.mark.slow
 def test_a_drop_that_lands_behind_the_stream_changes_no_day_that_was_scored(
-    spark, world: World, publish: Publish, lake: Lake
+    spark: SparkSession, world: World, publish: Publish, lake: Lake
 ) -> None:
     """Of the stream's labels a third comes in time, a third late, a third with the drop alone."""
     live_from = START_HOUR + DROP_DAYS * 24

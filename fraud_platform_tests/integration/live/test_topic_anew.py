@@ -54,7 +54,7 @@ def good(*parts: list) -> list[int]:  # type: ignore[type-arg]
 @pytest.mark.parametrize("is_accepted", [False, True], ids=["not accepted", "accepted"])
 def test_a_run_that_waited_reads_nothing_of_the_topic_that_came_after(
     live: Live, is_accepted: bool
-):
+) -> None:
     live.produce(FIRST)
     live.score()
     live.produce(SECOND)
@@ -87,7 +87,7 @@ def test_a_run_that_waited_reads_nothing_of_the_topic_that_came_after(
 )
 def test_what_a_killed_scorer_left_open_is_published_though_the_topic_is_made_anew(
     live: Live, tmp_path: Path, point: str
-):
+) -> None:
     world = World(live.settings, train_small(tmp_path / "model"))
     world.produce(FIRST)
     assert world.score(point) == KILLED, world.output

@@ -103,7 +103,7 @@ def test_wrong_dates_are_named_and_change_no_bit_of_a_good_row(
     direction: str,
     engine: str,
     request: pytest.FixtureRequest,
-):
+) -> None:
     stream = dated_stream(share, direction, "replay")
     send(settings, stream)
     score_all(settings, model, session_of(engine, request))
@@ -113,7 +113,7 @@ def test_wrong_dates_are_named_and_change_no_bit_of_a_good_row(
 @pytest.mark.parametrize("engine", ENGINES)
 def test_timestamps_in_ns_us_and_s_are_the_same_moments_in_both_engines(
     settings: Settings, model: Path, engine: str, request: pytest.FixtureRequest
-):
+) -> None:
     stream = dated_stream(0.01, "ahead", "live", count=1_500).good()
     stamps = stream.arrival_ms.copy()
     stamps[1::5] *= 1_000

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics
@@ -19,7 +20,9 @@ from fraud_platform_tests.testing.worlds.parity import (
 
 
 @pytest.fixture
-def make_stream(kafka: KafkaConnection, spark, tmp_path: Path) -> Callable[..., Stream]:
+def make_stream(
+    kafka: KafkaConnection, spark: SparkSession, tmp_path: Path
+) -> Callable[..., Stream]:
     def make(history: History, **chosen: int) -> Stream:
         mark = secrets.token_hex(6)
         settings = Settings(

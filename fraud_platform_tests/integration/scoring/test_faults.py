@@ -71,7 +71,7 @@ def assert_right(world: World, sent: list[Sent]) -> None:
 
 def test_every_kind_of_bad_message_a_tombstone_and_five_megabytes_pass_through_the_topic(
     make_world: Make,
-):
+) -> None:
     kinds = {sent.outcome for sent in SENT}
     assert len(kinds) == 10
     assert max(len(sent.value or b"") for sent in SENT) > 5_000_000
@@ -82,7 +82,7 @@ def test_every_kind_of_bad_message_a_tombstone_and_five_megabytes_pass_through_t
     assert_right(world, SENT)
 
 
-def test_twenty_thousand_copies_of_one_id_are_one_score_and_counted(make_world: Make):
+def test_twenty_thousand_copies_of_one_id_are_one_score_and_counted(make_world: Make) -> None:
     first = SENT[0]
     copies = [replace_outcome(first)] * 20_000
     sent = [*SENT[:300], *copies, *SENT[300:]]
@@ -98,7 +98,7 @@ def replace_outcome(sent: Sent) -> Sent:
 
 def test_without_a_broker_a_scorer_says_so_soon_and_scores_later(
     model: Path, tmp_path: Path, kafka: KafkaConnection
-):
+) -> None:
     absent = f"127.0.0.1:{broker.free_port()}"
     settings = small_settings(tmp_path / "home", absent, secrets.token_hex(6))
     began = time.monotonic()
@@ -116,7 +116,7 @@ def test_without_a_broker_a_scorer_says_so_soon_and_scores_later(
 @pytest.mark.parametrize("missing", ["predictions", "transactions.dlq", "labels"])
 def test_a_missing_topic_is_named_at_once_and_nothing_is_scored_until_it_is_there(
     make_world: Make, kafka: KafkaConnection, missing: str
-):
+) -> None:
     world = make_world(without=missing, batch=200)
     world.produce(SENT)
     began = time.monotonic()
@@ -132,7 +132,7 @@ def test_a_missing_topic_is_named_at_once_and_nothing_is_scored_until_it_is_ther
 @pytest.mark.slow
 def test_what_was_scored_while_its_topic_vanished_is_published_when_it_is_back(
     make_world: Make, kafka: KafkaConnection
-):
+) -> None:
     world = make_world(batch=5_000)
     world.produce(SENT)
     scorer = world.paused_scorer("scoring.before_publish")
@@ -146,7 +146,7 @@ def test_what_was_scored_while_its_topic_vanished_is_published_when_it_is_back(
     assert_right(world, SENT)
 
 
-def test_a_full_disk_is_an_outage_that_names_the_lake_and_loses_nothing(make_world: Make):
+def test_a_full_disk_is_an_outage_that_names_the_lake_and_loses_nothing(make_world: Make) -> None:
     world = make_world(batch=200)
     world.produce(SENT)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -163,7 +163,9 @@ def test_a_full_disk_is_an_outage_that_names_the_lake_and_loses_nothing(make_wor
 
 
 @pytest.mark.parametrize("table", ["scored", "dead_letters", "inference_plans"])
-def test_a_folder_that_cannot_be_written_is_an_outage_that_names_it(make_world: Make, table: str):
+def test_a_folder_that_cannot_be_written_is_an_outage_that_names_it(
+    make_world: Make, table: str
+) -> None:
     world = make_world(batch=200)
     world.produce(SENT[:200])
     score_here(world)
@@ -179,7 +181,7 @@ def test_a_folder_that_cannot_be_written_is_an_outage_that_names_it(make_world: 
     assert_right(world, SENT)
 
 
-def test_a_model_of_another_declaration_is_refused_with_both_named(model: Path):
+def test_a_model_of_another_declaration_is_refused_with_both_named(model: Path) -> None:
     candidate = Candidate.load(model)
     other = "f" * 64
     parameters = {**candidate.parameters, "feature_signature": other}
@@ -194,7 +196,7 @@ def test_a_model_of_another_declaration_is_refused_with_both_named(model: Path):
 
 def test_a_scorer_whose_topic_was_made_anew_halts_and_says_what_to_do(
     make_world: Make, kafka: KafkaConnection
-):
+) -> None:
     world = make_world()
     world.produce(SENT[:50])
     score_here(world)
@@ -207,7 +209,7 @@ def test_a_scorer_whose_topic_was_made_anew_halts_and_says_what_to_do(
         score_here(world)
 
 
-def test_what_scorers_publish_is_json_that_names_its_source(make_world: Make):
+def test_what_scorers_publish_is_json_that_names_its_source(make_world: Make) -> None:
     from fraud_platform_tests.oracles.scoring import read_topic
 
     world = make_world()

@@ -53,7 +53,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
-def test_a_million_messages_are_scored_once_through_fifty_random_kills(settings: Settings):
+def test_a_million_messages_are_scored_once_through_fifty_random_kills(settings: Settings) -> None:
     random = np.random.default_rng(2026)
     world = World(settings, train_small(settings.home / "model"))
     sent = mixed_stream(

@@ -7,6 +7,7 @@ engine. In a copy of the lake the same days are published as a drop and built by
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.operations.live.produce import load_rows
@@ -24,6 +26,7 @@ from fraud_platform_tests.testing.worlds.parity import (
     DAY,
     ENGINES,
     History,
+    Stream,
     differing,
     make_history,
     touched_by,
@@ -44,7 +47,7 @@ CONFIG = SimulationConfig(
 
 
 @pytest.fixture(scope="module")
-def history(spark, tmp_path_factory: pytest.TempPathFactory) -> History:
+def history(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> History:
     folder = tmp_path_factory.mktemp("parity")
     simulate_drops(CONFIG, folder / "drops", None)
     model = train_small(folder / "model")
@@ -54,7 +57,7 @@ def history(spark, tmp_path_factory: pytest.TempPathFactory) -> History:
 
 
 @pytest.fixture(scope="module")
-def built(spark, history: History, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def built(spark: SparkSession, history: History, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return history.with_last_drop(spark, tmp_path_factory.mktemp("batch"))
 
 
@@ -74,8 +77,8 @@ def _is_mid_day(moment: datetime) -> bool:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_row_equals_the_batch_features_and_score(
-    engine: str, history: History, batch: pd.DataFrame, make_stream
-):
+    engine: str, history: History, batch: pd.DataFrame, make_stream: Callable[..., Stream]
+) -> None:
     half = len(history.rows) // 2
     stream = make_stream(
         history, kafka_partitions=4, max_plan_messages=half, max_batch_messages=700
@@ -92,8 +95,12 @@ def test_every_row_equals_the_batch_features_and_score(
 
 @pytest.mark.slow
 def test_labels_that_land_between_plans_late_or_corrected_give_the_batch_features(
-    history: History, built: Lake, make_stream, spark, tmp_path: Path
-):
+    history: History,
+    built: Lake,
+    make_stream: Callable[..., Stream],
+    spark: SparkSession,
+    tmp_path: Path,
+) -> None:
     stream = make_stream(history, kafka_partitions=4)
     random = np.random.default_rng(2)
     rows = history.rows.with_columns(
@@ -145,8 +152,13 @@ def test_labels_that_land_between_plans_late_or_corrected_give_the_batch_feature
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_labels_that_correct_a_drop_s_give_the_batch_features_whenever_a_scorer_starts(
-    engine: str, history: History, built: Lake, make_stream, spark, tmp_path: Path
-):
+    engine: str,
+    history: History,
+    built: Lake,
+    make_stream: Callable[..., Stream],
+    spark: SparkSession,
+    tmp_path: Path,
+) -> None:
     """No message brought the transactions: their drop did, before the stream began."""
     start = datetime(*history.first_day.timetuple()[:3], tzinfo=UTC)
     old, _ = load_rows(Settings(home=tmp_path), str(history.drop_before))
@@ -210,8 +222,8 @@ def _changed(
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_late_rows_change_nothing_but_what_has_them_in_reach(
-    engine: str, history: History, batch: pd.DataFrame, make_stream
-):
+    engine: str, history: History, batch: pd.DataFrame, make_stream: Callable[..., Stream]
+) -> None:
     rows, late = with_late_rows(history.rows, 0.01)
     stream = make_stream(history, kafka_partitions=4, max_batch_messages=500)
     stream.produce_labels(rows)

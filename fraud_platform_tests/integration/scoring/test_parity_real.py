@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform_tests.testing.worlds.parity import (
     ENGINES,
     History,
+    Stream,
     differing,
     make_history,
     touched_by,
@@ -20,7 +23,9 @@ from fraud_platform_tests.testing.worlds.scoring import train_small
 
 
 @pytest.fixture(scope="module")
-def real_history(spark, real_drops: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
+def real_history(
+    spark: SparkSession, real_drops: Path, tmp_path_factory: pytest.TempPathFactory
+) -> History:
     """Three Handbook drops landed, the fourth to come."""
     folder = tmp_path_factory.mktemp("real")
     model = train_small(folder / "model")
@@ -28,7 +33,9 @@ def real_history(spark, real_drops: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="module")
-def real_batch(spark, real_history: History, tmp_path_factory: pytest.TempPathFactory):
+def real_batch(
+    spark: SparkSession, real_history: History, tmp_path_factory: pytest.TempPathFactory
+) -> pd.DataFrame:
     built = real_history.with_last_drop(spark, tmp_path_factory.mktemp("real_batch"))
     return real_history.batch(built)
 
@@ -38,8 +45,12 @@ def real_batch(spark, real_history: History, tmp_path_factory: pytest.TempPathFa
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("late_share", [0.0, 0.01])
 def test_the_last_real_drop_equals_its_batch_features_and_scores(
-    engine: str, late_share: float, real_history: History, real_batch: pd.DataFrame, make_stream
-):
+    engine: str,
+    late_share: float,
+    real_history: History,
+    real_batch: pd.DataFrame,
+    make_stream: Callable[..., Stream],
+) -> None:
     rows, late = with_late_rows(real_history.rows, late_share)
     # an odd size, so that plans end in the middle of a day
     stream = make_stream(real_history, max_plan_messages=131_071, max_batch_messages=20_000)

@@ -98,7 +98,7 @@ def labels_of(world: World) -> tuple[pl.DataFrame, list[bytes]]:
 
 def test_a_scorer_killed_at_every_point_in_turn_leaves_what_an_undisturbed_one_does(
     make_world: Make, undisturbed: dict[int, float]
-):
+) -> None:
     world = make_world(batch=150, max_plan_messages=450)
     world.produce_labels(EARLY)
     world.produce(SENT)
@@ -120,7 +120,7 @@ def test_a_scorer_killed_at_every_point_in_turn_leaves_what_an_undisturbed_one_d
 @pytest.mark.parametrize("point", SCORING_POINTS + PLANNING_POINTS)
 def test_one_kill_is_made_up_for_by_the_next_run(
     make_world: Make, undisturbed: dict[int, float], point: str
-):
+) -> None:
     world = make_world()
     world.produce_labels(EARLY)
     world.produce(SENT)
@@ -131,7 +131,7 @@ def test_one_kill_is_made_up_for_by_the_next_run(
 
 def test_predictions_of_the_last_micro_batch_are_published_though_no_message_follows(
     make_world: Make,
-):
+) -> None:
     world = make_world(batch=5_000)
     world.produce(SENT)
     assert world.score("scoring.before_publish") == KILLED
@@ -143,7 +143,7 @@ def test_predictions_of_the_last_micro_batch_are_published_though_no_message_fol
 @pytest.mark.slow
 def test_a_paused_scorer_that_wakes_after_another_took_over_stops_and_adds_nothing(
     make_world: Make,
-):
+) -> None:
     world = make_world(batch=100)
     parts = np.array_split(np.arange(len(SENT)), len(SCORING_POINTS) - 1)
     for point, part in zip(SCORING_POINTS[:-1], parts, strict=True):
@@ -157,7 +157,7 @@ def test_a_paused_scorer_that_wakes_after_another_took_over_stops_and_adds_nothi
 
 def test_a_paused_scorer_whose_micro_batch_was_cut_otherwise_leaves_no_dead_letter_twice(
     make_world: Make,
-):
+) -> None:
     world = make_world(batch=400)
     world.produce(SENT)
     zombie = world.paused_scorer("scoring.dead_written")
@@ -168,7 +168,7 @@ def test_a_paused_scorer_whose_micro_batch_was_cut_otherwise_leaves_no_dead_lett
     assert_right(world, SENT)
 
 
-def test_of_two_scorers_started_at_once_one_is_fenced_with_a_message(make_world: Make):
+def test_of_two_scorers_started_at_once_one_is_fenced_with_a_message(make_world: Make) -> None:
     world = make_world(batch=50)
     world.produce(SENT)
     assert world.score("planning.saved") == KILLED
@@ -183,7 +183,7 @@ def test_of_two_scorers_started_at_once_one_is_fenced_with_a_message(make_world:
 @pytest.mark.parametrize("seed", [1])
 def test_scorers_killed_at_random_moments_score_every_message_once(
     make_world: Make, undisturbed: dict[int, float], seed: int
-):
+) -> None:
     random = np.random.default_rng(seed)
     world = make_world(batch=60, max_plan_messages=700)
     world.produce_labels(EARLY)
@@ -200,7 +200,7 @@ def test_scorers_killed_at_random_moments_score_every_message_once(
     assert_right(world, SENT, undisturbed)
 
 
-def test_without_numbers_the_same_zombie_is_seen_to_score_twice(make_world: Make):
+def test_without_numbers_the_same_zombie_is_seen_to_score_twice(make_world: Make) -> None:
     world = make_world(batch=300)
     world.produce(SENT)
     zombie = world.paused_scorer("scoring.dead_written", "numbers")
@@ -211,7 +211,7 @@ def test_without_numbers_the_same_zombie_is_seen_to_score_twice(make_world: Make
     assert any("dead letters twice" in problem for problem in problems), problems
 
 
-def test_without_transactions_the_same_kill_is_seen_to_publish_twice(make_world: Make):
+def test_without_transactions_the_same_kill_is_seen_to_publish_twice(make_world: Make) -> None:
     world = make_world(batch=1_000)
     world.produce(SENT)
     assert world.score("scoring.published", "transactions") == KILLED

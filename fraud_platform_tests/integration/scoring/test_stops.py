@@ -345,7 +345,7 @@ def stop_broker(stops: Stops, random: np.random.Generator) -> None:
 @pytest.mark.timeout(3_000)
 def test_half_a_million_messages_are_scored_once_through_thirty_long_stops(
     settings_with_broker: Settings, models: str, tmp_path: Path
-):
+) -> None:
     settings, messages, rounds, broker_every = settings_with_broker, 500_000, 32, 20
     random, began = np.random.default_rng(19), time.monotonic()
     rows = stream_rows(messages, customers=20_000, terminals=5_000, days=30)
@@ -392,7 +392,7 @@ def undisturbed(tmp_path: Path, settings: Settings, models: str, sent: list[Sent
 @pytest.mark.timeout(300)
 def test_a_follower_s_child_that_is_stopped_within_a_merge_changes_nothing_when_it_goes_on(
     kafka: KafkaConnection, models: str, tmp_path: Path
-):
+) -> None:
     settings = platform(tmp_path / "home", kafka.bootstrap, models, 15, max_plan_messages=100_000)
     sent = mixed_stream(stream_rows(4_000, days=6))
     world = World(settings, train_small(settings.home / "model"))

@@ -141,7 +141,7 @@ def judge(place: Place, kinds: list[str]) -> None:
     assert "no cluster outlived its run" in place.reap()
 
 
-def test_success_failure_cancellation_and_a_killed_run_leave_no_cluster(place: Place):
+def test_success_failure_cancellation_and_a_killed_run_leave_no_cluster(place: Place) -> None:
     kinds = ["success", "failure", "cancel", "kill"]
     for kind in kinds:
         place.run(kind)
@@ -150,7 +150,7 @@ def test_success_failure_cancellation_and_a_killed_run_leave_no_cluster(place: P
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_twenty_clusters_with_every_end_mixed_leave_none(place: Place):
+def test_twenty_clusters_with_every_end_mixed_leave_none(place: Place) -> None:
     kinds = ["success", "failure", "cancel", "kill", "kill"] * 4
     points = iter(KILL_POINTS * 2)
 
@@ -165,7 +165,7 @@ def test_twenty_clusters_with_every_end_mixed_leave_none(place: Place):
 @pytest.mark.slow
 def test_a_killed_run_leaves_no_application_on_yarn(
     place: Place, yarn: Hadoop, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     for name, value in {**yarn_variables(yarn), "FRAUD_YARN_URL": yarn.url}.items():
         monkeypatch.setenv(name, value)
     place.settings = load_settings()
@@ -184,7 +184,7 @@ def test_a_killed_run_leaves_no_application_on_yarn(
 
 
 @pytest.mark.slow
-def test_a_cluster_without_room_is_said_within_its_limit(place: Place, yarn: Hadoop):
+def test_a_cluster_without_room_is_said_within_its_limit(place: Place, yarn: Hadoop) -> None:
     size = ClusterSize(64, 1, "1g")
     options = ClusterOptions(size, ready_seconds=3, price_per_core_hour=0)
     ledger = ClusterLedger(Lake(place.settings.lake))

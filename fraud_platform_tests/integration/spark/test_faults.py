@@ -45,7 +45,7 @@ def refused(settings: Settings, *arguments: str) -> str:
     return line
 
 
-def test_a_warm_server_survives_wrong_tokens_dead_clients_and_its_own_end(tmp_path: Path):
+def test_a_warm_server_survives_wrong_tokens_dead_clients_and_its_own_end(tmp_path: Path) -> None:
     settings = settings_of(tmp_path / "home", spark_url="local[2]")
     with running_server(settings) as server:
         _a_wrong_token_is_refused(settings, tmp_path)
@@ -90,7 +90,7 @@ def _what_a_killed_run_left_is_interrupted(settings: Settings, token: str) -> No
     assert time.monotonic() - started < 60
 
 
-def test_a_worker_killed_mid_job_costs_nothing_but_time(tmp_path: Path):
+def test_a_worker_killed_mid_job_costs_nothing_but_time(tmp_path: Path) -> None:
     size, provider = ClusterSize(2, 1, "512m"), StandaloneProvider(tmp_path / "clusters")
     with ready(provider, size) as cluster:
         home = tmp_path / "home"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from pyspark.sql import DataFrame, SparkSession
 
 from fraud_platform.contracts.reasons import Reason, Repair
 from fraud_platform.contracts.tables import TRANSACTIONS
@@ -35,7 +36,7 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def transactions(spark):
+def transactions(spark: SparkSession) -> DataFrame:
     rows = []
     for key, (text, cents, scenario, drop) in enumerate(ROWS):
         when = datetime.fromisoformat(text).replace(tzinfo=UTC)
@@ -43,7 +44,7 @@ def transactions(spark):
     return spark.createDataFrame(rows, TRANSACTIONS.spark_ddl)
 
 
-def test_profile_of_a_small_table_is_what_a_hand_counts(transactions):
+def test_profile_of_a_small_table_is_what_a_hand_counts(transactions: DataFrame) -> None:
     profile = profile_drop(transactions, LEDGER)
     assert {h: c for h, c in enumerate(profile.hours) if c.rows} == {
         0: RowCount(2, 0),
@@ -68,6 +69,6 @@ def test_profile_of_a_small_table_is_what_a_hand_counts(transactions):
     assert profile.rejected[5] == (Reason.BAD_LABEL, 1)
 
 
-def test_aggregation_shuffles_once(transactions):
+def test_aggregation_shuffles_once(transactions: DataFrame) -> None:
     plan = aggregate_rows(transactions, DROP)._jdf.queryExecution().executedPlan().toString()
     assert plan.count("Exchange") == 1

@@ -67,7 +67,7 @@ def expected(
 
 def test_a_warm_connect_server_gives_the_same_tables(
     world: SparkWorld, expected: dict[str, pd.DataFrame], kafka: KafkaConnection, tmp_path: Path
-):
+) -> None:
     settings = settings_for(
         tmp_path / "home", kafka, spark_server=True, spark_server_port=free_port()
     )
@@ -78,7 +78,7 @@ def test_a_warm_connect_server_gives_the_same_tables(
 
 # Two drops, their days, a week with its decision, states: minutes where others work too.
 @pytest.mark.timeout(1800)
-def test_every_asset_of_the_batch_half_runs_on_a_connect_server(tmp_path: Path):
+def test_every_asset_of_the_batch_half_runs_on_a_connect_server(tmp_path: Path) -> None:
     config = SimulationConfig(
         customers=300, terminals=300, days=44, drop_days=22, compromised_terminals_per_day=1
     )
@@ -100,7 +100,7 @@ def test_every_asset_of_the_batch_half_runs_on_a_connect_server(tmp_path: Path):
 @pytest.mark.slow
 def test_a_standalone_cluster_gives_the_same_tables_without_the_platform_installed(
     world: SparkWorld, expected: dict[str, pd.DataFrame], kafka: KafkaConnection, tmp_path: Path
-):
+) -> None:
     python = bare_python(tmp_path / "bare")
     provider = StandaloneProvider(tmp_path / "clusters")
     with ready(provider, SIZE) as cluster:
@@ -122,7 +122,7 @@ def test_yarn_gives_the_same_tables_without_the_platform_installed(
     kafka: KafkaConnection,
     yarn: Hadoop,
     tmp_path: Path,
-):
+) -> None:
     python = bare_python(tmp_path / "bare")
     settings = settings_for(
         tmp_path / "home", kafka, spark_url="yarn", spark_python=str(python),
@@ -140,7 +140,7 @@ def test_yarn_gives_the_same_tables_without_the_platform_installed(
 @pytest.mark.timeout(3600)
 def test_a_real_drop_is_the_same_everywhere(
     real_drops: Path, world: SparkWorld, kafka: KafkaConnection, yarn: Hadoop, tmp_path: Path
-):
+) -> None:
     world = real_world(real_drops, tmp_path / "landing", world.model)
     local = settings_for(tmp_path / "local", kafka, spark_url="local[*]")
     expected = world.carry_out(local)

@@ -29,7 +29,7 @@ from fraud_platform_tests.testing.worlds.platform import Platform
 ROW = b"0,2018-04-01 00:00:31,596,3156,57.16,31,0,0,0\n"
 
 
-def test_a_complete_drop_is_requested_once_for_its_content(platform: Platform):
+def test_a_complete_drop_is_requested_once_for_its_content(platform: Platform) -> None:
     platform.arrive("2018-04-01.txt", ROW)
     first, second = look(platform), look(platform)
     assert [r.partition_key for r in first.run_requests] == ["2018-04-01"]
@@ -38,14 +38,14 @@ def test_a_complete_drop_is_requested_once_for_its_content(platform: Platform):
     assert look(platform).run_requests == []
 
 
-def test_a_lost_cursor_asks_for_nothing_new(platform: Platform):
+def test_a_lost_cursor_asks_for_nothing_new(platform: Platform) -> None:
     platform.arrive("2018-04-01.txt", ROW)
     with_cursor = look(platform, look(platform).cursor).run_requests
     without = look(platform, None).run_requests
     assert [r.run_key for r in with_cursor] == [r.run_key for r in without]
 
 
-def test_loading_takes_none_of_two_files_of_one_drop(platform: Platform):
+def test_loading_takes_none_of_two_files_of_one_drop(platform: Platform) -> None:
     platform.arrive("2018-04-01.txt", ROW)
     platform.arrive("2018-04-01.txt.gz", gzip.compress(ROW))
     found = CliRunner().invoke(app, ["load"]).exception
@@ -55,7 +55,7 @@ def test_loading_takes_none_of_two_files_of_one_drop(platform: Platform):
     assert list(Path(platform.settings.raw).iterdir()) == []
 
 
-def test_a_replaced_drop_is_another_request(platform: Platform):
+def test_a_replaced_drop_is_another_request(platform: Platform) -> None:
     platform.arrive("2018-04-01.txt", ROW)
     first = look(platform).run_requests[0]
     platform.arrive("2018-04-01.txt", ROW + ROW)
@@ -63,7 +63,7 @@ def test_a_replaced_drop_is_another_request(platform: Platform):
     assert first.tags[REQUEST_TAG] != second.tags[REQUEST_TAG]
 
 
-def test_a_name_that_is_no_date_is_named_and_harms_no_other_drop(platform: Platform):
+def test_a_name_that_is_no_date_is_named_and_harms_no_other_drop(platform: Platform) -> None:
     platform.arrive("april.txt", ROW)
     assert "april.txt" in str(look(platform).skip_reason)
     platform.arrive("2018-04-01.txt", ROW)
@@ -76,7 +76,7 @@ def at(monkeypatch: pytest.MonkeyPatch, minutes: float, start: datetime | None =
     monkeypatch.setattr(requests, "_now", lambda: later)
 
 
-def test_ticks_that_only_repeat_a_complaint_write_no_log(platform: Platform):
+def test_ticks_that_only_repeat_a_complaint_write_no_log(platform: Platform) -> None:
     for n in range(50):
         platform.arrive(f"april {n}\n2026-01-01 INFO drop 2018-04-01 published.txt", ROW)
     with dg.build_sensor_context(
@@ -91,7 +91,7 @@ def test_ticks_that_only_repeat_a_complaint_write_no_log(platform: Platform):
 
 def test_a_killed_run_is_asked_for_again_at_once_and_then_after_growing_waits(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     platform.arrive("2018-04-01.txt", ROW)
     keys = []
     for _ in range(BATCH.free_tries + 1):
@@ -115,7 +115,7 @@ TICKS = (0, 0.5, 1, 1.5, 2, 3.5, 4, 7.5, 8, 15.5, 16, 31.5, 32, 45, 59.5, 60, 60
 
 def test_a_drop_is_asked_for_as_long_as_an_outage_lasts_and_said_at_every_tick(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """Three attempts used to be all: a weekend's outage left a drop out for ever, unsaid."""
     platform.arrive("2018-04-01.txt", ROW)
     outage = {FAILURE_TAG: "outage", ERROR_TAG: "Outage: hdfs: no answer"}
@@ -141,7 +141,7 @@ def test_a_drop_is_asked_for_as_long_as_an_outage_lasts_and_said_at_every_tick(
 
 def test_a_data_error_is_retried_if_the_code_changes_or_a_person_says_so(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     platform.arrive("2018-04-01.txt", ROW)
     wrong = {FAILURE_TAG: "data", ERROR_TAG: "DropHeaderError: found 8 columns"}
     (request,) = look(platform).run_requests
@@ -164,7 +164,7 @@ def test_a_data_error_is_retried_if_the_code_changes_or_a_person_says_so(
 
 def test_refused_access_is_retried_once_it_may_have_been_mended(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     platform.arrive("2018-04-01.txt", ROW)
     (request,) = look(platform).run_requests
     refused = {FAILURE_TAG: "access", ERROR_TAG: "AccessError: s3: wrong secret"}
@@ -177,7 +177,7 @@ def test_refused_access_is_retried_once_it_may_have_been_mended(
 
 def test_a_deleted_run_makes_it_neither_forget_nor_repeat(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """Retention keeps the last run of what is not done: it has number, time and error."""
     platform.arrive("2018-04-01.txt", ROW)
     platform.arrive("2018-05-01.txt", ROW)
@@ -195,7 +195,7 @@ def test_a_deleted_run_makes_it_neither_forget_nor_repeat(
     assert [str(r.run_key)[-2:] for r in look(platform).run_requests] == ["#4", "#4"]
 
 
-def test_a_manual_run_of_the_drop_is_waited_for(platform: Platform):
+def test_a_manual_run_of_the_drop_is_waited_for(platform: Platform) -> None:
     platform.arrive("2018-04-01.txt", ROW)
     run = platform.instance.add_run(
         dg.DagsterRun(
@@ -210,7 +210,7 @@ def test_a_manual_run_of_the_drop_is_waited_for(platform: Platform):
     assert len(look(platform).run_requests) == 1
 
 
-def test_an_upload_under_way_waits(platform: Platform):
+def test_an_upload_under_way_waits(platform: Platform) -> None:
     platform.choose(drop_settle_seconds=3600)
     platform.landing.mkdir(parents=True)
     (platform.landing / "2018-04-01.txt").write_bytes(ROW)
@@ -219,7 +219,7 @@ def test_an_upload_under_way_waits(platform: Platform):
     assert "2018-04-01.txt" in str(result.skip_reason)
 
 
-def test_a_drop_is_asked_for_until_its_days_are_counted(platform: Platform):
+def test_a_drop_is_asked_for_until_its_days_are_counted(platform: Platform) -> None:
     """A run that dies after the ledger's mark would leave the data's clock where it was."""
     platform.arrive("2018-04-01.txt", ROW)
     settings = platform.settings

@@ -66,7 +66,7 @@ def later(**span: float) -> datetime:
     return datetime.now(UTC) + timedelta(**span)
 
 
-def test_a_forgotten_run_leaves_no_file(instance: dg.DagsterInstance, tmp_path: Path):
+def test_a_forgotten_run_leaves_no_file(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     """Dagster deletes a run's rows, but leaves its database of 128 KB: 17 GB a month of scoring."""
     runs = [run(instance, load_drop) for _ in range(3)]
     assert all(run_files(tmp_path, one) for one in runs)
@@ -78,7 +78,7 @@ def test_a_forgotten_run_leaves_no_file(instance: dg.DagsterInstance, tmp_path: 
 
 def test_databases_of_runs_that_were_deleted_earlier_go_too(
     instance: dg.DagsterInstance, tmp_path: Path
-):
+) -> None:
     deleted, kept = run(instance, load_drop), run(instance, load_drop)
     instance.delete_run(deleted)
     assert len(run_files(tmp_path / "history", deleted)) >= 1
@@ -90,7 +90,7 @@ def test_databases_of_runs_that_were_deleted_earlier_go_too(
 
 def test_runs_that_scored_a_plan_are_forgotten_sooner_but_not_one_that_failed(
     instance: dg.DagsterInstance,
-):
+) -> None:
     scored, loaded = run(instance, score_transactions), run(instance, load_drop)
     asked = ask(instance, "plan:7", "plan 7")
     assert isinstance(asked, dg.RunRequest)
@@ -107,7 +107,7 @@ def test_runs_that_scored_a_plan_are_forgotten_sooner_but_not_one_that_failed(
     assert not instance.has_run(scored)
 
 
-def test_logs_of_looks_long_past_are_removed(instance: dg.DagsterInstance, tmp_path: Path):
+def test_logs_of_looks_long_past_are_removed(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     kept = run(instance, load_drop)
     folder = tmp_path / "storage" / "__repository__" / "new_drops"
     folder.mkdir(parents=True)
@@ -119,7 +119,7 @@ def test_logs_of_looks_long_past_are_removed(instance: dg.DagsterInstance, tmp_p
     assert run_files(tmp_path / "storage", kept)
 
 
-def test_a_log_is_emptied_while_its_program_writes_on(tmp_path: Path):
+def test_a_log_is_emptied_while_its_program_writes_on(tmp_path: Path) -> None:
     """A program that does not append would leave a file as long as before, full of zeros."""
     ticks = [tmp_path / str(number) for number in range(3)]
     program = (
@@ -149,7 +149,9 @@ def test_a_log_is_emptied_while_its_program_writes_on(tmp_path: Path):
     assert list(bound_logs(tmp_path / "logs", 1_000)) == []
 
 
-def test_what_a_killed_process_left_is_removed_and_a_living_one_keeps_its_files(tmp_path: Path):
+def test_what_a_killed_process_left_is_removed_and_a_living_one_keeps_its_files(
+    tmp_path: Path,
+) -> None:
     script = (
         "import sys, tempfile\nfrom pathlib import Path\n"
         "from fraud_platform.adapters.services.cleanup import in_scratch_folder\n"
@@ -177,7 +179,7 @@ def test_what_a_killed_process_left_is_removed_and_a_living_one_keeps_its_files(
     assert tempfile.gettempdir() == before
 
 
-def test_archives_of_older_code_are_removed(tmp_path: Path):
+def test_archives_of_older_code_are_removed(tmp_path: Path) -> None:
     folder = tmp_path / "spark-code"
     folder.mkdir()
     for number in range(6):

@@ -22,19 +22,19 @@ from fraud_platform_tests.testing.worlds.automation import build, decide, land, 
 from fraud_platform_tests.testing.worlds.platform import Platform
 
 
-def test_nothing_is_asked_for_without_data(platform: Platform):
+def test_nothing_is_asked_for_without_data(platform: Platform) -> None:
     assert isinstance(tick(platform, daily_features), dg.SkipReason)
     assert isinstance(tick(platform, weekly_decision), dg.SkipReason)
 
 
-def test_complete_days_are_asked_for_as_one_run(platform: Platform):
+def test_complete_days_are_asked_for_as_one_run(platform: Platform) -> None:
     land(platform, 30)
     request = tick(platform, daily_features)
     assert request.tags["dagster/asset_partition_range_start"] == "2018-04-01"
     assert request.tags["dagster/asset_partition_range_end"] == "2018-04-30"
 
 
-def test_built_days_are_not_asked_for_again_until_their_rows_change(platform: Platform):
+def test_built_days_are_not_asked_for_again_until_their_rows_change(platform: Platform) -> None:
     land(platform, 30)
     build(platform)
     assert isinstance(tick(platform, daily_features), dg.SkipReason)
@@ -42,7 +42,7 @@ def test_built_days_are_not_asked_for_again_until_their_rows_change(platform: Pl
     assert tick(platform, daily_features).tags["dagster/asset_partition_range_start"]
 
 
-def test_a_run_under_way_is_waited_for(platform: Platform):
+def test_a_run_under_way_is_waited_for(platform: Platform) -> None:
     land(platform, 30)
     request = tick(platform, daily_features)
     platform.instance.add_run(
@@ -62,7 +62,7 @@ def manual_run(platform: Platform, asset: str, **tags: str) -> str:
     return platform.instance.add_run(run).run_id
 
 
-def test_a_wider_range_of_days_waits_until_the_narrower_one_is_built(platform: Platform):
+def test_a_wider_range_of_days_waits_until_the_narrower_one_is_built(platform: Platform) -> None:
     """Overlapping ranges used to queue up: the same days were built once for each drop."""
     land(platform, 30)
     request = tick(platform, daily_features)
@@ -81,7 +81,7 @@ def test_a_wider_range_of_days_waits_until_the_narrower_one_is_built(platform: P
     assert tick(platform, daily_features).tags["dagster/asset_partition_range_end"] == "2018-05-30"
 
 
-def test_days_that_a_person_builds_are_not_asked_for(platform: Platform):
+def test_days_that_a_person_builds_are_not_asked_for(platform: Platform) -> None:
     land(platform, 30)
     run = manual_run(
         platform,
@@ -94,7 +94,7 @@ def test_days_that_a_person_builds_are_not_asked_for(platform: Platform):
     assert isinstance(tick(platform, daily_features), dg.RunRequest)
 
 
-def test_a_week_that_a_person_decides_is_not_asked_for(platform: Platform):
+def test_a_week_that_a_person_decides_is_not_asked_for(platform: Platform) -> None:
     land(platform, 45)
     build(platform)
     run = manual_run(platform, "candidate_model", partition="2018-04-30")
@@ -105,7 +105,9 @@ def test_a_week_that_a_person_decides_is_not_asked_for(platform: Platform):
 
 
 @pytest.mark.parametrize("asset", sorted(WEEK_ASSETS))
-def test_a_second_run_of_a_week_refuses_at_once_and_names_the_first(platform: Platform, asset: str):
+def test_a_second_run_of_a_week_refuses_at_once_and_names_the_first(
+    platform: Platform, asset: str
+) -> None:
     first = manual_run(platform, "training_set", partition="2018-04-30")
     result = platform.defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=platform.instance,
@@ -119,7 +121,7 @@ def test_a_second_run_of_a_week_refuses_at_once_and_names_the_first(platform: Pl
     assert f"found run {first[:8]} (started)" in run.tags[ERROR_TAG]
 
 
-def test_an_outage_of_a_week_holds_the_next_one_back_and_is_said(platform: Platform):
+def test_an_outage_of_a_week_holds_the_next_one_back_and_is_said(platform: Platform) -> None:
     land(platform, 45)
     build(platform)
     request = tick(platform, weekly_decision)
@@ -135,7 +137,7 @@ def test_an_outage_of_a_week_holds_the_next_one_back_and_is_said(platform: Platf
     assert "fraud-platform retry week:2018-04-30" in str(waits.skip_message)
 
 
-def test_a_failed_week_is_asked_for_again_if_its_own_days_change(platform: Platform):
+def test_a_failed_week_is_asked_for_again_if_its_own_days_change(platform: Platform) -> None:
     land(platform, 45)
     build(platform)
     for _ in range(3):
@@ -156,7 +158,7 @@ def test_a_failed_week_is_asked_for_again_if_its_own_days_change(platform: Platf
     assert tick(platform, weekly_decision).partition_key == "2018-04-30"
 
 
-def test_weeks_are_asked_for_one_at_a_time_and_in_order(platform: Platform):
+def test_weeks_are_asked_for_one_at_a_time_and_in_order(platform: Platform) -> None:
     land(platform, 45)
     build(platform)
     assert tick(platform, weekly_decision).partition_key == "2018-04-30"
@@ -167,12 +169,12 @@ def test_weeks_are_asked_for_one_at_a_time_and_in_order(platform: Platform):
     assert isinstance(tick(platform, weekly_decision), dg.SkipReason)
 
 
-def test_a_week_waits_for_its_features(platform: Platform):
+def test_a_week_waits_for_its_features(platform: Platform) -> None:
     land(platform, 45)
     assert isinstance(tick(platform, weekly_decision), dg.SkipReason)
 
 
-def test_a_failed_week_lets_the_next_one_be_asked_for(platform: Platform):
+def test_a_failed_week_lets_the_next_one_be_asked_for(platform: Platform) -> None:
     land(platform, 45)
     build(platform)
     request = tick(platform, weekly_decision)
@@ -188,7 +190,7 @@ def test_a_failed_week_lets_the_next_one_be_asked_for(platform: Platform):
 
 def test_schedules_ask_for_a_cluster_where_a_provider_is_configured(
     platform: Platform,
-):
+) -> None:
     land(platform, 10)
     assert CLUSTER_TAG not in tick(platform, daily_features).tags
     platform.choose(cluster_provider="standalone")
@@ -197,7 +199,7 @@ def test_schedules_ask_for_a_cluster_where_a_provider_is_configured(
     assert tick(platform, daily_state).tags[CLUSTER_TAG] == "standalone"
 
 
-def test_the_reaper_ends_the_cluster_of_a_run_that_failed(platform: Platform):
+def test_the_reaper_ends_the_cluster_of_a_run_that_failed(platform: Platform) -> None:
     failed = platform.instance.add_run(
         dg.DagsterRun("build_days", status=dg.DagsterRunStatus.FAILURE)
     )
@@ -236,7 +238,7 @@ def test_a_request_is_asked_once_and_dagster_itself_does_not_repeat_it(platform:
 @pytest.mark.parametrize(("schedule", "hour"), [(nightly_vacuum, 3), (nightly_retention, 4)])
 def test_nightly_work_that_met_an_outage_is_asked_for_again_the_same_night(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, schedule, hour: int
-):
+) -> None:
     night = (datetime.now(UTC) + timedelta(days=1)).replace(hour=hour, minute=40)
     monkeypatch.setattr(requests, "_now", lambda: night.replace(hour=hour - 1, minute=20))
     assert isinstance(tick(platform, schedule), dg.SkipReason)

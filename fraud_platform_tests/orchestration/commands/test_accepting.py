@@ -38,7 +38,7 @@ def refused(*words: str) -> FraudPlatformError:
     return error
 
 
-def test_a_published_drop_cannot_be_accepted_and_no_run_is_started(platform: Platform):
+def test_a_published_drop_cannot_be_accepted_and_no_run_is_started(platform: Platform) -> None:
     ledger(
         platform,
         d2018_04_01={"status": "published", "accepted_because": "known dirt"},
@@ -56,7 +56,7 @@ def test_a_published_drop_cannot_be_accepted_and_no_run_is_started(platform: Pla
         assert instance.get_runs() == []
 
 
-def test_a_drop_that_is_being_cleaned_cannot_be_accepted(platform: Platform):
+def test_a_drop_that_is_being_cleaned_cannot_be_accepted(platform: Platform) -> None:
     ledger(platform, d2018_05_01={"status": "held", "held_because": "2 % quarantined"})
     with open_instance(platform.settings) as instance:
         run = dg.DagsterRun(
@@ -69,7 +69,7 @@ def test_a_drop_that_is_being_cleaned_cannot_be_accepted(platform: Platform):
         assert len(instance.get_runs()) == 1
 
 
-def test_without_any_drop_there_is_nothing_to_accept(platform: Platform):
+def test_without_any_drop_there_is_nothing_to_accept(platform: Platform) -> None:
     assert str(refused("accept", "2018-05-01")).endswith(
         "No drop is held now: there is nothing to accept."
     )
@@ -78,7 +78,7 @@ def test_without_any_drop_there_is_nothing_to_accept(platform: Platform):
 @pytest.mark.parametrize("command", [("approve", "2018-07-02"), ("decline", "2018-07-02")])
 def test_a_week_without_a_promotion_that_waits_is_named(
     platform: Platform, command: tuple[str, str]
-):
+) -> None:
     error = refused(*command)
     assert isinstance(error, PromotionError)
     assert "2018-07-02" in str(error)

@@ -62,7 +62,7 @@ def needs(platform: Platform) -> list[Need]:
     return collect_needs(platform.settings, platform.instance)
 
 
-def test_a_platform_that_is_well_needs_nobody(platform: Platform):
+def test_a_platform_that_is_well_needs_nobody(platform: Platform) -> None:
     platform.arrive("2018-04-01.txt", b"")
     assert needs(platform) == []
     shown = CliRunner().invoke(app, ["report"])
@@ -71,7 +71,7 @@ def test_a_platform_that_is_well_needs_nobody(platform: Platform):
 
 def test_a_held_drop_is_said_by_the_sensor_the_check_and_the_commands_with_its_remedy(
     platform: Platform,
-):
+) -> None:
     platform.arrive("_ignored", b"")
     hold(platform)
     (need,) = needs(platform)
@@ -93,7 +93,7 @@ def test_a_held_drop_is_said_by_the_sensor_the_check_and_the_commands_with_its_r
     assert nothing_waits_for_a_person(platform.defs.resources["lake"]).passed
 
 
-def test_a_drop_that_failed_is_said_until_it_is_done_or_taken_away(platform: Platform):
+def test_a_drop_that_failed_is_said_until_it_is_done_or_taken_away(platform: Platform) -> None:
     platform.arrive("2018-04-01.txt", b"x")
     (request,) = look(platform).run_requests
     remember(platform, request, dg.DagsterRunStatus.FAILURE, **OUTAGE)
@@ -110,7 +110,7 @@ def test_a_drop_that_failed_is_said_until_it_is_done_or_taken_away(platform: Pla
     assert needs(platform) == []
 
 
-def test_days_and_weeks_that_failed_are_said_while_they_are_due(platform: Platform):
+def test_days_and_weeks_that_failed_are_said_while_they_are_due(platform: Platform) -> None:
     platform.arrive("_ignored", b"")
     land(platform, 45)
     for schedule, done in ((daily_features, build), (weekly_decision, None)):
@@ -127,7 +127,7 @@ def test_days_and_weeks_that_failed_are_said_while_they_are_due(platform: Platfo
     assert [need.what for need in needs(platform)] == ["champion"]
 
 
-def test_a_file_that_is_no_drop_is_said(platform: Platform):
+def test_a_file_that_is_no_drop_is_said(platform: Platform) -> None:
     platform.arrive("april.txt", b"")
     (need,) = needs(platform)
     assert (need.kind, need.what) == ("landing", "file april.txt")
@@ -169,7 +169,7 @@ def sensor_state(platform: Platform) -> InstigatorState:
     return platform.instance.add_instigator_state(state)
 
 
-def test_a_sensor_that_halts_is_said_since_its_first_failed_look(platform: Platform):
+def test_a_sensor_that_halts_is_said_since_its_first_failed_look(platform: Platform) -> None:
     platform.arrive("_ignored", b"")
     now = datetime.now(UTC).replace(microsecond=0)
     gap = "transactions: offsets 5 to 9 are gone. fraud-platform accept-gap --why"

@@ -17,12 +17,12 @@ from fraud_platform.settings import Settings
 FOLDER = Path(str(package.__path__[0]))
 
 
-def test_no_asset_puts_its_columns_before_what_it_says():
+def test_no_asset_puts_its_columns_before_what_it_says() -> None:
     for spec in defs.resolve_all_asset_specs():
         assert "dagster/column_schema" not in spec.metadata, spec.key
 
 
-def test_a_page_begins_with_its_sentence_and_its_facts():
+def test_a_page_begins_with_its_sentence_and_its_facts() -> None:
     metadata = page("Done.", {"rows": 12_345, "share": 0.12345}, {"dagster/row_count": 12_345})
     assert list(metadata) == ["headline", "summary", "dagster/row_count"]
     assert metadata["headline"].value == "Done."
@@ -30,7 +30,7 @@ def test_a_page_begins_with_its_sentence_and_its_facts():
     assert rows == [{"what": "rows", "value": "12,345"}, {"what": "share", "value": "0.1235"}]
 
 
-def test_a_table_of_facts_is_short():
+def test_a_table_of_facts_is_short() -> None:
     with pytest.raises(ValueError, match="at most 8"):
         page("x", dict.fromkeys(map(str, range(9)), 1), {})
 
@@ -39,7 +39,7 @@ def test_a_table_of_facts_is_short():
     ("value", "text"),
     [(1_234_567, "1,234,567"), (0.5, "0.5"), (4_321.5, "4,322"), (None, "none"), (True, "yes")],
 )
-def test_values_are_spelt_for_people(value: object, text: str):
+def test_values_are_spelt_for_people(value: object, text: str) -> None:
     assert spelt(value) == text
 
 
@@ -72,7 +72,7 @@ def _begins_with_a_headline(name: str, value: ast.expr, tree: ast.AST) -> bool:
     )
 
 
-def test_every_materialization_begins_with_a_headline():
+def test_every_materialization_begins_with_a_headline() -> None:
     found = 0
     for path in sorted(FOLDER.rglob("*.py")):
         tree = ast.parse(path.read_text())
@@ -85,7 +85,7 @@ def test_every_materialization_begins_with_a_headline():
     assert found >= 12
 
 
-def test_links_lead_to_the_model_training_view_and_to_the_partition():
+def test_links_lead_to_the_model_training_view_and_to_the_partition() -> None:
     settings = Settings(home=Path("x"), mlflow_port=5001, dagster_port=3001)
     url = "http://127.0.0.1:5001/#/models/fraud/versions/7?workflowType=machine_learning"
     assert model_page(settings, 7) == url
@@ -95,6 +95,6 @@ def test_links_lead_to_the_model_training_view_and_to_the_partition():
     assert model_page(served, 7).startswith("https://mlflow.bank/#/models/fraud/")
 
 
-def test_metadata_can_be_handed_to_dagster():
+def test_metadata_can_be_handed_to_dagster() -> None:
     metadata = page("x", {}, {"dagster/row_count": 3})
     assert dg.MaterializeResult(asset_key="a", metadata=metadata).metadata["headline"].text == "x"

@@ -89,7 +89,7 @@ def _ignore_numbers() -> None:
 def _publish_plainly() -> None:
     """Publish outside of transactions, offsets not at all."""
 
-    def transaction(self, records, group, offsets, note=""):  # type: ignore[no-untyped-def]
+    def transaction(self, records, group, offsets, note: str = "") -> None:  # type: ignore[no-untyped-def]
         producer = IdempotentProducer(self._connection)
         for record in records:
             producer.send(*record)

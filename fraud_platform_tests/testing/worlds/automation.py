@@ -27,7 +27,9 @@ def look(platform: Platform, cursor: str | None = None) -> dg.SensorResult:
         return new_drops(context)
 
 
-def remember(platform: Platform, request: dg.RunRequest, status: dg.DagsterRunStatus, **tags):
+def remember(
+    platform: Platform, request: dg.RunRequest, status: dg.DagsterRunStatus, **tags
+) -> None:
     """Record a run of a request, as the daemon would."""
     platform.instance.add_run(
         dg.DagsterRun("load_drop", tags={**request.tags, **tags}, status=status)

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.producers import IdempotentProducer
@@ -62,7 +63,7 @@ class History:
     rows: pl.DataFrame
     model: PinnedModel
 
-    def with_last_drop(self, spark, folder: Path) -> Lake:
+    def with_last_drop(self, spark: SparkSession, folder: Path) -> Lake:
         """Return a copy of the lake in which the last drop is published and its days built."""
         lake = Lake(str(folder / "batch"))
         shutil.copytree(self.lake.url, lake.url)
@@ -71,7 +72,7 @@ class History:
         return lake
 
     def with_labels(
-        self, spark, built: Lake, drop: str, change: Callable[[pa.Table], pa.Table]
+        self, spark: SparkSession, built: Lake, drop: str, change: Callable[[pa.Table], pa.Table]
     ) -> None:
         """Change a drop's labels in a built lake and build the last drop's days again."""
         labels = change(built.read_arrow(DROP_LABELS, filters=[("drop", "=", drop)]))
@@ -93,7 +94,7 @@ class History:
         return rows.set_index("transaction_id").sort_index()
 
 
-def _publish(spark, lake: Lake, path: Path) -> None:
+def _publish(spark: SparkSession, lake: Lake, path: Path) -> None:
     publish_drop(
         spark, lake, str(path), path.name.split(".")[0],
         content_sha256=sha256_of(lake.files, str(path)), size_bytes=os.path.getsize(path),
@@ -101,7 +102,7 @@ def _publish(spark, lake: Lake, path: Path) -> None:
     )  # fmt: skip
 
 
-def make_history(spark, folder: Path, drops: list[Path], model: Path) -> History:
+def make_history(spark: SparkSession, folder: Path, drops: list[Path], model: Path) -> History:
     """Publish all drops but the last, build their days and the snapshot after them."""
     lake, (*before, last) = Lake(str(folder / "history")), sorted(drops)
     for path in before:
@@ -118,7 +119,7 @@ def make_history(spark, folder: Path, drops: list[Path], model: Path) -> History
 class Stream:
     """The topics and the home of one test, and what is done with them."""
 
-    def __init__(self, history: History, settings: Settings, spark) -> None:
+    def __init__(self, history: History, settings: Settings, spark: SparkSession) -> None:
         self._history, self.settings, self._spark = history, settings, spark
         shutil.copytree(history.lake.url, settings.lake)
         self.plans = 0

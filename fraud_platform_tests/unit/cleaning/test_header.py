@@ -26,24 +26,24 @@ COMMAS = CORRECTED.removeprefix(b"# ").replace(b" | ", b",")
     "line",
     [ORIGINAL, CORRECTED, BARE, COMMAS, b"#" + COMMAS, BARE.replace(b" ", b""), b"  " + COMMAS],
 )
-def test_every_form_of_the_contract_is_accepted(line: bytes, ending: bytes, bom: bytes):
+def test_every_form_of_the_contract_is_accepted(line: bytes, ending: bytes, bom: bytes) -> None:
     head = bom + line + ending
     header = read_header(head + b"0,2019-08-22 06:51:03,0,711,70.91,24663,0,0,0\n", "f")
     assert (header.body_offset, header.blank_lines) == (len(head), 0)
 
 
-def test_rows_behind_a_good_header_say_nothing_of_it():
+def test_rows_behind_a_good_header_say_nothing_of_it() -> None:
     strange = ";\t\0".join(COMMAS.decode()).encode()
     assert read_header(ORIGINAL + b"\n" + strange, "f").body_offset == len(ORIGINAL) + 1
 
 
-def test_blank_lines_before_the_header_are_counted():
+def test_blank_lines_before_the_header_are_counted() -> None:
     head = b"\r\n  \n" + ORIGINAL + b"\n"
     header = read_header(head, "f")
     assert (header.body_offset, header.blank_lines) == (len(head), 2)
 
 
-def test_a_header_that_the_file_ends_with_is_accepted():
+def test_a_header_that_the_file_ends_with_is_accepted() -> None:
     assert read_header(ORIGINAL, "f").body_offset == len(ORIGINAL)
 
 
@@ -95,7 +95,7 @@ def test_a_header_that_the_file_ends_with_is_accepted():
         (b"\n\n \n", ["found only blank lines"]),
     ],
 )
-def test_other_first_lines_are_refused_with_every_difference(line: bytes, words: list[str]):
+def test_other_first_lines_are_refused_with_every_difference(line: bytes, words: list[str]) -> None:
     with pytest.raises(DropHeaderError) as caught:
         read_header((line + b"\n")[:65_536], "2019-08-22.txt")
     message = str(caught.value)
@@ -106,14 +106,14 @@ def test_other_first_lines_are_refused_with_every_difference(line: bytes, words:
         assert word in message
 
 
-def test_a_refused_first_line_shows_nobodys_transaction():
+def test_a_refused_first_line_shows_nobodys_transaction() -> None:
     with pytest.raises(DropHeaderError) as caught:
         read_header(b"17,2019-08-22 06:51:03,596,3156,57.16,24663,0,0,0\n", "f")
     assert "596" not in str(caught.value)
     assert "57.16" not in str(caught.value)
 
 
-def test_an_empty_file_is_unreadable():
+def test_an_empty_file_is_unreadable() -> None:
     with pytest.raises(DropUnreadableError, match="found an empty file"):
         read_header(b"", "2019-08-22.txt")
 
@@ -128,7 +128,7 @@ def test_an_empty_file_is_unreadable():
         b"Jane Doe",
     ],
 )
-def test_a_line_that_is_no_header_is_told_by_its_kinds_and_never_shown(line: bytes):
+def test_a_line_that_is_no_header_is_told_by_its_kinds_and_never_shown(line: bytes) -> None:
     with pytest.raises(DropHeaderError, match="the header is missing") as caught:
         read_header(line + b"\n", "2019-08-22.txt")
     for content in ("Jane", "Doe", "Main", "Springfield", "VISA", "596", "57.16", "3156", "06:51"):

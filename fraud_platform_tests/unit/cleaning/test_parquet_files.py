@@ -18,7 +18,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return tmp_path.as_uri() if request.param == "file URL" else f"memory://{tmp_path.name}"
 
 
-def test_what_is_written_is_read_from_any_byte(place: str):
+def test_what_is_written_is_read_from_any_byte(place: str) -> None:
     files = pickle.loads(pickle.dumps(ByteFiles()))
     url = f"{place}/folder/one.bin"
     with files.create(url) as file:
@@ -31,7 +31,7 @@ def test_what_is_written_is_read_from_any_byte(place: str):
         assert file.read(1) == b""
 
 
-def test_removing_is_repeatable(place: str):
+def test_removing_is_repeatable(place: str) -> None:
     files = ByteFiles()
     for name in ("a/one", "a/b/two", "c/three"):
         with files.create(f"{place}/{name}") as file:
@@ -44,12 +44,12 @@ def test_removing_is_repeatable(place: str):
             files.size_bytes(f"{place}/{name}")
 
 
-def test_a_missing_file_is_not_found(place: str):
+def test_a_missing_file_is_not_found(place: str) -> None:
     with pytest.raises(FileNotFoundError):
         ByteFiles().open_input(f"{place}/nothing").read(1)
 
 
-def test_a_version_moves_with_the_content_and_with_nothing_else(place: str):
+def test_a_version_moves_with_the_content_and_with_nothing_else(place: str) -> None:
     files, url = ByteFiles(), f"{place}/one"
     assert files.version(url) == ""
     versions = []

@@ -49,14 +49,14 @@ def unpacked(folder: Path, suffix: str, packed: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
-def test_streams_behind_one_another_are_one_text(tmp_path: Path, suffix: str):
+def test_streams_behind_one_another_are_one_text(tmp_path: Path, suffix: str) -> None:
     pack = PACKERS[suffix]
     parts = [*HALVES, b""]
     assert unpacked(tmp_path, suffix, b"".join(map(pack, parts))) == TEXT
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".xz"])
-def test_zeros_may_pad_a_stream(tmp_path: Path, suffix: str):
+def test_zeros_may_pad_a_stream(tmp_path: Path, suffix: str) -> None:
     first, second = map(PACKERS[suffix], HALVES)
     between = b"" if suffix == ".gz" else bytes(8)
     assert unpacked(tmp_path, suffix, first + between + second + bytes(512)) == TEXT
@@ -64,7 +64,7 @@ def test_zeros_may_pad_a_stream(tmp_path: Path, suffix: str):
 
 @pytest.mark.parametrize("suffix", PACKERS)
 @pytest.mark.parametrize("tail", [b"garbage", b"\xfd7zXZ\x00", b"\n"])
-def test_what_is_no_stream_behind_one_is_refused(tmp_path: Path, suffix: str, tail: bytes):
+def test_what_is_no_stream_behind_one_is_refused(tmp_path: Path, suffix: str, tail: bytes) -> None:
     with pytest.raises(DropUnreadableError, match="truncated or damaged"):
         unpacked(tmp_path, suffix, PACKERS[suffix](TEXT) + tail)
 
@@ -74,7 +74,7 @@ def test_what_is_no_stream_behind_one_is_refused(tmp_path: Path, suffix: str, ta
 @given(data=st.data())
 def test_a_cut_or_changed_byte_is_refused_or_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, data: st.DataObject
-):
+) -> None:
     packed = b"".join(map(PACKERS[suffix], HALVES))
     place = data.draw(st.integers(0, len(packed) - 1))
     damaged = bytearray(packed)
@@ -106,14 +106,14 @@ def write(url: str, content: bytes) -> None:
         file.write(content)
 
 
-def test_a_raw_file_of_another_content_is_refused(raw_file: str):
+def test_a_raw_file_of_another_content_is_refused(raw_file: str) -> None:
     write(raw_file, b"new rows")
     refused = pytest.raises(DropUnreadableError, match=sha256(b"new rows"))
     with refused, holding_still(ByteFiles(), raw_file, sha256(b"old rows"), "Do this."):
         pytest.fail("was entered")
 
 
-def test_a_raw_file_that_is_gone_is_refused(raw_file: str):
+def test_a_raw_file_that_is_gone_is_refused(raw_file: str) -> None:
     ByteFiles().remove(raw_file)
     refused = pytest.raises(DropUnreadableError, match=r"found no file\. Do this")
     with refused, holding_still(ByteFiles(), raw_file, sha256(b"old rows"), "Do this."):
@@ -121,7 +121,7 @@ def test_a_raw_file_that_is_gone_is_refused(raw_file: str):
 
 
 @pytest.mark.parametrize("later", [b"new rows", None])
-def test_a_raw_file_replaced_meanwhile_is_noticed(raw_file: str, later: bytes | None):
+def test_a_raw_file_replaced_meanwhile_is_noticed(raw_file: str, later: bytes | None) -> None:
     noticed = pytest.raises(DropChangedError, match="replaced while it was cleaned")
     with noticed, holding_still(ByteFiles(), raw_file, sha256(b"old rows"), "Do this."):
         ByteFiles().remove(raw_file)
@@ -129,12 +129,12 @@ def test_a_raw_file_replaced_meanwhile_is_noticed(raw_file: str, later: bytes | 
             write(raw_file, later)
 
 
-def test_a_raw_file_that_was_only_touched_still_holds(raw_file: str):
+def test_a_raw_file_that_was_only_touched_still_holds(raw_file: str) -> None:
     with holding_still(ByteFiles(), raw_file, sha256(b"old rows"), "Do this."):
         write(raw_file, b"old rows")
 
 
-def test_a_zstd_window_that_is_too_long_is_said(tmp_path: Path):
+def test_a_zstd_window_that_is_too_long_is_said(tmp_path: Path) -> None:
     parameters = zstandard.ZstdCompressionParameters(window_log=30, enable_ldm=True)
     stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     with pytest.raises(DropUnreadableError, match=r"at most 128 MiB.* without --long"):
@@ -146,7 +146,9 @@ SMALL = UnpackLimits(ratio=20, trusted_bytes=100_000, free_bytes=0)
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
-def test_a_small_file_that_unpacks_to_much_text_is_refused_early(tmp_path: Path, suffix: str):
+def test_a_small_file_that_unpacks_to_much_text_is_refused_early(
+    tmp_path: Path, suffix: str
+) -> None:
     bomb = PACKERS[suffix](HEADER.encode() + b"\n" + LINE * 200_000)
     path = tmp_path / f"2019-08-22.txt{suffix}"
     path.write_bytes(bomb)
@@ -166,7 +168,7 @@ def test_a_small_file_that_unpacks_to_much_text_is_refused_early(tmp_path: Path,
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
-def test_a_text_above_the_size_is_refused(tmp_path: Path, suffix: str):
+def test_a_text_above_the_size_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"2019-08-22.txt{suffix}"
     path.write_bytes(PACKERS[suffix](TEXT))
     with (
@@ -177,7 +179,9 @@ def test_a_text_above_the_size_is_refused(tmp_path: Path, suffix: str):
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
-def test_a_text_that_would_fill_the_disk_is_an_outage_before_it_does(tmp_path: Path, suffix: str):
+def test_a_text_that_would_fill_the_disk_is_an_outage_before_it_does(
+    tmp_path: Path, suffix: str
+) -> None:
     class Crowded(ByteFiles):
         def free_bytes(self, url: str) -> int | None:
             return 5_000_000
@@ -198,7 +202,7 @@ def test_a_text_that_would_fill_the_disk_is_an_outage_before_it_does(tmp_path: P
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
 def test_a_disk_that_fails_while_a_drop_is_unpacked_is_an_outage(
     tmp_path: Path, suffix: str, code: int
-):
+) -> None:
     class Failing(io.BytesIO):
         def write(self, data: object) -> int:
             raise OSError(code, os.strerror(code))

@@ -105,7 +105,7 @@ def _run(
 def test_a_wrong_command_line_is_said_without_a_traceback(
     line: str, inputs: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-):  # fmt: skip
+) -> None:  # fmt: skip
     words = [word.format(inputs) for word in line.split(" ")]
     code, output = _run(words, tmp_path / "home", monkeypatch, capsys)
     assert code in (1, 2), output
@@ -118,7 +118,7 @@ def test_a_wrong_command_line_is_said_without_a_traceback(
 def test_no_command_prints_a_traceback_if_its_home_is_a_file(
     arguments: str, inputs: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-):  # fmt: skip
+) -> None:  # fmt: skip
     program = get_command(cli.app)
     for name in program.commands:  # type: ignore[attr-defined]
         if name in STARTS_SOMETHING:
@@ -130,7 +130,7 @@ def test_no_command_prints_a_traceback_if_its_home_is_a_file(
 
 def test_an_error_that_was_not_foreseen_keeps_its_traceback_in_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     def fail() -> None:
         raise RuntimeError("a fault")
 

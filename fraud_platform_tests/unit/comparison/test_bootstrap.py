@@ -31,7 +31,7 @@ CONFIG = ComparisonConfig(k=20)
 ORDER = list(Metric)
 
 
-def weighted_setup(seed, cluster_column, decimals=17, customers=400):
+def weighted_setup(seed, cluster_column, decimals: int = 17, customers: int = 400):
     rng = np.random.default_rng(seed)
     rows, candidate, champion = scored_rows(rng, customers, 300, decimals=decimals)
     rows = rows.take(rows.order())
@@ -44,7 +44,9 @@ def weighted_setup(seed, cluster_column, decimals=17, customers=400):
 
 @pytest.mark.parametrize("cluster_column", ["customer_id", "terminal_id"])
 @pytest.mark.parametrize("decimals", [2, 17])
-def test_metrics_of_supplied_resamples_equal_scikit_learn(cluster_column, decimals):
+def test_metrics_of_supplied_resamples_equal_scikit_learn(
+    cluster_column: str, decimals: int
+) -> None:
     rows, models, clusters, engine, weights = weighted_setup(1, cluster_column, decimals)
     values = engine(weights)
     y, day = rows.is_fraud, rows.day
@@ -74,7 +76,7 @@ def test_metrics_of_supplied_resamples_equal_scikit_learn(cluster_column, decima
 
 
 @pytest.mark.parametrize("decimals", [2, 17])
-def test_card_precision_of_customer_resamples_counts_each_copy_as_a_card(decimals):
+def test_card_precision_of_customer_resamples_counts_each_copy_as_a_card(decimals: int) -> None:
     """The oracle copies the rows: a customer drawn three times becomes three customers."""
     rows, models, clusters, engine, weights = weighted_setup(2, "customer_id", decimals)
     values = engine(weights)[:, ORDER.index(Metric.CARD_PRECISION)]
@@ -93,7 +95,7 @@ def test_card_precision_of_customer_resamples_counts_each_copy_as_a_card(decimal
             assert values[i, r] == pytest.approx(expected, abs=1e-12)
 
 
-def test_card_precision_of_terminal_resamples_weighs_a_card_by_its_fraud_or_its_suspicion():
+def test_card_precision_of_terminal_resamples_weighs_a_card_by_its_fraud_or_its_suspicion() -> None:
     rows, models, clusters, engine, weights = weighted_setup(3, "terminal_id")
     values = engine(weights)[:, ORDER.index(Metric.CARD_PRECISION)]
     for i, model in enumerate(models):
@@ -127,7 +129,7 @@ def test_card_precision_of_terminal_resamples_weighs_a_card_by_its_fraud_or_its_
 
 
 @pytest.mark.parametrize("metric", [m for m in Metric if m is not Metric.CARD_PRECISION])
-def test_a_cluster_of_weight_two_counts_as_its_rows_twice(metric):
+def test_a_cluster_of_weight_two_counts_as_its_rows_twice(metric) -> None:
     """Holds for every declared metric; a copied card is another card and has tests of its own."""
     rows, models, clusters, engine, weights = weighted_setup(6, "customer_id")
     at = np.repeat(np.arange(len(rows)), weights[clusters, 0].astype(int))
@@ -140,14 +142,14 @@ def test_a_cluster_of_weight_two_counts_as_its_rows_twice(metric):
     assert found == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
-def test_a_sum_that_no_formula_declares_is_refused():
+def test_a_sum_that_no_formula_declares_is_refused() -> None:
     weighted = WeightedSums(*[np.ones(1)] * 3, days=1, config=CONFIG, sums={})
     with pytest.raises(ValueError, match="expected a sum that a formula declares, found RowSum"):
         Metric.RECALL.formula.of(weighted)
 
 
 @pytest.mark.parametrize("cluster_column", ["customer_id", "terminal_id"])
-def test_weights_of_one_give_the_plain_metrics(cluster_column):
+def test_weights_of_one_give_the_plain_metrics(cluster_column: str) -> None:
     rows, models, _, engine, _ = weighted_setup(4, cluster_column)
     values = engine(np.ones((engine.n_clusters, 1)))[..., 0]
     for i, model in enumerate(models):
@@ -159,7 +161,7 @@ def test_weights_of_one_give_the_plain_metrics(cluster_column):
         assert values[i, 0] == pytest.approx(metrics.average_precision(y, p), abs=1e-12)
 
 
-def test_paired_clustered_percentile_intervals_equal_scipys_with_the_same_draws():
+def test_paired_clustered_percentile_intervals_equal_scipys_with_the_same_draws() -> None:
     rows, (candidate, champion), clusters, engine, _ = weighted_setup(5, "customer_id")
     y, p, q = rows.is_fraud, candidate.probability, champion.probability
     ours = replicate(engine, np.random.default_rng(7), engine.n_clusters, 300, engine.cells)
@@ -189,7 +191,7 @@ def test_paired_clustered_percentile_intervals_equal_scipys_with_the_same_draws(
         assert high[j] == pytest.approx(scipys.confidence_interval.high, abs=1e-12)
 
 
-def test_the_size_of_blocks_does_not_change_the_draws():
+def test_the_size_of_blocks_does_not_change_the_draws() -> None:
     whole = draw_weights(np.random.default_rng(3), 700, 500)
     blocks = list(weight_blocks(np.random.default_rng(3), 700, 500, cells=40_000))
     assert len(blocks) > 5
@@ -197,7 +199,7 @@ def test_the_size_of_blocks_does_not_change_the_draws():
     assert (whole.sum(axis=0) == 700).all()
 
 
-def test_draws_are_multinomial():
+def test_draws_are_multinomial() -> None:
     weights = draw_weights(np.random.default_rng(5), 50, 40_000)
     share_never_drawn = np.mean(weights == 0)
     assert share_never_drawn == pytest.approx((1 - 1 / 50) ** 50, abs=4e-3)
@@ -206,13 +208,13 @@ def test_draws_are_multinomial():
     assert covariance == pytest.approx(-1 / 50, abs=0.02)
 
 
-def test_an_interval_leaves_replicates_without_a_value_out():
+def test_an_interval_leaves_replicates_without_a_value_out() -> None:
     low, high = percentile_interval(np.array([np.nan, 1.0, 2.0, 3.0, np.nan]), 0.5)
     assert (low, high) == (1.5, 2.5)
     assert np.isnan(percentile_interval(np.array([np.nan, np.nan]), 0.95)).all()
 
 
-def test_holm_adjustment_equals_a_published_table():
+def test_holm_adjustment_equals_a_published_table() -> None:
     """R's p.adjust(c(.01, .02, .03, .04, .05), "holm") and a shuffled case worked by hand."""
     assert holm_adjusted([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx(
         [0.05, 0.08, 0.09, 0.09, 0.09]
@@ -223,14 +225,14 @@ def test_holm_adjustment_equals_a_published_table():
     assert holm_adjusted([0.9, 0.8]).tolist() == [1.0, 1.0]
 
 
-def test_p_value_is_the_normal_tail_on_both_sides():
+def test_p_value_is_the_normal_tail_on_both_sides() -> None:
     assert two_sided_p_value(1.959963984540054) == pytest.approx(0.05, abs=1e-12)
     assert two_sided_p_value(-1.959963984540054) == pytest.approx(0.05, abs=1e-12)
     assert two_sided_p_value(float("inf")) == 0.0
 
 
 @pytest.mark.parametrize("cluster_column", ["customer_id", "terminal_id"])
-def test_a_cluster_left_out_equals_scikit_learn_without_its_rows(cluster_column):
+def test_a_cluster_left_out_equals_scikit_learn_without_its_rows(cluster_column: str) -> None:
     rows, models, clusters, engine, _ = weighted_setup(6, cluster_column)
     left_out = np.array([0, 3, engine.n_clusters - 1])
     values = leave_one_out(engine, engine.n_clusters, left_out, cells=10**9)
@@ -241,7 +243,7 @@ def test_a_cluster_left_out_equals_scikit_learn_without_its_rows(cluster_column)
             assert values[i, 0, n] == pytest.approx(expected, abs=1e-12)
 
 
-def test_degrees_of_freedom_are_hand_worked():
+def test_degrees_of_freedom_are_hand_worked() -> None:
     alike = np.array([1.0, -1.0, 1.0, 1.0])
     one_of_ten = np.array([10.0] + [0.0] * 9)
     assert degrees_of_freedom(np.stack([alike, alike * 7])).tolist() == [12.0, 12.0]
@@ -251,20 +253,20 @@ def test_degrees_of_freedom_are_hand_worked():
     assert np.isinf(degrees_of_freedom(np.zeros(5)))
 
 
-def test_satterthwaites_degrees_of_freedom_are_those_of_the_variance_of_normal_influences():
+def test_satterthwaites_degrees_of_freedom_are_those_of_the_variance_of_normal_influences() -> None:
     """A sum of n squares of N(0, s^2) has n degrees of freedom: twice squared mean by variance."""
     influences = np.random.default_rng(8).normal(size=(400, 200))
     assert np.median(degrees_of_freedom(influences)) == pytest.approx(200, rel=0.05)
 
 
-def test_the_expanded_level_gives_a_normal_interval_the_width_of_students():
+def test_the_expanded_level_gives_a_normal_interval_the_width_of_students() -> None:
     level = expanded_level(0.95, [3.0, 10.0, np.inf])
     half_widths = stats.norm.ppf((1 + level) / 2)
     # Student's t table, two-sided 5 %.
     assert half_widths == pytest.approx([3.182, 2.228, 1.960], abs=5e-4)
 
 
-def test_each_figure_may_have_a_level_of_its_own():
+def test_each_figure_may_have_a_level_of_its_own() -> None:
     replicates = np.random.default_rng(9).normal(size=(2, 3, 500))
     levels = np.array([[0.9, 0.95, 0.99], [0.5, 0.8, 0.999]])
     low, high = percentile_interval(replicates, levels)
@@ -275,5 +277,5 @@ def test_each_figure_may_have_a_level_of_its_own():
             assert (low[i, j], high[i, j]) == pytest.approx(tuple(ends), abs=1e-12)
 
 
-def test_p_value_of_few_degrees_of_freedom_is_students():
+def test_p_value_of_few_degrees_of_freedom_is_students() -> None:
     assert two_sided_p_value(-3.182446305284263, 3.0) == pytest.approx(0.05, abs=1e-9)

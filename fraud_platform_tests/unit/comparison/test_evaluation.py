@@ -25,7 +25,7 @@ def kept_by_loop(days, customers, frauds, train_start, train_days, delay, test_d
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_rows_kept_equal_a_loop_over_the_test_days(seed):
+def test_rows_kept_equal_a_loop_over_the_test_days(seed) -> None:
     rng = np.random.default_rng(seed)
     n, start, train_days, delay, test_days = 4_000, 40, 7, 7, 7
     day, customer = rng.integers(0, 80, n), rng.integers(1_000, 1_300, n)
@@ -55,14 +55,14 @@ def test_rows_kept_equal_a_loop_over_the_test_days(seed):
     assert 0 < mask.sum() < len(mask)
 
 
-def test_a_fraud_seven_days_before_is_not_known_and_one_eight_days_before_is():
+def test_a_fraud_seven_days_before_is_not_known_and_one_eight_days_before_is() -> None:
     mask = unknown_customers_mask([30, 30], [1, 2], [23, 22], [1, 2], 5, 12)
     assert mask.tolist() == [True, False]
 
 
-def test_frauds_before_the_training_weeks_are_forgotten():
+def test_frauds_before_the_training_weeks_are_forgotten() -> None:
     assert unknown_customers_mask([30], [1], [4], [1], 5, 12).tolist() == [True]
 
 
-def test_without_any_fraud_every_row_stays():
+def test_without_any_fraud_every_row_stays() -> None:
     assert unknown_customers_mask([30, 31], [1, 2], [], [], 5, 12).all()

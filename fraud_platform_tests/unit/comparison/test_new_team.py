@@ -73,7 +73,7 @@ def decided(result, guardrails: Guardrails, days: int = 21) -> PromotionDecision
 
 
 @pytest.mark.parametrize("scale", [0.02, 1.0, 150.0])
-def test_a_new_team_gets_a_champion_by_the_defaults_whatever_its_currency(scale: float):
+def test_a_new_team_gets_a_champion_by_the_defaults_whatever_its_currency(scale: float) -> None:
     settings = Settings(home=".")
     _, _, result = compared(scale, ComparisonConfig.from_settings(settings))
     assert result.verdict is Verdict.PROMOTE, result.reason
@@ -82,7 +82,7 @@ def test_a_new_team_gets_a_champion_by_the_defaults_whatever_its_currency(scale:
 
 
 @pytest.mark.parametrize("scale", [0.02, 1.0, 150.0])
-def test_the_amount_baseline_keeps_the_teams_own_limits(scale: float):
+def test_the_amount_baseline_keeps_the_teams_own_limits(scale: float) -> None:
     rows, rule, result = compared(scale, ComparisonConfig())
     alerts = int(np.sum(rows.amount_cents > rule))
     assert alerts / DAYS <= 1.5 * LIMITS.max_alerts_per_day
@@ -93,7 +93,7 @@ def test_the_amount_baseline_keeps_the_teams_own_limits(scale: float):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_amount_rule_is_the_cheapest_that_keeps_both_limits(seed: int):
+def test_the_amount_rule_is_the_cheapest_that_keeps_both_limits(seed: int) -> None:
     """Against every cut, one by one."""
     random = np.random.default_rng(seed)
     cents = random.integers(1, 60, 400) * 500
@@ -117,7 +117,7 @@ def test_the_amount_rule_is_the_cheapest_that_keeps_both_limits(seed: int):
     assert allowed[int(chosen)] == pytest.approx(min(allowed.values()))
 
 
-def test_without_days_to_learn_on_the_baseline_alerts_on_nothing():
+def test_without_days_to_learn_on_the_baseline_alerts_on_nothing() -> None:
     nothing = np.zeros(0)
     rule = learn_amount_rule(nothing.astype(np.int64), nothing > 0, nothing, 0, LIMITS)
     assert rule is None
@@ -127,7 +127,7 @@ def test_without_days_to_learn_on_the_baseline_alerts_on_nothing():
     assert result.estimate(Metric.RECALL, Role.AMOUNT_ABOVE).value == 0
 
 
-def test_what_a_perfect_model_reaches_by_hand():
+def test_what_a_perfect_model_reaches_by_hand() -> None:
     """Day 0: cards 1, 2, 3 defrauded; day 1: 1 (found before, gone) and 4; k = 2, then 10."""
     day = np.array([0, 0, 0, 0, 1, 1, 1])
     card = np.array([1, 2, 3, 9, 1, 4, 9])
@@ -138,7 +138,7 @@ def test_what_a_perfect_model_reaches_by_hand():
     assert attainable_card_precision(rows, 10) == pytest.approx((3 + 1) / 10 / 2)
 
 
-def test_a_guardrail_that_no_model_can_pass_says_so_with_the_value_and_the_remedy():
+def test_a_guardrail_that_no_model_can_pass_says_so_with_the_value_and_the_remedy() -> None:
     _, _, result = compared(1.0, ComparisonConfig())
     assert result.attainable_card_precision == pytest.approx(DEFRAUDED_A_DAY / 100)
     assert "a perfect model's card precision: 0.1100" in str(result)
@@ -151,7 +151,7 @@ def test_a_guardrail_that_no_model_can_pass_says_so_with_the_value_and_the_remed
         assert part in decision.row.reason
 
 
-def test_a_guardrail_that_can_be_passed_says_how_far_it_is():
+def test_a_guardrail_that_can_be_passed_says_how_far_it_is() -> None:
     _, _, result = compared(1.0, ComparisonConfig(k=11))
     own = result.estimate(Metric.CARD_PRECISION).value
     decision = decided(result, Guardrails(0.0, 0.0, 0.999))
@@ -161,7 +161,7 @@ def test_a_guardrail_that_can_be_passed_says_how_far_it_is():
     assert "a perfect model reaches 1.0000 on these rows" in decision.row.reason
 
 
-def test_k_follows_what_the_team_looks_at():
+def test_k_follows_what_the_team_looks_at() -> None:
     settings = Settings(home=".", cards_per_day=11)
     _, _, result = compared(1.0, ComparisonConfig.from_settings(settings))
     assert result.attainable_card_precision == pytest.approx(1.0)
@@ -169,7 +169,7 @@ def test_k_follows_what_the_team_looks_at():
     assert result.estimate(Metric.CARD_PRECISION).value > 0.5
 
 
-def test_a_verdict_to_keep_also_names_the_guardrail_that_waits():
+def test_a_verdict_to_keep_also_names_the_guardrail_that_waits() -> None:
     evidence = Evidence(
         knowledge_date=MONDAY, report_id="r", verdict=Verdict.KEEP, reason="not better",
         model_name="fraud", candidate_version="1", champion_version=None, card_precision=0.05,
@@ -181,7 +181,7 @@ def test_a_verdict_to_keep_also_names_the_guardrail_that_waits():
     assert "not better; min_card_precision 0.1000 cannot be attained" in decision.row.reason
 
 
-def test_too_few_defrauded_customers_name_the_setting():
+def test_too_few_defrauded_customers_name_the_setting() -> None:
     rows, scores = portfolio(1.0, 4)
     few = rows.is_fraud & (np.arange(len(rows)) < 5)
     few_rows = ComparisonRows(**{**vars(rows), "is_fraud": few, "fraud_scenario": few * 2})

@@ -19,7 +19,7 @@ def scored_rows(seed: int, n: int = 3_000, decimals: int = 2):
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("decimals", [1, 2, 16])
-def test_metrics_equal_scikit_learn_with_ties_and_weights(seed, decimals):
+def test_metrics_equal_scikit_learn_with_ties_and_weights(seed, decimals: int) -> None:
     y, p, w = scored_rows(seed, decimals=decimals)
     for weight in (None, w):
         pairs = [
@@ -36,7 +36,7 @@ def test_metrics_equal_scikit_learn_with_ties_and_weights(seed, decimals):
         assert fpr == pytest.approx(1 - specificity, abs=1e-12)
 
 
-def test_a_metric_with_nothing_to_measure_is_nan():
+def test_a_metric_with_nothing_to_measure_is_nan() -> None:
     genuine = np.zeros(4, dtype=bool)
     scores = np.array([0.1, 0.2, 0.3, 0.4])
     assert np.isnan(metrics.average_precision(genuine, scores))
@@ -47,16 +47,16 @@ def test_a_metric_with_nothing_to_measure_is_nan():
     assert np.isnan(metrics.card_precision_at_k([], [], [], []))
 
 
-def test_a_score_that_is_nan_is_refused():
+def test_a_score_that_is_nan_is_refused() -> None:
     with pytest.raises(ValueError, match="1 scores are NaN"):
         metrics.average_precision([True, False], [0.2, float("nan")])
 
 
-def test_a_row_at_the_threshold_alerts():
+def test_a_row_at_the_threshold_alerts() -> None:
     assert metrics.recall_at([True, True], [0.5, 0.4], 0.5) == 0.5
 
 
-def test_recall_by_scenario_is_hand_worked():
+def test_recall_by_scenario_is_hand_worked() -> None:
     scenario = np.array([0, 1, 1, 2, 0])
     recall = metrics.recall_by_scenario(scenario, [0.9, 0.9, 0.1, 0.8, 0.2], 0.5)
     assert recall[1] == 0.5
@@ -64,7 +64,7 @@ def test_recall_by_scenario_is_hand_worked():
     assert np.isnan(recall[3])
 
 
-def test_expected_loss_is_missed_amounts_and_reviews_in_currency_units_a_day():
+def test_expected_loss_is_missed_amounts_and_reviews_in_currency_units_a_day() -> None:
     loss = metrics.expected_loss(
         day=[1, 1, 2, 2],
         amount_cents=[10_000, 5_000, 3_050, 700],
@@ -76,7 +76,7 @@ def test_expected_loss_is_missed_amounts_and_reviews_in_currency_units_a_day():
     assert loss == pytest.approx((100.00 + 7.00 + 2 * 5.0) / 2)
 
 
-def test_card_precision_is_hand_worked():
+def test_card_precision_is_hand_worked() -> None:
     day = [1, 1, 1, 1, 2, 2, 2]
     customer = [10, 10, 20, 30, 10, 20, 30]
     fraud = [False, True, False, True, True, True, False]
@@ -87,7 +87,7 @@ def test_card_precision_is_hand_worked():
     assert metrics.card_precision_at_k(day, customer, fraud, score, k=3) == pytest.approx(0.5)
 
 
-def test_cards_of_equal_score_are_ranked_by_customer():
+def test_cards_of_equal_score_are_ranked_by_customer() -> None:
     args = ([1, 1], [7, 3], [True, False], [0.5, 0.5])
     assert metrics.card_precision_at_k(*args, k=1) == 0.0
     assert metrics.card_precision_at_k([1, 1], [3, 7], [True, False], [0.5, 0.5], k=1) == 1.0
@@ -111,7 +111,7 @@ def card_precision_by_loop(rows, k):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_card_precision_equals_a_loop_over_cards_and_a_weight_is_that_many_cards(seed):
+def test_card_precision_equals_a_loop_over_cards_and_a_weight_is_that_many_cards(seed) -> None:
     rng = np.random.default_rng(seed)
     n, k = 800, 15
     day, customer = rng.integers(0, 5, n), rng.integers(0, 60, n)

@@ -11,10 +11,16 @@ from scipy import stats
 
 from fraud_platform.comparison.bootstrap import compare_models
 from fraud_platform.comparison.forest_plot import forest_plot
-from fraud_platform.comparison.gate import Rule, Verdict, conclude, judge_line
-from fraud_platform.comparison.inputs import ComparisonConfig, ComparisonRows, Role, baseline_models
+from fraud_platform.comparison.gate import GateLine, Rule, Verdict, conclude, judge_line
+from fraud_platform.comparison.inputs import (
+    ComparisonConfig,
+    ComparisonRows,
+    Role,
+    ScoredModel,
+    baseline_models,
+)
 from fraud_platform.comparison.metrics import TESTED_METRICS, Metric
-from fraud_platform.comparison.report import ab_report_table, report_id_of
+from fraud_platform.comparison.report import ComparisonResult, ab_report_table, report_id_of
 from fraud_platform.comparison.results import Clustering, Difference
 from fraud_platform.contracts.model_tables import AB_REPORT
 from fraud_platform.errors import NotEnoughDataError, PromotionError
@@ -26,24 +32,27 @@ CONFIG = ComparisonConfig(resamples=300, amount_rule_cents=22_000)
 D = date(2018, 7, 30)
 
 
+Compared = tuple[ComparisonRows, ScoredModel, ScoredModel, ComparisonResult]
+
+
 @pytest.fixture(scope="module")
-def compared():
+def compared() -> Compared:
     rows, candidate, champion = scored_rows(np.random.default_rng(1), skill=(1.6, 0.2))
     return rows, candidate, champion, compare_models(rows, candidate, champion, CONFIG)
 
 
-def test_the_order_of_the_rows_changes_no_figure(compared):
+def test_the_order_of_the_rows_changes_no_figure(compared: Compared) -> None:
     rows, candidate, champion, result = compared
     shuffled = np.random.default_rng(2).permutation(len(rows))
 
-    def moved(model):
+    def moved(model: ScoredModel) -> ScoredModel:
         return replace(model, probability=model.probability[shuffled])
 
     again = compare_models(rows.take(shuffled), moved(candidate), moved(champion), CONFIG)
     assert again == result
 
 
-def test_models_that_score_alike_differ_by_exactly_nothing(compared):
+def test_models_that_score_alike_differ_by_exactly_nothing(compared: Compared) -> None:
     rows, candidate, _, _ = compared
     result = compare_models(rows, candidate, replace(candidate, version="1"), CONFIG)
     for metric in TESTED_METRICS:
@@ -52,7 +61,9 @@ def test_models_that_score_alike_differ_by_exactly_nothing(compared):
     assert result.verdict is Verdict.KEEP
 
 
-def test_pairing_makes_the_difference_of_near_twins_far_surer_than_their_figures(compared):
+def test_pairing_makes_the_difference_of_near_twins_far_surer_than_their_figures(
+    compared: Compared,
+) -> None:
     rows, _, champion, _ = compared
     noise = np.random.default_rng(3).normal(0, 0.05, len(rows))
     twin = replace(champion, probability=np.clip(champion.probability * np.exp(noise), 0, 1))
@@ -61,7 +72,9 @@ def test_pairing_makes_the_difference_of_near_twins_far_surer_than_their_figures
     assert result.difference(Metric.AUC_ROC).standard_deviation < spread / 2
 
 
-def test_the_reported_interval_reaches_as_far_as_any_percentile_or_student_bound(compared):
+def test_the_reported_interval_reaches_as_far_as_any_percentile_or_student_bound(
+    compared: Compared,
+) -> None:
     for d in compared[3].differences:
         widths = {c: high - low for c, low, high in d.by_clustering}
         assert widths[d.clustered_by] == max(widths.values())
@@ -74,7 +87,7 @@ def test_the_reported_interval_reaches_as_far_as_any_percentile_or_student_bound
         assert d.value == pytest.approx(d.mean, abs=4 * d.standard_deviation)
 
 
-def test_swapping_the_models_mirrors_every_difference(compared):
+def test_swapping_the_models_mirrors_every_difference(compared: Compared) -> None:
     rows, candidate, champion, result = compared
     mirrored = compare_models(rows, champion, candidate, CONFIG)
     for metric in TESTED_METRICS:
@@ -84,7 +97,7 @@ def test_swapping_the_models_mirrors_every_difference(compared):
     assert (result.verdict, mirrored.verdict) == (Verdict.PROMOTE, Verdict.KEEP)
 
 
-def test_never_fraud_and_amount_above_stand_beside_both_models(compared):
+def test_never_fraud_and_amount_above_stand_beside_both_models(compared: Compared) -> None:
     rows, _, _, result = compared
     prevalence = rows.is_fraud.mean()
     assert [m.role for m in result.models] == list(Role)
@@ -102,7 +115,7 @@ def test_never_fraud_and_amount_above_stand_beside_both_models(compared):
     assert rate == pytest.approx(false_positives)
 
 
-def test_the_first_candidate_is_judged_against_both_baselines(compared):
+def test_the_first_candidate_is_judged_against_both_baselines(compared: Compared) -> None:
     rows, candidate, _, _ = compared
     first = compare_models(rows, candidate, None, CONFIG)
     asked = [(line.against, line.metric, line.rule) for line in first.gate]
@@ -116,13 +129,13 @@ def test_the_first_candidate_is_judged_against_both_baselines(compared):
     assert first.verdict is Verdict.PROMOTE
 
 
-def test_a_first_candidate_that_knows_nothing_is_not_promoted(compared):
+def test_a_first_candidate_that_knows_nothing_is_not_promoted(compared: Compared) -> None:
     rows, candidate, _, _ = compared
     guess = replace(candidate, probability=np.random.default_rng(4).random(len(rows)))
     assert compare_models(rows, guess, None, CONFIG).verdict is Verdict.KEEP
 
 
-def difference(metric, low, high, value=None) -> Difference:
+def difference(metric: Metric, low: float, high: float, value: float | None = None) -> Difference:
     middle = (low + high) / 2 if value is None else value
     return Difference(
         metric, Role.CHAMPION, middle, middle, 0.1, low, high, Clustering.CUSTOMER,
@@ -145,7 +158,9 @@ def difference(metric, low, high, value=None) -> Difference:
         (Metric.EXPECTED_LOSS, Rule.NOT_INFERIOR, 0.051, 0.06, "refuted"),
     ],
 )
-def test_a_gate_line_passes_is_open_or_refuted_by_its_interval(metric, rule, low, high, outcome):
+def test_a_gate_line_passes_is_open_or_refuted_by_its_interval(
+    metric: Metric, rule: Rule, low: float, high: float, outcome: str
+) -> None:
     margin = 0.0 if rule is Rule.SUPERIOR else 0.05
     assert judge_line(difference(metric, low, high), rule, margin).outcome == outcome
 
@@ -163,26 +178,28 @@ REFUTED = judge_line(difference(Metric.EXPECTED_LOSS, 0.1, 0.2), Rule.NOT_INFERI
         ((PASSED, OPEN, REFUTED), Verdict.KEEP, "expected loss a day is more than 0.01 worse"),
     ],
 )
-def test_the_verdict_follows_the_gate_and_says_why(gate, verdict, words):
+def test_the_verdict_follows_the_gate_and_says_why(
+    gate: tuple[GateLine, ...], verdict: Verdict, words: str
+) -> None:
     found, reason = conclude(gate, 100, CONFIG)
     assert found is verdict
     assert words in reason
 
 
-def test_too_few_defrauded_customers_are_never_enough():
+def test_too_few_defrauded_customers_are_never_enough() -> None:
     verdict, reason = conclude((PASSED,), 19, CONFIG)
     assert verdict is Verdict.NOT_ENOUGH_EVIDENCE
     assert "only 19 customers" in reason
 
 
-def test_the_margin_of_expected_loss_is_a_share_of_the_references(compared):
+def test_the_margin_of_expected_loss_is_a_share_of_the_references(compared: Compared) -> None:
     result = compared[3]
     line = next(x for x in result.gate if x.metric is Metric.EXPECTED_LOSS)
     loss = result.estimate(Metric.EXPECTED_LOSS, Role.CHAMPION).value
     assert line.margin == pytest.approx(CONFIG.expected_loss_margin * loss)
 
 
-def test_holm_is_over_the_seven_tested_metrics_of_a_reference(compared):
+def test_holm_is_over_the_seven_tested_metrics_of_a_reference(compared: Compared) -> None:
     result = compared[3]
     p = sorted(d.p_value for d in result.differences if d.against is Role.CHAMPION)
     adjusted = min(d.p_value_holm for d in result.differences if d.against is Role.CHAMPION)
@@ -190,14 +207,16 @@ def test_holm_is_over_the_seven_tested_metrics_of_a_reference(compared):
     assert adjusted == pytest.approx(min(1.0, 7 * p[0]))
 
 
-def test_rows_without_frauds_are_not_enough(compared):
+def test_rows_without_frauds_are_not_enough(compared: Compared) -> None:
     rows, candidate, champion, _ = compared
     none = replace(rows, is_fraud=np.zeros(len(rows), bool), fraud_scenario=rows.day * 0)
     with pytest.raises(NotEnoughDataError, match="found 0 frauds"):
         compare_models(none, candidate, champion, CONFIG)
 
 
-def test_repeated_ids_wrong_lengths_and_scores_that_are_no_numbers_are_refused(compared):
+def test_repeated_ids_wrong_lengths_and_scores_that_are_no_numbers_are_refused(
+    compared: Compared,
+) -> None:
     rows, candidate, champion, _ = compared
     twice = rows.transaction_id.copy()
     twice[1] = twice[0]
@@ -214,7 +233,7 @@ def test_repeated_ids_wrong_lengths_and_scores_that_are_no_numbers_are_refused(c
         compare_models(rows, candidate, replace(champion, probability=broken), CONFIG)
 
 
-def test_a_scenario_without_frauds_has_no_recall_and_spoils_nothing(compared):
+def test_a_scenario_without_frauds_has_no_recall_and_spoils_nothing(compared: Compared) -> None:
     rows, candidate, champion, _ = compared
     only_two = replace(rows, fraud_scenario=np.where(rows.is_fraud, 2, 0))
     result = compare_models(only_two, candidate, champion, CONFIG)
@@ -227,7 +246,7 @@ def test_a_scenario_without_frauds_has_no_recall_and_spoils_nothing(compared):
     assert set(evidence.scenario_recall) == {2}
 
 
-def test_the_result_prints_every_metric_the_gate_and_the_verdict(compared):
+def test_the_result_prints_every_metric_the_gate_and_the_verdict(compared: Compared) -> None:
     text = str(compared[3])
     for metric in Metric:
         assert metric.label in text
@@ -238,7 +257,7 @@ def test_the_result_prints_every_metric_the_gate_and_the_verdict(compared):
     assert "| average precision | " in markdown
 
 
-def test_the_report_table_holds_one_row_a_figure_by_contract(compared):
+def test_the_report_table_holds_one_row_a_figure_by_contract(compared: Compared) -> None:
     result = compared[3]
     report_id = report_id_of(D, "2", "1")
     table = ab_report_table(result, D, report_id)
@@ -256,7 +275,7 @@ def test_the_report_table_holds_one_row_a_figure_by_contract(compared):
         assert column.nullable or all(r[column.name] is not None for r in rows), column.name
 
 
-def test_evidence_for_a_promotion_is_read_back_from_the_report(compared):
+def test_evidence_for_a_promotion_is_read_back_from_the_report(compared: Compared) -> None:
     result = compared[3]
     report_id = report_id_of(D, "2", "1")
     evidence = evidence_from_report(ab_report_table(result, D, report_id), D, D)
@@ -268,14 +287,14 @@ def test_evidence_for_a_promotion_is_read_back_from_the_report(compared):
         evidence_from_report(AB_REPORT.arrow_schema.empty_table(), D, None)
 
 
-def test_metrics_for_a_tracker_are_finite_and_named(compared):
+def test_metrics_for_a_tracker_are_finite_and_named(compared: Compared) -> None:
     metrics = compared[3].metrics()
     assert all(np.isfinite(value) for value in metrics.values())
     assert metrics["candidate.average_precision"] > metrics["champion.average_precision"]
     assert "candidate_less_champion.average_precision.low" in metrics
 
 
-def test_the_forest_plot_is_a_png_and_the_same_for_the_same_result(compared):
+def test_the_forest_plot_is_a_png_and_the_same_for_the_same_result(compared: Compared) -> None:
     rows, candidate, _, result = compared
     picture = forest_plot(result)
     assert picture.startswith(b"\x89PNG")
@@ -284,13 +303,13 @@ def test_the_forest_plot_is_a_png_and_the_same_for_the_same_result(compared):
     assert forest_plot(compare_models(rows, candidate, None, CONFIG)).startswith(b"\x89PNG")
 
 
-def test_rules_come_from_the_settings():
+def test_rules_come_from_the_settings() -> None:
     settings = Settings(bootstrap_resamples=777, card_precision_margin=0.03, review_cost=2.5)
     config = ComparisonConfig.from_settings(settings)
     assert (config.resamples, config.card_precision_margin, config.review_cost) == (777, 0.03, 2.5)
 
 
-def test_rows_are_read_from_columns_named_as_transactions(compared):
+def test_rows_are_read_from_columns_named_as_transactions(compared: Compared) -> None:
     rows = compared[0]
     columns = {name: getattr(rows, name) for name in vars(rows) if name != "day"}
     again = ComparisonRows.from_columns({**columns, "tx_date": rows.day})
@@ -298,13 +317,13 @@ def test_rows_are_read_from_columns_named_as_transactions(compared):
     assert again.transaction_id is rows.transaction_id
 
 
-def test_a_day_may_be_a_date(compared):
+def test_a_day_may_be_a_date(compared: Compared) -> None:
     rows, candidate, champion, result = compared
     dated = replace(rows, day=np.datetime64("2018-07-16") + rows.day)
     assert compare_models(dated, candidate, champion, CONFIG).estimates == result.estimates
 
 
-def test_amount_above_k_alerts_above_k_and_not_at_it():
+def test_amount_above_k_alerts_above_k_and_not_at_it() -> None:
     amounts = np.array([22_000, 22_001])
     rows = ComparisonRows(*[np.array([0, 1])] * 4, amounts, np.array([True, False]), amounts * 0)
     rule = baseline_models(rows, 22_000)[Role.AMOUNT_ABOVE]

@@ -74,12 +74,12 @@ def assert_valid(outcomes: Outcomes) -> None:
 
 
 @pytest.mark.slow
-def test_a_small_validation_keeps_its_promises():
+def test_a_small_validation_keeps_its_promises() -> None:
     assert_valid(simulate(200, 600, 1_200, 300, "customer_id"))
 
 
 @pytest.mark.slow
-def test_the_wider_interval_covers_where_differences_cluster_by_terminal():
+def test_the_wider_interval_covers_where_differences_cluster_by_terminal() -> None:
     outcomes = simulate(100, 600, 300, 300, "terminal_id")
     assert binomial_interval(outcomes.customer_covers[Metric.AVERAGE_PRECISION])[1] < CONFIDENCE
     assert binomial_interval(outcomes.promoted)[0] <= NOMINAL_PROMOTION_RATE
@@ -87,7 +87,7 @@ def test_the_wider_interval_covers_where_differences_cluster_by_terminal():
         assert binomial_interval(covers)[1] >= CONFIDENCE, f"{metric}: {covers.mean():.3f}"
 
 
-def test_a_candidate_that_is_much_better_is_promoted_and_the_reverse_is_kept():
+def test_a_candidate_that_is_much_better_is_promoted_and_the_reverse_is_kept() -> None:
     config = ComparisonConfig(resamples=400)
     verdicts = []
     for n in range(10):
@@ -103,7 +103,9 @@ def test_a_candidate_that_is_much_better_is_promoted_and_the_reverse_is_kept():
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
-def test_promotion_rate_and_coverage_over_500_exchanged_pairs(capsys):
+def test_promotion_rate_and_coverage_over_500_exchanged_pairs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     outcomes = simulate(500, 1_500, 3_000, 1_000, "customer_id")
     with capsys.disabled():
         print_outcomes(outcomes)

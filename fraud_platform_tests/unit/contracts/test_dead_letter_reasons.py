@@ -48,7 +48,9 @@ def test_a_reason_has_a_rule_if_and_only_if_it_depends_on_values(arguments: dict
 
 
 @pytest.mark.parametrize("wrong", [lambda rows: rows.second, lambda rows: np.bool_(True)])
-def test_a_rule_that_returns_no_boolean_for_each_row_is_named(monkeypatch, wrong) -> None:
+def test_a_rule_that_returns_no_boolean_for_each_row_is_named(
+    monkeypatch: pytest.MonkeyPatch, wrong
+) -> None:
     class Odd(str):
         applies = staticmethod(wrong)
 

@@ -40,7 +40,7 @@ def drop_days(share: float, side: int, rows: int = 1_889, seed: int = 1) -> Coun
 @pytest.mark.parametrize("rows", [300, 1_889, 40_000])
 def test_wrong_dates_move_neither_the_own_days_nor_the_full_ones(
     share: float, side: int, rows: int
-):
+) -> None:
     wrong, right = drop_days(share, side, rows), drop_days(0, side, rows)
     own = own_days(wrong)
     assert own is not None
@@ -53,7 +53,7 @@ def test_wrong_dates_move_neither_the_own_days_nor_the_full_ones(
 @pytest.mark.parametrize("days_ahead", [-29_000, -3_650, -40, -1, 1, 2, 3, 20, 40, 3_650, 29_000])
 def test_the_clock_of_a_small_drop_stands_where_all_wrong_rows_lie_equally_far_away(
     share: float, days_ahead: int
-):
+) -> None:
     counts: Counter[int] = Counter()
     for row in range(1_889):
         is_wrong = (row * 7919) % 1_889 < share * 1_889
@@ -67,13 +67,13 @@ def test_the_clock_of_a_small_drop_stands_where_all_wrong_rows_lie_equally_far_a
     assert len(inputs_by_day(days, FIRST - timedelta(days=60))) <= 31
 
 
-def test_rows_of_one_far_day_move_no_clock_however_many_days_they_would_fill():
+def test_rows_of_one_far_day_move_no_clock_however_many_days_they_would_fill() -> None:
     days = [DropDay("2018-04-01", FIRST + timedelta(days=n), 63, "a") for n in range(30)]
     days.append(DropDay("2018-04-01", date(2099, 12, 31), 400, "a"))
     assert watermark(days) == date(2018, 5, 1)
 
 
-def test_a_drop_decades_after_the_others_asks_for_its_own_days_alone():
+def test_a_drop_decades_after_the_others_asks_for_its_own_days_alone() -> None:
     days = [
         DropDay(str(first), first + timedelta(days=n), 60, "a")
         for first in (FIRST, date(2099, 1, 1))
@@ -85,13 +85,13 @@ def test_a_drop_decades_after_the_others_asks_for_its_own_days_alone():
     assert days_to_build(inputs, {}, {}, 10**9) == (FIRST, date(2018, 6, 7))
 
 
-def test_a_stream_that_rested_for_weeks_goes_on_with_the_clock():
+def test_a_stream_that_rested_for_weeks_goes_on_with_the_clock() -> None:
     days = [DropDay("stream", FIRST + timedelta(days=n), 60, "a") for n in (0, 1, 2, 40, 41)]
     assert watermark(days) == FIRST + timedelta(days=42)
 
 
 @given(st.dictionaries(st.integers(0, 400), st.integers(1, 40), max_size=25))
-def test_the_own_days_are_those_of_the_oracle(rows: dict[int, int]):
+def test_the_own_days_are_those_of_the_oracle(rows: dict[int, int]) -> None:
     days = [FIRST + timedelta(days=day) for day, n in rows.items() for _ in range(n)]
     expected = oracle.own_days(days)
     found = own_days(rows)
@@ -102,7 +102,7 @@ def test_the_own_days_are_those_of_the_oracle(rows: dict[int, int]):
     assert (found.first, found.last) == tuple((day - FIRST).days for day in expected)
 
 
-def test_a_year_in_one_drop_is_its_own_whole_year():
+def test_a_year_in_one_drop_is_its_own_whole_year() -> None:
     own = own_days(dict.fromkeys(range(365), 50))
     assert own is not None
     assert own.first <= -31
@@ -114,13 +114,15 @@ def test_a_year_in_one_drop_is_its_own_whole_year():
     assert lost / sum(growing.values()) < 0.01
 
 
-def test_no_rows_have_no_days():
+def test_no_rows_have_no_days() -> None:
     assert (central_days({}), own_days({}), connected_days({})) == (None, None, [])
     assert central_days({5: 1}) == DaySpan(5, 5)
 
 
 @pytest.mark.parametrize("period", [2, 3, 4, 5, 8, 10, 13, 16, 20])
-def test_a_sample_of_a_block_sees_wrong_rows_at_their_share_whatever_their_period(period: int):
+def test_a_sample_of_a_block_sees_wrong_rows_at_their_share_whatever_their_period(
+    period: int,
+) -> None:
     lines = [
         b"%d,%s 10:00:00,1,2,5.00,0,0,0,0"
         % (n, b"2099-12-31" if n % period == 0 else b"2018-04-01")
@@ -133,7 +135,7 @@ def test_a_sample_of_a_block_sees_wrong_rows_at_their_share_whatever_their_perio
     assert sum(found.values()) == pytest.approx(20_000, rel=0.01)
 
 
-def test_a_sample_reads_times_however_they_are_spelt():
+def test_a_sample_reads_times_however_they_are_spelt() -> None:
     times = [b" 2018-04-01 10:00:00 ", b"2018-04-01 24:00:00", b"no time", b"2018-04-01 10:00:00"]
     lines = [b"%d,%s,1,2,5.00,0,0,0,0" % (n, time) for n, time in enumerate(times)]
     days, counts = sample_days(LineBlock(b"\n".join([*lines, b"short,2018-04-09 10:00:00"])), 1024)
@@ -142,7 +144,7 @@ def test_a_sample_reads_times_however_they_are_spelt():
     np.testing.assert_array_equal(counts, [2 * 4 // 4, 1])
 
 
-def test_a_thin_first_day_is_built_and_a_thin_last_day_waits_for_the_next_drop():
+def test_a_thin_first_day_is_built_and_a_thin_last_day_waits_for_the_next_drop() -> None:
     days = [DropDay("2018-04-01", FIRST + timedelta(days=n), 100, "a") for n in range(1, 29)]
     days += [DropDay("2018-04-01", FIRST + timedelta(days=n), 30, "a") for n in (0, 29)]
     inputs = inputs_by_day(days, FIRST)

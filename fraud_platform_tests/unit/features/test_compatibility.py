@@ -54,7 +54,7 @@ def with_features(**formulas: object) -> Declaration:
     return changed(features=features)
 
 
-def test_another_features_coming_or_going_changes_no_models_signature():
+def test_another_features_coming_or_going_changes_no_models_signature() -> None:
     own = DECLARATION.signature_of(CHOSEN_NAMES)
     assert changed(features=(*DECLARATION.features, NEW)).signature_of(CHOSEN_NAMES) == own
     assert changed(features=(NEW, *DECLARATION.features)).signature_of(CHOSEN_NAMES) == own
@@ -68,7 +68,7 @@ def test_another_features_coming_or_going_changes_no_models_signature():
     assert DECLARATION.signature_of(reversed(CHOSEN_NAMES)) == own
 
 
-def test_what_decides_a_models_features_changes_its_signature():
+def test_what_decides_a_models_features_changes_its_signature() -> None:
     own = DECLARATION.signature_of(CHOSEN_NAMES)
     amount = ratio(RowTerm("amount_cents"), 1000)
     assert with_features(amount=amount).signature_of(CHOSEN_NAMES) != own
@@ -78,7 +78,7 @@ def test_what_decides_a_models_features_changes_its_signature():
 
 
 @pytest.mark.parametrize("flag", [f.name for f in DECLARATION.flags])
-def test_a_flag_counts_for_the_models_that_read_it_and_for_no_other(flag: str):
+def test_a_flag_counts_for_the_models_that_read_it_and_for_no_other(flag: str) -> None:
     """Directly, by a sum, or by the time since it."""
     last_of = {m.name: m.flag for m in DECLARATION.last_times}
     readers = [
@@ -97,7 +97,7 @@ def test_a_flag_counts_for_the_models_that_read_it_and_for_no_other(flag: str):
 
 
 @pytest.mark.parametrize("measure", [m.name for m in DECLARATION.label_measures])
-def test_a_label_measure_counts_also_through_a_flag(measure: str):
+def test_a_label_measure_counts_also_through_a_flag(measure: str) -> None:
     """A suspicious amount is one over the mean of known genuine ones."""
     measures = tuple(
         replace(m, scenarios=frozenset({1, 3})) if m.name == measure else m
@@ -116,7 +116,7 @@ def test_a_label_measure_counts_also_through_a_flag(measure: str):
         assert "customer_n_suspicious_7d" in found
 
 
-def test_windows_and_the_label_delay_count(monkeypatch: pytest.MonkeyPatch):
+def test_windows_and_the_label_delay_count(monkeypatch: pytest.MonkeyPatch) -> None:
     own = DECLARATION.signature_of(["terminal_risk_7d"])
     wider = ratio(LabelSum("terminal", "n_fraud", 8), 1)
     assert with_features(terminal_risk_7d=wider).signature_of(["terminal_risk_7d"]) != own
@@ -136,7 +136,7 @@ TIMES = ("TILE_SECONDS", "LABEL_DELAY_HOURS", "MAX_WINDOW_HOURS", "MAX_SINCE_SEC
 
 
 @pytest.mark.parametrize("name", TIMES)
-def test_each_time_changes_every_signature(monkeypatch: pytest.MonkeyPatch, name: str):
+def test_each_time_changes_every_signature(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Of all that is declared, of a model, of tiles, and of what a snapshot holds."""
 
     def signatures() -> tuple[str, ...]:
@@ -150,7 +150,7 @@ def test_each_time_changes_every_signature(monkeypatch: pytest.MonkeyPatch, name
     assert signatures() == before
 
 
-def test_signatures_from_before_they_named_times_stay_valid_under_the_times_of_then():
+def test_signatures_from_before_they_named_times_stay_valid_under_the_times_of_then() -> None:
     assert DECLARATION.signature() == WHOLE_BEFORE
     assert DECLARATION.tiles_signature() == TILES_BEFORE
     assert DECLARATION.signature_of(CHOSEN_NAMES) == CHOSEN_BEFORE
@@ -161,7 +161,9 @@ def test_signatures_from_before_they_named_times_stay_valid_under_the_times_of_t
 
 
 @pytest.mark.parametrize("name", TIMES)
-def test_days_and_tiles_from_before_are_refused_after_a_time_changes(monkeypatch, name: str):
+def test_days_and_tiles_from_before_are_refused_after_a_time_changes(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setattr(declarables, name, 12)
     assert DECLARATION.signature() not in (WHOLE_BEFORE, compatibility.FIRST_DECLARATION)
     assert DECLARATION.tiles_signature() not in (
@@ -176,8 +178,8 @@ def test_days_and_tiles_from_before_are_refused_after_a_time_changes(monkeypatch
     [("LABEL_DELAY_HOURS", "label_delay_hours"), ("MAX_WINDOW_HOURS", "max_window_hours")],
 )
 def test_a_model_of_other_times_is_refused_with_the_time_that_changed(
-    candidate, monkeypatch, name: str, field: str, is_first: bool
-):
+    candidate: Candidate, monkeypatch: pytest.MonkeyPatch, name: str, field: str, is_first: bool
+) -> None:
     if is_first:
         signed = {"feature_signature": compatibility.FIRST_DECLARATION}
         candidate = replace(candidate, parameters={**candidate.parameters, **signed})
@@ -188,7 +190,7 @@ def test_a_model_of_other_times_is_refused_with_the_time_that_changed(
         PinnedModel("fraud", 1, candidate)
 
 
-def test_a_snapshot_of_other_times_is_refused_with_both(monkeypatch: pytest.MonkeyPatch):
+def test_a_snapshot_of_other_times_is_refused_with_both(monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot = Snapshot(date(2018, 7, 2), 3)
 
     class Stored:
@@ -218,12 +220,16 @@ def candidate(tmp_path_factory: pytest.TempPathFactory) -> Candidate:
     return Candidate.load(train_small(tmp_path_factory.mktemp("model")))
 
 
-def test_a_champion_goes_on_when_a_feature_comes_that_it_does_not_use(candidate, monkeypatch):
+def test_a_champion_goes_on_when_a_feature_comes_that_it_does_not_use(
+    candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     use(monkeypatch, changed(features=(*DECLARATION.features, NEW)))
     assert PinnedModel("fraud", 1, candidate).candidate is candidate
 
 
-def test_a_champion_of_before_models_were_signed_by_what_they_use_goes_on(candidate, monkeypatch):
+def test_a_champion_of_before_models_were_signed_by_what_they_use_goes_on(
+    candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It carries the signature of all that was declared then."""
     parameters = {**candidate.parameters, "feature_signature": compatibility.FIRST_DECLARATION}
     old = replace(candidate, parameters=parameters)
@@ -236,7 +242,9 @@ def test_a_champion_of_before_models_were_signed_by_what_they_use_goes_on(candid
 
 
 @pytest.mark.parametrize("place", [0, 39])
-def test_a_feature_that_the_champion_uses_may_neither_go_nor_change(candidate, monkeypatch, place):
+def test_a_feature_that_the_champion_uses_may_neither_go_nor_change(
+    candidate: Candidate, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
     name = MODEL_FEATURES[place]
     kept = tuple(f for f in DECLARATION.features if f.name != name)
     use(monkeypatch, changed(features=kept))
@@ -247,7 +255,7 @@ def test_a_feature_that_the_champion_uses_may_neither_go_nor_change(candidate, m
         PinnedModel("fraud", 1, candidate)
 
 
-def test_training_on_days_without_a_feature_says_which_and_what_to_wait_for():
+def test_training_on_days_without_a_feature_says_which_and_what_to_wait_for() -> None:
     rows = labelled_rows(rows_a_day=200, seed=3)
     names = ["signal", "other"]
     rows.loc[rows.index[:50], "other"] = float("nan")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fraud_platform.features.lineage import column_sources
 
 
-def test_every_column_of_a_feature_table_has_existing_source_columns():
+def test_every_column_of_a_feature_table_has_existing_source_columns() -> None:
     from fraud_platform.tables.catalog import ALL_TABLES
 
     tables = {table.name: table for table in ALL_TABLES}

@@ -61,14 +61,16 @@ def one(tx: int, known: int, at: int, previous: int = NO_LABEL) -> datetime:
         ("2018-08-20 10:00:00", "2018-08-22 11:00:00", "2018-08-06 01:00", "2018-08-23 00:00"),
     ],
 )
-def test_a_label_counts_from_the_hour_that_the_contract_names(known, at, previous, expected):
+def test_a_label_counts_from_the_hour_that_the_contract_names(
+    known: str, at: str, previous: str | None, expected: str
+) -> None:
     tx = moment("2018-07-30 00:00:41")
     before = NO_LABEL if previous is None else moment(previous) // HOUR
     found = one(tx, moment(known), moment(at), before)
     assert found == datetime.fromisoformat(expected).replace(tzinfo=UTC)
 
 
-def test_a_label_that_landed_before_any_score_is_on_time():
+def test_a_label_that_landed_before_any_score_is_on_time() -> None:
     tx = moment("2018-07-30 00:00:41")
     assert one(tx, tx + 7 * DAY, NEVER_LANDED) == datetime(2018, 8, 6, 1, tzinfo=UTC)
 
@@ -77,7 +79,7 @@ SECONDS = st.integers(FIRST, FIRST + 40 * DAY)
 
 
 @given(SECONDS, SECONDS, st.one_of(st.just(NEVER_LANDED), SECONDS), st.none() | SECONDS)
-def test_counts_from_is_the_rule_in_calendar_arithmetic(tx, known, at, previous):
+def test_counts_from_is_the_rule_in_calendar_arithmetic(tx, known, at, previous) -> None:
     before = None if previous is None else previous // HOUR
     found = one(tx, known, at, NO_LABEL if before is None else before)
     assert found == EPOCH + timedelta(hours=hour_by_hand(tx, known, at, before))
@@ -146,7 +148,7 @@ STEPS = st.lists(st.one_of(LABELS, st.sets(KEYS, max_size=3)), max_size=8)
 
 @settings(max_examples=150, deadline=None)
 @given(STEPS, st.dictionaries(KEYS, SECONDS))
-def test_the_book_adds_and_takes_back_what_a_plain_dictionary_does(steps, moments):
+def test_the_book_adds_and_takes_back_what_a_plain_dictionary_does(steps, moments) -> None:
     rows, plain = ScoredRows(), PlainBook()
     book = LabelBook(rows)
     sums: Counter[tuple[int, int, int, int]] = Counter()
@@ -167,7 +169,7 @@ def test_the_book_adds_and_takes_back_what_a_plain_dictionary_does(steps, moment
     assert sorted(book.waiting.transaction_id.tolist()) == sorted(w[0] for w in plain.waiting)
 
 
-def test_versions_that_count_before_the_snapshot_are_left_to_it():
+def test_versions_that_count_before_the_snapshot_are_left_to_it() -> None:
     rows = ScoredRows()
     key = np.array([3])
     rows.add(Transactions(key, key, key, np.array([FIRST]), key))
@@ -188,7 +190,7 @@ def added_sums(book: LabelBook, label: tuple[int, int, int, int]) -> dict[int, i
     return dict(sums)
 
 
-def test_a_drop_s_label_is_corrected_though_no_message_brought_its_transaction():
+def test_a_drop_s_label_is_corrected_though_no_message_brought_its_transaction() -> None:
     key, hour = np.array([3]), (FIRST + 7 * DAY) // HOUR + 1
     state = ScoringState(duplicate_horizon_days=30)
     label = (key, np.array([2]), np.array([hour]), np.array([FIRST + 7 * DAY]))
@@ -209,7 +211,7 @@ def test_a_drop_s_label_is_corrected_though_no_message_brought_its_transaction()
     assert len(fork.land(landed((3, 0, known - 1, known)))) == 1
 
 
-def test_a_label_that_is_confirmed_later_is_not_corrected_by_what_was_known_in_between():
+def test_a_label_that_is_confirmed_later_is_not_corrected_by_what_was_known_in_between() -> None:
     rows = ScoredRows()
     key = np.array([3])
     rows.add(Transactions(key, key, key, np.array([FIRST]), key))

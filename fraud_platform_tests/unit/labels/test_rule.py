@@ -46,7 +46,9 @@ def second(text: str | None, none: int) -> int:
 
 
 @pytest.mark.parametrize(("tx", "known", "landed", "previous", "expected"), BY_HAND)
-def test_a_label_counts_from_the_hour_worked_out_by_hand(tx, known, landed, previous, expected):
+def test_a_label_counts_from_the_hour_worked_out_by_hand(
+    tx, known, landed, previous, expected
+) -> None:
     before = NO_LABEL if previous is None else second(previous, 0) // HOUR
     given = second(tx, 0), second(known, ON_TIME), second(landed, NEVER_LANDED), before
     (hour,) = counts_from_hour(*(np.array([value]) for value in given))
@@ -64,13 +66,13 @@ FIRST_OF_DROPS = [
 
 
 @pytest.mark.parametrize(("tx", "landed", "expected"), FIRST_OF_DROPS)
-def test_the_clock_of_a_drop_gives_its_first_labels_the_same_hours(tx, landed, expected):
+def test_the_clock_of_a_drop_gives_its_first_labels_the_same_hours(tx, landed, expected) -> None:
     now = None if landed is None else datetime.fromisoformat(landed).replace(tzinfo=UTC)
     (found,) = LabelClock(stream_time=now).first_counts_from(np.array([second(tx, 0)]))
     assert found == second(expected, 0)
 
 
-def test_first_labels_of_a_drop_follow_the_general_rule():
+def test_first_labels_of_a_drop_follow_the_general_rule() -> None:
     tx = np.arange(1_532_908_800, 1_532_908_800 + 40 * 86_400, 1_777)
     for now in (NEVER_LANDED, 0, int(tx[len(tx) // 2]) + 604_800, int(tx[-1]) + 700_000):
         landed = np.full(tx.size, now)
@@ -79,7 +81,7 @@ def test_first_labels_of_a_drop_follow_the_general_rule():
         assert counts_from_hour(tx, landed_second=now).tolist() == general.tolist()
 
 
-def test_the_end_of_on_time_hours_is_the_first_hour_whose_labels_do_not_count_yet():
+def test_the_end_of_on_time_hours_is_the_first_hour_whose_labels_do_not_count_yet() -> None:
     hours = np.arange(400_000, 400_050)
     for end, hour in zip(on_time_end(hours), hours, strict=True):
         assert on_time_hour(end - 1) <= hour < on_time_hour(end)
@@ -97,8 +99,8 @@ def test_the_end_of_on_time_hours_is_the_first_hour_whose_labels_do_not_count_ye
     ],
 )
 def test_of_two_labels_the_one_that_is_not_known_earlier_holds(
-    known, scenario, is_correction, is_confirmation
-):
+    known: int, scenario: int, is_correction: bool, is_confirmation: bool
+) -> None:
     """The label that is held says scenario 1 and is known at 10."""
     pair = (np.array([value]) for value in (known, scenario, 10, 1))
     known_at, content, held_at, held = pair

@@ -64,7 +64,7 @@ def profile() -> DropProfile:
     return profile_of_cells(CELLS, ledger())
 
 
-def test_rows_and_frauds_are_summed_by_hour_weekday_day_and_amount(profile):
+def test_rows_and_frauds_are_summed_by_hour_weekday_day_and_amount(profile: DropProfile) -> None:
     assert {h: c for h, c in enumerate(profile.hours) if c.rows} == {
         0: RowCount(23, 3),
         13: RowCount(27, 2),
@@ -79,37 +79,37 @@ def test_rows_and_frauds_are_summed_by_hour_weekday_day_and_amount(profile):
     assert profile.total == RowCount(60, 6)
 
 
-def test_weekday_days_count_the_days_that_have_rows(profile):
+def test_weekday_days_count_the_days_that_have_rows(profile: DropProfile) -> None:
     assert profile.weekday_days == (1, 1, 0, 0, 0, 0, 2)
 
 
-def test_rows_outside_the_drops_days_are_counted_apart(profile):
+def test_rows_outside_the_drops_days_are_counted_apart(profile: DropProfile) -> None:
     assert profile.rows_elsewhere == 1
     assert sum(c.rows for c in profile.days) == 59
 
 
-def test_scenarios_have_their_rows_and_amounts(profile):
+def test_scenarios_have_their_rows_and_amounts(profile: DropProfile) -> None:
     assert profile.scenarios == (54, 2, 3, 1)
     assert profile.scenario_amount_cents == (2_093_500, 50_000, 400, 5)
 
 
-def test_rejects_and_repairs_come_from_the_ledger(profile):
+def test_rejects_and_repairs_come_from_the_ledger(profile: DropProfile) -> None:
     assert dict(profile.rejected) == REJECTED
     assert profile.rows_quarantined == 40
     assert dict(profile.repaired) == {Repair.MIDNIGHT_24H: 5, Repair.ROUNDED_AMOUNT: 2}
 
 
-def test_fraud_share_of_no_rows_is_zero():
+def test_fraud_share_of_no_rows_is_zero() -> None:
     assert RowCount().fraud_share == 0.0
     assert RowCount(8, 2).fraud_share == 0.25
 
 
-def test_amount_edges_are_ten_a_decade_from_ten_cents_to_ten_thousand():
+def test_amount_edges_are_ten_a_decade_from_ten_cents_to_ten_thousand() -> None:
     assert len(AMOUNT_EDGES_CENTS) == len(set(AMOUNT_EDGES_CENTS)) == 51
     assert AMOUNT_EDGES_CENTS[::10] == (10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
 
-def test_table_says_rows_and_shares(profile):
+def test_table_says_rows_and_shares(profile: DropProfile) -> None:
     table = {row["what"]: (row["rows"], row["share"]) for row in profile_table(profile)}
     assert table["read"] == (100, 1.0)
     assert table["clean"] == (60, 0.6)
@@ -122,7 +122,7 @@ def test_table_says_rows_and_shares(profile):
 
 
 @pytest.mark.parametrize("cells", [CELLS, []], ids=["published", "held"])
-def test_picture_is_a_small_png_of_readable_size(cells):
+def test_picture_is_a_small_png_of_readable_size(cells) -> None:
     png = draw_profile(profile_of_cells(cells, ledger(status="held" if not cells else "published")))
     with Image.open(io.BytesIO(png)) as image:
         assert image.format == "PNG"
@@ -130,6 +130,6 @@ def test_picture_is_a_small_png_of_readable_size(cells):
     assert len(png) < 80_000
 
 
-def test_the_same_profile_gives_the_same_picture(profile):
+def test_the_same_profile_gives_the_same_picture(profile: DropProfile) -> None:
     assert draw_profile(profile) == draw_profile(profile_of_cells(CELLS, ledger()))
     assert draw_profile(profile) != draw_profile(profile_of_cells(CELLS[:-2], ledger()))

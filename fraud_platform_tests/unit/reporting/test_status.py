@@ -52,7 +52,7 @@ def lake(platform: Platform) -> Lake:
     return platform.lake
 
 
-def test_status_is_at_most_twelve_lines_of_eighty_columns(lake: Lake, tmp_path: Path):
+def test_status_is_at_most_twelve_lines_of_eighty_columns(lake: Lake, tmp_path: Path) -> None:
     lines = lake_lines(lake)
     services = laptop.status(Settings(home=tmp_path, spark_server=True))
     topics, champion = 2, 1
@@ -61,12 +61,14 @@ def test_status_is_at_most_twelve_lines_of_eighty_columns(lake: Lake, tmp_path: 
     assert lines[0] == "drops: 5 older, 2026-06-01, 2026-07-01, 2026-08-01 published; 1 held"
 
 
-def test_status_of_an_empty_lake_says_what_to_do(platform: Platform):
+def test_status_of_an_empty_lake_says_what_to_do(platform: Platform) -> None:
     (line,) = lake_lines(platform.lake)
     assert "fraud-platform demo" in line
 
 
-def test_keys_of_the_report_are_whole_on_eighty_columns_and_a_held_drop_says_why(lake: Lake):
+def test_keys_of_the_report_are_whole_on_eighty_columns_and_a_held_drop_says_why(
+    lake: Lake,
+) -> None:
     console = Console(record=True, width=80)
     print_report(lake, console)
     text = console.export_text()

@@ -107,7 +107,7 @@ def assert_agrees(folder: Path, text: bytes, range_bytes: int = 1 << 20) -> None
 @example(HEADER + GOOD + b"\r\r\n")
 @example(HEADER + b"\r\n\n \n")
 @example(HEADER + GOOD[:-1] + b"\n" + GOOD)
-def test_every_line_ends_where_the_oracle_puts_it(tmp_path: Path, text: bytes):
+def test_every_line_ends_where_the_oracle_puts_it(tmp_path: Path, text: bytes) -> None:
     assert_agrees(tmp_path, text)
 
 
@@ -115,7 +115,7 @@ def test_every_line_ends_where_the_oracle_puts_it(tmp_path: Path, text: bytes):
 @given(nasty_lines.texts(max_lines=20), st.integers(1, 200), st.integers(1, 64))
 def test_the_cut_into_ranges_and_blocks_changes_nothing(
     tmp_path: Path, text: bytes, range_bytes: int, block_bytes: int
-):
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines_module, "BLOCK_BYTES", block_bytes)
         assert_agrees(tmp_path, text, range_bytes)
@@ -125,16 +125,16 @@ def test_the_cut_into_ranges_and_blocks_changes_nothing(
 @given(nasty_lines.lines)
 @example(b"123456789012345678,2019-08-22 06:51:03,12345678901234567,0,1.00,1,1,0,0")
 @example(b"9999999999999999,2099-12-31 23:59:59,0,0,99999.99,1,1,1,3")
-def test_the_quick_way_claims_only_what_the_judge_finds_valid_and_equal(line: bytes):
+def test_the_quick_way_claims_only_what_the_judge_finds_valid_and_equal(line: bytes) -> None:
     assert_claimed_rightly(line)
 
 
-def test_the_quick_way_leaves_every_single_odd_value_to_the_judge():
+def test_the_quick_way_leaves_every_single_odd_value_to_the_judge() -> None:
     for line in nasty_lines.each_odd_value():
         assert_claimed_rightly(line)
 
 
-def test_every_single_odd_value_ends_where_the_oracle_puts_it(tmp_path: Path):
+def test_every_single_odd_value_ends_where_the_oracle_puts_it(tmp_path: Path) -> None:
     assert_agrees(tmp_path, HEADER + b"\n".join(nasty_lines.each_odd_value()))
 
 
@@ -159,7 +159,7 @@ def assert_claimed_rightly(line: bytes) -> None:
     assert judged.fraud == (judged.scenario > 0)
 
 
-def test_the_quick_way_claims_ordinary_lines():
+def test_the_quick_way_claims_ordinary_lines() -> None:
     text = b"".join(
         b"%d,2019-08-%02d %02d:%02d:%02d,%d,%d,%.2f,%d,%d,%d,%d\n"
         % (n * 977, n % 31 + 1, n % 24, n % 60, n % 59, n * 31, n, n / 7 + 1, n, n, n % 2, n % 2)
@@ -170,7 +170,7 @@ def test_the_quick_way_claims_ordinary_lines():
     assert rows.transaction_id.tolist() == [n * 977 for n in range(2000)]
 
 
-def test_the_quick_way_claims_padded_lines_where_they_are_many():
+def test_the_quick_way_claims_padded_lines_where_they_are_many() -> None:
     fields = GOOD.split(b",")
     padded = [b" " * (n % 5) + f + b" " * (n % 4) for n in range(200) for f in fields]
     lines = [b",".join(padded[i : i + 9]) for i in range(0, len(padded), 9)]
@@ -179,7 +179,7 @@ def test_the_quick_way_claims_padded_lines_where_they_are_many():
     assert set(rows.amount_cents.tolist()) == {5716}
 
 
-def test_a_line_of_ten_megabytes_is_quarantined_whole(tmp_path: Path):
+def test_a_line_of_ten_megabytes_is_quarantined_whole(tmp_path: Path) -> None:
     long = b"5," + bytes(range(32, 127)) * 110_000
     tables, counts = clean(tmp_path, HEADER + GOOD + b"\n" + long + b"\n" + GOOD + b"\n", 1 << 16)
     assert tables["quarantine"]["raw_line"].to_pylist() == [long]
@@ -188,7 +188,7 @@ def test_a_line_of_ten_megabytes_is_quarantined_whole(tmp_path: Path):
 
 def test_a_line_above_the_limit_is_reported_with_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(lines_module, "MAX_LINE_BYTES", 1 << 21)
     text = HEADER + GOOD + b"\n" + b"x" * (5 << 20)
     path = tmp_path / "text"
@@ -203,7 +203,7 @@ def test_a_line_above_the_limit_is_reported_with_its_place(
 @pytest.mark.parametrize("ending", [b"\n", b""])
 def test_the_limit_of_a_line_is_the_same_wherever_it_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines_before: int, ending: bytes
-):
+) -> None:
     monkeypatch.setattr(lines_module, "MAX_LINE_BYTES", 1 << 21)
     path = tmp_path / "text"
     for length, is_taken in ((1 << 21, True), ((1 << 21) + 1, False)):
@@ -219,7 +219,7 @@ def test_the_limit_of_a_line_is_the_same_wherever_it_begins(
                 assert caught.value.args == (len(text) - length - len(ending),)
 
 
-def test_a_long_line_of_commas_is_judged_without_a_list_of_its_fields():
+def test_a_long_line_of_commas_is_judged_without_a_list_of_its_fields() -> None:
     line = b"10," * (1 << 20)
     tracemalloc.start()
     assert judge_line(line).transaction_id == 10
@@ -239,7 +239,7 @@ ID_LISTS = st.lists(
 
 @MANY
 @given(st.lists(ID_LISTS, max_size=4))
-def test_id_sets_hold_each_id_once_and_name_each_repetition(lists: list[list[int]]):
+def test_id_sets_hold_each_id_once_and_name_each_repetition(lists: list[list[int]]) -> None:
     sets = [IdSet.of(np.array(ids, np.int64)) for ids in lists]
     for ids, found in zip(lists, sets, strict=True):
         assert sorted(unpack(found.groups, found.bits).tolist()) == sorted(set(ids))
@@ -253,7 +253,9 @@ def test_id_sets_hold_each_id_once_and_name_each_repetition(lists: list[list[int
 
 @MANY
 @given(nasty_lines.texts(max_lines=30), st.sampled_from([1000, 1]))
-def test_the_scan_sees_the_id_of_every_valid_row(tmp_path: Path, text: bytes, max_groups: int):
+def test_the_scan_sees_the_id_of_every_valid_row(
+    tmp_path: Path, text: bytes, max_groups: int
+) -> None:
     path = tmp_path / "text"
     path.write_bytes(text)
     ranges = split_text(str(path), text.index(b"\n") + 1, len(text), 400)
@@ -293,7 +295,7 @@ def rows_of(batches):
     ),
     st.lists(st.integers(0, 30), max_size=4),
 )
-def test_suspects_are_judged_alike_however_they_are_cut_into_batches(rows, cuts):
+def test_suspects_are_judged_alike_however_they_are_cut_into_batches(rows, cuts) -> None:
     by_id = {key: earlier for key, _, earlier in rows}
     rows = sorted((key, cents) for key, cents, _ in rows)
     expected, kept = [], {}

@@ -41,7 +41,9 @@ def messages(known: list[int], arrival: int = NOW) -> Messages:
 
 @pytest.mark.parametrize("stream_second", [None, STREAM, NOW], ids=["none", "replay", "live"])
 @pytest.mark.parametrize("ahead", [9 * DAY, 400 * DAY, 40 * 365 * DAY])
-def test_a_label_that_cannot_be_known_yet_is_refused_by_name(ahead: int, stream_second: int | None):
+def test_a_label_that_cannot_be_known_yet_is_refused_by_name(
+    ahead: int, stream_second: int | None
+) -> None:
     known = [NOW - 60 * i for i in range(40)]
     known[7] = NOW + ahead
     good, dead = split_labels(messages(known), 1, stream_second)
@@ -50,7 +52,7 @@ def test_a_label_that_cannot_be_known_yet_is_refused_by_name(ahead: int, stream_
     assert "8 days ahead of arrival and of stream time" in detail
 
 
-def test_a_label_within_its_delay_and_a_replay_of_whatever_year_land():
+def test_a_label_within_its_delay_and_a_replay_of_whatever_year_land() -> None:
     for known in (
         [NOW + 7 * DAY] * 3,
         [STREAM + i * DAY for i in range(2_000)],
@@ -61,13 +63,15 @@ def test_a_label_within_its_delay_and_a_replay_of_whatever_year_land():
         assert dead.num_rows == 0
 
 
-def test_a_lone_label_far_ahead_is_refused_once_there_is_a_stream():
+def test_a_lone_label_far_ahead_is_refused_once_there_is_a_stream() -> None:
     good, dead = split_labels(messages([NOW + 40 * 365 * DAY]), 1, STREAM)
     assert (good.num_rows, dead.num_rows) == (0, 1)
 
 
 @pytest.mark.parametrize("stream_second", [NEVER_LANDED, STREAM])
-def test_a_label_of_decades_ahead_that_landed_before_keeps_no_correction_out(stream_second: int):
+def test_a_label_of_decades_ahead_that_landed_before_keeps_no_correction_out(
+    stream_second: int,
+) -> None:
     known = [STREAM + i * DAY for i in range(1_200)]
     known[5] = STREAM + 63 * 365 * DAY
     landed_at = None if stream_second == NEVER_LANDED else datetime.fromtimestamp(STREAM, UTC)

@@ -39,7 +39,7 @@ KNOWN_AT = datetime(2018, 8, 6, 0, 0, 41, tzinfo=UTC)
         ),
     ],
 )
-def test_a_valid_label_message_is_its_label(value: bytes, expected: Label):
+def test_a_valid_label_message_is_its_label(value: bytes, expected: Label) -> None:
     assert read_label(value) == expected
 
 
@@ -76,7 +76,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("value", BAD)
-def test_what_is_no_label_is_said_to_be_none(value: bytes | None):
+def test_what_is_no_label_is_said_to_be_none(value: bytes | None) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         read_label(value)
 
@@ -84,7 +84,7 @@ def test_what_is_no_label_is_said_to_be_none(value: bytes | None):
 @settings(deadline=None)
 @given(st.lists(st.one_of(st.sampled_from([GOOD, *BAD]), st.binary(max_size=30)), max_size=8))
 @example([GOOD, *BAD, GOOD])
-def test_every_message_is_kept_once_as_a_label_or_as_it_came(values: list[bytes | None]):
+def test_every_message_is_kept_once_as_a_label_or_as_it_came(values: list[bytes | None]) -> None:
     size = len(values)
     offsets = np.arange(size)
     keys: list[bytes | None] = [b"17"] * size
@@ -119,7 +119,7 @@ def _landed(lake: Lake) -> list[int]:
     return sorted(lake.read_arrow(TOPIC_LABELS)["source_offset"].to_pylist())
 
 
-def test_what_others_land_while_the_broker_is_asked_is_no_message_lost(tmp_path: Path):
+def test_what_others_land_while_the_broker_is_asked_is_no_message_lost(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     one, other = Landings(lake), Landings(lake)
     assert one.land(_Source(), lambda: _now(3), None) == {"labels": 3, "dead_labels": 0}
@@ -137,7 +137,7 @@ def test_what_others_land_while_the_broker_is_asked_is_no_message_lost(tmp_path:
     assert _landed(lake) == [0, 1, 2, 3, 4, 5]
 
 
-def test_labels_of_a_topic_made_anew_while_it_was_read_do_not_land(tmp_path: Path):
+def test_labels_of_a_topic_made_anew_while_it_was_read_do_not_land(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     Landings(lake).land(_Source(), lambda: _now(3), None)
     answers = [_now(5), _now(9, "b")]

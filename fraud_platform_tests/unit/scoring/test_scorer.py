@@ -106,7 +106,7 @@ def committed(lake: Lake) -> list[dict[int, int]]:
     return [offsets_in(metadata) for metadata in ScoringLog(lake).commits_above(0)][::-1]
 
 
-def test_a_plan_of_a_topic_made_anew_is_given_up(lake: Lake):
+def test_a_plan_of_a_topic_made_anew_is_given_up(lake: Lake) -> None:
     commit(lake, {0: 50})
     scorer = scorer_on(lake, Broker(), Engine())
     with pytest.raises(DataError, match=r"plan 9: expected topic transactions to be T0, found T1"):
@@ -114,7 +114,7 @@ def test_a_plan_of_a_topic_made_anew_is_given_up(lake: Lake):
     assert committed(lake) == [{0: 50}]
 
 
-def test_a_plan_behind_an_accepted_gap_that_lowered_offsets_leaves_nothing_out(lake: Lake):
+def test_a_plan_behind_an_accepted_gap_that_lowered_offsets_leaves_nothing_out(lake: Lake) -> None:
     commit(lake, {0: 100})
     commit(lake, {0: 80})
     scorer = scorer_on(lake, Broker(), Engine())
@@ -124,7 +124,7 @@ def test_a_plan_behind_an_accepted_gap_that_lowered_offsets_leaves_nothing_out(l
     assert committed(lake)[2:] == [{0: 90, 1: 9}]
 
 
-def test_what_was_read_while_the_topic_was_made_anew_is_not_committed(lake: Lake):
+def test_what_was_read_while_the_topic_was_made_anew_is_not_committed(lake: Lake) -> None:
     commit(lake, {0: 50})
     broker = Broker()
     engine = Engine(lambda: setattr(broker, "id_now", "T2"))
@@ -133,13 +133,13 @@ def test_what_was_read_while_the_topic_was_made_anew_is_not_committed(lake: Lake
     assert committed(lake) == [{0: 50}]
 
 
-def test_a_topic_whose_predecessor_was_scored_is_not_read_from_where_that_ended(lake: Lake):
+def test_a_topic_whose_predecessor_was_scored_is_not_read_from_where_that_ended(lake: Lake) -> None:
     commit(lake, {0: 50}, topic_id="T0")
     with pytest.raises(TopicChangedError, match="expected the topic T0, found T1"):
         scorer_on(lake, Broker(), Engine()).score({0: (50, 100)}, MODEL, {})
 
 
-def test_the_lease_holder_goes_on_behind_a_micro_batch_that_a_zombie_committed(lake: Lake):
+def test_the_lease_holder_goes_on_behind_a_micro_batch_that_a_zombie_committed(lake: Lake) -> None:
     broker, engine = Broker(), Engine(lambda: commit(lake, {0: 3, 1: 5}))
     scorer = scorer_on(lake, broker, engine, size=4)
     scorer.score({0: (0, 5), 1: (0, 5)}, MODEL, {})
@@ -149,7 +149,7 @@ def test_the_lease_holder_goes_on_behind_a_micro_batch_that_a_zombie_committed(l
     assert scorer.progress.micro_batches == 1
 
 
-def test_a_scorer_without_the_lease_stops_where_its_number_is_taken(lake: Lake):
+def test_a_scorer_without_the_lease_stops_where_its_number_is_taken(lake: Lake) -> None:
     broker = Broker()
 
     def take_over() -> None:
@@ -179,13 +179,13 @@ def test_a_scorer_without_the_lease_stops_where_its_number_is_taken(lake: Lake):
 )
 def test_what_is_published_is_told_by_the_number_that_the_group_keeps(
     lake: Lake, group: dict[tuple[str, int], int], published: int
-):
+) -> None:
     commit(lake, {0: 5})
     commit(lake, {0: 8})
     assert last_published(ScoringLog(lake), Broker(group=group), TOPICS) == published
 
 
-def test_the_number_of_another_platform_with_the_same_labels_says_nothing(lake: Lake):
+def test_the_number_of_another_platform_with_the_same_labels_says_nothing(lake: Lake) -> None:
     commit(lake, {0: 5})
     broker = Broker(group={("labels", 0): 700}, note="transactions of another")
     assert last_published(ScoringLog(lake), broker, TOPICS) == 0
@@ -193,13 +193,13 @@ def test_the_number_of_another_platform_with_the_same_labels_says_nothing(lake: 
     assert broker.note == "transactions"
 
 
-def test_a_start_sets_the_number_that_another_lake_left(lake: Lake):
+def test_a_start_sets_the_number_that_another_lake_left(lake: Lake) -> None:
     broker = Broker(group={("labels", 0): 700})
     scorer_on(lake, broker, Engine())
     assert broker.group == {("labels", 0): 0}
 
 
-def test_what_a_topic_made_anew_has_not_is_no_offset_of_the_group(lake: Lake):
+def test_what_a_topic_made_anew_has_not_is_no_offset_of_the_group(lake: Lake) -> None:
     commit(lake, {0: 5}, topic_id="T0")
     broker = Broker()
     scorer_on(lake, broker, Engine())

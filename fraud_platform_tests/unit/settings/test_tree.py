@@ -11,7 +11,7 @@ from fraud_platform.settings import Settings, load_settings, without_password
 from fraud_platform_tests.testing.worlds.variables import problems_of
 
 
-def test_each_reading_takes_the_environment_as_it_is_now(load: Callable[..., Settings]):
+def test_each_reading_takes_the_environment_as_it_is_now(load: Callable[..., Settings]) -> None:
     """A process keeps no copy of its own, which tests and child processes would have to clear."""
     assert load(FRAUD_SEED="7").seed == 7
     assert load(FRAUD_SEED="8").seed == 8

@@ -39,7 +39,7 @@ def simulate(config: SimulationConfig) -> pl.DataFrame:
     )
 
 
-def test_reachable_terminals_are_those_nearer_than_the_radius():
+def test_reachable_terminals_are_those_nearer_than_the_radius() -> None:
     config = SimulationConfig(customers=150, terminals=200, radius=9.0)
     population = draw_population(config)
     customers = random_stream(config, Stream.CUSTOMERS).uniform(0, SIDE, (150, 2))
@@ -51,14 +51,14 @@ def test_reachable_terminals_are_those_nearer_than_the_radius():
         assert population.reachable[start:stop].tolist() == near.tolist()
 
 
-def test_customer_with_no_terminal_in_reach_makes_no_transaction():
+def test_customer_with_no_terminal_in_reach_makes_no_transaction() -> None:
     config = SimulationConfig(customers=2_000, terminals=20, days=5)
     lonely = np.flatnonzero(draw_population(config).reachable_count == 0)
     assert len(lonely) > 100
     assert not set(lonely.tolist()) & set(simulate(config)["customer"].to_list())
 
 
-def test_customer_uses_only_terminals_in_its_reach():
+def test_customer_uses_only_terminals_in_its_reach() -> None:
     config = SimulationConfig(customers=300, terminals=500, days=10)
     population = draw_population(config)
     for customer, terminal in simulate(config).select("customer", "terminal").unique().rows():
@@ -68,7 +68,7 @@ def test_customer_uses_only_terminals_in_its_reach():
         )
 
 
-def test_amounts_follow_the_customers_own_mean_and_deviation():
+def test_amounts_follow_the_customers_own_mean_and_deviation() -> None:
     config = SimulationConfig(customers=200, days=300, compromised_customers_per_day=0)
     population = draw_population(config)
     by_customer = (
@@ -83,7 +83,7 @@ def test_amounts_follow_the_customers_own_mean_and_deviation():
     assert np.abs(by_customer["std"].to_numpy() / mean / 0.464 - 1).mean() < 0.05
 
 
-def test_times_lie_inside_the_day_around_noon():
+def test_times_lie_inside_the_day_around_noon() -> None:
     seconds = simulate(SimulationConfig(customers=2_000, days=10))["second"].to_numpy()
     assert seconds.min() > 0
     assert seconds.max() < 86_400
@@ -92,14 +92,14 @@ def test_times_lie_inside_the_day_around_noon():
     assert abs(seconds.std() - 18_257) < 300
 
 
-def test_scenario_1_is_every_amount_above_220_without_another_scenario():
+def test_scenario_1_is_every_amount_above_220_without_another_scenario() -> None:
     rows = simulate(SimulationConfig(customers=3_000, days=20))
     untouched = rows.filter(pl.col("scenario") <= 1)
     assert untouched.filter((pl.col("cents") > 22_000) != (pl.col("scenario") == 1)).is_empty()
     assert untouched.filter(pl.col("scenario") == 1).height > 20
 
 
-def test_scenario_2_is_all_transactions_of_a_terminal_for_28_days():
+def test_scenario_2_is_all_transactions_of_a_terminal_for_28_days() -> None:
     config = SimulationConfig(
         customers=3_000,
         terminals=60,
@@ -131,7 +131,7 @@ def test_scenario_2_is_all_transactions_of_a_terminal_for_28_days():
     assert abs(per_day[27:].mean() - 22.5) < 2
 
 
-def test_scenario_3_is_a_third_of_a_customers_transactions_for_14_days_at_five_times_the_amount():
+def test_scenario_3_is_a_third_of_a_customers_rows_for_14_days_at_5_times_the_amount() -> None:
     config = SimulationConfig(
         customers=400,
         days=60,
@@ -156,7 +156,7 @@ def test_scenario_3_is_a_third_of_a_customers_transactions_for_14_days_at_five_t
     assert abs(np.median(ratio) - 5) < 0.2
 
 
-def test_first_days_have_fewer_frauds_because_nothing_was_compromised_before():
+def test_first_days_have_fewer_frauds_because_nothing_was_compromised_before() -> None:
     fraud = (
         simulate(SimulationConfig(days=60))
         .group_by("day")
@@ -166,31 +166,31 @@ def test_first_days_have_fewer_frauds_because_nothing_was_compromised_before():
     assert fraud[:3].mean() < 0.25 * fraud[30:].mean()
 
 
-def test_a_day_is_the_same_in_a_longer_simulation():
+def test_a_day_is_the_same_in_a_longer_simulation() -> None:
     short = simulate(SimulationConfig(customers=300, days=3))
     longer = simulate(SimulationConfig(customers=300, days=5))
     assert short.equals(longer.filter(pl.col("day") < 3))
 
 
-def test_another_seed_gives_other_rows():
+def test_another_seed_gives_other_rows() -> None:
     config = SimulationConfig(customers=300, days=2)
     assert not simulate(config).equals(simulate(replace(config, seed=config.seed + 1)))
 
 
-def test_defaults_of_compromised_entities_follow_the_population():
+def test_defaults_of_compromised_entities_follow_the_population() -> None:
     handbook, original = SimulationConfig(), SimulationConfig.original_series()
     assert (handbook.terminals_compromised_daily, handbook.customers_compromised_daily) == (2, 3)
     assert (original.terminals_compromised_daily, original.customers_compromised_daily) == (2, 593)
 
 
-def test_original_series_has_about_47_million_rows_and_5_percent_fraud():
+def test_original_series_has_about_47_million_rows_and_5_percent_fraud() -> None:
     config = SimulationConfig.original_series()
     rows = simulate_day(config, draw_population(config), 29)
     assert abs(30 * len(rows) / 46_988_418 - 1) < 0.02
     assert 0.050 < (rows.fraud_scenario > 0).mean() < 0.062
 
 
-def test_an_invalid_config_lists_every_problem_at_once():
+def test_an_invalid_config_lists_every_problem_at_once() -> None:
     with pytest.raises(SettingsError) as error:
         SimulationConfig(
             customers=0,
@@ -230,7 +230,9 @@ def simulated_rows() -> list[pl.DataFrame]:
 
 
 @pytest.mark.real_drops
-def test_row_counts_are_those_of_the_real_drops(real_rows, simulated_rows):
+def test_row_counts_are_those_of_the_real_drops(
+    real_rows: pl.DataFrame, simulated_rows: list[pl.DataFrame]
+) -> None:
     # The total varies by 0.8 % between populations, because customers' means are random.
     mean = np.mean([rows.height for rows in simulated_rows])
     assert abs(mean / real_rows.height - 1) < 0.02
@@ -239,8 +241,8 @@ def test_row_counts_are_those_of_the_real_drops(real_rows, simulated_rows):
 @pytest.mark.real_drops
 @pytest.mark.parametrize(("scenario", "tolerance"), [(1, 0.35), (2, 0.15), (3, 0.25)])
 def test_fraud_share_of_a_scenario_is_that_of_the_real_drops(
-    real_rows, simulated_rows, scenario, tolerance
-):
+    real_rows: pl.DataFrame, simulated_rows: list[pl.DataFrame], scenario: int, tolerance: float
+) -> None:
     def share(rows: pl.DataFrame) -> float:
         return (rows["scenario"] == scenario).mean()
 
@@ -250,7 +252,9 @@ def test_fraud_share_of_a_scenario_is_that_of_the_real_drops(
 
 @pytest.mark.real_drops
 @pytest.mark.parametrize(("column", "tolerance"), [("cents", 0.08), ("second", 0.03)])
-def test_quantiles_are_those_of_the_real_drops(real_rows, simulated_rows, column, tolerance):
+def test_quantiles_are_those_of_the_real_drops(
+    real_rows: pl.DataFrame, simulated_rows: list[pl.DataFrame], column: str, tolerance: float
+) -> None:
     # The quartiles of amount vary by up to 5 % between populations of 5,000 customers.
     real = np.quantile(real_rows[column], LEVELS)
     simulated = np.mean([np.quantile(rows[column], LEVELS) for rows in simulated_rows], axis=0)
@@ -259,8 +263,8 @@ def test_quantiles_are_those_of_the_real_drops(real_rows, simulated_rows, column
 
 @pytest.mark.real_drops
 def test_amounts_over_their_customers_mean_are_spread_as_in_the_real_drops(
-    real_rows, simulated_rows
-):
+    real_rows: pl.DataFrame, simulated_rows: list[pl.DataFrame]
+) -> None:
     def quantiles(rows: pl.DataFrame) -> np.ndarray:
         usual = rows.filter((pl.col("scenario") == 0) & (pl.len().over("customer") > 200))
         ratio = usual.select(pl.col("cents") / pl.mean("cents").over("customer"))
@@ -270,7 +274,9 @@ def test_amounts_over_their_customers_mean_are_spread_as_in_the_real_drops(
 
 
 @pytest.mark.real_drops
-def test_zero_amounts_of_the_real_drops_occur_at_the_default_dirt_rate(real_rows):
+def test_zero_amounts_of_the_real_drops_occur_at_the_default_dirt_rate(
+    real_rows: pl.DataFrame,
+) -> None:
     expected = DirtRates().non_positive_amount * real_rows.height
     observed = real_rows.filter(pl.col("cents") <= 0).height
     # Four standard deviations of a Poisson count.

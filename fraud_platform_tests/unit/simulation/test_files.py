@@ -35,7 +35,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_drops_are_named_by_their_first_day_and_the_last_may_be_short(tmp_path):
+def test_drops_are_named_by_their_first_day_and_the_last_may_be_short(tmp_path: Path) -> None:
     drops = simulate_drops(SMALL, tmp_path)
     assert [drop.drop for drop in drops] == ["2018-04-01", "2018-04-11", "2018-04-21"]
     assert [drop_of(drop.path.name) for drop in drops] == [drop.drop for drop in drops]
@@ -45,7 +45,7 @@ def test_drops_are_named_by_their_first_day_and_the_last_may_be_short(tmp_path):
     assert "2018-04-20" not in days
 
 
-def test_rows_are_in_order_of_time_with_ids_that_run_on_across_drops(tmp_path):
+def test_rows_are_in_order_of_time_with_ids_that_run_on_across_drops(tmp_path: Path) -> None:
     drops = simulate_drops(replace(SMALL, dirt=DirtRates.none()), tmp_path)
     rows = [line.split(",") for d in drops for line in d.path.read_text().splitlines()[1:]]
     assert [int(row[0]) for row in rows] == list(range(len(rows)))
@@ -57,14 +57,16 @@ def test_rows_are_in_order_of_time_with_ids_that_run_on_across_drops(tmp_path):
         assert int(row[7]) == (int(row[8]) > 0)
 
 
-def test_bytes_do_not_depend_on_workers_or_blocks(tmp_path, monkeypatch):
+def test_bytes_do_not_depend_on_workers_or_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     simulate_drops(SMALL, tmp_path / "a/landing", tmp_path / "a/truth", workers=1)
     monkeypatch.setattr(lines_module, "BLOCK_ROWS", 37)
     simulate_drops(SMALL, tmp_path / "b/landing", tmp_path / "b/truth", workers=5)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
-def test_first_drops_are_the_same_in_a_longer_simulation(tmp_path):
+def test_first_drops_are_the_same_in_a_longer_simulation(tmp_path: Path) -> None:
     simulate_drops(replace(SMALL, days=20), tmp_path / "short")
     simulate_drops(replace(SMALL, days=30), tmp_path / "long")
     short, longer = contents(tmp_path / "short"), contents(tmp_path / "long")
@@ -72,7 +74,7 @@ def test_first_drops_are_the_same_in_a_longer_simulation(tmp_path):
     assert short.items() < longer.items()
 
 
-def test_progress_adds_up_to_the_simulated_rows(tmp_path):
+def test_progress_adds_up_to_the_simulated_rows(tmp_path: Path) -> None:
     seen: list[int] = []
     config = replace(SMALL, dirt=DirtRates.none())
     drops = simulate_drops(config, tmp_path, progress=seen.append)
@@ -80,13 +82,13 @@ def test_progress_adds_up_to_the_simulated_rows(tmp_path):
     assert len(seen) == config.days
 
 
-def test_expected_rows_are_close_to_the_simulated_rows(tmp_path):
+def test_expected_rows_are_close_to_the_simulated_rows(tmp_path: Path) -> None:
     config = SimulationConfig(days=3)
     (drop,) = simulate_drops(config, tmp_path)
     assert abs(drop.rows_read / config.expected_rows - 1) < 0.03
 
 
-def test_a_drop_summarises_its_content_in_one_line(tmp_path):
+def test_a_drop_summarises_its_content_in_one_line(tmp_path: Path) -> None:
     config = SimulationConfig(
         customers=300, days=2, dirt=replace(DirtRates.none(), bad_label=0.01), seed=3
     )
@@ -104,13 +106,13 @@ def test_a_drop_summarises_its_content_in_one_line(tmp_path):
         (DropLayout("commas"), HEADER[2:].replace("tranaction", "transaction").replace(" | ", ",")),
     ],
 )
-def test_header_variants(tmp_path, layout, header):
+def test_header_variants(tmp_path: Path, layout, header) -> None:
     config = SimulationConfig(customers=20, terminals=100, days=1, layout=layout)
     (drop,) = simulate_drops(config, tmp_path)
     assert drop.path.read_text().splitlines()[0] == header
 
 
-def test_layout_changes_line_endings_and_not_the_lines(tmp_path):
+def test_layout_changes_line_endings_and_not_the_lines(tmp_path: Path) -> None:
     plain = SimulationConfig(customers=200, terminals=200, days=3)
     layout = DropLayout(crlf=True, byte_order_mark=True, final_newline=False)
     (one,) = simulate_drops(plain, tmp_path / "plain")
@@ -129,7 +131,7 @@ def test_layout_changes_line_endings_and_not_the_lines(tmp_path):
         (".zst", lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data)),
     ],
 )
-def test_compressed_drop_holds_the_same_text(tmp_path, suffix, decompress):
+def test_compressed_drop_holds_the_same_text(tmp_path: Path, suffix: str, decompress) -> None:
     plain = SimulationConfig(customers=200, terminals=200, days=3)
     (one,) = simulate_drops(plain, tmp_path)
     config = replace(plain, layout=DropLayout(compression=suffix))
@@ -141,13 +143,13 @@ def test_compressed_drop_holds_the_same_text(tmp_path, suffix, decompress):
     assert other.path.read_bytes() == first
 
 
-def test_truth_inside_the_landing_zone_is_refused(tmp_path):
+def test_truth_inside_the_landing_zone_is_refused(tmp_path: Path) -> None:
     for truth in (tmp_path, tmp_path / "truth"):
         with pytest.raises(SettingsError, match="lies in the landing folder"):
             simulate_drops(SMALL, tmp_path, truth)
 
 
-def test_a_failure_keeps_the_old_files_and_leaves_no_part_of_the_new_ones(tmp_path):
+def test_a_failure_keeps_the_old_files_and_leaves_no_part_of_the_new_ones(tmp_path: Path) -> None:
     simulate_drops(SMALL, tmp_path / "landing", tmp_path / "truth")
     before = contents(tmp_path)
 
@@ -199,13 +201,15 @@ def assert_whole_drops_only(left: dict[str, bytes], tmp_path: Path) -> None:
         assert f"truth/{name[8:18]}.truth.parquet" in left
 
 
-def test_ctrl_c_leaves_whole_drops_and_nothing_half_written(tmp_path):
+def test_ctrl_c_leaves_whole_drops_and_nothing_half_written(tmp_path: Path) -> None:
     left = stop_midway(tmp_path, signal.SIGINT)
     assert not [name for name in left if "/." in name]
     assert_whole_drops_only(left, tmp_path)
 
 
-def test_an_interruption_before_a_file_s_block_leaves_nothing_half_written(tmp_path, monkeypatch):
+def test_an_interruption_before_a_file_s_block_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened = DropFile.__init__
 
     def interrupted(file: DropFile, path: Path, layout: DropLayout) -> None:
@@ -219,6 +223,6 @@ def test_an_interruption_before_a_file_s_block_leaves_nothing_half_written(tmp_p
     assert list(contents(tmp_path)) == ["2018-04-01.txt"]
 
 
-def test_kill_leaves_whole_drops_and_only_hidden_parts(tmp_path):
+def test_kill_leaves_whole_drops_and_only_hidden_parts(tmp_path: Path) -> None:
     left = stop_midway(tmp_path, signal.SIGKILL)
     assert_whole_drops_only({k: v for k, v in left.items() if "/." not in k}, tmp_path)

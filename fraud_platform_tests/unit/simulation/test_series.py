@@ -27,12 +27,12 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FRAUD_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
 
 
-def test_a_continued_series_is_the_longer_series_and_leaves_its_drops_alone(tmp_path: Path):
+def test_a_continued_series_is_the_longer_series_and_leaves_its_drops_alone(tmp_path: Path) -> None:
     simulate_drops(SMALL, tmp_path / "a")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "a").glob("*.txt")}
     longer = continued(SMALL, 30)
@@ -43,7 +43,7 @@ def test_a_continued_series_is_the_longer_series_and_leaves_its_drops_alone(tmp_
     assert _bytes(tmp_path / "a") == _bytes(tmp_path / "b")
 
 
-def test_a_series_is_kept_and_read_as_it_was(tmp_path: Path):
+def test_a_series_is_kept_and_read_as_it_was(tmp_path: Path) -> None:
     keep_series(tmp_path / "new", SMALL)
     assert read_series(tmp_path / "new") == SMALL
     assert read_series(tmp_path) is None
@@ -52,7 +52,7 @@ def test_a_series_is_kept_and_read_as_it_was(tmp_path: Path):
         read_series(tmp_path)
 
 
-def test_the_command_continues_a_folder_and_says_days_and_seed(tmp_path: Path, home: Path):
+def test_the_command_continues_a_folder_and_says_days_and_seed(tmp_path: Path, home: Path) -> None:
     run = CliRunner()
     small = ["--customers", "30", "--terminals", "40", "--to", str(tmp_path / "drops")]
     first = run.invoke(app, ["simulate", *small, "--days", "60", "--seed", "5"])
@@ -69,7 +69,7 @@ def test_the_command_continues_a_folder_and_says_days_and_seed(tmp_path: Path, h
     assert names == [f"{day}.txt" for day in first_days]
 
 
-def test_the_command_refuses_to_continue_with_other_settings(tmp_path: Path, home: Path):
+def test_the_command_refuses_to_continue_with_other_settings(tmp_path: Path, home: Path) -> None:
     keep_series(tmp_path, SMALL)
     result = CliRunner().invoke(app, ["simulate", "--to", str(tmp_path), "--seed", "8"])
     assert isinstance(result.exception, SettingsError)
@@ -79,14 +79,14 @@ def test_the_command_refuses_to_continue_with_other_settings(tmp_path: Path, hom
 
 def test_the_command_refuses_drops_of_which_it_does_not_know_the_settings(
     tmp_path: Path, home: Path
-):
+) -> None:
     (tmp_path / "2026-01-05.txt").touch()
     result = CliRunner().invoke(app, ["simulate", "--to", str(tmp_path)])
     assert isinstance(result.exception, SettingsError)
     assert "2026-01-05.txt" in str(result.exception)
 
 
-def test_the_demo_simulates_months_that_end_yesterday_and_keeps_them(tmp_path: Path):
+def test_the_demo_simulates_months_that_end_yesterday_and_keeps_them(tmp_path: Path) -> None:
     settings, folder = Settings(home=tmp_path), tmp_path / "simulated"
     today = datetime.now(UTC).date()
     months = _four_months(settings)
@@ -102,7 +102,7 @@ def test_the_demo_simulates_months_that_end_yesterday_and_keeps_them(tmp_path: P
     assert "seed 7" in output
 
 
-def test_a_demo_that_was_stopped_writes_the_drops_that_are_missing(tmp_path: Path):
+def test_a_demo_that_was_stopped_writes_the_drops_that_are_missing(tmp_path: Path) -> None:
     settings, folder = Settings(home=tmp_path), tmp_path / "simulated"
     keep_series(folder, SMALL)
     _simulate(settings, folder, Console())

@@ -11,11 +11,22 @@ from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from fraud_platform.simulation import DirtRates, DropLayout, SimulationConfig, simulate_drops
+from fraud_platform.simulation import (
+    DirtRates,
+    DropLayout,
+    SimulatedDrop,
+    SimulationConfig,
+    simulate_drops,
+)
+
+Contents = tuple[Any, ...]
+Judged = tuple[str, bytes, list[str], str | None, Contents]
+Dirty = tuple[SimulationConfig, list[SimulatedDrop], dict[str, list[Judged]]]
 
 INTEGER = re.compile(rb"-?[0-9]{1,18}")
 AMOUNT = re.compile(rb"-?[0-9]+(\.[0-9]+)?|nan|-?inf", re.IGNORECASE)
@@ -43,7 +54,7 @@ def read_time(text: str) -> tuple[datetime | None, bool]:
     return time + timedelta(days=is_midnight), is_midnight
 
 
-def judge(line: bytes) -> tuple[list[str], str | None, tuple | None, int | None]:
+def judge(line: bytes) -> tuple[list[str], str | None, Contents | None, int | None]:
     """Return (reasons, repair, contents, id) of one data line, ignoring duplicates."""
     fields = [f.strip(b" ") for f in line.split(b",")]
     try:
@@ -82,12 +93,13 @@ def judge(line: bytes) -> tuple[list[str], str | None, tuple | None, int | None]
     return [], repair, contents, int(tx)
 
 
-def judge_drops(folder: Path) -> dict[str, list[tuple[str, bytes, list[str], str | None, tuple]]]:
+def judge_drops(folder: Path) -> dict[str, list[Judged]]:
     """Return, for each drop, (disposition, line, reasons, repair, contents) of every line."""
-    published: dict[int, tuple] = {}
+    published: dict[int, Contents] = {}
     result = {}
     for path in sorted(folder.glob("*.txt")):
-        judged, valid = [], defaultdict(list)
+        judged: list[Judged] = []
+        valid: defaultdict[int, list[tuple[Contents, bytes, str | None]]] = defaultdict(list)
         for line in path.read_bytes().split(b"\n")[1:-1]:
             if not line or line.startswith(b"#"):
                 judged.append(("comment" if line else "blank", line, [], None, ()))
@@ -113,7 +125,7 @@ def judge_drops(folder: Path) -> dict[str, list[tuple[str, bytes, list[str], str
 
 
 @pytest.fixture(scope="module")
-def dirty(tmp_path_factory):
+def dirty(tmp_path_factory: pytest.TempPathFactory) -> Dirty:
     """Return the config and results of three very dirty drops, and the judged lines."""
     folder = tmp_path_factory.mktemp("dirty")
     rates = dict.fromkeys(DirtRates().by_kind(), 0.008)
@@ -124,12 +136,12 @@ def dirty(tmp_path_factory):
     return config, drops, judge_drops(folder / "landing")
 
 
-def truths(drop) -> list[dict]:
+def truths(drop: SimulatedDrop) -> list[dict[str, Any]]:
     return pq.read_table(drop.truth_path).to_pylist()
 
 
-def as_judged(row: dict) -> tuple:
-    contents = ()
+def as_judged(row: dict[str, Any]) -> tuple[object, ...]:
+    contents: tuple[object, ...] = ()
     if row["disposition"] == "clean":
         contents = (
             row["tx_datetime"].replace(tzinfo=None),
@@ -142,7 +154,7 @@ def as_judged(row: dict) -> tuple:
     return (row["disposition"], row["raw_line"], tuple(row["reasons"]), row["repair"], contents)
 
 
-def test_the_truth_of_every_dirty_line_follows_the_contract(dirty):
+def test_the_truth_of_every_dirty_line_follows_the_contract(dirty: Dirty) -> None:
     _, drops, judged = dirty
     for drop in drops:
         truth = Counter(as_judged(row) for row in truths(drop))
@@ -150,7 +162,7 @@ def test_the_truth_of_every_dirty_line_follows_the_contract(dirty):
         assert not truth - lines
 
 
-def test_every_line_that_is_rejected_or_repaired_has_its_truth(dirty):
+def test_every_line_that_is_rejected_or_repaired_has_its_truth(dirty: Dirty) -> None:
     _, drops, judged = dirty
     for drop in drops:
         truth = Counter(as_judged(row) for row in truths(drop))
@@ -162,7 +174,7 @@ def test_every_line_that_is_rejected_or_repaired_has_its_truth(dirty):
         assert not lines - truth
 
 
-def test_expected_ledger_counts_what_the_judge_counts(dirty):
+def test_expected_ledger_counts_what_the_judge_counts(dirty: Dirty) -> None:
     _, drops, judged = dirty
     for drop in drops:
         lines = judged[drop.drop]
@@ -178,14 +190,14 @@ def test_expected_ledger_counts_what_the_judge_counts(dirty):
         assert drop.frauds == sum(contents[4] for *_, contents in lines if contents)
 
 
-def test_the_truth_gives_the_number_of_its_line_in_the_file(dirty):
+def test_the_truth_gives_the_number_of_its_line_in_the_file(dirty: Dirty) -> None:
     _, drops, _ = dirty
     for drop in drops:
         lines = drop.path.read_bytes().split(b"\n")
         assert all(lines[row["line_number"] - 1] == row["raw_line"] for row in truths(drop))
 
 
-def test_every_kind_of_dirt_reason_and_repair_occurs(dirty):
+def test_every_kind_of_dirt_reason_and_repair_occurs(dirty: Dirty) -> None:
     config, drops, _ = dirty
     rows = [row for drop in drops for row in truths(drop)]
     assert {row["kind"] for row in rows} == set(config.dirt.by_kind())
@@ -195,7 +207,7 @@ def test_every_kind_of_dirt_reason_and_repair_occurs(dirty):
     assert all(sum(drop.repaired[repair] for drop in drops) for repair in drops[0].repaired)
 
 
-def test_rows_of_each_kind_occur_at_their_rate(dirty):
+def test_rows_of_each_kind_occur_at_their_rate(dirty: Dirty) -> None:
     _, drops, _ = dirty
     clean = sum(drop.rows_clean for drop in drops)
     kinds = Counter(row["kind"] for drop in drops for row in truths(drop))
@@ -205,7 +217,7 @@ def test_rows_of_each_kind_occur_at_their_rate(dirty):
         assert abs(kinds[kind] - expected) < 6 * expected**0.5, kind
 
 
-def test_lines_stay_ordered_by_time_without_copies(tmp_path):
+def test_lines_stay_ordered_by_time_without_copies(tmp_path: Path) -> None:
     rates = DirtRates.none().by_kind() | {"midnight_24h": 0.01, "rounded_amount": 0.01}
     config = SimulationConfig(customers=200, terminals=400, days=6, dirt=DirtRates(**rates))
     (drop,) = simulate_drops(config, tmp_path)
@@ -214,7 +226,7 @@ def test_lines_stay_ordered_by_time_without_copies(tmp_path):
     assert [int(row[0]) for row in rows] == list(range(len(rows)))
 
 
-def test_without_dirt_every_line_is_clean(tmp_path):
+def test_without_dirt_every_line_is_clean(tmp_path: Path) -> None:
     config = SimulationConfig(customers=500, terminals=500, days=4, dirt=DirtRates.none())
     (drop,) = simulate_drops(config, tmp_path / "landing", tmp_path / "truth")
     (judged,) = judge_drops(tmp_path / "landing").values()
@@ -223,7 +235,7 @@ def test_without_dirt_every_line_is_clean(tmp_path):
     assert truths(drop) == []
 
 
-def test_crlf_drop_has_the_same_truth_as_its_lf_twin(tmp_path):
+def test_crlf_drop_has_the_same_truth_as_its_lf_twin(tmp_path: Path) -> None:
     def rows(name: str, layout: DropLayout) -> list[dict]:
         config = SimulationConfig(
             customers=200, terminals=200, days=3, dirt=DirtRates().scaled(2_000), layout=layout

@@ -77,7 +77,7 @@ def with_wrong(
 @pytest.mark.parametrize("kind", ["live", "replay", "future"])
 @pytest.mark.parametrize("size", [700, 5_000, 12_000])
 @pytest.mark.parametrize("share", SHARES)
-def test_wrong_dates_ahead_are_named_and_no_good_row_is(share: float, size: int, kind: str):
+def test_wrong_dates_ahead_are_named_and_no_good_row_is(share: float, size: int, kind: str) -> None:
     partition, second, arrival, wrong = with_wrong(share, AHEAD, kind)
     ahead, behind = judge_in_parts(partition, second, arrival, size)
     assert not (ahead & ~wrong).any()
@@ -95,7 +95,9 @@ def test_wrong_dates_ahead_are_named_and_no_good_row_is(share: float, size: int,
 @pytest.mark.parametrize("kind", ["live", "replay", "future"])
 @pytest.mark.parametrize("size", [700, 5_000, 12_000])
 @pytest.mark.parametrize("share", SHARES)
-def test_wrong_dates_behind_are_named_and_no_good_row_is(share: float, size: int, kind: str):
+def test_wrong_dates_behind_are_named_and_no_good_row_is(
+    share: float, size: int, kind: str
+) -> None:
     partition, second, arrival, wrong = with_wrong(share, tuple(-o for o in BEHIND), kind)
     ahead, behind = judge_in_parts(partition, second, arrival, size)
     assert not (behind & ~wrong).any()
@@ -106,7 +108,7 @@ def test_wrong_dates_behind_are_named_and_no_good_row_is(share: float, size: int
 
 @pytest.mark.parametrize("size", [1, 7, 60])
 @pytest.mark.parametrize("kind", ["live", "replay"])
-def test_a_stream_that_is_read_as_it_comes_loses_no_good_row(size: int, kind: str):
+def test_a_stream_that_is_read_as_it_comes_loses_no_good_row(size: int, kind: str) -> None:
     partition, true = stream(3_000, 6)
     ahead, behind = judge_in_parts(partition, true, arrivals(kind, true), size, followers=0)
     assert not ahead.any()
@@ -115,7 +117,7 @@ def test_a_stream_that_is_read_as_it_comes_loses_no_good_row(size: int, kind: st
 
 @pytest.mark.parametrize("kind", ["live", "replay"])
 @pytest.mark.parametrize("share", SHARES)
-def test_wrong_dates_of_days_are_named_message_by_message(share: float, kind: str):
+def test_wrong_dates_of_days_are_named_message_by_message(share: float, kind: str) -> None:
     offsets = (3 * DAY, 40 * DAY, 3 * YEAR, 19 * YEAR)
     partition, second, arrival, wrong = with_wrong(share, offsets, kind)
     ahead, _ = judge_in_parts(partition, second, arrival, 20, followers=0)
@@ -126,7 +128,7 @@ def test_wrong_dates_of_days_are_named_message_by_message(share: float, kind: st
 
 
 @pytest.mark.parametrize("size", [1, 50, 2_000])
-def test_a_live_stream_after_a_quiet_weekend_and_a_sparse_one_lose_no_row(size: int):
+def test_a_live_stream_after_a_quiet_weekend_and_a_sparse_one_lose_no_row(size: int) -> None:
     partition, first = stream(1_000, 3)
     second = np.concatenate(
         (first, first + 6 * DAY, first[-1] + 10 * DAY + np.arange(9) * 5 * HOUR)
@@ -139,7 +141,7 @@ def test_a_live_stream_after_a_quiet_weekend_and_a_sparse_one_lose_no_row(size: 
 
 @pytest.mark.parametrize("kind", ["replay", "future"])
 @pytest.mark.parametrize("gap", [2 * DAY, 30 * DAY, 3 * YEAR])
-def test_a_gap_between_drops_loses_no_row_of_a_replay(gap: int, kind: str):
+def test_a_gap_between_drops_loses_no_row_of_a_replay(gap: int, kind: str) -> None:
     partition, first = stream(4_000, 4)
     second = np.concatenate((first, first + 4 * DAY + gap))
     both = np.concatenate((partition, partition))
@@ -148,7 +150,7 @@ def test_a_gap_between_drops_loses_no_row_of_a_replay(gap: int, kind: str):
     assert not behind.any()
 
 
-def test_a_gap_in_a_replay_that_comes_message_by_message_costs_five_of_each_partition():
+def test_a_gap_in_a_replay_that_comes_message_by_message_costs_five_of_each_partition() -> None:
     partition, first = stream(2_000, 4)
     second = np.concatenate((first, first + 40 * DAY))
     both = np.concatenate((partition, partition))
@@ -159,7 +161,7 @@ def test_a_gap_in_a_replay_that_comes_message_by_message_costs_five_of_each_part
 
 
 @pytest.mark.parametrize("lag", [HOUR, 9 * HOUR, 2 * DAY])
-def test_a_partition_that_lags_loses_no_row_and_takes_none_from_the_others(lag: int):
+def test_a_partition_that_lags_loses_no_row_and_takes_none_from_the_others(lag: int) -> None:
     partition, true = stream(6_000, 6)
     arrival = true + 5 + (partition == 2) * lag
     order = np.argsort(arrival, kind="stable")
@@ -171,7 +173,7 @@ def test_a_partition_that_lags_loses_no_row_and_takes_none_from_the_others(lag: 
 
 
 @pytest.mark.parametrize("late_share", [0.01, 0.1])
-def test_rows_up_to_two_days_late_are_no_wrong_dates_and_make_none(late_share: float):
+def test_rows_up_to_two_days_late_are_no_wrong_dates_and_make_none(late_share: float) -> None:
     partition, true = stream(9_000, 9)
     random = np.random.default_rng(7)
     delay = (random.random(true.size) < late_share) * random.integers(HOUR, 2 * DAY, true.size)
@@ -183,7 +185,7 @@ def test_rows_up_to_two_days_late_are_no_wrong_dates_and_make_none(late_share: f
         assert not behind.any()
 
 
-def test_simulated_months_that_pass_today_are_scored_and_a_block_of_2038_is_not():
+def test_simulated_months_that_pass_today_are_scored_and_a_block_of_2038_is_not() -> None:
     partition, second = stream(12_000, 8)
     arrival = np.full(second.size, START + 4 * DAY)
     ahead, behind = judge_in_parts(partition, second, arrival, 1_000)
@@ -196,7 +198,7 @@ def test_simulated_months_that_pass_today_are_scored_and_a_block_of_2038_is_not(
     assert np.flatnonzero(ahead).tolist() == list(range(5_000, 5_150))
 
 
-def test_a_first_message_is_taken_and_a_wrong_one_among_the_first_is_named():
+def test_a_first_message_is_taken_and_a_wrong_one_among_the_first_is_named() -> None:
     clock = StreamClock()
     one = Times(np.array([0]), np.array([START]), np.array([NOW]))
     assert not judge_times(one, clock).ahead.any()
@@ -207,7 +209,7 @@ def test_a_first_message_is_taken_and_a_wrong_one_among_the_first_is_named():
     assert np.flatnonzero(verdicts.ahead).tolist() == [20]
 
 
-def test_nothing_is_carried_over_from_a_live_stream_and_little_from_a_replay():
+def test_nothing_is_carried_over_from_a_live_stream_and_little_from_a_replay() -> None:
     partition, second = stream(400, 1)
     order = np.lexsort((second, partition))
     live = Times(partition[order], second[order], second[order] + 2)
@@ -217,7 +219,7 @@ def test_nothing_is_carried_over_from_a_live_stream_and_little_from_a_replay():
     assert {len(kept) for kept in carried.values()} == {6}
 
 
-def test_a_timestamp_means_the_same_moment_in_whatever_unit_it_was_written():
+def test_a_timestamp_means_the_same_moment_in_whatever_unit_it_was_written() -> None:
     now_ms = 1_796_000_000_123
     stamps = np.array([now_ms, now_ms * 1000 + 7, now_ms * 10**6 + 7, now_ms // 1000, -1, 0, 2**62])
     found, is_odd = sane_arrivals(stamps, now_ms + 5_000)

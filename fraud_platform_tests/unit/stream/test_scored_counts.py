@@ -140,11 +140,11 @@ def carried_days(lake: Lake) -> int:
     return len({day for day, *_ in metadata["scored_days"]})
 
 
-def test_nothing_scored_is_nothing_counted(lake: Lake):
+def test_nothing_scored_is_nothing_counted(lake: Lake) -> None:
     assert read_counts(lake) == {}
 
 
-def test_counts_of_many_days_equal_those_of_the_rows_and_a_commit_carries_few(world: World):
+def test_counts_of_many_days_equal_those_of_the_rows_and_a_commit_carries_few(world: World) -> None:
     most = 0
     for first in range(0, 100, 20):
         world.score_days(first, first + 20)
@@ -160,7 +160,7 @@ def _model_lines(lake: Lake) -> str:
     return console.export_text()
 
 
-def test_a_tick_status_and_report_read_no_scored_row(world: World, tmp_path: Path):
+def test_a_tick_status_and_report_read_no_scored_row(world: World, tmp_path: Path) -> None:
     """With a month more or ten times the rows they read the same: the files are gone."""
     world.score_days(0, 70)
     drops = [DropDay("2017-12-01", date(2017, 12, 3), 1, "x", "y")]
@@ -203,7 +203,7 @@ def test_a_tick_status_and_report_read_no_scored_row(world: World, tmp_path: Pat
 )
 def test_counts_survive_a_kill_at_each_point_of_every_commit(
     world: World, monkeypatch: pytest.MonkeyPatch, point: str
-):
+) -> None:
     def die(name: str) -> None:
         if name == point:
             raise Killed(name)
@@ -225,7 +225,7 @@ def test_counts_survive_a_kill_at_each_point_of_every_commit(
 
 def test_a_scorer_that_was_stopped_before_it_closed_days_changes_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     world.score_days(0, MOST_DAYS + 1)
     stale = ScoringLog(world.lake)
     batch = world.batch(stale.number + 1, [FIRST + MOST_DAYS * DAY])
@@ -243,7 +243,7 @@ def test_a_scorer_that_was_stopped_before_it_closed_days_changes_nothing(
     assert counted(world.lake) == counted_by_hand(world.lake)
 
 
-def test_rows_of_closed_days_after_a_correction_of_stream_time_count(world: World):
+def test_rows_of_closed_days_after_a_correction_of_stream_time_count(world: World) -> None:
     world.score_days(0, 80)
     number = ScoringLog(world.lake).number + 1
     back = as_metadata([Correction(number, FIRST + 5 * DAY, 0)])
@@ -253,7 +253,7 @@ def test_rows_of_closed_days_after_a_correction_of_stream_time_count(world: Worl
     assert ScoringLog(world.lake).last()["stream_corrections"]
 
 
-def test_merging_and_a_cleaned_log_change_no_count(world: World):
+def test_merging_and_a_cleaned_log_change_no_count(world: World) -> None:
     world.score_days(0, 110, rows=2)
     before = counted(world.lake)
     assert merge_small_files(world.lake, SCORED)
@@ -271,7 +271,7 @@ def test_merging_and_a_cleaned_log_change_no_count(world: World):
 
 
 @pytest.mark.parametrize("days", [3, MOST_DAYS + 20])
-def test_a_table_of_an_earlier_version_is_counted_once(world: World, days: int):
+def test_a_table_of_an_earlier_version_is_counted_once(world: World, days: int) -> None:
     for number in range(1, days + 1):
         world.as_before(number, [FIRST + number * DAY + i for i in range(number % 4 + 1)])
     expected = counted_by_hand(world.lake)
@@ -291,7 +291,7 @@ def test_a_table_of_an_earlier_version_is_counted_once(world: World, days: int):
     assert counted(world.lake) == counted_by_hand(world.lake)
 
 
-def test_the_first_commit_after_an_upgrade_counts_what_was_before(world: World):
+def test_the_first_commit_after_an_upgrade_counts_what_was_before(world: World) -> None:
     """Even if an older version of the platform worked on, after a newer one had counted."""
     world.as_before(1, [FIRST, FIRST + DAY])
     world.score_days(0, 3)
@@ -300,7 +300,7 @@ def test_the_first_commit_after_an_upgrade_counts_what_was_before(world: World):
     assert counted(world.lake) == counted_by_hand(world.lake)
 
 
-def test_rows_that_stand_twice_count_once_before_and_after_mending(world: World):
+def test_rows_that_stand_twice_count_once_before_and_after_mending(world: World) -> None:
     for number in range(1, 4):
         world.as_before(number, [FIRST + number * DAY] * 3)
     expected = counted_by_hand(world.lake)
@@ -312,7 +312,7 @@ def test_rows_that_stand_twice_count_once_before_and_after_mending(world: World)
     assert counted(world.lake) == expected == counted_by_hand(world.lake)
 
 
-def test_a_micro_batch_whose_rows_are_not_counted_is_refused(world: World):
+def test_a_micro_batch_whose_rows_are_not_counted_is_refused(world: World) -> None:
     counted = world.batch(1, [FIRST])
     with pytest.raises(ConservationError, match="expected counts by day of the 1 rows"):
         ScoredBatch(1, counted.files, counted.dead, {}, {}, FIRST)

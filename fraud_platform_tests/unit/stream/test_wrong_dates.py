@@ -42,7 +42,7 @@ def scored_good(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 @pytest.mark.parametrize("share", SHARES)
 def test_wrong_dates_are_named_and_change_no_bit_of_a_good_row(
     lake: Lake, model: Path, scored_good: dict[str, Lake], share: float, direction: str, kind: str
-):
+) -> None:
     stream = dated_stream(share, direction, kind)
     counts = score_in_process(lake, Topic(stream), model, 700)
     require_named_and_without_effect(lake, scored_good[kind], stream)
@@ -51,7 +51,9 @@ def test_wrong_dates_are_named_and_change_no_bit_of_a_good_row(
         assert batch["messages_read"] == ended
 
 
-def test_a_stream_with_wrong_dates_that_is_sent_twice_is_scored_once(lake: Lake, model: Path):
+def test_a_stream_with_wrong_dates_that_is_sent_twice_is_scored_once(
+    lake: Lake, model: Path
+) -> None:
     stream = dated_stream(0.05, "ahead", "replay", count=3_000)
     twice = Dated(
         stream.rows.vstack(stream.rows), np.concatenate([stream.arrival_ms] * 2), stream.wrong
@@ -65,7 +67,7 @@ def test_a_stream_with_wrong_dates_that_is_sent_twice_is_scored_once(lake: Lake,
 
 def test_producers_that_write_other_units_than_ms_are_counted_and_change_nothing(
     lake: Lake, model: Path, scored_good: dict[str, Lake]
-):
+) -> None:
     good = dated_stream(0.01, "ahead", "live").good()
     arrival = good.arrival_ms.copy()
     arrival[1::5] *= 1_000

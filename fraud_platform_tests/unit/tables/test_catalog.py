@@ -244,7 +244,7 @@ def differing(handle: DeltaTable, columns: Sequence[Column]) -> list[str]:
 
 def test_a_filter_on_any_column_finds_what_it_finds_in_memory(
     written: tuple[TableContract, DeltaTable],
-):
+) -> None:
     table, handle = written
     assert differing(handle, table.columns) == []
 
@@ -252,7 +252,7 @@ def test_a_filter_on_any_column_finds_what_it_finds_in_memory(
 @pytest.mark.parametrize("table", OF_MANY_COMMITS, ids=lambda table: table.name)
 def test_merged_files_are_found_by_any_column(
     lake: Lake, table: TableContract, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(merging, "LEVELS", ((64 << 20, 2),))
     for turn in (0, 1):
         numbered(lake, table, rows_of(table, turn), turn)
@@ -260,7 +260,7 @@ def test_merged_files_are_found_by_any_column(
     assert differing(DeltaTable(lake.uri(table)), table.columns) == []
 
 
-def test_a_table_of_an_earlier_version_is_found_whole_after_the_next_write(lake: Lake):
+def test_a_table_of_an_earlier_version_is_found_whole_after_the_next_write(lake: Lake) -> None:
     """Its files have a bound of `value` in one direction alone, because no log holds infinity."""
     rows = rows_of(AB_REPORT, 0).filter(~pc.is_nan(ds.field("value")))
     write_deltalake(lake.uri(AB_REPORT), rows, partition_by=list(AB_REPORT.partition_by))
@@ -272,7 +272,7 @@ def test_a_table_of_an_earlier_version_is_found_whole_after_the_next_write(lake:
 
 def test_other_readers_find_a_value_and_the_rows_without_one_by_any_column(
     written: tuple[TableContract, DeltaTable],
-):
+) -> None:
     table, handle = written
     dataset = handle.to_pyarrow_dataset()
     rows = dataset.to_table()
@@ -323,7 +323,7 @@ def _literal(value: Any) -> str:
     return "'" + spelt.replace("'", "''") + "'"
 
 
-def test_a_bounded_column_has_bounds_of_all_its_values():
+def test_a_bounded_column_has_bounds_of_all_its_values() -> None:
     number = Column("x", "double", "A number.")
     with pytest.raises(ValueError, match=r"table t: expected a bounded column .*, found x double"):
         TableContract("t", "A table.", (number,), ("x",), bounded=("x",))

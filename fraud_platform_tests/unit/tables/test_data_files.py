@@ -71,7 +71,9 @@ def write_and_fail(file: DataFileWriter) -> None:
 
 
 @pytest.mark.parametrize("step", ["create", "write", "close"])
-def test_a_file_that_cannot_be_written_is_an_outage_and_is_removed(tmp_path: Path, step: str):
+def test_a_file_that_cannot_be_written_is_an_outage_and_is_removed(
+    tmp_path: Path, step: str
+) -> None:
     url = tmp_path / "table" / "file.parquet"
     with (
         pytest.raises(Outage, match=r"expected to write .*file\.parquet.*No space left.*writable"),
@@ -81,7 +83,7 @@ def test_a_file_that_cannot_be_written_is_an_outage_and_is_removed(tmp_path: Pat
     assert not url.exists()
 
 
-def test_an_error_of_the_caller_removes_the_file_and_is_raised(tmp_path: Path):
+def test_an_error_of_the_caller_removes_the_file_and_is_raised(tmp_path: Path) -> None:
     url = tmp_path / "file.parquet"
     with pytest.raises(KeyError, match="of the caller"), writer(ByteFiles(), url) as file:
         write_and_fail(file)
@@ -89,7 +91,7 @@ def test_an_error_of_the_caller_removes_the_file_and_is_raised(tmp_path: Path):
     assert file.written() is None
 
 
-def test_a_file_without_rows_is_created_only_if_it_is_begun(tmp_path: Path):
+def test_a_file_without_rows_is_created_only_if_it_is_begun(tmp_path: Path) -> None:
     with writer(ByteFiles(), tmp_path / "none.parquet") as file:
         pass
     assert file.written() is None
@@ -100,7 +102,7 @@ def test_a_file_without_rows_is_created_only_if_it_is_begun(tmp_path: Path):
     assert pq.read_table(tmp_path / "begun.parquet").num_rows == 0
 
 
-def test_statistics_are_of_all_rows_in_the_form_of_a_delta_log(tmp_path: Path):
+def test_statistics_are_of_all_rows_in_the_form_of_a_delta_log(tmp_path: Path) -> None:
     stats = FileStats(ROWS.column_names)
     with writer(ByteFiles(), tmp_path / "file.parquet", stats) as file:
         file.write(ROWS.slice(0, 1))
@@ -118,7 +120,7 @@ def test_statistics_are_of_all_rows_in_the_form_of_a_delta_log(tmp_path: Path):
     assert (entry.path, entry.rows, entry.partition) == ("file.parquet", 3, {"drop": "d"})
 
 
-def test_bounds_that_a_writer_gives_stand_in_for_computed_ones():
+def test_bounds_that_a_writer_gives_stand_in_for_computed_ones() -> None:
     stats = FileStats()
     assert json.loads(stats.as_json()) == {"numRecords": 0}
     stats.widen("id", 5, 9)

@@ -10,7 +10,7 @@ import pytest
 @pytest.mark.parametrize(("chosen", "expected"), [(None, "passive"), ("active", "active")])
 def test_threads_that_wait_sleep_whichever_library_loads_openmp_first(
     chosen: str | None, expected: str
-):
+) -> None:
     """OpenMP reads the variable once; scikit-learn may be loaded long before XGBoost."""
     environment = {name: text for name, text in os.environ.items() if name != "OMP_WAIT_POLICY"}
     if chosen is not None:

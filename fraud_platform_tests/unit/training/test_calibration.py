@@ -18,13 +18,13 @@ def scored(n: int, seed: int, a: float = 1.4, b: float = 0.6, c: float = 0.8):
     return score, draw.random(n) < truth
 
 
-def test_it_recovers_the_parameters_that_generated_the_labels():
+def test_it_recovers_the_parameters_that_generated_the_labels() -> None:
     score, is_fraud = scored(400_000, seed=1)
     fitted = fit_calibrator(score, is_fraud, np.ones(len(score)))
     assert (fitted.a, fitted.b, fitted.c) == pytest.approx((1.4, 0.6, 0.8), abs=0.08)
 
 
-def test_it_equals_the_maximum_likelihood_fit_of_scikit_learn():
+def test_it_equals_the_maximum_likelihood_fit_of_scikit_learn() -> None:
     score, is_fraud = scored(100_000, seed=2)
     fitted = fit_calibrator(score, is_fraud, np.ones(len(score)))
     design = np.column_stack([np.log(score), -np.log1p(-score)])
@@ -33,7 +33,7 @@ def test_it_equals_the_maximum_likelihood_fit_of_scikit_learn():
     assert fitted.probability(score) == pytest.approx(expected, abs=2e-4)
 
 
-def test_a_weight_of_two_counts_as_two_rows():
+def test_a_weight_of_two_counts_as_two_rows() -> None:
     score, is_fraud = scored(3_000, seed=3)
     weights = np.where(np.arange(3_000) % 3 == 0, 2.0, 1.0)
     twice = np.repeat(np.arange(3_000), weights.astype(int))
@@ -50,7 +50,7 @@ def test_a_weight_of_two_counts_as_two_rows():
         lambda rows: len({label for _, label in rows}) == 2
     )
 )
-def test_calibration_is_strictly_increasing_for_any_rows(rows):
+def test_calibration_is_strictly_increasing_for_any_rows(rows) -> None:
     score = np.array([s / 1_000 for s, _ in rows])
     is_fraud = np.array([label for _, label in rows])
     calibrator = fit_calibrator(score, is_fraud, np.ones(len(rows)))
@@ -58,7 +58,7 @@ def test_calibration_is_strictly_increasing_for_any_rows(rows):
     assert (np.diff(calibrator.probability(grid)) > 0).all()
 
 
-def test_scores_of_exactly_0_and_1_give_probabilities_between_0_and_1():
+def test_scores_of_exactly_0_and_1_give_probabilities_between_0_and_1() -> None:
     score, is_fraud = scored(2_000, seed=4)
     probability = fit_calibrator(score, is_fraud, np.ones(2_000)).probability(np.array([0.0, 1.0]))
     assert 0 < probability[0] < 1e-3

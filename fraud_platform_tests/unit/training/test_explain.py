@@ -86,7 +86,7 @@ def shapley(trees: Trees, row: np.ndarray, n_features: int) -> list[float]:
 
 
 @pytest.mark.parametrize("depth", [1, 3, 5])
-def test_shap_values_of_a_forest_equal_shapleys_formula(depth: int):
+def test_shap_values_of_a_forest_equal_shapleys_formula(depth: int) -> None:
     trees = random_forest(4, depth, 4)
     # Multiples of one half, so that values equal to thresholds occur: Spark sends those left.
     rows = (RANDOM.integers(-4, 5, (12, 4)) / 2).astype(np.float32)
@@ -95,7 +95,7 @@ def test_shap_values_of_a_forest_equal_shapleys_formula(depth: int):
         np.testing.assert_allclose(given, shapley(trees, row, 4), atol=1e-6)
 
 
-def test_shap_values_of_a_forest_and_its_mean_sum_to_the_score():
+def test_shap_values_of_a_forest_and_its_mean_sum_to_the_score() -> None:
     trees = random_forest(30, 7, 9)
     rows = (RANDOM.integers(-6, 7, (500, 9)) / 4).astype(np.float32)
     model = ForestModel(trees, 9, {})
@@ -106,7 +106,9 @@ def test_shap_values_of_a_forest_and_its_mean_sum_to_the_score():
 
 
 @pytest.mark.parametrize("names", [("a", "b", "c"), ("a", PRIOR_NAME, "c")])
-def test_shap_values_of_boosted_trees_and_a_constant_sum_to_the_log_odds(names: tuple[str, ...]):
+def test_shap_values_of_boosted_trees_and_a_constant_sum_to_the_log_odds(
+    names: tuple[str, ...],
+) -> None:
     rows = RANDOM.random((4_000, 3)).astype(np.float32)
     odds = 4 * rows[:, 1] + 2 * rows[:, 0] * rows[:, 2] - 4
     is_fraud = RANDOM.random(4_000) < 1 / (1 + np.exp(-odds))

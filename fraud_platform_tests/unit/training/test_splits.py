@@ -12,7 +12,7 @@ from fraud_platform.training.splits import training_parts
 D = date(2018, 6, 4)
 
 
-def test_seven_days_give_five_for_trees_and_one_each_for_calibration_and_threshold():
+def test_seven_days_give_five_for_trees_and_one_each_for_calibration_and_threshold() -> None:
     parts = training_parts(D, training_days=7, first_day=date(2018, 4, 1))
     assert parts.spans() == {
         "fit": (date(2018, 5, 7), date(2018, 5, 12)),
@@ -21,7 +21,7 @@ def test_seven_days_give_five_for_trees_and_one_each_for_calibration_and_thresho
     }
 
 
-def test_four_weeks_hold_out_four_days_each_for_calibration_and_threshold():
+def test_four_weeks_hold_out_four_days_each_for_calibration_and_threshold() -> None:
     parts = training_parts(D, training_days=28, first_day=date(2018, 4, 1))
     assert [str(d) for d in (parts.fit_start, parts.calibration_start)] == [
         "2018-04-16",
@@ -30,18 +30,18 @@ def test_four_weeks_hold_out_four_days_each_for_calibration_and_threshold():
     assert [str(d) for d in (parts.threshold_start, parts.end)] == ["2018-05-10", "2018-05-14"]
 
 
-def test_all_days_of_a_short_history_are_used():
+def test_all_days_of_a_short_history_are_used() -> None:
     parts = training_parts(D, training_days=28, first_day=date(2018, 5, 1))
     assert (parts.fit_start, parts.days) == (date(2018, 5, 1), 13)
 
 
-def test_training_ends_three_weeks_before_the_knowledge_date():
+def test_training_ends_three_weeks_before_the_knowledge_date() -> None:
     for days in (7, 9, 28):
         assert training_parts(D, days, date(2018, 4, 1)).end == date(2018, 5, 14)
 
 
 @pytest.mark.parametrize("first_day", [date(2018, 5, 8), date(2018, 5, 14), date(2018, 7, 1)])
-def test_fewer_than_seven_days_name_the_first_date_that_works(first_day: date):
+def test_fewer_than_seven_days_name_the_first_date_that_works(first_day: date) -> None:
     with pytest.raises(NotEnoughDataError, match="at least 7 days") as error:
         training_parts(D, 28, first_day)
     message = str(error.value)
@@ -49,7 +49,7 @@ def test_fewer_than_seven_days_name_the_first_date_that_works(first_day: date):
     assert training_parts(earliest, 28, first_day).days == 7
 
 
-def test_the_split_and_the_label_delay_change_apart(monkeypatch: pytest.MonkeyPatch):
+def test_the_split_and_the_label_delay_change_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     def week() -> tuple[date, date, date]:
         found = KnowledgeWeek(D)
         return found.train_end, found.test_start, found.test_end
@@ -62,7 +62,7 @@ def test_the_split_and_the_label_delay_change_apart(monkeypatch: pytest.MonkeyPa
     assert time.LABEL_DELAY_DAYS == 7
 
 
-def test_no_gap_of_the_split_is_shorter_than_the_label_delay():
+def test_no_gap_of_the_split_is_shorter_than_the_label_delay() -> None:
     """Else labels of training rows would be unknown in the test, or those of the test at D."""
     gap = time.TRAINING_ENDS_DAYS_BEFORE - time.TEST_STARTS_DAYS_BEFORE
     assert min(gap, time.TEST_ENDS_DAYS_BEFORE) >= time.LABEL_DELAY_DAYS

@@ -35,7 +35,9 @@ def brute_force(rows, days: int, limits: Constraints):
     st.floats(0.01, 0.9),
     st.floats(0, 300),
 )
-def test_it_is_the_cut_with_the_least_loss_within_the_limits(rows, days, alerts, rate, cost):
+def test_it_is_the_cut_with_the_least_loss_within_the_limits(
+    rows, days, alerts, rate, cost
+) -> None:
     assume({f for _, f, _, _ in rows} == {True, False})
     limits = Constraints(alerts, rate, cost)
     score, fraud, cents, weight = (np.array(column) for column in zip(*rows, strict=True))
@@ -59,18 +61,18 @@ def worked(limits: Constraints):
     return choose_threshold(probability, is_fraud, cents, np.ones(10), 2, limits)
 
 
-def test_free_reviews_and_no_limits_catch_every_fraud():
+def test_free_reviews_and_no_limits_catch_every_fraud() -> None:
     found = worked(Constraints(100, 0.99, 0.0))
     assert (found.value, found.recall, found.expected_loss_per_day) == (0.3, 1.0, 0.0)
     assert "both limits would allow more" in found.reason
 
 
-def test_a_fraud_cheaper_than_the_reviews_to_find_it_is_missed():
+def test_a_fraud_cheaper_than_the_reviews_to_find_it_is_missed() -> None:
     found = worked(Constraints(100, 0.99, 15.0))
     assert (found.value, found.expected_loss_per_day) == (0.7, 10.0 + 1.5 * 15.0)
 
 
-def test_the_reason_names_the_limit_that_binds():
+def test_the_reason_names_the_limit_that_binds() -> None:
     by_alerts = worked(Constraints(0.5, 0.99, 0.0))
     assert (by_alerts.value, by_alerts.alerts_per_day) == (0.9, 0.5)
     assert by_alerts.reason.endswith("stays within 0.5 alerts a day")
@@ -79,7 +81,7 @@ def test_the_reason_names_the_limit_that_binds():
     assert by_rate.reason.endswith("stays within a false positive rate of 0.1")
 
 
-def test_nothing_alerts_if_every_cut_exceeds_a_limit():
+def test_nothing_alerts_if_every_cut_exceeds_a_limit() -> None:
     found = worked(Constraints(0.4, 0.99, 0.0))
     assert found.value > 1
     assert (found.alerts_per_day, found.recall, found.expected_loss_per_day) == (0.0, 0.0, 100.0)

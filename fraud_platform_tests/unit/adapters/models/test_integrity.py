@@ -147,7 +147,7 @@ DAMAGES = [
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.strip("_"))
 def test_damaged_files_are_refused_with_expected_found_and_remedy(
     stored: Stored, damage: Callable[[Path, Stored], None]
-):
+) -> None:
     damage(stored.folder(1), stored)
     with pytest.raises(ModelDamagedError) as caught:
         load_model(stored.registry, 1)
@@ -158,7 +158,7 @@ def test_damaged_files_are_refused_with_expected_found_and_remedy(
     assert load_model(stored.registry, 2).version == 2
 
 
-def test_each_bit_counts(stored: Stored):
+def test_each_bit_counts(stored: Stored) -> None:
     folder, random = stored.folder(1), np.random.default_rng(6)
     refused = 0
     for _ in range(FLIPS):
@@ -175,7 +175,7 @@ def test_each_bit_counts(stored: Stored):
     assert load_model(stored.registry, 1).version == 1
 
 
-def test_every_way_to_a_model_checks_it(stored: Stored):
+def test_every_way_to_a_model_checks_it(stored: Stored) -> None:
     rows = pd.DataFrame(np.zeros((2, len(MODEL_FEATURES)), np.float32), columns=MODEL_FEATURES)
     version, settings = stored.registry.get(1), stored.world.settings
     mlflow.set_tracking_uri(settings.mlflow)
@@ -193,7 +193,9 @@ def test_every_way_to_a_model_checks_it(stored: Stored):
             way()
 
 
-def test_a_worker_checks_the_bytes_that_travelled(stored: Stored, monkeypatch):
+def test_a_worker_checks_the_bytes_that_travelled(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine, model = SparkEngine.__new__(SparkEngine), load_model(stored.registry, 1)
     engine._files = None
     files, sha256 = engine._model_files(model)
@@ -217,7 +219,7 @@ def test_a_worker_checks_the_bytes_that_travelled(stored: Stored, monkeypatch):
         spark_engine._worker_model(replace(plan({**files, "more": b""}), model_sha256="f" * 64))
 
 
-def test_the_history_counts_too_where_tag_and_files_were_changed_together(stored: Stored):
+def test_the_history_counts_too_where_tag_and_files_were_changed_together(stored: Stored) -> None:
     expected = str(stored.registry.get(1).sha256)
     _threshold(stored.folder(1), stored)
     changed = files_digest(read_files(stored.folder(1)))
@@ -229,7 +231,7 @@ def test_the_history_counts_too_where_tag_and_files_were_changed_together(stored
         stored.registry.tag(1, {"content_sha256": expected})
 
 
-def test_a_version_without_a_digest_cannot_be_checked_and_is_refused(stored: Stored):
+def test_a_version_without_a_digest_cannot_be_checked_and_is_refused(stored: Stored) -> None:
     expected = str(stored.registry.get(1).sha256)
     stored.world.client.delete_model_version_tag("fraud", "1", "content_sha256")
     try:
@@ -240,14 +242,16 @@ def test_a_version_without_a_digest_cannot_be_checked_and_is_refused(stored: Sto
 
 
 @pytest.mark.parametrize(("batches", "there"), [((1, 2), "none yet"), ((3, 1), "none yet")])
-def test_a_replay_of_micro_batches_that_do_not_exist_fails(stored: Stored, batches, there: str):
+def test_a_replay_of_micro_batches_that_do_not_exist_fails(
+    stored: Stored, batches: tuple[int, ...], there: str
+) -> None:
     settings = stored.world.settings
     with pytest.raises(DataError, match=rf"--range {batches[0]}-{batches[1]}.*found {there}"):
         rescore_range(settings, *batches, 1)
     assert stored.world.lake.open(SCORED) is None, "a mistaken command makes no table"
 
 
-def test_a_replay_names_the_micro_batches_that_there_are(stored: Stored, tmp_path: Path):
+def test_a_replay_names_the_micro_batches_that_there_are(stored: Stored, tmp_path: Path) -> None:
     """Three were scored, the second before a feature of the model came."""
     lake, features = Lake(str(tmp_path / "lake")), set(MODEL_FEATURES)
     settings = Settings(home=tmp_path, lake_url=lake.url, mlflow_url=stored.world.settings.mlflow)
@@ -275,7 +279,7 @@ _VALUES = {
 }  # fmt: skip
 
 
-def test_an_unknown_version_is_no_outage_and_names_those_that_are_there(stored: Stored):
+def test_an_unknown_version_is_no_outage_and_names_those_that_are_there(stored: Stored) -> None:
     for ask in (stored.registry.get, lambda v: load_model(stored.registry, v)):
         with pytest.raises(UnknownModelError, match=r"fraud 77.*found 1, 2"):
             ask(77)
@@ -292,6 +296,8 @@ def test_an_unknown_version_is_no_outage_and_names_those_that_are_there(stored: 
         ({}, {"": b""}),
     ],
 )
-def test_different_files_have_different_digests(first: dict[str, bytes], second: dict[str, bytes]):
+def test_different_files_have_different_digests(
+    first: dict[str, bytes], second: dict[str, bytes]
+) -> None:
     assert files_digest(first) != files_digest(second)
     assert files_digest(first) == files_digest(dict(reversed(first.items())))

@@ -63,7 +63,7 @@ def as_registered_before(world: RegistryWorld, version: int) -> None:
         world.client.set_model_version_tag("fraud", str(version), name, text)
 
 
-def test_a_version_shows_few_tags_before_and_after_its_decision(world: RegistryWorld):
+def test_a_version_shows_few_tags_before_and_after_its_decision(world: RegistryWorld) -> None:
     model = register(world)
     assert set(page(world, 1)) == {"content_sha256", "knowledge_date", "lineage"}
     world.promote(0, model)
@@ -73,7 +73,7 @@ def test_a_version_shows_few_tags_before_and_after_its_decision(world: RegistryW
     assert shown["content_sha256"] == model.sha256
 
 
-def test_the_run_has_the_lineage_as_a_file_and_few_tags(world: RegistryWorld):
+def test_the_run_has_the_lineage_as_a_file_and_few_tags(world: RegistryWorld) -> None:
     model = register(world)
     run = world.client.get_run(model.run_id)
     own = {name for name in run.data.tags if not name.startswith("mlflow.")}
@@ -85,7 +85,7 @@ def test_the_run_has_the_lineage_as_a_file_and_few_tags(world: RegistryWorld):
 
 
 @pytest.mark.parametrize("is_old", [False, True], ids=["this release", "an older release"])
-def test_the_lineage_is_read_from_one_tag_or_from_many(world: RegistryWorld, is_old: bool):
+def test_the_lineage_is_read_from_one_tag_or_from_many(world: RegistryWorld, is_old: bool) -> None:
     made = register(world)
     if is_old:
         as_registered_before(world, 1)
@@ -104,7 +104,7 @@ def test_the_lineage_is_read_from_one_tag_or_from_many(world: RegistryWorld, is_
 
 
 @pytest.mark.parametrize("is_old", [False, True], ids=["this release", "an older release"])
-def test_a_lost_champion_comes_back_with_its_lineage(world: RegistryWorld, is_old: bool):
+def test_a_lost_champion_comes_back_with_its_lineage(world: RegistryWorld, is_old: bool) -> None:
     model = register(world)
     if is_old:
         as_registered_before(world, 1)
@@ -119,7 +119,9 @@ def test_a_lost_champion_comes_back_with_its_lineage(world: RegistryWorld, is_ol
     assert len(page(world, again.version)) <= MOST_TAGS
 
 
-def test_vacuum_keeps_the_versions_that_a_lineage_names(world: RegistryWorld, monkeypatch):
+def test_vacuum_keeps_the_versions_that_a_lineage_names(
+    world: RegistryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = {}
 
     def vacuum(self: object, table, keep_versions: list[int], hours: int) -> int:
@@ -133,7 +135,9 @@ def test_vacuum_keeps_the_versions_that_a_lineage_names(world: RegistryWorld, mo
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"training_end": 5}', "null"])
-def test_a_lineage_that_was_edited_is_named_with_the_remedy(world: RegistryWorld, text: str):
+def test_a_lineage_that_was_edited_is_named_with_the_remedy(
+    world: RegistryWorld, text: str
+) -> None:
     register(world)
     world.client.set_model_version_tag("fraud", "1", "lineage", text)
     with pytest.raises(
@@ -142,7 +146,7 @@ def test_a_lineage_that_was_edited_is_named_with_the_remedy(world: RegistryWorld
         world.registry.versions()
 
 
-def test_packed_tags_are_the_same_when_unpacked():
+def test_packed_tags_are_the_same_when_unpacked() -> None:
     tags = {**LINEAGE, "content_sha256": "c", "knowledge_date": "2018-07-09", "promotion.by": "me"}
     assert unpack("fraud 1", pack(tags)) == tags
     assert pack({"content_sha256": "c"}) == {"content_sha256": "c"}

@@ -24,7 +24,7 @@ from fraud_platform.settings import Settings
 from fraud_platform_tests.testing.ports import free_port
 
 
-def test_a_server_that_is_down_is_an_outage_at_once(tmp_path: Path):
+def test_a_server_that_is_down_is_an_outage_at_once(tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(Outage, match=r"expected a Connect server on sc://localhost:\d+, found"):
         connect(f"sc://localhost:{free_port()}", None, {}, tmp_path)
@@ -34,7 +34,7 @@ def test_a_server_that_is_down_is_an_outage_at_once(tmp_path: Path):
 
 def test_a_server_that_accepts_and_never_answers_is_an_outage_within_its_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(spark_connect, "ANSWER_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         begun = time.monotonic()
@@ -44,7 +44,9 @@ def test_a_server_that_accepts_and_never_answers_is_an_outage_within_its_limit(
 
 
 @pytest.mark.parametrize("content", [None, " \n"])
-def test_a_token_file_that_is_missing_or_empty_is_named(tmp_path: Path, content: str | None):
+def test_a_token_file_that_is_missing_or_empty_is_named(
+    tmp_path: Path, content: str | None
+) -> None:
     path = tmp_path / "token"
     if content is not None:
         path.write_text(content)
@@ -52,7 +54,9 @@ def test_a_token_file_that_is_missing_or_empty_is_named(tmp_path: Path, content:
         connect("sc://localhost:15002", path, {}, tmp_path)
 
 
-def test_a_token_goes_into_the_url_for_pyspark_alone_quoted_and_to_localhost(tmp_path: Path):
+def test_a_token_goes_into_the_url_for_pyspark_alone_quoted_and_to_localhost(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "token"
     path.write_text("a;b=c/d\n")
     full = spark_connect._full_url("sc://127.0.0.1:15002/;x=y", path, "session")
@@ -62,12 +66,12 @@ def test_a_token_goes_into_the_url_for_pyspark_alone_quoted_and_to_localhost(tmp
     )
 
 
-def test_a_token_in_the_url_is_refused_by_the_settings():
+def test_a_token_in_the_url_is_refused_by_the_settings() -> None:
     with pytest.raises(ValueError, match="FRAUD_SPARK_TOKEN_FILE"):
         Settings(spark_url="sc://host:15002/;token=secret")
 
 
-def test_the_warm_server_and_a_url_elsewhere_are_refused_together():
+def test_the_warm_server_and_a_url_elsewhere_are_refused_together() -> None:
     with pytest.raises(ValueError, match="needs a FRAUD_SPARK_URL of local"):
         Settings(spark_server=True, spark_url="sc://elsewhere:15002")
     assert Settings(spark_server=True, spark_server_port=4001).spark == "sc://localhost:4001"
@@ -76,7 +80,7 @@ def test_the_warm_server_and_a_url_elsewhere_are_refused_together():
 
 def test_sessions_of_processes_that_ended_are_forgotten_and_those_of_the_living_kept(
     tmp_path: Path,
-):
+) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     started = psutil.Process(ended.pid).create_time()
     ended.wait()
@@ -94,7 +98,7 @@ def test_sessions_of_processes_that_ended_are_forgotten_and_those_of_the_living_
     assert {path.stem for path in tmp_path.iterdir()} == {"alive", "elsewhere"}
 
 
-def test_the_archive_of_the_code_imports_without_the_folder_it_came_from(tmp_path: Path):
+def test_the_archive_of_the_code_imports_without_the_folder_it_came_from(tmp_path: Path) -> None:
     path = code_archive(tmp_path)
     assert code_digest() in path.name
     assert code_archive(tmp_path) == path
@@ -122,17 +126,17 @@ def test_the_archive_of_the_code_imports_without_the_folder_it_came_from(tmp_pat
 )
 def test_executors_elsewhere_are_not_told_to_find_the_driver_on_their_own_machine(
     url: str, expected: str | None
-):
+) -> None:
     assert driver_host(Settings(), url) == expected
     assert driver_host(Settings(spark_driver_host="10.0.0.1"), url) == "10.0.0.1"
 
 
-def test_a_cluster_is_asked_for_as_many_cores_as_its_executors_have():
+def test_a_cluster_is_asked_for_as_many_cores_as_its_executors_have() -> None:
     conf = cluster_conf(Settings(spark_executors=3, spark_executor_cores=4), "spark://head:7077")
     assert conf["spark.cores.max"] == "12"
 
 
-def test_errors_of_the_work_itself_stay_what_they_are():
+def test_errors_of_the_work_itself_stay_what_they_are() -> None:
     from pyspark.errors import AnalysisException, PySparkException
 
     assert explain(ValueError("Connection refused")) is None

@@ -120,11 +120,11 @@ BUILDERS: dict[str, Callable[[Session], Any]] = {
 
 
 @pytest.mark.parametrize("name", BUILDERS)
-def test_a_plan_stays_far_from_the_depth_that_connect_refuses(name: str, session: Session):
+def test_a_plan_stays_far_from_the_depth_that_connect_refuses(name: str, session: Session) -> None:
     assert depth_of(BUILDERS[name](session)) <= DEEPEST
 
 
-def test_a_folded_sum_is_what_connect_refuses(session: Session):
+def test_a_folded_sum_is_what_connect_refuses(session: Session) -> None:
     """The measure above is worth what this one shows: 30 operators pass, 60 do not."""
     from google.protobuf.message import DecodeError
     from pyspark.sql import functions as F
@@ -153,7 +153,7 @@ FOLDS_OF_FIVE_AT_MOST = {"features/batch/engine.py", "scoring/state/snapshot.py"
 """Unions of a fixed number of tables, which the builders above and a state's test measure."""
 
 
-def test_no_module_folds_columns_or_tables_over_a_list_of_any_length():
+def test_no_module_folds_columns_or_tables_over_a_list_of_any_length() -> None:
     found = {
         str(path.relative_to(PACKAGE)): lines
         for path in sorted(PACKAGE.rglob("*.py"))

@@ -38,7 +38,7 @@ def wrapped(error: Exception) -> Exception:
     ],
     ids=repr,
 )
-def test_the_error_of_a_disk_is_an_outage_with_its_remedy(error: Exception):
+def test_the_error_of_a_disk_is_an_outage_with_its_remedy(error: Exception) -> None:
     with (
         pytest.raises(Outage, match=r"expected to write, found: .*Make room there.*run again"),
         reaching_disks(),
@@ -49,19 +49,19 @@ def test_the_error_of_a_disk_is_an_outage_with_its_remedy(error: Exception):
 @pytest.mark.parametrize(
     "error", [ValueError("no"), FileNotFoundError(2, "no file"), DropUnreadableError("damaged")]
 )
-def test_other_errors_stay_what_they_are(error: Exception):
+def test_other_errors_stay_what_they_are(error: Exception) -> None:
     assert disk_outage(error) is None
     with pytest.raises(type(error)), reaching_disks():
         raise error
 
 
-def test_the_file_is_named_where_the_error_names_it():
+def test_the_file_is_named_where_the_error_names_it() -> None:
     assert "/scratch/a.parquet" in str(disk_outage(wrapped(FULL)))
 
 
 def test_the_command_line_says_it_in_one_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     def fail(**_: object) -> None:
         raise FULL
 

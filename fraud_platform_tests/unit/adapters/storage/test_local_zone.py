@@ -41,7 +41,7 @@ def make(kind: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "dead link", "folder", "pipe"])
-def test_what_is_no_file_is_refused_by_name_and_not_read(landing: Path, kind: str):
+def test_what_is_no_file_is_refused_by_name_and_not_read(landing: Path, kind: str) -> None:
     make(kind, landing / NAME)
     what = kind.removeprefix("dead ")
     output = complaints(landing)
@@ -52,13 +52,13 @@ def test_what_is_no_file_is_refused_by_name_and_not_read(landing: Path, kind: st
     assert list((landing.parent / "raw").iterdir()) == []
 
 
-def test_a_link_that_takes_the_place_of_a_file_is_not_followed(landing: Path):
+def test_a_link_that_takes_the_place_of_a_file_is_not_followed(landing: Path) -> None:
     make("link", landing / NAME)
     with pytest.raises(DropUnreadableError, match="found a link"):
         next(open_zone(str(landing)).read(NAME))
 
 
-def test_a_folder_that_is_no_drop_and_hidden_entries_are_let_be(landing: Path):
+def test_a_folder_that_is_no_drop_and_hidden_entries_are_let_be(landing: Path) -> None:
     (landing / "rejected").mkdir()
     (landing / ".link").symlink_to("nowhere")
     assert complaints(landing) == {}
@@ -67,7 +67,7 @@ def test_a_folder_that_is_no_drop_and_hidden_entries_are_let_be(landing: Path):
 FORGED = "april\n2026-01-01 00:00:00 INFO drop 2018-04-01 published \x1b[2K\u202e.txt"
 
 
-def test_a_name_cannot_forge_a_line_of_a_log(landing: Path):
+def test_a_name_cannot_forge_a_line_of_a_log(landing: Path) -> None:
     (landing / FORGED).write_bytes(b"x")
     (landing / (b"may\xff\r.txt".decode("utf-8", "surrogateescape"))).write_bytes(b"x")
     (landing / NAME).write_bytes(b"x")
@@ -80,7 +80,7 @@ def test_a_name_cannot_forge_a_line_of_a_log(landing: Path):
     assert "596" not in "".join(output.values())
 
 
-def test_a_name_is_bounded():
+def test_a_name_is_bounded() -> None:
     assert printable("a" * 120) == "a" * 120
     assert printable("a" * 5_000) == "a" * 118 + ".."
     with pytest.raises(DropNameError) as error:

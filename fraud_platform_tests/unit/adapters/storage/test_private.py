@@ -27,7 +27,7 @@ def mode(path: Path) -> int:
 
 def test_the_home_of_an_earlier_version_is_closed_and_new_files_are_the_owners_alone(
     tmp_path: Path,
-):
+) -> None:
     settings = Settings(home=tmp_path / "home", raw_url=str(tmp_path / "raw"))
     for folder in (settings.home, Path(settings.raw), Path(settings.lake)):
         folder.mkdir(parents=True)
@@ -43,7 +43,7 @@ def test_the_home_of_an_earlier_version_is_closed_and_new_files_are_the_owners_a
     assert {mode(path) for path in files} == {0o600}
 
 
-def test_the_umask_of_a_unit_stays_and_its_group_may_read(tmp_path: Path):
+def test_the_umask_of_a_unit_stays_and_its_group_may_read(tmp_path: Path) -> None:
     os.umask(0o027)
     settings = Settings(home=tmp_path / "home")
     settings.home.mkdir(mode=0o755)
@@ -55,7 +55,7 @@ def test_the_umask_of_a_unit_stays_and_its_group_may_read(tmp_path: Path):
 
 def test_landing_outside_of_the_home_and_folders_that_are_not_there_are_left_alone(
     tmp_path: Path,
-):
+) -> None:
     landing = tmp_path / "landing"
     landing.mkdir()
     landing.chmod(0o775)
@@ -66,7 +66,7 @@ def test_landing_outside_of_the_home_and_folders_that_are_not_there_are_left_alo
 
 def test_the_command_line_and_dagster_keep_files_private(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     from fraud_platform.cli.entry import enter
     from fraud_platform.defs.assembly import assemble
 

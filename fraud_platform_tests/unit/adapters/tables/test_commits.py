@@ -75,7 +75,7 @@ def merge_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_merge_that_began_before_another_merged_the_files_changes_nothing(
     lake: Lake, merge_all: None
-):
+) -> None:
     land(lake, 1, 2, 3)
     late = StaleLake(lake.url)
     late.remember(TOPIC_LABELS)
@@ -90,7 +90,7 @@ def test_a_merge_that_began_before_another_merged_the_files_changes_nothing(
 @pytest.mark.parametrize("point", ["merge.written", "swap.listed", "swap.committed"])
 def test_a_merge_that_was_stopped_while_others_merged_and_appended_leaves_each_row_once(
     lake: Lake, merge_all: None, point: str
-):
+) -> None:
     land(lake, 1, 2, 3)
     with stopped_child(LOOK, lake, point) as child:
         land(lake, 4)
@@ -104,7 +104,7 @@ def test_a_merge_that_was_stopped_while_others_merged_and_appended_leaves_each_r
 
 def test_a_merge_that_was_stopped_while_others_appended_is_committed_after_them(
     lake: Lake, merge_all: None
-):
+) -> None:
     land(lake, 1, 2, 3)
     with stopped_child(LOOK, lake, "swap.listed") as child:
         land(lake, 4)
@@ -115,7 +115,7 @@ def test_a_merge_that_was_stopped_while_others_appended_is_committed_after_them(
 
 def test_merging_keeps_a_column_that_a_later_version_of_the_platform_added(
     lake: Lake, merge_all: None
-):
+) -> None:
     land(lake, 1, 2)
     later = replace(TOPIC_LABELS, columns=(*TOPIC_LABELS.columns, Column("added", "long", "New.")))
     rows = label_rows(3).append_column(later.arrow_schema.field("added"), pa.array(range(5)))
@@ -132,7 +132,7 @@ def test_merging_keeps_a_column_that_a_later_version_of_the_platform_added(
 
 def test_a_merge_that_was_killed_before_its_commit_leaves_the_table_as_it_was(
     lake: Lake, merge_all: None
-):
+) -> None:
     land(lake, 1, 2, 3)
     version = lake.version(TOPIC_LABELS)
     with stopped_child(LOOK, lake, "swap.listed"):
@@ -150,7 +150,7 @@ def clean_log_up_to(lake: Lake, table: TableContract) -> None:
 
 def test_a_merge_that_was_stopped_until_its_place_in_the_log_was_cleaned_does_not_count(
     lake: Lake, merge_all: None
-):
+) -> None:
     land(lake, 1, 2, 3)
     with stopped_child(LOOK, lake, "swap.listed") as child:
         Compaction(lake, (TOPIC_LABELS,)).look()
@@ -165,7 +165,7 @@ def test_a_merge_that_was_stopped_until_its_place_in_the_log_was_cleaned_does_no
 
 def test_an_append_that_was_written_into_a_cleaned_part_of_the_log_is_made_again(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """As of a process that was stopped between reading the log and writing to it."""
     land(lake, 1, 2, 3)
     sleeper, log = lake.numbered(TOPIC_LABELS, APP), Path(lake.uri(TOPIC_LABELS)) / "_delta_log"
@@ -195,7 +195,7 @@ def test_an_append_that_was_written_into_a_cleaned_part_of_the_log_is_made_again
 
 def test_an_append_without_rows_counts_though_others_committed_at_once(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     table, other = (lake.numbered(TOPIC_LABELS, name) for name in (APP, "other"))
     refresh = table.refresh
 
@@ -211,7 +211,7 @@ def test_an_append_without_rows_counts_though_others_committed_at_once(
 
 def test_replaced_files_that_the_table_names_again_stay(
     lake: Lake, merge_all: None, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr("fraud_platform.adapters.tables.compaction.GRACE_SECONDS", -1.0)
     land(lake, 1, 2)
     before = lake.version(TOPIC_LABELS)
@@ -229,14 +229,14 @@ def test_replaced_files_that_the_table_names_again_stay(
     assert ids(lake) == expected(1, 2)
 
 
-def test_a_swap_of_a_file_that_is_gone_commits_nothing(lake: Lake):
+def test_a_swap_of_a_file_that_is_gone_commits_nothing(lake: Lake) -> None:
     land(lake, 1)
     version = lake.version(TOPIC_LABELS)
     assert swap_files(lake, TOPIC_LABELS, Swap(["gone.parquet"], [], {"operation": "T"})) is None
     assert lake.version(TOPIC_LABELS) == version
 
 
-def test_of_many_that_create_one_file_exactly_one_does(tmp_path: Path):
+def test_of_many_that_create_one_file_exactly_one_does(tmp_path: Path) -> None:
     url = str(tmp_path / "entry.json")
     assert [create_once(url, b"%d" % i) for i in range(3)] == [True, False, False]
     assert [path.name for path in tmp_path.iterdir()] == ["entry.json"]
@@ -258,7 +258,7 @@ def held(lake: Lake) -> list[tuple[str, int]]:
     return sorted((row["day"], row["rows"]) for row in lake.read_arrow(DAYS).to_pylist())
 
 
-def test_of_two_writers_that_fill_one_new_partition_one_is_refused(lake: Lake):
+def test_of_two_writers_that_fill_one_new_partition_one_is_refused(lake: Lake) -> None:
     lake.ensure(DAYS)
     late = StaleLake(lake.url)
     late.remember(DAYS)
@@ -268,7 +268,7 @@ def test_of_two_writers_that_fill_one_new_partition_one_is_refused(lake: Lake):
     assert held(lake) == [("1", 10)]
 
 
-def test_writers_of_different_partitions_do_not_meet(lake: Lake):
+def test_writers_of_different_partitions_do_not_meet(lake: Lake) -> None:
     lake.commit_files(DAYS, day_files(lake, "1", 10), "day", ["1"])
     late = StaleLake(lake.url)
     late.remember(DAYS)
@@ -277,7 +277,9 @@ def test_writers_of_different_partitions_do_not_meet(lake: Lake):
     assert held(lake) == [("1", 11), ("2", 20)]
 
 
-def test_a_partition_that_was_merged_meanwhile_is_not_kept_beside_its_replacement(lake: Lake):
+def test_a_partition_that_was_merged_meanwhile_is_not_kept_beside_its_replacement(
+    lake: Lake,
+) -> None:
     files = day_files(lake, "1", 10) + day_files(lake, "1", 11)
     lake.commit_files(DAYS, files, "day", ["1"])
     late = StaleLake(lake.url)
@@ -288,7 +290,7 @@ def test_a_partition_that_was_merged_meanwhile_is_not_kept_beside_its_replacemen
     assert held(lake) == [("1", 10), ("1", 11)]
 
 
-def test_files_that_were_made_from_an_older_version_do_not_replace_newer_ones(lake: Lake):
+def test_files_that_were_made_from_an_older_version_do_not_replace_newer_ones(lake: Lake) -> None:
     since = lake.ensure(DAYS).version()
     lake.commit_files(DAYS, day_files(lake, "1", 10), "day", ["1"])
     with pytest.raises(Outage, match="another writer has replaced it"):
@@ -299,7 +301,7 @@ def test_files_that_were_made_from_an_older_version_do_not_replace_newer_ones(la
 
 def test_a_whole_table_that_was_merged_or_appended_to_is_not_kept_beside_its_replacement(
     lake: Lake,
-):
+) -> None:
     rows = pa.table({"day": ["1"], "rows": [1]}, schema=DAYS.arrow_schema)
     for _ in range(2):
         lake.append_numbered(DAYS, rows, APP, (lake.version(DAYS) or 0) + 1)
@@ -311,7 +313,7 @@ def test_a_whole_table_that_was_merged_or_appended_to_is_not_kept_beside_its_rep
     assert held(lake) == [("1", 1), ("1", 1)]
 
 
-def test_a_restore_undoes_no_commit_that_came_after_the_look(lake: Lake):
+def test_a_restore_undoes_no_commit_that_came_after_the_look(lake: Lake) -> None:
     first = lake.commit_files(DAYS, day_files(lake, "1", 10), "day", ["1"])
     looked = lake.commit_files(DAYS, day_files(lake, "1", 11), "day", ["1"])
     lake.commit_files(DAYS, day_files(lake, "2", 20), "day", ["2"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -45,7 +46,7 @@ def rows(drop: str, count: int) -> pa.Table:
     )
 
 
-def test_an_absent_table_reads_as_empty(lake: Lake):
+def test_an_absent_table_reads_as_empty(lake: Lake) -> None:
     assert lake.version(DROP_DAYS) is None
     assert lake.read_arrow(DROP_DAYS).num_rows == 0
     assert lake.read_arrow(DROP_DAYS, columns=["rows"]).column_names == ["rows"]
@@ -53,7 +54,7 @@ def test_an_absent_table_reads_as_empty(lake: Lake):
 
 def test_reading_a_local_table_runs_no_python_in_threads_that_outlive_it(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """Such a thread aborts a process that ends at that moment, after its work was done."""
     lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 3), None)
     for name in ("open_input_file", "open_input_stream", "get_file_info"):
@@ -62,7 +63,7 @@ def test_reading_a_local_table_runs_no_python_in_threads_that_outlive_it(
     assert sorted(found["rows"].to_pylist()) == [1, 2]
 
 
-def test_replacing_one_drop_leaves_the_others(lake: Lake):
+def test_replacing_one_drop_leaves_the_others(lake: Lake) -> None:
     lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 3), "drop = '2018-04-01'")
     lake.replace_arrow(DROP_DAYS, rows("2018-05-01", 2), "drop = '2018-05-01'")
     lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 1), "drop = '2018-04-01'")
@@ -74,14 +75,14 @@ def test_replacing_one_drop_leaves_the_others(lake: Lake):
     ]
 
 
-def test_writing_twice_equals_writing_once(lake: Lake):
+def test_writing_twice_equals_writing_once(lake: Lake) -> None:
     lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 3), "drop = '2018-04-01'")
     once = lake.read_arrow(DROP_DAYS).sort_by("tx_date")
     lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 3), "drop = '2018-04-01'")
     assert lake.read_arrow(DROP_DAYS).sort_by("tx_date").equals(once)
 
 
-def test_a_mismatch_lists_every_difference_and_writes_nothing(lake: Lake):
+def test_a_mismatch_lists_every_difference_and_writes_nothing(lake: Lake) -> None:
     wrong = rows("2018-04-01", 1).drop_columns(["frauds"]).append_column("extra", pa.array(["a"]))
     with pytest.raises(SchemaMismatchError) as error:
         lake.replace_arrow(DROP_DAYS, wrong, None)
@@ -90,7 +91,7 @@ def test_a_mismatch_lists_every_difference_and_writes_nothing(lake: Lake):
     assert lake.read_arrow(DROP_DAYS).num_rows == 0
 
 
-def test_vacuum_keeps_the_versions_that_a_model_names(lake: Lake):
+def test_vacuum_keeps_the_versions_that_a_model_names(lake: Lake) -> None:
     first = lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 3), None)
     second = lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 2), None)
     lake.replace_arrow(DROP_DAYS, rows("2018-04-01", 1), None)
@@ -102,14 +103,16 @@ def test_vacuum_keeps_the_versions_that_a_model_names(lake: Lake):
         lake.read_arrow(DROP_DAYS, version=second)
 
 
-def test_a_number_is_committed_once(lake: Lake):
+def test_a_number_is_committed_once(lake: Lake) -> None:
     assert lake.append_numbered(DROP_DAYS, rows("2018-04-01", 2), "days", 1)
     assert not lake.append_numbered(DROP_DAYS, rows("2018-05-01", 2), "days", 1)
     assert lake.append_numbered(DROP_DAYS, rows("2018-06-01", 1), "days", 2)
     assert lake.read_arrow(DROP_DAYS).num_rows == 3
 
 
-def test_of_two_writers_with_one_number_one_is_refused(lake: Lake, monkeypatch):
+def test_of_two_writers_with_one_number_one_is_refused(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lake.ensure(DROP_DAYS)
     stale = lake.open(DROP_DAYS)
     assert lake.append_numbered(DROP_DAYS, rows("2018-04-01", 2), "days", 1)
@@ -119,7 +122,7 @@ def test_of_two_writers_with_one_number_one_is_refused(lake: Lake, monkeypatch):
     assert Lake(lake.url).read_arrow(DROP_DAYS).num_rows == 2
 
 
-def test_of_those_that_create_a_table_at_once_one_commits(tmp_path):
+def test_of_those_that_create_a_table_at_once_one_commits(tmp_path: Path) -> None:
     lakes = [Lake(str(tmp_path / str(number))) for number in range(20)]
     with ThreadPoolExecutor(2) as pool:
         for lake in lakes:
@@ -146,5 +149,7 @@ def test_of_those_that_create_a_table_at_once_one_commits(tmp_path):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_a_storage_refuses_is_told_from_what_is_wrong_here(error: Exception, expected: bool):
+def test_what_a_storage_refuses_is_told_from_what_is_wrong_here(
+    error: Exception, expected: bool
+) -> None:
     assert is_refusal(error) is expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -57,7 +58,7 @@ def double(lake: Lake, table=TOPIC_LABELS) -> None:
     second.optimize.compact()
 
 
-def test_a_state_is_not_loaded_from_labels_that_count_twice(lake: Lake):
+def test_a_state_is_not_loaded_from_labels_that_count_twice(lake: Lake) -> None:
     land(lake, 1, 2, 3)
     double(lake)
     land(lake, 4)
@@ -69,7 +70,7 @@ def test_a_state_is_not_loaded_from_labels_that_count_twice(lake: Lake):
     state.catch_up(ScoringLog(lake))
 
 
-def test_a_state_is_not_loaded_from_scores_that_count_twice(lake: Lake, settings: Settings):
+def test_a_state_is_not_loaded_from_scores_that_count_twice(lake: Lake, settings: Settings) -> None:
     table = lake.numbered(SCORED, SCORING)
     for number in (1, 2, 3):
         files = write_rows(lake.files, lake.uri(SCORED), SCORED, some_rows(SCORED, number))
@@ -85,7 +86,7 @@ def test_a_state_is_not_loaded_from_scores_that_count_twice(lake: Lake, settings
     assert len(ScoringLog(lake).last_seconds(10_000)) == 6
 
 
-def test_a_whole_table_is_judged_by_the_files_that_overlap(lake: Lake):
+def test_a_whole_table_is_judged_by_the_files_that_overlap(lake: Lake) -> None:
     land(lake, 1, 2, 3)
     lake.open(TOPIC_LABELS).optimize.compact()
     land(lake, 4, 5)
@@ -98,7 +99,7 @@ def test_a_whole_table_is_judged_by_the_files_that_overlap(lake: Lake):
         lake.require_unique(TOPIC_LABELS)
 
 
-def test_files_of_one_number_that_hold_other_rows_are_no_repetition(lake: Lake):
+def test_files_of_one_number_that_hold_other_rows_are_no_repetition(lake: Lake) -> None:
     rows = label_rows(1, 6)
     parts = [
         write_rows(lake.files, lake.uri(TOPIC_LABELS), TOPIC_LABELS, rows.slice(start, 3))[0]
@@ -109,7 +110,7 @@ def test_files_of_one_number_that_hold_other_rows_are_no_repetition(lake: Lake):
     lake.require_unique(TOPIC_LABELS)
 
 
-def test_mending_keeps_one_of_each_row_and_says_so_for_good(lake: Lake):
+def test_mending_keeps_one_of_each_row_and_says_so_for_good(lake: Lake) -> None:
     land(lake, 1, 2, 3)
     double(lake)
     land(lake, 4)
@@ -131,7 +132,7 @@ def test_mending_keeps_one_of_each_row_and_says_so_for_good(lake: Lake):
     assert ids(lake) == expected(1, 2, 3, 4, 5)
 
 
-def test_many_rows_are_mended_some_at_a_time(lake: Lake, monkeypatch: pytest.MonkeyPatch):
+def test_many_rows_are_mended_some_at_a_time(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fraud_platform.adapters.tables.mending._WINDOW_ROWS", 7)
     land(lake, *range(1, 9))
     double(lake)
@@ -139,7 +140,7 @@ def test_many_rows_are_mended_some_at_a_time(lake: Lake, monkeypatch: pytest.Mon
     assert ids(lake) == expected(*range(1, 9))
 
 
-def test_copies_that_differ_are_left_to_a_person(lake: Lake):
+def test_copies_that_differ_are_left_to_a_person(lake: Lake) -> None:
     land(lake, 1, 2)
     other = label_rows(2)
     at = other.schema.get_field_index("is_fraud")
@@ -154,7 +155,7 @@ def test_copies_that_differ_are_left_to_a_person(lake: Lake):
 
 
 @pytest.mark.parametrize("point", ["mend.written", "swap.listed", "swap.committed"])
-def test_mending_that_is_killed_leaves_the_table_before_or_after(lake: Lake, point: str):
+def test_mending_that_is_killed_leaves_the_table_before_or_after(lake: Lake, point: str) -> None:
     land(lake, 1, 2, 3)
     double(lake)
     with stopped_child(MEND, lake, point):
@@ -166,7 +167,7 @@ def test_mending_that_is_killed_leaves_the_table_before_or_after(lake: Lake, poi
 
 
 @pytest.mark.parametrize("point", ["mend.written", "swap.listed"])
-def test_two_that_mend_one_table_mend_it_once(lake: Lake, point: str):
+def test_two_that_mend_one_table_mend_it_once(lake: Lake, point: str) -> None:
     land(lake, 1, 2, 3)
     double(lake)
     with stopped_child(MEND, lake, point) as child:
@@ -177,14 +178,14 @@ def test_two_that_mend_one_table_mend_it_once(lake: Lake, point: str):
 
 
 @pytest.fixture
-def settings(lake: Lake, tmp_path) -> Settings:
+def settings(lake: Lake, tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home", lake_url=lake.url)
 
 
 @pytest.mark.parametrize("table", OF_MANY_COMMITS, ids=lambda table: table.name)
 def test_a_doubled_table_of_each_kind_is_found_by_doctor_and_mended(
     lake: Lake, settings: Settings, table
-):
+) -> None:
     log = lake.numbered(table, "test")
     for number in (1, 2, 3):
         rows = some_rows(table, number)
@@ -224,7 +225,7 @@ def some_rows(table, number: int) -> pa.Table:
     return rows.slice(0, 1) if len(table.unique_by) == 1 else rows
 
 
-def test_a_table_that_is_not_mendable_is_named(settings: Settings):
+def test_a_table_that_is_not_mendable_is_named(settings: Settings) -> None:
     with pytest.raises(DataError, match=r"expected one of .*scored.*, found transactions"):
         mend(settings, "transactions", "a test")
 
@@ -236,7 +237,7 @@ def enable_deletion_vectors(lake: Lake, table) -> None:
     )  # fmt: skip
 
 
-def test_a_table_with_deletion_vectors_is_refused_by_name(lake: Lake, settings: Settings):
+def test_a_table_with_deletion_vectors_is_refused_by_name(lake: Lake, settings: Settings) -> None:
     land(lake, 1)
     enable_deletion_vectors(lake, TOPIC_LABELS)
     words = r"table topic_labels: .*deletionVectors.*REORG TABLE topic_labels APPLY \(PURGE\).*DROP"
@@ -261,7 +262,9 @@ def test_a_table_with_deletion_vectors_is_refused_by_name(lake: Lake, settings: 
         ({"delta.enableChangeDataFeed": "true"}, "changeDataFeed"),
     ],
 )
-def test_a_table_whose_properties_enable_a_feature_is_refused(lake: Lake, properties, feature):
+def test_a_table_whose_properties_enable_a_feature_is_refused(
+    lake: Lake, properties: dict[str, str], feature: str
+) -> None:
     lake.ensure(SCORED)
     DeltaTable(lake.uri(SCORED)).alter.set_table_properties(properties)
     with pytest.raises(TableFeatureError, match=f"table scored: .*{feature}"):

@@ -76,11 +76,11 @@ def table(lake: Lake) -> NumberedTable:
     return lake.numbered(TOPIC_LABELS, APP)
 
 
-def test_before_the_first_commit_there_is_no_number_and_nothing_said(table: NumberedTable):
+def test_before_the_first_commit_there_is_no_number_and_nothing_said(table: NumberedTable) -> None:
     assert (table.number, table.metadata(), list(table.commits())) == (0, {}, [])
 
 
-def test_of_two_writers_with_one_number_the_second_commits_nothing(lake: Lake):
+def test_of_two_writers_with_one_number_the_second_commits_nothing(lake: Lake) -> None:
     first, second = (lake.numbered(TOPIC_LABELS, APP) for _ in range(2))
     assert first.append(files(lake, 1), 1, {"who": "first"})
     assert not second.append(files(lake, 1), 1, {"who": "second"})
@@ -92,7 +92,9 @@ def test_of_two_writers_with_one_number_the_second_commits_nothing(lake: Lake):
     assert (first.number, first.metadata()["number"]) == (1, 1)
 
 
-def test_a_commit_of_another_kind_in_between_takes_no_number(lake: Lake, table: NumberedTable):
+def test_a_commit_of_another_kind_in_between_takes_no_number(
+    lake: Lake, table: NumberedTable
+) -> None:
     other = lake.numbered(TOPIC_LABELS, "other")
     assert other.append(files(lake, 7), 7)
     lake.open(TOPIC_LABELS).optimize.compact()
@@ -102,7 +104,7 @@ def test_a_commit_of_another_kind_in_between_takes_no_number(lake: Lake, table: 
     assert other.number == 7
 
 
-def test_every_commit_is_found_in_a_long_log(lake: Lake, table: NumberedTable):
+def test_every_commit_is_found_in_a_long_log(lake: Lake, table: NumberedTable) -> None:
     for number in range(1, 41):
         assert table.append([], number, {"n": number})
     assert [metadata["n"] for metadata in table.commits()] == list(range(40, 0, -1))
@@ -110,7 +112,7 @@ def test_every_commit_is_found_in_a_long_log(lake: Lake, table: NumberedTable):
 
 def test_rows_above_a_number_are_those_of_later_commits_merged_or_not(
     lake: Lake, table: NumberedTable
-):
+) -> None:
     for number in (1, 2, 3):
         table.append(files(lake, number, number), number)
     assert landings(table, 1) == [2, 2, 3, 3, 3]
@@ -121,7 +123,9 @@ def test_rows_above_a_number_are_those_of_later_commits_merged_or_not(
     assert table.rows_above(3, "landing", ["transaction_id"]).num_rows == 0
 
 
-def test_filters_find_rows_by_columns_with_bounds_and_without(lake: Lake, table: NumberedTable):
+def test_filters_find_rows_by_columns_with_bounds_and_without(
+    lake: Lake, table: NumberedTable
+) -> None:
     table.append(files(lake, 1), 1)
     for filters, count in (
         ([("transaction_id", "=", 101)], 1),
@@ -142,7 +146,7 @@ def nothing_kept(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> NumberedTable:
 
 def test_a_cleaned_log_still_says_what_was_committed_last(
     lake: Lake, nothing_kept: NumberedTable, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr("fraud_platform.adapters.tables.merging.LEVELS", ((64 << 20, 2),))
     compaction = Compaction(lake, (TOPIC_LABELS,))
     for number in (1, 2, 3):
@@ -154,7 +158,7 @@ def test_a_cleaned_log_still_says_what_was_committed_last(
 
 def test_merging_leaves_files_of_a_level_before_alone(
     lake: Lake, table: NumberedTable, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(merging_module, "LEVELS", ((40_000, 4), (1 << 20, 3)))
     compaction, seen = Compaction(lake, (TOPIC_LABELS,)), []
     for number, size in enumerate((6_000, *[3] * 4, 6_000, *[3] * 4, 6_000), 1):
@@ -178,7 +182,7 @@ def table_files(lake: Lake) -> list[str]:
 
 def test_no_commit_cleans_the_log_and_cleaning_waits_for_an_append(
     lake: Lake, nothing_kept: NumberedTable
-):
+) -> None:
     for number in range(1, 6):
         assert nothing_kept.append(files(lake, number), number, {"n": number})
         lake.open(TOPIC_LABELS).optimize.compact()
@@ -195,7 +199,7 @@ def test_no_commit_cleans_the_log_and_cleaning_waits_for_an_append(
 
 def test_a_writer_that_slept_while_the_log_was_cleaned_commits_no_taken_number(
     lake: Lake, nothing_kept: NumberedTable
-):
+) -> None:
     sleeper = lake.numbered(TOPIC_LABELS, APP)
     for number in range(1, 9):
         assert nothing_kept.append(files(lake, number), number, {"n": number})
@@ -210,7 +214,7 @@ def test_a_writer_that_slept_while_the_log_was_cleaned_commits_no_taken_number(
 
 def test_a_log_that_is_cleaned_while_it_is_read_is_read_again(
     lake: Lake, nothing_kept: NumberedTable
-):
+) -> None:
     def commit_and_clean() -> None:
         try:
             for number in range(1, 151):
@@ -238,7 +242,7 @@ EARLIER = {"delta.logRetentionDuration": "interval 0 seconds", "delta.checkpoint
 """How an earlier version of the platform made tables, but for its retention of ten minutes."""
 
 
-def test_a_table_of_an_earlier_version_keeps_its_last_words_from_now_on(lake: Lake):
+def test_a_table_of_an_earlier_version_keeps_its_last_words_from_now_on(lake: Lake) -> None:
     """Its own commits cleaned the log: merging after the hundredth lost the last number."""
     for last in (97, 98, 99):
         table = replace(TOPIC_LABELS, name=f"labels_{last}")
@@ -262,7 +266,7 @@ def test_a_table_of_an_earlier_version_keeps_its_last_words_from_now_on(lake: La
         assert lake.numbered(table, APP).metadata()["n"] == last + 1
 
 
-def test_a_number_is_found_that_enough_rows_lie_above(lake: Lake, table: NumberedTable):
+def test_a_number_is_found_that_enough_rows_lie_above(lake: Lake, table: NumberedTable) -> None:
     assert table.number_before(1, "landing") == 0
     for number in range(1, 6):
         table.append(files(lake, number), number)
@@ -273,7 +277,7 @@ def test_a_number_is_found_that_enough_rows_lie_above(lake: Lake, table: Numbere
     assert [table.number_before(n, "landing") for n in (3, 4)] == [5, 0]
 
 
-def test_a_log_that_lost_its_last_words_stops_its_reader(lake: Lake, table: NumberedTable):
+def test_a_log_that_lost_its_last_words_stops_its_reader(lake: Lake, table: NumberedTable) -> None:
     table.append(files(lake, 1), 1, {"n": 1})
     handle = DeltaTable(lake.uri(TOPIC_LABELS))
     handle.alter.set_table_properties({"delta.logRetentionDuration": "interval 0 seconds"})
@@ -292,7 +296,7 @@ def dead_values(lake: Lake) -> list[bytes]:
     return sorted(lake.read_arrow(DEAD_LABELS)["message_value"].to_pylist())
 
 
-def test_dead_messages_of_a_writer_that_lost_the_number_stay_out(lake: Lake):
+def test_dead_messages_of_a_writer_that_lost_the_number_stay_out(lake: Lake) -> None:
     first, late = pair(lake), pair(lake)
     assert first.commit(1, files(lake, 1), dead_rows(1), {})
     assert not late.commit(1, files(lake, 1), dead_rows(1, b"a", b"b"), {})
@@ -320,7 +324,7 @@ def die_between(monkeypatch: pytest.MonkeyPatch, tables: PairedTables) -> None:
 
 def test_vacuum_keeps_dead_labels_that_wait_for_their_commit(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     die_between(monkeypatch, PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING))
     _vacuum(lake, SimpleNamespace(versions=list), retention_hours=0)  # type: ignore[arg-type]
     assert dead_values(lake) == [b"a"]
@@ -328,7 +332,7 @@ def test_vacuum_keeps_dead_labels_that_wait_for_their_commit(
 
 def test_dead_messages_that_a_killed_writer_left_open_are_added_once_by_the_next_writer(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     die_between(monkeypatch, pair(lake))
     assert dead_values(lake) == []
     comers = pair(lake), pair(lake)
@@ -337,7 +341,7 @@ def test_dead_messages_that_a_killed_writer_left_open_are_added_once_by_the_next
     assert dead_values(lake) == [b"a"]
 
 
-def test_a_plan_reads_back_by_its_number(lake: Lake):
+def test_a_plan_reads_back_by_its_number(lake: Lake) -> None:
     from fraud_platform.scoring.plans import Plan, PlanLog
 
     moment = datetime(2018, 8, 1, tzinfo=UTC)
@@ -363,7 +367,7 @@ class _Broken(Compaction):
             raise KeyError("unforeseen")
 
 
-def test_compaction_outlives_any_error_and_says_it(lake: Lake):
+def test_compaction_outlives_any_error_and_says_it(lake: Lake) -> None:
     compaction = _Broken(lake, (TOPIC_LABELS,), pause_seconds=0.3)
     messages = set()
     with compaction:
@@ -377,7 +381,9 @@ def test_compaction_outlives_any_error_and_says_it(lake: Lake):
     assert (compaction.looks, compaction.problem) == (2, "")
 
 
-def test_compaction_that_hangs_does_not_hold_its_block(lake: Lake, monkeypatch: pytest.MonkeyPatch):
+def test_compaction_that_hangs_does_not_hold_its_block(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(compaction_module, "END_SECONDS", 0.2)
     hung, released = threading.Event(), threading.Event()
 

@@ -34,7 +34,7 @@ def is_tile_table(names: tuple[str, ...]) -> bool:
     return {"tile_hour", "event_hour"} & set(names) != set()
 
 
-def test_every_table_of_tiles_is_a_declared_tile():
+def test_every_table_of_tiles_is_a_declared_tile() -> None:
     tables = {t.name: t for t in ALL_TABLES if is_tile_table(t.column_names)}
     assert set(tables) == {tile.name for tile in DECLARATION.tiles}
     for tile in DECLARATION.tiles:
@@ -45,12 +45,12 @@ def test_every_table_of_tiles_is_a_declared_tile():
 
 
 @pytest.mark.parametrize("tile", DECLARATION.tiles, ids=lambda tile: tile.name)
-def test_a_snapshot_has_a_column_for_each_measure(tile: Tile):
+def test_a_snapshot_has_a_column_for_each_measure(tile: Tile) -> None:
     assert {f"v{i}" for i in range(len(tile.measures))} <= set(SCORING_STATE.column_names)
     assert {tile.entity_column, tile.hour_column} <= set(tile.key)
 
 
-def test_no_other_module_knows_a_measure_by_name():
+def test_no_other_module_knows_a_measure_by_name() -> None:
     """A module that named one could sum it in another way, or forget the next one."""
     names = {n for tile in DECLARATION.tiles for n in tile.names} - NOT_OF_TILES
     found = {}
@@ -62,7 +62,7 @@ def test_no_other_module_knows_a_measure_by_name():
     assert found == {}
 
 
-def test_no_other_module_computes_what_a_row_adds():
+def test_no_other_module_computes_what_a_row_adds() -> None:
     """By numpy or by Spark: squares of amounts, and sums of rows by the keys of a tile."""
     hours = {tile.hour_column for tile in DECLARATION.tiles}
     found = {}
@@ -88,7 +88,7 @@ def test_no_other_module_computes_what_a_row_adds():
     assert {module: found[module] for module in allowed} == allowed
 
 
-def test_a_further_measure_is_in_every_tile_of_its_kind_and_in_the_signature():
+def test_a_further_measure_is_in_every_tile_of_its_kind_and_in_the_signature() -> None:
     further = {tile.name: set(tile.names) for tile in MORE.tiles}
     new = {tile.name: further[tile.name] - set(tile.names) for tile in DECLARATION.tiles}
     assert new == {

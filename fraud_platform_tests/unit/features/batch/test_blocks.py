@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 
 from fraud_platform.features.batch.blocks import (
     blocks_of,
@@ -59,7 +60,7 @@ def test_no_rows_give_no_block_and_a_text_gives_one() -> None:
     assert batch.column("block").to_pylist() == ["ä".encode()]
 
 
-def test_sql_assigns_every_customer_to_the_same_task(spark) -> None:  # type: ignore[no-untyped-def]
+def test_sql_assigns_every_customer_to_the_same_task(spark: SparkSession) -> None:  # type: ignore[no-untyped-def]
     key = customers()
     frame = spark.createDataFrame(pa.table({"key": key}))
     found = frame.selectExpr("key", f"{part_sql('key', PARTS)} as part").toArrow()

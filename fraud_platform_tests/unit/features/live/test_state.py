@@ -69,7 +69,7 @@ def _knowing(world: World) -> LiveState:
 
 @_worlds
 @given(worlds(), st.lists(st.integers(0, 40), max_size=6))
-def test_rows_in_order_have_the_features_of_the_batch_engine(world: World, cuts: list[int]):
+def test_rows_in_order_have_the_features_of_the_batch_engine(world: World, cuts: list[int]) -> None:
     found, late = _score(_knowing(world), _in_time(world), cuts)
     assert late == set()
     assert found == kernel_features(world)
@@ -79,7 +79,7 @@ def test_rows_in_order_have_the_features_of_the_batch_engine(world: World, cuts:
 @given(worlds(), st.lists(st.integers(0, 40), max_size=6), st.integers(0, 2), st.booleans())
 def test_a_state_that_starts_from_tiles_gives_the_same_features(
     world: World, cuts: list[int], days_back: int, is_settled: bool
-):
+) -> None:
     rows = _in_time(world)
     first_hour = (rows[-1].hour // 24 - days_back) * 24
     before = [t for t in rows if t.hour < first_hour]
@@ -100,7 +100,7 @@ def test_a_state_that_starts_from_tiles_gives_the_same_features(
 @given(st.data(), worlds(), st.lists(st.integers(0, 40), max_size=6))
 def test_a_late_row_sees_what_came_before_it_in_both_orders(
     data: st.DataObject, world: World, cuts: list[int]
-):
+) -> None:
     arriving = data.draw(st.permutations(world.transactions))
     found, late = _score(_knowing(world), arriving, cuts)
     greatest: dict[int, tuple[int, int]] = {}
@@ -122,7 +122,7 @@ def test_a_late_row_sees_what_came_before_it_in_both_orders(
 
 @_worlds
 @given(worlds(), st.data())
-def test_labels_can_be_added_in_any_order(world: World, data: st.DataObject):
+def test_labels_can_be_added_in_any_order(world: World, data: st.DataObject) -> None:
     of_id = {t.id: t for t in world.transactions}
     versions = {(v.id, v.version): v for v in world.labels}
     state = LiveState()
@@ -152,7 +152,7 @@ def _add(
     )
 
 
-def test_a_state_drops_what_is_older_than_any_lookback():
+def test_a_state_drops_what_is_older_than_any_lookback() -> None:
     rng = np.random.default_rng(5)
     days, per_day = 200, 50
     endless, bounded = LiveState(), LiveState()
@@ -203,7 +203,7 @@ def _label(state: LiveState, rows: Transactions, day: int, rng: np.random.Genera
 
 @settings(max_examples=30, deadline=None)
 @given(worlds())
-def test_ids_of_eighteen_digits_give_the_features_of_small_ones(world: World):
+def test_ids_of_eighteen_digits_give_the_features_of_small_ones(world: World) -> None:
     large = with_ids_spread(world, 10**17 + 3)
     found, _ = _score(_knowing(large), _in_time(large), [3, 9])
     assert found == kernel_features(world)
@@ -213,7 +213,7 @@ def test_ids_of_eighteen_digits_give_the_features_of_small_ones(world: World):
 @given(worlds(), st.lists(st.integers(0, 40), max_size=3), st.integers(0, 2))
 def test_a_further_measure_of_each_kind_is_the_same_in_batch_and_live(
     world: World, cuts: list[int], days_back: int
-):
+) -> None:
     rows = _in_time(world)
     first_hour = (rows[-1].hour // 24 - days_back) * 24
     before, after = (

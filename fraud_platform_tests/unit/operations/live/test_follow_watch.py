@@ -23,7 +23,7 @@ class _Broken:
         return 2
 
 
-def test_it_outlives_any_error_and_says_it(monkeypatch: pytest.MonkeyPatch):
+def test_it_outlives_any_error_and_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = _Broken([Outage("MLflow is away"), OSError("no room for the model")])
     messages: set[str] = set()
 
@@ -45,7 +45,7 @@ def test_it_outlives_any_error_and_says_it(monkeypatch: pytest.MonkeyPatch):
     }
 
 
-def test_artifacts_that_a_storage_refuses_are_an_outage(tmp_path: Path):
+def test_artifacts_that_a_storage_refuses_are_an_outage(tmp_path: Path) -> None:
     registry = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts"))
     with pytest.raises(Outage, match="connection reset"), registry._client():
         raise ConnectionResetError("connection reset")

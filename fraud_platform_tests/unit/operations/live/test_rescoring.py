@@ -22,6 +22,8 @@ from fraud_platform.reporting.waiting import waiting
 from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import RESCORED, SCORED, TOPIC_LABELS
 
+World = tuple[Settings, Lake, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
 ROWS = 600
 START = datetime(2026, 8, 1, tzinfo=UTC)
 
@@ -47,7 +49,7 @@ def _write(lake: Lake, table: TableContract, rows: int, **columns: object) -> No
 
 
 @pytest.fixture
-def world(tmp_path: Path):
+def world(tmp_path: Path) -> World:
     """Rows that version 1 decided and version 2 scored again, a third of them with labels."""
     random = np.random.default_rng(3)
     ids = np.arange(ROWS)
@@ -66,13 +68,15 @@ def world(tmp_path: Path):
     return settings, lake, ids, fraud, decided, again
 
 
-def _label(lake: Lake, table: TableContract, ids: np.ndarray, fraud: np.ndarray, hours: int = 0):
+def _label(
+    lake: Lake, table: TableContract, ids: np.ndarray, fraud: np.ndarray, hours: int = 0
+) -> None:
     _write(lake, table, ids.size, transaction_id=ids, is_fraud=fraud,
            fraud_scenario=fraud.astype(int), version=np.ones(ids.size, int),
            known_at=[START + timedelta(days=8, hours=hours)] * ids.size)  # fmt: skip
 
 
-def test_without_labels_the_alerts_of_both_are_counted(world):
+def test_without_labels_the_alerts_of_both_are_counted(world: World) -> None:
     settings, _, _, _, decided, again = world
     alerts, labels = comparison_words(settings, 1, 2, 2)
     both = int(((again >= 0.6) & (decided >= 0.5)).sum())
@@ -83,7 +87,7 @@ def test_without_labels_the_alerts_of_both_are_counted(world):
     assert "No label of these rows is known yet" in labels
 
 
-def test_with_labels_the_paired_metrics_are_those_of_the_labelled_rows(world):
+def test_with_labels_the_paired_metrics_are_those_of_the_labelled_rows(world: World) -> None:
     settings, lake, ids, fraud, decided, again = world
     known = slice(0, 200)
     _label(lake, DROP_LABELS, ids[known], fraud[known])
@@ -94,7 +98,7 @@ def test_with_labels_the_paired_metrics_are_those_of_the_labelled_rows(world):
     assert "Verdict" in text
 
 
-def test_a_label_of_the_topic_that_was_known_later_counts(world):
+def test_a_label_of_the_topic_that_was_known_later_counts(world: World) -> None:
     settings, lake, ids, fraud, decided, _ = world
     _label(lake, DROP_LABELS, ids[:200], np.zeros(200, bool))
     _, text = comparison_words(settings, 1, 2, 2)
@@ -104,14 +108,14 @@ def test_a_label_of_the_topic_that_was_known_later_counts(world):
     assert f"{average_precision_score(fraud[:200], decided[:200]):.4f}" in text
 
 
-def test_only_the_range_that_was_asked_for_is_compared(world):
+def test_only_the_range_that_was_asked_for_is_compared(world: World) -> None:
     settings = world[0]
     alerts, _ = comparison_words(settings, 2, 2, 2)
     assert "300 rows" in alerts
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 2.0])
-def test_a_threshold_gives_exactly_the_alerts(level: float):
+def test_a_threshold_gives_exactly_the_alerts(level: float) -> None:
     scores = np.random.default_rng(1).random(200)
     is_alert = scores >= level
     assert ((scores >= threshold_of(scores, is_alert)) == is_alert).all()
@@ -121,7 +125,7 @@ def test_a_threshold_gives_exactly_the_alerts(level: float):
 
 def test_a_wait_says_what_it_does_how_long_it_takes_and_that_it_goes_on(
     monkeypatch: pytest.MonkeyPatch,
-):
+) -> None:
     monkeypatch.setattr(module, "SAY_AGAIN_SECONDS", 0.01)
     output = io.StringIO()
     console = Console(file=output, width=40)
@@ -133,7 +137,7 @@ def test_a_wait_says_what_it_does_how_long_it_takes_and_that_it_goes_on(
     assert lines[-1].startswith("building a thing: done in ")
 
 
-def test_a_wait_that_fails_does_not_say_that_it_is_done():
+def test_a_wait_that_fails_does_not_say_that_it_is_done() -> None:
     output = io.StringIO()
 
     def fail() -> None:

@@ -84,7 +84,7 @@ def settled(lake: Lake) -> ScoringLog:
 
 def test_a_wrong_stream_time_is_said_and_set_back_and_scoring_goes_on_as_without_it(
     moved: tuple[Lake, Dated], model: Path, tmp_path: Path
-):
+) -> None:
     lake, good = moved
     problem = stream_time_problem(lake)
     assert problem is not None
@@ -127,7 +127,7 @@ def test_a_wrong_stream_time_is_said_and_set_back_and_scoring_goes_on_as_without
 
 def test_until_it_is_set_good_rows_are_named_and_can_be_sent_again(
     moved: tuple[Lake, Dated], model: Path
-):
+) -> None:
     lake, good = moved
     score_in_process(lake, Topic(part(good, CUT, CUT + 100)), model, 700)
     letters = dead(lake)
@@ -143,7 +143,9 @@ def test_until_it_is_set_good_rows_are_named_and_can_be_sent_again(
     assert len(scored(lake)) == CUT + 150 + 100
 
 
-def test_snapshots_of_days_that_the_stream_has_not_reached_are_removed(moved: tuple[Lake, Dated]):
+def test_snapshots_of_days_that_the_stream_has_not_reached_are_removed(
+    moved: tuple[Lake, Dated],
+) -> None:
     lake, good = moved
     empty = {f.name: 0 for f in SCORING_STATE.arrow_schema} | {"part": "stream", "entity": ""}
     days = [date(2018, 8, 2), date(2038, 1, 1)]
@@ -157,7 +159,7 @@ def test_snapshots_of_days_that_the_stream_has_not_reached_are_removed(moved: tu
     assert lake.read_arrow(SCORING_STATE)["as_of"].to_pylist() == days[:1]
 
 
-def test_labels_that_landed_under_a_wrong_stream_time_count_from_the_right_one():
+def test_labels_that_landed_under_a_wrong_stream_time_count_from_the_right_one() -> None:
     corrections = [Correction(7, 1_000, landing=3)]
     landing = np.array([1, 3, 3, 4])
     landed = np.array([500, 900, IN_2038, 1_500])
@@ -167,7 +169,7 @@ def test_labels_that_landed_under_a_wrong_stream_time_count_from_the_right_one()
 
 def test_the_command_only_looks_where_no_reason_is_given(
     moved: tuple[Lake, Dated], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     lake, _ = moved
     monkeypatch.setenv("FRAUD_LAKE_URL", lake.url)
     number = settled(lake).number

@@ -126,7 +126,7 @@ def test_each_disagreement_is_found_named_and_mended_by_one_command(
     standing: Standing,
     error: type[DataError],
     version: int,
-):
+) -> None:
     digest = digest_of(read_history(world.lake), "2")
     damage(world)
 
@@ -156,7 +156,7 @@ def test_each_disagreement_is_found_named_and_mended_by_one_command(
     assert "nothing to repair" in mend_champion(world.settings, "tester")
 
 
-def test_looking_makes_no_empty_registry(world: RegistryWorld):
+def test_looking_makes_no_empty_registry(world: RegistryWorld) -> None:
     _remove_database(world)
     registry = world.registry
     assert (registry.versions(), registry.alias(CHAMPION)) == ([], None)
@@ -167,7 +167,7 @@ def test_looking_makes_no_empty_registry(world: RegistryWorld):
 @pytest.mark.parametrize("damage", [_remove_database, _model_deleted])
 def test_training_makes_no_new_registry_where_the_history_names_models(
     world: RegistryWorld, damage: Callable[[RegistryWorld], None]
-):
+) -> None:
     damage(world)
     with pytest.raises(RegistryLostError, match=r"found an empty registry.*--from-history"):
         world.train(2, known_models=2)
@@ -175,7 +175,7 @@ def test_training_makes_no_new_registry_where_the_history_names_models(
     assert world.train(2, known_models=0).version == 1, "a platform without history may begin"
 
 
-def test_a_deleted_experiment_is_named_and_restored(world: RegistryWorld):
+def test_a_deleted_experiment_is_named_and_restored(world: RegistryWorld) -> None:
     experiment = world.client.get_experiment_by_name("fraud_platform")
     world.client.delete_experiment(experiment.experiment_id)
     with pytest.raises(RegistryLostError, match=r"experiment fraud_platform deleted"):
@@ -194,7 +194,7 @@ def _find_version(world: RegistryWorld) -> int | None:
 
 def test_after_a_restored_database_no_untested_model_takes_a_champions_place(
     world: RegistryWorld, tmp_path: Path
-):
+) -> None:
     """The backup is of before version 3, which became champion; then 3 is given to another."""
     backup = tmp_path / "backup.db"
     shutil.copy(world.database, backup)
@@ -230,7 +230,7 @@ def champion_files(registry: ModelRegistry, version: int) -> str:
         return (folder / "candidate.json").read_text()
 
 
-def test_a_report_on_other_bytes_is_no_evidence(world: RegistryWorld):
+def test_a_report_on_other_bytes_is_no_evidence(world: RegistryWorld) -> None:
     candidate = world.train(2)
     evidence = replace(world.evidence(2, candidate), candidate_sha256="f" * 64)
     with pytest.raises(ChampionMismatchError, match="Nothing was decided"):
@@ -241,7 +241,7 @@ def test_a_report_on_other_bytes_is_no_evidence(world: RegistryWorld):
     assert world.registry.alias(CHAMPION) == 2
 
 
-def test_a_decision_under_way_does_not_undo_a_rollback(world: RegistryWorld):
+def test_a_decision_under_way_does_not_undo_a_rollback(world: RegistryWorld) -> None:
     decision = world.deciding(world.evidence(2, world.train(2)))(read_history(world.lake))
     rollback(world.settings, "a person", "it declines everything")
     with pytest.raises(DecisionConflictError) as caught:
@@ -252,7 +252,9 @@ def test_a_decision_under_way_does_not_undo_a_rollback(world: RegistryWorld):
     assert [str(row.action) for row in read_history(world.lake)][2:] == ["rolled_back"]
 
 
-def test_the_commit_itself_refuses_it_not_a_look_before(world: RegistryWorld, monkeypatch):
+def test_the_commit_itself_refuses_it_not_a_look_before(
+    world: RegistryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The rollback is written after everything that the decision looks at, before its commit."""
     decide_on = world.deciding(world.evidence(2, world.train(2)))
     write, messages = decisions.write_rows, []
@@ -271,8 +273,8 @@ def test_the_commit_itself_refuses_it_not_a_look_before(world: RegistryWorld, mo
 
 
 def test_a_finished_decision_that_is_run_again_leaves_a_rollback_alone(
-    world: RegistryWorld, monkeypatch
-):
+    world: RegistryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It decided before the rollback that it stands, and sets the alias after it."""
     standing = world.deciding(world.evidence(1, world.registry.get(2)))(read_history(world.lake))
     assert not standing.is_new
@@ -281,7 +283,9 @@ def test_a_finished_decision_that_is_run_again_leaves_a_rollback_alone(
     assert world.registry.alias(CHAMPION) == 1
 
 
-def test_of_two_that_set_the_alias_the_last_decision_counts(world: RegistryWorld, monkeypatch):
+def test_of_two_that_set_the_alias_the_last_decision_counts(
+    world: RegistryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A rollback is written and carried out between another's look at the history and its alias."""
     set_alias, rolled = ModelRegistry.set_alias, []
 
@@ -297,7 +301,9 @@ def test_of_two_that_set_the_alias_the_last_decision_counts(world: RegistryWorld
     assert [str(row.action) for row in read_history(world.lake)][2:] == ["promoted", "rolled_back"]
 
 
-def test_a_decision_whose_alias_has_not_followed_yet_counts(world: RegistryWorld, monkeypatch):
+def test_a_decision_whose_alias_has_not_followed_yet_counts(
+    world: RegistryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def killed(*args: object) -> None:
         raise KeyboardInterrupt
 
@@ -311,7 +317,9 @@ def test_a_decision_whose_alias_has_not_followed_yet_counts(world: RegistryWorld
     assert world.registry.alias(CHAMPION) == 3
 
 
-def test_before_the_first_decision_a_person_may_name_a_champion(tmp_path: Path, database: Path):
+def test_before_the_first_decision_a_person_may_name_a_champion(
+    tmp_path: Path, database: Path
+) -> None:
     world = RegistryWorld.make(tmp_path / "new", database)
     assert find_champion(world.lake, world.registry).standing is Standing.NOBODY
     world.train(0)
@@ -322,7 +330,7 @@ def test_before_the_first_decision_a_person_may_name_a_champion(tmp_path: Path, 
         mend_champion(world.settings, "tester")
 
 
-def test_nothing_is_rolled_back_to_damaged_files(world: RegistryWorld):
+def test_nothing_is_rolled_back_to_damaged_files(world: RegistryWorld) -> None:
     at = world.registry.get(1).tags["model_artifacts"].removeprefix("file://")
     next(Path(at).glob("artifacts/*/candidate.json")).write_text("{}")
     with pytest.raises(ModelDamagedError, match="fraud 1"):
@@ -330,7 +338,7 @@ def test_nothing_is_rolled_back_to_damaged_files(world: RegistryWorld):
     assert len(read_history(world.lake)) == 2
 
 
-def test_a_champion_without_artifacts_is_left_by_a_rollback(world: RegistryWorld):
+def test_a_champion_without_artifacts_is_left_by_a_rollback(world: RegistryWorld) -> None:
     world.client.delete_model_version("fraud", "2")
     shutil.rmtree(digest_place(world, "2"))
     with pytest.raises(ModelDamagedError, match="artifacts from a backup"):
@@ -347,7 +355,9 @@ def digest_place(world: RegistryWorld, version: str) -> str:
     return json.loads(str(row.model_record))["tags"]["model_artifacts"].removeprefix("file://")
 
 
-def test_vacuum_keeps_what_lost_models_were_trained_on(world: RegistryWorld, monkeypatch):
+def test_vacuum_keeps_what_lost_models_were_trained_on(
+    world: RegistryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = {}
 
     def vacuum(self: object, table, keep_versions: list[int], hours: int) -> int:
@@ -360,7 +370,7 @@ def test_vacuum_keeps_what_lost_models_were_trained_on(world: RegistryWorld, mon
     assert kept[TRANSACTION_FEATURES.name] == [10, 11]
 
 
-def test_a_history_of_before_digests_were_kept_goes_on(world: RegistryWorld):
+def test_a_history_of_before_digests_were_kept_goes_on(world: RegistryWorld) -> None:
     """Its table has no such columns: they come with the next decision, and old rows stay."""
     from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
     from fraud_platform.promotion.history import history_table
@@ -381,12 +391,12 @@ def test_a_history_of_before_digests_were_kept_goes_on(world: RegistryWorld):
     assert [row.model_sha256 is None for row in history] == [True, True, False]
 
 
-def test_an_unknown_version_is_none_of_the_registrys(world: RegistryWorld):
+def test_an_unknown_version_is_none_of_the_registrys(world: RegistryWorld) -> None:
     with pytest.raises(UnknownModelError, match=r"found 1, 2"):
         registered(world.lake, world.registry, "9")
 
 
-def test_the_command_shows_and_mends(world: RegistryWorld):
+def test_the_command_shows_and_mends(world: RegistryWorld) -> None:
     from typer.testing import CliRunner
 
     _alias_deleted(world)

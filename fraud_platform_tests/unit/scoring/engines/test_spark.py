@@ -67,7 +67,9 @@ def _result(rows: list[Message], read: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("copies", [1, 2, 3])
-def test_an_id_in_two_tasks_counts_in_the_first_however_often_the_other_holds_it(copies: int):
+def test_an_id_in_two_tasks_counts_in_the_first_however_often_the_other_holds_it(
+    copies: int,
+) -> None:
     other = [(5, offset, 17) for offset in range(copies)] + [(5, copies, 18)]
     engine = TasksHere([[(0, 0, 17)], other])
     batch = engine.score({0: (0, 1), 5: (0, copies + 1)}, {}, 1, None)  # type: ignore[arg-type]
@@ -75,7 +77,7 @@ def test_an_id_in_two_tasks_counts_in_the_first_however_often_the_other_holds_it
     assert batch.counts["scored"] == 2
 
 
-def test_stream_time_is_the_same_whichever_task_holds_a_partition():
+def test_stream_time_is_the_same_whichever_task_holds_a_partition() -> None:
     messages = [(p, o, 100 * p + 7 * o) for p in range(4) for o in range(9)]
     clocks = set()
     for of_first in ({0, 1}, {0, 2}, {0, 3}):

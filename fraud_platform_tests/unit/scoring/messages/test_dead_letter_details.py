@@ -68,7 +68,7 @@ def _dead(fields: dict[str, str], key: bytes | None = b"596"):
 )
 def test_a_dead_letter_names_the_field_the_rule_and_the_form_that_was_found(
     fields: dict[str, str], says: str
-):
+) -> None:
     (letter,) = _dead(fields)
     assert re.search(says, letter.detail), letter.detail
 
@@ -97,7 +97,7 @@ _fields = st.fixed_dictionaries(
 @example(GOOD | {"transaction_id": "1234567891234567891"}, b"596")
 def test_each_reason_of_a_dead_letter_has_words_and_none_has_a_value(
     fields: dict[str, str], key: bytes | None
-):
+) -> None:
     (*dead,) = decode([key], [_message(fields)]).dead
     for letter in dead:
         for reason in letter.reasons:
@@ -108,14 +108,14 @@ def test_each_reason_of_a_dead_letter_has_words_and_none_has_a_value(
                 assert run not in letter.detail
 
 
-def test_every_reason_of_a_message_is_among_those_that_must_have_words():
+def test_every_reason_of_a_message_is_among_those_that_must_have_words() -> None:
     assert set(SAYS) == set(DEAD_LETTER_REASONS) & set(SAYS)
     assert set(map(str, DEAD_LETTER_REASONS)) - set(SAYS) <= {"time_ahead", "time_behind"}
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=8), _digits.map(str.encode)), min_size=9, max_size=9))
-def test_every_reason_of_any_nine_fields_has_a_sentence(fields: list[bytes]):
+def test_every_reason_of_any_nine_fields_has_a_sentence(fields: list[bytes]) -> None:
     reasons = judge_fields(fields).reasons
     assert len(explain_fields(fields)) >= sum(bool(reasons & bit) for bit in REASON_BITS.values())
     assert all(explain_fields(fields))
@@ -133,7 +133,7 @@ def test_every_reason_of_any_nine_fields_has_a_sentence(fields: list[bytes]):
         ({"known_at": ""}, "known_at is missing, expected a text"),
     ],
 )
-def test_a_dead_label_names_the_field_and_the_rule(fields: dict[str, str], says: str):
+def test_a_dead_label_names_the_field_and_the_rule(fields: dict[str, str], says: str) -> None:
     good = {
         "transaction_id": "17",
         "is_fraud": "false",

@@ -59,7 +59,7 @@ def _one(value: bytes | None, key: bytes | None = b"596"):
         (_with(tx_datetime='" 2018-07-30 00:00:41 "'), (17, 596, 3156, SECOND, 5716)),
     ],
 )
-def test_a_valid_message_is_its_transaction(value: bytes, expected: tuple[int, ...]):
+def test_a_valid_message_is_its_transaction(value: bytes, expected: tuple[int, ...]) -> None:
     assert _one(value) == expected
 
 
@@ -112,16 +112,16 @@ def test_a_valid_message_is_its_transaction(value: bytes, expected: tuple[int, .
         (b" " * (1 << 20) + GOOD, "too_large"),
     ],
 )
-def test_a_bad_message_has_the_first_reason_that_fits(value: bytes | None, reason: str):
+def test_a_bad_message_has_the_first_reason_that_fits(value: bytes | None, reason: str) -> None:
     assert _one(value)[0] == reason
 
 
 @pytest.mark.parametrize("key", [None, b"", b"597", b"0596", b"596 ", b'"596"'])
-def test_a_key_that_is_not_the_customer_is_wrong(key: bytes | None):
+def test_a_key_that_is_not_the_customer_is_wrong(key: bytes | None) -> None:
     assert _one(GOOD, key) == ("wrong_key",)
 
 
-def test_all_reasons_that_fit_are_listed_in_order():
+def test_all_reasons_that_fit_are_listed_in_order() -> None:
     value = _with(tx_datetime="null", terminal_id="-5", tx_amount="0")
     assert _one(value, b"1") == (
         "bad_timestamp", "unknown_terminal", "non_positive_amount", "wrong_key",
@@ -129,7 +129,7 @@ def test_all_reasons_that_fit_are_listed_in_order():
 
 
 @pytest.mark.parametrize("nesting", [200, 255, 256, 700, 5_000])
-def test_the_depth_of_the_caller_does_not_decide_what_a_message_is(nesting: int):
+def test_the_depth_of_the_caller_does_not_decide_what_a_message_is(nesting: int) -> None:
     value = _with(extra="[" * nesting + "]" * nesting)
 
     def called_from(depth: int) -> bool:
@@ -185,7 +185,7 @@ _messages = st.one_of(
 @given(st.lists(_messages, max_size=6))
 @example([GOOD + b"\n" + GOOD, GOOD])
 @example([b"\x0117\x022018-07-30 00:00:41\x03596\x043156\x0557.16\x06", GOOD])
-def test_each_message_is_judged_as_if_it_were_alone(values: list[bytes | None]):
+def test_each_message_is_judged_as_if_it_were_alone(values: list[bytes | None]) -> None:
     keys = [b"596"] * len(values)
     decoded = decode(keys, values)
     expected = [judge_message(key, value) for key, value in zip(keys, values, strict=True)]
@@ -204,7 +204,7 @@ def test_each_message_is_judged_as_if_it_were_alone(values: list[bytes | None]):
 @example([(_with(tx_amount="57.165"), False), (_with(tx_amount="57.164"), True)])
 def test_some_messages_of_many_say_what_they_say_without_the_others(
     given_messages: list[tuple[bytes | None, bool]],
-):
+) -> None:
     values = [value for value, _ in given_messages]
     kept = [value for value, is_kept in given_messages if is_kept]
     keep = np.array([is_kept for _, is_kept in given_messages])
@@ -216,7 +216,7 @@ def test_some_messages_of_many_say_what_they_say_without_the_others(
         assert getattr(found.transactions, name).tolist() == column.tolist()
 
 
-def test_plain_messages_agree_with_the_json_library():
+def test_plain_messages_agree_with_the_json_library() -> None:
     values = [
         json.dumps(
             {

@@ -62,7 +62,7 @@ def ends(topic: Topic, *with_more: int) -> dict[int, int]:
     return {p: end for p, (_, end) in cut.items()}
 
 
-def test_a_partition_ahead_stops_between_the_one_furthest_behind_and_an_hour_more():
+def test_a_partition_ahead_stops_between_the_one_furthest_behind_and_an_hour_more() -> None:
     topic = Topic(every(60, 4_000), every(20, 9_000), every(10, 30_000))
     found = ends(topic, 0, 1)
     # p1 ends first, after 180,000 s; p0 and p2 go on for up to 240,000 and 300,000 s
@@ -73,7 +73,7 @@ def test_a_partition_ahead_stops_between_the_one_furthest_behind_and_an_hour_mor
     assert topic.read_messages < 2_000
 
 
-def test_without_more_to_come_a_week_is_cut_all_the_same():
+def test_without_more_to_come_a_week_is_cut_all_the_same() -> None:
     topic = Topic(every(600, 2_000), every(60, 3_000))
     found = ends(topic)
     assert found[1] == 3_000
@@ -81,18 +81,18 @@ def test_without_more_to_come_a_week_is_cut_all_the_same():
     assert MAX_SPAN_SECONDS == 6 * DAY
 
 
-def test_what_spans_less_is_left_whole_without_a_search():
+def test_what_spans_less_is_left_whole_without_a_search() -> None:
     topic = Topic(every(60, 3_000), every(60, 3_010))
     assert ends(topic, 0, 1) == {0: 3_000, 1: 3_010}
     assert topic.read_messages == 4 * FEW
 
 
-def test_a_partition_far_ahead_waits_whole():
+def test_a_partition_far_ahead_waits_whole() -> None:
     topic = Topic(every(1, 500), every(1, 500, first=3 * DAY))
     assert ends(topic, 0, 1) == {0: 500, 1: 0}
 
 
-def test_wrong_dates_and_dead_messages_move_nothing():
+def test_wrong_dates_and_dead_messages_move_nothing() -> None:
     slow, fast = every(60, 1_000), every(60, 3_000)
     expected = ends(Topic(slow, fast), 0, 1)
     for place in (3, 990, 998):
@@ -104,11 +104,11 @@ def test_wrong_dates_and_dead_messages_move_nothing():
     assert abs(found[1] - expected[1]) <= FEW
 
 
-def test_dead_messages_alone_are_taken():
+def test_dead_messages_alone_are_taken() -> None:
     assert ends(Topic([0] * 300, [0] * 10), 0, 1) == {0: 300, 1: 10}
 
 
-def test_many_dead_messages_before_the_first_good_one_are_taken_in_few_steps():
+def test_many_dead_messages_before_the_first_good_one_are_taken_in_few_steps() -> None:
     topic = Topic([0] * 3_000 + every(60, 100))
     peeker, left, steps = Peeker(topic), topic.ranges(), 0
     while left:
@@ -130,7 +130,7 @@ def test_many_dead_messages_before_the_first_good_one_are_taken_in_few_steps():
     st.sets(st.integers(0, 2)),
     st.randoms(use_true_random=False),
 )
-def test_everything_is_taken_in_the_end(parts, with_more, random):
+def test_everything_is_taken_in_the_end(parts, with_more, random) -> None:
     steps = {0: 0, 1: 30, 2: HOUR, 3: 5 * DAY}
     topic = Topic()
     for p, own in enumerate(parts):

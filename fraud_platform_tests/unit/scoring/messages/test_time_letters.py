@@ -42,7 +42,7 @@ def live_messages(seconds: dict[int, int]) -> Messages:
 
 
 @pytest.mark.parametrize("wrong", [NOW - 20 * DAY, NOW + 20 * 365 * DAY], ids=["behind", "ahead"])
-def test_a_message_whose_id_was_scored_is_no_dead_letter_whatever_its_date(wrong: int):
+def test_a_message_whose_id_was_scored_is_no_dead_letter_whatever_its_date(wrong: int) -> None:
     known = ScoredRows()
     column = np.array([2], np.int64)
     known.add(Transactions(column, column, column, np.array([NOW - 20 * DAY]), column))

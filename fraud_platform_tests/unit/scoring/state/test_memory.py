@@ -31,7 +31,9 @@ PARTS = st.lists(st.lists(st.tuples(IDS, *(st.integers(0, 10**9),) * 4), max_siz
 
 @settings(max_examples=150, deadline=None)
 @given(PARTS, st.lists(IDS, max_size=20), st.sets(IDS, max_size=5))
-def test_scored_rows_are_found_as_in_a_dictionary_the_last_scoring_of_an_id(parts, asked, labelled):
+def test_scored_rows_are_found_as_in_a_dictionary_the_last_scoring_of_an_id(
+    parts, asked, labelled
+) -> None:
     rows, plain = ScoredRows(), {}
     for part in parts:
         rows.add(transactions(part))
@@ -49,7 +51,7 @@ def test_scored_rows_are_found_as_in_a_dictionary_the_last_scoring_of_an_id(part
     assert rows.size == sum(map(len, parts))
 
 
-def test_a_fork_of_the_rows_leaves_the_first_as_it_is():
+def test_a_fork_of_the_rows_leaves_the_first_as_it_is() -> None:
     rows = ScoredRows()
     rows.add(transactions([(1, 2, 3, 4, 5)]))
     fork = rows.fork()
@@ -61,7 +63,7 @@ def test_a_fork_of_the_rows_leaves_the_first_as_it_is():
     assert rows.find(np.array([6]))[0].tolist() == [False]
 
 
-def test_a_copy_in_the_same_batch_and_one_within_the_horizon_are_duplicates():
+def test_a_copy_in_the_same_batch_and_one_within_the_horizon_are_duplicates() -> None:
     state = ScoringState(duplicate_horizon_days=30)
     start = 1_532_908_800
     state.score(transactions([(1, 5, 5, start, 100)]))
@@ -75,7 +77,9 @@ def test_a_copy_in_the_same_batch_and_one_within_the_horizon_are_duplicates():
     assert state.is_duplicate(ids).tolist() == [False, False, True, False]
 
 
-def test_a_copy_of_what_came_long_after_its_event_is_a_duplicate_in_whatever_batch_it_comes():
+def test_a_copy_of_what_came_long_after_its_event_is_a_duplicate_in_whatever_batch_it_comes() -> (
+    None
+):
     state = ScoringState(duplicate_horizon_days=30)
     start, per_day = 1_532_908_800, 300
     for day in range(40):
@@ -90,7 +94,7 @@ def test_a_copy_of_what_came_long_after_its_event_is_a_duplicate_in_whatever_bat
         assert state.is_duplicate(np.array([1, 2])).tolist() == expected, day
 
 
-def test_scored_ids_are_kept_as_long_as_a_copy_or_a_label_may_come_and_not_for_ever():
+def test_scored_ids_are_kept_as_long_as_a_copy_or_a_label_may_come_and_not_for_ever() -> None:
     state = ScoringState(duplicate_horizon_days=30)
     start, per_day = 1_532_908_800, 100
     for day in range(300):
@@ -103,7 +107,7 @@ def test_scored_ids_are_kept_as_long_as_a_copy_or_a_label_may_come_and_not_for_e
     assert state.rows.size < 1.3 * 44 * per_day
 
 
-def test_stream_time_is_the_percentile_of_the_last_rows_and_never_goes_back():
+def test_stream_time_is_the_percentile_of_the_last_rows_and_never_goes_back() -> None:
     clock = StreamClock()
     assert clock.second is None
     clock.advance(np.arange(1_000) + 5_000)
@@ -117,7 +121,7 @@ def test_stream_time_is_the_percentile_of_the_last_rows_and_never_goes_back():
     assert clock.second == 10**9
 
 
-def test_a_wrong_date_at_the_very_beginning_does_not_move_stream_time():
+def test_a_wrong_date_at_the_very_beginning_does_not_move_stream_time() -> None:
     clock = StreamClock()
     clock.advance(np.array([10**9]))
     assert clock.second is None
@@ -126,7 +130,7 @@ def test_a_wrong_date_at_the_very_beginning_does_not_move_stream_time():
 
 
 @given(st.lists(st.integers(0, 60), min_size=2, max_size=300))
-def test_stream_time_of_one_batch_is_its_sorted_row(seconds):
+def test_stream_time_of_one_batch_is_its_sorted_row(seconds) -> None:
     clock = StreamClock()
     clock.advance(np.array(seconds, dtype=np.int64))
     assert clock.second == sorted(seconds)[int(0.99 * (len(seconds) - 1))]
@@ -134,7 +138,9 @@ def test_stream_time_of_one_batch_is_its_sorted_row(seconds):
 
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.05, 0.2, 0.25])
 @pytest.mark.parametrize("direction", [1, -1])
-def test_a_quarter_of_wrong_dates_moves_the_clock_by_no_more_than_it_promises(share, direction):
+def test_a_quarter_of_wrong_dates_moves_the_clock_by_no_more_than_it_promises(
+    share: float, direction: int
+) -> None:
     random = np.random.default_rng(int(share * 1000))
     true = 1_532_908_800 + np.cumsum(random.exponential(9, 60_000)).astype(np.int64)
     offsets = np.array([3_600, 5 * 3_600, DAY, 40 * DAY, 20 * 365 * DAY])
@@ -151,7 +157,7 @@ def test_a_quarter_of_wrong_dates_moves_the_clock_by_no_more_than_it_promises(sh
         assert -6 * DAY / 24 < clock.second - front < 3_600 + 2 * 200 * 9, part[0]
 
 
-def test_a_block_of_150_wrong_dates_among_10_000_does_not_move_the_clock():
+def test_a_block_of_150_wrong_dates_among_10_000_does_not_move_the_clock() -> None:
     clock = StreamClock()
     clock.advance(np.arange(0, 63_000, 9))
     clock.advance(np.full(150, 10**9))
@@ -160,7 +166,7 @@ def test_a_block_of_150_wrong_dates_among_10_000_does_not_move_the_clock():
     assert clock.second < 90_000 + 3_600
 
 
-def test_after_a_gap_the_clock_is_at_the_front_within_some_hundred_rows():
+def test_after_a_gap_the_clock_is_at_the_front_within_some_hundred_rows() -> None:
     clock = StreamClock()
     clock.advance(np.arange(0, 90_000, 9))
     clock.advance(10 * DAY + np.arange(0, 3_600, 9))
@@ -168,7 +174,7 @@ def test_after_a_gap_the_clock_is_at_the_front_within_some_hundred_rows():
     assert clock.second > 10 * DAY
 
 
-def test_a_clock_goes_on_from_where_it_stood():
+def test_a_clock_goes_on_from_where_it_stood() -> None:
     seconds = np.random.default_rng(1).integers(0, 10**6, 3 * WINDOW_ROWS)
     whole, first = StreamClock(), StreamClock()
     whole.advance(seconds)
@@ -192,25 +198,25 @@ NOW = TopicNow("transactions", "id-1", {0: (0, 10), 1: (5, 9), 2: (0, 0)})
     ],
 )
 def test_a_topic_that_is_not_as_it_was_stops_scoring_and_says_why(
-    topic_id, committed, error, words
-):
+    topic_id: str, committed: dict[int, int], error, words: str
+) -> None:
     with pytest.raises(error, match=words) as caught:
         check_topic(NOW, topic_id, committed)
     assert "accept-gap" in str(caught.value)
 
 
-def test_a_topic_that_was_never_read_or_is_as_it_was_passes():
+def test_a_topic_that_was_never_read_or_is_as_it_was_passes() -> None:
     check_topic(NOW, None, {})
     check_topic(NOW, "id-1", {0: 3, 1: 5, 2: 0})
 
 
-def test_a_plan_has_a_range_for_every_partition_and_none_where_nothing_is_new():
+def test_a_plan_has_a_range_for_every_partition_and_none_where_nothing_is_new() -> None:
     assert ranges_to_plan(NOW, {}, 100) == {0: (0, 10), 1: (5, 9), 2: (0, 0)}
     assert ranges_to_plan(NOW, {0: 10, 1: 7, 2: 0}, 100) == {0: (10, 10), 1: (7, 9), 2: (0, 0)}
     assert ranges_to_plan(NOW, {0: 10, 1: 9, 2: 0}, 100) == {}
 
 
-def test_a_stream_that_begins_in_one_partition_goes_on_in_the_others():
+def test_a_stream_that_begins_in_one_partition_goes_on_in_the_others() -> None:
     """Partitions that were empty when the first plan was made are no new partitions later."""
     first = TopicNow("transactions", "id-1", {0: (0, 4), 1: (0, 0)})
     committed = {p: end for p, (_, end) in ranges_to_plan(first, {}, 100).items()}
@@ -219,7 +225,7 @@ def test_a_stream_that_begins_in_one_partition_goes_on_in_the_others():
     assert ranges_to_plan(later, committed, 100) == {0: (4, 4), 1: (0, 6)}
 
 
-def test_a_plan_is_done_when_every_range_is_committed():
+def test_a_plan_is_done_when_every_range_is_committed() -> None:
     ranges = {0: (0, 4), 1: (2, 2)}
     plan = Plan(1, "t", "id", ranges, 1, "none", datetime(2018, 8, 1, tzinfo=UTC), "0")
     assert plan.messages == 4

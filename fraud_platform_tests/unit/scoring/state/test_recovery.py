@@ -73,7 +73,7 @@ def commit(lake: Lake, number: int, rows: Transactions, stream_second: int | Non
 @pytest.mark.parametrize("looks", [(60,), (20, 21, 45, 60)])
 def test_copies_are_the_same_to_a_state_that_scored_and_to_one_that_recovered(
     lake: Lake, looks: tuple[int, ...]
-):
+) -> None:
     scored, log = ScoringState(duplicate_horizon_days=30), ScoringLog(lake)
     recovered = RecoveredState(lake, NO_SNAPSHOT, 30)
     sent_again = np.arange(60 * 40)
@@ -113,7 +113,9 @@ def days_of_rows(wrong_dates: int) -> list[Transactions]:
 
 
 @pytest.mark.parametrize("horizon_days", [30, 60])
-def test_a_few_wrong_dates_make_a_recovered_state_forget_nothing(lake: Lake, horizon_days: int):
+def test_a_few_wrong_dates_make_a_recovered_state_forget_nothing(
+    lake: Lake, horizon_days: int
+) -> None:
     batches = days_of_rows(wrong_dates=3)
     scored = ScoringState(horizon_days)
     for number, rows in enumerate(batches, 1):
@@ -130,7 +132,9 @@ def test_a_few_wrong_dates_make_a_recovered_state_forget_nothing(lake: Lake, hor
     assert recovered.state.is_duplicate(ids).tolist() == expected.tolist()
 
 
-def test_a_row_of_the_day_before_that_the_snapshot_missed_is_in_the_recovered_state(lake: Lake):
+def test_a_row_of_the_day_before_that_the_snapshot_missed_is_in_the_recovered_state(
+    lake: Lake,
+) -> None:
     """It came after its day's tiles were summed up; those of before are in them."""
     midnight = date(1970, 1, 1) + timedelta(days=START // DAY)
     state = write_mark(lake, midnight, first_second=START - DAY, micro_batch=1)
@@ -151,7 +155,7 @@ def test_a_row_of_the_day_before_that_the_snapshot_missed_is_in_the_recovered_st
     assert recovered.state.is_duplicate(np.array([1, 2, 3, 4, 5])).all()
 
 
-def test_a_snapshot_without_a_mark_is_of_an_earlier_version_and_loads(lake: Lake):
+def test_a_snapshot_without_a_mark_is_of_an_earlier_version_and_loads(lake: Lake) -> None:
     commit(lake, 1, one_customer([1, 2], [START - 900, START + 60]), START)
     midnight = date(1970, 1, 1) + timedelta(days=START // DAY)
     version = lake.replace_arrow(SCORING_STATE, SCORING_STATE.arrow_schema.empty_table(), None)
@@ -161,7 +165,7 @@ def test_a_snapshot_without_a_mark_is_of_an_earlier_version_and_loads(lake: Lake
     assert recovered.state.is_duplicate(np.array([1, 2])).all()
 
 
-def test_what_was_scored_before_the_mark_is_not_read_again(lake: Lake):
+def test_what_was_scored_before_the_mark_is_not_read_again(lake: Lake) -> None:
     batches = days_of_rows(wrong_dates=0)
     for number, rows in enumerate(batches, 1):
         commit(lake, number, rows, int(rows.second[-1]))
@@ -175,7 +179,7 @@ def test_what_was_scored_before_the_mark_is_not_read_again(lake: Lake):
 
 def test_the_clock_goes_on_from_the_last_rows_whatever_the_log_still_says(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setitem(MANY_COMMITS, "delta.logRetentionDuration", "interval 0 seconds")
     rows = one_customer(list(range(60)), list(range(START, START + 60)))
     for number in range(1, 21):

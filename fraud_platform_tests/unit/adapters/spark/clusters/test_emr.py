@@ -47,7 +47,7 @@ def described(stub: Stubber, state: str, step: str, reason: str = "") -> None:
     stub.add_response("list_steps", {"Steps": steps}, {"ClusterId": FLOW})
 
 
-def test_a_cluster_is_asked_for_by_name_once_and_ends_with_its_step(api: Any):
+def test_a_cluster_is_asked_for_by_name_once_and_ends_with_its_step(api: Any) -> None:
     client, stub = api
     emr = provider(client, emr_subnet="subnet-7", spark_token_file="unused")
     request = emr.request(NAME, SIZE)
@@ -63,7 +63,7 @@ def test_a_cluster_is_asked_for_by_name_once_and_ends_with_its_step(api: Any):
     emr.create(NAME, SIZE)
 
 
-def test_it_is_ready_once_its_connect_server_runs(api: Any):
+def test_it_is_ready_once_its_connect_server_runs(api: Any) -> None:
     client, stub = api
     described(stub, "BOOTSTRAPPING", "PENDING")
     assert "BOOTSTRAPPING" in str(provider(client).look(NAME, SIZE))
@@ -71,7 +71,7 @@ def test_it_is_ready_once_its_connect_server_runs(api: Any):
     assert provider(client).look(NAME, SIZE) == Cluster(NAME, "sc://ip-10-0-0-7.internal:15002")
 
 
-def test_one_that_cannot_start_is_said_with_amazons_reason(api: Any):
+def test_one_that_cannot_start_is_said_with_amazons_reason(api: Any) -> None:
     client, stub = api
     described(stub, "TERMINATED_WITH_ERRORS", "CANCELLED", "no capacity in eu-west-1b")
     with pytest.raises(ClusterError, match="no capacity in eu-west-1b"):
@@ -81,7 +81,7 @@ def test_one_that_cannot_start_is_said_with_amazons_reason(api: Any):
         provider(client).look(NAME, SIZE)
 
 
-def test_deleting_terminates_until_it_is_gone(api: Any):
+def test_deleting_terminates_until_it_is_gone(api: Any) -> None:
     client, stub = api
     for _ in range(2):
         listed(stub, NAME)
@@ -91,7 +91,7 @@ def test_deleting_terminates_until_it_is_gone(api: Any):
     provider(client).delete(NAME)
 
 
-def test_what_aws_refuses_is_an_outage_with_its_reason(api: Any):
+def test_what_aws_refuses_is_an_outage_with_its_reason(api: Any) -> None:
     client, stub = api
     stub.add_client_error("list_clusters", "AccessDeniedException", "not authorized", 403)
     with pytest.raises(Outage, match=r"not authorized.*FRAUD_EMR_REGION"):

@@ -69,7 +69,7 @@ def clocked(lake: Lake, *hours: float) -> ClusterLedger:
     return ClusterLedger(lake, lambda: next(times))
 
 
-def test_a_cluster_is_in_the_ledger_before_it_is_requested(ledger: ClusterLedger):
+def test_a_cluster_is_in_the_ledger_before_it_is_requested(ledger: ClusterLedger) -> None:
     class Refusing(FakeProvider):
         def create(self, cluster_id: str, size: ClusterSize) -> None:
             assert [row.cluster_id for row in ledger.clusters()] == [cluster_id]
@@ -80,7 +80,7 @@ def test_a_cluster_is_in_the_ledger_before_it_is_requested(ledger: ClusterLedger
     assert [(row.step, row.outcome) for row in ledger.clusters()] == [("ended", "not ready")]
 
 
-def test_the_ledger_counts_core_hours_from_the_request_at_the_configured_price(lake: Lake):
+def test_the_ledger_counts_core_hours_from_the_request_at_the_configured_price(lake: Lake) -> None:
     ledger = clocked(lake, 0, 0.25, 1.5)
     cluster = EphemeralCluster(FakeProvider(), ledger, OPTIONS)
     cluster.open("run-1")
@@ -94,7 +94,7 @@ def test_the_ledger_counts_core_hours_from_the_request_at_the_configured_price(l
 
 def test_a_cluster_that_never_becomes_ready_is_deleted_and_the_error_says_what_is_missing(
     ledger: ClusterLedger,
-):
+) -> None:
     provider = FakeProvider(polls_until_ready=10**9)
     options = ClusterOptions(SIZE, ready_seconds=0.2, price_per_core_hour=0)
     begun = time.monotonic()
@@ -105,7 +105,7 @@ def test_a_cluster_that_never_becomes_ready_is_deleted_and_the_error_says_what_i
     assert [row.outcome for row in ledger.clusters()] == ["not ready"]
 
 
-def test_a_deletion_that_fails_once_is_retried_and_reported(ledger: ClusterLedger):
+def test_a_deletion_that_fails_once_is_retried_and_reported(ledger: ClusterLedger) -> None:
     provider, lines = FakeProvider(failing_deletes=1), []
     cluster = EphemeralCluster(provider, ledger, OPTIONS, lines.append)
     cluster.open("run-1")
@@ -115,7 +115,7 @@ def test_a_deletion_that_fails_once_is_retried_and_reported(ledger: ClusterLedge
     assert [row.step for row in ledger.clusters()] == ["ended"]
 
 
-def test_a_deletion_that_keeps_failing_is_left_to_the_reaper(ledger: ClusterLedger):
+def test_a_deletion_that_keeps_failing_is_left_to_the_reaper(ledger: ClusterLedger) -> None:
     provider = FakeProvider(failing_deletes=4)
     cluster = EphemeralCluster(provider, ledger, OPTIONS)
     cluster.open("run-1")
@@ -140,7 +140,9 @@ def reaped(
     )
 
 
-def test_the_reaper_keeps_the_cluster_of_a_running_run_until_the_limit(ledger: ClusterLedger):
+def test_the_reaper_keeps_the_cluster_of_a_running_run_until_the_limit(
+    ledger: ClusterLedger,
+) -> None:
     provider = FakeProvider()
     EphemeralCluster(provider, ledger, OPTIONS).open("run-1")
     assert reaped(ledger, provider) == []
@@ -162,7 +164,7 @@ ledger.request(sys.argv[2], "run-9", "standalone", size, 0)
 
 def test_the_reaper_deletes_the_cluster_of_a_process_that_was_killed(
     lake: Lake, ledger: ClusterLedger
-):
+) -> None:
     cluster_id = f"{PREFIX}dead"
     subprocess.run(
         [sys.executable, "-c", REQUEST, lake.url, cluster_id], check=True, env=os.environ
@@ -175,7 +177,7 @@ def test_the_reaper_deletes_the_cluster_of_a_process_that_was_killed(
 
 def test_a_cluster_that_exists_after_its_recorded_end_is_deleted_but_not_a_foreign_one(
     ledger: ClusterLedger,
-):
+) -> None:
     provider = FakeProvider()
     cluster = EphemeralCluster(provider, ledger, OPTIONS)
     made = cluster.open("run-1")
@@ -187,7 +189,7 @@ def test_a_cluster_that_exists_after_its_recorded_end_is_deleted_but_not_a_forei
     assert provider.here == {f"{PREFIX}of-another-platform"}
 
 
-def test_a_run_and_the_reaper_record_the_end_of_a_cluster_once(lake: Lake):
+def test_a_run_and_the_reaper_record_the_end_of_a_cluster_once(lake: Lake) -> None:
     ledger = ClusterLedger(lake)
     row = ledger.request("c", "run-1", "standalone", SIZE, 0.05)
     ledger.end(row, "success")
