@@ -79,17 +79,25 @@ class World:
         second = max(seconds, default=0)
         return ScoredBatch(number, files, empty, {}, {}, second, {}, count_rows(rows))
 
-    def score(self, seconds: list[int], **metadata: object) -> None:
+    def scorer(self) -> ScoringLog:
+        """Return the log as a scorer has it that starts now."""
         log = ScoringLog(self.lake)
         log.settle()
+        return log
+
+    def score(
+        self, seconds: list[int], scorer: ScoringLog | None = None, **metadata: object
+    ) -> None:
+        log = scorer or self.scorer()
         assert log.commit(self.batch(log.number + 1, seconds), metadata)
 
     def score_days(self, first: int, end: int, rows: int = 5) -> None:
-        """Score days one by one, each with a row that is up to a week late."""
+        """Let one scorer score days one by one, each with a row that is up to a week late."""
+        scorer = self.scorer()
         for day in range(first, end):
             late = max(0, day - int(self.random.integers(0, 8)))
             seconds = self.random.integers(0, DAY, rows) + FIRST + day * DAY
-            self.score([*seconds.tolist(), FIRST + late * DAY])
+            self.score([*seconds.tolist(), FIRST + late * DAY], scorer)
 
     def as_before(self, number: int, seconds: list[int]) -> None:
         """Commit as an earlier version of the platform did, which carried no counts."""
