@@ -8,11 +8,15 @@ Not here: measuring them (`benchmarks.cleaning`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.cleaning.holding import Limits
+from fraud_platform.cleaning.raw_text import UnpackLimits
 from fraud_platform.contracts.tables import CLEANING_LEDGER, QUARANTINE, TRANSACTIONS
+from fraud_platform.settings import load_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -43,7 +47,8 @@ def clean_with_platform(spark: SparkSession, job: Job) -> Tables:
         content_sha256=sha256_of(lake.files, str(job.raw)),
         size_bytes=job.raw.stat().st_size,
         run_id="benchmark",
-        max_quarantined_share=1.0,
+        limits=replace(Limits.from_settings(load_settings()), quarantined=1.0),
+        unpacking=UnpackLimits.from_settings(load_settings()),
     )
     (row,) = lake.read_arrow(CLEANING_LEDGER).to_pylist()
     return row["rows_clean"], row["rows_quarantined"]

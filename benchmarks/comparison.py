@@ -18,6 +18,7 @@ import json
 import resource
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from fraud_platform.comparison.inputs import (
 from fraud_platform.comparison.metrics import Metric
 from fraud_platform.comparison.replicates import WeightedMetrics
 from fraud_platform.comparison.resampling import percentile_interval, replicate
+from fraud_platform.settings import load_settings
 from fraud_platform_tests.oracles.scored_customers import scored_rows
 
 CONFIDENCE_LEVEL = 0.95
@@ -39,6 +41,10 @@ COMPARED = (Metric.AVERAGE_PRECISION, Metric.AUC_ROC)
 ROUNDS = 3
 
 Intervals = dict[Metric, tuple[float, float]]
+
+
+def _config() -> ComparisonConfig:
+    return ComparisonConfig.from_settings(load_settings())
 
 
 def cpu_seconds(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -65,7 +71,13 @@ def test_week(
 def ours(rows: ComparisonRows, models: list[ScoredModel], resamples: int) -> Intervals:
     """Return the intervals of the differences from our bootstrap, which computes all metrics."""
     _, clusters = np.unique(rows.customer_id, return_inverse=True)
-    metrics = WeightedMetrics(rows, models, clusters, ComparisonConfig(), cards_are_clusters=True)
+    metrics = WeightedMetrics(
+        rows,
+        models,
+        clusters,
+        _config(),
+        cards_are_clusters=True,
+    )
     rng = np.random.default_rng(7)
     values = replicate(metrics, rng, metrics.n_clusters, resamples, metrics.cells)
     low, high = percentile_interval(values[0] - values[1], CONFIDENCE_LEVEL)
@@ -112,7 +124,7 @@ def measure(rows_wanted: int = 58_000, resamples: int = 1_000) -> dict[str, Any]
     models = [candidate, champion]
     ours(rows, models, 10)
     our_seconds, full_seconds = [], []
-    config = ComparisonConfig(resamples=resamples)
+    config = replace(_config(), resamples=resamples)
     for _ in range(ROUNDS):
         seconds, our_intervals = cpu_seconds(lambda: ours(rows, models, resamples))
         our_seconds.append(seconds)

@@ -33,7 +33,7 @@ from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS
 from fraud_platform.features.batch.materialize import materialize_days
 from fraud_platform.scoring.state.recovery import RecoveredState
 from fraud_platform.scoring.state.snapshot import write_snapshot
-from fraud_platform.settings import Settings
+from fraud_platform.settings import Settings, load_settings
 from fraud_platform.tables.features import CUSTOMER_TILES
 
 DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
@@ -50,7 +50,9 @@ def make_snapshot(lake: Lake, customers: int, terminals: int, memory: str) -> di
         write_clean_tables(lake, rows, 0, DAYS, terminals=terminals, drop_days=STEP)
         _build_days(spark, lake)
     with Meter() as meter:
-        snapshot = write_snapshot(spark, lake, FIRST_DAY + timedelta(days=DAYS))
+        snapshot = write_snapshot(
+            spark, lake, FIRST_DAY + timedelta(days=DAYS), load_settings().duplicate_horizon_days
+        )
     spark.stop()
     return {
         "snapshot": str(snapshot),

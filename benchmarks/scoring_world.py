@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,8 +26,9 @@ from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import watermark
+from fraud_platform.cleaning.holding import Limits
 from fraud_platform.cleaning.publish import publish_drop
-from fraud_platform.cleaning.raw_text import sha256_of
+from fraud_platform.cleaning.raw_text import UnpackLimits, sha256_of
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.contracts.tables import TRANSACTIONS
 from fraud_platform.datasets.handbook.features import FEATURE_NAMES
@@ -144,7 +145,9 @@ def _prepare(settings: Settings, customers: int, drop_days: int, stream: Path) -
     spark, lake = open_session(settings), Lake(settings.lake)
     publish_drop(
         spark, lake, str(history), history.stem, content_sha256=sha256_of(lake.files, str(history)),
-        size_bytes=history.stat().st_size, run_id="benchmark", max_quarantined_share=0.01,
+        size_bytes=history.stat().st_size, run_id="benchmark",
+        limits=replace(Limits.from_settings(settings), quarantined=0.01),
+        unpacking=UnpackLimits.from_settings(settings),
     )  # fmt: skip
     write_drop_days(spark, lake)
     days = read_drop_days(lake)
@@ -152,7 +155,7 @@ def _prepare(settings: Settings, customers: int, drop_days: int, stream: Path) -
     assert end is not None
     materialize_days(spark, lake, min(d.day for d in days), end - timedelta(days=1))
     write_built_days(lake, {d.day: "benchmark" for d in days}, "benchmark")
-    write_snapshot(spark, lake, end)
+    write_snapshot(spark, lake, end, settings.duplicate_horizon_days)
     _train(settings, lake)
     spark.stop()
 

@@ -28,6 +28,7 @@ from fraud_platform.cleaning.classes import (
 from fraud_platform.cleaning.drop import CleanedDrop
 from fraud_platform.contracts.drops import DROP_DAYS
 from fraud_platform.contracts.reasons import Reason
+from fraud_platform.settings import Settings
 
 _LEAST_ROWS = 5
 _STANDARD_DEVIATIONS = 3.0
@@ -48,16 +49,28 @@ class Limits:
         of_class: share of a label's, a kind's or a day's rows that is quarantined.
         taken: share of one drop's rows whose id another drop has with other contents.
         days_from_name: how many days the drop's days may lie from those that its name says.
-        first_day: first day of the data; a drop that ends before it is held.
         fraud_factor: by which the share of frauds may differ from other published drops.
+        first_day: first day of the data; a drop that ends before it is held.
     """
 
     quarantined: float
-    of_class: float = 0.05
-    taken: float = 0.01
-    days_from_name: int = 92
+    of_class: float
+    taken: float
+    days_from_name: int
+    fraud_factor: float
     first_day: date | None = None
-    fraud_factor: float = 4.0
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Limits:
+        """Return the limits from the settings."""
+        return cls(
+            quarantined=settings.max_quarantined_share,
+            of_class=settings.max_class_quarantined_share,
+            taken=settings.max_taken_share,
+            days_from_name=settings.max_days_from_name,
+            fraud_factor=settings.max_fraud_share_factor,
+            first_day=date.fromisoformat(settings.first_day),
+        )
 
     @property
     def hold_nothing(self) -> bool:

@@ -60,11 +60,10 @@ def publish_drop(
     content_sha256: str,
     size_bytes: int,
     run_id: str,
-    max_quarantined_share: float,
+    limits: Limits,
+    unpacking: UnpackLimits,
     accepted_because: str | None = None,
     clock: LabelClock | None = None,
-    limits: Limits | None = None,
-    unpacking: UnpackLimits | None = None,
 ) -> DropOutcome:
     """Clean a raw drop and publish or hold it.
 
@@ -76,14 +75,12 @@ def publish_drop(
         content_sha256: checksum of the raw file, in hex.
         size_bytes: size of the raw file.
         run_id: id of the run, for the ledger.
-        max_quarantined_share: a drop with a larger quarantined share is held, unless it is
-            accepted or the same content is already published.
+        limits: above which the drop is held, unless it is accepted or the same content is
+            already published.
+        unpacking: how much text a packed drop may have.
         accepted_because: a person's reason to publish this held content in spite of its share.
         clock: the times that determine from when its labels count; by default no scored or
             published data.
-        limits: all limits above which a drop is held; by default those of `Limits` beside the
-            share.
-        unpacking: how much text a packed drop may have; by default that of `UnpackLimits`.
 
     Returns:
         The drop's ledger row and the drops that were rewritten with it.
@@ -101,9 +98,10 @@ def publish_drop(
     undo_unfinished(lake)
     source = _Source(raw_path, content_sha256, size_bytes)
     since = {table: lake.prepare(table) for table in COMMITTED}
-    publication = _Publication(spark, lake, drop, run_id, read_state(lake), clock or LabelClock())
+    publication = _Publication(
+        spark, lake, drop, run_id, read_state(lake), clock or LabelClock(), unpacking
+    )
     publication.since = since
-    publication.unpacking = unpacking
     before = publication.state.ledger.get(drop, {})
     if accepted_because is None and before.get("content_sha256") == content_sha256:
         accepted_because = before.get("accepted_because")
@@ -113,7 +111,6 @@ def publish_drop(
             drop, raw_path, content_sha256, "Materialize raw_drops for this drop again."
         )
         is_known = before.get("published_sha256") == content_sha256
-        limits = limits or Limits(max_quarantined_share)
         if accepted_because is not None or is_known:
             limits = replace(limits, quarantined=1.0)
         held_because, followers = publication.judge(landed, limits)
@@ -146,10 +143,10 @@ class _Publication:
         run_id: str,
         state: LakeState,
         clock: LabelClock,
+        unpacking: UnpackLimits,
     ) -> None:
         self.spark, self.lake, self.drop, self.run_id, self.state = spark, lake, drop, run_id, state
-        self.clock = clock
-        self.unpacking: UnpackLimits | None = None
+        self.clock, self.unpacking = clock, unpacking
         self.name = uuid.uuid4().hex
         self.scratch = f"{lake.url}/_scratch/{drop}"
         self.waiting: list[CleanedDrop] = []

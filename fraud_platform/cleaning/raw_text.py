@@ -33,11 +33,12 @@ from fraud_platform.errors import (
     Outage,
 )
 from fraud_platform.ingest.manifests import MAX_MANIFEST_BYTES, RAW_SUFFIX, parse_raw_manifest
+from fraud_platform.settings import Settings
 
 if TYPE_CHECKING:
     from fraud_platform.contracts.ports import Files
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES, _GIGABYTE = 1 << 20, 10**9
 _UNPACKING_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, pa.ArrowException)
 
 
@@ -66,16 +67,23 @@ class UnpackLimits:
         trusted_bytes: less text than this has any ratio; it does no harm.
     """
 
-    ratio: float = 50.0
-    size_bytes: int = 64 << 30
-    free_bytes: int = 1 << 30
+    ratio: float
+    size_bytes: int
+    free_bytes: int
     trusted_bytes: int = 64 << 20
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> UnpackLimits:
+        """Return the limits from the settings."""
+        return cls(
+            ratio=settings.max_unpacked_ratio,
+            size_bytes=round(settings.max_unpacked_gb * _GIGABYTE),
+            free_bytes=round(settings.min_free_gb * _GIGABYTE),
+        )
 
 
 @contextmanager
-def open_text(
-    files: Files, raw_path: str, scratch: str, limits: UnpackLimits | None = None
-) -> Iterator[RawText]:
+def open_text(files: Files, raw_path: str, scratch: str, limits: UnpackLimits) -> Iterator[RawText]:
     """Yield a drop as plain text; a decompressed copy in `scratch` is removed at the end.
 
     Raises:
@@ -90,7 +98,7 @@ def open_text(
     try:
         try:
             if suffix is not None:
-                _unpack(files, raw_path, url, suffix, limits or UnpackLimits())
+                _unpack(files, raw_path, url, suffix, limits)
             text = replace(_read_text(files, url, name), arrived_on=_arrival(files, raw_path))
         except FileNotFoundError:
             raise DropUnreadableError(

@@ -43,7 +43,9 @@ def produce(
     ] = False,
     dirty: Annotated[float, typer.Option(min=0, max=1, help="Bad messages for each good.")] = 0.0,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the bad messages.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the bad messages, instead of FRAUD_SEED.")
+    ] = None,
 ) -> None:
     """Replay a drop as live transactions, without labels, until done or Ctrl-C."""
     from fraud_platform.operations.live.produce import Extras, Pace, load_rows
@@ -55,7 +57,9 @@ def produce(
     rows, lines = load_rows(settings, drop, limit)
     for line in lines:
         typer.echo(line)
-    extras = Extras(labels or all_labels, all_labels, dirty, seed)
+    extras = Extras(
+        labels or all_labels, all_labels, dirty, settings.seed if seed is None else seed
+    )
     with progress_bar("producing", rows.height, "transactions") as advance:
         produced = replay(rows, settings, pace, extras, advance)
     typer.echo(str(produced))

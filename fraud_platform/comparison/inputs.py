@@ -143,15 +143,15 @@ class ComparisonConfig:
             interval, and the verdict is `not_enough_evidence`.
     """
 
-    resamples: int = 2_000
-    seed: int = 20_180_401
+    resamples: int
+    seed: int
+    k: int
+    review_cost: float
+    card_precision_margin: float
+    expected_loss_margin: float
+    min_defrauded_customers: int
     confidence_level: float = 0.95
-    k: int = 100
-    review_cost: float = 5.0
-    card_precision_margin: float = 0.02
-    expected_loss_margin: float = 0.05
     amount_rule_cents: int | None = None
-    min_defrauded_customers: int = 20
 
     @classmethod
     def from_settings(

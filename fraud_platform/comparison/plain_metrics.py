@@ -155,7 +155,7 @@ def card_precision_at_k(
     customer_id: Array,
     is_fraud: Array,
     probability: Array,
-    k: int = 100,
+    k: int,
     weight: Array | None = None,
 ) -> float:
     """Return card precision at k: the share of compromised cards in the daily top k, averaged.

@@ -32,7 +32,7 @@ class Guardrails:
 
     min_card_precision: float
     min_scenario_recall: float
-    min_card_precision_share: float = 0.0
+    min_card_precision_share: float
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Guardrails:

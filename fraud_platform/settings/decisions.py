@@ -14,6 +14,9 @@ from fraud_platform.settings.base import HomeSettings
 from fraud_platform.settings.choices import require_estimator
 from fraud_platform.settings.days import require_day
 
+SEED = 20_180_401
+"""Of every random choice, unless a deployment sets another."""
+
 
 class DecisionSettings(HomeSettings):
     """From drops to a decision about a model."""
@@ -63,7 +66,7 @@ class DecisionSettings(HomeSettings):
         ge=1_000,
         description="If there are more training rows, genuine ones are sampled by id.",
     )
-    seed: int = Field(default=20_180_401, description="Seed of every random choice.")
+    seed: int = Field(default=SEED, description="Seed of every random choice.")
     max_alerts_per_day: float = Field(
         default=100.0, gt=0, description="Alerts a day that the fraud team can review."
     )

@@ -33,6 +33,7 @@ class ScoringSettings(HomeSettings):
         ge=1,
         description="Days of stream time in which a repeated id counts as a duplicate.",
     )
+    # much less than an hour, so that a wrong time zone or a missed summer time is found
     max_ahead_seconds: int = Field(
         default=900,
         ge=60,

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from fraud_platform.contracts.drops import COMPRESSIONS, DROP_DAYS, FIRST_YEAR, LAST_YEAR
 from fraud_platform.errors import SettingsError
+from fraud_platform.settings.decisions import SEED
 
 ORIGINAL_ROWS = 46_988_418
 """Rows in the first drop of the original series, the drop whose dirt was counted."""
@@ -136,7 +137,7 @@ class SimulationConfig:
     terminals: int = 10_000
     first_day: date = date(2018, 4, 1)
     days: int = 4 * DROP_DAYS
-    seed: int = 20_180_401
+    seed: int = SEED
     dirt: DirtRates = field(default_factory=DirtRates)
     layout: DropLayout = field(default_factory=DropLayout)
     max_transactions_per_day: float = 4.0

@@ -27,8 +27,6 @@ from fraud_platform.stream.clock import StreamClock
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-MAX_AHEAD_SECONDS = 900
-"""Much less than an hour, so that a wrong time zone or a missed change to summer time is found."""
 FOLLOWERS = 50
 """Number of following messages that may support an event time."""
 
@@ -106,8 +104,8 @@ def sane_arrivals(timestamp_ms: Ints, read_ms: int) -> tuple[Ints, Mask]:
 def judge_times(
     times: Times,
     clock: StreamClock,
-    carried: Carried | None = None,
-    max_ahead: int = MAX_AHEAD_SECONDS,
+    carried: Carried | None,
+    max_ahead: int,
 ) -> TimeVerdicts:
     """Judge event times by arrival, stream time and neighbors.
 
@@ -116,7 +114,7 @@ def judge_times(
 
     Args:
         clock: the stream's clock before these messages.
-        carried: what the last micro-batch carries over.
+        carried: what the last micro-batch carries over; None before the first.
         max_ahead: seconds that an event may lie ahead of arrival and of its followers.
     """
     second = times.second
@@ -144,8 +142,8 @@ def judge_times(
 def carry_over(
     times: Times,
     clock: StreamClock,
-    carried: Carried | None = None,
-    max_ahead: int = MAX_AHEAD_SECONDS,
+    carried: Carried | None,
+    max_ahead: int,
 ) -> dict[int, tuple[int, ...]]:
     """Return what later verdicts need from these messages; empty for a live stream.
 

@@ -20,6 +20,7 @@ from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.settings import Settings, load_settings
 from fraud_platform_tests.oracles.drop_text import Publish
+from fraud_platform_tests.testing.defaults import limits, unpacking
 from fraud_platform_tests.testing.servers.hadoop import Hadoop, running_yarn
 from fraud_platform_tests.testing.servers.storage import (
     HdfsCluster,
@@ -113,7 +114,13 @@ def publish(spark: SparkSession, lake: Lake, raw: Path) -> Publish:
             path.write_bytes(content)
         found = path.read_bytes()
         sha256 = hashlib.sha256(found).hexdigest()
-        options = {"max_quarantined_share": 1.0, "lake": lake, "content_sha256": sha256} | options
+        share = options.pop("max_quarantined_share", 1.0)
+        options = {
+            "lake": lake,
+            "content_sha256": sha256,
+            "limits": limits(quarantined=share),
+            "unpacking": unpacking(),
+        } | options
         return publish_drop(
             spark,
             options.pop("lake"),

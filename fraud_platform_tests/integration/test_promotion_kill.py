@@ -34,7 +34,12 @@ evidence = Evidence(
     scenario_recall={}, candidate_training_end=date(2018, 6, 18), champion_training_end=None,
 )
 decision = decide(
-    read_history(lake), evidence, Guardrails(0.1, 0.0), "automatic", "test", datetime.now(UTC)
+    read_history(lake),
+    evidence,
+    guardrails(min_card_precision=0.1),
+    "automatic",
+    "test",
+    datetime.now(UTC),
 )
 carry_out(lake, registry, decision)
 """

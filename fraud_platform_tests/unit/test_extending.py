@@ -18,14 +18,14 @@ import numpy as np
 from sklearn.metrics import precision_score
 from fraud_platform.comparison.bootstrap import compare_models
 from fraud_platform.comparison.forest_plot import forest_plot
-from fraud_platform.comparison.inputs import ComparisonConfig
+from fraud_platform_tests.testing.defaults import comparison as rules
 from fraud_platform.comparison.report import ab_report_table
 from fraud_platform.defs.assets import comparison
 from fraud_platform.settings import Settings
 from fraud_platform_tests.oracles.scored_customers import scored_rows
 
 rows, candidate, champion = scored_rows(np.random.default_rng(7), 900, 500)
-result = compare_models(rows, candidate, champion, ComparisonConfig(resamples=200, k=20))
+result = compare_models(rows, candidate, champion, rules(resamples=200, k=20))
 
 value = {e.role: e.value for e in result.estimates if e.metric == "alert_precision"}
 for model, role in ((candidate, "candidate"), (champion, "champion")):

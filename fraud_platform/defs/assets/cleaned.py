@@ -6,7 +6,7 @@ Not here: the rules of cleaning (`fraud_platform.cleaning`), the profile's numbe
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -51,7 +51,6 @@ from fraud_platform.reporting.needs import NOTHING
 from fraud_platform.reporting.profile import profile_drop
 from fraud_platform.reporting.profile_figure import draw_profile
 from fraud_platform.scoring.state.history import stream_time, topic_labels
-from fraud_platform.settings import Settings
 
 _RAW = "raw_drops"
 _FROM_RAW = {
@@ -117,11 +116,10 @@ def clean_drop(
         content_sha256=raw.sha256,
         size_bytes=raw.size_bytes,
         run_id=context.run_id,
-        max_quarantined_share=settings.max_quarantined_share,
+        limits=Limits.from_settings(settings),
+        unpacking=UnpackLimits.from_settings(settings),
         accepted_because=config.accepted_because,
         clock=_label_clock(tables),
-        limits=_limits(settings),
-        unpacking=_unpacking(settings),
     )
     _count_days(spark, tables, outcome)
     return _results(context, tables, outcome, spark)
@@ -142,26 +140,6 @@ def _count_days(spark: SparkResource, lake: Lake, outcome: DropOutcome) -> None:
             f"drop {outcome.drop} is {outcome.status}, and its days could not be counted "
             f"({type(error).__name__}: {first_line(error)}). Run it again."
         ) from error
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        quarantined=settings.max_quarantined_share,
-        of_class=settings.max_class_quarantined_share,
-        taken=settings.max_taken_share,
-        days_from_name=settings.max_days_from_name,
-        fraud_factor=settings.max_fraud_share_factor,
-        first_day=date.fromisoformat(settings.first_day),
-    )
-
-
-def _unpacking(settings: Settings) -> UnpackLimits:
-    gigabyte = 10**9
-    return UnpackLimits(
-        ratio=settings.max_unpacked_ratio,
-        size_bytes=round(settings.max_unpacked_gb * gigabyte),
-        free_bytes=round(settings.min_free_gb * gigabyte),
-    )
 
 
 def _label_clock(lake: Lake) -> LabelClock:

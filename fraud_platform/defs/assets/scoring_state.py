@@ -57,8 +57,8 @@ def build_scoring_state(
         spark.spark_session,
         tables,
         max(built) + timedelta(days=1),
-        state.first_live_day,
         settings.duplicate_horizon_days,
+        state.first_live_day,
     )
     return dg.MaterializeResult(
         asset_key=SCORING_STATE.name,

@@ -29,7 +29,7 @@ from fraud_platform.adapters.kafka.producers import IdempotentProducer
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.storage.files import ByteFiles
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.cleaning.raw_text import open_text
+from fraud_platform.cleaning.raw_text import UnpackLimits, open_text
 from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.tables import CLEANING_LEDGER, TRANSACTIONS
 from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_DAYS
@@ -38,6 +38,7 @@ from fraud_platform.rows.canonical import parse_canonical
 from fraud_platform.rows.judge import judge_line
 from fraud_platform.rows.lines import LineBlock, TextRange, read_blocks
 from fraud_platform.settings import Settings
+from fraud_platform.settings.decisions import SEED
 from fraud_platform.simulation.stream import (
     BadMessage,
     StreamMessages,
@@ -124,7 +125,7 @@ class Extras:
     labels: bool = False
     all_labels: bool = False
     dirty: float = 0.0
-    seed: int = 0
+    seed: int = SEED
 
 
 @dataclass
@@ -165,7 +166,7 @@ def load_rows(
         return rows, [f"the latest published drop is {drop}"]
     if _DAY.fullmatch(drop):
         return rows_of_drop(Lake(settings.lake), drop).head(limit or sys.maxsize), []
-    rows, skipped = rows_of_file(Path(drop))
+    rows, skipped = rows_of_file(Path(drop), UnpackLimits.from_settings(settings))
     lines = [f"left out: {count:,} rows ({why})" for why, count in sorted(skipped.items())]
     return rows.head(limit or sys.maxsize), lines
 
@@ -201,7 +202,7 @@ def rows_of_drop(lake: Lake, drop: str) -> pl.DataFrame:
     return stream_order(pl.DataFrame(found))
 
 
-def rows_of_file(path: Path) -> tuple[pl.DataFrame, Counter[str]]:
+def rows_of_file(path: Path, unpacking: UnpackLimits) -> tuple[pl.DataFrame, Counter[str]]:
     """Return a drop file's clean rows in stream order, and the numbers of lines left out by reason.
 
     Of rows with the same id the first in stream order is kept.
@@ -218,7 +219,8 @@ def rows_of_file(path: Path) -> tuple[pl.DataFrame, Counter[str]]:
     skipped: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as scratch:
         files = ByteFiles()
-        with open_text(files, str(path.absolute()), scratch) as text, open(text.url, "rb") as file:
+        opened = open_text(files, str(path.absolute()), scratch, unpacking)
+        with opened as text, open(text.url, "rb") as file:
             start = text.header.body_offset
             part = TextRange(text.url, start, text.size_bytes, start)
             frames = [_clean_rows(block, skipped) for block in read_blocks(file, part)]

@@ -16,7 +16,8 @@ from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import watermark
 from fraud_platform.cleaning import publish_drop
-from fraud_platform.cleaning.raw_text import sha256_of
+from fraud_platform.cleaning.holding import Limits
+from fraud_platform.cleaning.raw_text import UnpackLimits, sha256_of
 from fraud_platform.contracts.tables import TRANSACTIONS
 from fraud_platform.errors import NotEnoughDataError
 from fraud_platform.features.batch.materialize import materialize_days
@@ -36,10 +37,12 @@ def measure_quality(settings: Settings, drops: Path) -> QualityReport:
     paths = drops_in(drops)
     spark = open_session(settings)
     with tempfile.TemporaryDirectory() as folder:
-        return score_folds(_rows(spark, Lake(folder), paths), settings.seed)
+        return score_folds(_rows(spark, Lake(folder), paths, settings), settings.seed)
 
 
-def _rows(spark: SparkSession, lake: Lake, drops: Mapping[str, Path]) -> pd.DataFrame:
+def _rows(
+    spark: SparkSession, lake: Lake, drops: Mapping[str, Path], settings: Settings
+) -> pd.DataFrame:
     from pyspark.sql import functions as F
 
     for drop, path in sorted(drops.items()):
@@ -51,7 +54,8 @@ def _rows(spark: SparkSession, lake: Lake, drops: Mapping[str, Path]) -> pd.Data
             content_sha256=sha256_of(lake.files, str(path.absolute())),
             size_bytes=path.stat().st_size,
             run_id="bench quality",
-            max_quarantined_share=0.01,
+            limits=Limits.from_settings(settings),
+            unpacking=UnpackLimits.from_settings(settings),
         )
     write_drop_days(spark, lake)
     days = read_drop_days(lake)

@@ -30,7 +30,7 @@ from fraud_platform.scoring.messages.decode import decode
 from fraud_platform.scoring.messages.time_letters import TimeBounds, bound_times, carried_over
 from fraud_platform.scoring.state.recovery import RecoveredState
 from fraud_platform.stream.batching import Ranges, is_within_hour, with_followers
-from fraud_platform.stream.event_time import MAX_AHEAD_SECONDS, sane_arrivals
+from fraud_platform.stream.event_time import sane_arrivals
 from fraud_platform.stream.scored_counts import count_rows
 from fraud_platform.tables.scoring import SCORED
 
@@ -57,7 +57,7 @@ class InProcessEngine:
         source: Source,
         state_version: str,
         duplicate_horizon_days: int,
-        max_ahead: int = MAX_AHEAD_SECONDS,
+        max_ahead: int,
     ) -> None:
         self._lake, self._source, self._max_ahead = lake, source, max_ahead
         self._state_version, self._horizon = state_version, duplicate_horizon_days

@@ -42,7 +42,7 @@ from fraud_platform.scoring.state.recovery import RecoveredState
 from fraud_platform.stream import scored_counts
 from fraud_platform.stream.batching import Ranges, with_followers
 from fraud_platform.stream.clock import WINDOW_ROWS, StreamClock
-from fraud_platform.stream.event_time import MAX_AHEAD_SECONDS, Carried, sane_arrivals
+from fraud_platform.stream.event_time import Carried, sane_arrivals
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class SparkEngine:
         source: Source,
         state_version: str,
         duplicate_horizon_days: int,
-        max_ahead: int = MAX_AHEAD_SECONDS,
+        max_ahead: int,
     ) -> None:
         self._spark, self._lake, self._opener = spark, lake, opener
         self._max_ahead, self._carried = max_ahead, cast("Carried", {})

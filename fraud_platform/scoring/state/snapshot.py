@@ -67,8 +67,8 @@ def write_snapshot(
     spark: SparkSession,
     lake: SnapshotTables,
     as_of: date,
+    duplicate_horizon_days: int,
     stream_from: date | None = None,
-    duplicate_horizon_days: int = 30,
 ) -> Snapshot:
     """Make the snapshot of a midnight: replace an earlier one of that midnight, drop old ones.
 
@@ -77,9 +77,9 @@ def write_snapshot(
 
     Args:
         as_of: every day before it that holds transactions must have its tiles built.
+        duplicate_horizon_days: how long scorers remember an id.
         stream_from: the first day that comes from the stream, not from a drop; None if there is
             none.
-        duplicate_horizon_days: how long scorers remember an id.
     """
     stream = StreamPart(spark, lake, as_of, stream_from or as_of, duplicate_horizon_days)
     parts = _parts(spark, lake, as_of, stream)

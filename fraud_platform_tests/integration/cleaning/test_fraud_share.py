@@ -9,14 +9,15 @@ import pytest
 from rich.console import Console
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.cleaning import DropOutcome, Limits
+from fraud_platform.cleaning import DropOutcome
 from fraud_platform.cleaning.fraud_share import Frauds, differ, note_on_fraud_share
 from fraud_platform.reporting.terminal import print_report
 from fraud_platform_tests.oracles.drop_text import HEADER, Publish
 from fraud_platform_tests.oracles.lake_tables import ledger
+from fraud_platform_tests.testing.defaults import limits
 
 APRIL, MAY, JUNE = date(2018, 4, 1), date(2018, 5, 1), date(2018, 6, 1)
-LIMITS = {"limits": Limits(0.01)}
+LIMITS = {"limits": limits(quarantined=0.01)}
 DAYS = 30
 
 
@@ -105,8 +106,8 @@ def test_a_difference_below_the_limit_is_published_with_a_note(
     assert land(publish, APRIL, month(APRIL)).is_published
     assert land(publish, MAY, month(MAY, 0.06)).is_published
     assert f"Drop {MAY}: 360 of its 6,000 rows (6.000%) are labelled fraud" in report(lake)
-    limits = Limits(0.01, fraud_factor=2.5)
-    assert not publish(str(MAY), text(month(MAY, 0.061)), limits=limits).is_published
+    stricter = limits(quarantined=0.01, fraud_factor=2.5)
+    assert not publish(str(MAY), text(month(MAY, 0.061)), limits=stricter).is_published
 
 
 def test_a_first_drop_without_frauds_is_published_with_a_note(publish: Publish, lake: Lake) -> None:

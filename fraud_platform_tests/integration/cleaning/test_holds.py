@@ -8,9 +8,9 @@ from datetime import date, timedelta
 import pytest
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.cleaning import Limits
 from fraud_platform_tests.oracles.drop_text import HEADER, Publish
 from fraud_platform_tests.oracles.lake_tables import clean_rows, everything, ledger
+from fraud_platform_tests.testing.defaults import limits
 
 A, B = "2018-03-15", "2018-04-01"
 OF_ALL = {"max_quarantined_share": 0.01}
@@ -189,14 +189,14 @@ def test_equal_rows_of_an_older_drop_take_nothing_away(publish: Publish, lake: L
 
 
 def test_a_drop_outside_of_the_datas_days_is_held(publish: Publish, lake: Lake) -> None:
-    limits = Limits(0.01, first_day=date(2018, 4, 1))
+    held_before = limits(quarantined=0.01, first_day=date(2018, 4, 1))
     rows = text(month(date(2010, 1, 1), 216))
-    held = publish("2010-01-01", rows, limits=limits)
+    held = publish("2010-01-01", rows, limits=held_before)
     assert not held.is_published
     assert "lies before the first day of the data, 2018-04-01" in held.ledger["held_because"]
-    held = publish("2010-01-02", text(month(rows=216, start=9_000)), limits=limits)
+    held = publish("2010-01-02", text(month(rows=216, start=9_000)), limits=held_before)
     assert "more than 92 days from the days of its name" in held.ledger["held_because"]
-    early = publish("2018-03-20", text(month(date(2018, 3, 20), start=5_000)), limits=limits)
+    early = publish("2018-03-20", text(month(date(2018, 3, 20), start=5_000)), limits=held_before)
     assert early.is_published
 
 

@@ -23,6 +23,7 @@ from fraud_platform.simulation import (
 )
 from fraud_platform_tests.oracles import cleaning as oracle
 from fraud_platform_tests.oracles.lake_tables import assert_equals_oracle, ledger
+from fraud_platform_tests.testing.defaults import limits, unpacking
 
 KNOWN_COUNTS = {
     "2018-04-01": (288_062, 4, 1_702),
@@ -54,7 +55,8 @@ def publish(
         content_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         size_bytes=path.stat().st_size,
         run_id="test",
-        max_quarantined_share=max_quarantined_share,
+        limits=limits(quarantined=max_quarantined_share),
+        unpacking=unpacking(),
     )
 
 

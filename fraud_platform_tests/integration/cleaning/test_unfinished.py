@@ -27,6 +27,7 @@ from fraud_platform.errors import DropHeaderError, Outage, VersionGoneError
 from fraud_platform_tests.oracles import cleaning as oracle
 from fraud_platform_tests.oracles.lake_tables import assert_equals_oracle, everything
 from fraud_platform_tests.oracles.nasty_lines import HEADER
+from fraud_platform_tests.testing.defaults import limits, unpacking
 
 Z, A, B, C = "2019-07-23", "2019-08-22", "2019-09-21", "2019-10-21"
 POINTS = ["after_quarantine", "after_transactions", "before_ledger"]
@@ -75,7 +76,8 @@ def publish(
                 content_sha256=hashlib.sha256(content).hexdigest(),
                 size_bytes=len(content),
                 run_id="test",
-                max_quarantined_share=0.5,
+                limits=limits(quarantined=0.5),
+                unpacking=unpacking(),
             )
 
     return run

@@ -18,6 +18,7 @@ from fraud_platform.operations.platform_state import write_built_days
 from fraud_platform.scoring.state.snapshot import write_snapshot
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform_tests.oracles.feature_lake import FIRST_DAY, contents, seeded_world, write_world
+from fraud_platform_tests.testing.defaults import DEFAULTS
 from fraud_platform_tests.testing.newer_code import NEW_FLAG, NEW_NAMES, make_newer_code, run
 from fraud_platform_tests.testing.worlds.new_feature import DAYS, LAST_DAY, inputs, scored_by
 
@@ -79,7 +80,9 @@ def test_days_are_built_again_by_the_schedule_and_keep_their_values(
     write_world(lake, seeded_world(DAYS, rows=1_500))
     materialize_days(spark, lake, FIRST_DAY, LAST_DAY)
     write_built_days(lake, inputs(), "before")
-    snapshot = write_snapshot(spark, lake, LAST_DAY + timedelta(days=1))
+    snapshot = write_snapshot(
+        spark, lake, LAST_DAY + timedelta(days=1), DEFAULTS.duplicate_horizon_days
+    )
     before = {table.name: contents(lake, table) for table in WRITTEN_TABLES}
     scored = scored_by(lake, str(snapshot))
 

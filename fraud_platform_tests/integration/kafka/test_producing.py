@@ -27,6 +27,7 @@ from fraud_platform.adapters.kafka.topics import Topics, topics_dated_by_produce
 from fraud_platform.errors import DeliveryError, FencedError, TopicChangedError
 from fraud_platform.operations.live.produce import Extras, Pace, produce, rows_of_file
 from fraud_platform.settings import Settings
+from fraud_platform_tests.testing.defaults import unpacking
 from fraud_platform_tests.testing.waiting import wait_for
 
 HEADER = "# tranaction_id | tx_datetime | customer_id | terminal_id | tx_amount | "
@@ -226,7 +227,7 @@ def test_a_drop_file_is_replayed_by_the_command_and_what_was_left_out_is_said(
         "garbage",
     ]
     path.write_text(HEADER + "\n".join(lines) + "\n")
-    rows, skipped = rows_of_file(path)
+    rows, skipped = rows_of_file(path, unpacking())
     assert skipped == {"not clean": 2, "repeated id": 1}
     assert rows["amount_cents"].to_list() == [5710, 701]
     command = [sys.executable, "-c", "from fraud_platform.cli.commands import main; main()"]

@@ -47,6 +47,7 @@ from fraud_platform_tests.oracles.feature_lake import (
 )
 from fraud_platform_tests.oracles.feature_worlds import START_HOUR, World
 from fraud_platform_tests.oracles.features import DELAY, HOUR, LabelVersion, Tx
+from fraud_platform_tests.testing.defaults import DEFAULTS
 
 DAYS, DROP_DAYS = 50, 38
 LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
@@ -159,8 +160,8 @@ def test_days_from_the_stream_equal_those_of_a_drop_with_the_same_rows(
     for table in WRITTEN_TABLES:
         assert contents(lake, table).equals(contents(expected, table)), table.name
     as_of = LAST_DAY + timedelta(days=1)
-    write_snapshot(spark, expected, as_of)
-    write_snapshot(spark, lake, as_of, STREAM_FROM)
+    write_snapshot(spark, expected, as_of, DEFAULTS.duplicate_horizon_days)
+    write_snapshot(spark, lake, as_of, DEFAULTS.duplicate_horizon_days, STREAM_FROM)
     for part in ("customer_tiles", "terminal_tiles"):
         assert _part(lake, part).equals(_part(expected, part)), part
     (mark,) = lake.read_arrow(SCORING_STATE, filters=[("part", "=", STREAM_PART)]).to_pylist()

@@ -16,6 +16,7 @@ from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning import LabelClock, publish_drop
 from fraud_platform.settings import Settings
+from fraud_platform_tests.testing.defaults import limits, unpacking
 
 
 def main() -> None:
@@ -31,7 +32,8 @@ def main() -> None:
             content_sha256=hashlib.sha256(content).hexdigest(),
             size_bytes=len(content),
             run_id="recovery",
-            max_quarantined_share=1.0,
+            limits=limits(quarantined=1.0),
+            unpacking=unpacking(),
             clock=LabelClock(watermark=datetime(2019, 10, 2, tzinfo=UTC)),
         )
 

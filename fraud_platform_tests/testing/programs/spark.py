@@ -20,6 +20,7 @@ from typing import Any
 from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.settings import load_settings
+from fraud_platform_tests.testing.defaults import limits, unpacking
 
 
 def build(landing: str, first: str, last: str) -> None:
@@ -35,7 +36,8 @@ def build(landing: str, first: str, last: str) -> None:
         publish_drop(
             spark, lake, str(path), path.name.split(".")[0],
             content_sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content),
-            run_id="equal", max_quarantined_share=1.0,
+            run_id="equal", limits=limits(quarantined=1.0),
+        unpacking=unpacking(),
         )  # fmt: skip
     write_drop_days(spark, lake)
     materialize_days(spark, lake, date.fromisoformat(first), date.fromisoformat(last))
@@ -69,7 +71,7 @@ def score(model_folder: str, as_of: str) -> None:
 
     settings = load_settings()
     spark, lake = open_session(settings), Lake(settings.lake)
-    write_snapshot(spark, lake, date.fromisoformat(as_of))
+    write_snapshot(spark, lake, date.fromisoformat(as_of), settings.duplicate_horizon_days)
     model = PinnedModel("fraud", 1, Candidate.load(model_folder))
     champion: Any = SimpleNamespace(alias=lambda name: 1)
     while (plan := plan_next(settings, lake, champion).plan) is not None:

@@ -25,6 +25,7 @@ from fraud_platform.simulation.stream import transaction_messages
 from fraud_platform.stream.batching import next_ranges
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
 from fraud_platform.training.candidate import Candidate
+from fraud_platform_tests.testing.defaults import DEFAULTS
 from fraud_platform_tests.testing.worlds.scoring import stream_rows
 
 HOUR, DAY, YEAR = 3_600, 86_400, 365 * 86_400
@@ -126,7 +127,7 @@ def score_in_process(
         log = ScoringLog(lake)
         log.settle()
         if engine is None or log.number % 3 == 0:
-            engine = InProcessEngine(lake, topic, NO_SNAPSHOT, 30)
+            engine = InProcessEngine(lake, topic, NO_SNAPSHOT, 30, DEFAULTS.max_ahead_seconds)
             engine.catch_up(log)
         chosen = next_ranges(remaining, size)
         behind = {p: (chosen[p][1], remaining[p][1]) for p in chosen}

@@ -39,6 +39,7 @@ from fraud_platform.simulation.stream import label_messages, transaction_message
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform.tables.scoring import SCORED
 from fraud_platform.training.candidate import Candidate
+from fraud_platform_tests.testing.defaults import DEFAULTS, limits, unpacking
 
 COMPARED = [*FEATURE_NAMES, *(flag.name for flag in DECLARATION.flags)]
 ENGINES = ("inprocess", "spark")
@@ -98,7 +99,8 @@ def _publish(spark: SparkSession, lake: Lake, path: Path) -> None:
     publish_drop(
         spark, lake, str(path), path.name.split(".")[0],
         content_sha256=sha256_of(lake.files, str(path)), size_bytes=os.path.getsize(path),
-        run_id="parity", max_quarantined_share=0.01,
+        run_id="parity", limits=limits(quarantined=0.01),
+        unpacking=unpacking(),
     )  # fmt: skip
 
 
@@ -109,7 +111,7 @@ def make_history(spark: SparkSession, folder: Path, drops: list[Path], model: Pa
         _publish(spark, lake, path)
     first_day = date.fromisoformat(last.name.split(".")[0])
     materialize_days(spark, lake, date.fromisoformat(before[0].name.split(".")[0]), first_day - DAY)
-    write_snapshot(spark, lake, first_day)
+    write_snapshot(spark, lake, first_day, DEFAULTS.duplicate_horizon_days)
     rows, _ = load_rows(Settings(home=folder), str(last))
     return History(
         lake, first_day, last, before[-1], rows, PinnedModel("fraud", 1, Candidate.load(model))

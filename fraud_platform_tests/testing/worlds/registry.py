@@ -21,10 +21,11 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.comparison.gate import Verdict
 from fraud_platform.operations.models.decisions import read_history, settle
 from fraud_platform.operations.models.registry import registry_of
-from fraud_platform.promotion.decision import Guardrails, PromotionDecision, decide
+from fraud_platform.promotion.decision import PromotionDecision, decide
 from fraud_platform.promotion.evidence import Evidence
 from fraud_platform.promotion.history import History, champion_before
 from fraud_platform.settings import Settings
+from fraud_platform_tests.testing.defaults import guardrails
 
 FIRST_MONDAY = date(2018, 7, 9)
 
@@ -104,8 +105,8 @@ class RegistryWorld:
         """Return the function from a history to the decision on evidence."""
 
         def decide_on(history: History) -> PromotionDecision:
-            guardrails = Guardrails(0.1, 0.0)
-            return decide(history, evidence, guardrails, "automatic", "run", datetime.now(UTC))
+            limits = guardrails(min_card_precision=0.1)
+            return decide(history, evidence, limits, "automatic", "run", datetime.now(UTC))
 
         return decide_on
 

@@ -36,6 +36,7 @@ from fraud_platform.tables.features import (
     TRANSACTION_FEATURES,
 )
 from fraud_platform.tables.scoring import SCORED
+from fraud_platform_tests.testing.defaults import unpacking
 
 ROOT = Path(__file__).parents[1]
 COMPARED = (
@@ -69,7 +70,7 @@ class SparkWorld:
         """Clean, build features and score on the Spark of these settings; return the tables."""
         first, last = self.days
         client(settings, "build", str(self.landing), str(first), str(last), **variables)
-        made = transaction_messages(rows_of_file(self.streamed)[0].head(self.rows))
+        made = transaction_messages(rows_of_file(self.streamed, unpacking())[0].head(self.rows))
         producer = IdempotentProducer(KafkaConnection.from_settings(settings))
         producer.send_many(settings.transactions_topic, made.keys, made.values)
         assert producer.finish().acked == len(made.keys)

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraud_platform.adapters.storage.files import ByteFiles
-from fraud_platform.cleaning.raw_text import UnpackLimits, holding_still, open_text
+from fraud_platform.cleaning.raw_text import holding_still, open_text
 from fraud_platform.contracts.drops import HEADER
 from fraud_platform.errors import (
     DropChangedError,
@@ -28,6 +28,7 @@ from fraud_platform.errors import (
     DropUnreadableError,
     Outage,
 )
+from fraud_platform_tests.testing.defaults import unpacking
 
 Pack = Callable[[bytes], bytes]
 PACKERS: dict[str, Pack] = {
@@ -44,7 +45,7 @@ HALVES = TEXT[: len(TEXT) // 2], TEXT[len(TEXT) // 2 :]
 def unpacked(folder: Path, suffix: str, packed: bytes) -> bytes:
     path = folder / f"2019-08-22.txt{suffix}"
     path.write_bytes(packed)
-    with open_text(ByteFiles(), str(path), str(folder / "scratch")) as text:
+    with open_text(ByteFiles(), str(path), str(folder / "scratch"), unpacking()) as text:
         return Path(text.url).read_bytes()
 
 
@@ -142,7 +143,7 @@ def test_a_zstd_window_that_is_too_long_is_said(tmp_path: Path) -> None:
 
 
 LINE = b"7,2019-09-01 10:00:00,1,2,5.00,0,0,0,0\n"
-SMALL = UnpackLimits(ratio=20, trusted_bytes=100_000, free_bytes=0)
+SMALL = unpacking(ratio=20, trusted_bytes=100_000, free_bytes=0)
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
@@ -173,7 +174,7 @@ def test_a_text_above_the_size_is_refused(tmp_path: Path, suffix: str) -> None:
     path.write_bytes(PACKERS[suffix](TEXT))
     with (
         pytest.raises(DropTooLargeError, match="FRAUD_MAX_UNPACKED_GB"),
-        open_text(ByteFiles(), str(path), str(tmp_path / "s"), UnpackLimits(size_bytes=50_000)),
+        open_text(ByteFiles(), str(path), str(tmp_path / "s"), unpacking(size_bytes=50_000)),
     ):
         raise AssertionError("nothing is given")
 
@@ -188,13 +189,13 @@ def test_a_text_that_would_fill_the_disk_is_an_outage_before_it_does(
 
     path = tmp_path / f"2019-08-22.txt{suffix}"
     path.write_bytes(PACKERS[suffix](TEXT))
-    limits = UnpackLimits(free_bytes=5_000_000)
+    limits = unpacking(free_bytes=5_000_000)
     with (
         pytest.raises(Outage, match=r"Make room there, or lower FRAUD_MIN_FREE_GB, and run again"),
         open_text(Crowded(), str(path), str(tmp_path / "scratch"), limits),
     ):
         raise AssertionError("nothing is given")
-    with open_text(Crowded(), str(path), str(tmp_path / "scratch"), UnpackLimits(free_bytes=1000)):
+    with open_text(Crowded(), str(path), str(tmp_path / "scratch"), unpacking(free_bytes=1000)):
         pass
 
 
@@ -215,6 +216,6 @@ def test_a_disk_that_fails_while_a_drop_is_unpacked_is_an_outage(
     path.write_bytes(PACKERS[suffix](TEXT))
     with (
         pytest.raises(Outage, match="run again"),
-        open_text(FailingFiles(), str(path), str(tmp_path / "scratch")),
+        open_text(FailingFiles(), str(path), str(tmp_path / "scratch"), unpacking()),
     ):
         raise AssertionError("nothing is given")

@@ -10,7 +10,6 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, brier_score_loss, recall_score, roc_auc_score
 
 from fraud_platform.comparison import plain_metrics as metrics
-from fraud_platform.comparison.inputs import ComparisonConfig
 from fraud_platform.comparison.metrics import Metric
 from fraud_platform.comparison.replicates import WeightedMetrics
 from fraud_platform.comparison.resampling import (
@@ -26,8 +25,9 @@ from fraud_platform.comparison.resampling import (
 )
 from fraud_platform.comparison.weighted_sums import WeightedSums
 from fraud_platform_tests.oracles.scored_customers import scored_rows
+from fraud_platform_tests.testing.defaults import comparison
 
-CONFIG = ComparisonConfig(k=20)
+CONFIG = comparison(k=20)
 ORDER = list(Metric)
 
 

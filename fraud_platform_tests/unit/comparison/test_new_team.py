@@ -19,6 +19,7 @@ from fraud_platform.promotion.history import Action
 from fraud_platform.settings import Settings
 from fraud_platform.training.amount_rule import learn_amount_rule
 from fraud_platform.training.thresholds import Constraints, choose_threshold
+from fraud_platform_tests.testing.defaults import comparison, guardrails
 
 MONDAY = date(2018, 7, 9)
 LIMITS = Constraints(max_alerts_per_day=40.0, max_false_positive_rate=0.02, review_cost=5.0)
@@ -83,7 +84,7 @@ def test_a_new_team_gets_a_champion_by_the_defaults_whatever_its_currency(scale:
 
 @pytest.mark.parametrize("scale", [0.02, 1.0, 150.0])
 def test_the_amount_baseline_keeps_the_teams_own_limits(scale: float) -> None:
-    rows, rule, result = compared(scale, ComparisonConfig())
+    rows, rule, result = compared(scale, comparison())
     alerts = int(np.sum(rows.amount_cents > rule))
     assert alerts / DAYS <= 1.5 * LIMITS.max_alerts_per_day
     rate = result.estimate(Metric.FALSE_POSITIVE_RATE, Role.AMOUNT_ABOVE).value
@@ -122,7 +123,7 @@ def test_without_days_to_learn_on_the_baseline_alerts_on_nothing() -> None:
     rule = learn_amount_rule(nothing.astype(np.int64), nothing > 0, nothing, 0, LIMITS)
     assert rule is None
     rows, scores = portfolio(1.0, 3)
-    config = ComparisonConfig(resamples=300, amount_rule_cents=rule)
+    config = comparison(resamples=300, amount_rule_cents=rule)
     result = compare_models(rows, ScoredModel("fraud", "1", scores, 0.5), None, config)
     assert result.estimate(Metric.RECALL, Role.AMOUNT_ABOVE).value == 0
 
@@ -139,10 +140,10 @@ def test_what_a_perfect_model_reaches_by_hand() -> None:
 
 
 def test_a_guardrail_that_no_model_can_pass_says_so_with_the_value_and_the_remedy() -> None:
-    _, _, result = compared(1.0, ComparisonConfig())
+    _, _, result = compared(1.0, comparison())
     assert result.attainable_card_precision == pytest.approx(DEFRAUDED_A_DAY / 100)
     assert "a perfect model's card precision: 0.1100" in str(result)
-    decision = decided(result, Guardrails(0.2, 0.0))
+    decision = decided(result, guardrails(min_card_precision=0.2))
     assert decision.action is Action.REFUSED
     for part in (
         "min_card_precision refuses", "perfect model reaches only 0.1100", "no model can pass",
@@ -152,9 +153,9 @@ def test_a_guardrail_that_no_model_can_pass_says_so_with_the_value_and_the_remed
 
 
 def test_a_guardrail_that_can_be_passed_says_how_far_it_is() -> None:
-    _, _, result = compared(1.0, ComparisonConfig(k=11))
+    _, _, result = compared(1.0, comparison(k=11))
     own = result.estimate(Metric.CARD_PRECISION).value
-    decision = decided(result, Guardrails(0.0, 0.0, 0.999))
+    decision = decided(result, guardrails(min_card_precision_share=0.999))
     assert decision.action is Action.REFUSED
     assert decision.row.guardrail == "min_card_precision_share"
     assert f"card precision is {own:.4f}" in decision.row.reason
@@ -176,7 +177,9 @@ def test_a_verdict_to_keep_also_names_the_guardrail_that_waits() -> None:
         scenario_recall={}, candidate_training_end=date(2018, 6, 18), champion_training_end=None,
         attainable_card_precision=0.08, cards_per_day=100,
     )  # fmt: skip
-    decision = decide((), evidence, Guardrails(0.1, 0.0), "automatic", "test", datetime.now(UTC))
+    decision = decide(
+        (), evidence, guardrails(min_card_precision=0.1), "automatic", "test", datetime.now(UTC)
+    )
     assert decision.action is Action.KEPT
     assert "not better; min_card_precision 0.1000 cannot be attained" in decision.row.reason
 
@@ -185,7 +188,7 @@ def test_too_few_defrauded_customers_name_the_setting() -> None:
     rows, scores = portfolio(1.0, 4)
     few = rows.is_fraud & (np.arange(len(rows)) < 5)
     few_rows = ComparisonRows(**{**vars(rows), "is_fraud": few, "fraud_scenario": few * 2})
-    config = ComparisonConfig(resamples=300)
+    config = comparison(resamples=300)
     result = compare_models(few_rows, ScoredModel("fraud", "1", scores, 0.5), None, config)
     assert result.verdict is Verdict.NOT_ENOUGH_EVIDENCE
     assert "only 5 customers" in result.reason

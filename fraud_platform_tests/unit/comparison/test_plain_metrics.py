@@ -44,7 +44,7 @@ def test_a_metric_with_nothing_to_measure_is_nan() -> None:
     assert np.isnan(metrics.auc_roc(~genuine, scores))
     assert np.isnan(metrics.recall_at(genuine, scores, 0.2))
     assert np.isnan(metrics.false_positive_rate_at(~genuine, scores, 0.2))
-    assert np.isnan(metrics.card_precision_at_k([], [], [], []))
+    assert np.isnan(metrics.card_precision_at_k([], [], [], [], k=100))
 
 
 def test_a_score_that_is_nan_is_refused() -> None:

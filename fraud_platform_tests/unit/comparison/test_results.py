@@ -27,8 +27,9 @@ from fraud_platform.errors import NotEnoughDataError, PromotionError
 from fraud_platform.promotion.evidence import evidence_from_report
 from fraud_platform.settings import Settings
 from fraud_platform_tests.oracles.scored_customers import scored_rows
+from fraud_platform_tests.testing.defaults import comparison
 
-CONFIG = ComparisonConfig(resamples=300, amount_rule_cents=22_000)
+CONFIG = comparison(resamples=300, amount_rule_cents=22_000)
 D = date(2018, 7, 30)
 
 

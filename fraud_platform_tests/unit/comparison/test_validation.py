@@ -14,10 +14,10 @@ from scipy.stats import binomtest
 
 from fraud_platform.comparison.bootstrap import compare_models
 from fraud_platform.comparison.gate import Verdict
-from fraud_platform.comparison.inputs import ComparisonConfig
 from fraud_platform.comparison.metrics import Metric
 from fraud_platform.comparison.results import Clustering
 from fraud_platform_tests.oracles.scored_customers import exchanged, scored_rows
+from fraud_platform_tests.testing.defaults import comparison
 
 NOMINAL_PROMOTION_RATE = 0.025
 CONFIDENCE = 0.95
@@ -44,7 +44,7 @@ def simulate(
         rng = np.random.default_rng([20_180_401, n])
         rows, one, other = scored_rows(rng, customers, terminals)
         candidate, champion = exchanged(rng, getattr(rows, exchange_by), one, other)
-        config = ComparisonConfig(
+        config = comparison(
             resamples=resamples, seed=n, card_precision_margin=1.0, expected_loss_margin=10.0
         )
         result = compare_models(rows, candidate, champion, config)
@@ -88,7 +88,7 @@ def test_the_wider_interval_covers_where_differences_cluster_by_terminal() -> No
 
 
 def test_a_candidate_that_is_much_better_is_promoted_and_the_reverse_is_kept() -> None:
-    config = ComparisonConfig(resamples=400)
+    config = comparison(resamples=400)
     verdicts = []
     for n in range(10):
         rows, better, worse = scored_rows(np.random.default_rng(n), skill=(1.6, 0.2))

@@ -30,12 +30,13 @@ from fraud_platform.promotion.history import (
     history_table,
     previous_champion,
 )
+from fraud_platform_tests.testing.defaults import guardrails
 
 Mode = Literal["automatic", "approval"]
 
 WEEK_1 = date(2018, 6, 4)
 WEEKS = [WEEK_1 + timedelta(weeks=i) for i in range(6)]
-GUARDRAILS = Guardrails(min_card_precision=0.10, min_scenario_recall=0.05)
+GUARDRAILS = guardrails(min_card_precision=0.10, min_scenario_recall=0.05)
 NOW = datetime(2018, 6, 4, 12, tzinfo=UTC)
 
 

@@ -14,6 +14,7 @@ from fraud_platform.stream.event_time import (
     judge_times,
     sane_arrivals,
 )
+from fraud_platform_tests.testing.defaults import DEFAULTS
 
 START, HOUR, DAY, YEAR = 1_532_908_800, 3_600, 86_400, 365 * 86_400
 NOW = START + 8 * YEAR
@@ -22,6 +23,7 @@ BEHIND = (8 * DAY, 40 * DAY, YEAR, 12 * YEAR)
 SHARES = (0.001, 0.01, 0.05, 0.2)
 PARTITIONS = 4
 Arrivals = str
+MAX_AHEAD = DEFAULTS.max_ahead_seconds
 
 
 def stream(size: int = 12_000, days: float = 8.0, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -54,12 +56,16 @@ def judge_in_parts(
         beyond = np.arange(end, min(end + followers * PARTITIONS, second.size))
         rows = np.concatenate((np.arange(start, end), beyond))
         rows = rows[np.lexsort((rows, partition[rows]))]
-        verdicts = judge_times(Times(partition[rows], second[rows], arrival[rows]), clock, carried)
+        verdicts = judge_times(
+            Times(partition[rows], second[rows], arrival[rows]), clock, carried, MAX_AHEAD
+        )
         own = rows < end
         ahead[rows[own]] = verdicts.ahead[own]
         behind[rows[own]] = verdicts.behind[own]
         kept = rows[own]
-        carried = carry_over(Times(partition[kept], second[kept], arrival[kept]), clock, carried)
+        carried = carry_over(
+            Times(partition[kept], second[kept], arrival[kept]), clock, carried, MAX_AHEAD
+        )
         clock.advance(second[kept[~(verdicts.ahead | verdicts.behind)[own]]])
     return ahead, behind
 
@@ -201,10 +207,12 @@ def test_simulated_months_that_pass_today_are_scored_and_a_block_of_2038_is_not(
 def test_a_first_message_is_taken_and_a_wrong_one_among_the_first_is_named() -> None:
     clock = StreamClock()
     one = Times(np.array([0]), np.array([START]), np.array([NOW]))
-    assert not judge_times(one, clock).ahead.any()
+    assert not judge_times(one, clock, None, MAX_AHEAD).ahead.any()
     seconds = START + np.arange(60) * 60
     seconds[[0, 20]] = [START - 10 * YEAR, START + 10 * YEAR]
-    verdicts = judge_times(Times(np.zeros(60, int), seconds, np.full(60, NOW)), clock)
+    verdicts = judge_times(
+        Times(np.zeros(60, int), seconds, np.full(60, NOW)), clock, None, MAX_AHEAD
+    )
     assert np.flatnonzero(verdicts.behind).tolist() == [0]
     assert np.flatnonzero(verdicts.ahead).tolist() == [20]
 
@@ -214,8 +222,8 @@ def test_nothing_is_carried_over_from_a_live_stream_and_little_from_a_replay() -
     order = np.lexsort((second, partition))
     live = Times(partition[order], second[order], second[order] + 2)
     clock = StreamClock(int(second.max()))
-    assert carry_over(live, clock) == {}
-    carried: Carried = carry_over(live, StreamClock(START - DAY))
+    assert carry_over(live, clock, None, MAX_AHEAD) == {}
+    carried: Carried = carry_over(live, StreamClock(START - DAY), None, MAX_AHEAD)
     assert {len(kept) for kept in carried.values()} == {6}
 
 
