@@ -216,6 +216,11 @@ class NumberedTable(Protocol):
     ) -> bool:
         """Commit files that were written into the table's folder; False if the number is taken."""
 
+    def append_rows(
+        self, rows: pa.Table, number: int, metadata: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Write rows as a file of the table and commit it; False if the number is taken."""
+
     def files_above(self, number: int, column: str) -> list[str]:
         """Return URLs of the files that may hold rows whose `column` is above a number."""
 
@@ -235,12 +240,3 @@ class NumberedTables(Protocol):
 
 class CountedTables(Tables, NumberedTables, ListedTables, Protocol):
     """Tables whose rows are counted by their logs, and the small tables that keep such counts."""
-
-    def append_numbered(
-        self, table: TableContract, rows: pa.Table, application: str, number: int
-    ) -> bool:
-        """Append rows under a number; False if the application used it or a later one.
-
-        Raises:
-            Outage: another writer committed in between; nothing was written.
-        """

@@ -134,6 +134,25 @@ class TableContract:
                 "Write it with the columns of fraud_platform/contracts/tables.py, or change both."
             )
 
+    def check_arrow(self, found: pa.Schema) -> None:
+        """Compare an Arrow schema with the contract.
+
+        Raises:
+            SchemaMismatchError: lists every missing, unexpected and differently typed column.
+        """
+        self.check({field.name: _spark_name(self, field) for field in found})
+
+
+def _spark_name(table: TableContract, field: pa.Field) -> str:
+    """Return the contract's type name if the Arrow types agree, else Arrow's own name."""
+    for column, expected in zip(table.columns, table.arrow_schema, strict=True):
+        if column.name == field.name and (
+            expected.type == field.type
+            or (pa.types.is_large_string(field.type) and pa.types.is_string(expected.type))
+        ):
+            return column.type
+    return str(field.type)
+
 
 _ADDED_LATER = (Reason.TIME_OUTSIDE_DROP,)
 """Reasons without a count in the rows that an earlier version of the platform wrote."""

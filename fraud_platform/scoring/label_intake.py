@@ -23,7 +23,6 @@ from fraud_platform.errors import DataError
 from fraud_platform.rows.findings import explain_fields
 from fraud_platform.rows.judge import judge_fields
 from fraud_platform.rows.message_json import JsonNumber, JsonPairs, parse_json
-from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.pairs import PairedTables
 from fraud_platform.scoring.plans import (
     ACCEPT_LABEL_GAP,
@@ -34,6 +33,7 @@ from fraud_platform.scoring.plans import (
 )
 from fraud_platform.stream.batching import next_ranges
 from fraud_platform.stream.event_time import sane_arrivals
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import DEAD_LABELS, LANDING, TOPIC_LABELS
 
 if TYPE_CHECKING:

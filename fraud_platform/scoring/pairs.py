@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.kill_points import kill_point
-from fraud_platform.scoring.files import write_rows
+from fraud_platform.tables.row_files import write_rows
 
 if TYPE_CHECKING:
     from fraud_platform.scoring.ports import ScoredTables

@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from fraud_platform.errors import OffsetGapError, TopicChangedError
 from fraud_platform.kill_points import kill_point
-from fraud_platform.scoring.files import write_rows
 from fraud_platform.stream.batching import Ranges, next_ranges
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import INFERENCE_PLANS, PLANS
 
 if TYPE_CHECKING:

@@ -197,7 +197,7 @@ def _remember(lake: CountedTables, number: int, counts: DayCounts) -> None:
         for values, field in zip(zip(*cells, strict=True), SCORED_DAYS.arrow_schema, strict=True)
     ]
     table = pa.Table.from_arrays(arrays, schema=SCORED_DAYS.arrow_schema)
-    lake.append_numbered(SCORED_DAYS, table, SCORING, number)
+    lake.numbered(SCORED_DAYS, SCORING).append_rows(table, number)
 
 
 def _counted_before(lake: CountedTables, number: int, *, must_remember: bool) -> DayCounts:

@@ -27,10 +27,10 @@ from fraud_platform.labels.of_drops import (
 )
 from fraud_platform.labels.rule import LANDING_ORDER, labels_known_at
 from fraud_platform.operations.platform_state import read_labels
-from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.state.history import topic_labels
 from fraud_platform.scoring.state.recovery import landed_of
 from fraud_platform.stream.scored_ids import ScoredRows
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import LANDING, TOPIC_LABELS
 
 START, DAY = datetime(2018, 6, 1, 10, tzinfo=UTC), timedelta(days=1)

@@ -18,7 +18,6 @@ from fraud_platform.tables.catalog import ALL_TABLES
 PACKAGE = Path(fraud_platform.__file__).parent
 COMMITS = {
     "replace_arrow",
-    "append_numbered",
     "commit_files",
     "numbered",
     "PairedTables",
@@ -73,7 +72,7 @@ WRITERS = {
 }
 
 CALLS = {
-    ("adapters/spark/clusters/ledger.py", "append_numbered CLUSTERS"),
+    ("adapters/spark/clusters/ledger.py", "numbered CLUSTERS"),
     ("adapters/tables/lake.py", "commit_files table"),  # what Spark wrote, for `replace`
     ("adapters/tables/lake.py", "restore version"),
     ("adapters/tables/mending.py", "swap_files table"),  # fenced by the files that it removes
@@ -107,7 +106,7 @@ CALLS = {
     ("scoring/plans.py", "numbered INFERENCE_PLANS"),
     ("scoring/state/recovery.py", "numbered TOPIC_LABELS"),
     ("scoring/state/snapshot.py", "numbered SCORED"),  # reads alone
-    ("stream/scored_counts.py", "append_numbered SCORED_DAYS"),
+    ("stream/scored_counts.py", "numbered SCORED_DAYS"),
     ("stream/scored_counts.py", "numbered SCORED"),  # reads alone
     ("scoring/state/snapshot.py", "replace SCORING_STATE"),
     ("scoring/state/snapshot_stream.py", "numbered SCORED"),  # reads alone

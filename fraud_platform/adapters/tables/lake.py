@@ -19,7 +19,6 @@ from deltalake import (
     ColumnProperties,
     CommitProperties,
     DeltaTable,
-    Transaction,
     WriterProperties,
     write_deltalake,
 )
@@ -169,7 +168,7 @@ class Lake(TableStore):
         Raises:
             SchemaMismatchError: `rows` has other columns than the contract.
         """
-        table.check({f.name: _spark_name(table, f) for f in rows.schema})
+        table.check_arrow(rows.schema)
         handle = self.ensure(table)
         # without a predicate delta-rs keeps rows that others add concurrently: then it gets one try
         retries = 0 if predicate is None else None
@@ -185,34 +184,6 @@ class Lake(TableStore):
                 ),
             )
         return handle.version()
-
-    def append_numbered(
-        self, table: TableContract, rows: pa.Table, application: str, number: int
-    ) -> bool:
-        """Append rows under a number that an application uses once; False if it was used before.
-
-        The number is part of the commit, and the write goes through the handle that was checked,
-        so of two writers with one number only one commits.
-
-        Raises:
-            Outage: another writer committed in between; read the table and decide again.
-        """
-        table.check({f.name: _spark_name(table, f) for f in rows.schema})
-        handle = self.ensure(table)
-        used = handle.transaction_version(application)
-        if used is not None and used >= number:
-            return False
-        with self.committing(table):
-            write_deltalake(
-                handle,
-                rows.cast(table.arrow_schema),
-                mode="append",
-                writer_properties=_writing(table),
-                commit_properties=CommitProperties(
-                    app_transactions=[Transaction(application, number)]
-                ),
-            )
-        return True
 
     def read(
         self, spark: SparkSession, table: TableContract, version: int | None = None
@@ -330,14 +301,3 @@ def _writing(table: TableContract) -> WriterProperties:
     none = ColumnProperties(statistics_enabled="NONE")
     without = {name: none for name in table.column_names if name not in kept}
     return WriterProperties(compression="SNAPPY", column_properties=without or None)
-
-
-def _spark_name(table: TableContract, field: pa.Field) -> str:
-    """Return the contract's type name where the Arrow types agree, else Arrow's own name."""
-    for column, expected in zip(table.columns, table.arrow_schema, strict=True):
-        if column.name == field.name and (
-            expected.type == field.type
-            or (pa.types.is_large_string(field.type) and pa.types.is_string(expected.type))
-        ):
-            return column.type
-    return str(field.type)

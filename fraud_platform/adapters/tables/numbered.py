@@ -26,6 +26,7 @@ from fraud_platform.adapters.tables.log_reading import reread
 from fraud_platform.adapters.tables.store import TableStore
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import DataError
+from fraud_platform.tables.row_files import write_rows
 
 _NUMBER = "number"
 _TRIES = 20
@@ -153,6 +154,29 @@ class NumberedTable:
                 self._said = json.loads(said)
                 return True
         raise CommitFailedError(f"{self._table.name}: {_TRIES} other commits came between")
+
+    def append_rows(
+        self, rows: pa.Table, number: int, metadata: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Write rows as a file of the table and commit it; False if the number is taken.
+
+        Args:
+            number, metadata: as of `append`.
+
+        Raises:
+            SchemaMismatchError: `rows` has other columns than the contract.
+            Outage: the storage refuses; `refresh` shows whether it was committed.
+        """
+        self._table.check_arrow(rows.schema)
+        if self.number >= number:
+            return False
+        rows = rows.cast(self._table.arrow_schema)
+        files = write_rows(self._lake.files, self._lake.uri(self._table), self._table, rows)
+        if self.append(files, number, metadata):
+            return True
+        for file in files:
+            self._lake.files.remove(f"{self._lake.uri(self._table)}/{file.path}")
+        return False
 
     def _holds(self, files: Sequence[DataFile], version: int) -> bool:
         """Return whether a commit that was just made as a version is part of the table.

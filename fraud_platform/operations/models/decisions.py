@@ -47,7 +47,6 @@ from fraud_platform.promotion.history import (
     last_sequence,
     waiting_candidate,
 )
-from fraud_platform.scoring.files import write_rows
 from fraud_platform.settings import Settings
 
 _APPLICATION = "promotion_history"
@@ -115,9 +114,7 @@ def carry_out(lake: Lake, registry: ModelRegistry, decision: PromotionDecision) 
 def _append(lake: Lake, row: HistoryRow) -> None:
     """Append a decision under its number, if the previous one is still the last."""
     table = lake.numbered(PROMOTION_HISTORY, _APPLICATION)
-    rows = history_table([row])
-    files = write_rows(lake.files, lake.uri(PROMOTION_HISTORY), PROMOTION_HISTORY, rows)
-    if table.append(files, row.sequence):
+    if table.append_rows(history_table([row]), row.sequence):
         return
     others = [other for other in read_history(lake) if other.sequence >= row.sequence]
     words = "; ".join(

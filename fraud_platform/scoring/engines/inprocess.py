@@ -24,7 +24,6 @@ from fraud_platform.scoring.engines.micro_batch import (
     score_decoded,
     score_messages,
 )
-from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.log import Offsets, ScoredBatch, ScoringLog
 from fraud_platform.scoring.messages.decode import decode
 from fraud_platform.scoring.messages.time_letters import TimeBounds, bound_times, carried_over
@@ -32,6 +31,7 @@ from fraud_platform.scoring.state.recovery import RecoveredState
 from fraud_platform.stream.batching import Ranges, is_within_hour, with_followers
 from fraud_platform.stream.event_time import sane_arrivals
 from fraud_platform.stream.scored_counts import count_rows
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import SCORED
 
 if TYPE_CHECKING:

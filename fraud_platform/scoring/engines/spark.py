@@ -33,7 +33,6 @@ from fraud_platform.contracts.model_files import files_digest, read_files, requi
 from fraud_platform.contracts.tables import DataFile
 from fraud_platform.errors import FraudPlatformError
 from fraud_platform.scoring.engines.micro_batch import BatchContext, PinnedModel, score_decoded
-from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.log import Offsets, ScoredBatch, ScoringLog, carried_in
 from fraud_platform.scoring.messages.decode import decode
 from fraud_platform.scoring.messages.peeking import Peeker
@@ -43,6 +42,7 @@ from fraud_platform.stream import scored_counts
 from fraud_platform.stream.batching import Ranges, with_followers
 from fraud_platform.stream.clock import WINDOW_ROWS, StreamClock
 from fraud_platform.stream.event_time import Carried, sane_arrivals
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from fraud_platform.contracts.tables import DROP_LABELS, TableContract
 from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.batch.materialize import WRITTEN_TABLES, materialize_days
 from fraud_platform.labels.of_drops import corrected_ids
-from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.state.history import (
     STREAM,
     stream_days,
@@ -31,6 +30,7 @@ from fraud_platform.scoring.state.history import (
 from fraud_platform.scoring.state.recovery import STREAM_PART
 from fraud_platform.scoring.state.snapshot import write_snapshot
 from fraud_platform.tables.features import TRANSACTION_FEATURES
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import (
     LANDING,
     SCORED,

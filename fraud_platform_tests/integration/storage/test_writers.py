@@ -13,7 +13,7 @@ import pytest
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.clock_tables import FEATURE_DAYS
 from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
-from fraud_platform.scoring.files import write_rows
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import SCORED, TOPIC_LABELS
 from fraud_platform_tests.testing.servers.storage import S3Server
 from fraud_platform_tests.testing.worlds.stopped_writers import MERGE_ALL, label_rows

@@ -79,7 +79,7 @@ def decide(platform: Platform, day: date, sequence: int) -> None:
         "decided_at": datetime(2018, 8, 1, tzinfo=UTC),
     }
     table = pa.Table.from_pylist([row], schema=PROMOTION_HISTORY.arrow_schema)
-    platform.lake.append_numbered(PROMOTION_HISTORY, table, "promotion_history", sequence)
+    platform.lake.numbered(PROMOTION_HISTORY, "promotion_history").append_rows(table, sequence)
 
 
 def tick(platform: Platform, schedule) -> dg.RunRequest | dg.SkipReason:

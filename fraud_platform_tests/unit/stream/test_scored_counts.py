@@ -22,12 +22,12 @@ from fraud_platform.errors import ConservationError
 from fraud_platform.operations.platform_state import read_state
 from fraud_platform.reporting.status import _scored_line
 from fraud_platform.reporting.terminal import _print_live
-from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.log import ScoredBatch, ScoringLog
 from fraud_platform.settings import Settings
 from fraud_platform.stream import scored_counts
 from fraud_platform.stream.corrections import Correction, as_metadata
 from fraud_platform.stream.scored_counts import KEPT_DAYS, MOST_DAYS, count_rows, read_counts
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED, SCORED_DAYS, SCORING
 
 DAY = 86_400

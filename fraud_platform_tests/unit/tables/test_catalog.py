@@ -42,7 +42,6 @@ from fraud_platform.contracts.time import HOURS_PER_DAY
 from fraud_platform.features.batch.files import DayFiles, TableFolder
 from fraud_platform.rows.canonical import CleanRows
 from fraud_platform.rows.judge import REASONS
-from fraud_platform.scoring.files import write_rows
 from fraud_platform.tables.catalog import ALL_TABLES
 from fraud_platform.tables.features import (
     CUSTOMER_TILES,
@@ -50,6 +49,7 @@ from fraud_platform.tables.features import (
     TERMINAL_TILES,
     TRANSACTION_FEATURES,
 )
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import OF_MANY_COMMITS, SCORED_DAYS, SCORING_STATE
 from fraud_platform.tables.training import TRAINING_SET
 
@@ -116,7 +116,7 @@ def replaced(lake: Lake, table: TableContract, rows: pa.Table, turn: int) -> Non
 
 
 def appended(lake: Lake, table: TableContract, rows: pa.Table, turn: int) -> None:
-    assert lake.append_numbered(table, rows, "test", turn + 1)
+    assert lake.numbered(table, "test").append_rows(rows, turn + 1)
 
 
 def numbered(lake: Lake, table: TableContract, rows: pa.Table, turn: int) -> None:

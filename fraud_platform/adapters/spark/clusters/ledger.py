@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -24,11 +23,9 @@ from fraud_platform.adapters.spark.clusters.provider import ClusterSize
 from fraud_platform.adapters.spark.connect import is_running
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.cluster_tables import CLUSTERS
-from fraud_platform.errors import Outage
 
 REQUESTED, READY, ENDED = "requested", "ready", "ended"
 _NUMBERS = {REQUESTED: 1, READY: 2, ENDED: 3}
-_TRIES = 8
 
 
 @dataclass(frozen=True)
@@ -107,12 +104,4 @@ class ClusterLedger:
 
     def _append(self, row: ClusterRow) -> None:
         table = pa.Table.from_pylist([asdict(row)], schema=CLUSTERS.arrow_schema)
-        for left in reversed(range(_TRIES)):
-            try:
-                self._lake.append_numbered(CLUSTERS, table, row.cluster_id, _NUMBERS[row.step])
-                return
-            except Outage:
-                # Another cluster's row was committed in between.
-                if not left:
-                    raise
-                time.sleep(0.1)
+        self._lake.numbered(CLUSTERS, row.cluster_id).append_rows(table, _NUMBERS[row.step])

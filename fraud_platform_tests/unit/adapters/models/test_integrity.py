@@ -25,8 +25,8 @@ from fraud_platform.operations.models.reproduction import reproduce
 from fraud_platform.operations.models.weeks import scored
 from fraud_platform.scoring.engines import spark as spark_engine
 from fraud_platform.scoring.engines.spark import SparkEngine, TaskPlan
-from fraud_platform.scoring.files import write_rows
 from fraud_platform.settings import Settings
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import SCORED, SCORING
 from fraud_platform.training.candidate import Candidate
 from fraud_platform_tests.testing.worlds.registry import RegistryWorld, empty_database

@@ -16,7 +16,7 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.swapping import Swap, swap_files
 from fraud_platform.contracts.tables import Column, DataFile, TableContract
 from fraud_platform.errors import Outage
-from fraud_platform.scoring.files import write_rows
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import TOPIC_LABELS
 from fraud_platform_tests.testing.worlds.stopped_writers import (
     APP,
@@ -304,7 +304,7 @@ def test_a_whole_table_that_was_merged_or_appended_to_is_not_kept_beside_its_rep
 ) -> None:
     rows = pa.table({"day": ["1"], "rows": [1]}, schema=DAYS.arrow_schema)
     for _ in range(2):
-        lake.append_numbered(DAYS, rows, APP, (lake.version(DAYS) or 0) + 1)
+        lake.numbered(DAYS, APP).append_rows(rows, (lake.version(DAYS) or 0) + 1)
     late = StaleLake(lake.url)
     late.remember(DAYS)
     lake.open(DAYS).optimize.compact()

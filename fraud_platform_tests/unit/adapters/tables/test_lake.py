@@ -16,7 +16,7 @@ from deltalake.fs import DeltaStorageHandler
 from fraud_platform.adapters.storage.failures import is_refusal
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.tables import Column, TableContract
-from fraud_platform.errors import Outage, SchemaMismatchError
+from fraud_platform.errors import SchemaMismatchError
 
 DROP_DAYS = TableContract(
     name="days",
@@ -104,22 +104,26 @@ def test_vacuum_keeps_the_versions_that_a_model_names(lake: Lake) -> None:
 
 
 def test_a_number_is_committed_once(lake: Lake) -> None:
-    assert lake.append_numbered(DROP_DAYS, rows("2018-04-01", 2), "days", 1)
-    assert not lake.append_numbered(DROP_DAYS, rows("2018-05-01", 2), "days", 1)
-    assert lake.append_numbered(DROP_DAYS, rows("2018-06-01", 1), "days", 2)
+    assert lake.numbered(DROP_DAYS, "days").append_rows(rows("2018-04-01", 2), 1)
+    assert not lake.numbered(DROP_DAYS, "days").append_rows(rows("2018-05-01", 2), 1)
+    assert lake.numbered(DROP_DAYS, "days").append_rows(rows("2018-06-01", 1), 2)
     assert lake.read_arrow(DROP_DAYS).num_rows == 3
 
 
-def test_of_two_writers_with_one_number_one_is_refused(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lake.ensure(DROP_DAYS)
-    stale = lake.open(DROP_DAYS)
-    assert lake.append_numbered(DROP_DAYS, rows("2018-04-01", 2), "days", 1)
-    monkeypatch.setattr(lake, "ensure", lambda table: stale)
-    with pytest.raises(Outage, match="another writer"):
-        lake.append_numbered(DROP_DAYS, rows("2018-05-01", 2), "days", 1)
+def test_of_two_writers_with_one_number_one_is_refused_and_leaves_no_file(lake: Lake) -> None:
+    first, second = (lake.numbered(DROP_DAYS, "days") for _ in range(2))
+    assert first.append_rows(rows("2018-04-01", 2), 1)
+    assert not second.append_rows(rows("2018-05-01", 2), 1)
+    assert second.number == 1
     assert Lake(lake.url).read_arrow(DROP_DAYS).num_rows == 2
+    assert len(list(Path(lake.uri(DROP_DAYS)).rglob("*.parquet"))) == 1
+
+
+def test_rows_with_other_columns_are_not_appended(lake: Lake) -> None:
+    wrong = rows("2018-04-01", 1).drop_columns(["frauds"])
+    with pytest.raises(SchemaMismatchError, match="missing column frauds"):
+        lake.numbered(DROP_DAYS, "days").append_rows(wrong, 1)
+    assert lake.read_arrow(DROP_DAYS).num_rows == 0
 
 
 def test_of_those_that_create_a_table_at_once_one_commits(tmp_path: Path) -> None:

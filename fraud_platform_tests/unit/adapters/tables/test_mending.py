@@ -16,10 +16,10 @@ from fraud_platform.adapters.tables.uniqueness import overlapping_files, repeate
 from fraud_platform.errors import DataError, RepeatedRowsError, TableFeatureError
 from fraud_platform.operations.doctor import check_tables
 from fraud_platform.operations.live.mending import mend
-from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.scoring.state.recovery import NO_SNAPSHOT, RecoveredState
 from fraud_platform.settings import Settings
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import (
     LANDING,
     OF_MANY_COMMITS,

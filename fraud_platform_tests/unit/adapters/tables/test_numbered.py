@@ -22,8 +22,8 @@ from fraud_platform.adapters.tables.numbered import NumberedTable
 from fraud_platform.contracts.tables import DataFile
 from fraud_platform.defs.automation.maintenance import _vacuum
 from fraud_platform.errors import DataError
-from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.pairs import PairedTables
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import (
     DEAD_LABELS,
     INFERENCE_PLANS,

@@ -16,9 +16,9 @@ from fraud_platform.adapters.tables.merging import LEVELS
 from fraud_platform.defs.pages import follow_reports
 from fraud_platform.defs.pages.follow_reports import Reporter
 from fraud_platform.operations.live.reports import Report
-from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.scorer import Progress
 from fraud_platform.settings import Settings
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import DEAD_LABELS, LANDING
 from fraud_platform_tests.testing.waiting import comes_true, pace
 

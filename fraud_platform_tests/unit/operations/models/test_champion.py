@@ -383,7 +383,7 @@ def test_a_history_of_before_digests_were_kept_goes_on(world: RegistryWorld) -> 
         import pyarrow as pa
 
         table = pa.Table.from_pylist([row], schema=contract.arrow_schema)
-        assert world.lake.append_numbered(contract, table, "promotion_history", number)
+        assert world.lake.numbered(contract, "promotion_history").append_rows(table, number)
     assert find_champion(world.lake, world.registry).standing is Standing.AGREES
     world.promote(2, world.train(2))
     history = read_history(world.lake)

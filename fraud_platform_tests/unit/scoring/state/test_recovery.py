@@ -13,7 +13,6 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.log_keeping import MANY_COMMITS
 from fraud_platform.contracts.arrays import Transactions
 from fraud_platform.datasets.handbook.features import DECLARATION
-from fraud_platform.scoring.files import write_rows
 from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.scoring.state.recovery import (
     MARKS,
@@ -24,6 +23,7 @@ from fraud_platform.scoring.state.recovery import (
     StreamMark,
 )
 from fraud_platform.scoring.state.scorer_state import ScoringState
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import SCORED, SCORING, SCORING_STATE
 
 START, DAY = 1_532_908_800, 86_400

@@ -1,7 +1,7 @@
-"""Parquet files of the scored tables, which a numbered commit adds later.
+"""Parquet files of rows, which a numbered commit adds to their table later.
 
 Here: encodings and file statistics, with which readers find the rows after a number.
-Not here: the commit (`adapters.tables.numbered`).
+Not here: the commit (`adapters.tables.numbered`), any Parquet file (`tables.data_files`).
 """
 
 from __future__ import annotations
