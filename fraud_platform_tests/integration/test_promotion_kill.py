@@ -22,8 +22,9 @@ from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.comparison.gate import Verdict
 from fraud_platform.operations.models.decisions import carry_out, read_history
-from fraud_platform.promotion.decision import Guardrails, decide
+from fraud_platform.promotion.decision import decide
 from fraud_platform.promotion.evidence import Evidence
+from fraud_platform_tests.testing.defaults import guardrails
 
 home = Path(sys.argv[1])
 lake = Lake(str(home / "lake"))

@@ -114,12 +114,12 @@ NOT_A_SETTING = {
 }
 
 
-def test_a_parameter_that_the_settings_fill_has_no_default_of_its_own():
+def test_a_parameter_that_the_settings_fill_has_no_default_of_its_own() -> None:
     assert second_defaults(trees()) == NOT_A_SETTING
 
 
 @pytest.mark.parametrize("default", ["30", "2 * 15", "DAYS", "-1.0"])
-def test_a_second_default_is_found(default: str):
+def test_a_second_default_is_found(default: str) -> None:
     modules = {
         "a.py": ast.parse(f"DAYS = 30\ndef write(path, horizon_days={default}): ..."),
         "b.py": ast.parse("write(path, self._settings.duplicate_horizon_days)"),

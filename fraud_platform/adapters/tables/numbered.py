@@ -168,6 +168,11 @@ class NumberedTable:
             Outage: the storage refuses; `refresh` shows whether it was committed.
         """
         self._table.check_arrow(rows.schema)
+        if self._table.partition_by:
+            raise ValueError(
+                f"table {self._table.name}: expected one without partitions, found "
+                f"{self._table.partition_by}. Write a file for each partition and `append` them."
+            )
         if self.number >= number:
             return False
         rows = rows.cast(self._table.arrow_schema)

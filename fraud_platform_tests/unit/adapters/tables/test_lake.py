@@ -15,7 +15,7 @@ from deltalake.fs import DeltaStorageHandler
 
 from fraud_platform.adapters.storage.failures import is_refusal
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.tables import Column, TableContract
+from fraud_platform.contracts.tables import TRANSACTIONS, Column, TableContract
 from fraud_platform.errors import SchemaMismatchError
 
 DROP_DAYS = TableContract(
@@ -117,6 +117,12 @@ def test_of_two_writers_with_one_number_one_is_refused_and_leaves_no_file(lake: 
     assert second.number == 1
     assert Lake(lake.url).read_arrow(DROP_DAYS).num_rows == 2
     assert len(list(Path(lake.uri(DROP_DAYS)).rglob("*.parquet"))) == 1
+
+
+def test_rows_of_a_partitioned_table_are_not_appended_as_one_file(lake: Lake) -> None:
+    empty = TRANSACTIONS.arrow_schema.empty_table()
+    with pytest.raises(ValueError, match="transactions: expected one without partitions"):
+        lake.numbered(TRANSACTIONS, "days").append_rows(empty, 1)
 
 
 def test_rows_with_other_columns_are_not_appended(lake: Lake) -> None:
