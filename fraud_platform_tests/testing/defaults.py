@@ -2,7 +2,7 @@
 
 Here: limits of cleaning, rules of the comparison and guardrails, made from the settings' defaults,
 so that no test repeats one.
-Not here: settings of a whole platform (`fraud_platform_tests.platform_fixture`).
+Not here: settings of a whole platform (`fraud_platform_tests.testing.worlds.platform`).
 """
 
 from __future__ import annotations
