@@ -10,24 +10,20 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyspark
 import pytest
+from pyspark.sql import SparkSession
 
-from fraud_platform.adapters.spark.session import spark_conf
+from fraud_platform.adapters.services.processes import HOST
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.settings import Settings
 from fraud_platform_tests.oracles import cleaning as oracle
 from fraud_platform_tests.oracles.lake_tables import assert_equals_oracle, everything, ledger
 from fraud_platform_tests.oracles.nasty_lines import HEADER
-from fraud_platform_tests.testing.home import STATE
-from fraud_platform_tests.testing.ports import is_listening
-from fraud_platform_tests.testing.waiting import wait_for
+from fraud_platform_tests.testing.ports import free_port, is_listening
 
 POINTS = [
     "cleaning.before_quarantine",
@@ -38,9 +34,6 @@ POINTS = [
     "cleaning.after_ledger",
 ]
 A, B = "2019-08-22", "2019-09-21"
-START_SECONDS = 120
-_LIGHT_JVM = "-Duser.timezone=UTC -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
-"""The tables are tiny: compiling code for them costs more than running it."""
 
 
 def text(*rows: tuple[int, int]) -> bytes:
@@ -57,42 +50,23 @@ REPLACED = text((1, 3), (3, 0), (4, 0), (6, 1))
 
 
 @pytest.fixture(scope="module")
-def connect_url() -> Iterator[str]:
-    """A Spark Connect server of the module's own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    conf = spark_conf(Settings(home=STATE, spark_memory="2g", spark_shuffle_partitions=1))
-    conf |= {
-        "spark.connect.grpc.binding.address": "127.0.0.1",
-        "spark.connect.grpc.binding.port": str(port),
-        "spark.master": "local[2]",
-        "spark.driver.extraJavaOptions": _LIGHT_JVM,
-        "spark.sql.codegen.wholeStage": "false",
-    }
-    home = Path(pyspark.__file__).parent
-    command = [str(home / "bin" / "spark-submit")]
-    command += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
-    for name, value in conf.items():
-        command += ["--conf", f"{name}={value}"]
-    environment = os.environ | {"PYSPARK_PYTHON": sys.executable, "SPARK_HOME": str(home)}
-    server = subprocess.Popen(
-        [*command, "spark-internal"],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        wait_for_port(port, server)
-        yield f"sc://127.0.0.1:{port}"
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+def connect_url(spark: SparkSession) -> Iterator[str]:
+    """A Spark Connect server in the JVM that the other tests of this process use.
 
-
-def wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
-    wait_for(lambda: is_listening(port), START_SECONDS, "the Connect server", process=server)
+    Its clients are processes, so their sessions, queries and deaths are those of any server.
+    """
+    port = free_port()
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    conf = jvm.org.apache.spark.SparkEnv.get().conf()
+    conf.set("spark.connect.grpc.binding.address", HOST)
+    conf.set("spark.connect.grpc.binding.port", str(port))
+    service = jvm.org.apache.spark.sql.connect.service.SparkConnectService
+    service.start(spark.sparkContext._jsc.sc())
+    assert is_listening(port)
+    yield f"sc://{HOST}:{port}"
+    nothing = jvm.scala.Option.empty()
+    service.stop(nothing, nothing)
 
 
 def start_client(
