@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from pathlib import Path
 
@@ -13,26 +12,25 @@ from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.spark.clusters.provider import ClusterSize
 from fraud_platform.adapters.spark.clusters.standalone import StandaloneProvider
-from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import topic_specs
-from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.settings import Settings
-from fraud_platform.simulation import SimulationConfig, simulate_drops
 from fraud_platform_tests.testing.connect_plans import DEEPEST
 from fraud_platform_tests.testing.home import STATE
 from fraud_platform_tests.testing.ports import free_port
 from fraud_platform_tests.testing.servers.clusters import ready
 from fraud_platform_tests.testing.servers.hadoop import Hadoop, yarn_variables
-from fraud_platform_tests.testing.servers.spark_process import running_server, settings_of
+from fraud_platform_tests.testing.servers.spark_process import running_server
 from fraud_platform_tests.testing.worlds.scoring import small_settings, train_small
 from fraud_platform_tests.testing.worlds.spark import (
+    OF_WHOLE_RUN,
     SparkWorld,
     assert_equal,
     bare_python,
-    client,
     places,
     real_world,
     simulated_world,
+    tables_of,
+    whole_world,
 )
 
 pytestmark = pytest.mark.systems
@@ -76,25 +74,66 @@ def test_a_warm_connect_server_gives_the_same_tables(
         assert [".zip/" in code for code, _ in places(settings)] == [True]
 
 
-# Two drops, their days, a week with its decision, states: minutes where others work too.
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> SparkWorld:
+    return whole_world(tmp_path_factory.mktemp("everything"))
+
+
+def settings_of_everything(home: Path, kafka: KafkaConnection, **chosen: object) -> Settings:
+    """Settings with which a small world has a champion, and its stream is one plan."""
+    return settings_for(
+        home,
+        kafka,
+        drop_settle_seconds=0,
+        catch_up_weeks=1,
+        bootstrap_resamples=200,
+        expected_loss_margin=0.5,
+        **chosen,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole_run(
+    everything: SparkWorld, kafka: KafkaConnection, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, pd.DataFrame]:
+    """The tables of all assets, run by Dagster on `local[*]`."""
+    settings = settings_of_everything(
+        tmp_path_factory.mktemp("whole") / "home", kafka, spark_url="local[*]"
+    )
+    everything.run_everything(settings).require_success()
+    return tables_of(settings, OF_WHOLE_RUN)
+
+
+# Two drops, their days, a week with its decision, states, a plan: minutes on a busy machine.
 @pytest.mark.timeout(1800)
-def test_every_asset_of_the_batch_half_runs_on_a_connect_server(tmp_path: Path) -> None:
-    config = SimulationConfig(
-        customers=300, terminals=300, days=44, drop_days=22, compromised_terminals_per_day=1
+def test_every_asset_gives_the_same_on_a_connect_server(
+    everything: SparkWorld,
+    whole_run: dict[str, pd.DataFrame],
+    kafka: KafkaConnection,
+    tmp_path: Path,
+) -> None:
+    settings = settings_of_everything(
+        tmp_path / "home", kafka, spark_server=True, spark_server_port=free_port()
     )
-    settings = settings_of(
-        tmp_path / "home", drop_settle_seconds=0, catch_up_weeks=1, bootstrap_resamples=200
-    )
-    simulate_drops(config, Path(settings.landing), None)
     with running_server(settings):
-        metadata = json.loads(client(settings, "drain_everything", limit=1500).splitlines()[-1])
-    assert [run for run in metadata["runs"] if not run["success"]] == []
-    jobs = {run["job"] for run in metadata["runs"]}
-    assert jobs >= {"load_drop", "build_days", "decide_week", "build_state"}
-    assert metadata["plans"] > 0
-    assert metadata["deepest"] <= DEEPEST
-    ledger = Lake(settings.lake).read_arrow(CLEANING_LEDGER)["status"].to_pylist()
-    assert ledger == ["published", "published"]
+        done = everything.run_everything(settings)
+    done.require_success()
+    assert 0 < done.deepest <= DEEPEST
+    assert_equal(tables_of(settings, OF_WHOLE_RUN), whole_run)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_every_asset_gives_the_same_on_a_standalone_cluster(
+    everything: SparkWorld,
+    whole_run: dict[str, pd.DataFrame],
+    kafka: KafkaConnection,
+    tmp_path: Path,
+) -> None:
+    with ready(StandaloneProvider(tmp_path / "clusters"), SIZE) as cluster:
+        settings = settings_of_everything(tmp_path / "home", kafka, spark_url=cluster.url)
+        everything.run_everything(settings).require_success()
+    assert_equal(tables_of(settings, OF_WHOLE_RUN), whole_run)
 
 
 @pytest.mark.slow

@@ -44,21 +44,37 @@ def build(landing: str, first: str, last: str) -> None:
     spark.stop()
 
 
-def drain_everything() -> None:
-    """Run all that is due until nothing is; print each run, and how deep the deepest plan was."""
+def run_everything(streamed: str, rows: str) -> None:
+    """Run all assets as Dagster does: what the drops make due, then live scoring of a stream.
+
+    Prints each run, why scoring ended, and how deep the deepest plan of Spark Connect was.
+    """
     import dagster as dg
 
     from fraud_platform.defs.assembly import assemble
     from fraud_platform.defs.commands.run_due import run_due_jobs
+    from fraud_platform.operations.models.registry import registry_of
     from fraud_platform_tests.testing.connect_plans import watch_depths
+    from fraud_platform_tests.testing.worlds.live import Live
+    from fraud_platform_tests.testing.worlds.platform import Platform
+    from fraud_platform_tests.testing.worlds.spark import produce_rows
 
     settings = load_settings()
     (settings.home / "instance").mkdir()
     opened = dg.DagsterInstance.local_temp(str(settings.home / "instance"))
     with watch_depths() as depths, opened as instance:
         runs = run_due_jobs(assemble(settings), instance)
+        live = Live(Platform(settings, instance), registry_of(settings))
+        produce_rows(settings, Path(streamed), int(rows))
+        tick = live.tick()
+        while tick.run_requests:
+            runs.append(live.run(tick.run_requests[0]))
+            tick = live.tick()
     lines = [{"job": run.job_name, "success": run.success, "error": run.error} for run in runs]
-    print(json.dumps({"runs": lines, "plans": len(depths), "deepest": max(depths, default=0)}))
+    assert tick.skip_reason is not None
+    ended = str(tick.skip_reason.skip_message)
+    found = {"runs": lines, "ended": ended, "plans": len(depths), "deepest": max(depths, default=0)}
+    print(json.dumps(found))
 
 
 def score(model_folder: str, as_of: str) -> None:
@@ -137,7 +153,7 @@ def _wait(seconds: float) -> Callable[..., Iterator[object]]:
     return wait
 
 
-TASKS = {task.__name__: task for task in (build, score, locate, slow, drain_everything)}
+TASKS = {task.__name__: task for task in (build, score, locate, slow, run_everything)}
 
 if __name__ == "__main__":
     TASKS[sys.argv[1]](*sys.argv[2:])

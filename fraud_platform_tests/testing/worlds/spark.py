@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +27,15 @@ import pandas.testing
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.producers import IdempotentProducer
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, TableContract
+from fraud_platform.contracts.clock_tables import DROP_DAYS, FEATURE_DAYS
+from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
+from fraud_platform.contracts.tables import (
+    CLEANING_LEDGER,
+    DROP_LABELS,
+    QUARANTINE,
+    TRANSACTIONS,
+    TableContract,
+)
 from fraud_platform.operations.live.produce import rows_of_file
 from fraud_platform.settings import Settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
@@ -35,7 +46,8 @@ from fraud_platform.tables.features import (
     TERMINAL_TILES,
     TRANSACTION_FEATURES,
 )
-from fraud_platform.tables.scoring import SCORED
+from fraud_platform.tables.scoring import INFERENCE_PLANS, SCORED, SCORING_STATE
+from fraud_platform.tables.training import TRAINING_SET
 from fraud_platform_tests.testing.defaults import unpacking
 
 ROOT = Path(__file__).parents[1]
@@ -43,8 +55,15 @@ COMPARED = (
     TRANSACTIONS, QUARANTINE, DROP_LABELS, LABEL_TILES, TERMINAL_TILES, CUSTOMER_TILES,
     TRANSACTION_FEATURES, SCORED,
 )  # fmt: skip
-_BY_CLOCK = ["produced_at", "scored_at", "micro_batch", "state_version", "source_partition",
-             "source_offset"]  # fmt: skip
+OF_WHOLE_RUN = (
+    *COMPARED, CLEANING_LEDGER, DROP_DAYS, FEATURE_DAYS, TRAINING_SET, AB_REPORT, PROMOTION_HISTORY,
+    SCORING_STATE, INFERENCE_PLANS,
+)  # fmt: skip
+_BY_CLOCK = [
+    "produced_at", "scored_at", "micro_batch", "state_version", "source_partition", "source_offset",
+    "run_id", "cleaned_at", "built_at", "decided_at", "decided_by", "planned_at", "topic",
+    "topic_id", "publication", "raw_path", "published_path", "transactions_version", "model_record",
+]  # fmt: skip
 """Columns that differ between two runs of the same thing, wherever they run."""
 
 
@@ -70,14 +89,71 @@ class SparkWorld:
         """Clean, build features and score on the Spark of these settings; return the tables."""
         first, last = self.days
         client(settings, "build", str(self.landing), str(first), str(last), **variables)
-        made = transaction_messages(rows_of_file(self.streamed, unpacking())[0].head(self.rows))
-        producer = IdempotentProducer(KafkaConnection.from_settings(settings))
-        producer.send_many(settings.transactions_topic, made.keys, made.values)
-        assert producer.finish().acked == len(made.keys)
+        produce_rows(settings, self.streamed, self.rows)
         as_of = str(last + timedelta(days=1))
         client(settings, "score", str(self.model), as_of, **variables)
-        lake = Lake(settings.lake)
-        return {table.name: _comparable(lake, table) for table in COMPARED}
+        return tables_of(settings, COMPARED)
+
+    def run_everything(self, settings: Settings, **variables: str) -> WholeRun:
+        """Let Dagster run all that drops and stream make due on the Spark of these settings."""
+        Path(settings.landing).mkdir(parents=True)
+        for path in self.landing.iterdir():
+            shutil.copy(path, settings.landing)
+        arguments = ("run_everything", str(self.streamed), str(self.rows))
+        printed = client(settings, *arguments, limit=1500, **variables)
+        return WholeRun(**json.loads(printed.splitlines()[-1]))
+
+
+@dataclass(frozen=True)
+class WholeRun:
+    """What `run_everything` of a client process printed.
+
+    Attributes:
+        runs: job, success and error of each run.
+        ended: why the Kafka sensor asked for no more runs.
+        plans: number of plans of Spark Connect.
+        deepest: depth of the deepest of them.
+    """
+
+    runs: list[dict[str, Any]]
+    ended: str
+    plans: int
+    deepest: int
+
+    def require_success(self) -> None:
+        """Assert that each kind of run took place, and that all succeeded."""
+        assert [run for run in self.runs if not run["success"]] == []
+        jobs = {run["job"] for run in self.runs}
+        wanted = {"load_drop", "build_days", "decide_week", "build_state", "score_transactions"}
+        assert jobs >= wanted, self.ended
+        assert self.ended.startswith("nothing new"), self.ended
+
+
+def whole_world(folder: Path) -> SparkWorld:
+    """Return two dirty drops that are enough for a champion, and a third to stream."""
+    config = SimulationConfig(
+        customers=300, terminals=300, days=66, drop_days=22, compromised_terminals_per_day=1,
+        dirt=DirtRates().scaled(300),
+    )  # fmt: skip
+    simulate_drops(config, folder / "landing", None)
+    *landed, streamed = sorted((folder / "landing").glob("*.txt"))
+    first = date.fromisoformat(landed[0].stem)
+    streamed = streamed.rename(folder / streamed.name)
+    return SparkWorld(folder / "landing", streamed, 1_500, (first, first), folder)
+
+
+def produce_rows(settings: Settings, streamed: Path, rows: int) -> None:
+    """Send the first rows of a drop's file to the topic of these settings."""
+    made = transaction_messages(rows_of_file(streamed, unpacking())[0].head(rows))
+    producer = IdempotentProducer(KafkaConnection.from_settings(settings))
+    producer.send_many(settings.transactions_topic, made.keys, made.values)
+    assert producer.finish().acked == len(made.keys)
+
+
+def tables_of(settings: Settings, tables: Sequence[TableContract]) -> dict[str, pd.DataFrame]:
+    """Return tables of a lake, sorted and without the columns that differ in each run."""
+    lake = Lake(settings.lake)
+    return {table.name: _comparable(lake, table) for table in tables}
 
 
 def simulated_world(folder: Path, model: Path) -> SparkWorld:
