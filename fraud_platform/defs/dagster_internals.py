@@ -6,7 +6,8 @@ Not here: what has a public name (`import dagster as dg`), and what the platform
 """
 
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickStatus
-from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
@@ -24,9 +25,11 @@ __all__ = [
     "MAX_RETRIES_TAG",
     "PARTITION_NAME_TAG",
     "PRIORITY_TAG",
+    "AssetCheckExecutionsTable",
     "InstigatorState",
     "InstigatorStatus",
     "LocalComputeLogManager",
+    "SqlEventLogStorage",
     "SqliteEventLogStorage",
     "TickStatus",
 ]

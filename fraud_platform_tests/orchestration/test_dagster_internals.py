@@ -62,6 +62,22 @@ def test_the_events_of_a_run_are_in_a_database_of_its_own(instance: dg.DagsterIn
     assert path.name == f"{run.run_id}.db"
 
 
+def test_results_of_checks_are_rows_that_name_their_run(instance: dg.DagsterInstance) -> None:
+    @dg.asset
+    def thing() -> None: ...
+
+    @dg.asset_check(asset=thing)
+    def whole() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    runs = {dg.materialize([thing, whole], instance=instance).run_id for _ in range(2)}
+    storage = instance.event_log_storage
+    assert isinstance(storage, internals.SqlEventLogStorage)
+    with storage.index_connection() as connection:
+        rows = connection.execute(internals.AssetCheckExecutionsTable.select()).fetchall()
+    assert {row.run_id for row in rows} == runs
+
+
 def test_logs_of_ticks_lie_in_a_folder_for_each_key(instance: dg.DagsterInstance) -> None:
     manager = instance.compute_log_manager
     assert isinstance(manager, internals.LocalComputeLogManager)

@@ -23,7 +23,9 @@ from fraud_platform.defs.automation.requests import (
 )
 from fraud_platform.defs.automation.run_queue import LIVE_JOBS
 from fraud_platform.defs.dagster_internals import (
+    AssetCheckExecutionsTable,
     LocalComputeLogManager,
+    SqlEventLogStorage,
     SqliteEventLogStorage,
 )
 from fraud_platform.defs.deployment import SettingsResource
@@ -79,6 +81,27 @@ def remove_orphaned_files(instance: dg.DagsterInstance) -> int:
             _remove_files_of_run(instance, path.stem)
             gone += 1
     return gone
+
+
+def forget_check_results(instance: dg.DagsterInstance) -> int:
+    """Delete results of asset checks of runs that were deleted; return the number of runs.
+
+    Dagster keeps them when it deletes a run: a month of scoring leaves a quarter of a million.
+    """
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return 0
+    run_id = AssetCheckExecutionsTable.c.run_id
+    runs_with_results = AssetCheckExecutionsTable.select().with_only_columns(run_id).distinct()
+    with storage.index_connection() as connection:
+        # a run is older than its results, so read these first
+        found = {row[0] for row in connection.execute(runs_with_results)}
+    gone = sorted(found - set(instance.get_run_ids()))
+    for start in range(0, len(gone), _BATCH):
+        some = gone[start : start + _BATCH]
+        with storage.index_connection() as connection:
+            connection.execute(AssetCheckExecutionsTable.delete().where(run_id.in_(some)))
+    return len(gone)
 
 
 def remove_tick_logs(instance: dg.DagsterInstance) -> int:
@@ -140,8 +163,12 @@ def forget_old_runs(context: dg.OpExecutionContext, settings: SettingsResource) 
     )
     with noting_failures(context):
         context.log.info(f"{forget_runs(instance, before, live)} runs deleted")
-        orphaned, logs = remove_orphaned_files(instance), remove_tick_logs(instance)
-    context.log.info(f"{orphaned} databases of deleted runs and {logs} logs of ticks removed")
+        checked, orphaned = forget_check_results(instance), remove_orphaned_files(instance)
+        logs = remove_tick_logs(instance)
+    context.log.info(
+        f"check results of {checked} deleted runs, {orphaned} databases of deleted runs and {logs} "
+        "logs of ticks removed"
+    )
 
 
 @dg.job(executor_def=dg.in_process_executor, description="Delete old runs, their events and files.")

@@ -21,6 +21,7 @@ from fraud_platform.adapters.services.cleanup import (
 from fraud_platform.adapters.services.processes import Service, start
 from fraud_platform.defs.automation.requests import ask
 from fraud_platform.defs.automation.retention import (
+    forget_check_results,
     forget_runs,
     remove_orphaned_files,
     remove_tick_logs,
@@ -86,6 +87,30 @@ def test_databases_of_runs_that_were_deleted_earlier_go_too(
     assert run_files(tmp_path / "history", deleted) == []
     assert len(run_files(tmp_path / "history", kept)) >= 1
     assert len(instance.all_logs(kept)) > 0
+
+
+def test_results_of_checks_of_deleted_runs_go_too(instance: dg.DagsterInstance) -> None:
+    """Dagster keeps them: three rows of 2 KB for each plan that was scored."""
+
+    @dg.asset
+    def scored() -> None: ...
+
+    @dg.asset_check(asset=scored)
+    def whole() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    runs = [dg.materialize([scored, whole], instance=instance).run_id for _ in range(3)]
+    assert forget_runs(instance, later(seconds=1)) == 2
+    assert runs_with_results(instance) == set(runs)
+    assert forget_check_results(instance) == 2
+    assert runs_with_results(instance) == {runs[-1]}
+    assert forget_check_results(instance) == 0
+
+
+def runs_with_results(instance: dg.DagsterInstance) -> set[str]:
+    key = dg.AssetCheckKey(dg.AssetKey("scored"), "whole")
+    found = instance.event_log_storage.get_asset_check_execution_history(key, limit=100)
+    return {record.run_id for record in found}
 
 
 def test_runs_that_scored_a_plan_are_forgotten_sooner_but_not_one_that_failed(
