@@ -32,7 +32,6 @@ WANTED_OFFSETS_MINUTES = 90 * 24 * 60
 """The offsets of the consumer group record what is published, so they must survive quiet weeks."""
 _OFFSETS_RETENTION = "offsets.retention.minutes"
 
-_REMOTE = ("s3://", "hdfs://")
 CONSTRAINTS = Path(fraud_platform.__file__).parent.parent / "constraints.txt"
 
 
@@ -193,15 +192,16 @@ def check_databases(settings: Settings) -> list[Finding]:
 
 
 def check_storage(settings: Settings) -> list[Finding]:
-    """Check access to S3 and HDFS, if a setting names them."""
+    """Check access to each storage that is not local, if a setting names one."""
     from fraud_platform.adapters.storage.probing import require_storage
+    from fraud_platform.adapters.storage.schemes import local_path
 
     findings = []
     for subject, url in {
         "Landing": settings.landing, "Raw zone": settings.raw, "Lake": settings.lake,
         "Artifacts": settings.artifacts,
     }.items():  # fmt: skip
-        if not url.startswith(_REMOTE):
+        if local_path(url) is not None:
             continue
         try:
             require_storage(url)
@@ -299,10 +299,10 @@ def wanted_jars(settings: Settings) -> list[tuple[Path, dict[str, tuple[str, str
     """Return folders with the jars that these settings need in them."""
     from fraud_platform.adapters.jvm.jars import SPARK_JARS
     from fraud_platform.adapters.jvm.kafka_jars import KAFKA_JARS
-    from fraud_platform.adapters.jvm.s3_jars import S3_JARS
     from fraud_platform.adapters.kafka.broker import jars_folder
+    from fraud_platform.adapters.storage.schemes import spark_jars
 
-    sets = [(settings.jars, SPARK_JARS | (S3_JARS if settings.uses_s3 else {}))]
+    sets = [(settings.jars, SPARK_JARS | spark_jars(settings.spark_locations))]
     if settings.kafka_bootstrap is None:
         sets.append((jars_folder(settings.jars), KAFKA_JARS))
     return sets

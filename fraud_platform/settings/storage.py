@@ -12,10 +12,8 @@ from functools import cached_property
 from pydantic import Field, field_validator
 
 from fraud_platform.settings.base import HomeSettings
+from fraud_platform.settings.choices import require_scheme
 from fraud_platform.settings.paths import require_usable
-
-SCHEMES = ("file", "s3", "hdfs")
-"""The schemes with atomic Delta commits: by rename, by conditional put, by rename."""
 
 
 class StorageSettings(HomeSettings):
@@ -61,26 +59,15 @@ class StorageSettings(HomeSettings):
     @field_validator("landing_url", "raw_url", "lake_url", "artifacts_url")
     @classmethod
     def _check_url(cls, url: str | None) -> str | None:
-        scheme = url.partition("://")[0] if url and "://" in url else "file"
-        if scheme not in SCHEMES:
-            meant = {
-                "s3a": " (write s3://)",
-                "s3n": " (write s3://)",
-                "webhdfs": " (write hdfs://)",
-            }
-            raise ValueError(
-                f"expected a path, s3://bucket/.. or hdfs://host:port/.., found {scheme}://"
-                f"{meant.get(scheme, '')}; with other schemes, concurrent writers could lose a "
-                "commit"
-            )
+        scheme = require_scheme(url) if url and "://" in url else "file"
         if url and scheme == "file":
             require_usable(url.removeprefix("file://"))
         return url
 
     @cached_property
-    def uses_s3(self) -> bool:
-        """Whether a zone that Spark reads or writes is on S3."""
-        return any(url.startswith("s3://") for url in (self.landing, self.raw, self.lake))
+    def spark_locations(self) -> tuple[str, str, str]:
+        """The URLs that Spark reads or writes."""
+        return self.landing, self.raw, self.lake
 
     @cached_property
     def artifacts(self) -> str:

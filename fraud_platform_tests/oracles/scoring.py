@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from deltalake import DeltaTable
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
-from fraud_platform.adapters.storage.access import delta_options
+from fraud_platform.adapters.storage.schemes import delta_options
 from fraud_platform.settings import Settings
 from fraud_platform_tests.testing.waiting import comes_true
 

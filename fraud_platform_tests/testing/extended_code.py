@@ -3,8 +3,9 @@
 Here: reading the edits of a section, applying them to a copy, running programs with that copy.
 Not here: what must hold then (`unit.test_extending`).
 
-A section's edit is a sentence in bold and a block of code. The sentence has one of two forms:
-"**At the end of `NAME` in `path`, add:**" and "**Create `path`:**".
+A section's edit is a sentence in bold and a block of code. The sentence has one of three forms:
+"**At the end of `NAME` in `path`, add:**", "**Above `NAME` in `path`, add:**" and
+"**Create `path`:**".
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from fraud_platform_tests.testing.newer_code import ROOT, environment_of
 
 PAGE = ROOT / "docs" / "extending.md"
 _EDIT = re.compile(
-    r"^\*\*(?:At the end of `(?P<name>\w+)` in|Create) `(?P<path>[\w/.]+)`(?:, add)?:\*\*\n\n"
+    r"^\*\*(?:(?P<place>At the end of|Above) `(?P<name>\w+)` in|Create) "
+    r"`(?P<path>[\w/.]+)`(?:, add)?:\*\*\n\n"
     r"```python\n(?P<code>.*?)^```",
     re.MULTILINE | re.DOTALL,
 )
@@ -29,9 +31,10 @@ _EDIT = re.compile(
 
 @dataclass(frozen=True)
 class Edit:
-    """One edit: code at the end of a named class or tuple of a file, or a new file."""
+    """One edit: code at the end of a named class or tuple of a file, or above it, or a new file."""
 
     path: str
+    place: str | None
     name: str | None
     code: str
 
@@ -45,7 +48,7 @@ def edits_of(section: str) -> list[Edit]:
     text = PAGE.read_text()
     assert f"\n## {section}\n" in text, f"{PAGE.name} has no section {section!r}"
     body = text.split(f"\n## {section}\n")[1].split("\n## ")[0]
-    edits = [Edit(m["path"], m["name"], m["code"]) for m in _EDIT.finditer(body)]
+    edits = [Edit(m["path"], m["place"], m["name"], m["code"]) for m in _EDIT.finditer(body)]
     assert edits, f"section {section!r} has no edit"
     assert len(edits) == body.count("```python"), f"{section}: not every block is an edit"
     return edits
@@ -68,12 +71,14 @@ def extended_code(folder: Path, section: str) -> Path:
             assert not path.exists(), f"{edit.path} exists already"
             path.write_text(edit.code)
         else:
-            path.write_text(_with_code_at_the_end(path.read_text(), edit.name, edit.code))
+            is_above = edit.place == "Above"
+            path.write_text(_with_code(path.read_text(), edit.name, edit.code, is_above=is_above))
     return folder
 
 
-def _with_code_at_the_end(text: str, name: str, code: str) -> str:
-    """Return a module with code after the last element of a tuple, or member of a class."""
+def _with_code(text: str, name: str, code: str, *, is_above: bool) -> str:
+    """Return a module with code above a class or tuple, or after its last member or element."""
+    lines = text.splitlines(keepends=True)
     for node in ast.parse(text).body:
         last: ast.AST | None = None
         if isinstance(node, ast.ClassDef) and node.name == name:
@@ -83,9 +88,8 @@ def _with_code_at_the_end(text: str, name: str, code: str) -> str:
             if name in map(ast.unparse, targets) and isinstance(node.value, ast.Tuple):
                 last = node.value.elts[-1]
         if last is not None:
-            lines = text.splitlines(keepends=True)
-            at = last.end_lineno or 0
-            return "".join([*lines[:at], code, *lines[at:]])
+            at = node.lineno - 1 if is_above else last.end_lineno or 0
+            return "".join([*lines[:at], code, *("\n\n" if is_above else ""), *lines[at:]])
     raise AssertionError(f"no class or tuple {name}")
 
 

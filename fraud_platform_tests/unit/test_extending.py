@@ -214,3 +214,85 @@ assert scored["fraud_probability"].nunique() > 50
 def test_an_estimator_added_as_the_page_says_trains_is_stored_and_scores(tmp_path: Path) -> None:
     code = extended_code(tmp_path / "code", "An estimator")
     run_extended(code, ESTIMATOR, str(tmp_path))
+
+
+SCHEME = """
+import os, pickle, sys
+from datetime import UTC, datetime
+from pathlib import Path
+import pyarrow as pa
+from deltalake import DeltaTable
+from fraud_platform.adapters.storage.files import ByteFiles
+from fraud_platform.adapters.storage.private import keep_private
+from fraud_platform.adapters.storage.schemes import NasScheme, create_once
+from fraud_platform.adapters.storage.zones import open_zone
+from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.zones import read_whole
+from fraud_platform.errors import SettingsError
+from fraud_platform.operations.choices import CHOICES
+from fraud_platform.operations.doctor import check_storage
+from fraud_platform.settings import load_settings
+from fraud_platform.tables.scoring import INFERENCE_PLANS, SCORED
+from fraud_platform_tests.testing.worlds.dates import Dated, Topic, score_in_process
+from fraud_platform_tests.testing.worlds.scoring import stream_rows
+
+folder = NasScheme.folder = Path(sys.argv[1])
+os.environ["FRAUD_LAKE_URL"] = "nfs://bank/lake"
+try:
+    load_settings(CHOICES)
+except SettingsError as error:
+    words = "expected a path, s3://bucket/.., hdfs://host:port/.. or nas://share/.., found nfs://"
+    assert words in str(error), error
+else:
+    raise AssertionError("an unknown scheme was accepted")
+for zone in ("landing", "raw", "lake"):
+    os.environ[f"FRAUD_{zone.upper()}_URL"] = f"nas://bank/{zone}"
+settings = load_settings(CHOICES)
+assert settings.lake == "nas://bank/lake"
+assert not check_storage(settings)
+
+landing = open_zone(settings.landing, create=True)
+sink = landing.begin("2018-04-01.txt")
+sink.write(b"a drop")
+sink.finish()
+sink.publish()
+assert [info.name for info in landing.list_files()] == ["2018-04-01.txt"]
+assert (folder / "bank/landing/2018-04-01.txt").read_bytes() == b"a drop"
+assert read_whole(landing, "2018-04-01.txt") == b"a drop"
+
+files = pickle.loads(pickle.dumps(ByteFiles()))
+with files.create(f"{settings.raw}/part/x.bin") as file:
+    file.write(b"bytes")
+assert (folder / "bank/raw/part/x.bin").read_bytes() == b"bytes"
+with files.open_input(f"{settings.raw}/part/x.bin") as file:
+    assert file.read() == b"bytes"
+assert files.size_bytes(f"{settings.raw}/part/x.bin") == 5
+files.remove(f"{settings.raw}/part/x.bin")
+assert not (folder / "bank/raw/part/x.bin").exists()
+assert create_once(f"{settings.raw}/one.json", b"1")
+assert not create_once(f"{settings.raw}/one.json", b"2")
+keep_private(settings)
+
+lake = Lake(settings.lake)
+plan = {"topic": "t", "topic_id": "T1", "ranges": "{}", "model_version": 1,
+        "state_version": "none", "planned_at": datetime.now(UTC), "code_version": "1"}
+plans = [{"plan": number, **plan} for number in (1, 2, 3)]
+rows = pa.Table.from_pylist(plans, INFERENCE_PLANS.arrow_schema)
+lake.replace_arrow(INFERENCE_PLANS, rows, None)
+assert Lake(settings.lake).read_arrow(INFERENCE_PLANS).num_rows == 3
+path = folder / "bank" / "lake" / INFERENCE_PLANS.name
+assert DeltaTable(str(path)).to_pyarrow_table().num_rows == 3
+assert lake.version(INFERENCE_PLANS) == DeltaTable(str(path)).version()
+
+stream = stream_rows(300, seed=5)
+topic = Topic(Dated(stream, stream["tx_datetime"].dt.epoch("ms").to_numpy() + 1_000, set()))
+score_in_process(lake, topic, Path(sys.argv[2]), 100)
+scored = DeltaTable(str(folder / "bank" / "lake" / SCORED.name)).to_pyarrow_table()
+assert scored.num_rows == stream.height == Lake(settings.lake).read_arrow(SCORED).num_rows
+"""
+
+
+def test_a_scheme_added_as_the_page_says_holds_zones_files_and_tables(tmp_path: Path) -> None:
+    model = train_small(tmp_path / "model")
+    code = extended_code(tmp_path / "code", "A storage scheme")
+    run_extended(code, SCHEME, str(tmp_path / "nas"), str(model))

@@ -14,7 +14,7 @@ from pathlib import Path
 from mlflow.entities import FileInfo
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
-from fraud_platform.adapters.storage.access import file_system
+from fraud_platform.adapters.storage.schemes import file_system
 
 
 class HdfsArtifacts(ArtifactRepository):

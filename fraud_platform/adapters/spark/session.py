@@ -19,10 +19,9 @@ from urllib.parse import urlsplit
 
 from fraud_platform.adapters.jvm.class_archive import QUIET, ClassArchive
 from fraud_platform.adapters.jvm.jars import SPARK_JARS, fetch_jars
-from fraud_platform.adapters.jvm.s3_jars import S3_JARS
 from fraud_platform.adapters.services.cleanup import scratch_folder
 from fraud_platform.adapters.spark.code import code_archive
-from fraud_platform.adapters.storage.access import hadoop_options
+from fraud_platform.adapters.storage.schemes import hadoop_options, spark_jars
 from fraud_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def session_conf(settings: Settings) -> dict[str, str]:
 
 def spark_conf(settings: Settings) -> dict[str, str]:
     """Return the configuration of a session with its own JVM; fetches missing jars."""
-    needed = SPARK_JARS | (S3_JARS if settings.uses_s3 else {})
+    needed = SPARK_JARS | spark_jars(settings.spark_locations)
     jars = ",".join(str(path.absolute()) for path in fetch_jars(settings.jars, needed))
     return {
         **session_conf(settings),
@@ -87,10 +86,10 @@ def local_conf(settings: Settings) -> dict[str, str]:
     session opens in 5 s instead of 9, and its first query on a table ends after 11 s instead of
     15.
     """
-    s3_jars = [settings.jars / name for name in S3_JARS] if settings.uses_s3 else []
+    jars = [settings.jars / name for name in spark_jars(settings.spark_locations)]
     archive = class_archive(settings)
     return {
-        "spark.jars": ",".join(str(path.absolute()) for path in s3_jars),
+        "spark.jars": ",".join(str(path.absolute()) for path in jars),
         # a driver that is killed leaves its blocks, which are removed with the process's folder
         "spark.local.dir": str(scratch_folder(settings.home).absolute()),
         "spark.driver.extraClassPath": _class_path(settings),

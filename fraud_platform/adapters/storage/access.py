@@ -1,8 +1,9 @@
-"""Configuration of the storage clients (Hadoop, delta-rs, fsspec, boto3) for a URL.
+"""Configuration of the storage clients (Hadoop, delta-rs, fsspec, boto3) for S3 and HDFS.
 
-Here: the options of S3 and HDFS for each client, and the file system of a URL.
-Not here: files (`adapters.storage.files`), zones (`adapters.storage.zones`), tables
-(`adapters.tables.lake`), whether a storage answers (`adapters.storage.probing`).
+Here: the options of each client.
+Not here: which options a URL needs (`adapters.storage.schemes`), files (`adapters.storage.files`),
+zones (`adapters.storage.zones`), tables (`adapters.tables.lake`), whether a storage answers
+(`adapters.storage.answers`).
 
 S3 is configured by AWS's variables, which all clients support: AWS_ACCESS_KEY_ID and
 AWS_SECRET_ACCESS_KEY (or a credentials file, or the machine's role), AWS_REGION, and
@@ -143,13 +144,6 @@ class S3Access:
         return (self.endpoint_url or "").startswith("http://")
 
 
-def delta_options(url: str) -> dict[str, str] | None:
-    """Return delta-rs's storage options for a table's URL."""
-    if is_s3(url):
-        return S3Access.from_variables().delta_options()
-    return hdfs_options() if is_hdfs(url) else None
-
-
 def hdfs_options() -> dict[str, str]:
     """Return options that limit the retries for a namenode; the default is three minutes.
 
@@ -163,44 +157,6 @@ def hdfs_options() -> dict[str, str]:
     }
 
 
-def hadoop_options() -> dict[str, str]:
-    """Return the options of Hadoop in Spark, for any URL."""
-    return S3Access.from_variables().hadoop_options()
-
-
-_used: dict[int, Any] = {}
-"""All file systems of this process, kept alive. fsspec drops its cache in a forked child, where the
-destructor of an HDFS client would wait for threads that do not exist. Spark starts its JVM from
-such a child.
-"""
-
-
-def file_system(url: str, s3: S3Access | None = None) -> tuple[Any, str]:
-    """Return fsspec's file system for a URL, and the path in it.
-
-    Args:
-        url: the URL.
-        s3: access to S3, for example from the driver; None uses this machine's AWS variables.
-
-    Raises:
-        SettingsError: no installed package supports the protocol, or it rejects the options.
-    """
-    import fsspec
-
-    options: dict[str, Any] = hdfs_options() if is_hdfs(url) else {}
-    if is_s3(url):
-        options = (s3 or S3Access.from_variables()).fsspec_options()
-    try:
-        filesystem, path = fsspec.core.url_to_fs(url, **options)
-        _used[id(filesystem)] = filesystem
-        return filesystem, path
-    except (ImportError, ValueError) as error:
-        raise SettingsError(
-            f"{url}: expected a local path or a protocol that is installed ({error}). Write a "
-            "path, s3://bucket/.. or hdfs://host:port/.."
-        ) from None
-
-
 def s3_client(access: S3Access) -> Any:
     """Return a boto3 client; without a key in `access`, boto3 searches for credentials."""
     import boto3
@@ -212,11 +168,6 @@ def s3_client(access: S3Access) -> Any:
 def is_s3(url: str) -> bool:
     """Return whether a URL is an S3 URL."""
     return url.startswith("s3://")
-
-
-def is_hdfs(url: str) -> bool:
-    """Return whether a URL is an HDFS URL."""
-    return url.startswith("hdfs://")
 
 
 def bucket_of(url: str) -> str:

@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 from fraud_platform.adapters.jvm.jars import fetch_jars
 from fraud_platform.adapters.jvm.java import find_java
 from fraud_platform.adapters.jvm.s3_jars import S3_JARS
-from fraud_platform.adapters.storage.access import hadoop_options
+from fraud_platform.adapters.storage.schemes import hadoop_options
 from fraud_platform.errors import Outage, SettingsError
 
 DISTCP_JARS = {

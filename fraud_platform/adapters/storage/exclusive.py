@@ -1,8 +1,9 @@
-"""Creating a file only where none is, on every storage: of several writers exactly one succeeds.
+"""Creating a file only if none has its name: of several writers exactly one succeeds.
 
-Here: `create_once`, by which an entry of a table's log is taken.
-Not here: files that one writer owns (`adapters.storage.files`), what an entry says
-(`adapters.tables.swapping`), whether an S3 server can do it (`adapters.storage.probing`).
+Here: one function for each kind of storage. By them an entry of a table's log is taken.
+Not here: which one a URL needs (`adapters.storage.schemes`), files that one writer owns
+(`adapters.storage.files`), what an entry says (`adapters.tables.swapping`), whether an S3 server
+can do it (`adapters.storage.answers`).
 
 A disk links a complete file to its name, HDFS renames it, S3 puts it under `If-None-Match`. These
 are the operations by which delta-rs commits too, so both exclude each other.
@@ -22,37 +23,10 @@ from fraud_platform.adapters.storage.access import (
     S3Access,
     bucket_of,
     hdfs_options,
-    is_hdfs,
-    is_s3,
     s3_client,
 )
-from fraud_platform.adapters.storage.files import local_path
-from fraud_platform.errors import SettingsError
 
 _EXISTS, _IN_CONFLICT = 412, 409
-
-
-def create_once(url: str, data: bytes) -> bool:
-    """Create a file with its whole content; False if another file has that name.
-
-    Args:
-        data: unlike what any other writer writes there, so that a put whose answer was lost is
-            recognised as this one.
-
-    Raises:
-        OSError: whether the file was created is unknown; read it to find out.
-        SettingsError: the storage cannot create a file exclusively.
-    """
-    if (local := local_path(url)) is not None:
-        return _link(local, data)
-    if is_s3(url):
-        return _put(url, data)
-    if is_hdfs(url):
-        return _rename(url, data)
-    raise SettingsError(
-        f"{url}: expected a local path, s3:// or hdfs://, on which a file can be created "
-        "exclusively. Use one of these for the lake."
-    )
 
 
 def _temporary(name: str) -> str:
@@ -60,7 +34,8 @@ def _temporary(name: str) -> str:
     return f"_commit_{uuid.uuid4()}.json.tmp" if name.endswith(".json") else f".{uuid.uuid4()}.tmp"
 
 
-def _link(path: Path, data: bytes) -> bool:
+def link_once(path: Path, data: bytes) -> bool:
+    """Create a file on a disk; False if another file has that name."""
     temporary = path.with_name(_temporary(path.name))
     try:
         with temporary.open("wb") as file:
@@ -75,7 +50,8 @@ def _link(path: Path, data: bytes) -> bool:
     return True
 
 
-def _put(url: str, data: bytes) -> bool:
+def put_once(url: str, data: bytes) -> bool:
+    """Create a file on S3; False if another file has that name."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     client = s3_client(S3Access.from_variables())
@@ -100,13 +76,14 @@ def _put(url: str, data: bytes) -> bool:
 
 @cache
 def _hdfs(host: str) -> Any:
-    """Return a client that is never let go: see `adapters.storage.access._used`."""
+    """Return a client that is never let go: see `adapters.storage.scheme._used`."""
     from hdfs_native import Client
 
     return Client(f"hdfs://{host}", hdfs_options())
 
 
-def _rename(url: str, data: bytes) -> bool:
+def rename_once(url: str, data: bytes) -> bool:
+    """Create a file on HDFS; False if another file has that name."""
     from hdfs_native import WriteOptions
 
     place = urlsplit(url)

@@ -11,12 +11,10 @@ import io
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
 
-from fraud_platform.adapters.storage.access import S3Access, file_system, is_hdfs, is_s3
 from fraud_platform.adapters.storage.failures import translated
+from fraud_platform.adapters.storage.schemes import SCHEMES, local_path, scheme_of
 
 _BUFFER_BYTES = 4 << 20
 _VERSIONS = ("ETag", "LastModified", "modification_time", "mtime", "created")
@@ -26,15 +24,15 @@ _VERSIONS = ("ETag", "LastModified", "modification_time", "mtime", "created")
 class ByteFiles:
     """Single files by URL: a path, `file://`, or a scheme that fsspec supports.
 
-    When it is pickled to a task, it includes the S3 access of the driver, because executors do not
-    have its environment variables.
+    When it is pickled to a task, it includes the driver's access to each scheme, because executors
+    do not have its environment variables.
     """
 
     def __init__(self) -> None:
-        self._s3: S3Access | None = None
+        self._access: dict[str, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_s3": self._s3 or S3Access.from_variables()}
+        return {"_access": self._access or {scheme.name: scheme.access() for scheme in SCHEMES}}
 
     def open_input(self, url: str) -> IO[bytes]:
         """Open a file for reading, seekable.
@@ -45,7 +43,7 @@ class ByteFiles:
         if (local := local_path(url)) is not None:
             return local.open("rb", buffering=0)
         filesystem, path = self._remote(url)
-        if is_hdfs(url):
+        if scheme_of(url).is_raw:
             return io.BufferedReader(_HdfsFile(filesystem.open(path, "rb")), _BUFFER_BYTES)
         return filesystem.open(path, "rb")
 
@@ -55,10 +53,10 @@ class ByteFiles:
             local.parent.mkdir(parents=True, exist_ok=True)
             return local.open("wb")
         filesystem, path = self._remote(url)
-        if not is_s3(url):  # which has no folders; s3fs would make a bucket
+        if scheme_of(url).has_folders:
             filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
         file = filesystem.open(path, "wb")
-        return io.BufferedWriter(file, _BUFFER_BYTES) if is_hdfs(url) else file
+        return io.BufferedWriter(file, _BUFFER_BYTES) if scheme_of(url).is_raw else file
 
     @contextmanager
     def writing(self, url: str) -> Iterator[None]:
@@ -122,7 +120,8 @@ class ByteFiles:
             filesystem.rm(path, recursive=True)
 
     def _remote(self, url: str) -> tuple[Any, str]:
-        return file_system(url, self._s3)
+        scheme = scheme_of(url)
+        return scheme.file_system(url, self._access.get(scheme.name))
 
 
 class _HdfsFile(io.RawIOBase):
@@ -152,11 +151,3 @@ class _HdfsFile(io.RawIOBase):
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
-
-
-def local_path(url: str) -> Path | None:
-    """Return the path of a local URL, or None if the URL is not local."""
-    parts = urlsplit(url)
-    if parts.scheme == "":
-        return Path(url)
-    return Path(parts.path) if parts.scheme == "file" else None

@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fraud_platform.adapters.storage.access import hdfs_options
+from fraud_platform.adapters.storage.answers import require_hdfs
 from fraud_platform.adapters.storage.failures import first_line, translated
-from fraud_platform.adapters.storage.probing import require_answer
 from fraud_platform.contracts.zones import CHUNK_BYTES, FileInfo, Sink, partial_name
 from fraud_platform.errors import Outage
 
@@ -188,7 +188,7 @@ class _HdfsSink:
         with suppress(Outage):
             if self._is_open:
                 # A failed write has already waited for the namenode; closing would wait again.
-                require_answer(self._url)
+                require_hdfs(self._url)
             self.finish()
         self._is_open = False
         _let_go(self._writer)

@@ -13,7 +13,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from fraud_platform.adapters.storage.files import local_path
+from fraud_platform.adapters.storage.schemes import local_path
 from fraud_platform.settings import Settings
 
 _OTHERS, _OTHERS_READ = 0o007, 0o004

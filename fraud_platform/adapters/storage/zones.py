@@ -1,22 +1,17 @@
 """Opening the zone at a URL.
 
-Here: choosing the zone's class by the URL.
-Not here: the zones (`local_zone`, `s3_zone`, `hdfs_zone`, `object_zone`), Delta tables
-(`adapters.tables.lake`), what a drop is and when it is complete (`fraud_platform.ingest`).
+Here: asking whether the storage answers, then opening the zone.
+Not here: which class of zone a scheme has (`schemes`), the zones (`local_zone`, `s3_zone`,
+`hdfs_zone`, `object_zone`), Delta tables (`adapters.tables.lake`), what a drop is and when it is
+complete (`fraud_platform.ingest`).
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from fraud_platform.adapters.storage.access import file_system as open_file_system
-from fraud_platform.adapters.storage.access import is_hdfs, is_s3
-from fraud_platform.adapters.storage.hdfs_zone import HdfsZone
-from fraud_platform.adapters.storage.local_zone import LocalZone
-from fraud_platform.adapters.storage.object_zone import ObjectZone
 from fraud_platform.adapters.storage.probing import require_storage
-from fraud_platform.adapters.storage.s3_zone import S3Zone
+from fraud_platform.adapters.storage.schemes import scheme_of
 from fraud_platform.contracts.zones import Zone
 
 
@@ -31,13 +26,5 @@ def open_zone(url: str, *, create: bool = False, s3: Any = None) -> Zone:
     Raises:
         SettingsError: no installed package supports the protocol, or it rejects the options.
     """
-    protocol, _, path = url.rpartition("://")
-    if protocol in ("", "file"):
-        return LocalZone(Path(path).absolute(), create=create)
     require_storage(url)
-    if is_s3(url):
-        return S3Zone(url, s3)
-    if is_hdfs(url):
-        return HdfsZone(url, create=create)
-    file_system, root = open_file_system(url)
-    return ObjectZone(url.rstrip("/"), file_system, root.rstrip("/"))
+    return scheme_of(url).open_zone(url, create=create, client=s3)

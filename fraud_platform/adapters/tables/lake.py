@@ -25,8 +25,8 @@ from deltalake import (
 from deltalake.exceptions import DeltaError
 from pyarrow import fs
 
-from fraud_platform.adapters.storage.files import local_path
 from fraud_platform.adapters.storage.probing import reaching
+from fraud_platform.adapters.storage.schemes import local_path
 from fraud_platform.adapters.tables.evolving import read_rows
 from fraud_platform.adapters.tables.log_reading import newest_first
 from fraud_platform.adapters.tables.numbered import NumberedTable

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from fraud_platform.adapters.storage.access import delta_options
 from fraud_platform.adapters.storage.files import ByteFiles
 from fraud_platform.adapters.storage.probing import reaching, require_safe_commits
+from fraud_platform.adapters.storage.schemes import delta_options, table_url
 from fraud_platform.adapters.tables.evolving import bring_up_to_date, is_up_to_date
 from fraud_platform.adapters.tables.log_keeping import properties_of
 from fraud_platform.adapters.tables.log_reading import reread
@@ -32,7 +32,7 @@ class TableStore:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+        self.url = table_url(url).rstrip("/")
         self.files = ByteFiles()
         self.storage_options = delta_options(self.url)
 

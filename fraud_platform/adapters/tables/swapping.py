@@ -23,8 +23,8 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from fraud_platform.adapters.storage.exclusive import create_once
 from fraud_platform.adapters.storage.probing import reaching
+from fraud_platform.adapters.storage.schemes import create_once
 from fraud_platform.adapters.tables.store import TableStore
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.errors import Outage

@@ -8,6 +8,7 @@ Not here: training, comparing, deciding (the stages).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -134,13 +135,18 @@ def part_counts(lake: Lake, knowledge_date: date) -> list[dict[str, Any]]:
 
 def fit(rows: pa.Table, settings: Settings, session: Callable[[], SparkSession]) -> Candidate:
     """Train a candidate on rows of a training set; a session is started only if needed."""
+    from fraud_platform.adapters.storage.schemes import table_url
     from fraud_platform.training.candidate import TrainingOptions, train_candidate
     from fraud_platform.training.estimators import estimator_named
+
+    options = TrainingOptions.from_settings(settings)
+    if options.scratch_url is not None:
+        options = replace(options, scratch_url=table_url(options.scratch_url))
 
     return train_candidate(
         rows,
         CHOSEN_NAMES if settings.model_features == "chosen" else FEATURE_NAMES,
-        TrainingOptions.from_settings(settings),
+        options,
         session() if estimator_named(settings.estimator).needs_spark else None,
     )
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fraud_platform.adapters.storage import probing
-from fraud_platform.adapters.storage.access import S3Access, file_system
+from fraud_platform.adapters.storage import answers, probing
+from fraud_platform.adapters.storage.access import S3Access
 from fraud_platform.adapters.storage.files import ByteFiles
+from fraud_platform.adapters.storage.schemes import file_system
 from fraud_platform.errors import SettingsError
 
 VARIABLES = {
@@ -55,7 +56,7 @@ def test_files_take_to_a_task_how_s3_is_reached(monkeypatch: pytest.MonkeyPatch)
     packed = pickle.dumps(ByteFiles())
     for name in VARIABLES:
         monkeypatch.delenv(name)
-    assert pickle.loads(packed)._s3 == S3Access.from_variables(VARIABLES)
+    assert pickle.loads(packed)._access["s3"] == S3Access.from_variables(VARIABLES)
 
 
 @pytest.mark.parametrize("variable", ["AWS_S3_ALLOW_UNSAFE_RENAME", "AWS_CONDITIONAL_PUT"])
@@ -93,7 +94,7 @@ def test_a_server_that_takes_two_puts_of_one_file_is_refused(
 ) -> None:
     probing.forget()
     store = Store(is_safe)
-    monkeypatch.setattr(probing, "s3_client", lambda access: store)
+    monkeypatch.setattr(answers, "s3_client", lambda access: store)
     if is_safe:
         probing.require_safe_commits("s3://bucket/lake")
     else:

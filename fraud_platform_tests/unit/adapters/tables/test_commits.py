@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from fraud_platform.adapters.storage.exclusive import create_once
+from fraud_platform.adapters.storage.schemes import create_once
 from fraud_platform.adapters.tables.compaction import Compaction
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.swapping import Swap, swap_files
