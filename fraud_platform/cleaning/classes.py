@@ -19,7 +19,7 @@ import numpy as np
 from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.own_days import DaySpan
 from fraud_platform.contracts.reasons import Reason
-from fraud_platform.contracts.time import SECONDS_PER_DAY
+from fraud_platform.contracts.time import SECONDS_PER_DAY, day_number
 from fraud_platform.rows.canonical import CleanRows
 from fraud_platform.rows.judge import REASON_BITS, JudgedRow, read_integer, read_time
 
@@ -38,7 +38,6 @@ _UNREAD = sum(
     )
 )
 """Reasons after which the judge's day or label may be missing."""
-_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _N_KINDS = len(SCENARIOS) + 1
 
 
@@ -148,8 +147,6 @@ def _day_of(field: bytes) -> int | None:
     if seconds is not None:
         return seconds // SECONDS_PER_DAY
     try:
-        return date.fromisoformat(field.strip(b" ")[:10].decode("ascii")).toordinal() - (
-            _EPOCH_ORDINAL
-        )
+        return day_number(date.fromisoformat(field.strip(b" ")[:10].decode("ascii")))
     except ValueError:
         return None

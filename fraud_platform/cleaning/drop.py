@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,7 @@ from fraud_platform.cleaning.tasks import (
 )
 from fraud_platform.contracts.drops import MAX_LINE_BYTES
 from fraud_platform.contracts.own_days import DaySpan, central_days, own_days
+from fraud_platform.contracts.time import numbered_day
 from fraud_platform.errors import ConservationError, DropUnreadableError
 from fraud_platform.rows.lines import TextRange, split_text
 from fraud_platform.tables.data_files import WrittenFile
@@ -109,12 +110,12 @@ class CleanedDrop:
     @property
     def first_date(self) -> date | None:
         """Earliest date of the clean rows."""
-        return date(1970, 1, 1) + timedelta(days=min(self.days)) if self.days else None
+        return numbered_day(min(self.days)) if self.days else None
 
     @property
     def last_date(self) -> date | None:
         """Latest date of the clean rows."""
-        return date(1970, 1, 1) + timedelta(days=max(self.days)) if self.days else None
+        return numbered_day(max(self.days)) if self.days else None
 
     def add_manifest(self, text: str) -> int | None:
         """Add a task's files and counts; return the offset of a too long line, or None."""

@@ -17,13 +17,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from math import log
 from typing import Any
 
 from fraud_platform.cleaning.classes import SCENARIOS, ClassCounts
 from fraud_platform.cleaning.drop import CleanedDrop
 from fraud_platform.cleaning.ledger import PUBLISHED
+from fraud_platform.contracts.time import numbered_day
 
 NOTED_FACTOR = 2.0
 """From this factor on a difference that is not chance is noted on the drop's page."""
@@ -32,7 +33,6 @@ _COMPARED_DROPS = 12
 _NEAR_DAYS = 3
 _ROWS_WITHOUT_FRAUD = 1_000
 """So many rows without one fraud are noted even if there is nothing to compare them with."""
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _days_without_frauds(classes: ClassCounts) -> Iterator[str]:
         if not own.frauds and differ(own, sum(_near(days, day), Frauds(0, 0)))
     ]
     if found:
-        first, last = (_EPOCH + timedelta(days=day) for day in (min(found), max(found)))
+        first, last = map(numbered_day, (min(found), max(found)))
         rows = sum(days[day].rows for day in found)
         yield (
             f"none of {rows:,} rows of {len(found)} day{'s' if len(found) > 1 else ''} from "

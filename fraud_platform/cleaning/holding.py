@@ -28,6 +28,7 @@ from fraud_platform.cleaning.classes import (
 from fraud_platform.cleaning.drop import CleanedDrop
 from fraud_platform.contracts.drops import DROP_DAYS
 from fraud_platform.contracts.reasons import Reason
+from fraud_platform.contracts.time import numbered_day
 from fraud_platform.settings import Settings
 
 _LEAST_ROWS = 5
@@ -37,7 +38,6 @@ _UNREADABLE_TO_FRAUDS = 0.5
 _FULL_DAY = 0.25
 """Of the rows of a median day: a day with fewer has no limit of its own."""
 _MOST_DAYS_NAMED = 3
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,7 @@ def _of_days(cleaned: CleanedDrop, limits: Limits) -> Iterator[str]:
     """Yield why the drop's days are not those of the data, or of its name."""
     if cleaned.central is None:
         return
-    first, last = (
-        _EPOCH + timedelta(days=d) for d in (cleaned.central.first, cleaned.central.last)
-    )
+    first, last = (numbered_day(d) for d in (cleaned.central.first, cleaned.central.last))
     named = date.fromisoformat(cleaned.drop)
     end = named + timedelta(days=DROP_DAYS)
     if limits.first_day is not None and min(last + timedelta(days=1), end) <= limits.first_day:
@@ -249,7 +247,7 @@ def _days(classes: ClassCounts) -> list[_Class]:
             lost.setdefault(read_day, Counter())[reason] += n
     least = _FULL_DAY * median(kept.values()) if kept else 0.0
     return [
-        _Class(f"rows of {_EPOCH + timedelta(days=day)}", kept[day], counts)
+        _Class(f"rows of {numbered_day(day)}", kept[day], counts)
         for day, counts in sorted(lost.items())
         if kept[day] + counts.total() >= least
     ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS
+from fraud_platform.contracts.time import EPOCH_DAY, midnight
 from fraud_platform.labels.drop_clock import LabelClock
 from fraud_platform.labels.rule import due_second
 from fraud_platform.rows.canonical import MICROS_PER_SECOND, CleanRows
@@ -33,7 +34,6 @@ ROWS_PER_GROUP = 1 << 19
 BYTES_PER_GROUP = 64 << 20
 
 _OF_FILE = ("drop",)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLEAN_SCHEMA = pa.schema([f for f in TRANSACTIONS.arrow_schema if f.name not in _OF_FILE])
 _QUARANTINE_SCHEMA = pa.schema([f for f in QUARANTINE.arrow_schema if f.name not in _OF_FILE])
 _LABEL_SCHEMA = pa.schema([f for f in DROP_LABELS.arrow_schema if f.name not in _OF_FILE])
@@ -275,4 +275,6 @@ class LabelFile(RowFile):
 
 def _moment(micros: np.int64 | int) -> str:
     """Return a time as a Delta log holds it; a shortened bound would hide the row that has it."""
-    return (_EPOCH + timedelta(microseconds=int(micros))).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (midnight(EPOCH_DAY) + timedelta(microseconds=int(micros))).strftime(
+        "%Y-%m-%dT%H:%M:%S.%fZ"
+    )

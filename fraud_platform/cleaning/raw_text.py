@@ -18,13 +18,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
 import pyarrow as pa
 
 from fraud_platform.cleaning.header import HEADER_LIMIT_BYTES, Header, read_header
 from fraud_platform.contracts.drops import COMPRESSIONS
+from fraud_platform.contracts.time import day_number
 from fraud_platform.errors import (
     DataError,
     DropChangedError,
@@ -155,7 +156,7 @@ def _arrival(files: Files, raw_path: str) -> int | None:
         moment = datetime.fromisoformat(copied_at)
     except (FileNotFoundError, DataError, ValueError, TypeError):
         return None
-    return (moment.date() - date(1970, 1, 1)).days
+    return day_number(moment.date())
 
 
 def _read_text(files: Files, url: str, name: str) -> RawText:

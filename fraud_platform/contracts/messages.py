@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraud_platform.contracts.drops import MISSPELT_TRANSACTION_ID
+from fraud_platform.contracts.time import SECONDS_PER_DAY
 
 if TYPE_CHECKING:
     from fraud_platform.settings import Settings
@@ -64,7 +65,7 @@ MAX_TRANSACTION_BYTES = 1024 * 1024
 TIMESTAMP_TYPE, LOG_APPEND_TIME = "message.timestamp.type", "LogAppendTime"
 """The broker writes a message's time as it arrives; see `docs/event_time.md`."""
 
-_DAY_MS = 24 * 3600 * 1000
+_DAY_MS = SECONDS_PER_DAY * 1000
 
 
 @dataclass(frozen=True)

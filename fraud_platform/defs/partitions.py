@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
@@ -18,6 +18,7 @@ from fraud_platform.contracts.time import (
     TEST_ENDS_DAYS_BEFORE,
     TEST_STARTS_DAYS_BEFORE,
     TRAINING_ENDS_DAYS_BEFORE,
+    midnight,
 )
 from fraud_platform.defs.deployment import DEPLOYMENT
 
@@ -27,10 +28,6 @@ _DAYS_AHEAD, _WEEKS_AHEAD = 62, 10
 
 def _span() -> DataSpan:
     return read_span(DEPLOYMENT.home)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 def _tomorrow() -> date:
@@ -48,12 +45,12 @@ class DataDays(dg.DailyPartitionsDefinition):
     def start(self) -> datetime:
         """The first day with data."""
         first_day = _span().first_day
-        return super().start if first_day is None else _midnight(first_day)
+        return super().start if first_day is None else midnight(first_day)
 
     @property
     def end(self) -> datetime:
         """The data's watermark; without data, the end of today."""
-        return _midnight(_span().end or _tomorrow())
+        return midnight(_span().end or _tomorrow())
 
 
 class DataWeeks(dg.WeeklyPartitionsDefinition):
@@ -63,12 +60,12 @@ class DataWeeks(dg.WeeklyPartitionsDefinition):
     def start(self) -> datetime:
         """The first knowledge date with enough days before it."""
         first_week = _span().first_week
-        return super().start if first_week is None else _midnight(first_week)
+        return super().start if first_week is None else midnight(first_week)
 
     @property
     def end(self) -> datetime:
         """The end of the last week whose knowledge date the data has reached."""
-        return _midnight(_span().end_of_weeks or _tomorrow() + timedelta(days=7))
+        return midnight(_span().end_of_weeks or _tomorrow() + timedelta(days=7))
 
 
 class PlanningHours(dg.HourlyPartitionsDefinition):

@@ -27,6 +27,7 @@ from fraud_platform.contracts.time import (
     HOURS_PER_DAY,
     LABEL_DELAY_DAYS,
     LABEL_DELAY_HOURS,
+    SECONDS_PER_DAY,
     TILE_SECONDS,
 )
 from fraud_platform.stream.scored_ids import NO_LABEL
@@ -47,7 +48,6 @@ HOLDING_ORDER = ("known_at", *LANDING_ORDER)
 """Columns by which labels of the topic are in the order of `holds_over`; the last one holds."""
 
 _DELAY_SECONDS = LABEL_DELAY_HOURS * TILE_SECONDS
-_DAY_SECONDS = HOURS_PER_DAY * TILE_SECONDS
 
 
 # From which hour a label counts.
@@ -101,11 +101,11 @@ def counts_from_hour(
         # A drop's first labels: the same rule with fewer passes over a large block.
         if _is_all(landed_second, NEVER_LANDED):
             return on_time
-        midnight = (np.asarray(landed_second) // _DAY_SECONDS + 1) * HOURS_PER_DAY
+        midnight = (np.asarray(landed_second) // SECONDS_PER_DAY + 1) * HOURS_PER_DAY
         return np.where(landed_second >= on_time * TILE_SECONDS, midnight, on_time)
     is_late = (known_at_second > due_second(tx_second)) | (landed_second >= on_time * TILE_SECONDS)
     moment = np.maximum(landed_second, known_at_second)
-    midnight = (moment // _DAY_SECONDS + 1) * HOURS_PER_DAY
+    midnight = (moment // SECONDS_PER_DAY + 1) * HOURS_PER_DAY
     late = np.maximum(midnight, on_time)
     first = np.where(is_late, late, on_time)
     return np.where(previous_hour != NO_LABEL, np.maximum(late, previous_hour), first)
@@ -138,7 +138,7 @@ def counts_from_time(
     due = F.unix_seconds(due_time(tx_datetime))
     on_time = _next_multiple(due, TILE_SECONDS)
     is_late = F.coalesce(known > due, F.lit(False)) | F.coalesce(landed >= on_time, F.lit(False))
-    midnight = _next_multiple(F.greatest(landed, known), _DAY_SECONDS)
+    midnight = _next_multiple(F.greatest(landed, known), SECONDS_PER_DAY)
     late = F.greatest(midnight, on_time)
     first = F.when(is_late, late).otherwise(on_time)
     counts_from = F.when(before.isNotNull(), F.greatest(late, before)).otherwise(first)

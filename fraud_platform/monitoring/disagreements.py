@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud_platform.contracts.tables import TRANSACTIONS
+from fraud_platform.contracts.time import midnight
 from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform.tables.scoring import (
@@ -174,10 +175,10 @@ def record(
 
 
 def _stream_rows(lake: Tables, day: date, landed_at: datetime) -> pa.Table:
-    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    start = midnight(day)
     rows = lake.read_arrow(
         SCORED,
-        [("tx_datetime", ">=", midnight), ("tx_datetime", "<", midnight + timedelta(days=1))],
+        [("tx_datetime", ">=", start), ("tx_datetime", "<", start + timedelta(days=1))],
         ["transaction_id", *_KEYS, *_COMPUTED, "fraud_probability", "model_version", "scored_at"],
     )
     return rows.filter(pc.less(rows["scored_at"], pa.scalar(landed_at, rows["scored_at"].type)))

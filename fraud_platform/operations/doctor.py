@@ -20,6 +20,7 @@ from pathlib import Path
 import fraud_platform
 from fraud_platform.adapters.jvm.java import find_java, java_problem, java_version
 from fraud_platform.adapters.services.processes import Service, port_owner, read_records
+from fraud_platform.contracts.time import MINUTES_PER_DAY
 from fraud_platform.errors import DataError, FraudPlatformError, Outage, SettingsError
 from fraud_platform.operations.services.laptop import run_folder, services
 from fraud_platform.settings import Settings
@@ -28,7 +29,7 @@ PYTHON = (3, 11)
 MIN_DISK_GB, WANTED_DISK_GB = 1, 5
 OVERHEAD_GB = 3
 """Memory needed in addition to Spark's driver: the run's Python, the services, the system."""
-WANTED_OFFSETS_MINUTES = 90 * 24 * 60
+WANTED_OFFSETS_MINUTES = 90 * MINUTES_PER_DAY
 """The offsets of the consumer group record what is published, so they must survive quiet weeks."""
 _OFFSETS_RETENTION = "offsets.retention.minutes"
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fraud_platform.contracts.drops import FIRST_YEAR, LAST_YEAR, MAX_AMOUNT_CENTS
-from fraud_platform.contracts.time import SECONDS_PER_DAY
+from fraud_platform.contracts.time import SECONDS_PER_DAY, SECONDS_PER_HOUR, day_number
 from fraud_platform.rows.judge import read_time
 from fraud_platform.rows.lines import FIELDS, LineBlock, PaddedText, Positions
 
@@ -56,7 +56,7 @@ def _day_numbers() -> npt.NDArray[np.int32]:
     day = date(FIRST_YEAR, 1, 1)
     while day.year <= LAST_YEAR:
         place = ((day.year - FIRST_YEAR) * 100 + day.month) * 100 + day.day
-        numbers[place] = (day - date(1970, 1, 1)).days
+        numbers[place] = day_number(day)
         day += timedelta(days=1)
     return numbers
 
@@ -260,7 +260,7 @@ def read_timestamps(
     hours, minutes, seconds = _byte(times, 0), _byte(times, 3), _byte(times, 6)
     bad |= (century != FIRST_YEAR // 100) | (days < 0)
     bad |= (hours > 23) | (minutes > 59) | (seconds > 59)
-    of_day = hours * 3600 + minutes * 60 + seconds
+    of_day = hours * SECONDS_PER_HOUR + minutes * 60 + seconds
     return days.astype(np.int64) * SECONDS_PER_DAY + of_day, days, bad
 
 

@@ -20,14 +20,13 @@ from typing import NamedTuple
 from fraud_platform.contracts.drops import COLUMNS, FIRST_YEAR, LAST_YEAR, MAX_AMOUNT_CENTS
 from fraud_platform.contracts.own_days import DaySpan
 from fraud_platform.contracts.reasons import Reason, Repair
-from fraud_platform.contracts.time import SECONDS_PER_DAY
+from fraud_platform.contracts.time import SECONDS_PER_DAY, SECONDS_PER_HOUR, day_number
 
 REASONS: tuple[Reason, ...] = tuple(Reason)
 REPAIRS: tuple[Repair, ...] = tuple(Repair)
 REASON_BITS: dict[Reason, int] = {reason: 1 << i for i, reason in enumerate(REASONS)}
 REPAIR_BITS: dict[Repair, int] = {repair: 1 << i for i, repair in enumerate(REPAIRS)}
 
-_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _MALFORMED = REASON_BITS[Reason.MALFORMED_ROW]
 _INTEGER = re.compile(rb"-?[0-9]{1,18}")
 _AMOUNT = re.compile(rb"(-?)([0-9]+)(?:\.([0-9]+))?")
@@ -145,10 +144,10 @@ def _timestamp(field: bytes) -> tuple[int | None, bool]:
     if not midnight and (hour > 23 or minute > 59 or second > 59):
         return None, False
     try:
-        days = date(year, month, day).toordinal() - _EPOCH_ORDINAL
+        days = day_number(date(year, month, day))
     except ValueError:
         return None, False
-    seconds = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second
+    seconds = days * SECONDS_PER_DAY + hour * SECONDS_PER_HOUR + minute * 60 + second
     return (seconds, midnight) if _FIRST_SECOND <= seconds < _END_SECOND else (None, False)
 
 
@@ -169,5 +168,5 @@ def _amount(field: bytes) -> tuple[int | None, bool, bool]:
     return (cents if 0 < cents <= MAX_AMOUNT_CENTS else None), rounded, True
 
 
-_FIRST_SECOND = (date(FIRST_YEAR, 1, 1).toordinal() - _EPOCH_ORDINAL) * SECONDS_PER_DAY
-_END_SECOND = (date(LAST_YEAR + 1, 1, 1).toordinal() - _EPOCH_ORDINAL) * SECONDS_PER_DAY
+_FIRST_SECOND = day_number(date(FIRST_YEAR, 1, 1)) * SECONDS_PER_DAY
+_END_SECOND = day_number(date(LAST_YEAR + 1, 1, 1)) * SECONDS_PER_DAY

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.messages import LABEL_FIELDS, Messages
-from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_DAYS, TILE_SECONDS
+from fraud_platform.contracts.time import LABEL_DELAY_DAYS, SECONDS_PER_DAY
 from fraud_platform.errors import DataError
 from fraud_platform.rows.findings import explain_fields
 from fraud_platform.rows.judge import judge_fields
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 MAX_LANDING_MESSAGES = 1_000_000
 MAX_KNOWN_AHEAD_DAYS = LABEL_DELAY_DAYS + 1
 """How far a label's known_at may lie ahead: a label delay, plus a day for differing clocks."""
-_MAX_KNOWN_AHEAD = MAX_KNOWN_AHEAD_DAYS * HOURS_PER_DAY * TILE_SECONDS
+_MAX_KNOWN_AHEAD = MAX_KNOWN_AHEAD_DAYS * SECONDS_PER_DAY
 _NEIGHBORS = 25
 _OF_ANY_ROW = (b"0", b"0", b"1", b"0", b"0")
 """The text between the time and the label of a drop's row."""

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from fraud_platform.contracts.drops import COLUMNS, HEADER, MISSPELT_TRANSACTION_ID
-from fraud_platform.contracts.time import SECONDS_PER_DAY
+from fraud_platform.contracts.time import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from fraud_platform.simulation.config import DropLayout
 from fraud_platform.simulation.days import DayRows
 
@@ -103,7 +103,7 @@ def spell_row(transaction_id: int, contents: Contents, first_day: date) -> list[
 
 def time_text(second: int) -> str:
     """Return a second of the day as HH:MM:SS; 86,400 is 24:00:00."""
-    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+    return f"{second // SECONDS_PER_HOUR:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
 
 
 def amount_text(cents: int) -> str:

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
+from fraud_platform.contracts.time import SECONDS_PER_DAY, TILE_SECONDS
 
 Ints = npt.NDArray[np.int64]
 
 WINDOW_ROWS = 10_000
-_DAY = HOURS_PER_DAY * TILE_SECONDS
 _SHARE = 0.99
 _LEAST_ROWS = 2
 """The percentile of two rows is the earlier one."""
@@ -41,7 +40,7 @@ def likely_second(recent: Ints) -> int | None:
         return None
     median = int(_quantile(recent, 0.5))
     span = median - int(_quantile(recent, _REACH_LOWER))
-    kept = recent[recent <= median + max(_DAY, _REACH_FACTOR * span)]
+    kept = recent[recent <= median + max(SECONDS_PER_DAY, _REACH_FACTOR * span)]
     return int(_quantile(kept, _SHARE))
 
 

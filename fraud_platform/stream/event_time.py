@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.contracts.time import HOURS_PER_DAY, LATE_DAYS, TILE_SECONDS
+from fraud_platform.contracts.time import LATE_DAYS, SECONDS_PER_DAY, TILE_SECONDS
 from fraud_platform.stream.clock import StreamClock
 
 Ints = npt.NDArray[np.int64]
@@ -30,8 +30,7 @@ Mask = npt.NDArray[np.bool_]
 FOLLOWERS = 50
 """Number of following messages that may support an event time."""
 
-_DAY = HOURS_PER_DAY * TILE_SECONDS
-_LATE = LATE_DAYS * _DAY
+_LATE = LATE_DAYS * SECONDS_PER_DAY
 _WINDOWS = (3, 9, FOLLOWERS)
 """Numbers of followers to compare with: the nearest ones reveal a wrong date of an hour even if
 messages are rare; many of them are robust against wrong dates among them."""
@@ -42,7 +41,7 @@ _IN_A_ROW = 5
 """So many messages in a row, with the supported one, are no accident if 25 % of dates are wrong."""
 _PACE_ROWS, _PACE_LEAST = 50, 20
 _POOLED_ROWS, _POOLED_LEAST = 500, 100
-_FAR = 31 * _DAY
+_FAR = 31 * SECONDS_PER_DAY
 """A live stream cannot run this far ahead of its arrival unless a person sets stream time."""
 _FIRST_NEIGHBORS = 9
 
@@ -166,7 +165,7 @@ def carry_over(
 def _agrees_with_arrival(times: Times, max_ahead: int) -> Mask:
     """Return which events lie within the day before their arrival, as in a live stream."""
     lead = times.second - times.arrival
-    return (lead <= max_ahead) & (lead >= -_DAY)
+    return (lead <= max_ahead) & (lead >= -SECONDS_PER_DAY)
 
 
 def _is_at_arrival(arrival: Ints, before: _Stream) -> Mask:
@@ -174,14 +173,14 @@ def _is_at_arrival(arrival: Ints, before: _Stream) -> Mask:
 
     One day is tolerated, for wrong dates that moved stream time a little.
     """
-    return arrival >= (0 if before.second is None else before.second - _DAY)
+    return arrival >= (0 if before.second is None else before.second - SECONDS_PER_DAY)
 
 
 def _pooled_pace(clock: StreamClock, max_ahead: int) -> int:
     """Return a usual time without messages, estimated from the last scored rows."""
     recent = clock.recent[-_POOLED_ROWS:]
     if clock.second is None or recent.size < _POOLED_LEAST:
-        return _DAY
+        return SECONDS_PER_DAY
     return max(max_ahead, 2 * (clock.second - int(np.quantile(recent, 0.25))))
 
 

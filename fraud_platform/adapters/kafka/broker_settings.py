@@ -20,6 +20,7 @@ from fraud_platform.adapters.kafka.access import CA_NAME, MECHANISM
 from fraud_platform.adapters.kafka.broker_security import CERTIFICATE_NAME, SUPER_USER
 from fraud_platform.adapters.services.processes import HOST
 from fraud_platform.contracts.messages import MAX_MESSAGE_BYTES
+from fraud_platform.contracts.time import MINUTES_PER_DAY
 
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 # Long: without another broker, declaring a paused one dead has no benefit.
@@ -102,7 +103,7 @@ def write_settings(node: Node) -> None:
         **_copies(len(controllers)),
         "group.initial.rebalance.delay.ms": 0,
         # The scorer's offsets record what is published, also after an idle year.
-        "offsets.retention.minutes": 366 * 24 * 60,
+        "offsets.retention.minutes": 366 * MINUTES_PER_DAY,
         **_security(node.secrets),
         **session,
     }

@@ -20,6 +20,7 @@ from fraud_platform.adapters.jvm.jars import fetch_jars
 from fraud_platform.adapters.jvm.java import find_java
 from fraud_platform.adapters.jvm.s3_jars import S3_JARS
 from fraud_platform.adapters.storage.schemes import hadoop_options
+from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.errors import Outage, SettingsError
 
 DISTCP_JARS = {
@@ -28,7 +29,7 @@ DISTCP_JARS = {
         "b9ed09e3422d9286c4268da663a087f31449afd71890f16f1cf968ead3692058",
     )
 }
-LIMIT_SECONDS = 24 * 3600
+LIMIT_SECONDS = SECONDS_PER_DAY
 
 
 def distcp(urls: Sequence[str], target: str, jars: Path, on_yarn: bool = False) -> None:

@@ -33,7 +33,7 @@ from fraud_platform.contracts.feature_language.terms import (
     VisitSum,
 )
 from fraud_platform.contracts.feature_language.tiles import AmountValue, Measure, Tile
-from fraud_platform.contracts.time import LABEL_DELAY_HOURS, TILE_SECONDS
+from fraud_platform.contracts.time import LABEL_DELAY_HOURS, SECONDS_PER_HOUR, TILE_SECONDS
 
 TermType = TypeVar("TermType", bound=Expression)
 
@@ -52,7 +52,7 @@ class FeatureTimes:
             f"tiles of {self.tile_seconds} s, labels after {self.label_delay_hours} h, "
             f"windows of at most {self.max_window_hours} h"
         )
-        if self.max_since_seconds == self.max_window_hours * 3600:
+        if self.max_since_seconds == self.max_window_hours * SECONDS_PER_HOUR:
             return text
         return f"{text}, times since of at most {self.max_since_seconds} s"
 

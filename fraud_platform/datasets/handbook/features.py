@@ -37,11 +37,11 @@ from fraud_platform.contracts.feature_language.terms import (
     TerminalSum,
     VisitSum,
 )
+from fraud_platform.contracts.time import SECONDS_PER_HOUR
 from fraud_platform.datasets.handbook.posterior import PRIOR_NAME, SUSPICION, posterior_features
 
 AMOUNT = RowTerm("amount_cents")
 _HOUR = RowTerm("hour_of_day")
-_SECONDS_PER_HOUR = 3600
 
 
 def _customer(measure: str, days: int) -> Expression:
@@ -197,12 +197,12 @@ def _customers() -> tuple[Feature, ...]:
             (
                 "last_transaction",
                 "last transaction",
-                ratio(CustomerSince("last_second"), _SECONDS_PER_HOUR),
+                ratio(CustomerSince("last_second"), SECONDS_PER_HOUR),
             ),
             (
                 "last_suspicious",
                 "last suspicious amount",
-                ratio(CustomerSince("last_suspicious_second"), _SECONDS_PER_HOUR),
+                ratio(CustomerSince("last_suspicious_second"), SECONDS_PER_HOUR),
             ),
         )
     )

@@ -6,7 +6,6 @@ Not here: the rules of cleaning (`fraud_platform.cleaning`), the profile's numbe
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -30,7 +29,7 @@ from fraud_platform.contracts.tables import (
     QUARANTINE,
     TRANSACTIONS,
 )
-from fraud_platform.contracts.time import LABEL_DELAY_DAYS
+from fraud_platform.contracts.time import LABEL_DELAY_DAYS, midnight
 from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.pages.needs import held_drops
@@ -145,7 +144,7 @@ def _count_days(spark: SparkResource, lake: Lake, outcome: DropOutcome) -> None:
 def _label_clock(lake: Lake) -> LabelClock:
     """Return the label clock, which decides when labels that land now count."""
     end = watermark(read_drop_days(lake))
-    watermark_time = None if end is None else datetime(end.year, end.month, end.day, tzinfo=UTC)
+    watermark_time = None if end is None else midnight(end)
     now = stream_time(lake)
     topic_labels_since = None if now is None else partial(topic_labels, lake)
     return LabelClock(now, watermark_time, topic_labels_since)

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_DAYS
 from fraud_platform.contracts.tables import DROP_LABELS, TableContract
 from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry
@@ -20,7 +21,6 @@ from fraud_platform.defs.pages.tables import table_spec, written
 from fraud_platform.defs.partitions import ALL_DROPS, DAYS
 from fraud_platform.defs.resources import LakeResource, SparkResource
 from fraud_platform.errors import DataError
-from fraud_platform.features.batch.day_inputs import LABEL_LOOKBACK_DAYS
 from fraud_platform.features.batch.materialize import DaysOutcome, materialize_days
 from fraud_platform.features.lineage import column_sources
 from fraud_platform.labels.of_drops import corrected_ids

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from fraud_platform.adapters.spark.code import code_digest
+from fraud_platform.contracts.time import SECONDS_PER_HOUR
 from fraud_platform.defs.dagster_internals import MAX_RETRIES_TAG
 from fraud_platform.defs.deployment import DEPLOYMENT
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG, first_line
@@ -74,7 +75,7 @@ class Pace:
 
 
 _DAILY_WINDOW = timedelta(hours=1)
-BATCH = Pace(60.0, 3_600.0, 3)
+BATCH = Pace(60.0, float(SECONDS_PER_HOUR), 3)
 LIVE = Pace(5.0, 300.0, 20)
 """The pace of scoring plans: scores must not wait, and a killed run has lost nothing."""
 

@@ -17,16 +17,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS
-from fraud_platform.contracts.time import HOURS_PER_DAY
+from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_DAYS
+from fraud_platform.contracts.time import HOURS_PER_DAY, day_number
 from fraud_platform.features.batch.stacked import LABEL_CODE, NO_LABEL
 from fraud_platform.labels.rule import begins_in_days, begins_within, hour_of, on_time_hour
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
-
-LABEL_LOOKBACK_DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
-"""Number of days before a day whose transactions can have labels that change its features."""
 
 _HASH = "bit_xor(xxhash64(transaction_id, scenario, counts_from_hour))"
 """SQL hash of a set of labels, independent of order; different sets collide once in 2^64."""
@@ -214,7 +211,7 @@ def _enters(first_day: date, last_day: date) -> Column:
     """Return whether a row with `_row_label` has a label that begins to count in the days."""
     from pyspark.sql import functions as F
 
-    first, last = ((day - date(1970, 1, 1)).days * HOURS_PER_DAY for day in (first_day, last_day))
+    first, last = (day_number(day) * HOURS_PER_DAY for day in (first_day, last_day))
     enters = begins_within(F.col("counts_from_hour"), first, last + HOURS_PER_DAY)
     return F.col("scenario").isNotNull() & enters
 

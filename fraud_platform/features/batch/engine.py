@@ -10,18 +10,17 @@ A range of days is one job, of the same tables as its days one by one.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import reduce
 from typing import TYPE_CHECKING
 
 from fraud_platform.contracts.feature_language.declarables import Declaration
-from fraud_platform.contracts.feature_language.terms import MAX_WINDOW_DAYS
+from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_DAYS, MAX_WINDOW_DAYS
 from fraud_platform.contracts.tables import DataFile
-from fraud_platform.contracts.time import SECONDS_PER_DAY
+from fraud_platform.contracts.time import SECONDS_PER_DAY, day_number
 from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.batch.blocks import BETWEEN_PASSES, BLOCK, part_sql
 from fraud_platform.features.batch.day_inputs import (
-    LABEL_LOOKBACK_DAYS,
     DayInputs,
     corrected_labels,
     labelled_rows,
@@ -72,7 +71,7 @@ def build_days(
     """
     inputs.transactions.sparkSession.conf.set(*_BATCHES_BY_COUNT)
     terminals = _terminal_inputs(inputs, declaration)
-    first_second = (inputs.first_day - date(1970, 1, 1)).days * SECONDS_PER_DAY
+    first_second = day_number(inputs.first_day) * SECONDS_PER_DAY
     between = terminals.repartition(inputs.tasks, "key").mapInArrow(
         terminal_task(declaration, folders, first_second, inputs.tasks), BETWEEN_PASSES
     )

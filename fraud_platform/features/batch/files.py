@@ -12,14 +12,13 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from fraud_platform.contracts.feature_language.expressions import Array, Ratio
 from fraud_platform.contracts.tables import DataFile, TableContract
-from fraud_platform.contracts.time import HOURS_PER_DAY
+from fraud_platform.contracts.time import HOURS_PER_DAY, numbered_day
 from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.compute.ordering import group_bounds, sort_order
 from fraud_platform.tables.data_files import DataFileWriter, FileStats
@@ -27,8 +26,6 @@ from fraud_platform.tables.features import TRANSACTION_FEATURES
 
 if TYPE_CHECKING:
     from fraud_platform.contracts.ports import Files
-
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ class DayFiles:
 
     def write_day(self, day: int, parts: Iterable[Mapping[str, Array]]) -> None:
         """Write one day (since 1970) to one file, part by part."""
-        value = (_EPOCH + timedelta(days=day)).isoformat()
+        value = numbered_day(day).isoformat()
         partition = {self._day_column: value, **self._partition}
         folders = "/".join(f"{name}={v}" for name, v in partition.items())
         url = f"{self._folder.url}/{folders}/{uuid.uuid4().hex}.parquet"

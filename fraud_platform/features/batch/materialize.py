@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_DAYS
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, DataFile, TableContract
+from fraud_platform.contracts.time import midnight
 from fraud_platform.datasets.handbook.features import feature_signature
 from fraud_platform.errors import SchemaMismatchError
-from fraud_platform.features.batch.day_inputs import LABEL_LOOKBACK_DAYS, DayInputs, survey
+from fraud_platform.features.batch.day_inputs import DayInputs, survey
 from fraud_platform.features.batch.engine import build_days, count_tasks
 from fraud_platform.features.batch.files import TableFolder
 from fraud_platform.kill_points import kill_point
@@ -182,7 +184,7 @@ class _Source:
         self._lake.require_unique(SCORED)
         scored = (
             self._lake.read(self._spark, SCORED)
-            .where(F.col("tx_datetime") >= F.lit(_midnight(self._stream_from)))
+            .where(F.col("tx_datetime") >= F.lit(midnight(self._stream_from)))
             .select(*columns, F.to_date("tx_datetime").alias("tx_date"))
             .withColumn("fraud_scenario", F.lit(None).cast("int"))
         )
@@ -232,7 +234,3 @@ def _check_stored_columns(lake: ListedTables) -> None:
                 "a feature that was there when the table was made stays declared, though models "
                 "may leave it out (docs/new_feature.md)."
             )
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

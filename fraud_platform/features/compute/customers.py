@@ -15,7 +15,7 @@ from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array
 from fraud_platform.contracts.feature_language.terms import MAX_SINCE_SECONDS, VisitSum
-from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
+from fraud_platform.contracts.time import HOURS_PER_DAY, SECONDS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.compute.kernel import (
     FeatureBatch,
     Terms,
@@ -87,7 +87,7 @@ class CustomerPass:
 
     def by_day(self) -> Iterator[tuple[int, Iterator[FeatureBatch]]]:
         """Yield each day (since 1970) with its features, ordered by customer, time and id."""
-        days = self._second // (TILE_SECONDS * HOURS_PER_DAY)
+        days = self._second // (SECONDS_PER_DAY)
         order = sort_order(days)
         for start, end in group_bounds(days[order]):
             yield int(days[order[start]]), self._batches(order[start:end])

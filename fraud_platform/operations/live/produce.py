@@ -32,7 +32,7 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning.raw_text import UnpackLimits, open_text
 from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.tables import CLEANING_LEDGER, TRANSACTIONS
-from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_DAYS
+from fraud_platform.contracts.time import LABEL_DELAY_DAYS, SECONDS_PER_DAY
 from fraud_platform.errors import DropUnreadableError, NotEnoughDataError, SettingsError
 from fraud_platform.rows.canonical import parse_canonical
 from fraud_platform.rows.judge import judge_line
@@ -66,7 +66,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _CHUNK_ROWS = 20_000
 _AHEAD_ROWS = 1_000
 _SLICE_SECONDS = 0.02
-_DELAY_SECONDS = LABEL_DELAY_DAYS * HOURS_PER_DAY * 3600
+_DELAY_SECONDS = LABEL_DELAY_DAYS * SECONDS_PER_DAY
 
 
 @dataclass(frozen=True)

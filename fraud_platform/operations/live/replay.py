@@ -18,7 +18,7 @@ from fraud_platform.adapters.kafka.producers import IdempotentProducer
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.dead_letter_reasons import DEAD_LETTER_REASONS, MessageReason
-from fraud_platform.contracts.time import HOURS_PER_DAY, LATE_DAYS, TILE_SECONDS
+from fraud_platform.contracts.time import LATE_DAYS, SECONDS_PER_DAY
 from fraud_platform.errors import DataError
 from fraud_platform.operations.live.session import load_model
 from fraud_platform.operations.models.champion import known_digest
@@ -80,7 +80,7 @@ def _possible_seconds(settings: Settings, lake: Lake) -> tuple[int, int]:
     now, stream = int(time.time()), ScoringLog(lake).last().get("stream_second")
     if stream is None:
         return 0, now + settings.max_ahead_seconds
-    oldest = stream - LATE_DAYS * HOURS_PER_DAY * TILE_SECONDS
+    oldest = stream - LATE_DAYS * SECONDS_PER_DAY
     return oldest, max(now, stream) + settings.max_ahead_seconds
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics as KafkaTopics
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
+from fraud_platform.contracts.time import SECONDS_PER_DAY, TILE_SECONDS
 from fraud_platform.errors import DataError
 from fraud_platform.operations.live.session import open_publication
 from fraud_platform.scoring.log import ScoredBatch, ScoringLog, offsets_in
@@ -29,7 +29,6 @@ from fraud_platform.tables.scoring import (
     TOPIC_LABELS,
 )
 
-_DAY = HOURS_PER_DAY * TILE_SECONDS
 COMMAND = "set-stream-time"
 
 
@@ -40,7 +39,7 @@ def stream_time_problem(lake: Lake) -> str | None:
     log = ScoringLog(lake)
     second = log.last().get("stream_second")
     estimate = _estimate(log)
-    if second is None or estimate is None or second <= estimate + _DAY:
+    if second is None or estimate is None or second <= estimate + SECONDS_PER_DAY:
         return None
     return (
         f"stream time is {_moment(second)}, but the last scored rows say {_moment(estimate)}: "

@@ -21,7 +21,13 @@ import pyarrow as pa
 from fraud_platform.calendar.due import STREAM, DropDay, fingerprint, watermark
 from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS
 from fraud_platform.contracts.tables import TRANSACTIONS
-from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
+from fraud_platform.contracts.time import (
+    EPOCH_DAY,
+    HOURS_PER_DAY,
+    TILE_SECONDS,
+    midnight,
+    numbered_day,
+)
 from fraud_platform.labels.book import LabelBook, LandedLabels
 from fraud_platform.labels.of_drops import (
     READ_COLUMNS,
@@ -61,8 +67,8 @@ def stream_days(
     first, end = watermark(drop_days), now.date()
     found = []
     for number, counted in by_day(read_counts(lake)).items():
-        day = date.fromordinal(date(1970, 1, 1).toordinal() + number)
-        if (first or date(1970, 1, 1)) <= day < end:
+        day = numbered_day(number)
+        if (first or EPOCH_DAY) <= day < end:
             content = fingerprint([(STREAM, counted.rows, counted.content)])
             found.append(DropDay(STREAM, day, counted.rows, content))
     return found
@@ -177,7 +183,7 @@ def _scored(lake: StateTables, first_day: date | None, columns: list[str]) -> pa
 
 def _midnight(day: date | None) -> datetime:
     """Return the beginning of a day; None for the earliest time."""
-    return datetime(*(day or date(1970, 1, 1)).timetuple()[:3], tzinfo=UTC)
+    return midnight(day or EPOCH_DAY)
 
 
 def _moments(seconds: np.ndarray) -> pa.Array:

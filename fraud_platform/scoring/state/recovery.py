@@ -22,7 +22,7 @@ from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
 from fraud_platform.contracts.feature_language.declarables import FIRST_TIMES, present_times
 from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS, Entity
 from fraud_platform.contracts.feature_language.tiles import Tile
-from fraud_platform.contracts.time import TILE_SECONDS
+from fraud_platform.contracts.time import SECONDS_PER_DAY, TILE_SECONDS, day_number
 from fraud_platform.contracts.uniqueness import require_unique
 from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.errors import SchemaMismatchError
@@ -38,7 +38,7 @@ from fraud_platform.labels.of_drops import (
 )
 from fraud_platform.labels.rule import LANDING_ORDER, NEVER_LANDED
 from fraud_platform.scoring.log import ScoringLog, carried_in
-from fraud_platform.scoring.state.scorer_state import DAY_SECONDS, Ints, ScoringState, noted_seconds
+from fraud_platform.scoring.state.scorer_state import Ints, ScoringState, noted_seconds
 from fraud_platform.stream.clock import WINDOW_ROWS, StreamClock
 from fraud_platform.stream.corrections import (
     Corrections,
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 NO_SNAPSHOT = "none"
 STREAM_PART = "stream"
 """The part of a snapshot, one row, that holds its `StreamMark`."""
-_DECADE = 3_653 * DAY_SECONDS
+_DECADE = 3_653 * SECONDS_PER_DAY
 """A label known that much later than its landing has a wrong date: years may land at once."""
 _MANY_LABELS = 5
 _FLAGS = [flag.name for flag in DECLARATION.flags]
@@ -88,7 +88,7 @@ class Snapshot:
     @property
     def first_second(self) -> int:
         """The first second, since 1970, that is not in the snapshot."""
-        return (self.as_of - date(1970, 1, 1)).days * DAY_SECONDS
+        return day_number(self.as_of) * SECONDS_PER_DAY
 
 
 @dataclass(frozen=True)

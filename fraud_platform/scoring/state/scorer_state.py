@@ -16,15 +16,14 @@ import numpy.typing as npt
 
 from fraud_platform.contracts.arrays import Transactions
 from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS
-from fraud_platform.contracts.time import HOURS_PER_DAY, LATE_DAYS, TILE_SECONDS
+from fraud_platform.contracts.time import LATE_DAYS, SECONDS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.live.state import LiveState, ScoredFeatures
 from fraud_platform.labels.book import LabelBook, LabelVersions, LandedLabels
 from fraud_platform.stream.clock import StreamClock
 from fraud_platform.stream.scored_ids import ScoredRows
 
 Ints = npt.NDArray[np.int64]
-DAY_SECONDS = HOURS_PER_DAY * TILE_SECONDS
-_LATE_SECONDS = LATE_DAYS * DAY_SECONDS
+_LATE_SECONDS = LATE_DAYS * SECONDS_PER_DAY
 _LOOKBACK_SECONDS = LABEL_LOOKBACK_HOURS * TILE_SECONDS
 
 
@@ -41,7 +40,7 @@ class ScoringState:
         self.rows = ScoredRows()
         self.clock = StreamClock()
         self._labels = LabelBook(self.rows, first_second // TILE_SECONDS)
-        self._horizon_seconds = duplicate_horizon_days * DAY_SECONDS
+        self._horizon_seconds = duplicate_horizon_days * SECONDS_PER_DAY
         self._memory_seconds = memory_seconds(duplicate_horizon_days)
 
     def fork(self) -> ScoringState:
@@ -112,7 +111,7 @@ class ScoringState:
 
 def memory_seconds(duplicate_horizon_days: int) -> int:
     """Return how long a scored row is remembered, for duplicates and later labels."""
-    return _LATE_SECONDS + max(duplicate_horizon_days * DAY_SECONDS, _LOOKBACK_SECONDS)
+    return _LATE_SECONDS + max(duplicate_horizon_days * SECONDS_PER_DAY, _LOOKBACK_SECONDS)
 
 
 def noted_seconds(event_second: Ints, stream_second: int | None) -> Ints:

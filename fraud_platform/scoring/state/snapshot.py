@@ -17,10 +17,14 @@ from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS, MAX_WINDOW_DAYS
+from fraud_platform.contracts.feature_language.terms import (
+    LABEL_LOOKBACK_DAYS,
+    LABEL_LOOKBACK_HOURS,
+    MAX_WINDOW_DAYS,
+)
 from fraud_platform.contracts.feature_language.tiles import Tile
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
-from fraud_platform.contracts.time import LATE_DAYS
+from fraud_platform.contracts.time import HOURS_PER_DAY, LATE_DAYS, day_number
 from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.batch.tile_columns import label_tiles
 from fraud_platform.labels.rule import begins_in_days, hour_of
@@ -34,7 +38,6 @@ if TYPE_CHECKING:
 
     from fraud_platform.scoring.ports import SnapshotTables
 
-_LOOKBACK_DAYS = LABEL_LOOKBACK_HOURS // 24 + 1
 KEPT_SNAPSHOTS = 2
 
 
@@ -100,15 +103,16 @@ def _parts(
     found: dict[str, list[DataFrame]] = {}
     for table, tile, days in (
         (CUSTOMER_TILES, DECLARATION.customer_tile, MAX_WINDOW_DAYS),
-        (TERMINAL_TILES, DECLARATION.terminal_tile, _LOOKBACK_DAYS),
+        (TERMINAL_TILES, DECLARATION.terminal_tile, LABEL_LOOKBACK_DAYS),
     ):
         of_drops = _between(lake.read(spark, table), as_of - timedelta(days=days + LATE_DAYS), end)
         of_stream = stream.tiles(tile).select(table.column_names)
         found[tile.name] = [of_drops.unionByName(of_stream)]
+    oldest_hour = (day_number(as_of) - LATE_DAYS) * HOURS_PER_DAY - LABEL_LOOKBACK_HOURS
     labels = (
         lake.read(spark, LABEL_TILES)
         .where(F.col("counts_from_date") < F.lit(as_of))
-        .where(F.col("event_hour") >= _hour(as_of) - LABEL_LOOKBACK_HOURS - LATE_DAYS * 24)
+        .where(F.col("event_hour") >= oldest_hour)
     )
     found[DECLARATION.label_tile.name] = [labels, _waiting_labels(spark, lake, as_of)]
     mark = stream.mark().withColumn("entity", F.lit(layout()))
@@ -137,7 +141,7 @@ def _waiting_labels(spark: SparkSession, lake: SnapshotTables, as_of: date) -> D
     """Return label tiles of drops' labels that begin to count at the midnight or later."""
     from pyspark.sql import functions as F
 
-    oldest = as_of - timedelta(days=_LOOKBACK_DAYS)
+    oldest = as_of - timedelta(days=LABEL_LOOKBACK_DAYS)
     labels = (
         lake.read(spark, DROP_LABELS).where(begins_in_days(oldest, None)).drop("drop", "is_fraud")
     )
@@ -186,7 +190,3 @@ def _column(name: str, rows: DataFrame) -> Column:
     from pyspark.sql import functions as F
 
     return F.col(name) if name in rows.columns else F.lit(0).cast("long")
-
-
-def _hour(day: date) -> int:
-    return (day - date(1970, 1, 1)).days * 24

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fraud_platform.contracts.feature_language.tiles import Tile
 from fraud_platform.contracts.tables import TRANSACTIONS
-from fraud_platform.contracts.time import TILE_SECONDS
+from fraud_platform.contracts.time import TILE_SECONDS, midnight
 from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.batch.tile_columns import transaction_tiles
 from fraud_platform.labels.of_drops import READ_COLUMNS
@@ -67,7 +67,7 @@ class StreamPart:
         """Return one row with the fields of `StreamMark`."""
         from pyspark.sql import functions as F
 
-        end = _midnight(self._as_of)
+        end = midnight(self._as_of)
         stream_second = self._said.get("stream_second")
         if stream_second is not None:
             end = min(end, datetime.fromtimestamp(stream_second, UTC))
@@ -77,7 +77,7 @@ class StreamPart:
         labels = self._lake.read(self._spark, TOPIC_LABELS, version=landed.version)
         labels = labels.where(F.col("known_at") >= oldest)
         mark = StreamMark(
-            first_second=int(_midnight(self.first_day).timestamp()),
+            first_second=int(midnight(self.first_day).timestamp()),
             micro_batch=self._log.number,
             first_micro_batch=_least(rows, "micro_batch", self._log.number + 1),
             first_landing=_least(labels, "landing", landed.number + 1),
@@ -89,7 +89,7 @@ class StreamPart:
         """Return rows of the stream's days; a drop's rows after its days replace the stream's."""
         from pyspark.sql import functions as F
 
-        first, end = _midnight(self.first_day), _midnight(self._as_of)
+        first, end = midnight(self.first_day), midnight(self._as_of)
         is_due = (F.col("tx_datetime") >= first) & (F.col("tx_datetime") < end)
         columns = [*READ_COLUMNS, *_FLAGS]
         if self.first_day >= self._as_of:
@@ -115,7 +115,3 @@ def _least(rows: DataFrame, column: str, otherwise: int) -> int:
 
     (found,) = rows.agg(F.min(column)).collect()[0]
     return otherwise if found is None else int(found)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

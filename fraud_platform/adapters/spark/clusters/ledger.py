@@ -23,6 +23,7 @@ from fraud_platform.adapters.spark.clusters.provider import ClusterSize
 from fraud_platform.adapters.spark.connect import is_running
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.cluster_tables import CLUSTERS
+from fraud_platform.contracts.time import SECONDS_PER_HOUR
 
 REQUESTED, READY, ENDED = "requested", "ready", "ended"
 _NUMBERS = {REQUESTED: 1, READY: 2, ENDED: 3}
@@ -86,7 +87,7 @@ class ClusterLedger:
         """Record that a cluster is deleted, with its duration and cost; return the new row."""
         now = self._now()
         seconds = (now - row.requested_at).total_seconds()
-        core_hours = seconds / 3600 * row.cores
+        core_hours = seconds / SECONDS_PER_HOUR * row.cores
         ended_row = replace(
             row, step=ENDED, ended_at=now, outcome=outcome, seconds=seconds,
             core_hours=core_hours, cost=core_hours * row.price_per_core_hour,
