@@ -109,7 +109,7 @@ def live(place: World, rate: int, interval_ms: int, seconds: int) -> Live:
     """Produce at a rate (messages per second) while `score --follow` runs in its own process."""
     with fresh_topics(place.settings, f"live-{rate}-{interval_ms}") as settings:
         place.forget_scores()
-        command = [Path(sys.executable).with_name("fraud-platform"), "score", "--follow"]
+        command = [str(Path(sys.executable).with_name("fraud-platform")), "score", "--follow"]
         environment = {**child_environment(), "FRAUD_FOLLOW_INTERVAL_MS": str(interval_ms)}
         follower = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         try:
@@ -161,7 +161,7 @@ class _Predictions(threading.Thread):
         while not self._ended.is_set():
             for message in self._consumer.consume(5_000, 0.02):
                 if message.error() is None:
-                    self._seen.append((time.time() * 1000, message.value()))
+                    self._seen.append((time.time() * 1000, message.value() or b""))
 
     def wait(self, count: int, seconds: float) -> None:
         """Wait until `count` predictions were seen, at most `seconds`."""
@@ -179,7 +179,7 @@ class _Predictions(threading.Thread):
         """Return the time from producing a transaction to seeing its prediction, for each."""
         topic = self._settings.transactions_topic
         connection = KafkaConnection.from_settings(self._settings)
-        produced = {}
+        produced: dict[tuple[int, int], int] = {}
         with RangeReader(connection, topic) as reader:
             for chunk in reader.read(Topics(connection).offsets(topic)):
                 places = zip(chunk.partition.tolist(), chunk.offset.tolist(), strict=True)

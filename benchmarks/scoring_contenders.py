@@ -6,6 +6,8 @@ Not here: the engines (`fraud_platform.scoring`), the measuring (`benchmarks.sco
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 
@@ -32,7 +34,7 @@ def row_at_a_time(place: World) -> tuple[int, float, float]:
     names = list(candidate.feature_names)
     schema = ", ".join(f"{name} float" for name in names)
 
-    def score(batches):  # type: ignore[no-untyped-def]
+    def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             matrix = np.column_stack([c.to_numpy() for c in batch.columns]).astype(np.float32)
             yield pa.RecordBatch.from_arrays(

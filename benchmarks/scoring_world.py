@@ -20,6 +20,7 @@ import polars as pl
 import psutil
 
 from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.kafka.broker_settings import free_port
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
@@ -94,7 +95,7 @@ def world(folder: Path, customers: int = CUSTOMERS, drop_days: int = DROP_DAYS) 
         drop_days: days of history, and of the stream after it.
     """
     home = folder / f"scoring-{customers}-{drop_days}"
-    port = broker.free_port()
+    port = free_port()
     os.environ.update(FRAUD_HOME=str(home), FRAUD_KAFKA_PORT=str(port), FRAUD_MODEL_FEATURES="all")
     settings = load_settings()
     stream = home / "stream"

@@ -57,7 +57,7 @@ def soak(place: World, rate: int, seconds: int) -> list[Sample]:
         first = place.registry.alias(CHAMPION)
         assert first is not None
         second = register_again(place.registry, first)
-        command = [Path(sys.executable).with_name("fraud-platform"), "score", "--follow"]
+        command = [str(Path(sys.executable).with_name("fraud-platform")), "score", "--follow"]
         follower = subprocess.Popen(
             command, env=child_environment(), stdout=subprocess.PIPE, text=True
         )

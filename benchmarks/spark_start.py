@@ -84,7 +84,7 @@ def measure(rounds: int, home: Path) -> dict[str, list[float]]:
 
 def spark_server_port() -> int:
     """Return a free port."""
-    from fraud_platform.adapters.kafka.broker import free_port
+    from fraud_platform.adapters.kafka.broker_settings import free_port
 
     return free_port()
 

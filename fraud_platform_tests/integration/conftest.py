@@ -15,7 +15,7 @@ from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.cleaning import publish_drop
+from fraud_platform.cleaning import DropOutcome, publish_drop
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.settings import Settings, load_settings
@@ -108,14 +108,16 @@ def raw(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def publish(spark: SparkSession, lake: Lake, raw: Path) -> Publish:
-    def run(drop: str, content: bytes | None = None, suffix: str = "", **options: Any):
+    def run(
+        drop: str, content: bytes | None = None, suffix: str = "", **options: Any
+    ) -> DropOutcome:
         path = raw / f"{drop}.txt{suffix}"
         if content is not None:
             path.write_bytes(content)
         found = path.read_bytes()
         sha256 = hashlib.sha256(found).hexdigest()
         share = options.pop("max_quarantined_share", 1.0)
-        options = {
+        chosen: dict[str, Any] = {
             "lake": lake,
             "content_sha256": sha256,
             "limits": limits(quarantined=share),
@@ -123,12 +125,12 @@ def publish(spark: SparkSession, lake: Lake, raw: Path) -> Publish:
         } | options
         return publish_drop(
             spark,
-            options.pop("lake"),
+            chosen.pop("lake"),
             str(path),
             drop,
             size_bytes=len(found),
             run_id="test",
-            **options,
+            **chosen,
         )
 
     return run

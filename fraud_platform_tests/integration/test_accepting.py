@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs.commands import batch as operator
-from fraud_platform.defs.commands.run_due import FinishedRun, run_due_jobs
+from fraud_platform.defs.commands.run_due import FinishedRun, execute, run_due_jobs
 from fraud_platform.errors import NotHeldError
 from fraud_platform_tests.oracles.nasty_lines import HEADER
 from fraud_platform_tests.testing.worlds.platform import Platform
@@ -60,6 +60,6 @@ def test_a_drop_that_never_came_cannot_be_accepted(held: Platform) -> None:
 
 def test_two_files_of_a_drop_in_landing_are_not_chosen_from(held: Platform) -> None:
     (held.landing / f"{NAME}.gz").write_bytes(b"another")
-    run = operator.execute(held.defs, held.instance, "load_drop", dg.RunRequest(partition_key=DROP))
+    run = execute(held.defs, held.instance, "load_drop", dg.RunRequest(partition_key=DROP))
     assert not run.success
     assert "expected one file for drop 2018-04-01, found 2" in str(run.error)

@@ -36,7 +36,7 @@ from fraud_platform.tables.scoring import LANDING, TOPIC_LABELS
 START, DAY = datetime(2018, 6, 1, 10, tzinfo=UTC), timedelta(days=1)
 
 
-def _drop_label(key: int, known_at: datetime, scenario: int, version: int = 1) -> dict:
+def _drop_label(key: int, known_at: datetime, scenario: int, version: int = 1) -> dict[str, object]:
     return {
         "transaction_id": key,
         "is_fraud": scenario > 0,
@@ -51,7 +51,7 @@ def _drop_label(key: int, known_at: datetime, scenario: int, version: int = 1) -
 
 def _topic_label(
     offset: int, key: int, known_at: datetime, scenario: int, landed_at: datetime | None
-) -> dict:
+) -> dict[str, object]:
     return {
         "transaction_id": key,
         "is_fraud": scenario > 0,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -22,6 +23,7 @@ from fraud_platform.operations.services.server import PROGRAMS
 from fraud_platform.settings import Settings
 from fraud_platform_tests.testing.ports import free_port
 from fraud_platform_tests.testing.servers.postgres import Postgres, running_postgres, silent_server
+from fraud_platform_tests.testing.worlds.platform import run_of
 
 pytestmark = pytest.mark.systems
 LIMIT_SECONDS = 20.0
@@ -41,7 +43,7 @@ def settings(postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def at(postgres: Postgres, home: Path, **changed: object) -> Settings:
-    given = {
+    given: dict[str, Any] = {
         "dagster_storage_url": postgres.url("dagster"),
         "dagster_storage_password": postgres.password,
         "mlflow_storage_url": postgres.url("mlflow"),
@@ -84,10 +86,11 @@ def test_runs_and_events_are_kept_in_postgres(settings: Settings, postgres: Post
     run = run_small(settings)
     assert run.success
     asked = f"SELECT count(*) FROM event_logs WHERE run_id = '{run.run_id}'"
-    assert postgres.ask(asked, "dagster")[0][0] > 3
+    (events,) = postgres.ask(asked, "dagster")[0]
+    assert int(str(events)) > 3
     assert not list(settings.dagster_home.rglob("*.db"))
     with open_instance(settings) as instance:
-        assert instance.get_run_by_id(run.run_id).is_success
+        assert run_of(instance, run.run_id).is_success
         assert instance.run_retries_enabled
         assert instance.get_concurrency_config().pool_config.default_pool_limit == 1
 
@@ -203,7 +206,7 @@ def test_old_runs_are_forgotten_but_not_the_last_writers_nor_what_failed_for_its
         failed = small.execute_in_process(instance=instance).run_id
         request = {SUBJECT_TAG: "drop:2018-04-01", REQUEST_TAG: "drop:2018-04-01:content"}
         instance.add_run_tags(failed, {FAILURE_TAG: "data", **request})
-        instance.report_run_failed(instance.get_run_by_id(failed), "its data is wrong")
+        instance.report_run_failed(run_of(instance, failed), "its data is wrong")
         waits = instance.create_run_for_job(small).run_id
 
         assert forget_runs(instance, datetime.now(UTC) - timedelta(days=1)) == 0

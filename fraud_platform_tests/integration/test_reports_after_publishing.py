@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 import pytest
 from pyspark.sql import SparkSession
@@ -11,6 +13,7 @@ from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.defs import failures
 from fraud_platform.defs.assets import cleaned
 from fraud_platform.defs.commands.run_due import FinishedRun, execute
+from fraud_platform.operations.platform_state import write_drop_days
 from fraud_platform_tests.oracles.nasty_lines import HEADER
 from fraud_platform_tests.testing.worlds.platform import Platform
 
@@ -52,11 +55,10 @@ def test_days_that_could_not_be_counted_are_counted_when_the_run_is_tried_again(
 ) -> None:
     tried: list[None] = []
 
-    def fail_once(*args: object) -> None:
+    def fail_once(*args: Any) -> None:
         tried.append(None)
-        fail() if len(tried) == 1 else write_drop_days(*args)  # type: ignore[arg-type]
+        fail() if len(tried) == 1 else write_drop_days(*args)
 
-    write_drop_days = cleaned.write_drop_days
     monkeypatch.setattr(cleaned, "write_drop_days", fail_once)
     monkeypatch.setattr(failures, "FIRST_WAIT_SECONDS", 0.0)
     run = load(platform)

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ _FLOAT32_STEP = 1.2e-7
 def is_same(name: str, found: np.float32, expected: np.float32) -> bool:
     """Whether a value is the oracle's: in every bit, or within one step where a power is in it."""
     if name.endswith("_probability") or name == "fraud_prior":
-        return abs(found - expected) <= _FLOAT32_STEP * abs(expected)
+        return bool(abs(found - expected) <= _FLOAT32_STEP * abs(expected))
     return bool(found == expected)
 
 
@@ -79,7 +80,8 @@ class Oracle:
         for pattern, define in _DEFINITIONS:
             match = pattern.fullmatch(name)
             if match:
-                return define(self, tx, *(int(g) if g.isdigit() else g for g in match.groups()))
+                arguments: list[Any] = [int(g) if g.isdigit() else g for g in match.groups()]
+                return define(self, tx, *arguments)
         raise KeyError(f"no definition for feature {name}: add it to oracles/features.py")
 
     def earlier(self, tx: Tx, days: int) -> list[Tx]:

@@ -7,7 +7,7 @@ Not here: small worlds (`oracles.feature_worlds`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from fraud_platform.contracts.feature_language.declarables import (
@@ -62,7 +62,7 @@ def plain_tiles(
     for tx in transactions:
         of = {"customer_id": tx.customer, "terminal_id": tx.terminal, "tile_hour": tx.hour}
         cells[tuple(of[name] for name in tile.key)].append(tx)
-    combine = {"sum": sum, "max": max}
+    combine: dict[str, Callable[[Iterable[int]], int]] = {"sum": sum, "max": max}
     return {
         key: {
             m.name: combine[m.combine](_value(m, tx, flags.get(tx.id, {})) for tx in rows)

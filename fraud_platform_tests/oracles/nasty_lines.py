@@ -72,7 +72,9 @@ def _one_of(values: list[str]) -> st.SearchStrategy[bytes]:
     return st.sampled_from([value.encode() for value in values])
 
 
-def _usually(good: st.SearchStrategy[bytes], odd: st.SearchStrategy[bytes]):
+def _usually(
+    good: st.SearchStrategy[bytes], odd: st.SearchStrategy[bytes]
+) -> st.SearchStrategy[bytes]:
     return st.integers(0, 5).flatmap(lambda roll: good if roll else odd)
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -99,6 +99,7 @@ def judge(
 
 
 Place = tuple[int, int]
+_Key = TypeVar("_Key")
 """Partition and offset."""
 
 
@@ -163,13 +164,13 @@ def _judge_dead(
     found.expect(not changed, f"dead letters with other bytes than arrived: {changed[:3]}")
 
 
-def _commits(table: DeltaTable) -> list[dict]:
+def _commits(table: DeltaTable) -> list[dict[str, Any]]:
     metadata = [json.loads(c["said"]) for c in table.history() if c.get("application") == "scoring"]
     return metadata[::-1]
 
 
 def _judge_commits(
-    commits: list[dict],
+    commits: list[dict[str, Any]],
     rows: pd.DataFrame,
     dead: pd.DataFrame,
     outcomes: dict[Place, Sent | str],
@@ -177,7 +178,7 @@ def _judge_commits(
 ) -> None:
     numbers = [commit["number"] for commit in commits]
     found.expect(numbers == list(range(1, len(numbers) + 1)), f"numbers with gaps: {numbers}")
-    batch_of = {}
+    batch_of: dict[tuple[int, int], int] = {}
     for table in (rows, dead):
         columns = (table[n] for n in ("source_partition", "source_offset", "micro_batch"))
         batch_of |= {(p, o): b for p, o, b in zip(*columns, strict=True)}
@@ -217,8 +218,8 @@ def _judge_predictions(settings: Settings, rows: pd.DataFrame, found: Judgement)
     def read() -> Counter[int]:
         published: Counter[int] = Counter()
         for message in read_topic(settings, settings.predictions_topic):
-            metadata = json.loads(message.value())
-            metadata["customer_id"] = int(message.key())
+            metadata = json.loads(message.value() or b"")
+            metadata["customer_id"] = int(message.key() or b"")
             published[hash(tuple(metadata[name] for name in columns))] += 1
         return published
 
@@ -231,10 +232,10 @@ def _judge_dead_letter_topic(settings: Settings, dead: pd.DataFrame, found: Judg
     bodies = [dead[name].tolist() for name in ("message_key", "message_value")]
     wanted = Counter(zip(*columns, *bodies, strict=True))
 
-    def read() -> Counter[tuple]:
-        published = Counter()
+    def read() -> Counter[tuple[object, ...]]:
+        published: Counter[tuple[object, ...]] = Counter()
         for message in read_topic(settings, settings.dead_letters_topic):
-            headers = dict(message.headers())
+            headers: dict[str, Any] = dict(message.headers() or {})
             output = (headers[name].decode() for name in names)
             published[*output, message.key(), message.value()] += 1
         return published
@@ -242,7 +243,9 @@ def _judge_dead_letter_topic(settings: Settings, dead: pd.DataFrame, found: Judg
     _equal_soon("dead letters on the topic", wanted, read, found)
 
 
-def _equal_soon(what: str, wanted: Counter, read, found: Judgement) -> None:  # type: ignore[no-untyped-def]
+def _equal_soon(
+    what: str, wanted: Counter[_Key], read: Callable[[], Counter[_Key]], found: Judgement
+) -> None:
     """Compare, again while a transaction may still be on its way to its readers."""
     comes_true(lambda: read().total() >= wanted.total(), found.patience_seconds, every=0.2)
     published = read()
@@ -252,7 +255,7 @@ def _equal_soon(what: str, wanted: Counter, read, found: Judgement) -> None:  # 
     found.figures[what] = published.total()
 
 
-def _judge_group(settings: Settings, commits: list[dict], found: Judgement) -> None:
+def _judge_group(settings: Settings, commits: list[dict[str, Any]], found: Judgement) -> None:
     ends = {int(p): end for p, end in commits[-1]["end_offsets"].items()} if commits else {}
     consumer = _consumer(settings, "fraud-platform-scorer")
     try:
@@ -264,7 +267,10 @@ def _judge_group(settings: Settings, commits: list[dict], found: Judgement) -> N
 
 
 def _place(message: Message) -> Place:
-    return message.partition(), message.offset()
+    partition, offset = message.partition(), message.offset()
+    assert partition is not None
+    assert offset is not None
+    return partition, offset
 
 
 def read_topic(settings: Settings, topic: str) -> Iterator[Message]:
@@ -273,17 +279,18 @@ def read_topic(settings: Settings, topic: str) -> Iterator[Message]:
     try:
         partitions = list(consumer.list_topics(topic, 10).topics[topic].partitions)
         consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
-        left = set(partitions)
+        left: set[int | None] = set(partitions)
         limit = time.monotonic() + _READ_SECONDS
         while left:
             assert time.monotonic() < limit, f"{topic} does not end"
             for message in consumer.consume(1_000, 0.05):
-                if message.error() is None:
+                error = message.error()
+                if error is None:
                     yield message
-                elif message.error().code() == KafkaError._PARTITION_EOF:
+                elif error.code() == KafkaError._PARTITION_EOF:
                     left.discard(message.partition())
                 else:
-                    raise AssertionError(str(message.error()))
+                    raise AssertionError(str(error))
     finally:
         consumer.close()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -18,7 +19,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def keys_of_run(instance: dg.DagsterInstance, **run: object) -> tuple[list[str], dg.DagsterRun]:
+def keys_of_run(instance: dg.DagsterInstance, **run: Any) -> tuple[list[str], dg.DagsterRun]:
     """Run an asset of days; return the partitions that it got, and the run."""
     seen: list[str] = []
 

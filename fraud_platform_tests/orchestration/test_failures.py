@@ -1,6 +1,7 @@
 """What Dagster does with the platform's errors: outages are retried, data errors are not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import cast
 
 import dagster as dg
 import pytest
@@ -10,15 +11,16 @@ from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG, OUTAGE_RETRIES, stop_or_retry
 from fraud_platform.errors import DropHeaderError, Outage, SettingsError
 from fraud_platform.settings import Settings
+from fraud_platform_tests.testing.worlds.platform import run_of
 
 
-def run(instance: dg.DagsterInstance, body) -> dg.ExecuteInProcessResult:
+def run(instance: dg.DagsterInstance, body: Callable[[], object]) -> dg.ExecuteInProcessResult:
     @dg.asset
     @stop_or_retry
     def thing(
         context: dg.AssetExecutionContext, settings: SettingsResource
-    ) -> dg.MaterializeResult:
-        return body()
+    ) -> dg.MaterializeResult[None]:
+        return cast(dg.MaterializeResult[None], body())
 
     resources = {"settings": Settings()}
     return dg.materialize([thing], instance=instance, resources=resources, raise_on_error=False)
@@ -42,8 +44,10 @@ def test_a_data_error_stops_at_once_and_says_what_to_do(instance: dg.DagsterInst
     assert not result.success
     assert len(calls) == 1
     (failed,) = [e for e in result.all_events if e.is_step_failure]
-    assert "expected 9 columns" in failed.step_failure_data.user_failure_data.description
-    tags = instance.get_run_by_id(result.run_id).tags
+    user_failure = failed.step_failure_data.user_failure_data
+    assert user_failure is not None
+    assert "expected 9 columns" in str(user_failure.description)
+    tags = run_of(instance, result.run_id).tags
     assert tags[FAILURE_TAG] == "data"
     assert tags[ERROR_TAG] == "DropHeaderError: expected 9 columns, found 8. Fix the file."
 
@@ -52,18 +56,18 @@ def test_an_asset_without_the_settings_is_refused_when_it_is_declared() -> None:
     with pytest.raises(TypeError, match="expected a parameter `settings"):
 
         @stop_or_retry
-        def thing(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        def thing(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
             return dg.MaterializeResult()
 
 
 def test_an_error_while_results_are_made_is_noted_too(instance: dg.DagsterInstance) -> None:
-    def body():
+    def body() -> Iterator[dg.MaterializeResult[None]]:
         yield dg.MaterializeResult()
         raise Outage("the store does not answer.")
 
     result = run(instance, body)
     assert not result.success
-    tags = instance.get_run_by_id(result.run_id).tags
+    tags = run_of(instance, result.run_id).tags
     assert (tags[FAILURE_TAG], tags[ERROR_TAG]) == ("outage", "Outage: the store does not answer.")
 
 
@@ -74,14 +78,14 @@ def test_an_error_that_nobody_expected_is_noted_with_its_first_line(
         raise ValueError("nobody expected\nthis \x1b[31mtext")
 
     result = run(instance, body)
-    tags = instance.get_run_by_id(result.run_id).tags
+    tags = run_of(instance, result.run_id).tags
     assert (tags[FAILURE_TAG], tags[ERROR_TAG]) == ("error", "ValueError: nobody expected")
 
 
 def test_a_full_disk_is_retried_though_no_adapter_met_it(instance: dg.DagsterInstance) -> None:
     calls = []
 
-    def body():
+    def body() -> dg.MaterializeResult[None]:
         calls.append(1)
         if len(calls) == 1:
             raise OSError(28, "No space left on device", "/tmp/scratch")
@@ -96,13 +100,13 @@ def test_a_refused_setting_is_no_data_error(instance: dg.DagsterInstance) -> Non
         raise SettingsError("the token is refused")
 
     result = run(instance, body)
-    assert instance.get_run_by_id(result.run_id).tags[FAILURE_TAG] == "access"
+    assert run_of(instance, result.run_id).tags[FAILURE_TAG] == "access"
 
 
 def test_an_outage_is_retried_and_may_recover(instance: dg.DagsterInstance) -> None:
     calls = []
 
-    def body():
+    def body() -> dg.MaterializeResult[None]:
         calls.append(1)
         if len(calls) < 3:
             raise Outage("the store does not answer.")
@@ -124,4 +128,4 @@ def test_an_outage_that_lasts_ends_after_a_bounded_number_of_retries(
     result = run(instance, body)
     assert not result.success
     assert len(calls) == OUTAGE_RETRIES + 1
-    assert instance.get_run_by_id(result.run_id).tags[FAILURE_TAG] == "outage"
+    assert run_of(instance, result.run_id).tags[FAILURE_TAG] == "outage"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -53,7 +54,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counts: Counter[str] = Counter()
 
     class Counted(DeltaTable):
-        def __init__(self, table_uri: str, *args: object, **kwargs: object) -> None:
+        def __init__(self, table_uri: str, *args: Any, **kwargs: Any) -> None:
             counts[str(table_uri).rpartition("/")[2]] += 1
             super().__init__(table_uri, *args, **kwargs)
 
@@ -80,7 +81,9 @@ def test_building_days_opens_each_table_of_the_state_once(
     """The visits that the asset makes itself; those of the computation need Spark."""
     tables = (LABEL_TILES, TERMINAL_TILES, FEATURES, CUSTOMER_TILES)
 
-    def materialize(spark: SparkSession, lake: Lake, first, last, stream_from):
+    def materialize(
+        spark: SparkSession, lake: Lake, first: date, last: date, stream_from: date | None
+    ) -> DaysOutcome:
         written = {table.name: WrittenTable(1, 0, 0.1) for table in tables}
         return DaysOutcome(first, last, written, {}, feature_signature(), 0.1)
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import dagster as dg
 import pytest
@@ -139,7 +140,7 @@ def test_the_span_changes_when_the_data_does_and_survives_an_unreadable_file(
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    asked: list[str]
+    asked: ClassVar[list[str]]
 
     def do_POST(self) -> None:
         self.asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
@@ -155,12 +156,15 @@ def test_the_ui_is_asked_to_load_the_definitions_again(
 ) -> None:
     settings = Settings(home=tmp_path)
     assert code_location.reload_definitions(settings) is None
-    handler = type("Handler", (_Handler,), {"asked": []})
-    server = http.server.HTTPServer(("127.0.0.1", 0), handler)
+
+    class Handler(_Handler):
+        asked: ClassVar[list[str]] = []
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setattr(code_location, "web_server_port", lambda _: server.server_port)
     thread = code_location.reload_definitions(settings)
     assert thread is not None
     thread.join(30)
     server.shutdown()
-    assert [json.loads(text) for text in handler.asked] == [{"query": code_location._MUTATION}]
+    assert [json.loads(text) for text in Handler.asked] == [{"query": code_location._MUTATION}]

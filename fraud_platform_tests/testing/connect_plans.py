@@ -40,7 +40,7 @@ def watch_depths() -> Iterator[list[int]]:
         depths.append(depth(relation))
         known(client, plan, relation)
 
-    SparkConnectClient._set_relation_in_plan = noted  # type: ignore[method-assign]
+    SparkConnectClient._set_relation_in_plan = noted  # type: ignore[method-assign,assignment]
     try:
         yield depths
     finally:

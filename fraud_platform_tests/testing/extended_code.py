@@ -80,7 +80,7 @@ def _with_code(text: str, name: str, code: str, *, is_above: bool) -> str:
     """Return a module with code above a class or tuple, or after its last member or element."""
     lines = text.splitlines(keepends=True)
     for node in ast.parse(text).body:
-        last: ast.AST | None = None
+        last: ast.stmt | ast.expr | None = None
         if isinstance(node, ast.ClassDef) and node.name == name:
             last = [each for each in node.body if isinstance(each, ast.Assign)][-1]
         elif isinstance(node, ast.Assign | ast.AnnAssign):

@@ -28,7 +28,7 @@ _USES_SPARK = re.compile(
 )
 
 
-class FileScheduling(LoadFileScheduling):
+class FileScheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """Gives files that use Spark to one worker, and starts with files that need real systems."""
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:

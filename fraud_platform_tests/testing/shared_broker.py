@@ -26,6 +26,7 @@ from fraud_platform.adapters.services.processes import (
     stop,
     wait_until_healthy,
 )
+from fraud_platform_tests.testing.ports import free_port
 from fraud_platform_tests.testing.shared import locked, shared_folder
 
 _NAME = "broker"
@@ -37,7 +38,7 @@ def shared_broker(jars: Path) -> KafkaConnection:
     address = folder / "address.json"
     with locked(_NAME):
         if not address.exists():
-            node = Node(folder / broker.NAME, broker.free_port())
+            node = Node(folder / broker.NAME, free_port())
             try:
                 started = start(broker.service_of(jars, node), folder / "run", folder / "logs")
                 wait_until_healthy(started, broker.START_SECONDS)

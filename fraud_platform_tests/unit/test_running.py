@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from fraud_platform.adapters.kafka import broker
+from fraud_platform.adapters.kafka.broker_settings import Node
 from fraud_platform.adapters.services.processes import Service, read_records
 from fraud_platform.errors import ServiceError
 from fraud_platform_tests.testing import shared_broker, temporary
@@ -26,7 +28,7 @@ class Gateway:
 
 
 @dataclass(eq=False)
-class Node:
+class WorkerNode:
     gateway: Gateway
     sent: list[int] = field(default_factory=list)
 
@@ -45,7 +47,7 @@ def assigned(folder: Path, worker: str) -> list[str]:
     scheduler.config, scheduler._spark = config, {}
     tests = [f"{file}::test_it" for file in sorted((*SPARK, *OTHER))]
     scheduler.workqueue = OrderedDict((t.split("::")[0], {t: False}) for t in tests)
-    node: Any = Node(Gateway(worker))
+    node: Any = WorkerNode(Gateway(worker))
     scheduler.assigned_work, scheduler.registered_collections = {}, {node: tests}
     while scheduler.workqueue:
         scheduler._assign_work_unit(node)
@@ -156,14 +158,14 @@ def test_all_workers_get_one_broker_which_ends_with_the_run(
 ) -> None:
     started = []
 
-    def stand_in(jars: Path, node: shared_broker.Node) -> Service:
+    def stand_in(jars: Path, node: Node) -> Service:
         started.append(node.port)
         listen = f"import socket as s; s.create_server(('127.0.0.1', {node.port})).accept()"
         command = (sys.executable, "-S", "-c", listen)
         return Service("kafka", command, node.port, is_ready=lambda: True)
 
     monkeypatch.setenv("TESTS_SHARED_FOLDER", str(tmp_path))
-    monkeypatch.setattr(shared_broker.broker, "service_of", stand_in)
+    monkeypatch.setattr(broker, "service_of", stand_in)
     found = [shared_broker.shared_broker(tmp_path / "jars").bootstrap for _ in range(2)]
     assert found == [f"127.0.0.1:{port}" for port in started * 2]
     run = tmp_path / "broker" / "run"
@@ -175,11 +177,11 @@ def test_all_workers_get_one_broker_which_ends_with_the_run(
 def test_a_broker_that_does_not_start_is_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def ends(jars: Path, node: shared_broker.Node) -> Service:
+    def ends(jars: Path, node: Node) -> Service:
         return Service("kafka", (sys.executable, "-S", "-c", "raise SystemExit(3)"), node.port)
 
     monkeypatch.setenv("TESTS_SHARED_FOLDER", str(tmp_path))
-    monkeypatch.setattr(shared_broker.broker, "service_of", ends)
+    monkeypatch.setattr(broker, "service_of", ends)
     for _ in range(2):
         with pytest.raises(ServiceError, match="ended with code 3"):
             shared_broker.shared_broker(tmp_path / "jars")

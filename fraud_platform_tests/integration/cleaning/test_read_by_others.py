@@ -11,6 +11,7 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.log_keeping import BOUNDED
 from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, TableContract
 from fraud_platform_tests.oracles.drop_text import Publish, row, text
+from fraud_platform_tests.testing.tables import open_table
 
 DROP = "2019-09-01"
 TABLES = pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_a_table_of_an_earlier_version_is_read_whole_after_the_next_drop(
     publish: Publish, lake: Lake, table: TableContract
 ) -> None:
     publish_some(publish)
-    lake.open(table).alter.set_table_properties({BOUNDED: ",".join(table.column_names[:4])})
+    open_table(lake, table).alter.set_table_properties({BOUNDED: ",".join(table.column_names[:4])})
     publish_some(publish, "2019-08-30", 1_000)
     counts = found_by_filters(table, lake.uri(table))
     assert all(there == found > 0 for there, found in counts.values()), counts

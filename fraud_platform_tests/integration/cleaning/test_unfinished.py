@@ -11,15 +11,16 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
+from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.cleaning import DropOutcome, publish_drop
 from fraud_platform.cleaning import publish as publish_module
-from fraud_platform.cleaning import publish_drop
 from fraud_platform.cleaning.unfinished import undo_unfinished
 from fraud_platform.contracts.tables import QUARANTINE, TRANSACTIONS
 from fraud_platform.defs.automation.maintenance import _vacuum
@@ -62,7 +63,9 @@ NEXT: dict[str, tuple[str, bytes]] = {
 def publish(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
-    def run(lake: Lake, drop: str, content: bytes, at: dict[str, Callable[[], Any]] | None = None):
+    def run(
+        lake: Lake, drop: str, content: bytes, at: dict[str, Callable[[], Any]] | None = None
+    ) -> DropOutcome:
         path = tmp_path / f"{drop}.txt"
         path.write_bytes(content)
         with monkeypatch.context() as patch:
@@ -198,7 +201,7 @@ def test_vacuum_keeps_what_a_dead_run_is_undone_with(
     before = everything(base)
     with pytest.raises(Died):
         publish(base, A, REPLACED, at={"before_ledger": die})
-    _vacuum(base, SimpleNamespace(versions=list), retention_hours=0)
+    _vacuum(base, cast(ModelRegistry, SimpleNamespace(versions=list)), retention_hours=0)
     undo_unfinished(base)
     assert everything(base) == before
 
@@ -231,7 +234,9 @@ def test_tables_go_back_and_replaced_raw_files_are_noticed_there_too(place: str)
     lake, raw_path = Lake(f"{place}/lake"), f"{place}/raw/{A}.txt"
     versions = set()
     for publication in ("before", "dead"):
-        row = {"drop": A, "reason": publication, "reasons": [], "raw_line": b"x"}
+        row: dict[str, object] = {
+            "drop": A, "reason": publication, "reasons": [], "raw_line": b"x",
+        }  # fmt: skip
         rows = pa.Table.from_pylist([row], schema=QUARANTINE.arrow_schema)
         metadata = {"drop": A, "run_id": "test", "publication": publication}
         lake.replace_arrow(QUARANTINE, rows, None, metadata)

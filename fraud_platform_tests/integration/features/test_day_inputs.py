@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -142,7 +142,7 @@ def test_both_ways_give_the_same_tables_and_those_of_the_oracle(
     surveys: list[Survey] = []
     for lake, is_own in zip(lakes, (True, False), strict=True):
 
-        def spy(*arguments: object, is_own: bool = is_own) -> Survey:
+        def spy(*arguments: Any, is_own: bool = is_own) -> Survey:
             surveys.append(survey(*arguments))
             return replace(surveys[-1], rows_say_labels=surveys[-1].rows_say_labels and is_own)
 

@@ -16,6 +16,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.tables import TableContract
 from fraud_platform.errors import SchemaMismatchError
 from fraud_platform.features.batch import engine
 from fraud_platform.features.batch.materialize import WRITTEN_TABLES, materialize_days
@@ -136,7 +137,7 @@ def test_a_correction_changes_the_day_from_which_it_counts_and_none_before(
     assert past == []
 
 
-def _is_equal_before(found: Lake, expected: Lake, table, day: date) -> bool:
+def _is_equal_before(found: Lake, expected: Lake, table: TableContract, day: date) -> bool:
     column = table.partition_by[0]
     one, other = (
         lake.read_arrow(table, filters=[(column, "<", day)]).sort_by(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+from functools import partial
+
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -43,11 +46,10 @@ def rows(draw: st.DrawFn) -> list[tuple[int | None, ...]]:
         tx = START + draw(st.integers(0, 40)) * DAY + draw(st.integers(0, 23)) * HOUR
         tx += draw(st.sampled_from([0, 1, 1_800, HOUR - 1]))
         due = tx + DELAY
-        near = EDGES.map(lambda edge, due=due: due + edge)
+        near = EDGES.map(partial(operator.add, due))
         moments = st.none() | near | st.integers(tx, due + 30 * DAY)
-        previous = st.none() | st.integers(-2, 24 * 30).map(
-            lambda hours, due=due: (due // HOUR + hours) * HOUR
-        )
+        hours = st.integers(due // HOUR - 2, due // HOUR + 24 * 30)
+        previous = st.none() | hours.map(partial(operator.mul, HOUR))
         labels = draw(moments), draw(moments), draw(previous), draw(st.integers(0, 3))
         found.append((place, tx, *labels, draw(near), draw(st.integers(0, 3))))
     return found
@@ -64,7 +66,9 @@ def column(values: list[tuple[int | None, ...]], place: int, none: int) -> np.nd
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(values=rows())
-def test_both_forms_of_the_rule_agree(spark: SparkSession, values) -> None:
+def test_both_forms_of_the_rule_agree(
+    spark: SparkSession, values: list[tuple[int | None, ...]]
+) -> None:
     from pyspark.sql import functions as F
 
     schema = SCHEMA.replace("timestamp", "long")

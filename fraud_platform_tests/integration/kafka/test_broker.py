@@ -28,6 +28,7 @@ from fraud_platform.errors import Outage, ServiceError
 from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
 from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import free_port
 from fraud_platform_tests.testing.waiting import wait_for
 
 
@@ -35,7 +36,7 @@ from fraud_platform_tests.testing.waiting import wait_for
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """A home of the test's own, whose only service is Kafka."""
     (tmp_path / "jars").symlink_to(STATE / "jars")
-    settings = Settings(home=tmp_path, kafka_port=broker.free_port(), kafka_partitions=2)
+    settings = Settings(home=tmp_path, kafka_port=free_port(), kafka_partitions=2)
     monkeypatch.setattr(laptop, "services", lambda settings: [broker.service(settings)])
     yield settings
     list(laptop.down(settings))

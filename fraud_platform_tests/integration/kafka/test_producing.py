@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,8 +16,8 @@ import polars as pl
 import pytest
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.deliveries import Delivered
 from fraud_platform.adapters.kafka.producers import (
-    Delivered,
     IdempotentProducer,
     Record,
     TransactionalProducer,
@@ -66,7 +66,7 @@ def test_a_transaction_shows_all_of_its_messages_and_offsets_or_none(
     topics = Topics(kafka)
     assert topics.group_offsets(source, source) == {0: 7, 1: 9}
 
-    def broken():  # type: ignore[no-untyped-def]
+    def broken() -> Iterator[Record]:
         yield from records[:100]
         raise ZeroDivisionError
 

@@ -10,9 +10,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Message, Producer, TopicPartition
 
-from fraud_platform.adapters.kafka import broker
 from fraud_platform.adapters.kafka import reader as kafka_reader
 from fraud_platform.adapters.kafka.connection import ClientErrors, KafkaConnection
 from fraud_platform.adapters.kafka.producers import (
@@ -24,6 +23,7 @@ from fraud_platform.adapters.kafka.reader import RangeReader
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.contracts.messages import Messages, TopicSpec
 from fraud_platform.errors import OffsetGapError, Outage, TopicChangedError
+from fraud_platform_tests.testing.ports import free_port
 from fraud_platform_tests.testing.servers.kafka_admin import administrator
 from fraud_platform_tests.testing.waiting import wait_for
 
@@ -252,7 +252,7 @@ def test_going_somewhere_and_failing_on_the_way_loses_nothing(
     with RangeReader(kafka, topic) as reader:
         consume = reader._consume
 
-        def fails(count: int, ranges: Ranges) -> list:
+        def fails(count: int, ranges: Ranges) -> list[Message]:
             while not consume(count, ranges):
                 pass
             raise Outage("on the way")
@@ -311,7 +311,7 @@ def test_a_topic_is_known_as_soon_as_it_is_made(kafka: KafkaConnection) -> None:
 
 
 def test_an_absent_broker_is_an_outage_in_bounded_time() -> None:
-    nowhere = KafkaConnection(f"127.0.0.1:{broker.free_port()}")
+    nowhere = KafkaConnection(f"127.0.0.1:{free_port()}")
     began = time.monotonic()
     with pytest.raises(Outage, match=r"Connection refused.*FRAUD_KAFKA_BOOTSTRAP"):
         Topics(nowhere, answer_seconds=1).offsets("t")

@@ -31,6 +31,7 @@ from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.adapters.services.processes import read_records
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.access import Role
+from fraud_platform.contracts.messages import TopicSpec
 from fraud_platform.errors import AccessError, FraudPlatformError, Outage
 from fraud_platform.operations.live.produce import Extras, Pace, produce
 from fraud_platform.operations.models.registry import registry_of
@@ -39,6 +40,7 @@ from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import SCORED as SCORED_TABLE
 from fraud_platform_tests.oracles.scoring import SCORED, Sent, judge
 from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import free_port
 from fraud_platform_tests.testing.programs.scoring import score_all
 from fraud_platform_tests.testing.servers.secured_kafka import SecuredCluster
 from fraud_platform_tests.testing.worlds.follower import following, scored_ids
@@ -65,7 +67,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredCluster]:
     """One secured broker for all tests of this module."""
-    cluster = SecuredCluster(tmp_path_factory.mktemp("secured"), (broker.free_port(),))
+    cluster = SecuredCluster(tmp_path_factory.mktemp("secured"), (free_port(),))
     try:
         cluster.start()
         yield cluster
@@ -177,9 +179,7 @@ FORBIDDEN: dict[str, tuple[Role, Callable[[KafkaConnection, Settings], object]]]
 }
 
 
-def _one_topic():  # type: ignore[no-untyped-def]
-    from fraud_platform.contracts.messages import TopicSpec
-
+def _one_topic() -> Iterator[TopicSpec]:
     yield TopicSpec("made-up", 1)
 
 
@@ -232,7 +232,7 @@ WRONG: dict[str, tuple[Callable[[Settings, Path], dict[str, object]], type, str]
         "FRAUD_KAFKA_SECURITY=sasl_ssl",
     ),
     "no broker": (
-        lambda settings, path: {"kafka_bootstrap": f"127.0.0.1:{broker.free_port()}"},
+        lambda settings, path: {"kafka_bootstrap": f"127.0.0.1:{free_port()}"},
         Outage,
         "Connection refused.*fraud-platform status",
     ),
@@ -297,7 +297,7 @@ def test_up_secure_starts_the_embedded_broker_so_and_all_commands_follow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path
 ) -> None:
     (tmp_path / "jars").symlink_to(STATE / "jars")
-    plain = Settings(home=tmp_path, kafka_port=broker.free_port(), kafka_partitions=2)
+    plain = Settings(home=tmp_path, kafka_port=free_port(), kafka_partitions=2)
     monkeypatch.setattr(laptop, "services", lambda settings: [broker.service(settings)])
     sent = [one for one in SENT[:100] if one.outcome == SCORED]
     try:

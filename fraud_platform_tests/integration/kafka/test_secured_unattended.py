@@ -39,7 +39,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     """A home with a champion, its secured broker and its Dagster running."""
     (tmp_path / "jars").symlink_to(STATE / "jars")
     made = Settings(
-        home=tmp_path, kafka_port=broker.free_port(), kafka_partitions=3,
+        home=tmp_path, kafka_port=free_port(), kafka_partitions=3,
         kafka_security="sasl_ssl", dagster_port=free_port(), mlflow_port=free_port(),
         scoring_engine="inprocess",
     )  # fmt: skip

@@ -102,7 +102,8 @@ def test_one_of_three_brokers_killed_under_load_loses_nothing(
     limit = time.monotonic() + LIMIT_SECONDS
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(_send, producing.settings, sent, scored)
-        scorer, ended = scoring.start_scorer(), []
+        scorer = scoring.start_scorer()
+        ended: list[int | None] = []
         while scored[0] < wanted:
             assert time.monotonic() < limit, (scored[0], ended, scoring.output)
             scored[0] = lake.read_arrow(SCORED_TABLE, columns=["transaction_id"]).num_rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -85,9 +86,14 @@ def _is_told_by_version(live: Live) -> None:
         records = instance.fetch_materializations(
             dg.AssetKey("inference_batches"), limit=10
         ).records
-    metadata = [record.asset_materialization for record in records[::-1]]
-    scored = {one.metadata["model_version"].value: one.metadata["scored"].value for one in metadata}
+    materializations = [record.asset_materialization for record in records[::-1]]
+    metadata = [one for one in materializations if one is not None]
+    assert len(metadata) == len(records)
+    values: list[dict[str, Any]] = [
+        {name: value.value for name, value in one.metadata.items()} for one in metadata
+    ]
+    scored = {one["model_version"]: one["scored"] for one in values}
     assert scored == {1: len(scored_ids(FIRST + BEFORE)), 2: len(scored_ids(AFTER))}
     assert all(one.description == "reported by score --follow" for one in metadata)
     assert all(one.partition is not None for one in metadata)
-    assert all(one.metadata["published_ms_p50"].value > 0 for one in metadata)
+    assert all(one["published_ms_p50"] > 0 for one in values)

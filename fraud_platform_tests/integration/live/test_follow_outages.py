@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from confluent_kafka.admin import NewPartitions
@@ -34,6 +35,7 @@ from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import SCORED
 from fraud_platform_tests.oracles.scoring import Sent, judge
 from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import free_port
 from fraud_platform_tests.testing.servers.kafka_admin import administrator
 from fraud_platform_tests.testing.servers.storage import s3_server
 from fraud_platform_tests.testing.waiting import pace, stays_true
@@ -95,7 +97,7 @@ def producing_slowly(settings: Settings, sent: list[Sent]) -> Iterator[Callable[
 def test_a_broker_down_at_start_and_killed_in_mid_stream_is_waited_for(
     models: str, tmp_path: Path
 ) -> None:
-    port, log = broker.free_port(), tmp_path / "follow.log"
+    port, log = free_port(), tmp_path / "follow.log"
     settings = small_settings(
         tmp_path / "home", f"127.0.0.1:{port}", secrets.token_hex(6), mlflow_url=models
     )
@@ -197,7 +199,12 @@ def _follower(live: Live, registry: object) -> Iterator[tuple[list[str], Future[
     stopped = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(
-            follow, live.settings, registry, messages.append, stopped.is_set, Reporter
+            follow,
+            live.settings,
+            cast(ModelRegistry, registry),
+            messages.append,
+            stopped.is_set,
+            Reporter,
         )
         try:
             yield messages, future

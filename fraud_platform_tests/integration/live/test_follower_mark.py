@@ -95,7 +95,8 @@ def test_a_follower_of_this_machine_that_was_killed_follows_no_more(
     kafka: KafkaConnection, new_topic: Callable[..., str]
 ) -> None:
     """For ten seconds it seemed to follow still, and a new follower gave up."""
-    topic, messages = new_topic(partitions=3), []
+    topic = new_topic(partitions=3)
+    messages: list[str] = []
     name = killed_follower(kafka, topic, socket.gethostname())
     assert members(kafka, topic) == [name]
     assert follower(kafka, topic) is None
@@ -109,7 +110,8 @@ def test_a_follower_of_this_machine_that_was_killed_follows_no_more(
 def test_a_follower_of_another_machine_is_waited_for_in_words_until_it_is_known_to_live_or_not(
     kafka: KafkaConnection, new_topic: Callable[..., str]
 ) -> None:
-    topic, messages = new_topic(partitions=3), []
+    topic = new_topic(partitions=3)
+    messages: list[str] = []
     name = killed_follower(kafka, topic, "elsewhere")
     assert follower(kafka, topic) == name
     assert living_follower(kafka, topic, WHO, messages.append, lambda: False) is None
@@ -122,7 +124,8 @@ def test_a_follower_of_another_machine_is_waited_for_in_words_until_it_is_known_
 def test_a_follower_of_this_machine_that_lives_is_known_at_once(
     kafka: KafkaConnection, new_topic: Callable[..., str]
 ) -> None:
-    topic, messages = new_topic(partitions=3), []
+    topic = new_topic(partitions=3)
+    messages: list[str] = []
     name = name_of("score --follow", os.getpid())
     with FollowerMark(kafka, topic, name):
         assert living_follower(kafka, topic, "another", messages.append, lambda: False) == name

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -38,7 +39,10 @@ from fraud_platform.scoring.plans import PlanLog
 from fraud_platform.tables.scoring import INFERENCE_PLANS, SCORED
 from fraud_platform_tests.oracles.scoring import judge
 from fraud_platform_tests.testing.servers.kafka_admin import administrator
+from fraud_platform_tests.testing.worlds.automation import run_requests
+from fraud_platform_tests.testing.worlds.follower import scored_ids
 from fraud_platform_tests.testing.worlds.live import PARTITIONS, Live, plan_of, until
+from fraud_platform_tests.testing.worlds.platform import result_of
 from fraud_platform_tests.testing.worlds.scoring import mixed_stream, stream_rows
 
 ROWS = stream_rows(900, seed=11)
@@ -91,7 +95,7 @@ def test_messages_of_an_open_transaction_are_said_and_not_taken_for_nothing_new(
 def test_one_run_is_asked_for_until_its_plan_is_done(live: Live) -> None:
     live.produce(HALVES[0])
     first = live.asked()
-    again = live.tick(cursor="a cursor of another life").run_requests[0]
+    again = run_requests(live.tick(cursor="a cursor of another life"))[0]
     assert (again.run_key, plan_of(again)) == (first.run_key, plan_of(first)) == ("plan:1#1", 1)
 
     under_way = live.record(first, dg.DagsterRunStatus.STARTED)
@@ -183,39 +187,43 @@ def test_a_run_says_what_it_scored_and_its_checks_hold(live: Live) -> None:
         "model_version": 1,
         "lag": 0,
     }
-    assert {name: batches[name].value for name in wanted} == wanted
-    assert batches["micro_batches"].value == batches["last_micro_batch"].value >= 2
+    assert {name: batches[name] for name in wanted} == wanted
+    assert batches["micro_batches"] == batches["last_micro_batch"] >= 2
     late = live.platform.lake.read_arrow(SCORED, columns=["is_late", "is_alert"]).to_pandas()
-    assert batches["late"].value == late["is_late"].sum()
-    assert batches["alerts"].value == late["is_alert"].sum() > 0
-    assert batches["messages_per_second"].value > 0
+    assert batches["late"] == late["is_late"].sum()
+    assert batches["alerts"] == late["is_alert"].sum() > 0
+    assert batches["messages_per_second"] > 0
     for what in ("durable", "published"):
-        p50, p99, most = (batches[f"{what}_ms_{k}"].value for k in ("p50", "p99", "max"))
+        p50, p99, most = (batches[f"{what}_ms_{k}"] for k in ("p50", "p99", "max"))
         assert 0 < p50 <= p99 <= most
     assert {
         r.data["partition"]: r.data["lag"] for r in batches["lag_by_partition"].records
     } == dict.fromkeys(range(PARTITIONS), 0)
     for plot in ("latency", "scores"):
-        assert "data:image/png;base64," in batches[plot].value
+        assert "data:image/png;base64," in batches[plot]
 
     dead = _materialized(live, "dead_letters")
     for reason in set(judged_dead):
-        assert dead[reason].value == judged_dead.count(reason), reason
+        assert dead[reason] == judged_dead.count(reason), reason
 
     checked = live.platform.instance.get_records_for_run(
         run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
     ).records
-    results = [r.event_log_entry.dagster_event.asset_check_evaluation_data for r in checked]
+    events = [record.event_log_entry.dagster_event for record in checked]
+    results = [event.asset_check_evaluation_data for event in events if event is not None]
+    assert len(results) == len(checked)
     assert {(r.check_name, r.passed) for r in results} == {
         (next(iter(check.check_keys)).name, True) for check in INFERENCE_CHECKS
     }
 
 
-def _materialized(live: Live, asset: str) -> dict[str, dg.MetadataValue]:
+def _materialized(live: Live, asset: str) -> dict[str, Any]:
+    """Return the metadata of the last materialization of an asset, each value as it is shown."""
     event = live.platform.instance.get_latest_materialization_event(dg.AssetKey(asset))
     assert event is not None
     assert event.asset_materialization is not None
-    return dict(event.asset_materialization.metadata)
+    shown = event.asset_materialization.metadata
+    return {name: value.value for name, value in shown.items()}
 
 
 def test_the_checks_see_lost_doubled_and_misattributed_rows(live: Live) -> None:
@@ -224,7 +232,7 @@ def test_the_checks_see_lost_doubled_and_misattributed_rows(live: Live) -> None:
     recent = recent_batches(live.platform.lake)
     planned = {1: 1}
 
-    def problems(**changed) -> list[list[str]]:
+    def problems(**changed: Any) -> list[list[str]]:
         found = replace(recent, **changed)
         checks = offset_problems(found), count_problems(found), model_problems(found, planned)
         return [list(check) for check in checks]
@@ -257,7 +265,7 @@ def test_the_checks_see_lost_doubled_and_misattributed_rows(live: Live) -> None:
     _add_a_row_again(live)
     passed = {}
     for check in INFERENCE_CHECKS:
-        result = check(lake=live.platform.defs.resources["lake"])
+        result = result_of(check, lake=live.platform.lake_resource)
         passed[next(iter(check.check_keys)).name] = result.passed
     assert passed == {
         "offsets_are_contiguous": False,
@@ -315,7 +323,7 @@ def test_a_topic_made_anew_halts_until_a_person_accepts(live: Live) -> None:
     assert "nothing new" in live.skipped()
     ids = live.platform.lake.read_arrow(SCORED, columns=["transaction_id"])
     scored = ids["transaction_id"].to_pylist()
-    assert sorted(scored) == sorted(s.transaction_id for s in SENT if s.outcome == "scored")
+    assert sorted(scored) == scored_ids(SENT)
     assert list(offset_problems(recent_batches(live.platform.lake))) == []
 
 
@@ -386,11 +394,13 @@ def test_runs_merge_small_files(live: Live, monkeypatch: pytest.MonkeyPatch) -> 
         live.score()
     lake = live.platform.lake
     assert [lake.data_files(table).num_rows for table in (SCORED, INFERENCE_PLANS)] == [1, 1]
-    assert (ScoringLog(lake).number, PlanLog(lake).last().number) == (4, 2)
+    last = PlanLog(lake).last()
+    assert last is not None
+    assert (ScoringLog(lake).number, last.number) == (4, 2)
     assert judge(live.settings, SENT).problems == []
 
 
-def _last_commit(live: Live) -> dict:
+def _last_commit(live: Live) -> dict[str, Any]:
     return recent_batches(live.platform.lake).commits[-1]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,10 @@ def kill(what: str, settings: Settings) -> None:
         list(laptop.up(settings))
 
 
+def _has_committed(settings: Settings, goal: int) -> bool:
+    return committed(settings) >= goal
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
 def test_a_stream_is_scored_once_whatever_of_the_platform_is_killed(settings: Settings) -> None:
@@ -109,7 +114,7 @@ def test_a_stream_is_scored_once_whatever_of_the_platform_is_killed(settings: Se
         if what == "run":
             wait_long(lambda: run_workers(settings.home), "a run to kill")
         else:
-            wait_long(lambda goal=goal: committed(settings) >= goal, "scoring")
+            wait_long(partial(_has_committed, settings, int(goal)), "scoring")
         kill(what, settings)
     wait_long(lambda: committed(settings) == len(sent), "every message scored")
     wait_long(lambda: not run_workers(settings.home), "the last run to end")

@@ -14,14 +14,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.calendar.due import DropDay
+from fraud_platform.calendar.due import STREAM, DropDay
 from fraud_platform.cleaning import LabelClock
 from fraud_platform.contracts.tables import DROP_LABELS, TableContract
 from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.batch.materialize import WRITTEN_TABLES, materialize_days
 from fraud_platform.labels.of_drops import corrected_ids
 from fraud_platform.scoring.state.history import (
-    STREAM,
     stream_days,
     stream_time,
     topic_labels,
@@ -100,7 +99,8 @@ def _score(lake: Lake, rows: list[Tx], flags: pd.DataFrame | None = None) -> Non
         "reasons": [None] * len(rows),
     }
     if flags is not None:
-        known |= {name: flags.loc[known["transaction_id"], name] for name in flags}
+        found = flags.loc[[t.id for t in rows]]
+        known |= {str(name): found[name] for name in flags}
     columns = []
     for field in SCORED.arrow_schema:
         if field.name in known:
@@ -210,8 +210,8 @@ def test_labels_that_the_topic_tells_late_or_otherwise_than_a_drop_count_from_th
     materialize_days(spark, lake, FIRST_DAY, STREAM_FROM - timedelta(days=1))
     _score(lake, live)
     _label(lake, labels)
-    tables = (lake.read(spark, table) for table in (DROP_LABELS, TOPIC_LABELS))
-    write_stream_labels(lake, STREAM_FROM, corrected_ids(*tables, FIRST_DAY))
+    ids = corrected_ids(lake.read(spark, DROP_LABELS), lake.read(spark, TOPIC_LABELS), FIRST_DAY)
+    write_stream_labels(lake, STREAM_FROM, ids)
     middle = STREAM_FROM + timedelta(days=(DAYS - DROP_DAYS) // 2)
     materialize_days(spark, lake, STREAM_FROM, middle, stream_from=STREAM_FROM)
     materialize_days(spark, lake, middle + timedelta(days=1), LAST_DAY, stream_from=STREAM_FROM)

@@ -110,7 +110,7 @@ def test_what_a_killed_scorer_left_open_is_published_though_the_topic_is_made_an
 def _is_published_once(live: Live, sent: list) -> None:  # type: ignore[type-arg]
     assert scored(live) == good(sent)
     predictions = read_topic(live.settings, live.settings.predictions_topic)
-    assert sorted(json.loads(m.value())["transaction_id"] for m in predictions) == good(sent)
+    assert sorted(json.loads(m.value() or b"")["transaction_id"] for m in predictions) == good(sent)
     dead = live.platform.lake.read_arrow(DEAD_LETTERS)["message_value"].to_pylist()
     others = {IS_SCORED, "duplicate"}
     wanted = Counter(one.value for one in sent if one.outcome not in others)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -23,7 +24,7 @@ from fraud_platform_tests.testing.worlds.parity import (
 def make_stream(
     kafka: KafkaConnection, spark: SparkSession, tmp_path: Path
 ) -> Callable[..., Stream]:
-    def make(history: History, **chosen: int) -> Stream:
+    def make(history: History, **chosen: Any) -> Stream:
         mark = secrets.token_hex(6)
         settings = Settings(
             home=tmp_path / mark,

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters.kafka import broker
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.tables.lake import Lake
@@ -27,6 +26,7 @@ from fraud_platform.scoring.engines.micro_batch import PinnedModel
 from fraud_platform.tables.scoring import SCORED
 from fraud_platform.training.candidate import Candidate
 from fraud_platform_tests.oracles.scoring import DUPLICATE, Sent, judge
+from fraud_platform_tests.testing.ports import free_port
 from fraud_platform_tests.testing.programs.scoring import DONE, OUTAGE, score_all
 from fraud_platform_tests.testing.worlds.live import until
 from fraud_platform_tests.testing.worlds.scoring import (
@@ -99,7 +99,7 @@ def replace_outcome(sent: Sent) -> Sent:
 def test_without_a_broker_a_scorer_says_so_soon_and_scores_later(
     model: Path, tmp_path: Path, kafka: KafkaConnection
 ) -> None:
-    absent = f"127.0.0.1:{broker.free_port()}"
+    absent = f"127.0.0.1:{free_port()}"
     settings = small_settings(tmp_path / "home", absent, secrets.token_hex(6))
     began = time.monotonic()
     with pytest.raises(Outage, match=rf"{absent}.*FRAUD_KAFKA_BOOTSTRAP"):
@@ -217,7 +217,7 @@ def test_what_scorers_publish_is_json_that_names_its_source(make_world: Make) ->
     assert world.score() == DONE
     alerts = 0
     for message in read_topic(world.settings, world.settings.predictions_topic):
-        metadata = json.loads(message.value())
+        metadata = json.loads(message.value() or b"")
         assert metadata["is_alert"] == (metadata["fraud_probability"] >= metadata["threshold"])
         assert bool(metadata["reasons"]) <= metadata["is_alert"]
         assert (metadata["model_name"], metadata["model_version"]) == ("fraud", 1)

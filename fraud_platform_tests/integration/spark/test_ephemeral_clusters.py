@@ -29,6 +29,7 @@ from fraud_platform.errors import ClusterError
 from fraud_platform.settings import Settings, load_settings
 from fraud_platform_tests.testing.home import STATE
 from fraud_platform_tests.testing.servers.hadoop import Hadoop, yarn_variables
+from fraud_platform_tests.testing.worlds.automation import skip_message
 from fraud_platform_tests.testing.worlds.spark import ROOT
 
 pytestmark = pytest.mark.systems
@@ -92,7 +93,7 @@ class Place:
         with dg.build_sensor_context(
             instance=self.instance, resources={"settings": self.settings}
         ) as context:
-            return str(cluster_reaper(context).skip_message)
+            return skip_message(cluster_reaper(context))
 
     def left_over(self) -> list[psutil.Process]:
         """Processes of clusters of this home: those that the ledger names, and any others."""
@@ -135,6 +136,7 @@ def judge(place: Place, kinds: list[str]) -> None:
         assert row.seconds is not None
         assert row.ended_at is not None
         assert row.seconds == (row.ended_at - row.requested_at).total_seconds()
+        assert row.core_hours is not None
         assert row.core_hours == pytest.approx(row.seconds / 3600 * 2)
         assert row.cost == pytest.approx(row.core_hours * PRICE)
         assert place.instance.get_run_by_id(row.run_id) is not None

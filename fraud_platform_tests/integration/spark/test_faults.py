@@ -102,6 +102,7 @@ def test_a_worker_killed_mid_job_costs_nothing_but_time(tmp_path: Path) -> None:
         process = start_client(settings, "slow", "4", "6")
         begun(process)
         executors = wait_for(lambda: _executors(cluster.cluster_id, 2))
+        assert executors is not None
         wait_for_tasks(cluster.cluster_id)
         worker = executors[0].parent()
         assert worker is not None

@@ -7,6 +7,7 @@ import secrets
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train_small(tmp_path_factory.mktemp("model"))
 
 
-def new_world(kafka: KafkaConnection, model: Path, home: Path, **chosen: str) -> World:
+def new_world(kafka: KafkaConnection, model: Path, home: Path, **chosen: Any) -> World:
     settings = small_settings(home, kafka.bootstrap, secrets.token_hex(6), **chosen)
     Topics(kafka).ensure(topic_specs(settings))
     world = AwayWorld(settings, model)

@@ -71,11 +71,11 @@ def test_of_two_writers_that_start_at_once_none_loses_a_commit(
         metadata = []
         for number in range(ROUNDS):
             for writer in writers:
-                writer.stdin.write(f"{number}\n")
-                writer.stdin.flush()
+                _send(writer, f"{number}\n")
             metadata.append([json.loads(_line(writer)) for writer in writers])
     finally:
         for writer in writers:
+            assert writer.stdin is not None
             writer.stdin.close()
             writer.wait(30)
     for number, both in enumerate(metadata):
@@ -130,14 +130,14 @@ def test_two_that_merge_a_table_at_once_while_a_third_appends_leave_each_row_onc
         assert [_line(merger) for merger in mergers] == ["ready"] * 2
         for number in range(1, rounds + 1):
             for merger in mergers:
-                merger.stdin.write("go\n")
-                merger.stdin.flush()
+                _send(merger, "go\n")
             rows = label_rows(number)
             assert log.append(write_rows(lake.files, lake.uri(TOPIC_LABELS), TOPIC_LABELS, rows),
                               number)  # fmt: skip
             merged = [int(_line(merger)) for merger in mergers]
     finally:
         for merger in mergers:
+            assert merger.stdin is not None
             merger.stdin.close()
             merger.wait(30)
     found = lake.read_arrow(TOPIC_LABELS)["transaction_id"].to_pylist()
@@ -147,7 +147,14 @@ def test_two_that_merge_a_table_at_once_while_a_third_appends_leave_each_row_onc
     assert lake.data_files(TOPIC_LABELS).num_rows <= 4
 
 
+def _send(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(text)
+    process.stdin.flush()
+
+
 def _line(writer: subprocess.Popen[str]) -> str:
+    assert writer.stdout is not None
     return writer.stdout.readline().strip()
 
 

@@ -39,7 +39,9 @@ def tick(platform: Platform) -> dg.RunRequest | dg.SkipReason:
         scheduled_execution_time=datetime(2026, 7, 1, tzinfo=UTC),
         resources=platform.defs.resources,
     ) as context:
-        return late_drops(context)
+        answer = late_drops(context)
+    assert isinstance(answer, dg.RunRequest | dg.SkipReason), answer
+    return answer
 
 
 def land(platform: Platform) -> None:
@@ -72,7 +74,11 @@ def test_a_late_drop_is_compared_once_and_its_differences_are_shown(
     event = platform.instance.get_latest_materialization_event(
         dg.AssetKey(STREAM_DISAGREEMENTS.name)
     )
-    shown = {name: value.value for name, value in event.asset_materialization.metadata.items()}
+    assert event is not None
+    assert event.asset_materialization is not None
+    shown: dict[str, Any] = {
+        name: value.value for name, value in event.asset_materialization.metadata.items()
+    }
     assert {kind: shown[kind] for kind in FOUND} == {kind: len(n) for kind, n in FOUND.items()}
     assert (shown["days"], shown["compared"]) == (1, COMPARED)
     assert {record.data["kind"] for record in shown["disagreements"].records} == set(FOUND)

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -28,6 +29,7 @@ from fraud_platform.defs.automation.retention import (
 )
 from fraud_platform.defs.failures import FAILURE_TAG
 from fraud_platform_tests.testing.waiting import wait_for
+from fraud_platform_tests.testing.worlds.platform import run_of
 
 
 @dg.op
@@ -63,6 +65,10 @@ def run_files(tmp_path: Path, run_id: str) -> list[str]:
     return [str(path) for path in tmp_path.rglob("*") if run_id in str(path)]
 
 
+def _contains(log: Path, text: str) -> bool:
+    return text in log.read_text()
+
+
 def later(**span: float) -> datetime:
     return datetime.now(UTC) + timedelta(**span)
 
@@ -74,7 +80,7 @@ def test_a_forgotten_run_leaves_no_file(instance: dg.DagsterInstance, tmp_path: 
     assert forget_runs(instance, later(seconds=1)) == 3
     assert [run_files(tmp_path, one) for one in runs] == [[], [], []]
     again = run(instance, load_drop)
-    assert instance.get_run_by_id(again).is_success
+    assert run_of(instance, again).is_success
 
 
 def test_databases_of_runs_that_were_deleted_earlier_go_too(
@@ -160,7 +166,7 @@ def test_a_log_is_emptied_while_its_program_writes_on(tmp_path: Path) -> None:
     try:
         for number, tick in enumerate(ticks):
             look = f"look {number}"
-            wait_for(lambda look=look: look in log.read_text(), 20, look, every=0.01)
+            wait_for(partial(_contains, log, look), 20, look, every=0.01)
             assert list(bound_logs(tmp_path / "logs", 1_000)) == ["dagster.log"]
             assert log.stat().st_size == 0
             kept = (tmp_path / "logs" / "dagster.log.1").read_text()

@@ -18,7 +18,14 @@ from fraud_platform.defs.automation.requests import ask, runs_of
 from fraud_platform.defs.automation.retention import nightly_retention
 from fraud_platform.defs.automation.schedules import daily_features, weekly_decision
 from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG
-from fraud_platform_tests.testing.worlds.automation import build, decide, land, tick
+from fraud_platform_tests.testing.worlds.automation import (
+    build,
+    decide,
+    land,
+    requested,
+    skip_message,
+    tick,
+)
 from fraud_platform_tests.testing.worlds.platform import Platform
 
 
@@ -29,7 +36,7 @@ def test_nothing_is_asked_for_without_data(platform: Platform) -> None:
 
 def test_complete_days_are_asked_for_as_one_run(platform: Platform) -> None:
     land(platform, 30)
-    request = tick(platform, daily_features)
+    request = requested(platform, daily_features)
     assert request.tags["dagster/asset_partition_range_start"] == "2018-04-01"
     assert request.tags["dagster/asset_partition_range_end"] == "2018-04-30"
 
@@ -39,12 +46,12 @@ def test_built_days_are_not_asked_for_again_until_their_rows_change(platform: Pl
     build(platform)
     assert isinstance(tick(platform, daily_features), dg.SkipReason)
     land(platform, 30, content="b")
-    assert tick(platform, daily_features).tags["dagster/asset_partition_range_start"]
+    assert requested(platform, daily_features).tags["dagster/asset_partition_range_start"]
 
 
 def test_a_run_under_way_is_waited_for(platform: Platform) -> None:
     land(platform, 30)
-    request = tick(platform, daily_features)
+    request = requested(platform, daily_features)
     platform.instance.add_run(
         dg.DagsterRun("build_days", tags=request.tags, status=dg.DagsterRunStatus.STARTED)
     )
@@ -65,7 +72,7 @@ def manual_run(platform: Platform, asset: str, **tags: str) -> str:
 def test_a_wider_range_of_days_waits_until_the_narrower_one_is_built(platform: Platform) -> None:
     """Overlapping ranges used to queue up: the same days were built once for each drop."""
     land(platform, 30)
-    request = tick(platform, daily_features)
+    request = requested(platform, daily_features)
     run = platform.instance.add_run(
         dg.DagsterRun("build_days", tags=request.tags, status=dg.DagsterRunStatus.STARTED)
     )
@@ -78,7 +85,10 @@ def test_a_wider_range_of_days_waits_until_the_narrower_one_is_built(platform: P
             in str(waits.skip_message)
         )
     platform.instance.delete_run(run.run_id)
-    assert tick(platform, daily_features).tags["dagster/asset_partition_range_end"] == "2018-05-30"
+    assert (
+        requested(platform, daily_features).tags["dagster/asset_partition_range_end"]
+        == "2018-05-30"
+    )
 
 
 def test_days_that_a_person_builds_are_not_asked_for(platform: Platform) -> None:
@@ -89,7 +99,7 @@ def test_days_that_a_person_builds_are_not_asked_for(platform: Platform) -> None
         asset_partition_range_start="2018-04-02",
         asset_partition_range_end="2018-04-03",
     )
-    assert "2018-04-02 to 2018-04-03" in str(tick(platform, daily_features).skip_message)
+    assert "2018-04-02 to 2018-04-03" in skip_message(tick(platform, daily_features))
     platform.instance.delete_run(run)
     assert isinstance(tick(platform, daily_features), dg.RunRequest)
 
@@ -98,10 +108,10 @@ def test_a_week_that_a_person_decides_is_not_asked_for(platform: Platform) -> No
     land(platform, 45)
     build(platform)
     run = manual_run(platform, "candidate_model", partition="2018-04-30")
-    output = str(tick(platform, weekly_decision).skip_message)
+    output = skip_message(tick(platform, weekly_decision))
     assert output == f"knowledge date 2018-04-30 is being decided by run {run[:8]}"
     platform.instance.delete_run(run)
-    assert tick(platform, weekly_decision).partition_key == "2018-04-30"
+    assert requested(platform, weekly_decision).partition_key == "2018-04-30"
 
 
 @pytest.mark.parametrize("asset", sorted(WEEK_ASSETS))
@@ -124,7 +134,7 @@ def test_a_second_run_of_a_week_refuses_at_once_and_names_the_first(
 def test_an_outage_of_a_week_holds_the_next_one_back_and_is_said(platform: Platform) -> None:
     land(platform, 45)
     build(platform)
-    request = tick(platform, weekly_decision)
+    request = requested(platform, weekly_decision)
     failed = {FAILURE_TAG: "outage", ERROR_TAG: "Outage: MLflow does not answer"}
     platform.instance.add_run(
         dg.DagsterRun(
@@ -141,7 +151,7 @@ def test_a_failed_week_is_asked_for_again_if_its_own_days_change(platform: Platf
     land(platform, 45)
     build(platform)
     for _ in range(3):
-        request = tick(platform, weekly_decision)
+        request = requested(platform, weekly_decision)
         platform.instance.add_run(
             dg.DagsterRun(
                 "decide_week",
@@ -155,15 +165,15 @@ def test_a_failed_week_is_asked_for_again_if_its_own_days_change(platform: Platf
     assert isinstance(tick(platform, weekly_decision), dg.SkipReason)
     land(platform, 47, content="b")
     build(platform)
-    assert tick(platform, weekly_decision).partition_key == "2018-04-30"
+    assert requested(platform, weekly_decision).partition_key == "2018-04-30"
 
 
 def test_weeks_are_asked_for_one_at_a_time_and_in_order(platform: Platform) -> None:
     land(platform, 45)
     build(platform)
-    assert tick(platform, weekly_decision).partition_key == "2018-04-30"
+    assert requested(platform, weekly_decision).partition_key == "2018-04-30"
     decide(platform, date(2018, 4, 30), 1)
-    assert tick(platform, weekly_decision).partition_key == "2018-05-07"
+    assert requested(platform, weekly_decision).partition_key == "2018-05-07"
     decide(platform, date(2018, 5, 7), 2)
     decide(platform, date(2018, 5, 14), 3)
     assert isinstance(tick(platform, weekly_decision), dg.SkipReason)
@@ -177,7 +187,7 @@ def test_a_week_waits_for_its_features(platform: Platform) -> None:
 def test_a_failed_week_lets_the_next_one_be_asked_for(platform: Platform) -> None:
     land(platform, 45)
     build(platform)
-    request = tick(platform, weekly_decision)
+    request = requested(platform, weekly_decision)
     platform.instance.add_run(
         dg.DagsterRun(
             "decide_week",
@@ -185,18 +195,18 @@ def test_a_failed_week_lets_the_next_one_be_asked_for(platform: Platform) -> Non
             status=dg.DagsterRunStatus.FAILURE,
         )
     )
-    assert tick(platform, weekly_decision).partition_key == "2018-05-07"
+    assert requested(platform, weekly_decision).partition_key == "2018-05-07"
 
 
 def test_schedules_ask_for_a_cluster_where_a_provider_is_configured(
     platform: Platform,
 ) -> None:
     land(platform, 10)
-    assert CLUSTER_TAG not in tick(platform, daily_features).tags
+    assert CLUSTER_TAG not in requested(platform, daily_features).tags
     platform.choose(cluster_provider="standalone")
-    assert tick(platform, daily_features).tags[CLUSTER_TAG] == "standalone"
+    assert requested(platform, daily_features).tags[CLUSTER_TAG] == "standalone"
     build(platform)
-    assert tick(platform, daily_state).tags[CLUSTER_TAG] == "standalone"
+    assert requested(platform, daily_state).tags[CLUSTER_TAG] == "standalone"
 
 
 def test_the_reaper_ends_the_cluster_of_a_run_that_failed(platform: Platform) -> None:
@@ -212,7 +222,7 @@ def test_the_reaper_ends_the_cluster_of_a_run_that_failed(platform: Platform) ->
     with dg.build_sensor_context(
         instance=platform.instance, resources={"settings": platform.settings}
     ) as context:
-        output = cluster_reaper(context).skip_message
+        output = skip_message(cluster_reaper(context))
     assert output == "a deleted: its run ended: failure"
     assert [(row.cluster_id, row.step) for row in ledger.clusters()] == [
         ("a", "ended"),
@@ -237,20 +247,20 @@ def test_a_request_is_asked_once_and_dagster_itself_does_not_repeat_it(platform:
 
 @pytest.mark.parametrize(("schedule", "hour"), [(nightly_vacuum, 3), (nightly_retention, 4)])
 def test_nightly_work_that_met_an_outage_is_asked_for_again_the_same_night(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, schedule, hour: int
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, schedule: dg.ScheduleDefinition, hour: int
 ) -> None:
     night = (datetime.now(UTC) + timedelta(days=1)).replace(hour=hour, minute=40)
     monkeypatch.setattr(requests, "_now", lambda: night.replace(hour=hour - 1, minute=20))
     assert isinstance(tick(platform, schedule), dg.SkipReason)
     monkeypatch.setattr(requests, "_now", lambda: night)
-    request = tick(platform, schedule)
+    request = requested(platform, schedule)
     failed = {FAILURE_TAG: "outage", ERROR_TAG: "Outage: the lake does not answer"}
     run = dg.DagsterRun("x", tags={**request.tags, **failed}, status=dg.DagsterRunStatus.FAILURE)
     platform.instance.add_run(run)
     monkeypatch.setattr(requests, "_now", lambda: night + timedelta(hours=9))
-    again = tick(platform, schedule)
+    again = requested(platform, schedule)
     assert again.run_key != request.run_key
     platform.instance.add_run(
         dg.DagsterRun("x", tags=again.tags, status=dg.DagsterRunStatus.SUCCESS)
     )
-    assert "is done" in str(tick(platform, schedule).skip_message)
+    assert "is done" in skip_message(tick(platform, schedule))

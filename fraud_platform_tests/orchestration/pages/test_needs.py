@@ -21,7 +21,7 @@ from dagster._core.scheduler.instigation import (
     TickStatus,
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
-from dagster._utils.error import SerializableErrorInfo
+from dagster_shared.error import SerializableErrorInfo
 from typer.testing import CliRunner
 
 from fraud_platform.cleaning.ledger import write_ledger
@@ -39,9 +39,11 @@ from fraud_platform_tests.testing.worlds.automation import (
     land,
     look,
     remember,
-    tick,
+    requested,
+    run_requests,
+    skip_message,
 )
-from fraud_platform_tests.testing.worlds.platform import Platform
+from fraud_platform_tests.testing.worlds.platform import Platform, result_of
 
 HELD = {"drop": "2018-05-01", "status": "held", "held_because": "2 % of its rows are quarantined"}
 OUTAGE = {FAILURE_TAG: "outage", ERROR_TAG: "Outage: hdfs: no answer"}
@@ -79,8 +81,8 @@ def test_a_held_drop_is_said_by_the_sensor_the_check_and_the_commands_with_its_r
     assert need.since is not None
     command = 'fraud-platform accept 2018-05-01 --why "..."'
     assert command in need.remedy
-    skipped = str(look(platform).skip_reason.skip_message)
-    result = nothing_waits_for_a_person(platform.defs.resources["lake"])
+    skipped = skip_message(look(platform))
+    result = result_of(nothing_waits_for_a_person, lake=platform.lake_resource)
     assert not result.passed
     assert result.severity == dg.AssetCheckSeverity.WARN
     for output in (skipped, str(result.description), CliRunner().invoke(app, ["report"]).output):
@@ -90,12 +92,12 @@ def test_a_held_drop_is_said_by_the_sensor_the_check_and_the_commands_with_its_r
     assert first == "NEEDS YOU (1)"
     hold(platform, status="published")
     assert needs(platform) == []
-    assert nothing_waits_for_a_person(platform.defs.resources["lake"]).passed
+    assert result_of(nothing_waits_for_a_person, lake=platform.lake_resource).passed
 
 
 def test_a_drop_that_failed_is_said_until_it_is_done_or_taken_away(platform: Platform) -> None:
     platform.arrive("2018-04-01.txt", b"x")
-    (request,) = look(platform).run_requests
+    (request,) = run_requests(look(platform))
     remember(platform, request, dg.DagsterRunStatus.FAILURE, **OUTAGE)
     (need,) = needs(platform)
     assert (need.kind, need.what) == ("failed", "drop 2018-04-01")
@@ -114,7 +116,7 @@ def test_days_and_weeks_that_failed_are_said_while_they_are_due(platform: Platfo
     platform.arrive("_ignored", b"")
     land(platform, 45)
     for schedule, done in ((daily_features, build), (weekly_decision, None)):
-        request = tick(platform, schedule)
+        request = requested(platform, schedule)
         remember(platform, request, dg.DagsterRunStatus.FAILURE, **OUTAGE)
         (need,) = needs(platform)
         assert need.kind == "failed"

@@ -97,4 +97,7 @@ def test_links_lead_to_the_model_training_view_and_to_the_partition() -> None:
 
 def test_metadata_can_be_handed_to_dagster() -> None:
     metadata = page("x", {}, {"dagster/row_count": 3})
-    assert dg.MaterializeResult(asset_key="a", metadata=metadata).metadata["headline"].text == "x"
+    result: dg.MaterializeResult[None] = dg.MaterializeResult(asset_key="a", metadata=metadata)
+    headline = (result.metadata or {})["headline"]
+    assert isinstance(headline, dg.TextMetadataValue)
+    assert headline.text == "x"

@@ -12,7 +12,7 @@ import faulthandler
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +23,7 @@ from fraud_platform import kill_points
 from fraud_platform.adapters.kafka.producers import IdempotentProducer, TransactionalProducer
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.numbered import NumberedTable
+from fraud_platform.contracts.tables import DataFile
 from fraud_platform.errors import FencedError, FraudPlatformError, Outage
 from fraud_platform.operations.live.planning import plan_next
 from fraud_platform.operations.live.session import open_scorer
@@ -78,7 +79,12 @@ def _ignore_numbers() -> None:
     """Let every commit pass, whether its number is taken or not."""
     guarded = NumberedTable.append
 
-    def append(self, files, number, metadata=None):  # type: ignore[no-untyped-def]
+    def append(
+        self: NumberedTable,
+        files: Sequence[DataFile],
+        number: int,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> bool:
         self.refresh()
         free = max(number, self.number + 1)
         return guarded(self, files, free, metadata)
@@ -89,7 +95,13 @@ def _ignore_numbers() -> None:
 def _publish_plainly() -> None:
     """Publish outside of transactions, offsets not at all."""
 
-    def transaction(self, records, group, offsets, note: str = "") -> None:  # type: ignore[no-untyped-def]
+    def transaction(
+        self: TransactionalProducer,
+        records: Iterable[tuple[str, bytes | None, bytes]],
+        group: str,
+        offsets: object,
+        note: str = "",
+    ) -> None:
         producer = IdempotentProducer(self._connection)
         for record in records:
             producer.send(*record)
@@ -105,9 +117,8 @@ def _pause_instead() -> None:
         os.environ[kill_points.KILL_VARIABLE] = ""
         os.kill(process, signal.SIGSTOP)
 
-    kill_points.os = SimpleNamespace(  # type: ignore[assignment]
-        environ=os.environ, getpid=os.getpid, kill=stop_once
-    )
+    stand_in = SimpleNamespace(environ=os.environ, getpid=os.getpid, kill=stop_once)
+    vars(kill_points)["os"] = stand_in
 
 
 _SWITCHES: dict[str, Callable[[], None]] = {

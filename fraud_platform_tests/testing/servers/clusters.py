@@ -19,10 +19,12 @@ def ready(provider: Provider, size: ClusterSize, limit: float = 120) -> Iterator
     cluster_id = f"{PREFIX}test-{secrets.token_hex(4)}"
     try:
         provider.create(cluster_id, size)
-        yield wait_for(
+        found = wait_for(
             lambda: is_ready(provider.look(cluster_id, size)),
             limit,
             lambda: provider.look(cluster_id, size),
         )
+        assert found is not None
+        yield found
     finally:
         provider.delete(cluster_id)

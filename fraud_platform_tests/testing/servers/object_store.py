@@ -10,7 +10,7 @@ from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 from fraud_platform.adapters.storage.object_zone import ObjectZone
 
 
-class StoreFile(AbstractBufferedFile):
+class StoreFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
     """An upload as s3fs does it: parts as they fill up, visible when it is completed."""
 
     def _initiate_upload(self) -> None:
@@ -33,7 +33,7 @@ class StoreFile(AbstractBufferedFile):
         return self.fs.objects[self.path][start:end]
 
 
-class Store(AbstractFileSystem):
+class Store(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     """An object store in memory, with an object store's own rules: flat, whole objects, ETags."""
 
     protocol = "store"

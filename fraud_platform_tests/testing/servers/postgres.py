@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -47,7 +48,7 @@ class Postgres:
         folder = str(self.folder / "data")
         where = ("-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.folder))
         self.process = subprocess.Popen(
-            [self.programs / "postgres", "-D", folder, *where, "-c", "fsync=off"],
+            [str(self.programs / "postgres"), "-D", folder, *where, "-c", "fsync=off"],
             stdout=(self.folder / "log").open("ab"),
             stderr=subprocess.STDOUT,
             **unprivileged(),
@@ -105,7 +106,7 @@ def programs() -> Path:
     return versions[-1].parent
 
 
-def unprivileged() -> dict[str, object]:
+def unprivileged() -> dict[str, Any]:
     """Return how a child is started as a user that Postgres accepts: it refuses root."""
     if os.getuid() != 0:
         return {"start_new_session": True}
@@ -132,15 +133,15 @@ def running_postgres(password: str | None = None) -> Iterator[Postgres]:
                 shutil.chown(path, "postgres", "postgres")
         subprocess.run(
             [
-                server.programs / "initdb",
+                str(server.programs / "initdb"),
                 "-D",
-                folder / "data",
+                str(folder / "data"),
                 "-U",
                 USER,
                 "-A",
                 "scram-sha-256",
                 "--pwfile",
-                secret,
+                str(secret),
                 "--no-sync",
                 "-E",
                 "UTF8",

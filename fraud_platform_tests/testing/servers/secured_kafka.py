@@ -24,6 +24,7 @@ from fraud_platform.contracts.messages import SCORER_GROUP, topic_specs
 from fraud_platform.settings import Settings
 from fraud_platform_tests.oracles.scoring import GROUP as ORACLE_GROUP
 from fraud_platform_tests.testing.home import STATE
+from fraud_platform_tests.testing.ports import free_port
 
 START_SECONDS = 120.0
 
@@ -37,7 +38,7 @@ class SecuredCluster:
     running: dict[int, Started] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        controllers = tuple(broker.free_port() for _ in self.ports)
+        controllers = tuple(free_port() for _ in self.ports)
         cluster_id = broker.new_cluster_id()
         self.nodes = [
             Node(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from fraud_platform.adapters.services.processes import Started, start, stop, wait_until_healthy
 from fraud_platform.adapters.spark import server as spark_server
@@ -17,7 +18,7 @@ from fraud_platform_tests.testing.home import STATE
 from fraud_platform_tests.testing.ports import free_port
 
 
-def settings_of(home: Path, **chosen: object) -> Settings:
+def settings_of(home: Path, **chosen: Any) -> Settings:
     """Settings with a server's port of their own and the jars of this machine."""
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "jars").exists():
@@ -25,7 +26,7 @@ def settings_of(home: Path, **chosen: object) -> Settings:
     port = free_port()
     return Settings(
         home=home, spark_server=True, spark_server_port=port, spark_memory="2g", **chosen
-    )  # type: ignore[arg-type]
+    )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Not here: runs of assets (`testing.worlds.platform`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -24,11 +25,26 @@ def look(platform: Platform, cursor: str | None = None) -> dg.SensorResult:
     with dg.build_sensor_context(
         instance=platform.instance, cursor=cursor, resources=platform.defs.resources
     ) as context:
-        return new_drops(context)
+        result = new_drops(context)
+    assert isinstance(result, dg.SensorResult)
+    return result
+
+
+def run_requests(result: dg.SensorResult) -> Sequence[dg.RunRequest]:
+    """Return the runs that a tick of a sensor asks for, which may be none."""
+    assert result.run_requests is not None, result
+    return result.run_requests
+
+
+def skip_message(result: object) -> str:
+    """Return why a tick of a sensor or schedule asks for nothing."""
+    reason = result.skip_reason if isinstance(result, dg.SensorResult) else result
+    assert isinstance(reason, dg.SkipReason), result
+    return str(reason.skip_message)
 
 
 def remember(
-    platform: Platform, request: dg.RunRequest, status: dg.DagsterRunStatus, **tags
+    platform: Platform, request: dg.RunRequest, status: dg.DagsterRunStatus, **tags: str
 ) -> None:
     """Record a run of a request, as the daemon would."""
     platform.instance.add_run(
@@ -36,11 +52,11 @@ def remember(
     )
 
 
-def filled(table: TableContract, values: dict[str, object]) -> dict[str, object]:
+def filled(table: TableContract, values: Mapping[str, object]) -> dict[str, object]:
     """Return a row with these values and, in the other columns, the least of their type."""
     empty: dict[str, object] = {"string": "", "date": date(2018, 4, 1), "boolean": False}
     empty["timestamp"] = datetime(2018, 4, 1, tzinfo=UTC)
-    return {column.name: empty.get(column.type, 0) for column in table.columns} | values
+    return {column.name: empty.get(column.type, 0) for column in table.columns} | dict(values)
 
 
 FIRST = date(2018, 4, 1)
@@ -82,8 +98,17 @@ def decide(platform: Platform, day: date, sequence: int) -> None:
     platform.lake.numbered(PROMOTION_HISTORY, "promotion_history").append_rows(table, sequence)
 
 
-def tick(platform: Platform, schedule) -> dg.RunRequest | dg.SkipReason:
+def tick(platform: Platform, schedule: dg.ScheduleDefinition) -> dg.RunRequest | dg.SkipReason:
     with dg.build_schedule_context(
         instance=platform.instance, resources=platform.defs.resources
     ) as context:
-        return schedule(context)
+        answer = schedule(context)
+    assert isinstance(answer, dg.RunRequest | dg.SkipReason), answer
+    return answer
+
+
+def requested(platform: Platform, schedule: dg.ScheduleDefinition) -> dg.RunRequest:
+    """Tick a schedule and return the run that it asks for."""
+    answer = tick(platform, schedule)
+    assert isinstance(answer, dg.RunRequest), answer
+    return answer

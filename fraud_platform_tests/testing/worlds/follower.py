@@ -41,5 +41,6 @@ def following(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]
         process.wait()
 
 
-def scored_ids(sent: list[Sent]) -> list[int | None]:
-    return sorted(one.transaction_id for one in sent if one.outcome == IS_SCORED)
+def scored_ids(sent: list[Sent]) -> list[int]:
+    found = [one.transaction_id for one in sent if one.outcome == IS_SCORED]
+    return sorted(number for number in found if number is not None)

@@ -20,6 +20,7 @@ from fraud_platform.errors import TopicChangedError
 from fraud_platform.settings import Settings
 from fraud_platform_tests.oracles.scoring import Sent
 from fraud_platform_tests.testing.waiting import wait_for
+from fraud_platform_tests.testing.worlds.automation import run_requests
 from fraud_platform_tests.testing.worlds.platform import Platform
 from fraud_platform_tests.testing.worlds.scoring import World
 
@@ -50,13 +51,15 @@ class Live:
             cursor=cursor,
             resources=self.platform.defs.resources,
         ) as context:
-            return live_transactions(context)
+            result = live_transactions(context)
+        assert isinstance(result, dg.SensorResult)
+        return result
 
     def asked(self) -> dg.RunRequest:
         """Tick and return the one run that is asked for."""
         result = self.tick()
-        assert len(result.run_requests or []) == 1, result.skip_reason
-        return result.run_requests[0]
+        assert len(run_requests(result)) == 1, result.skip_reason
+        return run_requests(result)[0]
 
     def skipped(self) -> str:
         """Tick and return why nothing is asked for."""

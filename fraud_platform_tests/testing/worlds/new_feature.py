@@ -6,7 +6,7 @@ Not here: newer code (`testing.newer_code`), the test.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -20,7 +20,7 @@ DAYS = 12
 LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
 
 
-def inputs() -> dict:
+def inputs() -> dict[date, str]:
     """Return what each day is to be built from: the same for both codes."""
     return {FIRST_DAY + timedelta(days=n): f"drop {n}" for n in range(DAYS)}
 

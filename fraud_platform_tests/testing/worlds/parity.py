@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.producers import IdempotentProducer
+from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning.publish import publish_drop
 from fraud_platform.cleaning.raw_text import sha256_of
@@ -82,7 +84,8 @@ class History:
 
     @property
     def last_day(self) -> date:
-        return self.rows["tx_datetime"].max().date()
+        last: datetime = max(self.rows["tx_datetime"])
+        return last.date()
 
     def batch(self, lake: Lake) -> pd.DataFrame:
         """Return the last drop's features and the model's probabilities."""
@@ -144,7 +147,8 @@ class Stream:
 
     def score(self, engine: str) -> None:
         """Plan and score until nothing is left, each plan with a new scorer."""
-        lake, champion = Lake(self.settings.lake), SimpleNamespace(alias=lambda name: 1)
+        lake = Lake(self.settings.lake)
+        champion = cast(ModelRegistry, SimpleNamespace(alias=lambda name: 1))
         session = (lambda: self._spark) if engine == "spark" else None
         while (plan := plan_next(self.settings, lake, champion).plan) is not None:
             with open_scorer(self.settings, lake, plan.state_version, "parity", session) as scorer:

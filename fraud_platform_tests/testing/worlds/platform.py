@@ -28,6 +28,20 @@ def _create_databases(folder: Path) -> None:
         instance.fetch_run_status_changes(dg.DagsterEventType.RUN_SUCCESS, limit=1)
 
 
+def run_of(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun:
+    """Return a run that must be there."""
+    run = instance.get_run_by_id(run_id)
+    assert run is not None, f"expected run {run_id}, found none"
+    return run
+
+
+def result_of(check: dg.AssetChecksDefinition, **resources: object) -> dg.AssetCheckResult:
+    """Call an asset check and return its one result."""
+    result = check(**resources)
+    assert isinstance(result, dg.AssetCheckResult), result
+    return result
+
+
 @dataclass
 class Platform:
     """What a test of the orchestration works on."""
@@ -52,6 +66,11 @@ class Platform:
         from fraud_platform.defs.assembly import assemble
 
         return assemble(self.settings)
+
+    @property
+    def lake_resource(self) -> object:
+        """The resource `lake` of the definitions."""
+        return (self.defs.resources or {})["lake"]
 
     def arrive(self, name: str, content: bytes) -> None:
         """Put a file into landing, complete."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -101,7 +102,7 @@ class RegistryWorld:
             champion_sha256=self.registry.get(int(before)).sha256 if before else None,
         )  # fmt: skip
 
-    def deciding(self, evidence: Evidence):
+    def deciding(self, evidence: Evidence) -> Callable[[History], PromotionDecision]:
         """Return the function from a history to the decision on evidence."""
 
         def decide_on(history: History) -> PromotionDecision:

@@ -88,10 +88,18 @@ class SparkWorld:
     def carry_out(self, settings: Settings, **variables: str) -> dict[str, pd.DataFrame]:
         """Clean, build features and score on the Spark of these settings; return the tables."""
         first, last = self.days
-        client(settings, "build", str(self.landing), str(first), str(last), **variables)
+        client(
+            settings,
+            "build",
+            str(self.landing),
+            str(first),
+            str(last),
+            limit=CLIENT_SECONDS,
+            **variables,
+        )
         produce_rows(settings, self.streamed, self.rows)
         as_of = str(last + timedelta(days=1))
-        client(settings, "score", str(self.model), as_of, **variables)
+        client(settings, "score", str(self.model), as_of, limit=CLIENT_SECONDS, **variables)
         return tables_of(settings, COMPARED)
 
     def run_everything(self, settings: Settings, **variables: str) -> WholeRun:
@@ -178,7 +186,12 @@ def real_world(drops: Path, folder: Path, model: Path) -> SparkWorld:
     return SparkWorld(folder, second, 30_000, (day, next_day - timedelta(days=1)), model)
 
 
-def client(settings: Settings, *arguments: str, limit: float = 600, **variables: str) -> str:
+CLIENT_SECONDS = 600.0
+
+
+def client(
+    settings: Settings, *arguments: str, limit: float = CLIENT_SECONDS, **variables: str
+) -> str:
     """Run a client process to its end and return what it printed."""
     process = start_client(settings, *arguments, **variables)
     output, _ = process.communicate(timeout=limit)
@@ -202,7 +215,7 @@ def start_client(settings: Settings, *arguments: str, **variables: str) -> subpr
 
 def places(settings: Settings, **variables: str) -> set[tuple[str, str]]:
     """Return where executors find the platform's code, and the prefix of their Python."""
-    lines = client(settings, "locate", **variables).splitlines()
+    lines = client(settings, "locate", limit=CLIENT_SECONDS, **variables).splitlines()
     return {tuple(pair) for pair in json.loads(lines[-1])}
 
 

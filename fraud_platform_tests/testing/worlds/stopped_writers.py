@@ -51,7 +51,7 @@ def expected(*numbers: int) -> list[int]:
 
 
 @contextmanager
-def stopped_child(code: str, lake: Lake, point: str) -> Iterator[subprocess.Popen]:
+def stopped_child(code: str, lake: Lake, point: str) -> Iterator[subprocess.Popen[bytes]]:
     """Give a process that stopped itself at a point; it is killed after the block."""
     variables = {**os.environ, "FRAUD_STOP_AT": point}
     child = subprocess.Popen([sys.executable, "-c", code, lake.url], env=variables)
@@ -66,6 +66,6 @@ def stopped_child(code: str, lake: Lake, point: str) -> Iterator[subprocess.Pope
         child.wait(WAIT_SECONDS)
 
 
-def go_on(child: subprocess.Popen) -> None:
+def go_on(child: subprocess.Popen[bytes]) -> None:
     child.send_signal(signal.SIGCONT)
     assert child.wait(WAIT_SECONDS) == 0

@@ -16,8 +16,8 @@ def test_an_outage_is_told_once_when_it_begins_and_once_when_it_ends(
 ) -> None:
     slept: list[float] = []
     clock = iter(range(10_000))
-    monkeypatch.setattr(module.time, "sleep", slept.append)
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock) / 20)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock) / 20)
     messages: list[str] = []
     patience = Patience(messages.append, lambda: False)
     patience.work_goes_on()

@@ -17,7 +17,9 @@ from fraud_platform.calendar.due import (
 FIRST = date(2018, 4, 1)
 
 
-def days_of(drop: str, start: date, count: int, content: str = "a", rows: int = 1000):
+def days_of(
+    drop: str, start: date, count: int, content: str = "a", rows: int = 1000
+) -> list[DropDay]:
     return [DropDay(drop, start + timedelta(days=i), rows, content) for i in range(count)]
 
 

@@ -91,7 +91,10 @@ def inputs(tmp_path: Path) -> Path:
 
 
 def _run(
-    words: list[str], home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    words: list[str],
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> tuple[int, str]:
     """Run a command line as the program does; return its exit code and all that it printed."""
     monkeypatch.setattr(sys, "argv", ["fraud-platform", *words])

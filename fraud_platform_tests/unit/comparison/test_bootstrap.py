@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, brier_score_loss, recall_score, roc_auc_score
 
 from fraud_platform.comparison import plain_metrics as metrics
+from fraud_platform.comparison.inputs import ComparisonRows, ScoredModel
 from fraud_platform.comparison.metrics import Metric
 from fraud_platform.comparison.replicates import WeightedMetrics
 from fraud_platform.comparison.resampling import (
@@ -29,9 +31,15 @@ from fraud_platform_tests.testing.defaults import comparison
 
 CONFIG = comparison(k=20)
 ORDER = list(Metric)
+BY_NAME = {str(metric): metric for metric in Metric}
+Setup = tuple[
+    ComparisonRows, tuple[ScoredModel, ScoredModel], np.ndarray, WeightedMetrics, np.ndarray
+]
 
 
-def weighted_setup(seed, cluster_column, decimals: int = 17, customers: int = 400):
+def weighted_setup(
+    seed: int, cluster_column: str, decimals: int = 17, customers: int = 400
+) -> Setup:
     rng = np.random.default_rng(seed)
     rows, candidate, champion = scored_rows(rng, customers, 300, decimals=decimals)
     rows = rows.take(rows.order())
@@ -67,7 +75,7 @@ def test_metrics_of_supplied_resamples_equal_scikit_learn(
             for s in (1, 2, 3):
                 of_scenario = rows.fraud_scenario == s
                 if w[of_scenario].sum() > 0:
-                    expected[Metric(f"recall_scenario_{s}")] = recall_score(
+                    expected[BY_NAME[f"recall_scenario_{s}"]] = recall_score(
                         of_scenario[of_scenario], alert[of_scenario], sample_weight=w[of_scenario]
                     )
             for metric, value in expected.items():
@@ -101,8 +109,8 @@ def test_card_precision_of_terminal_resamples_weighs_a_card_by_its_fraud_or_its_
     for i, model in enumerate(models):
         days, left = [], set()
         for day in np.unique(rows.day):
-            cards = {}
-            for n in np.flatnonzero(rows.day == day):
+            cards: dict[int, list[int]] = {}
+            for n in np.flatnonzero(rows.day == day).tolist():
                 customer = rows.customer_id[n]
                 if customer not in left:
                     cards.setdefault(customer, []).append(n)
@@ -112,7 +120,7 @@ def test_card_precision_of_terminal_resamples_weighs_a_card_by_its_fraud_or_its_
             left |= {c for c in ranked[: CONFIG.k] if fraud[c] is not None}
             days.append(
                 [
-                    (clusters[top[c] if fraud[c] is None else fraud[c]], fraud[c] is not None)
+                    (clusters[top[c] if (at := fraud[c]) is None else at], fraud[c] is not None)
                     for c in ranked
                 ]
             )
@@ -129,7 +137,7 @@ def test_card_precision_of_terminal_resamples_weighs_a_card_by_its_fraud_or_its_
 
 
 @pytest.mark.parametrize("metric", [m for m in Metric if m is not Metric.CARD_PRECISION])
-def test_a_cluster_of_weight_two_counts_as_its_rows_twice(metric) -> None:
+def test_a_cluster_of_weight_two_counts_as_its_rows_twice(metric: Metric) -> None:
     """Holds for every declared metric; a copied card is another card and has tests of its own."""
     rows, models, clusters, engine, weights = weighted_setup(6, "customer_id")
     at = np.repeat(np.arange(len(rows)), weights[clusters, 0].astype(int))
@@ -143,7 +151,7 @@ def test_a_cluster_of_weight_two_counts_as_its_rows_twice(metric) -> None:
 
 
 def test_a_sum_that_no_formula_declares_is_refused() -> None:
-    weighted = WeightedSums(*[np.ones(1)] * 3, days=1, config=CONFIG, sums={})
+    weighted = WeightedSums(np.ones(1), np.ones(1), np.ones(1), days=1, config=CONFIG, sums={})
     with pytest.raises(ValueError, match="expected a sum that a formula declares, found RowSum"):
         Metric.RECALL.formula.of(weighted)
 
@@ -171,7 +179,7 @@ def test_paired_clustered_percentile_intervals_equal_scipys_with_the_same_draws(
         (Metric.AUC_ROC, roc_auc_score),
     ):
 
-        def difference(drawn, score=score):
+        def difference(drawn: np.ndarray, score: Callable[..., float] = score) -> float:
             w = np.bincount(drawn, minlength=engine.n_clusters)[clusters]
             return score(y, p, sample_weight=w) - score(y, q, sample_weight=w)
 
@@ -210,7 +218,7 @@ def test_draws_are_multinomial() -> None:
 
 def test_an_interval_leaves_replicates_without_a_value_out() -> None:
     low, high = percentile_interval(np.array([np.nan, 1.0, 2.0, 3.0, np.nan]), 0.5)
-    assert (low, high) == (1.5, 2.5)
+    assert (float(low), float(high)) == (1.5, 2.5)
     assert np.isnan(percentile_interval(np.array([np.nan, np.nan]), 0.95)).all()
 
 

@@ -8,11 +8,19 @@ import pytest
 from fraud_platform.comparison.evaluation import unknown_customers_mask
 
 
-def kept_by_loop(days, customers, frauds, train_start, train_days, delay, test_days):
+def kept_by_loop(
+    days: list[int],
+    customers: list[int],
+    frauds: list[tuple[int, int]],
+    train_start: int,
+    train_days: int,
+    delay: int,
+    test_days: int,
+) -> list[int]:
     """Row positions that stay, day by day, with the known customers as a growing set."""
     train_end = train_start + train_days
     known = {c for d, c in frauds if train_start <= d < train_end}
-    kept = []
+    kept: list[int] = []
     for offset in range(test_days):
         known |= {c for d, c in frauds if d == train_end + offset - 1}
         today = train_end + delay + offset
@@ -25,7 +33,7 @@ def kept_by_loop(days, customers, frauds, train_start, train_days, delay, test_d
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_rows_kept_equal_a_loop_over_the_test_days(seed) -> None:
+def test_rows_kept_equal_a_loop_over_the_test_days(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n, start, train_days, delay, test_days = 4_000, 40, 7, 7, 7
     day, customer = rng.integers(0, 80, n), rng.integers(1_000, 1_300, n)

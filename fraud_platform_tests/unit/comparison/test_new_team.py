@@ -12,9 +12,10 @@ from fraud_platform.comparison.bootstrap import attainable_card_precision, compa
 from fraud_platform.comparison.gate import Verdict
 from fraud_platform.comparison.inputs import ComparisonConfig, ComparisonRows, Role, ScoredModel
 from fraud_platform.comparison.metrics import Metric
-from fraud_platform.comparison.report import ab_report_table, report_id_of
-from fraud_platform.promotion.decision import Guardrails, PromotionDecision, decide
+from fraud_platform.comparison.report import ComparisonResult, ab_report_table, report_id_of
+from fraud_platform.promotion.decision import PromotionDecision, decide
 from fraud_platform.promotion.evidence import Evidence, evidence_from_report
+from fraud_platform.promotion.guardrails import Guardrails
 from fraud_platform.promotion.history import Action
 from fraud_platform.settings import Settings
 from fraud_platform.training.amount_rule import learn_amount_rule
@@ -52,7 +53,9 @@ def portfolio(scale: float, seed: int) -> tuple[ComparisonRows, np.ndarray]:
     return rows, 1 / (1 + np.exp(-log_odds))
 
 
-def compared(scale: float, config: ComparisonConfig):
+def compared(
+    scale: float, config: ComparisonConfig
+) -> tuple[ComparisonRows, int, ComparisonResult]:
     """Return the first candidate's comparison, and the amount rule that it was made with."""
     limits = replace(LIMITS, review_cost=LIMITS.review_cost * scale)
     slice_rows, slice_scores = portfolio(scale, seed=1)
@@ -60,13 +63,14 @@ def compared(scale: float, config: ComparisonConfig):
     labels, cents = slice_rows.is_fraud, slice_rows.amount_cents
     threshold = choose_threshold(slice_scores, labels, cents, ones, DAYS, limits).value
     rule = learn_amount_rule(cents, labels, ones, DAYS, limits)
+    assert rule is not None
     rows, scores = portfolio(scale, seed=2)
     config = replace(config, resamples=300, review_cost=limits.review_cost, amount_rule_cents=rule)
     candidate = ScoredModel("fraud", "1", scores, threshold)
     return rows, rule, compare_models(rows, candidate, None, config)
 
 
-def decided(result, guardrails: Guardrails, days: int = 21) -> PromotionDecision:
+def decided(result: ComparisonResult, guardrails: Guardrails, days: int = 21) -> PromotionDecision:
     report = ab_report_table(result, MONDAY, report_id_of(MONDAY, "1", None), "a" * 64)
     evidence = evidence_from_report(report, date(2018, 6, 18), None)
     now = datetime.now(UTC)

@@ -326,7 +326,8 @@ def test_a_day_may_be_a_date(compared: Compared) -> None:
 
 def test_amount_above_k_alerts_above_k_and_not_at_it() -> None:
     amounts = np.array([22_000, 22_001])
-    rows = ComparisonRows(*[np.array([0, 1])] * 4, amounts, np.array([True, False]), amounts * 0)
+    ids = np.array([0, 1])
+    rows = ComparisonRows(ids, ids, ids, ids, amounts, np.array([True, False]), amounts * 0)
     rule = baseline_models(rows, 22_000)[Role.AMOUNT_ABOVE]
     assert (rule.probability >= rule.threshold).tolist() == [False, True]
 

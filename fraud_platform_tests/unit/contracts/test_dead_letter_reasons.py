@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -42,14 +45,14 @@ def _added() -> set[str]:
         {"judged": Judged.KEY, "applies": lambda rows: rows.second > 0},
     ],
 )
-def test_a_reason_has_a_rule_if_and_only_if_it_depends_on_values(arguments: dict) -> None:
+def test_a_reason_has_a_rule_if_and_only_if_it_depends_on_values(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected `applies` if and only if it is judged on VALUE"):
         Declaration("odd", "is odd", **arguments)
 
 
 @pytest.mark.parametrize("wrong", [lambda rows: rows.second, lambda rows: np.bool_(True)])
 def test_a_rule_that_returns_no_boolean_for_each_row_is_named(
-    monkeypatch: pytest.MonkeyPatch, wrong
+    monkeypatch: pytest.MonkeyPatch, wrong: Callable[[Transactions], object]
 ) -> None:
     class Odd(str):
         applies = staticmethod(wrong)

@@ -15,7 +15,7 @@ from fraud_platform.contracts.feature_language.declarables import (
     Flag,
     LabelMeasure,
 )
-from fraud_platform.contracts.feature_language.expressions import ratio
+from fraud_platform.contracts.feature_language.expressions import Expression, ratio
 from fraud_platform.contracts.feature_language.terms import CustomerSum, LabelSum, RowTerm
 from fraud_platform.datasets.handbook import features as declaration
 from fraud_platform.datasets.handbook.features import (
@@ -45,7 +45,7 @@ def changed(**changes: object) -> Declaration:
     return replace(DECLARATION, **changes)  # type: ignore[arg-type]
 
 
-def with_features(**formulas: object) -> Declaration:
+def with_features(**formulas: Expression) -> Declaration:
     """Return the declaration with the formulas of some features changed."""
     features = tuple(
         replace(f, formula=formulas[f.name]) if f.name in formulas else f

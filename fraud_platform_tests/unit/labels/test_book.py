@@ -79,7 +79,9 @@ SECONDS = st.integers(FIRST, FIRST + 40 * DAY)
 
 
 @given(SECONDS, SECONDS, st.one_of(st.just(NEVER_LANDED), SECONDS), st.none() | SECONDS)
-def test_counts_from_is_the_rule_in_calendar_arithmetic(tx, known, at, previous) -> None:
+def test_counts_from_is_the_rule_in_calendar_arithmetic(
+    tx: int, known: int, at: int, previous: int | None
+) -> None:
     before = None if previous is None else previous // HOUR
     found = one(tx, known, at, NO_LABEL if before is None else before)
     assert found == EPOCH + timedelta(hours=hour_by_hand(tx, known, at, before))
@@ -148,7 +150,9 @@ STEPS = st.lists(st.one_of(LABELS, st.sets(KEYS, max_size=3)), max_size=8)
 
 @settings(max_examples=150, deadline=None)
 @given(STEPS, st.dictionaries(KEYS, SECONDS))
-def test_the_book_adds_and_takes_back_what_a_plain_dictionary_does(steps, moments) -> None:
+def test_the_book_adds_and_takes_back_what_a_plain_dictionary_does(
+    steps: list[list[tuple[int, int, int, int]] | set[int]], moments: dict[int, int]
+) -> None:
     rows, plain = ScoredRows(), PlainBook()
     book = LabelBook(rows)
     sums: Counter[tuple[int, int, int, int]] = Counter()

@@ -47,7 +47,7 @@ def second(text: str | None, none: int) -> int:
 
 @pytest.mark.parametrize(("tx", "known", "landed", "previous", "expected"), BY_HAND)
 def test_a_label_counts_from_the_hour_worked_out_by_hand(
-    tx, known, landed, previous, expected
+    tx: str, known: str | None, landed: str | None, previous: str | None, expected: str
 ) -> None:
     before = NO_LABEL if previous is None else second(previous, 0) // HOUR
     given = second(tx, 0), second(known, ON_TIME), second(landed, NEVER_LANDED), before
@@ -66,7 +66,9 @@ FIRST_OF_DROPS = [
 
 
 @pytest.mark.parametrize(("tx", "landed", "expected"), FIRST_OF_DROPS)
-def test_the_clock_of_a_drop_gives_its_first_labels_the_same_hours(tx, landed, expected) -> None:
+def test_the_clock_of_a_drop_gives_its_first_labels_the_same_hours(
+    tx: str, landed: str | None, expected: str
+) -> None:
     now = None if landed is None else datetime.fromisoformat(landed).replace(tzinfo=UTC)
     (found,) = LabelClock(stream_time=now).first_counts_from(np.array([second(tx, 0)]))
     assert found == second(expected, 0)

@@ -7,7 +7,7 @@ import re
 import shutil
 import socket
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -29,7 +29,7 @@ OPENJDK_17 = 'openjdk version "17.0.15" 2025-04-15'
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    ports = {f"{name}_port": free_port() for name in ("dagster", "mlflow", "kafka")}
+    ports: dict[str, Any] = {f"{name}_port": free_port() for name in ("dagster", "mlflow", "kafka")}
     return Settings(home=tmp_path / "home", **ports)
 
 
@@ -220,7 +220,7 @@ def test_a_sound_machine_has_no_problem(
 def test_a_database_that_is_away_is_a_problem_and_none_is_none(tmp_path: Path) -> None:
     assert doctor.check_databases(Settings(home=tmp_path)) == []
     url = f"postgresql://me@127.0.0.1:{free_port()}/dagster"
-    chosen = {"dagster_storage_url": url, "dagster_storage_password": "hush"}
+    chosen: dict[str, Any] = {"dagster_storage_url": url, "dagster_storage_password": "hush"}
     (found,) = doctor.check_databases(Settings(home=tmp_path, **chosen))
     assert (found.subject, found.level) == ("Dagster's database", Level.PROBLEM)
     assert "Start it, or fix FRAUD_DAGSTER_STORAGE_URL" in found.message
@@ -234,7 +234,10 @@ def test_storage_that_does_not_answer_is_a_problem_and_a_disk_is_not_asked(
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
-    chosen = {"landing_url": "s3://drops/in", "lake_url": f"hdfs://127.0.0.1:{free_port()}/lake"}
+    chosen: dict[str, Any] = {
+        "landing_url": "s3://drops/in",
+        "lake_url": f"hdfs://127.0.0.1:{free_port()}/lake",
+    }
     landing, lake = doctor.check_storage(Settings(home=tmp_path, **chosen))
     assert [(f.subject, f.level) for f in (landing, lake)] == [
         ("Landing", Level.PROBLEM), ("Lake", Level.PROBLEM),
@@ -246,8 +249,11 @@ def test_storage_that_does_not_answer_is_a_problem_and_a_disk_is_not_asked(
 
 def test_the_jars_of_s3_are_wanted_where_data_is_there(tmp_path: Path) -> None:
     sizes = [
-        len(doctor.wanted_jars(Settings(home=tmp_path, **chosen))[0][1])
-        for chosen in ({}, {"lake_url": "s3://lake/tables"})
+        len(doctor.wanted_jars(settings)[0][1])
+        for settings in (
+            Settings(home=tmp_path),
+            Settings(home=tmp_path, lake_url="s3://lake/tables"),
+        )
     ]
     assert sizes[1] > sizes[0] + 30
 

@@ -12,7 +12,6 @@ import pytest
 from fraud_platform.comparison.gate import Verdict
 from fraud_platform.errors import PromotionError
 from fraud_platform.promotion.decision import (
-    Guardrails,
     PromotionDecision,
     approve,
     decide,
@@ -20,6 +19,7 @@ from fraud_platform.promotion.decision import (
     rollback,
 )
 from fraud_platform.promotion.evidence import Evidence
+from fraud_platform.promotion.guardrails import Guardrails
 from fraud_platform.promotion.history import (
     Action,
     HistoryRow,
@@ -93,7 +93,9 @@ class Platform:
         decision = decide(self.history, found, guardrails, mode, "schedule", self.now())
         return self.store(decision, alias_moves)
 
-    def person(self, act: Callable[..., PromotionDecision], target: str) -> PromotionDecision:
+    def person(
+        self, act: Callable[..., PromotionDecision], target: date | str
+    ) -> PromotionDecision:
         return self.store(act(self.history, target, "ana", self.now(), "seen"))
 
 
@@ -167,7 +169,7 @@ def test_running_any_week_again_decides_the_same_and_changes_nothing(
 ) -> None:
     before = three_weeks.history
     first = before[week - 1]
-    found = evidence(week, first.model_version, first.champion_before, Verdict(first.verdict))
+    found = evidence(week, first.model_version, first.champion_before, Verdict(str(first.verdict)))
     decision = three_weeks.run(found)
     assert (decision.row, decision.is_new) == (first, False)
     assert (three_weeks.history, three_weeks.alias) == (before, "2")
@@ -236,7 +238,7 @@ def test_a_model_that_learnt_from_the_test_is_refused(platform: Platform, who: s
     platform.run(evidence(1, "1", None))
     late = WEEKS[1] - timedelta(days=20)
     with pytest.raises(PromotionError, match="21 days before 2018-06-11"):
-        platform.run(evidence(2, "2", "1", **{who: late}))
+        platform.run(evidence(2, "2", "1", Verdict.PROMOTE, **{who: late}))
 
 
 def test_in_approval_mode_a_winner_waits_for_a_person(platform: Platform) -> None:

@@ -36,7 +36,9 @@ def ledger(**values: object) -> dict[str, object]:
     }
 
 
-def cell(day: date, hour: int, amount_bin: int, scenario: int, rows: int, cents: int) -> dict:
+def cell(
+    day: date, hour: int, amount_bin: int, scenario: int, rows: int, cents: int
+) -> dict[str, object]:
     return {
         "tx_date": day,
         "hour": hour,
@@ -122,7 +124,7 @@ def test_table_says_rows_and_shares(profile: DropProfile) -> None:
 
 
 @pytest.mark.parametrize("cells", [CELLS, []], ids=["published", "held"])
-def test_picture_is_a_small_png_of_readable_size(cells) -> None:
+def test_picture_is_a_small_png_of_readable_size(cells: list[dict[str, object]]) -> None:
     png = draw_profile(profile_of_cells(cells, ledger(status="held" if not cells else "published")))
     with Image.open(io.BytesIO(png)) as image:
         assert image.format == "PNG"

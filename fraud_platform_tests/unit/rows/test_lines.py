@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,16 +38,20 @@ MANY = settings(
 )
 
 
-def clean(folder: Path, text: bytes, range_bytes: int = 1 << 20):
+Rejected = tuple[str, tuple[str, ...], bytes, int | None]
+
+
+def clean(
+    folder: Path, text: bytes, range_bytes: int = 1 << 20
+) -> tuple[dict[str, Any], Counter[str]]:
     """Run the cleaning task over a text and return its tables and its summed counts."""
     path = folder / "text"
     path.write_bytes(text)
     body = text.index(b"\n") + 1 if b"\n" in text else len(text)
     ranges = split_text(str(path), body, len(text), range_bytes)
     out = folder / "out"
-    destination = Destination(
-        *(str(out / kind) for kind in ("clean", "quarantine", "suspects")), "p"
-    )
+    folders = [str(out / kind) for kind in ("clean", "quarantine", "suspects")]
+    destination = Destination(folders[0], folders[1], folders[2], "p")
     task = clean_ranges(ByteFiles(), ranges, destination, np.empty(0, np.int64))
     numbers = pa.RecordBatch.from_arrays([pa.array(range(len(ranges)))], names=["id"])
     counts: Counter[str] = Counter()
@@ -61,10 +67,13 @@ def clean(folder: Path, text: bytes, range_bytes: int = 1 << 20):
     return {k: pa.concat_tables(found) if found else None for k, found in tables.items()}, counts
 
 
-def judged_by_oracle(text: bytes):
+def judged_by_oracle(
+    text: bytes,
+) -> tuple[list[tuple[Any, ...]], Counter[Rejected], oracle.CleanedByOracle]:
     """Return the oracle's clean rows and quarantined rows, duplicates not judged."""
     result = oracle.CleanedByOracle()
-    clean_rows, quarantined = [], Counter()
+    clean_rows = []
+    quarantined: Counter[Rejected] = Counter()
     for line in oracle._data_lines(text, result):
         judged = oracle.judge(line)
         if isinstance(judged, tuple):
@@ -86,7 +95,7 @@ def assert_agrees(folder: Path, text: bytes, range_bytes: int = 1 << 20) -> None
         del columns["tx_date"]
         found = sorted(zip(*columns.values(), strict=True))
     assert found == clean_rows
-    rejected = Counter()
+    rejected: Counter[Rejected] = Counter()
     if tables["quarantine"] is not None:
         for row in tables["quarantine"].to_pylist():
             key = row["reason"], tuple(row["reasons"]), row["raw_line"], row["transaction_id"]
@@ -260,11 +269,12 @@ def test_the_scan_sees_the_id_of_every_valid_row(
     path.write_bytes(text)
     ranges = split_text(str(path), text.index(b"\n") + 1, len(text), 400)
     numbers = pa.RecordBatch.from_arrays([pa.array(range(len(ranges)))], names=["id"])
-    expected = [row[0] for row in judged_by_oracle(text)[0]]
+    expected = [int(row[0]) for row in judged_by_oracle(text)[0]]
     sets = []
     for row in rows_of(scan_ids(ByteFiles(), ranges, max_groups)([numbers])):
         if row["groups"] is not None:
-            sets.append(IdSet(*(np.frombuffer(row[n], t) for n, t in SET_TYPES.items())))
+            columns: dict[str, Any] = {n: np.frombuffer(row[n], t) for n, t in SET_TYPES.items()}
+            sets.append(IdSet(**columns))
         else:
             assert max_groups == 1
             assert row["low_group"] <= row["high_group"]
@@ -284,7 +294,7 @@ def test_the_scan_sees_the_id_of_every_valid_row(
 SET_TYPES = {"groups": np.int64, "bits": np.uint64, "repeated": np.int64}
 
 
-def rows_of(batches):
+def rows_of(batches: Iterable[pa.RecordBatch]) -> list[dict[str, Any]]:
     return [row for batch in batches for row in batch.to_pylist()]
 
 
@@ -295,17 +305,23 @@ def rows_of(batches):
     ),
     st.lists(st.integers(0, 30), max_size=4),
 )
-def test_suspects_are_judged_alike_however_they_are_cut_into_batches(rows, cuts) -> None:
-    by_id = {key: earlier for key, _, earlier in rows}
-    rows = sorted((key, cents) for key, cents, _ in rows)
-    expected, kept = [], {}
+def test_suspects_are_judged_alike_however_they_are_cut_into_batches(
+    suspects: list[tuple[int, int, int | None]], cuts: list[int]
+) -> None:
+    by_id = {key: earlier for key, _, earlier in suspects}
+    rows = sorted((key, cents) for key, cents, _ in suspects)
+    expected = []
+    kept: dict[int, int] = {}
     for key, cents in rows:
-        is_kept = key not in kept and by_id[key] is None
-        reference = kept.setdefault(key, cents if by_id[key] is None else by_id[key])
+        earlier = by_id[key]
+        is_kept = key not in kept and earlier is None
+        reference = kept.setdefault(key, cents if earlier is None else earlier)
         reason = Reason.DUPLICATE_ID if cents == reference else Reason.CONFLICTING_DUPLICATE_ID
         expected.append(0 if is_kept else REASON_BITS[reason])
     zeros = [0] * len(rows)
-    columns = dict.fromkeys(["seconds", "customer_id", "terminal_id", "scenario"], zeros)
+    columns: dict[str, Sequence[int | None]] = dict.fromkeys(
+        ["seconds", "customer_id", "terminal_id", "scenario"], zeros
+    )
     columns = {
         "transaction_id": [key for key, _ in rows],
         "amount_cents": [c for _, c in rows],

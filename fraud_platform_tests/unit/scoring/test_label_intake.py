@@ -104,6 +104,9 @@ class _Source:
     def go_to(self, starts: Mapping[int, int]) -> None:
         pass
 
+    def close(self) -> None:
+        pass
+
     def read(self, ranges: Mapping[int, tuple[int, int]]) -> Iterator[Messages]:
         (start, end) = ranges[0]
         count = end - start

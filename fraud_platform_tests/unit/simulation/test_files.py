@@ -7,9 +7,11 @@ import lzma
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import zstandard
@@ -106,7 +108,7 @@ def test_a_drop_summarises_its_content_in_one_line(tmp_path: Path) -> None:
         (DropLayout("commas"), HEADER[2:].replace("tranaction", "transaction").replace(" | ", ",")),
     ],
 )
-def test_header_variants(tmp_path: Path, layout, header) -> None:
+def test_header_variants(tmp_path: Path, layout: DropLayout, header: str) -> None:
     config = SimulationConfig(customers=20, terminals=100, days=1, layout=layout)
     (drop,) = simulate_drops(config, tmp_path)
     assert drop.path.read_text().splitlines()[0] == header
@@ -131,7 +133,11 @@ def test_layout_changes_line_endings_and_not_the_lines(tmp_path: Path) -> None:
         (".zst", lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data)),
     ],
 )
-def test_compressed_drop_holds_the_same_text(tmp_path: Path, suffix: str, decompress) -> None:
+def test_compressed_drop_holds_the_same_text(
+    tmp_path: Path,
+    suffix: Literal[".gz", ".xz", ".zst"],
+    decompress: Callable[[bytes], bytes],
+) -> None:
     plain = SimulationConfig(customers=200, terminals=200, days=3)
     (one,) = simulate_drops(plain, tmp_path)
     config = replace(plain, layout=DropLayout(compression=suffix))

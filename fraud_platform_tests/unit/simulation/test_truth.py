@@ -54,15 +54,15 @@ def read_time(text: str) -> tuple[datetime | None, bool]:
     return time + timedelta(days=is_midnight), is_midnight
 
 
-def judge(line: bytes) -> tuple[list[str], str | None, Contents | None, int | None]:
+def judge(line: bytes) -> tuple[list[str], str | None, Contents, int]:
     """Return (reasons, repair, contents, id) of one data line, ignoring duplicates."""
     fields = [f.strip(b" ") for f in line.split(b",")]
     try:
         line.decode()
     except UnicodeDecodeError:
-        return ["malformed_row"], None, None, None
+        return ["malformed_row"], None, (), -1
     if len(fields) != 9:
-        return ["malformed_row"], None, None, None
+        return ["malformed_row"], None, (), -1
     tx, when, customer, terminal, amount, seconds, days, fraud, scenario = fields
     found = set()
     integers = (tx, customer, terminal, seconds, days, fraud, scenario)
@@ -86,7 +86,7 @@ def judge(line: bytes) -> tuple[list[str], str | None, Contents | None, int | No
     if (fraud, scenario) not in {(b"0", b"0"), (b"1", b"1"), (b"1", b"2"), (b"1", b"3")}:
         found.add("bad_label")
     if found:
-        return [r for r in ORDER if r in found], None, None, None
+        return [r for r in ORDER if r in found], None, (), -1
     is_rounded = len(amount.partition(b".")[2]) > 2
     repair = "midnight_24h" if is_midnight else "rounded_amount" if is_rounded else None
     contents = (time, int(customer), int(terminal), cents, fraud == b"1", int(scenario))
@@ -140,8 +140,8 @@ def truths(drop: SimulatedDrop) -> list[dict[str, Any]]:
     return pq.read_table(drop.truth_path).to_pylist()
 
 
-def as_judged(row: dict[str, Any]) -> tuple[object, ...]:
-    contents: tuple[object, ...] = ()
+def as_judged(row: dict[str, Any]) -> tuple[str, bytes, tuple[str, ...], str | None, Contents]:
+    contents: Contents = ()
     if row["disposition"] == "clean":
         contents = (
             row["tx_datetime"].replace(tzinfo=None),
@@ -236,7 +236,7 @@ def test_without_dirt_every_line_is_clean(tmp_path: Path) -> None:
 
 
 def test_crlf_drop_has_the_same_truth_as_its_lf_twin(tmp_path: Path) -> None:
-    def rows(name: str, layout: DropLayout) -> list[dict]:
+    def rows(name: str, layout: DropLayout) -> list[dict[str, Any]]:
         config = SimulationConfig(
             customers=200, terminals=200, days=3, dirt=DirtRates().scaled(2_000), layout=layout
         )

@@ -35,7 +35,9 @@ def test_what_remains_is_taken_whole_where_it_fits() -> None:
     ),
     st.integers(1, 10**5),
 )
-def test_each_partition_gives_in_proportion_to_its_backlog(sizes, max_messages) -> None:
+def test_each_partition_gives_in_proportion_to_its_backlog(
+    sizes: dict[int, tuple[int, int]], max_messages: int
+) -> None:
     remaining = {p: (start, start + size) for p, (start, size) in sizes.items()}
     total = sum(size for _, size in sizes.values())
     taken = {p: end - start for p, (start, end) in next_ranges(remaining, max_messages).items()}
@@ -85,7 +87,9 @@ def test_dead_messages_alone_are_scored() -> None:
     ),
     st.dictionaries(st.integers(0, 2), st.booleans()),
 )
-def test_something_is_always_scored_and_always_a_prefix_of_each_partition(events, has_more) -> None:
+def test_something_is_always_scored_and_always_a_prefix_of_each_partition(
+    events: list[tuple[int, int, int]], has_more: dict[int, bool]
+) -> None:
     partition = np.array([p for p, _, _ in events], dtype=np.int64)
     seconds = np.array([h * HOUR * 3 + s if h else 0 for _, h, s in events], dtype=np.int64)
     keep = is_within_hour(partition, seconds, has_more)

@@ -26,7 +26,7 @@ Arrivals = str
 MAX_AHEAD = DEFAULTS.max_ahead_seconds
 
 
-def stream(size: int = 12_000, days: float = 8.0, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def stream(size: int = 12_000, days: int = 8, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Return partitions and event seconds, in order of time, busier by day than by night."""
     random = np.random.default_rng(seed)
     hours = random.normal(12, 5.5, size) % 24
@@ -49,7 +49,8 @@ def judge_in_parts(
     followers: int = FOLLOWERS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Judge a stream in micro-batches as an engine does; return masks of too late and too early."""
-    clock, carried = StreamClock(), {}
+    clock = StreamClock()
+    carried: dict[int, tuple[int, ...]] = {}
     ahead, behind = np.zeros(second.size, bool), np.zeros(second.size, bool)
     for start in range(0, second.size, size):
         end = min(start + size, second.size)

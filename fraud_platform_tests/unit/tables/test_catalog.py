@@ -277,7 +277,7 @@ def test_other_readers_find_a_value_and_the_rows_without_one_by_any_column(
     dataset = handle.to_pyarrow_dataset()
     rows = dataset.to_table()
     engines = readers(handle, dataset)
-    wrong = {}
+    wrong: dict[tuple[str, str], tuple[object, object]] = {}
     for column in table.columns:
         if column.type in SCALAR:
             name, value = column.name, plain_value(rows[column.name])

@@ -9,7 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from fraud_platform.training.calibration import fit_calibrator
 
 
-def scored(n: int, seed: int, a: float = 1.4, b: float = 0.6, c: float = 0.8):
+def scored(
+    n: int, seed: int, a: float = 1.4, b: float = 0.6, c: float = 0.8
+) -> tuple[np.ndarray, np.ndarray]:
     """Return scores and labels whose fraud probability is a beta calibration of the score."""
     draw = np.random.default_rng(seed)
     score = draw.beta(0.3, 3.0, n)
@@ -50,7 +52,7 @@ def test_a_weight_of_two_counts_as_two_rows() -> None:
         lambda rows: len({label for _, label in rows}) == 2
     )
 )
-def test_calibration_is_strictly_increasing_for_any_rows(rows) -> None:
+def test_calibration_is_strictly_increasing_for_any_rows(rows: list[tuple[int, bool]]) -> None:
     score = np.array([s / 1_000 for s, _ in rows])
     is_fraud = np.array([label for _, label in rows])
     calibrator = fit_calibrator(score, is_fraud, np.ones(len(rows)))

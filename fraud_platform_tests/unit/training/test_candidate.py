@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -95,7 +97,9 @@ def test_labels_of_the_threshold_days_do_not_change_probabilities(candidate: Can
 
 
 @pytest.mark.parametrize("imbalance", ["none", "balanced"])
-def test_probabilities_are_calibrated_with_and_without_class_weights(imbalance: str) -> None:
+def test_probabilities_are_calibrated_with_and_without_class_weights(
+    imbalance: Literal["none", "balanced"],
+) -> None:
     rows = labelled_rows(rows_a_day=6_000, seed=5)
     trained = train_candidate(rows, NAMES, replace(OPTIONS, imbalance=imbalance))
     held_out = rows[rows["part"] == "threshold"]
@@ -141,7 +145,9 @@ def test_split_search_is_exact_up_to_the_row_limit() -> None:
 
 
 @pytest.mark.parametrize("plot", [pr_curve_plot, calibration_plot, feature_importance_plot])
-def test_plots_are_reproducible_png_images(candidate: Candidate, plot) -> None:
+def test_plots_are_reproducible_png_images(
+    candidate: Candidate, plot: Callable[[Candidate], bytes]
+) -> None:
     drawn = plot(candidate)
     assert drawn.startswith(b"\x89PNG")
     assert plot(candidate) == drawn

@@ -5,14 +5,19 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fraud_platform.training.thresholds import Constraints, choose_threshold
+from fraud_platform.training.thresholds import Constraints, Threshold, choose_threshold
 
 ROW = st.tuples(
     st.integers(1, 12), st.booleans(), st.integers(1, 40_000), st.sampled_from([1.0, 2.5])
 )
 
 
-def brute_force(rows, days: int, limits: Constraints):
+Row = tuple[int, bool, int, float]
+
+
+def brute_force(
+    rows: list[Row], days: int, limits: Constraints
+) -> tuple[int, float, float, float] | None:
     """Return the cut with the least expected loss within both limits, by a loop over rows."""
     genuine = sum(w for _, f, _, w in rows if not f)
     best = None
@@ -36,7 +41,7 @@ def brute_force(rows, days: int, limits: Constraints):
     st.floats(0, 300),
 )
 def test_it_is_the_cut_with_the_least_loss_within_the_limits(
-    rows, days, alerts, rate, cost
+    rows: list[Row], days: int, alerts: float, rate: float, cost: float
 ) -> None:
     assume({f for _, f, _, _ in rows} == {True, False})
     limits = Constraints(alerts, rate, cost)
@@ -53,7 +58,7 @@ def test_it_is_the_cut_with_the_least_loss_within_the_limits(
     assert (score / 13 >= found.value) @ weight / days == pytest.approx(found.alerts_per_day)
 
 
-def worked(limits: Constraints):
+def worked(limits: Constraints) -> Threshold:
     """Choose a threshold for ten rows over two days, with frauds at scores .9, .7 and .3."""
     probability = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05])
     is_fraud = np.array([1, 0, 1, 0, 0, 0, 1, 0, 0, 0], dtype=bool)

@@ -243,7 +243,7 @@ def test_a_version_without_a_digest_cannot_be_checked_and_is_refused(stored: Sto
 
 @pytest.mark.parametrize(("batches", "there"), [((1, 2), "none yet"), ((3, 1), "none yet")])
 def test_a_replay_of_micro_batches_that_do_not_exist_fails(
-    stored: Stored, batches: tuple[int, ...], there: str
+    stored: Stored, batches: tuple[int, int], there: str
 ) -> None:
     settings = stored.world.settings
     with pytest.raises(DataError, match=rf"--range {batches[0]}-{batches[1]}.*found {there}"):

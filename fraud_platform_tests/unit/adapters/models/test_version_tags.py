@@ -9,8 +9,9 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from fraud_platform.adapters.models.registry import CHAMPION
+from fraud_platform.adapters.models.registry import CHAMPION, ModelVersion
 from fraud_platform.adapters.models.version_tags import pack, unpack
+from fraud_platform.contracts.tables import TableContract
 from fraud_platform.defs.automation.maintenance import vacuum_lake
 from fraud_platform.errors import ModelDamagedError
 from fraud_platform.operations.models.champion import mend_champion
@@ -41,7 +42,7 @@ def world(tmp_path: Path, database: Path) -> RegistryWorld:
     return RegistryWorld.make(tmp_path / "home", database)
 
 
-def register(world: RegistryWorld, week: int = 0, content: str = "x"):
+def register(world: RegistryWorld, week: int = 0, content: str = "x") -> ModelVersion:
     folder = world.settings.home / f"candidate_{week}_{content}"
     folder.mkdir(parents=True)
     (folder / "candidate.json").write_text(json.dumps({"content": content}))
@@ -124,7 +125,7 @@ def test_vacuum_keeps_the_versions_that_a_lineage_names(
 ) -> None:
     kept = {}
 
-    def vacuum(self: object, table, keep_versions: list[int], hours: int) -> int:
+    def vacuum(self: object, table: TableContract, keep_versions: list[int], hours: int) -> int:
         kept[table.name] = keep_versions
         return 0
 

@@ -82,11 +82,14 @@ def stored(drops: list[str]) -> list[StoredFile]:
 
 
 def inputs(session: Session, *, rows_say_labels: bool) -> DayInputs:
-    frames = [table(session) for _ in range(5)]
     first, last = date(2018, 4, 1), date(2018, 4, 30)
-    return DayInputs(
-        first, last, *frames, tasks=2, has_corrections=True, rows_say_labels=rows_say_labels
-    )
+    frames = [table(session) for _ in range(5)]
+    options: dict[str, Any] = {
+        "tasks": 2,
+        "has_corrections": True,
+        "rows_say_labels": rows_say_labels,
+    }
+    return DayInputs(first, last, *frames, **options)
 
 
 def merged_labels(session: Session) -> Any:
@@ -94,16 +97,20 @@ def merged_labels(session: Session) -> Any:
     return _merge(session, files, files, files, LabelClock())  # type: ignore[arg-type]
 
 
+def files_of(session: Session) -> Any:
+    frame = read_files(session, stored(DROPS), CLEAN_DDL)  # type: ignore[arg-type]  # a stand-in
+    assert frame is not None
+    return frame
+
+
 BUILDERS: dict[str, Callable[[Session], Any]] = {
     "a drop's profile": lambda s: aggregate_rows(table(s), "2018-04-01"),
-    "rows of many drops": lambda s: read_files(s, stored(DROPS), CLEAN_DDL),
+    "rows of many drops": files_of,
     "ids that occur twice": lambda s: find_repeated_ids(table(s)),
-    "ids of many drops": lambda s: find_common_ids(
-        table(s), group_stored_ids(read_files(s, stored(DROPS), CLEAN_DDL))
-    ),
+    "ids of many drops": lambda s: find_common_ids(table(s), group_stored_ids(files_of(s))),
     "suspects": lambda s: order_suspects(
         table(s, [column.split()[0] for column in SUSPECT_DDL.split(", ")]),
-        read_files(s, stored(DROPS), CLEAN_DDL),
+        files_of(s),
     ),
     "labels of many drops": merged_labels,
     "terminals, own labels": lambda s: _terminal_inputs(

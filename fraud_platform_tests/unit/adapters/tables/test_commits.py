@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -18,6 +19,7 @@ from fraud_platform.contracts.tables import Column, DataFile, TableContract
 from fraud_platform.errors import Outage
 from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import TOPIC_LABELS
+from fraud_platform_tests.testing.tables import open_table
 from fraud_platform_tests.testing.worlds.stopped_writers import (
     APP,
     MERGE_ALL,
@@ -177,7 +179,7 @@ def test_an_append_that_was_written_into_a_cleaned_part_of_the_log_is_made_again
     clean_log_up_to(lake, TOPIC_LABELS)
     commit = sleeper._commit
 
-    def commit_too_late(*arguments: object) -> None:
+    def commit_too_late(*arguments: Any) -> None:
         monkeypatch.setattr(sleeper, "_commit", commit)
         shutil.move(log, aside)
         log.mkdir()
@@ -215,12 +217,14 @@ def test_replaced_files_that_the_table_names_again_stay(
     monkeypatch.setattr("fraud_platform.adapters.tables.compaction.GRACE_SECONDS", -1.0)
     land(lake, 1, 2)
     before = lake.version(TOPIC_LABELS)
-    compaction, restored = Compaction(lake, (TOPIC_LABELS,)), []
+    assert before is not None
+    compaction = Compaction(lake, (TOPIC_LABELS,))
+    restored: list[dict[str, Any]] = []
     removed = compaction._remove
 
-    def restore_first(*arguments: object) -> None:
+    def restore_first(*arguments: Any) -> None:
         if not restored:
-            restored.append(lake.open(TOPIC_LABELS).restore(before))
+            restored.append(open_table(lake, TOPIC_LABELS).restore(before))
         removed(*arguments)
 
     monkeypatch.setattr(compaction, "_remove", restore_first)
@@ -284,7 +288,7 @@ def test_a_partition_that_was_merged_meanwhile_is_not_kept_beside_its_replacemen
     lake.commit_files(DAYS, files, "day", ["1"])
     late = StaleLake(lake.url)
     late.remember(DAYS)
-    lake.open(DAYS).optimize.compact()
+    open_table(lake, DAYS).optimize.compact()
     with pytest.raises(Outage, match="another writer has replaced it"):
         late.commit_files(DAYS, day_files(lake, "1", 20), "day", ["1"])
     assert held(lake) == [("1", 10), ("1", 11)]
@@ -307,7 +311,7 @@ def test_a_whole_table_that_was_merged_or_appended_to_is_not_kept_beside_its_rep
         assert lake.numbered(DAYS, APP).append(day_files(lake, "1", number), number)
     late = StaleLake(lake.url)
     late.remember(DAYS)
-    lake.open(DAYS).optimize.compact()
+    open_table(lake, DAYS).optimize.compact()
     with pytest.raises(Outage, match="another writer committed first"):
         late.replace_arrow(DAYS, rows, None)
     assert held(lake) == [("1", 1), ("1", 2)]

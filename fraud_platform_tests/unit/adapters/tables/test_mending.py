@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
-from deltalake.table import TableFeatures
+from deltalake import DeltaTable, TableFeatures
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.mending import MENDED, mend_table
 from fraud_platform.adapters.tables.uniqueness import overlapping_files, repeated_rows
+from fraud_platform.contracts.tables import TableContract
 from fraud_platform.errors import DataError, RepeatedRowsError, TableFeatureError
 from fraud_platform.operations.doctor import check_tables
 from fraud_platform.operations.live.mending import mend
@@ -27,6 +28,7 @@ from fraud_platform.tables.scoring import (
     SCORING,
     TOPIC_LABELS,
 )
+from fraud_platform_tests.testing.tables import open_table
 from fraud_platform_tests.testing.worlds.stopped_writers import (
     expected,
     go_on,
@@ -51,7 +53,7 @@ def land(lake: Lake, *numbers: int) -> None:
         assert table.append(files, number)
 
 
-def double(lake: Lake, table=TOPIC_LABELS) -> None:
+def double(lake: Lake, table: TableContract = TOPIC_LABELS) -> None:
     """Compact the table twice from one version, as delta-rs 1.6.6 allows."""
     first, second = (DeltaTable(lake.uri(table)) for _ in range(2))
     first.optimize.compact()
@@ -88,12 +90,12 @@ def test_a_state_is_not_loaded_from_scores_that_count_twice(lake: Lake, settings
 
 def test_a_whole_table_is_judged_by_the_files_that_overlap(lake: Lake) -> None:
     land(lake, 1, 2, 3)
-    lake.open(TOPIC_LABELS).optimize.compact()
+    open_table(lake, TOPIC_LABELS).optimize.compact()
     land(lake, 4, 5)
-    assert overlapping_files(TOPIC_LABELS, lake.open(TOPIC_LABELS)) == []
+    assert overlapping_files(TOPIC_LABELS, open_table(lake, TOPIC_LABELS)) == []
     lake.require_unique(TOPIC_LABELS)
     double(lake)
-    (group,) = overlapping_files(TOPIC_LABELS, lake.open(TOPIC_LABELS))
+    (group,) = overlapping_files(TOPIC_LABELS, open_table(lake, TOPIC_LABELS))
     assert len(group) == 2
     with pytest.raises(RepeatedRowsError, match="found 25 that repeat another"):
         lake.require_unique(TOPIC_LABELS)
@@ -106,7 +108,7 @@ def test_files_of_one_number_that_hold_other_rows_are_no_repetition(lake: Lake) 
         for start in (0, 3)
     ]
     assert lake.numbered(TOPIC_LABELS, LANDING).append(parts, 1)
-    assert len(overlapping_files(TOPIC_LABELS, lake.open(TOPIC_LABELS))) == 1
+    assert len(overlapping_files(TOPIC_LABELS, open_table(lake, TOPIC_LABELS))) == 1
     lake.require_unique(TOPIC_LABELS)
 
 
@@ -119,13 +121,13 @@ def test_mending_keeps_one_of_each_row_and_says_so_for_good(lake: Lake) -> None:
     assert (mended.first, mended.last) == (1, 3)
     assert ids(lake) == expected(1, 2, 3, 4)
     assert list(repeated_rows(lake, TOPIC_LABELS)) == []
-    commit = lake.open(TOPIC_LABELS).history(1)[0]
+    commit = open_table(lake, TOPIC_LABELS).history(1)[0]
     assert (commit["operation"], commit["why"], commit["removed"]) == (
         "MEND",
         "two followers",
         "15",
     )
-    kept = json.loads(lake.open(TOPIC_LABELS).metadata().configuration[MENDED])
+    kept = json.loads(open_table(lake, TOPIC_LABELS).metadata().configuration[MENDED])
     assert [(one["who"], one["removed"]) for one in kept] == [("a tester", 15)]
     assert mend_table(lake, TOPIC_LABELS, "again", "a tester").version is None
     land(lake, 5)
@@ -184,7 +186,7 @@ def settings(lake: Lake, tmp_path: Path) -> Settings:
 
 @pytest.mark.parametrize("table", OF_MANY_COMMITS, ids=lambda table: table.name)
 def test_a_doubled_table_of_each_kind_is_found_by_doctor_and_mended(
-    lake: Lake, settings: Settings, table
+    lake: Lake, settings: Settings, table: TableContract
 ) -> None:
     log = lake.numbered(table, "test")
     for number in (1, 2, 3):
@@ -201,11 +203,12 @@ def test_a_doubled_table_of_each_kind_is_found_by_doctor_and_mended(
     assert [finding.ok for finding in check_tables(settings)] == [True]
 
 
-def some_rows(table, number: int) -> pa.Table:
+def some_rows(table: TableContract, number: int) -> pa.Table:
     """Return two rows of commit `number` of any table, with nulls and NaN where they may be."""
     columns = []
     for field in table.arrow_schema:
         kind = field.type
+        values: list[Any]
         if field.name == table.unique_by[0]:
             values = [number, number]
         elif pa.types.is_integer(kind):
@@ -230,7 +233,7 @@ def test_a_table_that_is_not_mendable_is_named(settings: Settings) -> None:
         mend(settings, "transactions", "a test")
 
 
-def enable_deletion_vectors(lake: Lake, table) -> None:
+def enable_deletion_vectors(lake: Lake, table: TableContract) -> None:
     handle = DeltaTable(lake.uri(table))
     handle.alter.add_feature(
         TableFeatures.DeletionVectors, allow_protocol_versions_increase=True
@@ -242,7 +245,7 @@ def test_a_table_with_deletion_vectors_is_refused_by_name(lake: Lake, settings: 
     enable_deletion_vectors(lake, TOPIC_LABELS)
     words = r"table topic_labels: .*deletionVectors.*REORG TABLE topic_labels APPLY \(PURGE\).*DROP"
     for use in (
-        lambda: lake.open(TOPIC_LABELS),
+        lambda: open_table(lake, TOPIC_LABELS),
         lambda: lake.ensure(TOPIC_LABELS),
         lambda: lake.read_arrow(TOPIC_LABELS),
         lambda: lake.data_files(TOPIC_LABELS),

@@ -30,6 +30,7 @@ from fraud_platform.tables.scoring import (
     LANDING,
     TOPIC_LABELS,
 )
+from fraud_platform_tests.testing.tables import open_table
 from fraud_platform_tests.testing.waiting import comes_true, pace
 
 APP = "test"
@@ -97,7 +98,7 @@ def test_a_commit_of_another_kind_in_between_takes_no_number(
 ) -> None:
     other = lake.numbered(TOPIC_LABELS, "other")
     assert other.append(files(lake, 7), 7)
-    lake.open(TOPIC_LABELS).optimize.compact()
+    open_table(lake, TOPIC_LABELS).optimize.compact()
     assert table.append(files(lake, 1), 1, {"ends": [3]})
     assert (table.number, table.metadata()) == (1, {"ends": [3], "number": 1})
     other.refresh()
@@ -117,7 +118,7 @@ def test_rows_above_a_number_are_those_of_later_commits_merged_or_not(
         table.append(files(lake, number, number), number)
     assert landings(table, 1) == [2, 2, 3, 3, 3]
     assert len(table.files_above(2, "landing")) == 1
-    lake.open(TOPIC_LABELS).optimize.compact()
+    open_table(lake, TOPIC_LABELS).optimize.compact()
     table.refresh()
     assert landings(table, 1) == [2, 2, 3, 3, 3]
     assert table.rows_above(3, "landing", ["transaction_id"]).num_rows == 0
@@ -185,7 +186,7 @@ def test_no_commit_cleans_the_log_and_cleaning_waits_for_an_append(
 ) -> None:
     for number in range(1, 6):
         assert nothing_kept.append(files(lake, number), number, {"n": number})
-        lake.open(TOPIC_LABELS).optimize.compact()
+        open_table(lake, TOPIC_LABELS).optimize.compact()
         pace(0.01)  # a file's age has milliseconds
         lake.vacuum(TOPIC_LABELS, [], 0)
         shorten_log(lake, TOPIC_LABELS)
@@ -258,7 +259,7 @@ def test_a_table_of_an_earlier_version_keeps_its_last_words_from_now_on(lake: La
         pace(0.01)
         assert lake.numbered(table, APP).version == last + 1
         assert lake.numbered(table, APP).version == last + 1
-        lake.open(table).optimize.compact()
+        open_table(lake, table).optimize.compact()
         pace(0.01)
         lake.vacuum(table, [], 0)
         assert lake.numbered(table, APP).metadata()["n"] == last
@@ -271,7 +272,7 @@ def test_a_number_is_found_that_enough_rows_lie_above(lake: Lake, table: Numbere
     for number in range(1, 6):
         table.append(files(lake, number), number)
     assert [table.number_before(n, "landing") for n in (1, 3, 4, 12, 13, 99)] == [4, 4, 3, 1, 0, 0]
-    lake.open(TOPIC_LABELS).optimize.compact()
+    open_table(lake, TOPIC_LABELS).optimize.compact()
     table.refresh()
     table.append(files(lake, 6), 6)
     assert [table.number_before(n, "landing") for n in (3, 4)] == [5, 0]

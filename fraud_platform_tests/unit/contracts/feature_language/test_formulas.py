@@ -27,7 +27,7 @@ from fraud_platform.contracts.feature_language.terms import RowTerm
 from fraud_platform.datasets.handbook.features import DECLARATION
 
 TERMS = [RowTerm("amount_cents"), RowTerm("hour_of_day"), RowTerm("day_of_week")]
-VALUES = {t: np.arange(5) * (i + 3) % 7 - 1 for i, t in enumerate(TERMS)}
+VALUES: dict[Expression, Array] = {t: np.arange(5) * (i + 3) % 7 - 1 for i, t in enumerate(TERMS)}
 
 
 def alone(node: Expression, terms: dict[Expression, Array]) -> Array:

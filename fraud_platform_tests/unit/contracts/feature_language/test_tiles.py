@@ -35,7 +35,7 @@ def is_tile_table(names: tuple[str, ...]) -> bool:
 
 
 def test_every_table_of_tiles_is_a_declared_tile() -> None:
-    tables = {t.name: t for t in ALL_TABLES if is_tile_table(t.column_names)}
+    tables = {t.name: t for t in ALL_TABLES if is_tile_table(tuple(t.column_names))}
     assert set(tables) == {tile.name for tile in DECLARATION.tiles}
     for tile in DECLARATION.tiles:
         table = tables[tile.name]

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
 from fraud_platform.cli.commands import app
+from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.defs.automation.maintenance import vacuum_lake
 from fraud_platform.errors import (
     ChampionMismatchError,
@@ -37,6 +39,7 @@ from fraud_platform.operations.models.decisions import carry_out, read_history, 
 from fraud_platform.operations.models.weeks import registered
 from fraud_platform.promotion.history import alias_target, digest_of, previous_champion
 from fraud_platform.tables.features import TRANSACTION_FEATURES
+from fraud_platform.tables.row_files import write_rows
 from fraud_platform_tests.testing.worlds.registry import RegistryWorld, SavedWorld, empty_database
 
 
@@ -177,6 +180,7 @@ def test_training_makes_no_new_registry_where_the_history_names_models(
 
 def test_a_deleted_experiment_is_named_and_restored(world: RegistryWorld) -> None:
     experiment = world.client.get_experiment_by_name("fraud_platform")
+    assert experiment is not None
     world.client.delete_experiment(experiment.experiment_id)
     with pytest.raises(RegistryLostError, match=r"experiment fraud_platform deleted"):
         world.train(2, known_models=2)
@@ -257,12 +261,12 @@ def test_the_commit_itself_refuses_it_not_a_look_before(
 ) -> None:
     """The rollback is written after everything that the decision looks at, before its commit."""
     decide_on = world.deciding(world.evidence(2, world.train(2)))
-    write, messages = decisions.write_rows, []
+    messages: list[str] = []
 
-    def roll_back_first(*args: object):
-        monkeypatch.setattr(decisions, "write_rows", write)
+    def roll_back_first(*args: Any) -> list[DataFile]:
+        monkeypatch.setattr(decisions, "write_rows", write_rows)
         rollback(world.settings, "a person", "now")
-        return write(*args)
+        return write_rows(*args)
 
     monkeypatch.setattr(decisions, "write_rows", roll_back_first)
     with pytest.raises(PromotionError, match=r"compares with champion 2, but before .* is 1"):
@@ -287,7 +291,8 @@ def test_of_two_that_set_the_alias_the_last_decision_counts(
     world: RegistryWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A rollback is written and carried out between another's look at the history and its alias."""
-    set_alias, rolled = ModelRegistry.set_alias, []
+    set_alias = ModelRegistry.set_alias
+    rolled: list[bool] = []
 
     def slowly(self: ModelRegistry, name: str, version: int | None) -> None:
         if not rolled:
@@ -360,7 +365,7 @@ def test_vacuum_keeps_what_lost_models_were_trained_on(
 ) -> None:
     kept = {}
 
-    def vacuum(self: object, table, keep_versions: list[int], hours: int) -> int:
+    def vacuum(self: object, table: TableContract, keep_versions: list[int], hours: int) -> int:
         kept[table.name] = keep_versions
         return 0
 

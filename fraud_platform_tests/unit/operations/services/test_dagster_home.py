@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,7 +17,7 @@ from fraud_platform.operations.services.dagster_home import (
 )
 from fraud_platform.settings import Settings
 
-SERVER = {
+SERVER: dict[str, Any] = {
     "dagster_storage_url": "postgresql://fraud@db:5433/dagster?sslmode=require",
     "dagster_storage_password": "p@ss:w/rd %",
 }
@@ -54,7 +55,7 @@ def test_postgres_makes_it_a_servers_and_the_url_comes_from_the_environment(tmp_
 
 @pytest.mark.parametrize("chosen", [{}, SERVER])
 def test_dagster_takes_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, Any]
 ) -> None:
     """Every key is one that this Dagster knows, and both machines limit pools and retries."""
     from dagster._config import process_config

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from fraud_platform.scoring.engines.spark import Excluded, SparkEngine, _written
+from fraud_platform.scoring.messages.peeking import Peeker
 from fraud_platform.stream.clock import StreamClock
 from fraud_platform.tables.scoring import DEAD_LETTERS
 
@@ -26,7 +27,8 @@ class TasksHere(SparkEngine):
     """
 
     def __init__(self, tasks: list[list[Message]]) -> None:
-        self._tasks, self._clock, self._peeker = tasks, StreamClock(), self
+        self._tasks, self._clock = tasks, StreamClock()
+        self._peeker = cast(Peeker, self)
         self._carried = {}
         self.scored: list[Message] = []
 

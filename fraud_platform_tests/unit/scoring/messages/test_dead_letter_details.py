@@ -14,7 +14,7 @@ from fraud_platform.contracts.messages import TRANSACTION_FIELDS
 from fraud_platform.rows.findings import explain_fields
 from fraud_platform.rows.judge import REASON_BITS, judge_fields
 from fraud_platform.scoring.label_intake import read_label
-from fraud_platform.scoring.messages.decode import decode
+from fraud_platform.scoring.messages.decode import DeadLetter, decode
 
 GOOD = {
     "transaction_id": "17",
@@ -40,7 +40,7 @@ def _message(fields: dict[str, str]) -> bytes:
     return ("{" + ", ".join(f'"{k}": {v}' for k, v in fields.items() if v) + "}").encode()
 
 
-def _dead(fields: dict[str, str], key: bytes | None = b"596"):
+def _dead(fields: dict[str, str], key: bytes | None = b"596") -> list[DeadLetter]:
     return decode([key], [_message(GOOD | fields)]).dead
 
 

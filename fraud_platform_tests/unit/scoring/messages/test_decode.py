@@ -31,7 +31,7 @@ def _with(**fields: str) -> bytes:
     return ("{" + ", ".join(f'"{k}": {v}' for k, v in values.items() if v) + "}").encode()
 
 
-def _one(value: bytes | None, key: bytes | None = b"596"):
+def _one(value: bytes | None, key: bytes | None = b"596") -> tuple[object, ...]:
     """What becomes of one message: its contents, or its reasons."""
     decoded = decode([key], [value])
     if decoded.dead:

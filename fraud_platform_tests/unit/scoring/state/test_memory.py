@@ -32,9 +32,10 @@ PARTS = st.lists(st.lists(st.tuples(IDS, *(st.integers(0, 10**9),) * 4), max_siz
 @settings(max_examples=150, deadline=None)
 @given(PARTS, st.lists(IDS, max_size=20), st.sets(IDS, max_size=5))
 def test_scored_rows_are_found_as_in_a_dictionary_the_last_scoring_of_an_id(
-    parts, asked, labelled
+    parts: list[list[Row]], asked: list[int], labelled: set[int]
 ) -> None:
-    rows, plain = ScoredRows(), {}
+    rows = ScoredRows()
+    plain: dict[int, list[int]] = {}
     for part in parts:
         rows.add(transactions(part))
         plain |= {row[0]: [*row[1:], NO_LABEL] for row in part}
@@ -113,6 +114,7 @@ def test_stream_time_is_the_percentile_of_the_last_rows_and_never_goes_back() ->
     clock.advance(np.arange(1_000) + 5_000)
     assert clock.second == 5_000 + int(0.99 * 999)
     clock.advance(np.full(5, 10**9))
+    assert clock.second is not None
     assert clock.second < 6_000
     before = clock.second
     clock.advance(np.zeros(WINDOW_ROWS, dtype=np.int64))
@@ -130,7 +132,7 @@ def test_a_wrong_date_at_the_very_beginning_does_not_move_stream_time() -> None:
 
 
 @given(st.lists(st.integers(0, 60), min_size=2, max_size=300))
-def test_stream_time_of_one_batch_is_its_sorted_row(seconds) -> None:
+def test_stream_time_of_one_batch_is_its_sorted_row(seconds: list[int]) -> None:
     clock = StreamClock()
     clock.advance(np.array(seconds, dtype=np.int64))
     assert clock.second == sorted(seconds)[int(0.99 * (len(seconds) - 1))]
@@ -198,7 +200,7 @@ NOW = TopicNow("transactions", "id-1", {0: (0, 10), 1: (5, 9), 2: (0, 0)})
     ],
 )
 def test_a_topic_that_is_not_as_it_was_stops_scoring_and_says_why(
-    topic_id: str, committed: dict[int, int], error, words: str
+    topic_id: str, committed: dict[int, int], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words) as caught:
         check_topic(NOW, topic_id, committed)

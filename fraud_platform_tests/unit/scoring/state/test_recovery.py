@@ -199,5 +199,7 @@ def settled(lake: Lake) -> ScoringLog:
 
 def one_customer(ids: list[int], seconds: list[int]) -> Transactions:
     count = len(ids)
-    fixed = [np.full(count, value) for value in (7, 3)]
-    return Transactions(np.array(ids), *fixed, np.array(seconds), np.full(count, 5_000))
+    customers, terminals = np.full(count, 7), np.full(count, 3)
+    return Transactions(
+        np.array(ids), customers, terminals, np.array(seconds), np.full(count, 5_000)
+    )

@@ -106,7 +106,8 @@ def test_a_cluster_that_never_becomes_ready_is_deleted_and_the_error_says_what_i
 
 
 def test_a_deletion_that_fails_once_is_retried_and_reported(ledger: ClusterLedger) -> None:
-    provider, lines = FakeProvider(failing_deletes=1), []
+    provider = FakeProvider(failing_deletes=1)
+    lines: list[str] = []
     cluster = EphemeralCluster(provider, ledger, OPTIONS, lines.append)
     cluster.open("run-1")
     cluster.close("success")
