@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from fraud_platform.calendar.retraining_day import first_retraining_day
 from fraud_platform.contracts.own_days import CONNECTED_SHARE, connected_days, median_day
 from fraud_platform.contracts.time import KnowledgeWeek
 
@@ -30,8 +31,6 @@ STREAM = "stream"
 
 LOOKBACK_DAYS = 38
 """The furthest that a day's features look back: 30 days before a label delay of 7, and the hour."""
-
-MONDAY = 0
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def due_weeks(
     min_training_days: int,
     catch_up_weeks: int,
 ) -> list[date]:
-    """Return the knowledge dates (Mondays) to decide, oldest first.
+    """Return the knowledge dates (retraining days) to decide, oldest first.
 
     A date is due when the watermark has reached it, its features are built, at least
     `min_training_days` of data lie before its training ends, and it is not older than a date
@@ -158,10 +157,10 @@ def due_weeks(
 
 
 def possible_weeks(start: date, end: date, min_training_days: int) -> list[date]:
-    """Return the knowledge dates (Mondays) that data of the days [start, end) allows to decide."""
-    first = start + timedelta(days=(MONDAY - start.weekday()) % 7)
-    mondays = (first + timedelta(days=n) for n in range(0, (end - first).days + 1, 7))
-    return [d for d in mondays if (KnowledgeWeek(d).train_end - start).days >= min_training_days]
+    """Return the knowledge dates that data of the days [start, end) allows to decide."""
+    first = first_retraining_day(start)
+    possible = (first + timedelta(days=n) for n in range(0, (end - first).days + 1, 7))
+    return [d for d in possible if (KnowledgeWeek(d).train_end - start).days >= min_training_days]
 
 
 def built_from_replaced(

@@ -19,7 +19,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from fraud_platform.calendar.due import MONDAY, DropDay, inputs_by_day
+from fraud_platform.calendar.due import DropDay, inputs_by_day
+from fraud_platform.calendar.retraining_day import first_retraining_day, last_retraining_day
 from fraud_platform.contracts.time import MIN_TRAINING_DAYS, TRAINING_ENDS_DAYS_BEFORE
 
 HOUR_FORMAT = "%Y-%m-%d-%H:%M"
@@ -53,15 +54,14 @@ class DataSpan:
         if self.first_decided is not None or self.first_day is None:
             return self.first_decided
         earliest = self.first_day + timedelta(days=TRAINING_ENDS_DAYS_BEFORE + MIN_TRAINING_DAYS)
-        return earliest + timedelta(days=(MONDAY - earliest.weekday()) % 7)
+        return first_retraining_day(earliest)
 
     @property
     def end_of_weeks(self) -> date | None:
         """The day on which the week of the last knowledge date ends, which the data reached."""
         if self.end is None or self.first_week is None:
             return None
-        last = self.end - timedelta(days=(self.end.weekday() - MONDAY) % 7)
-        return max(last, self.first_week) + timedelta(days=7)
+        return max(last_retraining_day(self.end), self.first_week) + timedelta(days=7)
 
 
 def read_span(home: Path) -> DataSpan:

@@ -22,6 +22,7 @@ from typing import Annotated
 import typer
 
 from fraud_platform.adapters.interrupts import heard_signals
+from fraud_platform.calendar.retraining_day import KNOWLEDGE_DATE_FORM
 from fraud_platform.cli.entry import enter
 from fraud_platform.cli.live import Why, live
 from fraud_platform.cli.simulate import simulation
@@ -40,7 +41,7 @@ app.add_typer(simulation)
 app.add_typer(bench, name="bench")
 
 _DAY = "%Y-%m-%d"
-Monday = Annotated[datetime, typer.Argument(formats=[_DAY], help="A Monday, YYYY-MM-DD.")]
+KnowledgeDate = Annotated[datetime, typer.Argument(formats=[_DAY], help=KNOWLEDGE_DATE_FORM)]
 _PLAIN_WIDTH = 140
 """Columns of a report that goes into a file or a log."""
 
@@ -236,7 +237,7 @@ def retry(
 
 
 @app.command()
-def approve(knowledge_date: Monday, why: Why) -> None:
+def approve(knowledge_date: KnowledgeDate, why: Why) -> None:
     """Approve a waiting promotion (FRAUD_PROMOTION_MODE=approval)."""
     from fraud_platform.operations.models.decisions import approve as approve_promotion
 
@@ -267,7 +268,7 @@ def champion(
 
 
 @app.command()
-def decline(knowledge_date: Monday, why: Why) -> None:
+def decline(knowledge_date: KnowledgeDate, why: Why) -> None:
     """Decline a waiting promotion."""
     from fraud_platform.operations.models.decisions import decline as decline_promotion
 

@@ -47,7 +47,7 @@ def midnight(day: date) -> datetime:
 
 @dataclass(frozen=True)
 class KnowledgeWeek:
-    """The prequential split of one knowledge date D (a Monday, 00:00 UTC).
+    """The prequential split of one knowledge date D (00:00 UTC).
 
     Training rows are before D - 21 d, test rows in [D - 14 d, D - 7 d). The gap between them is
     the label delay, and all labels of the test rows are known at D.

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from fraud_platform.calendar.retraining_day import DAYS_AFTER_SUNDAY
 from fraud_platform.calendar.span import HOUR_FORMAT, DataSpan, read_span
 from fraud_platform.contracts.time import (
     TEST_ENDS_DAYS_BEFORE,
@@ -91,8 +92,10 @@ def _hour(text: str) -> datetime:
 
 DROPS = dg.DynamicPartitionsDefinition(name="drop")
 DAYS = DataDays(start_date=DEPLOYMENT.first_day, end_offset=_DAYS_AHEAD)
-WEEKS = DataWeeks(start_date=DEPLOYMENT.first_day, day_offset=1, end_offset=_WEEKS_AHEAD)
-"""Keyed by the knowledge date D, a Monday."""
+WEEKS = DataWeeks(
+    start_date=DEPLOYMENT.first_day, day_offset=DAYS_AFTER_SUNDAY, end_offset=_WEEKS_AHEAD
+)
+"""Keyed by the knowledge date D, a retraining day."""
 
 HOURS = PlanningHours(start_date=f"{DEPLOYMENT.first_planning_day}-00:00", end_offset=1)
 """Keyed by the hour in which a scoring run was planned."""

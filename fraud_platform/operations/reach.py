@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 
 from fraud_platform.calendar.due import possible_weeks
+from fraud_platform.calendar.retraining_day import RETRAINING_DAY_NAME
 from fraud_platform.contracts.time import MIN_TRAINING_DAYS
 from fraud_platform.errors import NotEnoughDataError
 
@@ -61,8 +62,8 @@ def require_week(knowledge_date: date, inputs: Mapping[date, str]) -> None:
             f"on and 21 days after them, found that {data}. Bring more drops."
         )
     raise NotEnoughDataError(
-        f"knowledge date {knowledge_date}: expected a Monday from {possible[0]} to {possible[-1]}, "
-        f"since {data}. Materialize one of these, {_LONGER}."
+        f"knowledge date {knowledge_date}: expected a {RETRAINING_DAY_NAME} from {possible[0]} to "
+        f"{possible[-1]}, since {data}. Materialize one of these, {_LONGER}."
     )
 
 

@@ -45,7 +45,7 @@ def training_parts(knowledge_date: date, training_days: int, first_day: date) ->
     least one day, so that both use days after those that the model was fitted on.
 
     Args:
-        knowledge_date: D, a Monday.
+        knowledge_date: D.
         training_days: maximum number of days.
         first_day: first day that has features.
 

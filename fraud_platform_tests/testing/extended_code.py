@@ -59,12 +59,17 @@ def created_files() -> set[str]:
     return {match["path"] for match in _EDIT.finditer(PAGE.read_text()) if match["name"] is None}
 
 
-def extended_code(folder: Path, section: str) -> Path:
-    """Copy the package, apply the edits of a section, and return the copy's root."""
-    for package in ("fraud_platform", "fraud_platform_tests"):
+def copied_code(folder: Path) -> Path:
+    """Copy the package, its tests and the docs, and return the copy's root."""
+    for package in ("fraud_platform", "fraud_platform_tests", "docs"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / package, folder / package, ignore=ignored)
-    shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def extended_code(folder: Path, section: str) -> Path:
+    """Copy the code, apply the edits of a section, and return the copy's root."""
+    copied_code(folder)
     for edit in edits_of(section):
         path = folder / edit.path
         if edit.name is None:

@@ -25,8 +25,8 @@ from fraud_platform.errors import (
     PromotionError,
     RegistryLostError,
 )
+from fraud_platform.operations.models.champion_alias import let_aliases_follow
 from fraud_platform.operations.models.decisions import (
-    let_aliases_follow,
     read_history,
     record_of_model,
     settle,
@@ -226,7 +226,7 @@ def mend_champion(settings: Settings, person: str) -> str:
         )
         done.append(f"the champion was registered again, as version {model.version}")
     elif not found.is_fine or found.standing is Standing.FOLLOWS:
-        let_aliases_follow(lake, registry)
+        let_aliases_follow(lambda: read_history(lake), registry)
         done.append(f"the alias champion is at version {alias_target(history) or 'none'} again")
     return "; ".join(done) or f"nothing to repair: {found.words}"
 

@@ -1,7 +1,8 @@
 """The promotion history and the aliases that follow it.
 
-Here: reading the history, writing a decision, moving the aliases, and decisions by a person.
-Not here: what is decided (`fraud_platform.promotion`), whether registry and history agree
+Here: reading the history, writing a decision, and decisions by a person.
+Not here: what is decided (`fraud_platform.promotion`), moving the aliases
+(`operations.models.champion_alias`), whether registry and history agree
 (`operations.models.champion`).
 
 The history is written first; then the aliases are set to what the history says, including
@@ -16,7 +17,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from fraud_platform.adapters.models.registry import (
-    CHALLENGER,
     CHAMPION,
     ModelRegistry,
     ModelVersion,
@@ -26,11 +26,10 @@ from fraud_platform.contracts.model_tables import PROMOTION_HISTORY
 from fraud_platform.errors import (
     ChampionMismatchError,
     DecisionConflictError,
-    Outage,
     PromotionError,
-    UnknownModelError,
 )
 from fraud_platform.kill_points import kill_point
+from fraud_platform.operations.models.champion_alias import let_aliases_follow, tag_decision
 from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.promotion.decision import PromotionDecision
 from fraud_platform.promotion.decision import approve as approve_candidate
@@ -44,8 +43,6 @@ from fraud_platform.promotion.history import (
     digest_of,
     history_from_table,
     history_table,
-    last_sequence,
-    waiting_candidate,
 )
 from fraud_platform.settings import Settings
 
@@ -107,8 +104,8 @@ def carry_out(lake: Lake, registry: ModelRegistry, decision: PromotionDecision) 
         kill_point("promotion.before_history")
         _append(lake, row)
         kill_point("promotion.after_history")
-    _tag(registry, decision.row)
-    let_aliases_follow(lake, registry)
+    tag_decision(registry, decision.row)
+    let_aliases_follow(lambda: read_history(lake), registry)
 
 
 def _append(lake: Lake, row: HistoryRow) -> None:
@@ -161,41 +158,6 @@ def _require_champion(registry: ModelRegistry, history: History, version: str | 
             f"promotion history names it, found {str(found)[:16]} in the registry. Nothing was "
             "decided. Run `fraud-platform champion --from-history` first."
         )
-
-
-def _tag(registry: ModelRegistry, row: HistoryRow) -> None:
-    try:
-        registry.get(int(row.model_version))
-    except UnknownModelError:
-        return  # the version that a rollback leaves may have been deleted
-    registry.tag(
-        int(row.model_version),
-        {
-            "promotion.action": str(row.action),
-            "promotion.by": row.decided_by,
-            "promotion.reason": row.reason[:4_000],
-            "promotion.report": row.report_id or "",
-        },
-    )
-
-
-def let_aliases_follow(lake: Lake, registry: ModelRegistry) -> None:
-    """Set the aliases to what the history says, and repeat if the history changed in between.
-
-    The registry has no compare-and-set. Each writer therefore reads the history again after it set
-    an alias: of two concurrent writers, the later one sets the alias to the last decision.
-    """
-    for _ in range(_TRIES):
-        history = read_history(lake)
-        last = last_sequence(history)
-        aliases = ((CHAMPION, alias_target(history)), (CHALLENGER, waiting_candidate(history)))
-        for alias, version in aliases:
-            registry.set_alias(alias, int(version) if version else None)
-            kill_point(f"promotion.set_{alias}")
-        registry.note_carried_out(last)
-        if last_sequence(read_history(lake)) == last:
-            return
-    raise Outage("the promotion history changed during each attempt. Run the command again.")
 
 
 def approve(settings: Settings, knowledge_date: date, person: str, why: str) -> str:
