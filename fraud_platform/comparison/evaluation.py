@@ -12,8 +12,6 @@ import numpy.typing as npt
 
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 
-Days = npt.NDArray[np.int64]
-
 
 def unknown_customers_mask(
     test_day: npt.ArrayLike,

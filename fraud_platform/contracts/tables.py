@@ -99,13 +99,6 @@ class TableContract:
         return [column.name for column in self.columns]
 
     @property
-    def spark_ddl(self) -> str:
-        """The schema as a Spark DDL string."""
-        return ", ".join(
-            f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'}" for c in self.columns
-        )
-
-    @property
     def arrow_schema(self) -> pa.Schema:
         """The schema as Arrow has it; timestamps are UTC microseconds."""
         return pa.schema(

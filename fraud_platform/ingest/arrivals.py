@@ -51,11 +51,6 @@ class DropArrival:
     fingerprint: str
     replaces: str | None = None
 
-    @property
-    def content_key(self) -> str:
-        """The key of this content; it is the same for every look and differs for other content."""
-        return f"{self.drop}-{self.fingerprint}"
-
 
 @dataclass(frozen=True)
 class Complaint:

@@ -238,11 +238,6 @@ def _checksum(columns: list[str]) -> Column:
     return F.sum(F.xxhash64(*columns).cast("decimal(20,0)")).cast("string")
 
 
-def read_built_days(lake: Lake) -> dict[date, str]:
-    """Return the days whose features are built; see `PlatformState.built_inputs`."""
-    return built_inputs(_read_built(lake))
-
-
 def write_built_days(lake: Lake, inputs: Mapping[date, str], run_id: str) -> None:
     """Mark a contiguous range of days as built from these inputs."""
     now = datetime.now(UTC)

@@ -182,29 +182,3 @@ def profile_of_cells(cells: Iterable[Mapping[str, Any]], ledger: Mapping[str, An
         scenarios=tuple(scenarios),
         scenario_amount_cents=tuple(cents),
     )
-
-
-def profile_table(profile: DropProfile) -> list[dict[str, str | int | float]]:
-    """Return the profile's counts as rows of (what, rows, share).
-
-    Shares are of the rows read; those of the scenarios are of the clean rows.
-    """
-    read, clean = max(profile.rows_read, 1), max(sum(profile.scenarios), 1)
-
-    def row(what: str, rows: int, of: int) -> dict[str, str | int | float]:
-        return {"what": what, "rows": rows, "share": round(rows / of, 6)}
-
-    return [
-        row("read", profile.rows_read, read),
-        row("clean", profile.rows_clean, read),
-        row("quarantined", profile.rows_quarantined, read),
-        *(row(f"rejected: {reason}", rows, read) for reason, rows in profile.rejected),
-        *(row(f"repaired: {repair}", rows, read) for repair, rows in profile.repaired),
-        row("blank lines", profile.blank_lines, read),
-        row("comment lines", profile.comment_lines, read),
-        *(
-            row(f"scenario: {name}", rows, clean)
-            for name, rows in zip(SCENARIO_NAMES, profile.scenarios, strict=True)
-        ),
-        row("outside the drop's 30 days", profile.rows_elsewhere, clean),
-    ]

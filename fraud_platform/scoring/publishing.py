@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fraud_platform.contracts.messages import SCORER_GROUP
+from fraud_platform.contracts.messages import DEAD_LETTER_HEADERS, SCORER_GROUP
 from fraud_platform.kill_points import kill_point
 from fraud_platform.scoring.log import ScoringLog, offsets_in
 
@@ -225,5 +225,5 @@ def _dead_letters(rows: pa.Table, topics: Topics) -> Iterator[tuple[str, Any, An
             topics.dead_letters,
             row["message_key"],
             row["message_value"],
-            [(name, text.encode()) for name, text in headers.items()],
+            [(name, headers[name].encode()) for name in DEAD_LETTER_HEADERS],
         )

@@ -7,7 +7,7 @@ Not here: what the features should be (`oracles.features`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.datasets.handbook.features import DECLARATION
-from fraud_platform.features.compute.customers import features_of
+from fraud_platform.features.compute.customers import CustomerPass
+from fraud_platform.features.compute.kernel import FeatureBatch
+from fraud_platform.features.compute.terminals import TerminalPass
 from fraud_platform_tests.oracles.features import DELAY, HOUR, LabelVersion, Tx
 
 START_HOUR = 423_000 // 24 * 24
@@ -175,6 +177,30 @@ def kernel_features_by_day(world: World) -> Features:
         flags.update(flags_of_day)
         done += rows
     return features
+
+
+def features_of(
+    declaration: Declaration,
+    transactions: Transactions,
+    customer_history: Tiles,
+    terminal_history: Tiles,
+    customer_labels: LabelTiles,
+    terminal_labels: LabelTiles,
+) -> Iterator[FeatureBatch]:
+    """Yield all features of transactions, with the histories of their customers and terminals."""
+    terminals = TerminalPass(
+        declaration,
+        transactions.terminal_id,
+        transactions.hour,
+        transactions.amount_cents,
+        terminal_history,
+        terminal_labels,
+    )
+    customers = CustomerPass(
+        declaration, transactions, terminals.matrix(), customer_history, customer_labels
+    )
+    for _, batches in customers.by_day():
+        yield from batches
 
 
 def run_kernel(

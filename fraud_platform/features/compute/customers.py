@@ -28,7 +28,6 @@ from fraud_platform.features.compute.ordering import (
     group_starts,
     sort_order,
 )
-from fraud_platform.features.compute.terminals import TerminalPass
 from fraud_platform.features.compute.tiles import combine, transaction_values
 from fraud_platform.features.compute.windows import LabelHistory, dense_ids, hour_keys, prefix_sums
 
@@ -234,27 +233,3 @@ class _Events:
             combine(self._declaration.customer_tile, values, starts),
             terminal=self._transactions.terminal_id[rows],
         )
-
-
-def features_of(
-    declaration: Declaration,
-    transactions: Transactions,
-    customer_history: Tiles,
-    terminal_history: Tiles,
-    customer_labels: LabelTiles,
-    terminal_labels: LabelTiles,
-) -> Iterator[FeatureBatch]:
-    """Yield all features of transactions, with the histories of their customers and terminals."""
-    terminals = TerminalPass(
-        declaration,
-        transactions.terminal_id,
-        transactions.hour,
-        transactions.amount_cents,
-        terminal_history,
-        terminal_labels,
-    )
-    customers = CustomerPass(
-        declaration, transactions, terminals.matrix(), customer_history, customer_labels
-    )
-    for _, batches in customers.by_day():
-        yield from batches

@@ -31,7 +31,7 @@ from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import days_to_build
 from fraud_platform.defs.assets.features import _require_lookback
-from fraud_platform.operations.platform_state import read_built_days, read_state, write_built_days
+from fraud_platform.operations.platform_state import read_state, write_built_days
 from fraud_platform.operations.models.weeks import _require_built
 from fraud_platform.errors import FraudPlatformError
 from fraud_platform.features.batch.materialize import materialize_days
@@ -45,7 +45,8 @@ rows = dict.fromkeys(inputs(), 1)
 results = {"scored": scored_by(lake, snapshot)}
 
 def due():
-    days = days_to_build(inputs(), read_built_days(lake), rows, 7)
+    built = read_state(lake, Settings(home=Path(home))).built_inputs
+    days = days_to_build(inputs(), built, rows, 7)
     return days and [str(day) for day in days]
 
 def refusal(ask, *given):

@@ -41,7 +41,8 @@ def transactions(spark: SparkSession) -> DataFrame:
     for key, (text, cents, scenario, drop) in enumerate(ROWS):
         when = datetime.fromisoformat(text).replace(tzinfo=UTC)
         rows.append((key, when, when.date(), 1, 1, cents, scenario > 0, scenario, drop))
-    return spark.createDataFrame(rows, TRANSACTIONS.spark_ddl)
+    ddl = ", ".join(f"`{c.name}` {c.type}" for c in TRANSACTIONS.columns)
+    return spark.createDataFrame(rows, ddl)
 
 
 def test_profile_of_a_small_table_is_what_a_hand_counts(transactions: DataFrame) -> None:

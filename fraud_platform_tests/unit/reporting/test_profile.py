@@ -14,7 +14,6 @@ from fraud_platform.reporting.profile import (
     DropProfile,
     RowCount,
     profile_of_cells,
-    profile_table,
 )
 from fraud_platform.reporting.profile_figure import draw_profile
 
@@ -109,18 +108,6 @@ def test_fraud_share_of_no_rows_is_zero() -> None:
 def test_amount_edges_are_ten_a_decade_from_ten_cents_to_ten_thousand() -> None:
     assert len(AMOUNT_EDGES_CENTS) == len(set(AMOUNT_EDGES_CENTS)) == 51
     assert AMOUNT_EDGES_CENTS[::10] == (10, 100, 1_000, 10_000, 100_000, 1_000_000)
-
-
-def test_table_says_rows_and_shares(profile: DropProfile) -> None:
-    table = {row["what"]: (row["rows"], row["share"]) for row in profile_table(profile)}
-    assert table["read"] == (100, 1.0)
-    assert table["clean"] == (60, 0.6)
-    assert table["quarantined"] == (40, 0.4)
-    assert table["rejected: non_positive_amount"] == (9, 0.09)
-    assert table["repaired: midnight_24h"] == (5, 0.05)
-    assert table["blank lines"] == (3, 0.03)
-    assert table["scenario: 2 terminal"] == (3, 0.05)
-    assert table["outside the drop's 30 days"] == (1, 0.016667)
 
 
 @pytest.mark.parametrize("cells", [CELLS, []], ids=["published", "held"])
