@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -128,6 +129,12 @@ def offenders(
 def test_every_package_has_a_layer() -> None:
     there = {path.name.removesuffix(".py") for path in PACKAGE.iterdir()}
     assert there - {"__init__", "__pycache__", "py.typed"} == set(LAYERS)
+
+
+def test_the_architecture_page_names_the_layers_in_their_order() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text()
+    table = page.split("## Layers", 1)[1].split("<!-- begin imports -->")[0]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == LAYERS
 
 
 def test_no_import_runs_upwards() -> None:
