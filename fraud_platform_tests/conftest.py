@@ -160,12 +160,17 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
     """A platform of the test's own: a home, its settings, a Dagster instance."""
     import dagster as dg
 
-    from fraud_platform_tests.testing.worlds.platform import Platform, dagster_home
+    from fraud_platform_tests.testing.worlds.platform import (
+        Platform,
+        copied_output,
+        dagster_home,
+    )
 
     home = tmp_path / "home"
     home.mkdir()
     (home / "jars").symlink_to(STATE / "jars")
     monkeypatch.setenv("FRAUD_HOME", str(home))
     monkeypatch.setenv("FRAUD_DROP_SETTLE_SECONDS", "0")
+    monkeypatch.setattr("dagster._core.execution.compute_logs.execute_posix_tail", copied_output)
     with dg.DagsterInstance.local_temp(str(dagster_home(tmp_path / "dagster"))) as instance:
         yield Platform(load_settings(), instance)

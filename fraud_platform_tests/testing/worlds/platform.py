@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import dagster as dg
 
@@ -40,6 +43,19 @@ def result_of(check: dg.AssetChecksDefinition, **resources: object) -> dg.AssetC
     result = check(**resources)
     assert isinstance(result, dg.AssetCheckResult), result
     return result
+
+
+@contextmanager
+def copied_output(path: str, stream: IO[str]) -> Iterator[tuple[None, None]]:
+    """Copy what a step printed to a stream when it ends.
+
+    Dagster does that while the step runs, by two processes for each stream, one a Python.
+    """
+    try:
+        yield None, None
+    finally:
+        if Path(path).exists():
+            stream.write(Path(path).read_text(errors="replace"))
 
 
 @dataclass
