@@ -10,6 +10,8 @@ A message says what was expected, what was found, and what to do about it.
 
 from __future__ import annotations
 
+_MOST_CHARACTERS = 400
+
 
 class FraudPlatformError(Exception):
     """Base of every error that the platform raises on purpose."""
@@ -132,3 +134,9 @@ class ClusterError(Outage):
 
 class ServiceError(FraudPlatformError):
     """A service of this machine cannot be started, or stopped."""
+
+
+def first_line(text: str) -> str:
+    """Return the first line of a text, shortened, without unprintable characters."""
+    line = next(iter(text.strip().splitlines()), "")
+    return "".join(c if c.isprintable() else "?" for c in line)[:_MOST_CHARACTERS]

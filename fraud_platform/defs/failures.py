@@ -23,6 +23,7 @@ from fraud_platform.errors import (
     FraudPlatformError,
     Outage,
     SettingsError,
+    first_line,
 )
 
 FAILURE_TAG = "fraud_platform/failure"
@@ -30,7 +31,6 @@ ERROR_TAG = "fraud_platform/error"
 """Tag with the first line of the error that ended a run; it outlives the run's log."""
 OUTAGE_RETRIES = 3
 FIRST_WAIT_SECONDS = 10.0
-_MOST_CHARACTERS = 400
 
 Results = dg.MaterializeResult[None] | Iterable[dg.MaterializeResult[None]]
 
@@ -101,12 +101,6 @@ def noting_failures(context: dg.OpExecutionContext) -> Iterator[None]:
     except Exception as error:
         note_failure(context.instance, context.run_id, error)
         raise
-
-
-def first_line(text: str) -> str:
-    """Return the first line of a text, shortened, without unprintable characters."""
-    line = next(iter(text.strip().splitlines()), "")
-    return "".join(c if c.isprintable() else "?" for c in line)[:_MOST_CHARACTERS]
 
 
 def _failure(context: dg.AssetExecutionContext, error: FraudPlatformError) -> dg.Failure:

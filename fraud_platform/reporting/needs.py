@@ -1,7 +1,7 @@
 """What needs a person: one value, and how it is said.
 
 Here: `Need`, and the lines that a terminal, a sensor and a run's log show.
-Not here: finding them (`fraud_platform.defs.pages.needs`).
+Not here: finding them (`fraud_platform.operations.needs`, `fraud_platform.defs.pages.needs`).
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ CALLS = {
     ("operations/models/decisions.py", "numbered PROMOTION_HISTORY"),
     ("operations/live/replay.py", "replace_arrow RESCORED"),
     ("defs/assets/model.py", "replace TRAINING_SET"),
-    ("defs/pages/needs.py", "PairedTables TOPIC_LABELS"),  # reads alone
+    ("operations/needs.py", "PairedTables TOPIC_LABELS"),  # reads alone
     ("operations/platform_state.py", "replace_arrow DROP_DAYS"),
     ("operations/platform_state.py", "replace_arrow FEATURE_DAYS"),
     ("operations/live/stream_time.py", "numbered TOPIC_LABELS"),

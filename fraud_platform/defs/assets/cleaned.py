@@ -32,7 +32,6 @@ from fraud_platform.contracts.tables import (
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS, midnight
 from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry
-from fraud_platform.defs.pages.needs import held_drops
 from fraud_platform.defs.pages.opening import page
 from fraud_platform.defs.pages.tables import (
     picture,
@@ -45,6 +44,7 @@ from fraud_platform.defs.partitions import DROPS
 from fraud_platform.defs.resources import LakeResource, SparkResource, ZonesResource
 from fraud_platform.errors import FraudPlatformError, Outage
 from fraud_platform.ingest import raw_drop
+from fraud_platform.operations.needs import held_drops
 from fraud_platform.operations.platform_state import read_drop_days, write_drop_days
 from fraud_platform.reporting.needs import NOTHING
 from fraud_platform.reporting.profile import profile_drop

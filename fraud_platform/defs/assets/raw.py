@@ -21,7 +21,6 @@ from fraud_platform.defs.automation.requests import Turn, run_request, turn_of
 from fraud_platform.defs.automation.schedules import load_drop
 from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry
-from fraud_platform.defs.pages.needs import lake_needs
 from fraud_platform.defs.pages.opening import page
 from fraud_platform.defs.pages.tables import COLUMNS as SCHEMA
 from fraud_platform.defs.pages.tables import OWNERS, rounded
@@ -31,6 +30,7 @@ from fraud_platform.ingest import RawDrop, copy_drop, observe_landing, raw_drop
 from fraud_platform.ingest.arrivals import drop_names, only_name
 from fraud_platform.ingest.loading import Meter
 from fraud_platform.ingest.manifests import read_raw_manifests
+from fraud_platform.operations.needs import lake_needs
 from fraud_platform.reporting.needs import needs_in_a_line
 
 _MOST_SAID = 20

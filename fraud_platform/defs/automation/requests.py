@@ -18,7 +18,8 @@ from fraud_platform.adapters.spark.code import code_digest
 from fraud_platform.contracts.time import SECONDS_PER_HOUR
 from fraud_platform.defs.dagster_internals import MAX_RETRIES_TAG
 from fraud_platform.defs.deployment import DEPLOYMENT
-from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG, first_line
+from fraud_platform.defs.failures import ERROR_TAG, FAILURE_TAG
+from fraud_platform.errors import first_line
 from fraud_platform.reporting.needs import Need
 
 REQUEST_TAG = "fraud_platform/request"

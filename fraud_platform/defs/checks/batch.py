@@ -13,11 +13,11 @@ from fraud_platform.adapters.tables.row_counts import rows_by_partition
 from fraud_platform.calendar.due import built_from_replaced
 from fraud_platform.contracts.tables import CLEANING_LEDGER, QUARANTINE, TRANSACTIONS
 from fraud_platform.defs.deployment import SettingsResource
-from fraud_platform.defs.pages.needs import lake_needs
 from fraud_platform.defs.pages.tables import small_table
 from fraud_platform.defs.resources import LakeResource, ModelRegistryResource
 from fraud_platform.operations.models.champion import find_champion
 from fraud_platform.operations.models.weeks import trained_on
+from fraud_platform.operations.needs import lake_needs
 from fraud_platform.operations.platform_state import read_state
 from fraud_platform.reporting.needs import NOTHING, needs_in_a_line
 from fraud_platform.tables.features import TRANSACTION_FEATURES
