@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 import psutil
 
@@ -37,7 +38,7 @@ class Meter:
     apart_cpu_seconds: float = 0.0
     peak_memory_mb: float = 0.0
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> Self:
         self._done = threading.Event()
         self._sampler = threading.Thread(target=self._sample, daemon=True)
         self._sampling_cpu = 0.0

@@ -14,7 +14,7 @@ from pathlib import Path
 DROP_NAME = "2019-08-22"
 
 
-def cleaning(folder: Path, rows: int, seconds: int) -> dict[str, float]:
+def cleaning(folder: Path, rows: int, seconds: int) -> dict[str, float]:  # noqa: ARG001 - all probes have one signature
     """Clean one simulated dirty drop, after four warm-ups on a small one."""
     from benchmarks import cleaning as benchmark
 
@@ -29,12 +29,12 @@ def cleaning(folder: Path, rows: int, seconds: int) -> dict[str, float]:
     }
 
 
-def backlog(folder: Path, rows: int, seconds: int) -> dict[str, float]:
+def backlog(folder: Path, rows: int, seconds: int) -> dict[str, float]:  # noqa: ARG001 - all probes have one signature
     """Score a backlog with the in-process engine."""
     return _backlog(folder, "inprocess")
 
 
-def spark(folder: Path, rows: int, seconds: int) -> dict[str, float]:
+def spark(folder: Path, rows: int, seconds: int) -> dict[str, float]:  # noqa: ARG001 - all probes have one signature
     """Score a backlog with the Spark engine."""
     return _backlog(folder, "spark")
 
@@ -53,7 +53,7 @@ def _backlog(folder: Path, engine: str) -> dict[str, float]:
     }
 
 
-def live(folder: Path, rows: int, seconds: int) -> dict[str, float]:
+def live(folder: Path, rows: int, seconds: int) -> dict[str, float]:  # noqa: ARG001 - all probes have one signature
     """Follow a live stream of 400 messages a second at 50 ms."""
     from benchmarks import scoring as benchmark
     from benchmarks.scoring_world import world

@@ -113,7 +113,7 @@ class FencedError(FraudPlatformError):
     """Another scorer took the lease; this one must no longer write."""
 
 
-class Outage(FraudPlatformError):
+class Outage(FraudPlatformError):  # noqa: N818 - an outage is a state of another system
     """A system that the platform needs does not answer. Retried, with a bound and back-off."""
 
 

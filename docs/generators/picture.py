@@ -132,11 +132,15 @@ def asset_picture() -> str:
     nodes, frames = _layout(graph)
     height = max(box.y + box.height for box in (*nodes.values(), *frames.values())) + MARGIN
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
-        f'viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
+            f'viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">'
+        ),
         "<title>The assets, their lineage, and what requests them</title>",
-        '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
-        'markerHeight="7" orient="auto">',
+        (
+            '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
+            'markerHeight="7" orient="auto">'
+        ),
         '<path d="M0 0 L8 4 L0 8 z" fill="#5a6b7b"/></marker></defs>',
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
     ]
@@ -188,10 +192,14 @@ def _place(nodes: dict[str, Box], names: Iterable[str], x: int, y: int) -> int:
 
 def _frame(group: str, box: Box, fill: str, requested_by: Iterable[str]) -> list[str]:
     return [
-        f'<rect x="{box.x}" y="{box.y}" width="{box.width}" height="{box.height}" rx="8" '
-        f'fill="{fill}" stroke="#c3ccd6"/>',
-        f'<text x="{box.x + PADDING}" y="{box.y + 19}" fill="#5a6b7b">'
-        f'<tspan font-weight="bold" fill="#24303c">{group}</tspan>{_asked(requested_by)}</text>',
+        (
+            f'<rect x="{box.x}" y="{box.y}" width="{box.width}" height="{box.height}" rx="8" '
+            f'fill="{fill}" stroke="#c3ccd6"/>'
+        ),
+        (
+            f'<text x="{box.x + PADDING}" y="{box.y + 19}" fill="#5a6b7b">'
+            f'<tspan font-weight="bold" fill="#24303c">{group}</tspan>{_asked(requested_by)}</text>'
+        ),
     ]
 
 
@@ -204,10 +212,14 @@ def _node(name: str, box: Box) -> list[str]:
     is_outside = " " in name
     dash = ' stroke-dasharray="4 3"' if is_outside else ""
     return [
-        f'<rect x="{box.x}" y="{box.y}" width="{box.width}" height="{box.height}" rx="5" '
-        f'fill="#ffffff" stroke="#5a6b7b"{dash}/>',
-        f'<text x="{box.x + box.width // 2}" y="{box.y + 17}" text-anchor="middle" '
-        f'fill="#24303c">{name}</text>',
+        (
+            f'<rect x="{box.x}" y="{box.y}" width="{box.width}" height="{box.height}" rx="5" '
+            f'fill="#ffffff" stroke="#5a6b7b"{dash}/>'
+        ),
+        (
+            f'<text x="{box.x + box.width // 2}" y="{box.y + 17}" text-anchor="middle" '
+            f'fill="#24303c">{name}</text>'
+        ),
     ]
 
 

@@ -19,7 +19,7 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
     """Turn SIGINT, SIGTERM and SIGHUP into a flag, also if the shell left SIGINT ignored."""
     asked: list[int] = []
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler gets both
         asked.append(number)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -46,7 +46,7 @@ def heard_signals() -> Iterator[Callable[[], int | None]]:
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler gets both
         is_first = not heard
         heard.append(number)
         if is_first:

@@ -74,13 +74,13 @@ def read_span(home: Path) -> DataSpan:
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path, changed_ns: int) -> DataSpan:
+def _read(path: Path, changed_ns: int) -> DataSpan:  # noqa: ARG001 - part of the cache key
     try:
         kept = json.loads(path.read_text())
         hours: dict[str, Any] = {name: kept[name] for name in _HOURS if kept.get(name)}
         days = {name: date.fromisoformat(kept[name]) for name in _DAYS if kept.get(name)}
         for hour in hours.values():
-            datetime.strptime(hour, HOUR_FORMAT)
+            datetime.strptime(hour, HOUR_FORMAT)  # noqa: DTZ007 - checks the form of a text
         return DataSpan(**{**hours, **days})
     except (ValueError, KeyError, TypeError, AttributeError):
         return DataSpan()

@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -237,13 +238,18 @@ class _Output:
         }
         return files if self.labels is None else files | {"labels": self.labels}
 
-    def __enter__(self) -> _Output:
+    def __enter__(self) -> Self:
         for file in self._files.values():
             self._open.enter_context(file)
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        self._open.__exit__(*error)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._open.__exit__(kind, error, traceback)
 
     def manifest(self) -> pa.RecordBatch:
         """Return a one-row batch with the files and counts as JSON."""

@@ -377,7 +377,7 @@ def _code_of_command() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except Exception as error:  # every kind: a person gets words, the developer gets the file
+    except Exception as error:  # noqa: BLE001 - a person gets words, the developer the file
         typer.echo(_unexpected(error), err=True)
         return 1
     return 0

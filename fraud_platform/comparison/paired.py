@@ -58,10 +58,14 @@ class PairedAlerts:
                 f"{self.rows:,} rows that {decided} decided, scored again with {new}:",
                 f"  alerts of {decided}: {self.both + self.only_decided:,}",
                 f"  alerts of {new}: {self.both + self.only_new:,}",
-                f"  alerts of both: {self.both:,}; only of {new}: {self.only_new:,}; only of "
-                f"{decided}: {self.only_decided:,}",
-                f"  probability of {new} less that of {decided}: {self.mean_difference:+.6f} in "
-                f"the mean, {self.largest_difference:.6f} at most",
+                (
+                    f"  alerts of both: {self.both:,}; only of {new}: {self.only_new:,}; only of "
+                    f"{decided}: {self.only_decided:,}"
+                ),
+                (
+                    f"  probability of {new} less that of {decided}: {self.mean_difference:+.6f} "
+                    f"in the mean, {self.largest_difference:.6f} at most"
+                ),
             ]
         )
 

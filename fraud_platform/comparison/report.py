@@ -179,8 +179,10 @@ class ComparisonResult:
         return "\n\n".join(
             [
                 f"**{verdict_words(self.verdict).capitalize()}**: {self.reason}",
-                f"Candidate {self.model(Role.CANDIDATE)} against {self.model(self.reference)}; "
-                f"{self.counts}; {self.rules}.",
+                (
+                    f"Candidate {self.model(Role.CANDIDATE)} against {self.model(self.reference)}; "
+                    f"{self.counts}; {self.rules}."
+                ),
                 _markdown(gate),
                 _markdown(self.difference_table()),
                 _markdown(self.estimate_table()),

@@ -41,7 +41,7 @@ class Meter:
     def of(self, name: str) -> Callable[[int, int], None]:
         """Return the progress callback (bytes done, total bytes) of one copy."""
 
-        def progress(done: int, total: int) -> None:
+        def progress(done: int, total: int) -> None:  # noqa: ARG001 - a copy reports both
             with self._lock:
                 # Bytes of an interrupted copy count as done, but not for the speed.
                 self._first.setdefault(name, done)

@@ -193,6 +193,6 @@ def _history_table(history: list[dict[str, Any]]) -> Table:
     for name in shown:
         table.add_column(name.replace("_", " "), no_wrap=name == "knowledge_date")
     for row in sorted(history, key=lambda r: r["sequence"]):
-        row = {**row, "decided_at": f"{row['decided_at']:%Y-%m-%d %H:%M}"}
-        table.add_row(*("" if row[name] is None else str(row[name]) for name in shown))
+        texts = {**row, "decided_at": f"{row['decided_at']:%Y-%m-%d %H:%M}"}
+        table.add_row(*("" if texts[name] is None else str(texts[name]) for name in shown))
     return table

@@ -69,8 +69,10 @@ def _of_reason(reason: Reason, fields: Sequence[bytes], names: Sequence[str]) ->
             return [f"{names[_AMOUNT]} {wrong}, expected more than 0 and at most {_MAX_AMOUNT}"]
         case Reason.BAD_LABEL:
             return [
-                f"{names[_FRAUD]} and {names[_SCENARIO]} disagree or are out of range, expected "
-                "no fraud with scenario 0, or fraud with a scenario from 1 to 3"
+                (
+                    f"{names[_FRAUD]} and {names[_SCENARIO]} disagree or are out of range, "
+                    "expected no fraud with scenario 0, or fraud with a scenario from 1 to 3"
+                )
             ]
     return []
 

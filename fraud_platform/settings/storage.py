@@ -94,5 +94,5 @@ def location(url: str) -> str:
     """Return a normalised URL: no trailing slash; local paths absolute and without `file://`."""
     scheme, _, path = url.rpartition("://")
     if scheme in ("", "file"):
-        return os.path.normpath(os.path.abspath(path))
+        return os.path.normpath(os.path.abspath(path))  # noqa: PTH100 - links must not be resolved
     return url.rstrip("/")

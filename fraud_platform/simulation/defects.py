@@ -102,7 +102,7 @@ DEFECTS: dict[Reason, list[FieldDefect]] = {
 """Reason to the defects that give a row this reason and no other."""
 
 
-def _garbage(fields: Fields, random: np.random.Generator) -> bytes:
+def _garbage(fields: Fields, random: np.random.Generator) -> bytes:  # noqa: ARG001 - all defects have one signature
     """Return one line of random bytes that is not valid UTF-8."""
     noise = random.integers(0, 256, _GARBAGE_BYTES, dtype=np.uint8).tobytes()
     return b"\xff" + noise.replace(b"\n", b"\xfe").replace(b"\r", b"\xfe").replace(b",", b"\xfe")

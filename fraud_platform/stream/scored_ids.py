@@ -89,7 +89,8 @@ class ScoredRows:
     def label(self, ids: Ints, scenario: Ints, counts_from_hour: Ints, known_at: Ints) -> None:
         """Set the current label of ids that were scored."""
         values = dict(zip(_OF_LABEL, (scenario, counts_from_hour, known_at), strict=True))
-        for number, run in enumerate(self._runs):
+        for number, known in enumerate(self._runs):
+            run = known
             at = _last_places(run.ids, ids)
             rows = np.flatnonzero((at >= 0) & (run.ids[np.maximum(at, 0)] == ids))
             if rows.size and run.is_shared:

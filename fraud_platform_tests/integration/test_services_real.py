@@ -51,7 +51,7 @@ def test_dev_serves_the_code_location_runs_its_daemons_and_leaves_nothing(tmp_pa
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **settings.environment, "PYTHONUNBUFFERED": "1"},
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509 - the child must not share the group
         )
     try:
         wait_for(lambda: "Ctrl-C stops them." in log.read_text() or dev.poll() is not None, 120)

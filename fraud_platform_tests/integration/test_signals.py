@@ -83,7 +83,7 @@ def test_a_signal_ends_a_run_in_a_command(
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, "demo", str(ready)],
         env={**os.environ, "FRAUD_HOME": str(tmp_path / "home")},
-        preexec_fn=ignore_interrupts if ignored else None,
+        preexec_fn=ignore_interrupts if ignored else None,  # noqa: PLW1509 - the child must not share the group
         stderr=subprocess.PIPE,
         text=True,
     )

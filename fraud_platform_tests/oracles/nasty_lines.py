@@ -57,8 +57,10 @@ def each_odd_value() -> list[bytes]:
                 ]
                 odd_lines.append(b",".join(short))
     for fraud in _LABEL_VALUES:
-        for scenario in _LABEL_VALUES:
-            odd_lines.append(b",".join([*_GOOD_ROW[:7], fraud.encode(), scenario.encode()]))
+        odd_lines += [
+            b",".join([*_GOOD_ROW[:7], fraud.encode(), scenario.encode()])
+            for scenario in _LABEL_VALUES
+        ]
     for octet in range(256):
         for place in range(19):
             when = bytearray(_GOOD_ROW[1])

@@ -20,7 +20,7 @@ def run(instance: dg.DagsterInstance, body: Callable[[], object]) -> dg.ExecuteI
     def thing(
         context: dg.AssetExecutionContext, settings: SettingsResource
     ) -> dg.MaterializeResult[None]:
-        return cast(dg.MaterializeResult[None], body())
+        return cast("dg.MaterializeResult[None]", body())
 
     resources = {"settings": Settings()}
     return dg.materialize([thing], instance=instance, resources=resources, raise_on_error=False)

@@ -129,7 +129,7 @@ def test_nothing_else_commits() -> None:
 
 def test_every_asset_has_a_pool_that_no_other_has() -> None:
     assets = [a for a in defs.assets or () if isinstance(a, dg.AssetsDefinition)]
-    pools = [cast(dg.OpDefinition, asset.node_def).pool for asset in assets]
+    pools = [cast("dg.OpDefinition", asset.node_def).pool for asset in assets]
     assert None not in pools
     assert len(set(pools)) == len(pools)
     assert {pool for _, _, pool in WRITERS.values() if pool} <= set(pools)

@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 from fraud_platform.settings import Settings
 from fraud_platform.settings.secrets import secret_names, variable
@@ -42,7 +43,7 @@ class CommandLines:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
-    def __enter__(self) -> CommandLines:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -23,8 +23,9 @@ def depth(message: Message) -> int:
         if field.message_type is None:
             continue
         if field.message_type.GetOptions().map_entry:
-            value = [v for v in value.values() if isinstance(v, Message)]
-        below += [depth(one) for one in (value if field.is_repeated else [value])]
+            below += [depth(one) for one in value.values() if isinstance(one, Message)]
+        else:
+            below += [depth(one) for one in (value if field.is_repeated else [value])]
     return 1 + max(below)
 
 

@@ -8,9 +8,5 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 STATE = Path(os.environ.get("FRAUD_HOME", ".fraud_platform")).absolute()

@@ -95,7 +95,7 @@ def imports(path: Path, *, typing_too: bool = True, in_functions: bool = True) -
 
 
 def root(name: str) -> str:
-    return name.split(".")[0]
+    return name.split(".", maxsplit=1)[0]
 
 
 def is_dagster(name: str) -> bool:

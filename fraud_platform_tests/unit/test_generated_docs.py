@@ -83,7 +83,9 @@ def test_the_index_lists_every_decision_record_once() -> None:
     folder = DOCS / "decisions"
     records = sorted(path.name for path in folder.glob("0*.md"))
     listed = re.findall(
-        r"^\| \[(\d{4})\]\((\1-[a-z0-9-]+\.md)\) \|", (folder / "index.md").read_text(), re.M
+        r"^\| \[(\d{4})\]\((\1-[a-z0-9-]+\.md)\) \|",
+        (folder / "index.md").read_text(),
+        re.MULTILINE,
     )
     assert [name for _, name in listed] == records
     for name in records:
@@ -94,6 +96,8 @@ def test_the_index_lists_every_decision_record_once() -> None:
 
 
 def test_every_page_is_in_the_navigation_of_the_site() -> None:
-    listed = set(re.findall(r": ([\w/]+\.md)$", (DOCS.parent / "mkdocs.yml").read_text(), re.M))
+    listed = set(
+        re.findall(r": ([\w/]+\.md)$", (DOCS.parent / "mkdocs.yml").read_text(), re.MULTILINE)
+    )
     written = {path.name for path in DOCS.glob("*.md")}
     assert written - listed == set(), "add them under nav in mkdocs.yml"

@@ -31,7 +31,7 @@ class ClassArchive:
 
     def __init__(self, folder: Path, name: str, command: str) -> None:
         java = os.path.realpath(find_java() or "java")
-        stamp = os.stat(java).st_mtime_ns if os.path.exists(java) else 0
+        stamp = Path(java).stat().st_mtime_ns if Path(java).exists() else 0
         digest = hashlib.sha256(f"{java} {stamp} {command}".encode()).hexdigest()[:12]
         self._folder, self._name = folder, name
         self.path = folder / f"{name}-{digest}.jsa"

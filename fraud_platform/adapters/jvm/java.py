@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 MIN_JAVA = 17
 REMEDY = (
@@ -25,7 +26,7 @@ _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 def find_java(environ: Mapping[str, str] = os.environ) -> str | None:
     """Return the path of the java executable that Spark would start, or None."""
     if home := environ.get("JAVA_HOME"):
-        return shutil.which(os.path.join(home, "bin", "java"))
+        return shutil.which(str(Path(home, "bin", "java")))
     return shutil.which("java", path=environ.get("PATH"))
 
 

@@ -33,23 +33,31 @@ _USE_TLS = (
 _REMEDIES = (
     (
         ("invalid credentials", "authentication failed", "authentication error"),
-        "Check FRAUD_KAFKA_USER and FRAUD_KAFKA_PASSWORD (or its file) against the users that the "
-        "cluster knows.",
+        (
+            "Check FRAUD_KAFKA_USER and FRAUD_KAFKA_PASSWORD (or its file) against the users that "
+            "the cluster knows."
+        ),
     ),
     (
         ("certificate verify failed", "unknown ca", "self-signed", "self signed"),
-        "The certificate is not vouched for by the CA: set FRAUD_KAFKA_CA_FILE to the CA of that "
-        "cluster.",
+        (
+            "The certificate is not vouched for by the CA: set FRAUD_KAFKA_CA_FILE to the CA of "
+            "that cluster."
+        ),
     ),
     (
         ("hostname mismatch", "ip address mismatch"),
-        "The certificate is of another host: name the brokers in FRAUD_KAFKA_BOOTSTRAP as their "
-        "certificates do.",
+        (
+            "The certificate is of another host: name the brokers in FRAUD_KAFKA_BOOTSTRAP as "
+            "their certificates do."
+        ),
     ),
     (
         ("connecting to a plaintext", "wrong version number"),
-        "The listener speaks no TLS: set FRAUD_KAFKA_SECURITY=plaintext, or name the secured "
-        "listener in FRAUD_KAFKA_BOOTSTRAP.",
+        (
+            "The listener speaks no TLS: set FRAUD_KAFKA_SECURITY=plaintext, or name the secured "
+            "listener in FRAUD_KAFKA_BOOTSTRAP."
+        ),
     ),
     (
         ("connecting to a ssl listener", "incorrect security.protocol"),
@@ -175,7 +183,7 @@ def _speaks_tls(bootstrap: str) -> bool:
     """Return whether a listener answers in TLS; its identity does not matter here."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    host, _, port = bootstrap.split(",")[0].rpartition(":")
+    host, _, port = bootstrap.split(",", maxsplit=1)[0].rpartition(":")
     try:
         with socket.create_connection((host, int(port)), _TLS_SECONDS) as plain:
             context.wrap_socket(plain, server_hostname=host).close()

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 import psutil
 from confluent_kafka import Consumer, TopicPartition
@@ -64,7 +65,7 @@ class FollowerMark:
         self._joined, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._stay, daemon=True)
 
-    def __enter__(self) -> FollowerMark:
+    def __enter__(self) -> Self:
         """Join the group.
 
         Raises:

@@ -180,7 +180,7 @@ class TransactionalProducer:
         def work() -> None:
             try:
                 call()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - raised again by the caller
                 failures.append(error)
 
         thread = threading.Thread(target=work, daemon=True)

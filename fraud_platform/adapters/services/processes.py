@@ -30,7 +30,7 @@ import psutil
 from fraud_platform.errors import ServiceError
 
 HOST = "127.0.0.1"
-TOKEN_VARIABLE = "FRAUD_SERVICE_TOKEN"
+TOKEN_VARIABLE = "FRAUD_SERVICE_TOKEN"  # noqa: S105 - the name of a variable
 ASK_ALL_SECONDS, KILL_SECONDS = 5.0, 10.0
 ANSWER_SECONDS = 5.0
 _LOG_LINES = 15

@@ -21,20 +21,27 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "Put the current token into the file that FRAUD_SPARK_TOKEN_FILE names.",
     ),
     (
-        r"UNAVAILABLE|RETRIES_EXCEEDED|failed to connect to all addresses|Connection reset"
-        r"|INVALID_HANDLE\.(SESSION|OPERATION)|SESSION_CHANGED|SESSION_CLOSED|SESSION_NOT_FOUND",
+        (
+            r"UNAVAILABLE|RETRIES_EXCEEDED|failed to connect to all addresses|Connection reset"
+            r"|INVALID_HANDLE\.(SESSION|OPERATION)|SESSION_CHANGED|SESSION_CLOSED|SESSION_NOT_FOUND"
+        ),
         "the Connect server went away or was restarted",
         f"Start it if it is down (fraud-platform up --spark-server). {_AGAIN}",
     ),
     (
-        r"ExecutorLostFailure|Executor heartbeat timed out|executor \d+ exited|worker lost"
-        r"|MetadataFetchFailedException|FetchFailedException",
+        (
+            r"ExecutorLostFailure|Executor heartbeat timed out|executor \d+ exited|worker lost"
+            r"|MetadataFetchFailedException|FetchFailedException"
+        ),
         "workers were lost more often than Spark retries",
         f"Check their logs and memory (FRAUD_SPARK_EXECUTOR_MEMORY). {_AGAIN}",
     ),
     (
-        r"All masters are unresponsive|Master removed our application|SparkContext was shut down"
-        r"|stopped SparkContext|Application .* (was killed|has been killed)|Yarn application",
+        (
+            r"All masters are unresponsive|Master removed our application"
+            r"|SparkContext was shut down|stopped SparkContext"
+            r"|Application .* (was killed|has been killed)|Yarn application"
+        ),
         "the cluster went away",
         f"Check that its master or resource manager runs. {_AGAIN}",
     ),

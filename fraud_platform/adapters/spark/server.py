@@ -22,7 +22,7 @@ from fraud_platform.settings import Settings
 
 NAME = "spark_server"
 MAIN_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
-_TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
+_TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def service(settings: Settings) -> Service:

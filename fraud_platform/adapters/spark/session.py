@@ -231,7 +231,7 @@ def is_alive(session: SparkSession) -> bool:
             return not session.is_stopped and bool(session.version)  # type: ignore[attr-defined]
         context = session.sparkContext._jsc
         return context is not None and not context.sc().isStopped()
-    except Exception:
+    except Exception:  # noqa: BLE001 - Py4J raises any error once the JVM is gone
         return False
 
 

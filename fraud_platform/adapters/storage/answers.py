@@ -84,7 +84,7 @@ def require_hdfs(url: str) -> None:
                 socket.create_connection((place.hostname or "", place.port), PROBE_SECONDS).close()
             Client(f"hdfs://{place.netloc}", hdfs_options()).get_file_info("/")
             done.append(None)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - hdfs_native raises one type for all causes
             done.append(error)
 
     _within(2 * PROBE_SECONDS, ask)

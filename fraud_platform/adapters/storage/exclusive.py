@@ -95,7 +95,7 @@ def rename_once(url: str, data: bytes) -> bool:
     writer.close()
     try:
         client.rename(temporary, place.path, False)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - see the next line
         # hdfs_native raises one type of error for all causes: look which one it was
         try:
             with client.read(place.path) as found:

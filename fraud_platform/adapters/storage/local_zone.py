@@ -184,7 +184,7 @@ def _opened(path: Path) -> BinaryIO:
     if not stat.S_ISREG(mode):
         os.close(descriptor)
         raise _no_file(path, _kind(mode))
-    return open(descriptor, "rb", buffering=0)
+    return open(descriptor, "rb", buffering=0)  # noqa: PTH123 - a descriptor, not a path
 
 
 def _no_file(path: Path, kind: str) -> DropUnreadableError:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from typing import Self
 
 from fraud_platform.adapters.tables.merging import merge_small_files
 from fraud_platform.adapters.tables.store import TableStore
@@ -48,7 +49,7 @@ class Compaction:
         self.problem = ""
         """The problem of the last round; the next round tries again."""
 
-    def __enter__(self) -> Compaction:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -62,7 +63,7 @@ class Compaction:
         try:
             self.look()
             self.problem = ""
-        except Exception as error:  # any error: without compaction tables only grow
+        except Exception as error:  # noqa: BLE001 - without compaction tables only grow
             self.problem = f"compaction of tables: {type(error).__name__}: {error}"
 
     def look(self) -> None:

@@ -30,6 +30,7 @@ from fraud_platform.monitoring.disagreements import (
 )
 from fraud_platform.operations.live.session import load_model
 from fraud_platform.operations.platform_state import PlatformState, read_state
+from fraud_platform.scoring.engines.micro_batch import PinnedModel
 from fraud_platform.tables.scoring import STREAM_DISAGREEMENTS
 
 _ALL = dg.AllPartitionMapping()
@@ -106,7 +107,7 @@ def _counts(compared: list[DayComparison]) -> dict[str, object]:
 
 def _models(context: dg.AssetExecutionContext, registry: ModelRegistry) -> ModelOf:
     @cache
-    def model_of(version: int):  # type: ignore[no-untyped-def]
+    def model_of(version: int) -> PinnedModel | None:
         try:
             return load_model(registry, version)
         except SchemaMismatchError as error:

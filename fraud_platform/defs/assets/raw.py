@@ -52,7 +52,9 @@ _MOST_SAID = 20
 )
 @stop_or_retry
 def raw_drops(
-    context: dg.AssetExecutionContext, zones: ZonesResource, settings: SettingsResource
+    context: dg.AssetExecutionContext,
+    zones: ZonesResource,
+    settings: SettingsResource,  # noqa: ARG001 - `stop_or_retry` reads it
 ) -> dg.MaterializeResult[None]:
     """Copy one drop from landing to the raw zone."""
     landing, raw = zones.open(zones.landing_url), zones.open(zones.raw_url)

@@ -39,7 +39,7 @@ _TILES = ("customer_tiles", "terminal_tiles", "label_tiles")
 )
 @stop_or_retry
 def build_scoring_state(
-    context: dg.AssetExecutionContext,
+    context: dg.AssetExecutionContext,  # noqa: ARG001 - Dagster passes it
     spark: SparkResource,
     lake: LakeResource,
     settings: SettingsResource,

@@ -199,7 +199,8 @@ def bound_home(settings: Settings) -> list[str]:
     description="Bounds logs, and removes files of ended processes from FRAUD_HOME.",
 )
 def machine_cleanup(
-    context: dg.SensorEvaluationContext, settings: SettingsResource
+    context: dg.SensorEvaluationContext,  # noqa: ARG001 - Dagster passes it
+    settings: SettingsResource,
 ) -> dg.SkipReason:
     """Bound the home folder and report it; this requests no run."""
     return dg.SkipReason(", ".join(bound_home(settings)) or "nothing grew too long")

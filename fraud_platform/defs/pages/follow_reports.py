@@ -20,7 +20,7 @@ import threading
 import time
 from contextlib import suppress
 from queue import Empty, Full, Queue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from fraud_platform.operations.live.reports import Report
 from fraud_platform.settings import Settings
@@ -47,7 +47,7 @@ class Reporter:
         self._is_ending = False
         self.dropped = 0
 
-    def __enter__(self) -> Reporter:
+    def __enter__(self) -> Self:
         self._begin()
         self._sender.start()
         return self
@@ -136,7 +136,7 @@ def _tell_all(settings: Settings, reports: Connection[None, Report]) -> None:
                 return
             try:
                 _tell(settings, untold)
-            except Exception as error:  # scoring continues after any error of Dagster's storage
+            except Exception as error:  # noqa: BLE001 - scoring goes on after any error of Dagster
                 _warn(f"Dagster could not be reached ({error}); it is tried again with the next "
                       "report.")  # fmt: skip
                 del untold[:-_MOST_UNTOLD]
@@ -145,7 +145,7 @@ def _tell_all(settings: Settings, reports: Connection[None, Report]) -> None:
 
 
 def _warn(what: str) -> None:
-    print(f"score --follow: {what}", file=sys.stderr, flush=True)
+    print(f"score --follow: {what}", file=sys.stderr, flush=True)  # noqa: T201 - the program of a service
 
 
 def _tell(settings: Settings, untold: list[Report]) -> None:

@@ -103,7 +103,7 @@ def shown_or_warned(
     """
     try:
         return show()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a page never fails its run
         warning = (
             f"{what} could not be shown ({type(error).__name__}: {first_line(error)[:500]}). "
             "The data is committed; materialize the asset again to see it."

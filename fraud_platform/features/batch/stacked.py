@@ -60,14 +60,15 @@ class Stacked:
             kinds.append(kind)
             if batch.schema.names[-1] == BLOCK:
                 self._take_blocks(kind, batch.column(BLOCK))
-                batch = batch.select(range(batch.num_columns - 1))
-            columns.append([column.to_numpy() for column in batch.columns[1:]])
+                columns.append([column.to_numpy() for column in batch.columns[1:-1]])
+            else:
+                columns.append([column.to_numpy() for column in batch.columns[1:]])
         self._kind = np.concatenate(kinds) if kinds else np.zeros(0, np.int8)
         self._columns = [np.concatenate(c) for c in zip(*columns, strict=True)]
 
     def _take_blocks(self, kind: Array, blocks: pa.Array) -> None:
         for block_kind, rows in self._blocks.items():
-            rows += rows_in(blocks.filter(pa.array(kind == block_kind)))
+            rows += rows_in(blocks.filter(pa.array(kind == block_kind)))  # noqa: PLW2901 - extends the list in the dictionary
         manifests = blocks.filter(pa.array(kind == MANIFEST))
         self.manifests += [manifest.decode() for manifest in manifests.to_pylist()]
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.follower_mark import FollowerMark, living_follower
@@ -97,7 +97,7 @@ class _Watch:
         self._thread = threading.Thread(target=self._look, daemon=True)
         self.problem = ""
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -113,7 +113,7 @@ class _Watch:
                 if version is not None and version != self.model.version:
                     self.model = load_model(self._registry, version, *digest)
                 self.problem = ""
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - see the next line
                 # the current model stays in use: a registry failure must not stop scoring
                 self.problem = f"the champion's watch: {type(error).__name__}: {error}"
 

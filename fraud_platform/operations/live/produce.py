@@ -220,7 +220,7 @@ def rows_of_file(path: Path, unpacking: UnpackLimits) -> tuple[pl.DataFrame, Cou
     with tempfile.TemporaryDirectory() as scratch:
         files = ByteFiles()
         opened = open_text(files, str(path.absolute()), scratch, unpacking)
-        with opened as text, open(text.url, "rb") as file:
+        with opened as text, Path(text.url).open("rb") as file:
             start = text.header.body_offset
             part = TextRange(text.url, start, text.size_bytes, start)
             frames = [_clean_rows(block, skipped) for block in read_blocks(file, part)]

@@ -69,11 +69,15 @@ def look_at_stream_time(lake: Lake, second: int | None) -> list[str]:
     letters = lake.read_arrow(DEAD_LETTERS, [("reason", "=", "time_behind")], ["reason"]).num_rows
     lines = [
         f"stream time is {_moment(now)}, the clock of this machine {_moment(int(time.time()))}",
-        f"the last {min(WINDOW_ROWS, log.last_seconds(WINDOW_ROWS).size):,} scored rows say "
-        f"{_moment(estimate)}",
-        f"set to {_moment(second)}: {ahead:,} scored rows dated later stay scored, but no longer "
-        "count as history; snapshots of later days are removed; duplicates and labels count "
-        "from then on",
+        (
+            f"the last {min(WINDOW_ROWS, log.last_seconds(WINDOW_ROWS).size):,} scored rows say "
+            f"{_moment(estimate)}"
+        ),
+        (
+            f"set to {_moment(second)}: {ahead:,} scored rows dated later stay scored, but no "
+            "longer count as history; snapshots of later days are removed; duplicates and labels "
+            "count from then on"
+        ),
     ]
     if letters:
         lines.append(

@@ -239,7 +239,7 @@ def _start_all(
     yield f"Starting {named} (usually 20 to 60 s; each is named once it answers) ..."
     try:
         for service in missing:
-            started.append(start(service, run, logs))
+            started.append(start(service, run, logs))  # noqa: PERF401 - those that started are stopped after an error
         for one in started:
             wait_until_healthy(one, START_SECONDS)
             yield f"{one.service.name:<8} {one.service.url}{one.service.page}"

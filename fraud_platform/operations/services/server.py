@@ -119,7 +119,7 @@ def become(settings: Settings, name: str) -> NoReturn:
     if name not in PROGRAMS:
         raise SettingsError(f"serve {name}: expected one of {', '.join(PROGRAMS)}.")
     program = PROGRAMS[name](settings)
-    os.execve(program.command[0], program.command, {**os.environ, **program.environment})
+    os.execve(program.command[0], program.command, {**os.environ, **program.environment})  # noqa: S606 - the service replaces this process
 
 
 def make_topics(settings: Settings, wait_seconds: float) -> list[str]:

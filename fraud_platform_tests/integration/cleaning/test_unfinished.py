@@ -201,7 +201,7 @@ def test_vacuum_keeps_what_a_dead_run_is_undone_with(
     before = everything(base)
     with pytest.raises(Died):
         publish(base, A, REPLACED, at={"before_ledger": die})
-    _vacuum(base, cast(ModelRegistry, SimpleNamespace(versions=list)), retention_hours=0)
+    _vacuum(base, cast("ModelRegistry", SimpleNamespace(versions=list)), retention_hours=0)
     undo_unfinished(base)
     assert everything(base) == before
 

@@ -335,8 +335,7 @@ def _no_secret_is_shown(settings: Settings) -> None:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     (record,) = read_records(laptop.run_folder(settings))
     shown = [Path(record.log).read_text()]
-    for process in psutil.process_iter(["cmdline"]):
-        shown.append(" ".join(process.info["cmdline"] or ()))
+    shown += [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
     settings_files = (settings.home / "kafka").glob("*.properties")
     shown += [path.read_text() for path in settings_files]
     assert not [one for one in passwords for text in shown if one in text]

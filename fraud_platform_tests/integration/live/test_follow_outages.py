@@ -82,7 +82,7 @@ def producing_slowly(settings: Settings, sent: list[Sent]) -> Iterator[Callable[
                 done[0] = number
                 pace(0.01)
             producer.finish()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the thread hands it to the test
             failed.append(error)
 
     thread = threading.Thread(target=send)
@@ -201,7 +201,7 @@ def _follower(live: Live, registry: object) -> Iterator[tuple[list[str], Future[
         future = pool.submit(
             follow,
             live.settings,
-            cast(ModelRegistry, registry),
+            cast("ModelRegistry", registry),
             messages.append,
             stopped.is_set,
             Reporter,

@@ -39,7 +39,7 @@ def test_a_session_takes_spark_and_delta_from_the_archive(tmp_path: Path) -> Non
     assert archive.path.stat().st_size > 50 << 20, "make jars makes it"
     log, table = tmp_path / "classes.log", tmp_path / "table"
     command = (sys.executable, "-c", QUERY, str(home), str(log), str(table))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "10\n", "nothing that Java says of archives reaches the terminal"
     loaded = log.read_text().splitlines()

@@ -15,12 +15,15 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.settings import load_settings
 from fraud_platform_tests.testing.defaults import limits, unpacking
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def build(landing: str, first: str, last: str) -> None:
@@ -106,7 +109,7 @@ def locate() -> None:
 
 
 def _place() -> Callable[..., Iterator[object]]:
-    def place(batches: Iterable[object]) -> Iterator[object]:
+    def place(batches: Iterable[pa.RecordBatch]) -> Iterator[object]:
         import sys
 
         import pyarrow as pa
@@ -141,14 +144,14 @@ def slow(seconds: str, tasks: str) -> None:
 
 
 def _wait(seconds: float) -> Callable[..., Iterator[object]]:
-    def wait(batches: Iterable[object]) -> Iterator[object]:
+    def wait(batches: Iterable[pa.RecordBatch]) -> Iterator[object]:
         import time
 
         import pyarrow as pa
 
         for batch in batches:
             time.sleep(seconds)
-            yield pa.RecordBatch.from_pydict({"n": [sum(batch["id"].to_pylist())]})  # type: ignore
+            yield pa.RecordBatch.from_pydict({"n": [sum(batch["id"].to_pylist())]})
 
     return wait
 

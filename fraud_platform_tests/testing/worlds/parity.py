@@ -7,7 +7,6 @@ Not here: the tests (`integration.scoring.test_parity`), small worlds of message
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,7 +100,7 @@ class History:
 def _publish(spark: SparkSession, lake: Lake, path: Path) -> None:
     publish_drop(
         spark, lake, str(path), path.name.split(".")[0],
-        content_sha256=sha256_of(lake.files, str(path)), size_bytes=os.path.getsize(path),
+        content_sha256=sha256_of(lake.files, str(path)), size_bytes=path.stat().st_size,
         run_id="parity", limits=limits(quarantined=0.01),
         unpacking=unpacking(),
     )  # fmt: skip
@@ -148,7 +147,7 @@ class Stream:
     def score(self, engine: str) -> None:
         """Plan and score until nothing is left, each plan with a new scorer."""
         lake = Lake(self.settings.lake)
-        champion = cast(ModelRegistry, SimpleNamespace(alias=lambda name: 1))
+        champion = cast("ModelRegistry", SimpleNamespace(alias=lambda name: 1))
         session = (lambda: self._spark) if engine == "spark" else None
         while (plan := plan_next(self.settings, lake, champion).plan) is not None:
             with open_scorer(self.settings, lake, plan.state_version, "parity", session) as scorer:

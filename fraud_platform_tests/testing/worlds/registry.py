@@ -6,7 +6,6 @@ Not here: candidates that score (`testing.worlds.scoring`), the tests themselves
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -139,11 +138,11 @@ class SavedWorld:
         """Return the world as it was saved."""
         world, home = RegistryWorld(self.settings), self.settings.home
         opened = self.saved.with_name("opened.db")
-        os.replace(world.database, opened)
+        world.database.replace(opened)
         shutil.rmtree(home)
         shutil.copytree(self.saved, home)
         saved = self.saved / world.database.relative_to(home)
-        os.replace(opened, world.database)
+        opened.replace(world.database)
         with (
             closing(sqlite3.connect(saved)) as source,
             closing(sqlite3.connect(world.database)) as target,

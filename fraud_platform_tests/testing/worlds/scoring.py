@@ -194,7 +194,7 @@ def small_settings(
     home: Path, bootstrap: str, mark: str, batch: int = 400, **chosen: object
 ) -> Settings:
     """Return settings with topics of their own, few partitions and small micro-batches."""
-    os.makedirs(home, exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True)
     return Settings(
         home=home,
         kafka_bootstrap=bootstrap,

@@ -80,7 +80,7 @@ class Server:
         text = text.replace(SECRETS, str(self.folder / "secrets"))
         text = text.replace(":5432/", f":{self.postgres.port}/")
         for port, own in self.ports.items():
-            text = re.sub(rf"\b{port}$", str(own), text, flags=re.M)
+            text = re.sub(rf"\b{port}$", str(own), text, flags=re.MULTILINE)
         pairs = [line.split("=", 1) for line in text.splitlines() if re.match(r"\w+=", line)]
         kept = {k: v for k, v in os.environ.items() if k in ("PATH", "JAVA_HOME", "LANG", "TZ")}
         kept["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -109,6 +109,7 @@ class Server:
         """Run a command of the platform beside the units; its output goes to the logs too."""
         done = subprocess.run(
             [*self.command(PROGRAM), *words],
+            check=False,
             capture_output=True,
             text=True,
             env={**self.environment, **environment},

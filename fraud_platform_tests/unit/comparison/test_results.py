@@ -84,7 +84,7 @@ def test_the_reported_interval_reaches_as_far_as_any_percentile_or_student_bound
         highs = [high for _, _, high in d.by_clustering]
         assert d.low <= min(*lows, d.value - reach) + 1e-12
         assert d.high >= max(*highs, d.value + reach) - 1e-12
-        assert d.high - d.low < 2 * max(max(widths.values()), 2 * reach) + 1e-12
+        assert d.high - d.low < 2 * max(*widths.values(), 2 * reach) + 1e-12
         assert d.value == pytest.approx(d.mean, abs=4 * d.standard_deviation)
 
 

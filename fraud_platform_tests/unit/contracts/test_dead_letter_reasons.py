@@ -55,6 +55,7 @@ def test_a_rule_that_returns_no_boolean_for_each_row_is_named(
     monkeypatch: pytest.MonkeyPatch, wrong: Callable[[Transactions], object]
 ) -> None:
     class Odd(str):
+        __slots__ = ()
         applies = staticmethod(wrong)
 
     monkeypatch.setattr(dead_letter_reasons, "VALUE_REASONS", (Odd("odd"),))

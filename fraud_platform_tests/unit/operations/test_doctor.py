@@ -200,7 +200,7 @@ def test_every_direct_dependency_has_an_exact_version() -> None:
 
 def _canonical(requirement: str) -> str:
     for mark in "=<>[;! ":
-        requirement = requirement.split(mark)[0]
+        requirement = requirement.split(mark, maxsplit=1)[0]
     return requirement.lower().replace("_", "-")
 
 

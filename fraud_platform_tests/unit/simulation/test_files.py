@@ -185,7 +185,7 @@ def stop_midway(tmp_path: Path, with_signal: int) -> dict[str, bytes]:
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(landing), str(truth)],
         stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - the child must not share the group
     )
     try:
         wait_for((landing / "2018-04-05.txt").exists, process=process, every=0.01)

@@ -54,7 +54,7 @@ def read_time(text: str) -> tuple[datetime | None, bool]:
     return time + timedelta(days=is_midnight), is_midnight
 
 
-def judge(line: bytes) -> tuple[list[str], str | None, Contents, int]:
+def judge(line: bytes) -> tuple[list[str], str | None, Contents, int]:  # noqa: C901 - the contract, rule by rule
     """Return (reasons, repair, contents, id) of one data line, ignoring duplicates."""
     fields = [f.strip(b" ") for f in line.split(b",")]
     try:

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import date
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from fraud_platform.adapters.tables.merging import merge_small_files
 from fraud_platform.adapters.tables.numbered import NumberedTable
 from fraud_platform.calendar.due import STREAM, DropDay, fingerprint
 from fraud_platform.contracts.clock_tables import DROP_DAYS
+from fraud_platform.contracts.tables import TableContract
 from fraud_platform.errors import ConservationError
 from fraud_platform.operations.platform_state import read_state
 from fraud_platform.reporting.status import _scored_line
@@ -287,7 +289,7 @@ def test_a_table_of_an_earlier_version_is_counted_once(world: World, days: int) 
     reads: list[str] = []
     read = Lake.read_arrow
 
-    def note(lake: Lake, table, *given, **named) -> pa.Table:  # type: ignore[no-untyped-def]
+    def note(lake: Lake, table: TableContract, *given: Any, **named: Any) -> pa.Table:
         reads.append(table.name)
         return read(lake, table, *given, **named)
 

@@ -41,9 +41,8 @@ class TreeBuilder:
 
 
 def random_forest(n_trees: int, depth: int, n_features: int) -> Trees:
-    builder, roots = TreeBuilder(), []
-    for _ in range(n_trees):
-        roots.append(builder.grow(depth, n_features))
+    builder = TreeBuilder()
+    roots = [builder.grow(depth, n_features) for _ in range(n_trees)]
     feature, threshold, left, right, share, weight, gain = map(
         np.array, zip(*builder.nodes, strict=True)
     )

@@ -77,14 +77,14 @@ class Store:
         self.is_safe = is_safe
         self.keys: set[str] = set()
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, IfNoneMatch: str) -> None:
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, IfNoneMatch: str) -> None:  # noqa: N803 - boto3's names
         if self.is_safe and Key in self.keys:
             answer: Any = {"Error": {"Code": "PreconditionFailed"},
                            "ResponseMetadata": {"HTTPStatusCode": 412}}  # fmt: skip
             raise ClientError(answer, "PutObject")
         self.keys.add(Key)
 
-    def delete_object(self, *, Bucket: str, Key: str) -> None:
+    def delete_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803 - boto3's names
         self.keys.discard(Key)
 
 

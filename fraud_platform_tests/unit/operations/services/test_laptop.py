@@ -237,8 +237,10 @@ def test_status_of_a_server_says_what_its_units_keep(
         wait_for(lambda: processes.is_healthy(dagster))
         assert laptop.status(server) == [
             f"dagster  answers on {dagster.url}; it was not started by `up`",
-            f"mlflow   does not answer on {mlflow.url}; systemd manages it: "
-            "systemctl status fraud-mlflow",
+            (
+                f"mlflow   does not answer on {mlflow.url}; systemd manages it: "
+                "systemctl status fraud-mlflow"
+            ),
         ]
     finally:
         unit.kill()
@@ -293,7 +295,7 @@ def dev(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509 - the child must not share the group
     )
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(4)]

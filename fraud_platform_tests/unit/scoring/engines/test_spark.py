@@ -28,7 +28,7 @@ class TasksHere(SparkEngine):
 
     def __init__(self, tasks: list[list[Message]]) -> None:
         self._tasks, self._clock = tasks, StreamClock()
-        self._peeker = cast(Peeker, self)
+        self._peeker = cast("Peeker", self)
         self._carried = {}
         self.scored: list[Message] = []
 

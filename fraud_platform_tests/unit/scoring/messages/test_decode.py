@@ -159,7 +159,7 @@ _numbers = st.sampled_from(
     )
 )
 _texts = st.builds(
-    lambda parts: b"".join(parts),
+    b"".join,
     st.lists(
         st.sampled_from(
             (b'{"transaction_id": ', b', "tx_datetime": "', b'", "customer_id": ', b"}", b"17",
