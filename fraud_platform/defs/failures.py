@@ -69,7 +69,7 @@ def stop_or_retry(
         except FraudPlatformError as error:
             raise _failure(context, error) from error
         except Exception as error:
-            note_failure(context.instance, context.run_id, error)
+            note_failure(context.instance, context.run.run_id, error)
             raise
 
     return wrapped
@@ -99,12 +99,12 @@ def noting_failures(context: dg.OpExecutionContext) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        note_failure(context.instance, context.run_id, error)
+        note_failure(context.instance, context.run.run_id, error)
         raise
 
 
 def _failure(context: dg.AssetExecutionContext, error: FraudPlatformError) -> dg.Failure:
-    kind = note_failure(context.instance, context.run_id, error)
+    kind = note_failure(context.instance, context.run.run_id, error)
     return dg.Failure(
         description=f"{type(error).__name__}: {error}",
         metadata={"error": type(error).__name__, "kind": kind},

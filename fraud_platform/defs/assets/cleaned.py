@@ -114,7 +114,7 @@ def clean_drop(
         raw.drop,
         content_sha256=raw.sha256,
         size_bytes=raw.size_bytes,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         limits=Limits.from_settings(settings),
         unpacking=UnpackLimits.from_settings(settings),
         accepted_because=config.accepted_because,

@@ -90,7 +90,7 @@ def build_days_of_features(
     _require_lookback(state, min(days))
     stream_from = _stream_from(spark, tables, state, min(days))
     outcome = materialize_days(spark.spark_session, tables, min(days), max(days), stream_from)
-    write_built_days(tables, {d: state.inputs[d] for d in days}, context.run_id)
+    write_built_days(tables, {d: state.inputs[d] for d in days}, context.run.run_id)
     return [
         dg.MaterializeResult(asset_key=name, metadata=_metadata(tables, name, outcome, len(days)))
         for name in outcome.tables

@@ -110,13 +110,13 @@ def _carry_out(
 ) -> Progress:
     """Score the rest of a plan, with a log line after each micro-batch."""
     session = None if settings.scoring_engine == "inprocess" else lambda: spark.spark_session
-    kind = f"run {context.run_id[:8]}"
+    kind = f"run {context.run.run_id[:8]}"
     with open_scorer(settings, tables, plan.state_version, kind, session, gives_way=True) as scorer:
         compaction = Compaction(tables, OF_MANY_COMMITS)
         scorer.carry_out(
             plan,
             model,
-            {"run_id": context.run_id},
+            {"run_id": context.run.run_id},
             lambda batch: context.log.info(
                 f"micro-batch {batch.number}: {dict(batch.counts)}, offsets {batch.end_offsets}"
             ),

@@ -75,7 +75,7 @@ def promotion(
             evidence,
             Guardrails.from_settings(settings),
             settings.promotion_mode,
-            f"run {context.run_id}",
+            f"run {context.run.run_id}",
             datetime.now(UTC),
         ),
         context.log.warning,

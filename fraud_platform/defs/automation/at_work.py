@@ -59,7 +59,7 @@ def require_only_run(context: dg.AssetExecutionContext) -> None:
     instance, day = context.instance, context.partition_key
     for record in runs_at_work(instance, "decide_week", WEEK_ASSETS):
         run = record.dagster_run
-        if run.run_id == context.run_id:
+        if run.run_id == context.run.run_id:
             return
         if partitions_of(run) == day:
             raise DataError(
