@@ -155,7 +155,9 @@ def candidate_model(
             candidate_tags(tables, state, day, context.run.run_id),
             known_models(tables),
         )
-    registry.open().describe(model.version, _description(settings, day, candidate, context.run.run_id))
+    registry.open().describe(
+        model.version, _description(settings, day, candidate, context.run.run_id)
+    )
     return dg.MaterializeResult(
         data_version=dg.DataVersion(model.tags["content_sha256"]),
         metadata=_metadata(settings, model, candidate, files),
