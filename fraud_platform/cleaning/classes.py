@@ -18,7 +18,7 @@ import numpy as np
 
 from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.own_days import DaySpan
-from fraud_platform.contracts.reasons import Reason
+from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.contracts.time import SECONDS_PER_DAY, day_number
 from fraud_platform.rows.canonical import CleanRows
 from fraud_platform.rows.judge import REASON_BITS, JudgedRow, read_integer, read_time

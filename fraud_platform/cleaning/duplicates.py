@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fraud_platform.contracts.reasons import Reason
+from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.rows.judge import REASON_BITS
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from fraud_platform.cleaning.classes import (
 )
 from fraud_platform.cleaning.drop import CleanedDrop
 from fraud_platform.contracts.drops import DROP_DAYS
-from fraud_platform.contracts.reasons import Reason
+from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.contracts.time import numbered_day
 from fraud_platform.settings import Settings
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from fraud_platform.cleaning.drop import CleanedDrop
 from fraud_platform.cleaning.stored import StoredFile, stored_files
-from fraud_platform.contracts.reasons import Reason, Repair
+from fraud_platform.contracts.quarantine_reasons import Reason, Repair
 from fraud_platform.contracts.tables import CLEANING_LEDGER, QUARANTINE, TRANSACTIONS
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from fraud_platform.cleaning.raw_text import UnpackLimits, holding_still, open_t
 from fraud_platform.cleaning.stored import StoredFile, read_files, waiting_file
 from fraud_platform.cleaning.tasks import Destination
 from fraud_platform.cleaning.unfinished import COMMITTED, require_standing, undo_unfinished
-from fraud_platform.contracts.reasons import Reason
+from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, TableContract
 from fraud_platform.errors import DropUnreadableError, NotHeldError
 from fraud_platform.kill_points import kill_point

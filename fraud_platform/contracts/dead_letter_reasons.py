@@ -3,8 +3,9 @@
 Here: `MessageReason`. A member's declaration decides its name in `dead_letters` and in headers, its
 words, its precedence and, for a reason that depends on values alone, its rule. To add a reason, add
 one member (docs/extending.md).
-Not here: the reasons that messages share with the rows of a drop (`contracts.reasons`), reading a
-message (`scoring.messages.decode`), the rules for event times (`stream.event_time`).
+Not here: the reasons that messages share with the rows of a drop
+(`contracts.quarantine_reasons`), reading a message (`scoring.messages.decode`), the rules for event
+times (`stream.event_time`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fraud_platform.contracts.arrays import Transactions
-from fraud_platform.contracts.reasons import OF_SEVERAL_ROWS, Reason
+from fraud_platform.contracts.quarantine_reasons import OF_SEVERAL_ROWS, Reason
 
 Mask = npt.NDArray[np.bool_]
 
@@ -26,8 +27,9 @@ Mask = npt.NDArray[np.bool_]
 class Judged(IntEnum):
     """The steps in which a message is judged, in order of precedence.
 
-    The reasons of `FORM` end the reading. Those of `ROW` (the row's own, in `contracts.reasons`)
-    and `KEY` are judged together. `VALUES` and `TIME` apply only if no earlier step has a reason.
+    The reasons of `FORM` end the reading. Those of `ROW` (the row's own, see
+    `contracts.quarantine_reasons`) and `KEY` are judged together. `VALUES` and `TIME` apply
+    only if no earlier step has a reason.
     """
 
     FORM = 1

@@ -3,7 +3,7 @@
 Here: the central days of a drop, the days that are connected with them, the span outside of which
 a row's time is wrong; all from counts of rows by day, and with no clock of a machine.
 Not here: counting the rows (`cleaning.tasks`), what becomes of rows outside
-(`contracts.reasons`), the watermark over all drops (`fraud_platform.calendar.due`).
+(`contracts.quarantine_reasons`), the watermark over all drops (`fraud_platform.calendar.due`).
 
 The central days are the shortest run of days that holds two thirds of the rows. Up to a third of
 the rows can say anything, and the run still lies among the days of the others: a quarter of wrong

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from fraud_platform.contracts.drops import COLUMNS, FIRST_YEAR, LAST_YEAR, MAX_AMOUNT_CENTS
 from fraud_platform.contracts.own_days import DaySpan
-from fraud_platform.contracts.reasons import Reason, Repair
+from fraud_platform.contracts.quarantine_reasons import Reason, Repair
 from fraud_platform.contracts.time import SECONDS_PER_DAY, SECONDS_PER_HOUR, day_number
 
 REASONS: tuple[Reason, ...] = tuple(Reason)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fraud_platform.contracts.drops import HEADER, UNKNOWN_CUSTOMER_ID
-from fraud_platform.contracts.reasons import Reason
+from fraud_platform.contracts.quarantine_reasons import Reason
 
 Fields = list[bytes]
 FieldDefect = dict[int, bytes]

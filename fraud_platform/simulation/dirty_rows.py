@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from fraud_platform.contracts.reasons import Reason, Repair
+from fraud_platform.contracts.quarantine_reasons import Reason, Repair
 from fraud_platform.simulation import defects
 from fraud_platform.simulation.lines import Contents, amount_text, spell_row
 from fraud_platform.simulation.truth import Disposition, TruthRow

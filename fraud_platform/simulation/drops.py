@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from fraud_platform.contracts.reasons import Reason, Repair
+from fraud_platform.contracts.quarantine_reasons import Reason, Repair
 from fraud_platform.errors import SettingsError
 from fraud_platform.simulation.config import SimulationConfig
 from fraud_platform.simulation.days import DayRows, simulate_day

@@ -23,7 +23,7 @@ from fraud_platform.contracts.messages import (
     TRANSACTION_FIELDS,
     TRANSACTION_ID_ALIAS,
 )
-from fraud_platform.contracts.reasons import Reason
+from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 
 DUPLICATE = "duplicate"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from fraud_platform.contracts.reasons import Reason, Repair
+from fraud_platform.contracts.quarantine_reasons import Reason, Repair
 from fraud_platform.simulation.lines import Contents
 
 

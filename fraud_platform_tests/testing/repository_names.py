@@ -276,14 +276,15 @@ def _words() -> set[str]:
 
 
 def _words_of_contracts() -> Iterator[str]:
-    from fraud_platform.contracts import dead_letter_reasons, messages, reasons
+    from fraud_platform.contracts import dead_letter_reasons, messages, quarantine_reasons
     from fraud_platform.contracts.drops import COLUMNS, MISSPELT_TRANSACTION_ID
     from fraud_platform.tables.catalog import ALL_TABLES
 
     for table in ALL_TABLES:
         yield table.name
         yield from (column.name for column in table.columns)
-    for codes in (reasons.Reason, dead_letter_reasons.MessageReason, reasons.Repair):
+    own = quarantine_reasons
+    for codes in (own.Reason, dead_letter_reasons.MessageReason, own.Repair):
         yield from (code.value for code in codes)
     yield from (*COLUMNS, MISSPELT_TRANSACTION_ID, *messages.TRANSACTION_FIELDS)
     yield from (*messages.LABEL_FIELDS, *messages.DEAD_LETTER_HEADERS)

@@ -76,7 +76,7 @@ def put_once(url: str, data: bytes) -> bool:
 
 @cache
 def _hdfs(host: str) -> Any:
-    """Return a client that is never let go: see `adapters.storage.scheme._used`."""
+    """Return a client that is never let go: see `adapters.storage.scheme_interface._used`."""
     from hdfs_native import Client
 
     return Client(f"hdfs://{host}", hdfs_options())

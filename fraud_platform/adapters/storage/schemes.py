@@ -2,8 +2,9 @@
 
 Here: `SCHEMES`, `scheme_of`, and the functions that ask the scheme of a URL. To add a scheme, add
 its class and one object of it to `SCHEMES` (docs/extending.md).
-Not here: the interface and its defaults (`scheme`), what the schemes call: zones (`local_zone`,
-`s3_zone`, `hdfs_zone`), options (`access`), probes (`answers`), exclusive files (`exclusive`).
+Not here: the interface and its defaults (`scheme_interface`), what the schemes call: zones
+(`local_zone`, `s3_zone`, `hdfs_zone`), options (`access`), probes (`answers`), exclusive files
+(`exclusive`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from fraud_platform.adapters.storage.exclusive import link_once, put_once, renam
 from fraud_platform.adapters.storage.hdfs_zone import HdfsZone
 from fraud_platform.adapters.storage.local_zone import LocalZone
 from fraud_platform.adapters.storage.s3_zone import S3Zone
-from fraud_platform.adapters.storage.scheme import Scheme
+from fraud_platform.adapters.storage.scheme_interface import Scheme
 from fraud_platform.contracts.zones import Zone
 
 

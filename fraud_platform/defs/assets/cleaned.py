@@ -22,7 +22,7 @@ from fraud_platform.cleaning import (
     publish_drop,
 )
 from fraud_platform.cleaning.fraud_share import note_on_fraud_share
-from fraud_platform.contracts.reasons import REASON_DESCRIPTIONS, Reason, Repair
+from fraud_platform.contracts.quarantine_reasons import REASON_DESCRIPTIONS, Reason, Repair
 from fraud_platform.contracts.tables import (
     CLEANING_LEDGER,
     DROP_LABELS,
@@ -46,9 +46,9 @@ from fraud_platform.errors import FraudPlatformError, Outage
 from fraud_platform.ingest import raw_drop
 from fraud_platform.operations.needs import held_drops
 from fraud_platform.operations.platform_state import read_drop_days, write_drop_days
+from fraud_platform.reporting.drop_profile import profile_drop
+from fraud_platform.reporting.drop_profile_figure import draw_profile
 from fraud_platform.reporting.needs import NOTHING
-from fraud_platform.reporting.profile import profile_drop
-from fraud_platform.reporting.profile_figure import draw_profile
 from fraud_platform.scoring.state.history import stream_time, topic_labels
 
 _RAW = "raw_drops"

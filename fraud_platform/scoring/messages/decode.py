@@ -27,7 +27,7 @@ from fraud_platform.contracts.messages import (
     TRANSACTION_FIELDS,
     TRANSACTION_ID_ALIAS,
 )
-from fraud_platform.contracts.reasons import Reason
+from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.rows.canonical import read_amounts, read_integers, read_timestamps
 from fraud_platform.rows.findings import explain_fields
 from fraud_platform.rows.judge import REASON_BITS, REPAIRS, judge_fields, read_integer

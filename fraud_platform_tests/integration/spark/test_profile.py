@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from fraud_platform.contracts.reasons import Reason, Repair
+from fraud_platform.contracts.quarantine_reasons import Reason, Repair
 from fraud_platform.contracts.tables import TRANSACTIONS
-from fraud_platform.reporting.profile import RowCount, aggregate_rows, profile_drop
+from fraud_platform.reporting.drop_profile import RowCount, aggregate_rows, profile_drop
 
 DROP = "2018-04-01"
 LEDGER = {

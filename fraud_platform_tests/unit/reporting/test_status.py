@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.reasons import Reason, Repair
+from fraud_platform.contracts.quarantine_reasons import Reason, Repair
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.operations.services import laptop
 from fraud_platform.reporting.needs import needs_lines

@@ -21,7 +21,7 @@ from fraud_platform.adapters.storage.files import ByteFiles
 from fraud_platform.cleaning.duplicates import SuspectJudge
 from fraud_platform.cleaning.ids import IdSet, unpack
 from fraud_platform.cleaning.tasks import Destination, clean_ranges, scan_id_groups, scan_ids
-from fraud_platform.contracts.reasons import Reason
+from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.rows import lines as lines_module
 from fraud_platform.rows.canonical import parse_canonical
 from fraud_platform.rows.judge import REASON_BITS, judge_line

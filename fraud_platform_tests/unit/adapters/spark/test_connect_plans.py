@@ -31,7 +31,7 @@ from fraud_platform.features.batch.engine import _customer_inputs, _terminal_inp
 from fraud_platform.labels.drop_clock import LabelClock
 from fraud_platform.labels.later import later_labels
 from fraud_platform.labels.rule import labels_known_at
-from fraud_platform.reporting.profile import aggregate_rows
+from fraud_platform.reporting.drop_profile import aggregate_rows
 from fraud_platform.training.training_set import evaluation_rows
 from fraud_platform_tests.testing.connect_plans import DEEPEST, depth
 

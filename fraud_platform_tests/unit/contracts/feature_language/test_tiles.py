@@ -26,7 +26,7 @@ SUMMING = {"features/compute/tiles.py", "features/batch/tile_columns.py"}
 """The numpy and the Spark form of what a row adds to a measure; no other module has one."""
 NOT_OF_TILES = {"amount_cents"}
 """Measures whose name is that of the column that they sum."""
-COUNTING = {"reporting/profile.py"}
+COUNTING = {"reporting/drop_profile.py"}
 """Modules that sum amounts of other groups than tiles."""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fraud_platform.adapters.models.registry import CHAMPION, ModelRegistry
+from fraud_platform.adapters.tables import numbered
 from fraud_platform.cli.commands import app
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.defs.automation.maintenance import vacuum_lake
@@ -264,11 +265,11 @@ def test_the_commit_itself_refuses_it_not_a_look_before(
     messages: list[str] = []
 
     def roll_back_first(*args: Any) -> list[DataFile]:
-        monkeypatch.setattr(decisions, "write_rows", write_rows)
+        monkeypatch.setattr(numbered, "write_rows", write_rows)
         rollback(world.settings, "a person", "now")
         return write_rows(*args)
 
-    monkeypatch.setattr(decisions, "write_rows", roll_back_first)
+    monkeypatch.setattr(numbered, "write_rows", roll_back_first)
     with pytest.raises(PromotionError, match=r"compares with champion 2, but before .* is 1"):
         settle(world.lake, world.registry, decide_on, messages.append)
     assert "a person wrote rolled back 2 (now)" in messages[0]

@@ -8,14 +8,14 @@ from datetime import date
 import pytest
 from PIL import Image
 
-from fraud_platform.contracts.reasons import Reason, Repair
-from fraud_platform.reporting.profile import (
+from fraud_platform.contracts.quarantine_reasons import Reason, Repair
+from fraud_platform.reporting.drop_profile import (
     AMOUNT_EDGES_CENTS,
     DropProfile,
     RowCount,
     profile_of_cells,
 )
-from fraud_platform.reporting.profile_figure import draw_profile
+from fraud_platform.reporting.drop_profile_figure import draw_profile
 
 REJECTED = dict(zip(Reason, (4, 3, 2, 1, 9, 8, 0, 7, 6), strict=True))
 

@@ -2,7 +2,7 @@
 
 Here: one aggregation over a drop's clean transactions, the `DropProfile` made of it and of the
 ledger's row, and its table.
-Not here: the picture (`profile_figure`), or cleaning's own counts (`fraud_platform.cleaning`).
+Not here: the picture (`drop_profile_figure`), or cleaning's own counts (`fraud_platform.cleaning`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from fraud_platform.contracts.drops import DROP_DAYS
-from fraud_platform.contracts.reasons import Reason, Repair
+from fraud_platform.contracts.quarantine_reasons import Reason, Repair
 from fraud_platform.contracts.time import HOURS_PER_DAY
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The plot of a drop's profile: six panels in one PNG.
 
 Here: drawing a `DropProfile`.
-Not here: its values (`profile`), the common style (`plots`).
+Not here: its values (`drop_profile`), the common style (`plots`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fraud_platform.contracts.drops import DROP_DAYS
-from fraud_platform.contracts.reasons import Reason
+from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.reporting import plots
-from fraud_platform.reporting.profile import (
+from fraud_platform.reporting.drop_profile import (
     AMOUNT_EDGES_CENTS,
     BINS_PER_DECADE,
     SCENARIO_NAMES,
