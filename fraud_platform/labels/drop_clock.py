@@ -28,7 +28,7 @@ class LabelClock:
     """The times (UTC) that determine from when a label counts.
 
     Args:
-        stream_time: the time up to which scoring has come; None if nothing was ever scored.
+        stream_time: the front up to which rows were scored; None if nothing was ever scored.
         watermark: end of the published drops' data.
         topic_labels_since: returns the topic's labels of transactions that were scored since a day
             and are in no drop, with the columns of `stream_labels`.

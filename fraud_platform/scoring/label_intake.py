@@ -111,7 +111,7 @@ class Landings:
         self._tables = PairedTables(lake, TOPIC_LABELS, DEAD_LABELS, LANDING)
 
     def land(
-        self, source: Source, topic_now: Callable[[], TopicNow], stream_second: int | None
+        self, source: Source, topic_now: Callable[[], TopicNow], front_second: int | None
     ) -> Mapping[str, int]:
         """Land the messages since the last landing, in one commit.
 
@@ -121,7 +121,7 @@ class Landings:
             source: reads the labels topic.
             topic_now: asks the broker for the labels topic. The committed offsets are read before;
                 otherwise labels that others land in between would look like lost messages.
-            stream_second: stream time, which decides whether a label is late.
+            front_second: the stream's front, which decides whether a label is late.
 
         Returns:
             Counts: `labels` landed, `dead_labels`; both 0 if there was nothing new, or if another
@@ -141,7 +141,7 @@ class Landings:
         if not new:
             return _NOTHING
         number = tables.results.number + 1
-        good, dead = split_labels(Messages.join(list(source.read(new))), number, stream_second)
+        good, dead = split_labels(Messages.join(list(source.read(new))), number, front_second)
         ends = {p: new.get(p, (at, at))[1] for p, (at, _) in waiting.items()}
         # a topic recreated during the read has other messages at these offsets
         check_topic(topic_now(), now.topic_id, ends, ACCEPT_LABEL_GAP)
@@ -179,15 +179,15 @@ def accept_label_gap(lake: ScoredTables, topic_now: Callable[[], TopicNow], why:
 
 
 def split_labels(
-    messages: Messages, number: int, stream_second: int | None
+    messages: Messages, number: int, front_second: int | None
 ) -> tuple[pa.Table, pa.Table]:
     """Return the messages as rows of `topic_labels` and of `dead_labels`.
 
     Args:
         number: number of the landing.
-        stream_second: stream time; None if nothing was scored yet.
+        front_second: the stream's front; None if nothing was scored yet.
     """
-    landed_at = None if stream_second is None else datetime.fromtimestamp(stream_second, UTC)
+    landed_at = None if front_second is None else datetime.fromtimestamp(front_second, UTC)
     messages = messages.take(np.lexsort((messages.offset, messages.partition)))
     labels: list[Label | None] = []
     problems: list[str] = []
@@ -198,7 +198,7 @@ def split_labels(
         except ValueError as error:
             labels.append(None)
             problems.append(str(error))
-    for i in _known_too_far_ahead(messages, labels, stream_second):
+    for i in _known_too_far_ahead(messages, labels, front_second):
         problems[i] = (
             f"known_at {labels[i].known_at:%Y-%m-%d %H:%M:%S} is more than "  # type: ignore[union-attr]
             f"{MAX_KNOWN_AHEAD_DAYS} days ahead of arrival and of stream time"
@@ -223,7 +223,7 @@ def split_labels(
 
 
 def _known_too_far_ahead(
-    messages: Messages, labels: list[Label | None], stream_second: int | None
+    messages: Messages, labels: list[Label | None], front_second: int | None
 ) -> list[int]:
     """Return the places of labels that cannot be known yet, and would block later corrections.
 
@@ -233,7 +233,7 @@ def _known_too_far_ahead(
     places = np.flatnonzero([label is not None for label in labels])
     known = np.array([label.known_at.timestamp() for label in labels if label], np.int64)
     arrivals, _ = sane_arrivals(messages.timestamp_ms, time.time_ns() // 1_000_000)
-    bound = np.maximum(arrivals[places] // 1000, stream_second or 0) + _MAX_KNOWN_AHEAD
+    bound = np.maximum(arrivals[places] // 1000, front_second or 0) + _MAX_KNOWN_AHEAD
     refused = []
     for own in np.flatnonzero(known > bound).tolist():
         place = int(places[own])
@@ -242,6 +242,6 @@ def _known_too_far_ahead(
         is_near[own - first] = False
         around = known[first:end][is_near]
         supported = 2 * np.count_nonzero(around >= known[own] - _MAX_KNOWN_AHEAD) > around.size
-        if not supported and (around.size or stream_second is not None):
+        if not supported and (around.size or front_second is not None):
             refused.append(place)
     return refused

@@ -45,6 +45,7 @@ class ScoredBatch:
         stream_second: stream time after it, seconds since 1970; None if nothing was scored.
         carried: see `stream.event_time.Carried`.
         days: the rows of `files` by day and model.
+        front_second: the stream's front after it, see `StreamClock`; None if it is stream time.
     """
 
     number: int
@@ -55,6 +56,7 @@ class ScoredBatch:
     stream_second: int | None
     carried: Carried = field(default_factory=dict)
     days: DayCounts = field(default_factory=dict)
+    front_second: int | None = None
 
     def __post_init__(self) -> None:
         """Check that every row is counted.
@@ -102,6 +104,8 @@ class ScoringLog:
             metadata: with `topic_id`, and `end_offsets`, the next offset of each partition.
         """
         own = {**metadata, "counts": dict(batch.counts), "stream_second": batch.stream_second}
+        if batch.front_second is not None:
+            own["front_second"] = batch.front_second
         if batch.carried:
             own[_CARRIED] = dict(batch.carried)
         last = self.last()

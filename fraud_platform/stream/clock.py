@@ -1,19 +1,21 @@
 """Stream time: the event time that the live transactions have reached.
 
 Here: the running maximum of the 99th percentile of the last 10,000 scored event times, held back
-unless 200 of them in a row come that far, so that wrong dates hardly move the clock.
+unless 200 of them in a row come that far, so that wrong dates hardly move the clock; and its front,
+which no scored row is after, as far as dates can be believed.
 Not here: the clock of drops (`fraud_platform.calendar.due`), which event times are scored
 (`stream.event_time`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.contracts.time import SECONDS_PER_DAY, TILE_SECONDS
+from fraud_platform.contracts.time import LATE_DAYS, SECONDS_PER_DAY, TILE_SECONDS
 
 Ints = npt.NDArray[np.int64]
 
@@ -52,14 +54,22 @@ class StreamClock:
     that 200 rows of a partition take, if that is longer. Without wrong dates it is about 100 rows
     from the front, and it returns there within 400 rows after a gap.
 
+    `front` is the latest event time that was scored, except times more than `LATE_DAYS` after the
+    clock that no run of rows has reached. A label that lands now was not known to rows up to it, so
+    it counts from later. The clock itself is up to 100 rows before the front, and all of a gap
+    until enough rows lie after it.
+
     Args:
         second: its last value, seconds since 1970; None if nothing was scored yet, or only a
             single row, whose date may be wrong.
         recent: event times of the last scored rows, oldest first, at most `WINDOW_ROWS`.
+        front: the last value of the front, seconds since 1970.
     """
 
-    def __init__(self, second: int | None = None, recent: Ints | None = None) -> None:
-        self.second = second
+    def __init__(
+        self, second: int | None = None, recent: Ints | None = None, front: int | None = None
+    ) -> None:
+        self.second, self.front = second, second if front is None else front
         self.recent = np.zeros(0, np.int64) if recent is None else recent[-WINDOW_ROWS:]
 
     def advance(self, seconds: Ints) -> None:
@@ -69,8 +79,24 @@ class StreamClock:
             self.recent = np.concatenate((self.recent, part))[-WINDOW_ROWS:]
             if self.recent.size < _LEAST_ROWS:
                 continue
-            now = min(int(_quantile(self.recent, _SHARE)), _reach(self.recent))
+            reach = _reach(self.recent)
+            now = min(int(_quantile(self.recent, _SHARE)), reach)
             self.second = now if self.second is None else max(self.second, now)
+            bound = max(reach, self.second + LATE_DAYS * SECONDS_PER_DAY)
+            latest = self.recent[self.recent <= bound].max(initial=self.second)
+            before = self.front if self.front is not None and self.front <= bound else self.second
+            self.front = max(int(latest), before)
+
+
+def resumed(metadata: Mapping[str, Any], recent: Ints) -> StreamClock:
+    """Return the clock as of a commit with this metadata, and with these last scored rows."""
+    return StreamClock(metadata.get("stream_second"), recent, metadata.get("front_second"))
+
+
+def front_in(metadata: Mapping[str, Any]) -> int | None:
+    """Return the front in a commit's metadata; stream time if an older release wrote it."""
+    front: int | None = metadata.get("front_second", metadata.get("stream_second"))
+    return front
 
 
 def _reach(recent: Ints) -> int:

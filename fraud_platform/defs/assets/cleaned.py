@@ -49,7 +49,7 @@ from fraud_platform.operations.platform_state import read_drop_days, write_drop_
 from fraud_platform.reporting.drop_profile import profile_drop
 from fraud_platform.reporting.drop_profile_figure import draw_profile
 from fraud_platform.reporting.needs import NOTHING
-from fraud_platform.scoring.state.history import stream_time, topic_labels
+from fraud_platform.scoring.state.history import stream_front, topic_labels
 
 _RAW = "raw_drops"
 _FROM_RAW = {
@@ -145,7 +145,7 @@ def _label_clock(lake: Lake) -> LabelClock:
     """Return the label clock, which decides when labels that land now count."""
     end = watermark(read_drop_days(lake))
     watermark_time = None if end is None else midnight(end)
-    now = stream_time(lake)
+    now = stream_front(lake)
     topic_labels_since = None if now is None else partial(topic_labels, lake)
     return LabelClock(now, watermark_time, topic_labels_since)
 

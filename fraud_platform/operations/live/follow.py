@@ -39,6 +39,7 @@ from fraud_platform.scoring.scorer import Progress
 from fraud_platform.scoring.state.recovery import NO_SNAPSHOT
 from fraud_platform.scoring.state.snapshot import newest_snapshot
 from fraud_platform.settings import Settings
+from fraud_platform.stream.clock import front_in
 
 if TYPE_CHECKING:
     from fraud_platform.scoring.engines.micro_batch import PinnedModel
@@ -247,7 +248,7 @@ class _Loop:
         now = time.monotonic()
         if now - self._labels_at > LOOK_SECONDS:
             self._labels_at = now
-            self._labels.take_in(self._scorer.log.last().get("stream_second"))
+            self._labels.take_in(front_in(self._scorer.log.last()))
             # another process may have landed labels too
             self._scorer.catch_up()
         if now - self._reported_at > REPORT_SECONDS:

@@ -58,7 +58,8 @@ def _commit_gap(log: ScoringLog, now: TopicNow, why: str) -> str:
     gap = left_out(offsets_in(last), ends)
     counts = {"messages_read": 0, "scored": 0, "dead_letters": 0, "duplicates": 0}
     empty = DEAD_LETTERS.arrow_schema.empty_table()
-    batch = ScoredBatch(log.number + 1, [], empty, counts, ends, last.get("stream_second"))
+    second, front = last.get("stream_second"), last.get("front_second")
+    batch = ScoredBatch(log.number + 1, [], empty, counts, ends, second, front_second=front)
     metadata = {"topic_id": now.topic_id, "end_offsets": ends, "gap": gap, "why": why}
     if not log.commit(batch, metadata):
         raise DataError("a scorer committed first: look again before you accept a gap")

@@ -33,6 +33,7 @@ from fraud_platform.scoring.plans import TopicNow, check_topic
 from fraud_platform.scoring.publishing import Publication, Topics
 from fraud_platform.scoring.scorer import Engine, Scorer
 from fraud_platform.settings import Settings
+from fraud_platform.stream.clock import front_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +175,7 @@ def open_scorer(
                 settings.max_ahead_seconds,
             )
         scorer = Scorer(lake, engine, publication, settings.max_batch_messages, holder(kind))
-        LabelIntake(settings, lake, topics).take_in(scorer.log.last().get("stream_second"))
+        LabelIntake(settings, lake, topics).take_in(front_in(scorer.log.last()))
         if gives_way and (other := follower(connection, topic)):
             raise FencedError(f"{other} scores. The plan is requested again after its end.")
         scorer.start()
@@ -199,13 +200,13 @@ class LabelIntake:
         self._ends: dict[int, int] = {}
         self._looked_at = -math.inf
 
-    def take_in(self, stream_second: int | None) -> dict[str, int]:
+    def take_in(self, front_second: int | None) -> dict[str, int]:
         """Land the labels that arrived; return the numbers of good and dead ones.
 
         If the topic has not grown, this takes one request; once a minute the topic is read whole.
 
         Args:
-            stream_second: stream time, seconds since 1970.
+            front_second: the stream's front, seconds since 1970.
 
         Raises:
             OffsetGapError, TopicChangedError: reading cannot continue where it stopped.
@@ -216,7 +217,7 @@ class LabelIntake:
             return dict(total)
         looked_at, self._looked_at = time.monotonic(), -math.inf
         with RangeReader(self._connection, self._topic) as source:
-            while any((landed := self._landings.land(source, self._ask, stream_second)).values()):
+            while any((landed := self._landings.land(source, self._ask, front_second)).values()):
                 total.update(landed)
         self._looked_at = looked_at
         return dict(total)

@@ -122,12 +122,9 @@ class InProcessEngine:
         batch = score_decoded(messages, decoded, state, context, odd)
         files = write_rows(self._lake.files, self._lake.uri(SCORED), SCORED, batch.scored)
         kill_point("scoring.scored_written")
-        second, carried, days = (
-            state.clock.second,
-            self._recovered.carried,
-            count_rows(batch.scored),
-        )
-        return ScoredBatch(number, files, batch.dead, batch.counts, ends, second, carried, days)
+        clock, days = state.clock, count_rows(batch.scored)
+        ended = (clock.second, self._recovered.carried, days, clock.front)
+        return ScoredBatch(number, files, batch.dead, batch.counts, ends, *ended)
 
     def committed(self, number: int) -> None:
         """Record that the micro-batch is committed; the state already holds it."""

@@ -40,7 +40,7 @@ from fraud_platform.scoring.messages.time_letters import TimeBounds, bound_times
 from fraud_platform.scoring.state.recovery import RecoveredState
 from fraud_platform.stream import scored_counts
 from fraud_platform.stream.batching import Ranges, with_followers
-from fraud_platform.stream.clock import WINDOW_ROWS, StreamClock
+from fraud_platform.stream.clock import WINDOW_ROWS, StreamClock, resumed
 from fraud_platform.stream.event_time import Carried, sane_arrivals
 from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
@@ -117,7 +117,7 @@ class SparkEngine:
     def catch_up(self, log: ScoringLog) -> None:
         """Set the clock; workers roll their states forward when they need them."""
         recent = log.last_seconds(WINDOW_ROWS)
-        self._clock = StreamClock(log.last().get("stream_second"), recent)
+        self._clock = resumed(log.last(), recent)
         self._carried = carried_in(log.last())
 
     def warm_up(self, starts: Offsets, model: PinnedModel) -> None:
@@ -162,8 +162,9 @@ class SparkEngine:
             [DEAD_LETTERS.arrow_schema.empty_table(), *(_read(r["dead"]) for r in results)]
         )
         self._carried = carried
-        second, by_day = self._clock.second, scored_counts.sum_counts(days)
-        return ScoredBatch(number, files, dead, dict(counts), ends, second, carried, by_day)
+        clock, by_day = self._clock, scored_counts.sum_counts(days)
+        ended = (clock.second, carried, by_day, clock.front)
+        return ScoredBatch(number, files, dead, dict(counts), ends, *ended)
 
     def _run(
         self, ranges: Ranges, after: Ranges, number: int, model: PinnedModel, excluded: Excluded

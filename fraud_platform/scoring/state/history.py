@@ -37,6 +37,7 @@ from fraud_platform.labels.of_drops import (
 )
 from fraud_platform.labels.rule import LANDING_ORDER
 from fraud_platform.scoring.state.recovery import landed_of
+from fraud_platform.stream.clock import front_in
 from fraud_platform.stream.corrections import corrections_in
 from fraud_platform.stream.scored_counts import by_day, read_counts
 from fraud_platform.stream.scored_ids import ScoredRows
@@ -79,6 +80,14 @@ def stream_time(lake: StateTables) -> datetime | None:
     if lake.version(SCORED) is None:
         return None
     second = lake.numbered(SCORED, SCORING).metadata().get("stream_second")
+    return None if second is None else datetime.fromtimestamp(second, UTC)
+
+
+def stream_front(lake: StateTables) -> datetime | None:
+    """Return the stream's front (UTC), or None if nothing was scored yet; see `StreamClock`."""
+    if lake.version(SCORED) is None:
+        return None
+    second = front_in(lake.numbered(SCORED, SCORING).metadata())
     return None if second is None else datetime.fromtimestamp(second, UTC)
 
 

@@ -39,7 +39,7 @@ from fraud_platform.labels.of_drops import (
 from fraud_platform.labels.rule import LANDING_ORDER, NEVER_LANDED
 from fraud_platform.scoring.log import ScoringLog, carried_in
 from fraud_platform.scoring.state.scorer_state import Ints, ScoringState, noted_seconds
-from fraud_platform.stream.clock import WINDOW_ROWS, StreamClock
+from fraud_platform.stream.clock import WINDOW_ROWS, resumed
 from fraud_platform.stream.corrections import (
     Corrections,
     corrected_landings,
@@ -161,7 +161,7 @@ class RecoveredState:
                 recent = np.concatenate((recent, transactions.second))
             else:
                 recent = log.last_seconds(WINDOW_ROWS)
-            self.state.set_clock(StreamClock(log.last().get("stream_second"), recent))
+            self.state.set_clock(resumed(log.last(), recent))
             self._replay(rows, transactions, noted)
             self.number = log.number
             self.carried = carried_in(log.last())

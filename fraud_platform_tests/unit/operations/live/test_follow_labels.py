@@ -34,7 +34,7 @@ class _Scorer:
 
 
 class _NoLabels:
-    def take_in(self, stream_second: int | None) -> dict[str, int]:
+    def take_in(self, front_second: int | None) -> dict[str, int]:
         return {"labels": 0, "dead_labels": 0}
 
 
