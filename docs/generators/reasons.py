@@ -12,6 +12,6 @@ from fraud_platform.contracts.dead_letter_reasons import DEAD_LETTER_REASONS, Me
 
 def reasons_table() -> str:
     """Return one line for each reason that only a message can have, in order of precedence."""
-    own = (MessageReason(name) for name in DEAD_LETTER_REASONS if name in set(MessageReason))
+    own = sorted(MessageReason, key=DEAD_LETTER_REASONS.index)
     lines = [f"| `{reason}` | {reason.description} |\n" for reason in own]
     return "".join(["| reason | fits if |\n", "| --- | --- |\n", *lines])
