@@ -50,7 +50,7 @@ from fraud_platform.tables.scoring import INFERENCE_PLANS, SCORED, SCORING_STATE
 from fraud_platform.tables.training import TRAINING_SET
 from fraud_platform_tests.testing.defaults import unpacking
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 COMPARED = (
     TRANSACTIONS, QUARANTINE, DROP_LABELS, LABEL_TILES, TERMINAL_TILES, CUSTOMER_TILES,
     TRANSACTION_FEATURES, SCORED,
