@@ -20,7 +20,7 @@ CHANGED_CODE = (Path(__file__), TESTS / "unit" / "test_extending.py")
 """Its programs run with code to which a page's section was applied."""
 WAITING = TESTS / "testing" / "waiting.py"
 _IMPORT = re.compile(
-    r"^ *from ((?:fraud_platform|fraud_platform_tests|benchmarks)(?:\.\w+)*) import "
+    r"(?:^ *|; )from ((?:fraud_platform|fraud_platform_tests|benchmarks)(?:\.\w+)*) import "
     r"(\([\w\s,]+\)|\w+(?: as \w+)?(?:, *\w+(?: as \w+)?)*)",
     re.MULTILINE,
 )
@@ -90,10 +90,12 @@ def test_imports_and_sleeps_are_found() -> None:
         "CODE = '''\nfrom fraud_platform.settings import (\n    Settings,\n    gone as here,\n"
         ")\n'''\n"
         "from time import sleep\nsleep(1)\n"
+        "LINE = 'import sys; from fraud_platform.cli import main'\n"
     )
     assert list(imported(source)) == [
         ("fraud_platform.settings", "Settings"),
         ("fraud_platform.settings", "gone"),
+        ("fraud_platform.cli", "main"),
     ]
     assert has("fraud_platform.settings", "Settings")
     assert has("fraud_platform", "settings")
