@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,8 +41,7 @@ _UNREAD = sum(
 _N_KINDS = len(SCENARIOS) + 1
 
 
-@dataclass(frozen=True)
-class RowClass:
+class RowClass(NamedTuple):
     """The class of a row that is not clean.
 
     Args:
@@ -71,12 +70,14 @@ class ClassCounts:
     def add_kept(self, rows: CleanRows) -> None:
         """Count clean rows."""
         first, last = int(rows.days.min()), int(rows.days.max())
-        # most blocks are of one day
-        codes = rows.scenario if first == last else (rows.days - first) * _N_KINDS + rows.scenario
-        counts = np.bincount(codes)
-        for code in np.flatnonzero(counts).tolist():
-            day, kind = divmod(code, _N_KINDS)
-            self.kept[first + day, kind] += int(counts[code])
+        if first == last:  # as in most blocks: much cheaper than to count codes
+            counts = [int(np.count_nonzero(rows.scenario == kind)) for kind in range(_N_KINDS)]
+        else:
+            counts = np.bincount((rows.days - first) * _N_KINDS + rows.scenario).tolist()
+        for code, count in enumerate(counts):
+            if count:
+                day, kind = divmod(code, _N_KINDS)
+                self.kept[first + day, kind] += count
 
     def add_lost(self, reasons: Iterable[Reason], classes: Iterable[RowClass]) -> None:
         """Count quarantined rows by their first reasons and their classes."""

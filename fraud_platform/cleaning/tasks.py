@@ -265,16 +265,24 @@ class _Output:
 
     def add_block(self, block: LineBlock, shared_ids: Ids | None) -> None:
         """Write each line of a block to the clean, suspect or quarantine file, or count it."""
-        rows, is_canonical = parse_canonical(block)
+        rows, is_valid = parse_canonical(block)
         own = self._own_days
         # usually all days of a block are the drop's own: two passes, and no mask
         if own and len(rows) and (rows.days.min() < own.first or rows.days.max() > own.last):
-            is_canonical &= (rows.days >= own.first) & (rows.days <= own.last)
-        numbers = block.rows[is_canonical]
-        self._add_valid(block, rows.where(is_canonical), numbers, None, shared_ids)
+            is_valid &= (rows.days >= own.first) & (rows.days <= own.last)
         is_other = np.ones(len(block), np.bool_)
-        is_other[numbers] = False
-        self._add_others(block, np.flatnonzero(is_other).tolist(), shared_ids)
+        is_other[block.rows[is_valid]] = False
+        judged = self._judge_others(block, np.flatnonzero(is_other).tolist())
+        repairs = None
+        if judged:
+            # a valid line has nine fields, so it has a place among the rows that were parsed
+            places = np.searchsorted(block.rows, np.array([number for number, _ in judged]))
+            repairs = np.zeros(len(rows), np.int32)
+            valid, repairs[places] = _columns_of([row for _, row in judged])
+            rows.put(places, valid)
+            is_valid[places] = True
+            repairs = repairs[is_valid]
+        self._add_valid(block, rows.where(is_valid), block.rows[is_valid], repairs, shared_ids)
 
     def add_judged(self, suspects: pa.RecordBatch, bits: npt.NDArray[np.int64]) -> None:
         """Write judged suspects: kept rows to the clean file, the others to quarantine."""
@@ -296,7 +304,11 @@ class _Output:
         reasons = bits[bits != 0].tolist()
         self._write_quarantine(reasons, classes, copies["raw_line"], copies["transaction_id"])
 
-    def _add_others(self, block: LineBlock, numbers: list[int], shared_ids: Ids | None) -> None:
+    def _judge_others(self, block: LineBlock, numbers: list[int]) -> list[tuple[int, JudgedRow]]:
+        """Judge lines that were not parsed; return the valid ones with their numbers.
+
+        Rows that are not valid are written to quarantine, other lines are counted.
+        """
         valid: list[tuple[int, JudgedRow]] = []
         bad: list[tuple[bytes, JudgedRow]] = []
         blank_lines = comment_lines = 0
@@ -321,10 +333,7 @@ class _Output:
             [line for line, _ in bad],
             [row.transaction_id for _, row in bad],
         )
-        if valid:
-            rows, repairs = _columns_of([row for _, row in valid])
-            places = np.array([number for number, _ in valid])
-            self._add_valid(block, rows, places, repairs, shared_ids)
+        return valid
 
     def _add_valid(
         self,

@@ -83,6 +83,11 @@ class CleanRows:
         """Return the rows with a true flag."""
         return self if rows.all() else CleanRows(*(column[rows] for column in vars(self).values()))
 
+    def put(self, places: npt.NDArray[np.int64], others: CleanRows) -> None:
+        """Replace the rows at some places by other rows."""
+        for name, column in vars(self).items():
+            column[places] = getattr(others, name)
+
 
 def parse_ids(block: LineBlock) -> tuple[npt.NDArray[np.int64], Flags]:
     """Return the ids of a block's nine-field lines, and whether each is plain digits.
@@ -121,13 +126,14 @@ def sample_days(block: LineBlock, most: int) -> tuple[npt.NDArray[np.int64], npt
     if size > most:
         places = (places * _GOLDEN_RATIO % 1 * size).astype(np.int64)
     starts, ends = block.field_end(0, places) + 1, block.field_end(1, places)
+    if _have_one_date(block, starts, ends):
+        first = read_time(block.text[starts[0] : ends[0]])
+        if first is not None:
+            return np.array([first // SECONDS_PER_DAY]), np.array([size])
     _, days, bad = read_timestamps(block, starts, ends)
     if bad.any():
         starts, ends = _trim(block, starts, ends)
         _, days, bad = read_timestamps(block, starts, ends)
-    elif size and days.min() == days.max():
-        # most blocks are of one day
-        return days[:1].astype(np.int64), np.array([size])
     odd = [
         seconds // SECONDS_PER_DAY
         for place in np.flatnonzero(bad)[:_MOST_ODD_TIMES].tolist()
@@ -135,6 +141,23 @@ def sample_days(block: LineBlock, most: int) -> tuple[npt.NDArray[np.int64], npt
     ]
     found, counts = np.unique(np.append(days[~bad], np.array(odd, np.int64)), return_counts=True)
     return found, np.maximum(counts * size // max(len(places), 1), 1)
+
+
+def _have_one_date(block: LineBlock, starts: Positions, ends: Positions) -> bool:
+    """Return whether all times begin with the same date, as in most blocks, and none is 24:00:00.
+
+    Only the text of the dates and the hours are compared, which is cheaper than to read the times.
+    """
+    if not len(starts):
+        return False
+    first_words, last_words = block.words[starts], block.words[starts + 2]
+    hours = block.words[starts + 11] & _u64(0xFFFF)
+    return bool(
+        (first_words == first_words[0]).all()
+        and (last_words == last_words[0]).all()
+        and (hours != _u64(b"24")).all()
+        and (ends - starts == 19).all()
+    )
 
 
 def _trim(block: LineBlock, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:
@@ -158,7 +181,7 @@ def _parse_fields(
     bad |= bad_terminal
     bad |= bad_amount
     for field in (5, 6):
-        bad |= read_integers(block, starts[field], ends[field])[1]
+        bad |= _are_not_integers(block, starts[field], ends[field])
     fraud = block.octets[starts[7]] - np.uint8(ord("0"))
     scenario = block.octets[starts[8]] - np.uint8(ord("0"))
     bad |= (ends[7] - starts[7] != 1) | (ends[8] - starts[8] != 1)
@@ -197,6 +220,15 @@ def read_integers(
         bad[long] |= _not_digits(digits) | (lengths[long] > _MOST_DIGITS)
         values[long] += _combine(digits) * 10**taken
     return values, bad
+
+
+def _are_not_integers(block: PaddedText, starts: Positions, ends: Positions) -> Flags:
+    """Return the flags of `read_integers`, without the values."""
+    lengths = ends - starts
+    if lengths.max(initial=0) > 8:
+        return read_integers(block, starts, ends)[1]
+    digits = (block.words[ends - 8] ^ _ZEROS) & _KEEP_LAST[lengths]
+    return _not_digits(digits) | (lengths == 0)
 
 
 def read_amounts(

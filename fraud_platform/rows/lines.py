@@ -26,6 +26,8 @@ _LF, _CR, _COMMA = 10, 13, 44
 PADDING = 24
 """Padding around a text in bytes, so that three 8-byte words can be read beyond both ends."""
 _PAD = b"\n" * PADDING
+_MOST_ODD_LINES, _SEPARATORS_OF_ODD_LINE = 16, 64
+"""Up to how many lines of another number of fields, of how many separators, are stepped over."""
 
 Positions = npt.NDArray[np.int64]
 
@@ -79,8 +81,9 @@ class LineBlock(PaddedText):
         super().__init__(lines)
         last = len(_PAD) + len(lines)
         octets = self.octets[len(_PAD) : last]
-        separators = np.flatnonzero((octets == _LF) | (octets == _COMMA)) + len(_PAD)
-        breaks = np.flatnonzero(self.octets[separators] == _LF)
+        is_end = octets == _LF
+        separators = np.flatnonzero(is_end | (octets == _COMMA)) + len(_PAD)
+        breaks = _line_ends(self.octets, separators, int(np.count_nonzero(is_end)))
         if not lines.endswith(b"\n"):
             separators = np.append(separators, last)
             breaks = np.append(breaks, len(separators) - 1)
@@ -103,16 +106,49 @@ class LineBlock(PaddedText):
         """Numbers of the lines that have nine fields."""
         return np.flatnonzero(self._commas == FIELDS - 1)
 
+    @cached_property
+    def _first_ends(self) -> Positions:
+        """For each of `rows`: the number of the separator that ends its first field."""
+        return self._first_separators[self.rows]
+
     def field_end(self, field: int, places: Positions | None = None) -> Positions:
         """Return the end position of a field, for each of `rows` or for some places among them."""
-        rows = self.rows if places is None else self.rows[places]
         if field == FIELDS - 1:
-            return self.ends[rows]
-        return self._separators[self._first_separators[rows] + field]
+            return self.ends[self.rows if places is None else self.rows[places]]
+        firsts = self._first_ends if places is None else self._first_ends[places]
+        return self._separators[firsts + field]
 
     def line(self, number: int) -> bytes:
         """Return one line's bytes, without its line ending."""
         return self.text[self.starts[number] : self.ends[number]]
+
+
+def _line_ends(octets: npt.NDArray[np.uint8], separators: Positions, lines: int) -> Positions:
+    """Return the numbers of the separators that are LF.
+
+    Nearly all lines have nine fields, so every ninth separator is looked at, anew after each line
+    that has not. Only if such lines are many, or the number of lines does not agree (two of them
+    may hide each other), all separators are looked at.
+
+    Args:
+        octets: the text.
+        separators: positions of its commas and LFs.
+        lines: how many of them are LF.
+    """
+    found: list[Positions] = []
+    at = 0
+    for _ in range(_MOST_ODD_LINES):
+        is_end = octets[separators[at + FIELDS - 1 :: FIELDS]] == _LF
+        regular = len(is_end) if is_end.all() else int(is_end.argmin())
+        found.append(np.arange(at + FIELDS - 1, at + regular * FIELDS, FIELDS))
+        at += regular * FIELDS
+        odd = np.flatnonzero(octets[separators[at : at + _SEPARATORS_OF_ODD_LINE]] == _LF)
+        if not len(odd):
+            break
+        found.append(at + odd[:1])
+        at += int(odd[0]) + 1
+    ends = np.concatenate(found)
+    return ends if len(ends) == lines else np.flatnonzero(octets[separators] == _LF)
 
 
 def read_blocks(file: IO[bytes], part: TextRange) -> Iterator[LineBlock]:
