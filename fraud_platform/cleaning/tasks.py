@@ -37,6 +37,7 @@ from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.labels.drop_clock import LabelClock
 from fraud_platform.rows.canonical import (
     CleanRows,
+    columns_of_judged,
     parse_canonical,
     parse_ids,
     sample_days,
@@ -278,7 +279,7 @@ class _Output:
             # a valid line has nine fields, so it has a place among the rows that were parsed
             places = np.searchsorted(block.rows, np.array([number for number, _ in judged]))
             repairs = np.zeros(len(rows), np.int32)
-            valid, repairs[places] = _columns_of([row for _, row in judged])
+            valid, repairs[places] = columns_of_judged([row for _, row in judged])
             rows.put(places, valid)
             is_valid[places] = True
             repairs = repairs[is_valid]
@@ -391,11 +392,3 @@ def _is_shared(ids: Ids, shared_ids: Ids | None) -> npt.NDArray[np.bool_] | None
         return None
     is_shared = near[np.minimum(np.searchsorted(near, ids), len(near) - 1)] == ids
     return is_shared if is_shared.any() else None
-
-
-def _columns_of(rows: list[JudgedRow]) -> tuple[CleanRows, npt.NDArray[np.int32]]:
-    table = np.array([row[1:] for row in rows], np.int64)
-    repairs, ids, seconds, customers, terminals, cents, _, scenarios = table.T
-    days = (seconds // SECONDS_PER_DAY).astype(np.int32)
-    columns = (ids, seconds, days, customers, terminals, cents, scenarios.astype(np.int32))
-    return CleanRows(*map(np.ascontiguousarray, columns)), repairs.astype(np.int32)

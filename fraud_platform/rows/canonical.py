@@ -11,6 +11,7 @@ by multiplication to pairs, then fours, then eights, in numpy over all lines of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -19,7 +20,7 @@ import numpy.typing as npt
 
 from fraud_platform.contracts.drops import FIRST_YEAR, LAST_YEAR, MAX_AMOUNT_CENTS
 from fraud_platform.contracts.time import SECONDS_PER_DAY, SECONDS_PER_HOUR, day_number
-from fraud_platform.rows.judge import read_time
+from fraud_platform.rows.judge import JudgedRow, read_time
 from fraud_platform.rows.lines import FIELDS, LineBlock, PaddedText, Positions
 
 Words = npt.NDArray[np.uint64]
@@ -158,6 +159,17 @@ def _have_one_date(block: LineBlock, starts: Positions, ends: Positions) -> bool
         and (hours != _u64(b"24")).all()
         and (ends - starts == 19).all()
     )
+
+
+def columns_of_judged(
+    rows: Sequence[JudgedRow],
+) -> tuple[CleanRows, npt.NDArray[np.int32]]:
+    """Return valid rows of `judge` as columns, and the bit masks of their repairs."""
+    table = np.array([row[1:] for row in rows], np.int64)
+    repairs, ids, seconds, customers, terminals, cents, _, scenarios = table.T
+    days = (seconds // SECONDS_PER_DAY).astype(np.int32)
+    columns = (ids, seconds, days, customers, terminals, cents, scenarios.astype(np.int32))
+    return CleanRows(*map(np.ascontiguousarray, columns)), repairs.astype(np.int32)
 
 
 def _trim(block: LineBlock, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:

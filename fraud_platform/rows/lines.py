@@ -126,9 +126,9 @@ class LineBlock(PaddedText):
 def _line_ends(octets: npt.NDArray[np.uint8], separators: Positions, lines: int) -> Positions:
     """Return the numbers of the separators that are LF.
 
-    Nearly all lines have nine fields, so every ninth separator is looked at, anew after each line
-    that has not. Only if such lines are many, or the number of lines does not agree (two of them
-    may hide each other), all separators are looked at.
+    Nearly all lines have nine fields, so only every ninth separator is read, and the next few after
+    a line with another number of fields. All separators are read if there are many such lines, or
+    if the number of lines found is wrong, because two such lines hid each other.
 
     Args:
         octets: the text.

@@ -144,6 +144,15 @@ def test_a_sample_reads_times_however_they_are_spelt() -> None:
     np.testing.assert_array_equal(counts, [2 * 4 // 4, 1])
 
 
+@pytest.mark.parametrize("time", [b"2018-04-01 24:00:00", b"2018-04-02 00:00:00"])
+def test_a_block_of_one_midnight_is_of_the_day_that_begins(time: bytes) -> None:
+    lines = [b"%d,%s,1,2,5.00,0,0,0,0" % (n, time) for n in range(2_000)]
+    days, counts = sample_days(LineBlock(b"\n".join(lines)), 1024)
+    assert days.tolist() == [(FIRST - date(1970, 1, 1)).days + 1]
+    # of the first kind, only so many times are judged one by one
+    assert counts.sum() <= 2_000
+
+
 def test_a_thin_first_day_is_built_and_a_thin_last_day_waits_for_the_next_drop() -> None:
     days = [DropDay("2018-04-01", FIRST + timedelta(days=n), 100, "a") for n in range(1, 29)]
     days += [DropDay("2018-04-01", FIRST + timedelta(days=n), 30, "a") for n in (0, 29)]

@@ -168,6 +168,22 @@ def assert_claimed_rightly(line: bytes) -> None:
     assert judged.fraud == (judged.scenario > 0)
 
 
+@given(
+    fields=st.lists(st.sampled_from([1, 2, 4, 8, 9, 9, 9, 9, 9, 10, 18, 27, 100]), min_size=1),
+    ends_with_lf=st.booleans(),
+)
+@example(fields=[9, 4, 5, 9], ends_with_lf=True)
+@example(fields=[*([9] * 40), *([3] * 40), *([9] * 40)], ends_with_lf=False)
+@MANY
+def test_lines_with_any_number_of_fields_are_told_apart(
+    fields: list[int], ends_with_lf: bool
+) -> None:
+    lines = [b",".join([b"x"] * count) for count in fields]
+    block = LineBlock(b"\n".join(lines) + b"\n" * ends_with_lf)
+    assert [block.line(number) for number in range(len(block))] == lines
+    assert block.rows.tolist() == [number for number, count in enumerate(fields) if count == 9]
+
+
 def test_the_quick_way_claims_ordinary_lines() -> None:
     text = b"".join(
         b"%d,2019-08-%02d %02d:%02d:%02d,%d,%d,%.2f,%d,%d,%d,%d\n"
