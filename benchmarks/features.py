@@ -36,8 +36,9 @@ from benchmarks.features_contenders import (
 from benchmarks.metering import Meter
 from benchmarks.report import markdown_table, write_section
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.active import FEATURE_NAMES
 from fraud_platform.contracts.tables import TRANSACTIONS
-from fraud_platform.datasets.handbook.features import FEATURE_NAMES, HANDBOOK_NAMES
+from fraud_platform.datasets.handbook.features import HANDBOOK_NAMES
 from fraud_platform.settings import Settings
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 

@@ -30,9 +30,9 @@ from fraud_platform.calendar.due import watermark
 from fraud_platform.cleaning.holding import Limits
 from fraud_platform.cleaning.publish import publish_drop
 from fraud_platform.cleaning.raw_text import UnpackLimits, sha256_of
+from fraud_platform.contracts.active import FEATURE_NAMES
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.contracts.tables import TRANSACTIONS
-from fraud_platform.datasets.handbook.features import FEATURE_NAMES
 from fraud_platform.features.batch.materialize import materialize_days
 from fraud_platform.operations.live.produce import load_rows
 from fraud_platform.operations.models.registry import registry_of

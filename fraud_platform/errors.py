@@ -21,6 +21,10 @@ class SettingsError(FraudPlatformError):
     """The configuration cannot work; the message lists every problem at once."""
 
 
+class DeclarationError(SettingsError):
+    """A data set's declaration is not valid; the message lists every problem with its place."""
+
+
 class DropTooLargeError(SettingsError):
     """A packed drop has more text than the settings allow; if you trust it, raise the limit."""
 
@@ -30,7 +34,7 @@ class DataError(FraudPlatformError):
 
 
 class DropNameError(DataError):
-    """A file name is not `YYYY-MM-DD.txt[.gz|.xz|.zst]`, or a drop has two such files."""
+    """A file name is not as the data set declares it, or a drop has two such files."""
 
 
 class DropHeaderError(DataError):

@@ -16,13 +16,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.rows.judge import REASON_BITS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_CONTENTS = ["seconds", "customer_id", "terminal_id", "amount_cents", "scenario"]
+_CONTENTS = [
+    *("seconds", "customer_id", "terminal_id", "amount_cents", "scenario"),
+    *SOURCE.fact_names,
+]
 """The columns of a row's contents; `scenario` also determines and orders `is_fraud`."""
 
 SUSPECT_ORDER = ["transaction_id", *_CONTENTS, "raw_line"]
@@ -142,6 +146,7 @@ def _kept_contents(earlier: DataFrame, suspects: DataFrame) -> DataFrame:
         "terminal_id",
         "amount_cents",
         F.col("fraud_scenario").alias("scenario"),
+        *SOURCE.fact_names,
         "drop",
     )
     return (

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS
 from fraud_platform.contracts.time import EPOCH_DAY, midnight
 from fraud_platform.labels.drop_clock import LabelClock
@@ -45,6 +46,7 @@ SUSPECT_SCHEMA = pa.schema(
         ("terminal_id", pa.int64()),
         ("amount_cents", pa.int64()),
         ("scenario", pa.int32()),
+        *((name, pa.int64()) for name in SOURCE.fact_names),
         ("repairs", pa.int32()),
         ("raw_line", pa.binary()),
     ]
@@ -53,7 +55,9 @@ SUSPECT_SCHEMA = pa.schema(
 
 SUSPECT_DDL = (
     "transaction_id long, seconds long, customer_id long, terminal_id long, amount_cents long, "
-    "scenario int, repairs int, raw_line binary"
+    "scenario int, "
+    + "".join(f"{name} long, " for name in SOURCE.fact_names)
+    + "repairs int, raw_line binary"
 )
 CLEAN_DDL, LABEL_DDL = (
     ", ".join(f"{c.name} {c.type}" for c in table.columns if c.name not in _OF_FILE)
@@ -174,6 +178,7 @@ class CleanFile(RowFile):
             pa.array(rows.amount_cents),
             pa.array(rows.scenario > 0),
             pa.array(rows.scenario),
+            *(pa.array(rows.facts[name]) for name in SOURCE.fact_names),
         ]
         low, high = rows.transaction_id.min(), rows.transaction_id.max()
         self.widen("transaction_id", int(low), int(high))
@@ -232,6 +237,7 @@ class SuspectFile(RowFile):
             pa.array(rows.terminal_id),
             pa.array(rows.amount_cents),
             pa.array(rows.scenario),
+            *(pa.array(rows.facts[name]) for name in SOURCE.fact_names),
             pa.array(repairs, pa.int32()),
             pa.array(raw_lines, pa.binary()),
         ]

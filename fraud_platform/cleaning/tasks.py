@@ -32,6 +32,7 @@ from fraud_platform.cleaning.parquet_files import (
     RowFile,
     SuspectFile,
 )
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.own_days import DaySpan
 from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.labels.drop_clock import LabelClock
@@ -297,6 +298,7 @@ class _Output:
             kept["terminal_id"].to_numpy(),
             kept["amount_cents"].to_numpy(),
             kept["scenario"].to_numpy(),
+            {name: kept[name].to_numpy() for name in SOURCE.fact_names},
         )
         self._write_clean(rows, kept["repairs"].to_numpy())
         takers = copies[TAKER].to_pylist() if TAKER in copies.schema.names else [None] * len(copies)

@@ -8,7 +8,7 @@ Not here: what is computed from them (`features.compute.kernel`), the tables
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,13 +18,18 @@ from fraud_platform.contracts.time import TILE_SECONDS
 
 @dataclass(frozen=True)
 class Transactions:
-    """Transactions, each column an int64 array of shape (rows,)."""
+    """Transactions, each column an int64 array of shape (rows,).
+
+    Attributes:
+        facts: further columns by `Fact.stored_as`.
+    """
 
     transaction_id: Array
     customer_id: Array
     terminal_id: Array
     second: Array
     amount_cents: Array
+    facts: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def hour(self) -> Array:
@@ -33,7 +38,14 @@ class Transactions:
 
     def take(self, places: Array) -> Transactions:
         """Return the transactions at these positions."""
-        return Transactions(*(getattr(self, f.name)[places] for f in fields(self)))
+        return Transactions(
+            self.transaction_id[places],
+            self.customer_id[places],
+            self.terminal_id[places],
+            self.second[places],
+            self.amount_cents[places],
+            {name: column[places] for name, column in self.facts.items()},
+        )
 
 
 @dataclass(frozen=True)

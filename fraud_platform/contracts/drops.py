@@ -1,16 +1,11 @@
 """The drop format: file names, header, fields, limits.
 
-Here: what a drop is called and what its lines look like.
-Not here: reading one (`fraud_platform.ingest`, `fraud_platform.cleaning`), writing one
-(`fraud_platform.simulation`).
+Here: what the lines of a drop of the Handbook look like, and limits of all drops.
+Not here: what a drop is called (`contracts.drop_names`), reading one (`fraud_platform.ingest`,
+`fraud_platform.cleaning`), writing one (`fraud_platform.simulation`).
 """
 
 from __future__ import annotations
-
-import re
-from datetime import date
-
-from fraud_platform.errors import DropNameError
 
 COLUMNS: tuple[str, ...] = (
     "transaction_id",
@@ -37,8 +32,6 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 """A longer line stops the drop: it is no text of rows, and no memory is bounded otherwise."""
 COMPRESSIONS: tuple[str, ...] = (".gz", ".xz", ".zst")
 
-_NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.txt(\.gz|\.xz|\.zst)?")
-
 
 MAX_NAME_CHARACTERS = 120
 
@@ -51,21 +44,3 @@ def printable(text: str, most: int = MAX_NAME_CHARACTERS) -> str:
     """
     shown = "".join(c if c.isprintable() else "?" for c in text[: most + 1])
     return shown if len(shown) <= most else f"{shown[: most - 2]}.."
-
-
-def drop_of(file_name: str) -> str:
-    """Return the drop's key, its first day as `YYYY-MM-DD`, from a file name.
-
-    Raises:
-        DropNameError: the name is not `YYYY-MM-DD.txt[.gz|.xz|.zst]` or not a real day.
-    """
-    match = _NAME.fullmatch(file_name)
-    try:
-        if match is None:
-            raise ValueError("pattern")
-        return date.fromisoformat(match[1]).isoformat()
-    except ValueError:
-        raise DropNameError(
-            f"{printable(file_name)}: expected a drop named by its first day, YYYY-MM-DD.txt "
-            f"(or {', '.join(COMPRESSIONS)} behind it). Rename the file or move it away."
-        ) from None

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     UNKNOWN_TERMINAL = "unknown_terminal"
     NON_POSITIVE_AMOUNT = "non_positive_amount"
     BAD_LABEL = "bad_label"
+    BAD_VALUE = "bad_value"
     TIME_OUTSIDE_DROP = "time_outside_drop"
     DUPLICATE_ID = "duplicate_id"
     CONFLICTING_DUPLICATE_ID = "conflicting_duplicate_id"
@@ -48,6 +49,7 @@ REASON_DESCRIPTIONS: dict[Reason, str] = {
     Reason.UNKNOWN_TERMINAL: "terminal_id is negative or empty (0 is a terminal)",
     Reason.NON_POSITIVE_AMOUNT: "tx_amount is empty, <= 0, NaN, infinite or above 9,999,999.99",
     Reason.BAD_LABEL: "tx_fraud or its scenario is out of range, or the two disagree",
+    Reason.BAD_VALUE: "a declared number is missing, no number, or too large",
     Reason.TIME_OUTSIDE_DROP: (
         "tx_datetime lies outside of the drop's own days: a month and more from those that two "
         "thirds of its rows agree on, or after the drop arrived"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.quarantine_reasons import Reason, Repair
 from fraud_platform.errors import SchemaMismatchError
 
@@ -147,7 +148,7 @@ def _spark_name(table: TableContract, field: pa.Field) -> str:
     return str(field.type)
 
 
-_ADDED_LATER = (Reason.TIME_OUTSIDE_DROP,)
+_ADDED_LATER = (Reason.TIME_OUTSIDE_DROP, Reason.BAD_VALUE)
 """Reasons without a count in the rows that an earlier version of the platform wrote."""
 
 
@@ -155,6 +156,10 @@ def _rejected(reason: Reason) -> Column:
     is_new = reason in _ADDED_LATER
     return Column(f"rejected_{reason}", "long", f"Rows quarantined as {reason}.", nullable=is_new)
 
+
+FACTS = tuple(Column(f.stored_as, "long", f.description) for f in SOURCE.facts)
+"""The columns of the facts that the data set declares."""
+_KINDS = ", ".join(f"{n} {kind}" for n, kind in enumerate(("genuine", *SOURCE.label.kinds)))
 
 TRANSACTIONS = TableContract(
     name="transactions",
@@ -167,7 +172,8 @@ TRANSACTIONS = TableContract(
         Column("terminal_id", "long", "Where the card was used; 0 is a terminal."),
         Column("amount_cents", "long", "Amount in cents, above 0."),
         Column("is_fraud", "boolean", "The label, known label_delay_days after tx_datetime."),
-        Column("fraud_scenario", "int", "0 genuine, 1 amount, 2 terminal, 3 customer."),
+        Column("fraud_scenario", "int", f"{_KINDS}."),
+        *FACTS,
         Column("drop", "string", "The drop that the row came from (its first day)."),
     ),
     key=("transaction_id",),
@@ -237,7 +243,7 @@ DROP_LABELS = TableContract(
     columns=(
         Column("transaction_id", "long", "The labelled transaction."),
         Column("is_fraud", "boolean", "The label."),
-        Column("fraud_scenario", "int", "0 genuine, 1 amount, 2 terminal, 3 customer."),
+        Column("fraud_scenario", "int", f"{_KINDS}."),
         Column("known_at", "timestamp", "tx_datetime + label_delay_days."),
         Column("source", "string", "`drop`, or `topic` where that had told it before."),
         Column("counts_from", "timestamp", "First hour (UTC) in which features may use it."),

@@ -6,7 +6,7 @@ Not here: the declaration (`datasets.handbook.features`).
 
 from __future__ import annotations
 
-from fraud_platform.datasets.handbook.features import CHOSEN_NAMES, DECLARATION, feature_signature
+from fraud_platform.contracts.active import DATA_SET, DECLARATION, feature_signature
 
 _INTRODUCTION = """# Features
 
@@ -33,12 +33,12 @@ def features_markdown() -> str:
     """Return the page: an introduction, the flags and the features with their formulas."""
     flags = [(_cell(f.name), f.description, str(f.condition)) for f in DECLARATION.flags]
     features = [
-        (_cell(f.name, is_bold=f.name in CHOSEN_NAMES), f.description, str(f.formula))
+        (_cell(f.name, is_bold=f.name in DATA_SET.chosen), f.description, str(f.formula))
         for f in DECLARATION.features
     ]
     return "\n".join(
         [
-            _INTRODUCTION.format(chosen=len(CHOSEN_NAMES)),
+            _INTRODUCTION.format(chosen=len(DATA_SET.chosen)),
             f"Declaration `{feature_signature()[:16]}`, {len(features)} features.\n",
             _table(("feature", "meaning", "formula"), features),
             "\nFlags, frozen when a transaction is scored or its tile is built:\n",

@@ -6,6 +6,7 @@ Not here: showing it (`fraud_platform.defs.pages.tables`).
 
 from __future__ import annotations
 
+from fraud_platform.contracts.active import DECLARATION, SOURCE
 from fraud_platform.contracts.feature_language.declarables import label_measures_under
 from fraud_platform.contracts.feature_language.expressions import Expression
 from fraud_platform.contracts.feature_language.terms import (
@@ -19,7 +20,6 @@ from fraud_platform.contracts.feature_language.terms import (
     VisitSum,
 )
 from fraud_platform.contracts.tables import TableContract
-from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.tables.features import (
     LABEL_TILES,
     TERMINAL_TILES,
@@ -71,8 +71,11 @@ def _label_sources() -> Sources:
 
 
 def _feature_sources() -> Sources:
-    copied = ("transaction_id", "tx_datetime", "tx_date", "customer_id", "terminal_id")
-    sources: Sources = {n: [("transactions", n)] for n in (*copied, "amount_cents")}
+    copied = [
+        *("transaction_id", "tx_datetime", "tx_date", "customer_id", "terminal_id"),
+        *("amount_cents", *SOURCE.fact_names),
+    ]
+    sources: Sources = {n: [("transactions", n)] for n in copied}
     formulas: dict[str, Expression] = {f.name: f.condition for f in DECLARATION.flags}
     formulas |= {f.name: f.formula for f in DECLARATION.features}
     for name, formula in formulas.items():
@@ -83,7 +86,8 @@ def _feature_sources() -> Sources:
 
 def _leaf_sources(leaf: Expression) -> list[tuple[str, str]]:
     if isinstance(leaf, RowTerm):
-        column = "amount_cents" if leaf.name == "amount_cents" else "tx_datetime"
+        is_stored = leaf.name == "amount_cents" or leaf.name in SOURCE.fact_names
+        column = leaf.name if is_stored else "tx_datetime"
         return [("transactions", column)]
     if isinstance(leaf, CustomerSum | CustomerSince | VisitSum):
         return _HISTORY

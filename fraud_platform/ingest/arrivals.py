@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from fraud_platform.contracts.drops import drop_of, printable
+from fraud_platform.contracts.drop_names import drop_of
+from fraud_platform.contracts.drops import printable
 from fraud_platform.contracts.zones import FOLDER, FileInfo, Zone, sha256_of
 from fraud_platform.errors import DataError, DropNameError
 from fraud_platform.ingest.manifests import (

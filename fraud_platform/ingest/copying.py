@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from fraud_platform.contracts.drops import drop_of
+from fraud_platform.contracts.drop_names import drop_of, file_name_of
 from fraud_platform.contracts.zones import FileInfo, Sink, Zone, partial_name, read_whole, sha256_of
 from fraud_platform.errors import DataError, DropChangedError, DropUnreadableError, Outage
 from fraud_platform.ingest.blocks import BlockDigests
@@ -331,7 +331,8 @@ def _is_intact(raw: Zone, held: RawManifest, source: FileInfo) -> bool:
 
 def _remove_leftovers(raw: Zone, drop: str, name: str) -> None:
     """Remove all other files of the drop from the raw zone, manifests before files."""
-    begins, kept = (f"{drop}.txt", f".{drop}.txt"), (name, name + RAW_SUFFIX)
+    own = file_name_of(drop)
+    begins, kept = (own, f".{own}"), (name, name + RAW_SUFFIX)
     names = [file.name for file in raw.list_files()]
     older = [other for other in names if other.startswith(begins) and other not in kept]
     for other in sorted(older, key=lambda other: not other.endswith(RAW_SUFFIX)):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fraud_platform.contracts.drops import COMPRESSIONS, drop_of
+from fraud_platform.contracts.drop_names import DROP_FILE_WORDS, drop_of
+from fraud_platform.contracts.drops import COMPRESSIONS
 from fraud_platform.errors import DropNameError, SettingsError
 
 
@@ -22,7 +23,7 @@ def drops_in(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
         raise SettingsError(
-            f"--drops {folder}: expected a folder of drops named YYYY-MM-DD.txt, found {found}. "
+            f"--drops {folder}: expected a folder of drops named {DROP_FILE_WORDS}, found {found}. "
             "Name the folder that has them."
         )
     try:
@@ -48,8 +49,9 @@ def drops_in(folder: Path) -> dict[str, Path]:
         drops[drop] = path
     if not drops:
         raise SettingsError(
-            f"--drops {folder}: expected drops named YYYY-MM-DD.txt (or {', '.join(COMPRESSIONS)} "
-            "after it), found none. Rename the files, or name another folder."
+            f"--drops {folder}: expected drops named {DROP_FILE_WORDS} "
+            f"(or {', '.join(COMPRESSIONS)} after it), found none. "
+            "Rename the files, or name another folder."
         )
     return drops
 

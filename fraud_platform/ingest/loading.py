@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from fraud_platform.contracts.drops import drop_of
+from fraud_platform.contracts.drop_names import drop_of
 from fraud_platform.contracts.zones import Zone
 from fraud_platform.errors import Outage
 from fraud_platform.ingest.blocks import BlockDigests

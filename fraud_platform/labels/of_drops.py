@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.arrays import Transactions
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
 from fraud_platform.contracts.time import TILE_SECONDS
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
     from fraud_platform.contracts.ports import Tables
 
 Ints = npt.NDArray[np.int64]
-READ_COLUMNS = ["transaction_id", "customer_id", "terminal_id", "tx_datetime", "amount_cents"]
+READ_COLUMNS = [
+    "transaction_id", "customer_id", "terminal_id", "tx_datetime", "amount_cents",
+    *SOURCE.fact_names,
+]  # fmt: skip
 """What `transactions_of` reads."""
 
 
@@ -144,6 +148,7 @@ def transactions_of(rows: pa.Table) -> Transactions:
         _longs(rows["terminal_id"]),
         micros // 1_000_000,
         _longs(rows["amount_cents"]),
+        {name: _longs(rows[name]) for name in SOURCE.fact_names},
     )
 
 

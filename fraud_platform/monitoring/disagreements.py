@@ -20,9 +20,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fraud_platform.contracts.active import DECLARATION, SOURCE
 from fraud_platform.contracts.tables import TRANSACTIONS
 from fraud_platform.contracts.time import midnight
-from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform.tables.scoring import (
     DISAGREEMENT_KINDS,
@@ -41,7 +41,7 @@ MAX_EXAMPLES = 20
 """Number of examples for each kind and day."""
 
 _MAX_NAMED_COLUMNS = 5
-_KEYS = ("tx_datetime", "customer_id", "terminal_id", "amount_cents")
+_KEYS = ("tx_datetime", "customer_id", "terminal_id", "amount_cents", *SOURCE.fact_names)
 _COMPUTED = (*(flag.name for flag in DECLARATION.flags), *DECLARATION.names)
 Ints = npt.NDArray[np.int64]
 ModelOf = Callable[[int], "PinnedModel | None"]

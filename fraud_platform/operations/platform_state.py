@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import DropDay, inputs_by_day, watermark
+from fraud_platform.contracts.active import DECLARATION, feature_signature
 from fraud_platform.contracts.clock_tables import DROP_DAYS, FEATURE_DAYS
 from fraud_platform.contracts.tables import CLEANING_LEDGER, DROP_LABELS, TRANSACTIONS
-from fraud_platform.datasets.handbook.features import DECLARATION, feature_signature
 from fraud_platform.features.compatibility import FIRST_DECLARATION, first_tiles_signature
 from fraud_platform.labels.later import later_labels
 from fraud_platform.scoring.state.history import stream_days, stream_time

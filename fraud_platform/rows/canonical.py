@@ -12,7 +12,7 @@ by multiplication to pairs, then fours, then eights, in numpy over all lines of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
@@ -67,7 +67,11 @@ _DAY_NUMBERS = _day_numbers()
 
 @dataclass
 class CleanRows:
-    """Columns of clean rows, all of shape (n,); `seconds` and `days` count from 1970 UTC."""
+    """Columns of clean rows, all of shape (n,); `seconds` and `days` count from 1970 UTC.
+
+    Attributes:
+        facts: further int64 columns by `Fact.stored_as`.
+    """
 
     transaction_id: npt.NDArray[np.int64]
     seconds: npt.NDArray[np.int64]
@@ -76,18 +80,33 @@ class CleanRows:
     terminal_id: npt.NDArray[np.int64]
     amount_cents: npt.NDArray[np.int64]
     scenario: npt.NDArray[np.int32]
+    facts: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.transaction_id)
 
     def where(self, rows: Flags) -> CleanRows:
         """Return the rows with a true flag."""
-        return self if rows.all() else CleanRows(*(column[rows] for column in vars(self).values()))
+        if rows.all():
+            return self
+        return CleanRows(
+            self.transaction_id[rows],
+            self.seconds[rows],
+            self.days[rows],
+            self.customer_id[rows],
+            self.terminal_id[rows],
+            self.amount_cents[rows],
+            self.scenario[rows],
+            {name: column[rows] for name, column in self.facts.items()},
+        )
 
     def put(self, places: npt.NDArray[np.int64], others: CleanRows) -> None:
         """Replace the rows at some places by other rows."""
         for name, column in vars(self).items():
-            column[places] = getattr(others, name)
+            if name != "facts":
+                column[places] = getattr(others, name)
+        for name, column in self.facts.items():
+            column[places] = others.facts[name]
 
 
 def parse_ids(block: LineBlock) -> tuple[npt.NDArray[np.int64], Flags]:
@@ -169,7 +188,10 @@ def columns_of_judged(
     repairs, ids, seconds, customers, terminals, cents, _, scenarios = table.T
     days = (seconds // SECONDS_PER_DAY).astype(np.int32)
     columns = (ids, seconds, days, customers, terminals, cents, scenarios.astype(np.int32))
-    return CleanRows(*map(np.ascontiguousarray, columns)), repairs.astype(np.int32)
+    ids, seconds, days, customers, terminals, cents, scenarios = map(np.ascontiguousarray, columns)
+    return CleanRows(ids, seconds, days, customers, terminals, cents, scenarios), repairs.astype(
+        np.int32
+    )
 
 
 def _trim(block: LineBlock, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:
@@ -192,8 +214,8 @@ def _parse_fields(
     bad |= bad_customer
     bad |= bad_terminal
     bad |= bad_amount
-    for field in (5, 6):
-        bad |= _are_not_integers(block, starts[field], ends[field])
+    for number in (5, 6):
+        bad |= _are_not_integers(block, starts[number], ends[number])
     fraud = block.octets[starts[7]] - np.uint8(ord("0"))
     scenario = block.octets[starts[8]] - np.uint8(ord("0"))
     bad |= (ends[7] - starts[7] != 1) | (ends[8] - starts[8] != 1)

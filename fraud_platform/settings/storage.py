@@ -23,6 +23,10 @@ class StorageSettings(HomeSettings):
     AWS_REGION, AWS_ENDPOINT_URL), HDFS access by Hadoop's (HADOOP_USER_NAME, HADOOP_CONF_DIR).
     """
 
+    data_set: str = Field(
+        default="handbook",
+        description="The data set: `handbook`, or the path of a Python file that declares one.",
+    )
     landing_url: str | None = Field(
         default=None, description="Where drops arrive; default: landing/ in FRAUD_HOME."
     )

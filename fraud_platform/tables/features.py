@@ -6,9 +6,9 @@ Not here: computing the rows (`fraud_platform.features`).
 
 from __future__ import annotations
 
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.feature_language.tiles import Tile
-from fraud_platform.contracts.tables import Column, TableContract
-from fraud_platform.datasets.handbook.features import DECLARATION
+from fraud_platform.contracts.tables import FACTS, Column, TableContract
 
 _HOURS = "hours since 1970-01-01 00:00 UTC"
 _FLAGS = DECLARATION.flags
@@ -73,6 +73,7 @@ TRANSACTION_FEATURES = TableContract(
         Column("customer_id", "long", "The card's holder."),
         Column("terminal_id", "long", "Where the card was used."),
         Column("amount_cents", "long", "Amount in cents."),
+        *FACTS,
         *(Column(flag.name, "int", flag.description) for flag in _FLAGS),
         *(Column(f.name, "float", f.description) for f in DECLARATION.features),
     ),

@@ -6,8 +6,8 @@ Not here: selecting rows (`fraud_platform.training.training_set`).
 
 from __future__ import annotations
 
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.tables import Column, TableContract
-from fraud_platform.datasets.handbook.features import DECLARATION
 
 FIT, CALIBRATION, THRESHOLD = "fit", "calibration", "threshold"
 """The parts of the training rows: for the model, its calibration and its alert threshold."""

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.datasets.handbook.features import RISING_NAMES
-from fraud_platform.datasets.handbook.posterior import PRIOR_NAME
+from fraud_platform.contracts.active import DATA_SET
 from fraud_platform.training.calibration import BetaCalibrator, fit_calibrator
 from fraud_platform.training.fitting import Features, FitContext, FittedModel, Floats
 
@@ -45,7 +44,7 @@ _FILE = "xgboost.ubj"
 class BoostedTrees:
     """The XGBoost estimator.
 
-    If the features contain `datasets.handbook.posterior.PRIOR_NAME`, the base margin is the
+    If the features contain the data set's prior (`DataSet.prior`), the base margin is the
     calibrated log-odds of that feature instead of a constant, and the trees correct it. A week
     holds only about 550 frauds, which support few trees, and few trees alone would reduce a
     fine-grained probability to coarse steps. Measured on earlier folds with the same features:
@@ -68,7 +67,7 @@ class BoostedTrees:
             **PARAMETERS,
             **split_search(len(features)),
             "seed": seed,
-            "monotone_constraints": [int(name in RISING_NAMES) for name in self._names],
+            "monotone_constraints": [int(name in DATA_SET.rising) for name in self._names],
         }
         base_margin = BaseMargin.fit(features, is_fraud, weights, self._names)
         data = xgb.DMatrix(features, label=is_fraud, weight=weights, nthread=1)
@@ -121,9 +120,9 @@ class BaseMargin:
         names: Sequence[str],
     ) -> BaseMargin | None:
         """Calibrate the prior feature; return None if `names` does not contain it."""
-        if PRIOR_NAME not in names:
+        if DATA_SET.prior is None or DATA_SET.prior not in names:
             return None
-        column = names.index(PRIOR_NAME)
+        column = names.index(DATA_SET.prior)
         prior = features[:, column].astype(np.float64)
         calibrator = fit_calibrator(prior, is_fraud, weights)
         log_odds = calibrator.log_odds(prior)
@@ -147,7 +146,7 @@ class BoostedModel:
     @property
     def parameters(self) -> Mapping[str, Any]:
         """The parameters of the fit, the number of trees and the source of the base margin."""
-        start = "constant" if self._base_margin is None else PRIOR_NAME
+        start = "constant" if self._base_margin is None else DATA_SET.prior
         return {**self._parameters, "rounds": self._booster.num_boosted_rounds(), "start": start}
 
     def predict_score(self, features: Features) -> Floats:

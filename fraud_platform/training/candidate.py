@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.datasets.handbook.features import feature_signature
+from fraud_platform.contracts.active import feature_signature
 from fraud_platform.errors import NotEnoughDataError
 from fraud_platform.tables.training import CALIBRATION, FIT, THRESHOLD
 from fraud_platform.training.calibration import BetaCalibrator, fit_calibrator

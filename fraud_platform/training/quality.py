@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from fraud_platform.comparison.evaluation import unknown_customers_mask
 from fraud_platform.comparison.plain_metrics import auc_roc, average_precision, card_precision_at_k
-from fraud_platform.datasets.handbook.features import CHOSEN_NAMES, FEATURE_NAMES, HANDBOOK_NAMES
+from fraud_platform.contracts.active import DATA_SET, FEATURE_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ class QualityReport:
 
 
 def score_folds(rows: pd.DataFrame, seed: int) -> QualityReport:
-    """Score three feature sets: the Handbook's 15, all declared features, and the chosen ones.
+    """Score the data set's own feature sets, all declared features, and the chosen ones.
 
     Args:
         rows: every transaction of the folds' days: transaction_id, tx_date, customer_id, is_fraud
@@ -80,9 +80,9 @@ def score_folds(rows: pd.DataFrame, seed: int) -> QualityReport:
         seed: seed of fitting.
     """
     contenders: dict[str, Sequence[str]] = {
-        "15 of the Handbook, hourly": HANDBOOK_NAMES,
+        **DATA_SET.feature_sets,
         f"all {len(FEATURE_NAMES)} declared": FEATURE_NAMES,
-        f"the {len(CHOSEN_NAMES)} chosen": CHOSEN_NAMES,
+        f"the {len(DATA_SET.chosen)} chosen": DATA_SET.chosen,
     }
     return QualityReport(
         {

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from fraud_platform.datasets.handbook.features import FEATURE_NAMES
+from fraud_platform.contracts.active import FEATURE_NAMES
 from fraud_platform.tables.training import CALIBRATION, FIT, THRESHOLD
 from fraud_platform.training.training_set import build_training_set
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.active import FEATURE_NAMES
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, TableContract
-from fraud_platform.datasets.handbook.features import FEATURE_NAMES
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform_tests.oracles.feature_worlds import START_HOUR, Features, World
 from fraud_platform_tests.oracles.features import (

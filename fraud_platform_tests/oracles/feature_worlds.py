@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from hypothesis import strategies as st
 
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
 from fraud_platform.contracts.feature_language.declarables import Declaration
-from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.compute.customers import CustomerPass
 from fraud_platform.features.compute.kernel import FeatureBatch
 from fraud_platform.features.compute.terminals import TerminalPass

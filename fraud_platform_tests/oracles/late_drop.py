@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow as pa
 
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.tables import TRANSACTIONS, TableContract
-from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import LANDING, SCORED, SCORING, TOPIC_LABELS

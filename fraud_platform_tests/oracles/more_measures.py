@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.feature_language.declarables import (
     Feature,
     Flag,
@@ -27,7 +28,6 @@ from fraud_platform.contracts.feature_language.terms import (
     VisitSum,
 )
 from fraud_platform.contracts.feature_language.tiles import Measure, Tile
-from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform_tests.oracles.features import Tx
 
 _AMOUNT = RowTerm("amount_cents")

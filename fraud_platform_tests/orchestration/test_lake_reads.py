@@ -16,8 +16,8 @@ from pyspark.sql import SparkSession
 from fraud_platform.adapters.tables import lake, store
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import inputs_by_day
+from fraud_platform.contracts.active import feature_signature
 from fraud_platform.contracts.clock_tables import DROP_DAYS
-from fraud_platform.datasets.handbook.features import feature_signature
 from fraud_platform.defs.assets import features as features_module
 from fraud_platform.defs.assets.disagreements import late_drops
 from fraud_platform.defs.assets.scoring_state import daily_state

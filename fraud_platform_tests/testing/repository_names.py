@@ -291,8 +291,8 @@ def _words_of_contracts() -> Iterator[str]:
 
 
 def _words_of_settings() -> Iterator[str]:
+    from fraud_platform.contracts.active import DECLARATION
     from fraud_platform.contracts.messages import topic_specs
-    from fraud_platform.datasets.handbook.features import DECLARATION
     from fraud_platform.settings import OTHER_VARIABLES, Settings
     from fraud_platform.settings.secrets import FILE_SUFFIX, variable
 

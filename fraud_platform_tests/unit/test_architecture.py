@@ -19,6 +19,7 @@ LAYERS = (
     "kill_points",
     "settings",
     "contracts",
+    "declare",
     "datasets",
     "tables",
     "adapters",

@@ -33,9 +33,13 @@ LAST_SECOND = "last_second"
 
 @dataclass(frozen=True)
 class RowTerm(Expression):
-    """A value of the transaction itself: amount_cents, hour_of_day or day_of_week (Monday 0)."""
+    """A value of the transaction itself: amount_cents, hour_of_day, day_of_week (Monday 0), a fact.
 
-    name: Literal["amount_cents", "hour_of_day", "day_of_week"]
+    Attributes:
+        name: one of these, or `Fact.stored_as`.
+    """
+
+    name: str
 
     def __str__(self) -> str:
         return self.name

@@ -1,14 +1,12 @@
 """Every feature, declared once: the batch engine, the scorer, docs and signature read this.
 
-Here: flags, tile measures, label measures and features, in their order, and their signature.
+Here: flags, tile measures, label measures and features, in their order.
 To add a feature, add one `Feature` at the end of `FEATURES` (docs/new_feature.md).
 Not here: what terms mean (`contracts.feature_language.terms`), how they are computed
 (`features.compute.kernel`).
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 from fraud_platform.contracts.feature_language.declarables import (
     Declaration,
@@ -301,7 +299,6 @@ FEATURES: tuple[Feature, ...] = (
     *posterior_features(),
 )
 DECLARATION = Declaration(FEATURES, FLAGS, LAST_TIMES, LABEL_MEASURES)
-FEATURE_NAMES: tuple[str, ...] = DECLARATION.names
 HANDBOOK_NAMES: tuple[str, ...] = tuple(feature.name for feature in _handbook())
 CHOSEN_NAMES: tuple[str, ...] = (
     "amount",
@@ -318,13 +315,3 @@ probabilities.
 """
 RISING_NAMES: frozenset[str] = frozenset(f.name for f in FEATURES if f.rises)
 """Features with which risk only rises."""
-
-
-def feature_signature(names: Iterable[str] | None = None) -> str:
-    """Return a hash of everything that decides the values of features, all or some of them.
-
-    Args:
-        names: the features that a model uses, to be stored with it; None takes all, with which
-            days are marked when they are built.
-    """
-    return DECLARATION.signature() if names is None else DECLARATION.signature_of(names)

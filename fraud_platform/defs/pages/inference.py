@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.datasets.handbook.features import DECLARATION
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.defs.pages.opening import page
 from fraud_platform.defs.pages.tables import picture, rounded, small_table, written
 from fraud_platform.features.lineage import column_sources

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.feature_language.expressions import Array, Ratio
 from fraud_platform.contracts.tables import DataFile, TableContract
 from fraud_platform.contracts.time import HOURS_PER_DAY, numbered_day
-from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.compute.ordering import group_bounds, sort_order
 from fraud_platform.tables.data_files import DataFileWriter, FileStats
 from fraud_platform.tables.features import TRANSACTION_FEATURES

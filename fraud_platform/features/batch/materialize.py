@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from fraud_platform.contracts.active import SOURCE, feature_signature
 from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_DAYS
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, DataFile, TableContract
 from fraud_platform.contracts.time import midnight
-from fraud_platform.datasets.handbook.features import feature_signature
 from fraud_platform.errors import SchemaMismatchError
 from fraud_platform.features.batch.day_inputs import DayInputs, survey
 from fraud_platform.features.batch.engine import build_days, count_tasks
@@ -178,6 +178,7 @@ class _Source:
         from pyspark.sql import functions as F
 
         columns = ["transaction_id", "tx_datetime", "customer_id", "terminal_id", "amount_cents"]
+        columns += SOURCE.fact_names
         clean = self._clean(TRANSACTIONS).select(*columns, "tx_date", "fraud_scenario")
         if self._stream_from is None:
             return clean

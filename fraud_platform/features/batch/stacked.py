@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.arrays import Labels, LabelTiles
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array
@@ -23,9 +24,13 @@ ROW, TILE, LABEL_TILE, LABEL, MANIFEST = range(5)
 """A transaction, tiles of earlier days, a label that is sent without its transaction, and the
 manifest of the files that a task of the terminal pass wrote."""
 
-CUSTOMER_ROW = ("transaction_id", "terminal_id", "second", "amount_cents", "label")
+CUSTOMER_ROW = (
+    "transaction_id", "terminal_id", "second", "amount_cents", "label", *SOURCE.fact_names,
+)  # fmt: skip
 CUSTOMER_LABEL = ("event_hour", "counts_from_hour", "amount_cents", "scenario", "sign")
-TERMINAL_ROW = ("transaction_id", "customer_id", "second", "amount_cents", "label")
+TERMINAL_ROW = (
+    "transaction_id", "customer_id", "second", "amount_cents", "label", *SOURCE.fact_names,
+)  # fmt: skip
 NO_LABEL = -1
 _SCENARIO_BITS = 2
 LABEL_CODE = f"(counts_from_hour << {_SCENARIO_BITS}) | scenario"

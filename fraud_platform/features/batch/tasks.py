@@ -17,6 +17,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array
@@ -183,6 +184,7 @@ def _run_customer_task(
         rows["terminal_id"],
         rows["second"],
         rows["amount_cents"],
+        {name: rows[name] for name in SOURCE.fact_names},
     )
     history = Tiles(
         tiles.pop("key"), tiles.pop("tile_hour"), tiles, terminal=tiles.pop("terminal_id")
@@ -250,6 +252,7 @@ def _columns(transactions: Transactions, batch: FeatureBatch) -> dict[str, Array
         "customer_id": transactions.customer_id[batch.rows],
         "terminal_id": transactions.terminal_id[batch.rows],
         "amount_cents": transactions.amount_cents[batch.rows],
+        **{name: fact[batch.rows] for name, fact in transactions.facts.items()},
         **{name: flag.astype(np.int32) for name, flag in batch.flags.items()},
         **batch.features,
     }

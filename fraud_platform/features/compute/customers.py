@@ -110,8 +110,10 @@ class CustomerPass:
 
     def _own_terms(self, chunk: Array) -> Terms:
         """Return the row terms and all customer terms that are computed so far."""
-        amounts = self._transactions.amount_cents[self._rows[chunk]]
-        terms = row_terms(self._second[chunk], amounts)
+        rows = self._rows[chunk]
+        facts = {n: column[rows] for n, column in self._transactions.facts.items()}
+        amounts = self._transactions.amount_cents[rows]
+        terms = row_terms(self._second[chunk], amounts, facts)
         terms.update({term: values[chunk] for term, values in self._terms.items()})
         return terms
 

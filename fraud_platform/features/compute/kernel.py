@@ -56,10 +56,11 @@ def evaluate_flags(declaration: Declaration, terms: Mapping[Expression, Array]) 
     return {names[n]: values for n, values in declaration.flag_formulas.evaluate(terms)}
 
 
-def row_terms(second: Array, amount_cents: Array) -> Terms:
+def row_terms(second: Array, amount_cents: Array, facts: Mapping[str, Array]) -> Terms:
     """Return the terms of the transactions themselves."""
     hour = second // TILE_SECONDS
     return {
+        **{RowTerm(name): values for name, values in facts.items()},
         RowTerm("amount_cents"): amount_cents,
         RowTerm("hour_of_day"): hour % HOURS_PER_DAY,
         RowTerm("day_of_week"): (hour // HOURS_PER_DAY + 3) % 7,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.arrays import Labels, LabelTiles, Tiles, Transactions
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array
@@ -24,7 +25,6 @@ from fraud_platform.contracts.feature_language.terms import (
     Entity,
 )
 from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
-from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.compute.kernel import (
     Terms,
     evaluate_features,
@@ -184,7 +184,7 @@ class LiveState:
         return ScoredFeatures(flags, by_name, is_late)
 
     def _score_round(self, rows: Transactions, entity: Array) -> tuple[dict[str, Array], Array]:
-        terms = row_terms(rows.second, rows.amount_cents)
+        terms = row_terms(rows.second, rows.amount_cents, rows.facts)
         label_terms = self._declaration.label_terms("customer")
         terms.update(self._labels["customer"].terms(entity, rows.hour, label_terms))
         terms.update(self._terminal_terms(rows))

@@ -20,10 +20,10 @@ from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.row_counts import rows_by_partition
 from fraud_platform.calendar.due import inputs_of
 from fraud_platform.comparison.inputs import ScoredModel
+from fraud_platform.contracts.active import DATA_SET, FEATURE_NAMES, feature_signature
 from fraud_platform.contracts.model_tables import AB_REPORT
 from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.contracts.time import KnowledgeWeek
-from fraud_platform.datasets.handbook.features import CHOSEN_NAMES, FEATURE_NAMES, feature_signature
 from fraud_platform.errors import ChampionMismatchError, NotEnoughDataError
 from fraud_platform.features.documentation import features_markdown
 from fraud_platform.operations.models.champion import find_champion
@@ -145,7 +145,7 @@ def fit(rows: pa.Table, settings: Settings, session: Callable[[], SparkSession])
 
     return train_candidate(
         rows,
-        CHOSEN_NAMES if settings.model_features == "chosen" else FEATURE_NAMES,
+        DATA_SET.chosen if settings.model_features == "chosen" else FEATURE_NAMES,
         options,
         session() if estimator_named(settings.estimator).needs_spark else None,
     )

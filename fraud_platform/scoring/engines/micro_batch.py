@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from fraud_platform.contracts.active import DECLARATION, feature_signature
 from fraud_platform.contracts.arrays import Transactions
 from fraud_platform.contracts.messages import TRANSACTION_FIELDS, Messages
-from fraud_platform.datasets.handbook.features import DECLARATION, feature_signature
 from fraud_platform.errors import ConservationError, SchemaMismatchError
 from fraud_platform.features.compatibility import changed_times, is_declared_as
 from fraud_platform.scoring.messages.decode import Decoded, decode
@@ -187,6 +187,7 @@ def _score(
         "customer_id": rows.customer_id,
         "terminal_id": rows.terminal_id,
         "amount_cents": rows.amount_cents,
+        **rows.facts,
         **{name: flag.astype(np.int32) for name, flag in found.flags.items()},
         **found.features,
         "fraud_probability": probability,

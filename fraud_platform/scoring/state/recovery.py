@@ -18,13 +18,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
 from fraud_platform.contracts.feature_language.declarables import FIRST_TIMES, present_times
 from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS, Entity
 from fraud_platform.contracts.feature_language.tiles import Tile
 from fraud_platform.contracts.time import SECONDS_PER_DAY, TILE_SECONDS, day_number
 from fraud_platform.contracts.uniqueness import require_unique
-from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.errors import SchemaMismatchError
 from fraud_platform.features.compatibility import first_layout
 from fraud_platform.features.compute.ordering import group_bounds

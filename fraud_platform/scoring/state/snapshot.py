@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.feature_language.terms import (
     LABEL_LOOKBACK_DAYS,
     LABEL_LOOKBACK_HOURS,
@@ -25,7 +26,6 @@ from fraud_platform.contracts.feature_language.terms import (
 from fraud_platform.contracts.feature_language.tiles import Tile
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
 from fraud_platform.contracts.time import HOURS_PER_DAY, LATE_DAYS, day_number
-from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.batch.tile_columns import label_tiles
 from fraud_platform.labels.rule import begins_in_days, hour_of
 from fraud_platform.scoring.state.recovery import MARKS, STREAM_PART, Snapshot, layout

@@ -10,10 +10,10 @@ from dataclasses import astuple
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.feature_language.tiles import Tile
 from fraud_platform.contracts.tables import TRANSACTIONS
 from fraud_platform.contracts.time import TILE_SECONDS, midnight
-from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.batch.tile_columns import transaction_tiles
 from fraud_platform.labels.of_drops import READ_COLUMNS
 from fraud_platform.scoring.state.recovery import MARKS, StreamMark

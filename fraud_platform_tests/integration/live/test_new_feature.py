@@ -141,11 +141,13 @@ def _again(live: Live) -> Live:
 def test_the_page_gives_code_whose_chosen_features_are_signed_as_before(
     tmp_path: Path, with_flag: bool
 ) -> None:
-    from fraud_platform.datasets.handbook.features import CHOSEN_NAMES, feature_signature
+    from fraud_platform.contracts.active import feature_signature
+    from fraud_platform.datasets.handbook.features import CHOSEN_NAMES
 
     newer = make_newer_code(tmp_path / "newer", with_flag=with_flag)
     program = (
-        "from fraud_platform.datasets.handbook.features import *\n"
+        "from fraud_platform.contracts.active import FEATURE_NAMES, feature_signature\n"
+        "from fraud_platform.datasets.handbook.features import CHOSEN_NAMES\n"
         "print(FEATURE_NAMES[70:], feature_signature(CHOSEN_NAMES), feature_signature())"
     )
     output = run(newer, program)

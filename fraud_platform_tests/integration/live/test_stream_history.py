@@ -16,8 +16,8 @@ from pyspark.sql import SparkSession
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.calendar.due import STREAM, DropDay
 from fraud_platform.cleaning import LabelClock
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.tables import DROP_LABELS, TableContract
-from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.batch.materialize import WRITTEN_TABLES, materialize_days
 from fraud_platform.labels.of_drops import corrected_ids
 from fraud_platform.scoring.state.history import (

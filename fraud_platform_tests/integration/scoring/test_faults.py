@@ -19,8 +19,8 @@ import pytest
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.active import feature_signature
 from fraud_platform.contracts.messages import TopicSpec, topic_specs
-from fraud_platform.datasets.handbook.features import feature_signature
 from fraud_platform.errors import Outage, SchemaMismatchError, TopicChangedError
 from fraud_platform.scoring.engines.micro_batch import PinnedModel
 from fraud_platform.tables.scoring import SCORED

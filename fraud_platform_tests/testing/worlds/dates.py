@@ -15,8 +15,8 @@ import pandas as pd
 import polars as pl
 
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.active import DECLARATION, FEATURE_NAMES
 from fraud_platform.contracts.messages import Messages
-from fraud_platform.datasets.handbook.features import DECLARATION, FEATURE_NAMES
 from fraud_platform.scoring.engines.inprocess import InProcessEngine
 from fraud_platform.scoring.engines.micro_batch import PinnedModel
 from fraud_platform.scoring.log import ScoringLog

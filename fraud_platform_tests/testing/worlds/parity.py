@@ -27,8 +27,8 @@ from fraud_platform.adapters.models.registry import ModelRegistry
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning.publish import publish_drop
 from fraud_platform.cleaning.raw_text import sha256_of
+from fraud_platform.contracts.active import DECLARATION, FEATURE_NAMES
 from fraud_platform.contracts.tables import DROP_LABELS
-from fraud_platform.datasets.handbook.features import DECLARATION, FEATURE_NAMES
 from fraud_platform.features.batch.materialize import materialize_days
 from fraud_platform.operations.live.planning import plan_next
 from fraud_platform.operations.live.produce import load_rows

@@ -22,7 +22,7 @@ import polars as pl
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.producers import IdempotentProducer
 from fraud_platform.contracts.access import Role
-from fraud_platform.datasets.handbook.features import FEATURE_NAMES
+from fraud_platform.contracts.active import FEATURE_NAMES
 from fraud_platform.settings import Settings
 from fraud_platform.simulation.stream import (
     bad_messages,

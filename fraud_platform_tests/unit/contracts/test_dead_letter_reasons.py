@@ -28,6 +28,7 @@ def test_the_order_of_precedence_is_that_of_the_steps() -> None:
         "unknown_customer",
         "unknown_terminal",
         "non_positive_amount",
+        "bad_value",
         "wrong_key",
         "time_ahead",
         "time_behind",
@@ -61,4 +62,4 @@ def test_a_rule_that_returns_no_boolean_for_each_row_is_named(
     monkeypatch.setattr(dead_letter_reasons, "VALUE_REASONS", (Odd("odd"),))
     column = np.zeros(3, np.int64)
     with pytest.raises(ValueError, match="reason odd: expected one boolean for each of 3 trans"):
-        value_reasons(Transactions(*[column] * 5))
+        value_reasons(Transactions(column, column, column, column, column))

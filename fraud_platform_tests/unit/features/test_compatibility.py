@@ -8,6 +8,8 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
+from fraud_platform.contracts import active as declaration
+from fraud_platform.contracts.active import DECLARATION, FEATURE_NAMES, feature_signature
 from fraud_platform.contracts.feature_language import declarables
 from fraud_platform.contracts.feature_language.declarables import (
     Declaration,
@@ -17,13 +19,7 @@ from fraud_platform.contracts.feature_language.declarables import (
 )
 from fraud_platform.contracts.feature_language.expressions import Expression, ratio
 from fraud_platform.contracts.feature_language.terms import CustomerSum, LabelSum, RowTerm
-from fraud_platform.datasets.handbook import features as declaration
-from fraud_platform.datasets.handbook.features import (
-    CHOSEN_NAMES,
-    DECLARATION,
-    FEATURE_NAMES,
-    feature_signature,
-)
+from fraud_platform.datasets.handbook.features import CHOSEN_NAMES
 from fraud_platform.errors import NotEnoughDataError, SchemaMismatchError
 from fraud_platform.features import compatibility
 from fraud_platform.scoring.engines import micro_batch

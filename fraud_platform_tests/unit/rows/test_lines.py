@@ -155,7 +155,7 @@ def assert_claimed_rightly(line: bytes) -> None:
         return
     judged = judge_line(block.line(0))
     assert judged[:2] == (0, 0)
-    quick = [int(column[0]) for column in vars(rows).values()]
+    quick = [int(column[0]) for name, column in vars(rows).items() if name != "facts"]
     assert quick == [
         judged.transaction_id,
         judged.seconds,

@@ -16,7 +16,8 @@ from typing import Literal
 import pytest
 import zstandard
 
-from fraud_platform.contracts.drops import HEADER, drop_of
+from fraud_platform.contracts.drop_names import drop_of
+from fraud_platform.contracts.drops import HEADER
 from fraud_platform.errors import SettingsError
 from fraud_platform.simulation import DirtRates, DropLayout, SimulationConfig, simulate_drops
 from fraud_platform.simulation import lines as lines_module

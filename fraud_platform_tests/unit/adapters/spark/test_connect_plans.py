@@ -24,8 +24,8 @@ from fraud_platform.cleaning.duplicates import (
 from fraud_platform.cleaning.labels import _merge
 from fraud_platform.cleaning.parquet_files import CLEAN_DDL, SUSPECT_DDL
 from fraud_platform.cleaning.stored import StoredFile, read_files
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.tables import TRANSACTIONS
-from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.features.batch.day_inputs import DayInputs
 from fraud_platform.features.batch.engine import _customer_inputs, _terminal_inputs
 from fraud_platform.labels.drop_clock import LabelClock

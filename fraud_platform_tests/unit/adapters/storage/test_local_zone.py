@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from fraud_platform.adapters.storage.zones import open_zone
-from fraud_platform.contracts.drops import drop_of, printable
+from fraud_platform.contracts.drop_names import drop_of
+from fraud_platform.contracts.drops import printable
 from fraud_platform.errors import DropNameError, DropUnreadableError
 from fraud_platform.ingest import copy_drop, observe_landing
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.feature_language.expressions import (
     Array,
     Constant,
@@ -24,7 +25,6 @@ from fraud_platform.contracts.feature_language.expressions import (
 )
 from fraud_platform.contracts.feature_language.formulas import Formulas
 from fraud_platform.contracts.feature_language.terms import RowTerm
-from fraud_platform.datasets.handbook.features import DECLARATION
 
 TERMS = [RowTerm("amount_cents"), RowTerm("hour_of_day"), RowTerm("day_of_week")]
 VALUES: dict[Expression, Array] = {t: np.arange(5) * (i + 3) % 7 - 1 for i, t in enumerate(TERMS)}

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import fraud_platform
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.feature_language.declarables import FIRST_ROW_SUMS
 from fraud_platform.contracts.feature_language.tiles import Tile
-from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.tables.catalog import ALL_TABLES
 from fraud_platform.tables.scoring import SCORING_STATE
 from fraud_platform_tests.oracles.more_measures import MORE
@@ -19,6 +19,7 @@ PACKAGE = Path(fraud_platform.__file__).parent
 DECLARING = {
     "contracts/feature_language/declarables.py",
     "contracts/feature_language/terms.py",
+    "contracts/source_language/features.py",
     "datasets/handbook/features.py",
     "datasets/handbook/posterior.py",
 }

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fraud_platform.datasets.handbook.features import DECLARATION, FEATURE_NAMES
+from fraud_platform.contracts.active import DECLARATION, FEATURE_NAMES
 from fraud_platform_tests.oracles.feature_worlds import (
     START_HOUR,
     World,

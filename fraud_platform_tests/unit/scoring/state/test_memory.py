@@ -22,7 +22,8 @@ Row = tuple[int, int, int, int, int]
 
 def transactions(rows: list[Row]) -> Transactions:
     columns = zip(*rows, strict=True) if rows else ((),) * 5
-    return Transactions(*(np.array(c, dtype=np.int64) for c in columns))
+    ids, customers, terminals, seconds, cents = (np.array(c, dtype=np.int64) for c in columns)
+    return Transactions(ids, customers, terminals, seconds, cents)
 
 
 IDS = st.integers(0, 40)

@@ -11,8 +11,8 @@ import pytest
 from fraud_platform.adapters.tables.compaction import shorten_log
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.adapters.tables.log_keeping import MANY_COMMITS
+from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.arrays import Transactions
-from fraud_platform.datasets.handbook.features import DECLARATION
 from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.scoring.state.recovery import (
     MARKS,

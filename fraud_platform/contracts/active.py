@@ -1,0 +1,35 @@
+"""The data set that this process works on.
+
+Here: `DATA_SET`, which is read once from the variable FRAUD_DATA_SET, and its declaration.
+Not here: loading a data set (`contracts.source_language.loading`), data sets
+(`fraud_platform.datasets`).
+
+Tables, messages and features all follow from the data set, so a process works on one, chosen before
+anything else is imported; the processes that it starts inherit the variable.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from fraud_platform.contracts.data_set import DataSet
+from fraud_platform.contracts.source_language.loading import load_data_set
+
+DATA_SET_VARIABLE = "FRAUD_DATA_SET"
+DEFAULT_DATA_SET = "handbook"
+
+DATA_SET: DataSet = load_data_set(os.environ.get(DATA_SET_VARIABLE) or DEFAULT_DATA_SET)
+SOURCE = DATA_SET.source
+DECLARATION = DATA_SET.declaration
+FEATURE_NAMES = DECLARATION.names
+
+
+def feature_signature(names: Iterable[str] | None = None) -> str:
+    """Return a hash of everything that decides the values of features, all or some of them.
+
+    Args:
+        names: the features that a model uses, to be stored with it; None takes all, with which
+            days are marked when they are built.
+    """
+    return DECLARATION.signature() if names is None else DECLARATION.signature_of(names)

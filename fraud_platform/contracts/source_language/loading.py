@@ -1,0 +1,91 @@
+"""Loading a data set: one of the platform's own by name, or a team's own file by its path.
+
+Here: `load_data_set`.
+Not here: which one this process works on (`contracts.active`), the language
+(`contracts.source_language`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import runpy
+import traceback
+from pathlib import Path
+from typing import Any
+
+from fraud_platform.contracts.data_set import DataSet
+from fraud_platform.contracts.feature_language.declarables import Feature
+from fraud_platform.contracts.source_language.features import declaration_of
+from fraud_platform.contracts.source_language.problems import Problems
+from fraud_platform.contracts.source_language.source import Source
+from fraud_platform.errors import DeclarationError
+
+OWN_DATA_SETS = ("handbook",)
+"""Names of the packages in `fraud_platform.datasets`, each of which has a `DATA_SET`."""
+
+
+def load_data_set(reference: str) -> DataSet:
+    """Return a data set by its name, or by the path of its file.
+
+    A file defines one subclass of `Source`, a list FEATURES, and perhaps MODEL_FEATURES.
+
+    Raises:
+        DeclarationError: there is no such data set, or its declaration is not valid; the message
+            lists every problem with its place.
+    """
+    if reference in OWN_DATA_SETS:
+        module = importlib.import_module(f"fraud_platform.datasets.{reference}")
+        data_set: DataSet = module.DATA_SET
+        return data_set
+    path = Path(reference)
+    if path.suffix != ".py" or not path.is_file():
+        raise DeclarationError(
+            f"FRAUD_DATA_SET: expected {', '.join(OWN_DATA_SETS)} or the path of a Python file "
+            f"with a declaration, found {reference!r}. Correct the name or the path."
+        )
+    return _of_members(path, _run(path))
+
+
+def _run(path: Path) -> dict[str, Any]:
+    """Return the names that the file defines.
+
+    Raises:
+        DeclarationError: the file ends with an error; the message has its line.
+    """
+    try:
+        return runpy.run_path(str(path), run_name=f"fraud_data_set_{path.stem}")
+    except DeclarationError:
+        raise
+    except Exception as error:
+        lines = [
+            f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)
+        ]
+        line = getattr(error, "lineno", None) or (lines[-1] if lines else 1)
+        raise DeclarationError(
+            f"The declaration {path.name} is not valid:\n  - {path.name}:{line}: expected a "
+            f"declaration, found {type(error).__name__}: {error}. Correct this line."
+        ) from error
+
+
+def _of_members(path: Path, members: dict[str, Any]) -> DataSet:
+    problems = Problems()
+    sources = [m for m in members.values() if isinstance(m, type) and issubclass(m, Source)]
+    own = [source for source in dict.fromkeys(sources) if source is not Source]
+    if len(own) != 1:
+        remedy = "Define exactly one in this file."
+        problems.add(path.name, "one class derived from Source", str(len(own)), remedy)
+    features = members.get("FEATURES")
+    if not isinstance(features, list | tuple) or not features:
+        found = "none" if features is None else type(features).__name__
+        problems.add(path.name, "a list FEATURES", found, "Add it to the file.")
+    problems.raise_any(path.name)
+    declared = [f for f in features or () if isinstance(f, Feature)]
+    declaration = declaration_of(declared)
+    chosen = members.get("MODEL_FEATURES", "all")
+    return DataSet(
+        path.stem,
+        own[0].spec,
+        declaration,
+        declaration.names if chosen == "all" else tuple(chosen),
+        frozenset(f.name for f in declared if f.rises),
+    )

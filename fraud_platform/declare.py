@@ -1,0 +1,73 @@
+"""The names that a declaration of a data set uses: `from fraud_platform.declare import ...`.
+
+Here: the public names.
+Not here: what they mean (`contracts.source_language`), the guide (docs/own_data.md).
+"""
+
+from fraud_platform.contracts.feature_language.declarables import Feature
+from fraud_platform.contracts.feature_language.expressions import (
+    greatest,
+    least,
+    ratio,
+    square_root,
+    where,
+)
+from fraud_platform.contracts.source_language.columns import (
+    categorical,
+    csv,
+    entity,
+    fraud_label,
+    identifier,
+    json,
+    json_lines,
+    money,
+    number,
+    parquet,
+    text,
+    timestamp,
+)
+from fraud_platform.contracts.source_language.features import (
+    count,
+    day_of_week,
+    feature,
+    hour_of_day,
+    hours_since_last,
+    known_fraud_share,
+    known_frauds,
+    mean,
+    total,
+    visits,
+)
+from fraud_platform.contracts.source_language.source import Source
+
+__all__ = [
+    "Feature",
+    "Source",
+    "categorical",
+    "count",
+    "csv",
+    "day_of_week",
+    "entity",
+    "feature",
+    "fraud_label",
+    "greatest",
+    "hour_of_day",
+    "hours_since_last",
+    "identifier",
+    "json",
+    "json_lines",
+    "known_fraud_share",
+    "known_frauds",
+    "least",
+    "mean",
+    "money",
+    "number",
+    "parquet",
+    "ratio",
+    "square_root",
+    "text",
+    "timestamp",
+    "total",
+    "visits",
+    "where",
+]
