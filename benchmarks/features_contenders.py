@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.active import LABEL_DELAY_DAYS
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
-from fraud_platform.contracts.time import LABEL_DELAY_DAYS, TILE_SECONDS
+from fraud_platform.contracts.time import TILE_SECONDS
 from fraud_platform.simulation import SimulationConfig
 from fraud_platform.simulation.days import DayRows, simulate_day
 from fraud_platform.simulation.population import draw_population

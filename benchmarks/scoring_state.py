@@ -29,7 +29,7 @@ from benchmarks.metering import Meter
 from benchmarks.report import markdown_table, write_section
 from fraud_platform.adapters.spark.session import open_session
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS
+from fraud_platform.contracts.active import LABEL_LOOKBACK_HOURS
 from fraud_platform.features.batch.materialize import materialize_days
 from fraud_platform.scoring.state.recovery import RecoveredState
 from fraud_platform.scoring.state.snapshot import write_snapshot

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from fraud_platform.calendar.retraining_day import first_retraining_day
+from fraud_platform.contracts.knowledge_week import KnowledgeWeek
 from fraud_platform.contracts.own_days import CONNECTED_SHARE, connected_days, median_day
-from fraud_platform.contracts.time import KnowledgeWeek
 
 WATERMARK_SHARE = 0.01
 """A day moves the watermark if it holds at least this share of the median day's rows."""

@@ -21,7 +21,7 @@ from typing import Any
 
 from fraud_platform.calendar.due import DropDay, inputs_by_day
 from fraud_platform.calendar.retraining_day import first_retraining_day, last_retraining_day
-from fraud_platform.contracts.time import MIN_TRAINING_DAYS, TRAINING_ENDS_DAYS_BEFORE
+from fraud_platform.contracts.knowledge_week import MIN_TRAINING_DAYS, TRAINING_ENDS_DAYS_BEFORE
 
 HOUR_FORMAT = "%Y-%m-%d-%H:%M"
 _FILE = "data-span.json"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.contracts.time import LABEL_DELAY_DAYS
+from fraud_platform.contracts.active import LABEL_DELAY_DAYS
 
 
 def unknown_customers_mask(

@@ -15,12 +15,12 @@ import dagster as dg
 
 from fraud_platform.calendar.retraining_day import DAYS_AFTER_SUNDAY
 from fraud_platform.calendar.span import HOUR_FORMAT, DataSpan, read_span
-from fraud_platform.contracts.time import (
+from fraud_platform.contracts.knowledge_week import (
     TEST_ENDS_DAYS_BEFORE,
     TEST_STARTS_DAYS_BEFORE,
     TRAINING_ENDS_DAYS_BEFORE,
-    midnight,
 )
+from fraud_platform.contracts.time import midnight
 from fraud_platform.defs.deployment import DEPLOYMENT
 
 _DAYS_AHEAD, _WEEKS_AHEAD = 62, 10

@@ -14,7 +14,6 @@ from fraud_platform.contracts.active import DECLARATION, feature_signature
 from fraud_platform.contracts.feature_language.declarables import (
     FIRST_TIMES,
     Declaration,
-    present_times,
 )
 
 FIRST_DECLARATION = "99ba72481b0273a5b69d93ef69c0569b2d47c649b314670bb5544cea72fc9cf0"
@@ -48,7 +47,7 @@ def changed_times(names: Iterable[str], trained_on: object) -> list[str]:
     then = {DECLARATION.signature_of(names, FIRST_TIMES)}
     if _first().signature(FIRST_TIMES) == FIRST_DECLARATION:
         then.add(FIRST_DECLARATION)
-    return present_times().differences_from(FIRST_TIMES) if trained_on in then else []
+    return DECLARATION.times.differences_from(FIRST_TIMES) if trained_on in then else []
 
 
 def _first() -> Declaration:
@@ -58,6 +57,7 @@ def _first() -> Declaration:
         DECLARATION.flags[:_FLAGS],
         DECLARATION.last_times[:_LAST_TIMES],
         DECLARATION.label_measures[:_LABEL_MEASURES],
+        label_delay_hours=DECLARATION.label_delay_hours,
     )
 
 

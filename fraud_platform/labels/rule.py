@@ -23,13 +23,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.contracts.time import (
-    HOURS_PER_DAY,
-    LABEL_DELAY_DAYS,
-    LABEL_DELAY_HOURS,
-    SECONDS_PER_DAY,
-    TILE_SECONDS,
-)
+from fraud_platform.contracts.active import LABEL_DELAY_DAYS, LABEL_DELAY_HOURS
+from fraud_platform.contracts.time import HOURS_PER_DAY, SECONDS_PER_DAY, TILE_SECONDS
 from fraud_platform.stream.scored_ids import NO_LABEL
 
 if TYPE_CHECKING:

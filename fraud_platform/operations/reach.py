@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 from fraud_platform.calendar.due import possible_weeks
 from fraud_platform.calendar.retraining_day import RETRAINING_DAY_NAME
-from fraud_platform.contracts.time import MIN_TRAINING_DAYS
+from fraud_platform.contracts.knowledge_week import MIN_TRAINING_DAYS
 from fraud_platform.errors import NotEnoughDataError
 
 _NOTHING = (

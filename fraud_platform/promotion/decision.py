@@ -15,7 +15,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from fraud_platform.comparison.gate import Verdict
-from fraud_platform.contracts.time import KnowledgeWeek
+from fraud_platform.contracts.knowledge_week import KnowledgeWeek
 from fraud_platform.errors import PromotionError
 from fraud_platform.promotion.evidence import Evidence
 from fraud_platform.promotion.guardrails import Guardrails

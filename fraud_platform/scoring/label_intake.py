@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from fraud_platform.contracts.active import LABEL_DELAY_DAYS
 from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.messages import LABEL_FIELDS, Messages
-from fraud_platform.contracts.time import LABEL_DELAY_DAYS, SECONDS_PER_DAY
+from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.errors import DataError
 from fraud_platform.rows.findings import explain_fields
 from fraud_platform.rows.judge import judge_fields

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fraud_platform.contracts.active import LABEL_DELAY_DAYS
 from fraud_platform.contracts.dead_letter_reasons import MessageReason
 from fraud_platform.contracts.messages import (
     LABEL_FIELDS,
@@ -24,7 +25,6 @@ from fraud_platform.contracts.messages import (
     TRANSACTION_ID_ALIAS,
 )
 from fraud_platform.contracts.quarantine_reasons import Reason
-from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 
 DUPLICATE = "duplicate"
 """Outcome of a message whose id was already scored; it is not a dead letter."""

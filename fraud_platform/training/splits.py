@@ -1,7 +1,7 @@
 """The time split of a knowledge date's training days: fit, calibration, threshold.
 
 Here: dates only.
-Not here: the test week and the gap (`fraud_platform.contracts.time.KnowledgeWeek`), rows
+Not here: the test week and the gap (`fraud_platform.contracts.knowledge_week.KnowledgeWeek`), rows
 (`fraud_platform.training.training_set`).
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from fraud_platform.contracts.time import MIN_TRAINING_DAYS, KnowledgeWeek
+from fraud_platform.contracts.knowledge_week import MIN_TRAINING_DAYS, KnowledgeWeek
 from fraud_platform.errors import NotEnoughDataError
 from fraud_platform.tables.training import CALIBRATION, FIT, THRESHOLD
 

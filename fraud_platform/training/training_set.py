@@ -10,8 +10,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from fraud_platform.contracts.active import FEATURE_NAMES
-from fraud_platform.contracts.time import LABEL_DELAY_DAYS, KnowledgeWeek
+from fraud_platform.contracts.active import FEATURE_NAMES, LABEL_DELAY_DAYS
+from fraud_platform.contracts.knowledge_week import KnowledgeWeek
 from fraud_platform.errors import NotEnoughDataError
 from fraud_platform.labels.rule import labels_known_at
 from fraud_platform.tables.training import LABELLED_COLUMNS, TRAINING_SET

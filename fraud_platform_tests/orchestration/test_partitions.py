@@ -22,7 +22,7 @@ from fraud_platform.calendar.span import (
     keep_planning_hour,
     read_span,
 )
-from fraud_platform.contracts.time import MIN_TRAINING_DAYS
+from fraud_platform.contracts.knowledge_week import MIN_TRAINING_DAYS
 from fraud_platform.defs import partitions
 from fraud_platform.operations.services import code_location
 from fraud_platform.settings import Settings

@@ -185,7 +185,7 @@ def test_a_name_that_does_not_exist_is_found(stale: str) -> None:
     [
         "compute",
         "features.compute.kernel",
-        "contracts.time.KnowledgeWeek.train_end",
+        "contracts.knowledge_week.KnowledgeWeek.train_end",
         "scored",
         "tx_datetime",
         "FRAUD_HOME",

@@ -33,7 +33,7 @@ from fraud_platform.contracts.feature_language.terms import (
     VisitSum,
 )
 from fraud_platform.contracts.feature_language.tiles import AmountValue, Measure, Tile
-from fraud_platform.contracts.time import LABEL_DELAY_HOURS, SECONDS_PER_HOUR, TILE_SECONDS
+from fraud_platform.contracts.time import SECONDS_PER_HOUR, TILE_SECONDS
 
 TermType = TypeVar("TermType", bound=Expression)
 
@@ -68,11 +68,6 @@ class FeatureTimes:
 FIRST_TIMES = FeatureTimes(3600, 168, 720, 2_592_000)
 """The times while signatures of whole declarations did not name them. Never change these numbers:
 signatures from then say nothing of times, so no signature names them as long as they hold."""
-
-
-def present_times() -> FeatureTimes:
-    """Return the times by which features are computed now."""
-    return FeatureTimes(TILE_SECONDS, LABEL_DELAY_HOURS, MAX_WINDOW_HOURS, MAX_SINCE_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -156,13 +151,25 @@ class LabelMeasure:
 
 @dataclass(frozen=True)
 class Declaration:
-    """Features, and the flags and measures that they are computed from."""
+    """Features, and the flags and measures that they are computed from.
+
+    Attributes:
+        label_delay_hours: hours after a transaction until its label counts.
+    """
 
     features: tuple[Feature, ...]
     flags: tuple[Flag, ...]
     last_times: tuple[LastTime, ...]
     label_measures: tuple[LabelMeasure, ...]
     row_sums: tuple[RowSum, ...] = FIRST_ROW_SUMS
+    label_delay_hours: int = FIRST_TIMES.label_delay_hours
+
+    @property
+    def times(self) -> FeatureTimes:
+        """The times by which the features are computed."""
+        return FeatureTimes(
+            TILE_SECONDS, self.label_delay_hours, MAX_WINDOW_HOURS, MAX_SINCE_SECONDS
+        )
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -279,9 +286,9 @@ class Declaration:
         """Return a hash of everything that decides any feature's value.
 
         Args:
-            times: of the computation; None means the present ones.
+            times: of the computation; None means those of this declaration.
         """
-        times = times or present_times()
+        times = times or self.times
         lines = [f"{f.name} = {f.formula}" for f in self.features]
         lines += [f"flag {f.name} = {f.condition}" for f in self.flags]
         lines += [f"last {m.name} of {m.flag}" for m in self.last_times]
@@ -301,7 +308,7 @@ class Declaration:
 
         Args:
             names: of features, in any order; one that is not declared counts as undeclared.
-            times: of the computation; None means the present ones.
+            times: of the computation; None means those of this declaration.
         """
         wanted = sorted(set(names))
         declared = {feature.name: feature for feature in self.features}
@@ -317,7 +324,7 @@ class Declaration:
             if m.name in measures
         ]
         lines += [f"sum {m.name} = {m.value}" for m in self._further_sums if m.name in sums]
-        lines.append(str(times or present_times()))
+        lines.append(str(times or self.times))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def _needs(self, leaves: Iterable[Expression]) -> tuple[set[str], set[str], set[str], set[str]]:

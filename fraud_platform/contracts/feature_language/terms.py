@@ -14,15 +14,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fraud_platform.contracts.feature_language.expressions import Expression
-from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_HOURS, SECONDS_PER_HOUR
+from fraud_platform.contracts.time import HOURS_PER_DAY, SECONDS_PER_HOUR
 
 MAX_WINDOW_DAYS = 30
 MAX_WINDOW_HOURS = MAX_WINDOW_DAYS * HOURS_PER_DAY
 MAX_SINCE_SECONDS = MAX_WINDOW_HOURS * SECONDS_PER_HOUR
-LABEL_LOOKBACK_HOURS = LABEL_DELAY_HOURS + MAX_WINDOW_HOURS
-"""The longest lookback: an event older than this many hours changes no feature."""
-LABEL_LOOKBACK_DAYS = LABEL_LOOKBACK_HOURS // HOURS_PER_DAY + 1
-"""Number of days before a day whose transactions can have labels that change its features."""
 
 Entity = Literal["customer", "terminal"]
 GENUINE = "n_genuine"

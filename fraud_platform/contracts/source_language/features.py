@@ -34,7 +34,7 @@ from fraud_platform.contracts.feature_language.terms import (
     VisitSum,
 )
 from fraud_platform.contracts.source_language.source import EntityRef
-from fraud_platform.contracts.time import SECONDS_PER_HOUR
+from fraud_platform.contracts.time import HOURS_PER_DAY, SECONDS_PER_HOUR
 
 LABEL_MEASURES = (
     LabelMeasure(GENUINE, "Genuine labels.", frozenset({0})),
@@ -123,6 +123,14 @@ def _unit_of(value: Expression) -> tuple[Expression, int]:
     return value, 1
 
 
-def declaration_of(features: Sequence[Feature], flags: Sequence[Flag] = ()) -> Declaration:
+def declaration_of(
+    features: Sequence[Feature], label_delay_days: int, flags: Sequence[Flag] = ()
+) -> Declaration:
     """Return the declaration of these features."""
-    return Declaration(tuple(features), tuple(flags), LAST_TIMES, LABEL_MEASURES)
+    return Declaration(
+        tuple(features),
+        tuple(flags),
+        LAST_TIMES,
+        LABEL_MEASURES,
+        label_delay_hours=label_delay_days * HOURS_PER_DAY,
+    )

@@ -80,7 +80,7 @@ def _of_members(path: Path, members: dict[str, Any]) -> DataSet:
         problems.add(path.name, "a list FEATURES", found, "Add it to the file.")
     problems.raise_any(path.name)
     declared = [f for f in features or () if isinstance(f, Feature)]
-    declaration = declaration_of(declared)
+    declaration = declaration_of(declared, own[0].spec.label.delay_days)
     chosen = members.get("MODEL_FEATURES", "all")
     return DataSet(
         path.stem,

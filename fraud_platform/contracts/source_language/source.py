@@ -38,12 +38,13 @@ from fraud_platform.contracts.source_language.columns import (
     DeclaredTime,
 )
 from fraud_platform.contracts.source_language.problems import Problems
-from fraud_platform.contracts.time import LABEL_DELAY_DAYS
 
 DEFAULT_FORMAT = "%Y-%m-%d %H:%M:%S"
 MAX_FACTS = 64
 MAX_KEEP = 1024
 MAX_DIGITS = 6
+LABEL_DELAYS = range(2, 61)
+"""Days. Shorter than two, and a partition would wait for another; longer, and the state grows."""
 MAX_KINDS = 3
 """A label is one integer with two bits for its kind (`features.batch.stacked.LABEL_CODE`)."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -263,10 +264,10 @@ def _check_label(value: DeclaredLabel, problems: Problems) -> None:
     delay = _DELAY.fullmatch(value.delay)
     if delay is None:
         problems.add(value.place, "a delay of whole days", repr(value.delay), "Such as 7d.")
-    elif int(delay[1]) != LABEL_DELAY_DAYS:
+    elif int(delay[1]) not in LABEL_DELAYS:
         problems.add(
-            value.place, f"a delay of {LABEL_DELAY_DAYS}d", repr(value.delay),
-            "Another delay is not supported yet.",
+            value.place, f"a delay from {LABEL_DELAYS[0]}d to {LABEL_DELAYS[-1]}d",
+            repr(value.delay), "Partitions may be a day less than the delay apart.",
         )  # fmt: skip
     if (value.kind is None) != (not value.kinds):
         problems.add(
@@ -385,5 +386,4 @@ def _time(value: DeclaredTime) -> Time:
 
 def _label(value: DeclaredLabel) -> Label:
     delay = _DELAY.fullmatch(value.delay)
-    days = int(delay[1]) if delay else LABEL_DELAY_DAYS
-    return Label(value.column, days, value.kind, value.kinds or ("fraud",))
+    return Label(value.column, int(delay[1]) if delay else 0, value.kind, value.kinds or ("fraud",))

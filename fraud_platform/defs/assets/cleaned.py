@@ -22,6 +22,7 @@ from fraud_platform.cleaning import (
     publish_drop,
 )
 from fraud_platform.cleaning.fraud_share import note_on_fraud_share
+from fraud_platform.contracts.active import LABEL_DELAY_DAYS
 from fraud_platform.contracts.quarantine_reasons import REASON_DESCRIPTIONS, Reason, Repair
 from fraud_platform.contracts.tables import (
     CLEANING_LEDGER,
@@ -29,7 +30,7 @@ from fraud_platform.contracts.tables import (
     QUARANTINE,
     TRANSACTIONS,
 )
-from fraud_platform.contracts.time import LABEL_DELAY_DAYS, midnight
+from fraud_platform.contracts.time import midnight
 from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry
 from fraud_platform.defs.pages.opening import page

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_DAYS
+from fraud_platform.contracts.active import LABEL_LOOKBACK_DAYS
 from fraud_platform.contracts.tables import DROP_LABELS, TableContract
 from fraud_platform.defs.deployment import SettingsResource
 from fraud_platform.defs.failures import stop_or_retry

@@ -21,7 +21,7 @@ from fraud_platform.calendar.due import (
 )
 from fraud_platform.calendar.span import keep_days, keep_decided
 from fraud_platform.contracts.active import feature_signature
-from fraud_platform.contracts.time import MIN_TRAINING_DAYS
+from fraud_platform.contracts.knowledge_week import MIN_TRAINING_DAYS
 from fraud_platform.defs.automation.at_work import (
     DAY_ASSETS,
     WEEK_ASSETS,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_DAYS
+from fraud_platform.contracts.active import LABEL_LOOKBACK_DAYS
 from fraud_platform.contracts.time import HOURS_PER_DAY, day_number
 from fraud_platform.features.batch.stacked import LABEL_CODE, NO_LABEL
 from fraud_platform.labels.rule import begins_in_days, begins_within, hour_of, on_time_hour

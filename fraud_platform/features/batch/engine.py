@@ -14,9 +14,9 @@ from datetime import timedelta
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from fraud_platform.contracts.active import DECLARATION
+from fraud_platform.contracts.active import DECLARATION, LABEL_LOOKBACK_DAYS
 from fraud_platform.contracts.feature_language.declarables import Declaration
-from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_DAYS, MAX_WINDOW_DAYS
+from fraud_platform.contracts.feature_language.terms import MAX_WINDOW_DAYS
 from fraud_platform.contracts.tables import DataFile
 from fraud_platform.contracts.time import SECONDS_PER_DAY, day_number
 from fraud_platform.features.batch.blocks import BETWEEN_PASSES, BLOCK, part_sql

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from fraud_platform.contracts.active import SOURCE, feature_signature
-from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_DAYS
+from fraud_platform.contracts.active import LABEL_LOOKBACK_DAYS, SOURCE, feature_signature
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS, DataFile, TableContract
 from fraud_platform.contracts.time import midnight
 from fraud_platform.errors import SchemaMismatchError

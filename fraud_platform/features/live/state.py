@@ -15,15 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fraud_platform.contracts.active import DECLARATION
+from fraud_platform.contracts.active import DECLARATION, LABEL_LOOKBACK_HOURS
 from fraud_platform.contracts.arrays import Labels, LabelTiles, Tiles, Transactions
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array
-from fraud_platform.contracts.feature_language.terms import (
-    LABEL_LOOKBACK_HOURS,
-    MAX_WINDOW_HOURS,
-    Entity,
-)
+from fraud_platform.contracts.feature_language.terms import MAX_WINDOW_HOURS, Entity
 from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.compute.kernel import (
     Terms,

@@ -31,8 +31,9 @@ from fraud_platform.adapters.storage.files import ByteFiles
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning.raw_text import UnpackLimits, open_text
 from fraud_platform.contracts.access import Role
+from fraud_platform.contracts.active import LABEL_DELAY_DAYS
 from fraud_platform.contracts.tables import CLEANING_LEDGER, TRANSACTIONS
-from fraud_platform.contracts.time import LABEL_DELAY_DAYS, SECONDS_PER_DAY
+from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.errors import DropUnreadableError, NotEnoughDataError, SettingsError
 from fraud_platform.rows.canonical import parse_canonical
 from fraud_platform.rows.judge import judge_line

@@ -21,9 +21,9 @@ from fraud_platform.adapters.tables.row_counts import rows_by_partition
 from fraud_platform.calendar.due import inputs_of
 from fraud_platform.comparison.inputs import ScoredModel
 from fraud_platform.contracts.active import DATA_SET, FEATURE_NAMES, feature_signature
+from fraud_platform.contracts.knowledge_week import KnowledgeWeek
 from fraud_platform.contracts.model_tables import AB_REPORT
 from fraud_platform.contracts.tables import DROP_LABELS
-from fraud_platform.contracts.time import KnowledgeWeek
 from fraud_platform.errors import ChampionMismatchError, NotEnoughDataError
 from fraud_platform.features.documentation import features_markdown
 from fraud_platform.operations.models.champion import find_champion

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fraud_platform.contracts.active import LABEL_DELAY_HOURS
 from fraud_platform.contracts.messages import Messages
-from fraud_platform.contracts.time import HOURS_PER_DAY, LABEL_DELAY_HOURS, TILE_SECONDS
+from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
 from fraud_platform.scoring.messages.decode import decode
 from fraud_platform.stream.batching import FRONTIER_ROWS, Ranges
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fraud_platform.calendar.due import STREAM, DropDay, fingerprint, watermark
-from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS
+from fraud_platform.contracts.active import LABEL_LOOKBACK_HOURS
 from fraud_platform.contracts.tables import TRANSACTIONS
 from fraud_platform.contracts.time import (
     EPOCH_DAY,

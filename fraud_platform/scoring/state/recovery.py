@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraud_platform.contracts.active import DECLARATION
+from fraud_platform.contracts.active import DECLARATION, LABEL_LOOKBACK_HOURS
 from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
-from fraud_platform.contracts.feature_language.declarables import FIRST_TIMES, present_times
-from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS, Entity
+from fraud_platform.contracts.feature_language.declarables import FIRST_TIMES
+from fraud_platform.contracts.feature_language.terms import Entity
 from fraud_platform.contracts.feature_language.tiles import Tile
 from fraud_platform.contracts.time import SECONDS_PER_DAY, TILE_SECONDS, day_number
 from fraud_platform.contracts.uniqueness import require_unique
@@ -321,7 +321,7 @@ def layout() -> str:
     """
     tiles = {tile.name: list(tile.names) for tile in DECLARATION.tiles}
     customer, labels = (tiles.pop(name) for name in (CUSTOMER_TILES.name, LABEL_TILES.name))
-    times, first = present_times(), first_layout()
+    times, first = DECLARATION.times, first_layout()
     named: list[Any] = [] if times == FIRST_TIMES else [str(times)]
     further = {name: names for name, names in tiles.items() if tuple(names) != first[name]}
     return json.dumps([customer, labels, *named, *([further] if further else [])])
@@ -354,10 +354,10 @@ def _layout(lake: StateTables, snapshot: Snapshot) -> dict[str, tuple[str, ...]]
 
 
 def _check_times(snapshot: Snapshot, stored: str) -> None:
-    if stored != str(present_times()):
+    if stored != str(DECLARATION.times):
         raise SchemaMismatchError(
-            f"snapshot of {snapshot.as_of}: expected {present_times()}, found a snapshot made with "
-            f"{stored}. Build the days of features again, then materialize scoring_state."
+            f"snapshot of {snapshot.as_of}: expected {DECLARATION.times}, found a snapshot made "
+            f"with {stored}. Build the days of features again, then materialize scoring_state."
         )
 
 

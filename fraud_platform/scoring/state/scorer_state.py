@@ -14,8 +14,8 @@ from copy import copy
 import numpy as np
 import numpy.typing as npt
 
+from fraud_platform.contracts.active import LABEL_LOOKBACK_HOURS
 from fraud_platform.contracts.arrays import Transactions
-from fraud_platform.contracts.feature_language.terms import LABEL_LOOKBACK_HOURS
 from fraud_platform.contracts.time import LATE_DAYS, SECONDS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.live.state import LiveState, ScoredFeatures
 from fraud_platform.labels.book import LabelBook, LabelVersions, LandedLabels

@@ -17,12 +17,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from fraud_platform.contracts.active import DECLARATION
-from fraud_platform.contracts.feature_language.terms import (
-    LABEL_LOOKBACK_DAYS,
-    LABEL_LOOKBACK_HOURS,
-    MAX_WINDOW_DAYS,
-)
+from fraud_platform.contracts.active import DECLARATION, LABEL_LOOKBACK_DAYS, LABEL_LOOKBACK_HOURS
+from fraud_platform.contracts.feature_language.terms import MAX_WINDOW_DAYS
 from fraud_platform.contracts.feature_language.tiles import Tile
 from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
 from fraud_platform.contracts.time import HOURS_PER_DAY, LATE_DAYS, day_number

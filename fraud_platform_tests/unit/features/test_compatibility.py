@@ -112,13 +112,21 @@ def test_a_label_measure_counts_also_through_a_flag(measure: str) -> None:
         assert "customer_n_suspicious_7d" in found
 
 
+def set_time(monkeypatch: pytest.MonkeyPatch, name: str, value: int) -> None:
+    """Change a constant of the platform, or the label delay of the data set."""
+    if name == "LABEL_DELAY_HOURS":
+        monkeypatch.setitem(vars(DECLARATION), "label_delay_hours", value)
+    else:
+        monkeypatch.setattr(declarables, name, value)
+
+
 def test_windows_and_the_label_delay_count(monkeypatch: pytest.MonkeyPatch) -> None:
     own = DECLARATION.signature_of(["terminal_risk_7d"])
     wider = ratio(LabelSum("terminal", "n_fraud", 8), 1)
     assert with_features(terminal_risk_7d=wider).signature_of(["terminal_risk_7d"]) != own
     for name in ("LABEL_DELAY_HOURS", "TILE_SECONDS", "MAX_WINDOW_HOURS"):
         with monkeypatch.context() as patched:
-            patched.setattr(declarables, name, 12)
+            set_time(patched, name, 12)
             assert DECLARATION.signature_of(["terminal_risk_7d"]) != own
 
 
@@ -140,7 +148,7 @@ def test_each_time_changes_every_signature(monkeypatch: pytest.MonkeyPatch, name
         return *whole, DECLARATION.signature_of(CHOSEN_NAMES), layout()
 
     before = signatures()
-    monkeypatch.setattr(declarables, name, 12)
+    set_time(monkeypatch, name, 12)
     assert not set(before) & set(signatures())
     monkeypatch.undo()
     assert signatures() == before
@@ -160,7 +168,7 @@ def test_signatures_from_before_they_named_times_stay_valid_under_the_times_of_t
 def test_days_and_tiles_from_before_are_refused_after_a_time_changes(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(declarables, name, 12)
+    set_time(monkeypatch, name, 12)
     assert DECLARATION.signature() not in (WHOLE_BEFORE, compatibility.FIRST_DECLARATION)
     assert DECLARATION.tiles_signature() not in (
         TILES_BEFORE,
@@ -180,8 +188,8 @@ def test_a_model_of_other_times_is_refused_with_the_time_that_changed(
         signed = {"feature_signature": compatibility.FIRST_DECLARATION}
         candidate = replace(candidate, parameters={**candidate.parameters, **signed})
     assert PinnedModel("fraud", 1, candidate).candidate is candidate
-    was = getattr(declarables, name)
-    monkeypatch.setattr(declarables, name, 192)
+    was = getattr(DECLARATION.times, field)
+    set_time(monkeypatch, name, 192)
     with pytest.raises(SchemaMismatchError, match=f"{field} is 192, was {was}"):
         PinnedModel("fraud", 1, candidate)
 
@@ -200,7 +208,7 @@ def test_a_snapshot_of_other_times_is_refused_with_both(monkeypatch: pytest.Monk
     assert measures == {tile.name: tile.names for tile in DECLARATION.tiles}
     assert _layout(Stored(""), snapshot) == compatibility.first_layout()  # type: ignore[arg-type]
     for entity in (layout(), ""):
-        monkeypatch.setattr(declarables, "LABEL_DELAY_HOURS", 192)
+        set_time(monkeypatch, "LABEL_DELAY_HOURS", 192)
         with pytest.raises(SchemaMismatchError, match=r"labels after 192 h.*labels after 168 h"):
             _layout(Stored(entity), snapshot)  # type: ignore[arg-type]
     assert _layout(Stored(layout()), snapshot) == measures  # type: ignore[arg-type]

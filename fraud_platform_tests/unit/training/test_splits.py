@@ -4,8 +4,7 @@ from datetime import date
 
 import pytest
 
-from fraud_platform.contracts import time
-from fraud_platform.contracts.time import KnowledgeWeek
+from fraud_platform.contracts.knowledge_week import KnowledgeWeek, split_days
 from fraud_platform.errors import NotEnoughDataError
 from fraud_platform.training.splits import training_parts
 
@@ -49,20 +48,16 @@ def test_fewer_than_seven_days_name_the_first_date_that_works(first_day: date) -
     assert training_parts(earliest, 28, first_day).days == 7
 
 
-def test_the_split_and_the_label_delay_change_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    def week() -> tuple[date, date, date]:
-        found = KnowledgeWeek(D)
-        return found.train_end, found.test_start, found.test_end
-
-    monkeypatch.setattr(time, "LABEL_DELAY_DAYS", 3)
-    assert week() == (date(2018, 5, 14), date(2018, 5, 21), date(2018, 5, 28))
-    monkeypatch.undo()
-    monkeypatch.setattr(time, "TRAINING_ENDS_DAYS_BEFORE", 28)
-    assert week() == (date(2018, 5, 7), date(2018, 5, 21), date(2018, 5, 28))
-    assert time.LABEL_DELAY_DAYS == 7
+def test_the_split_keeps_its_lengths_for_shorter_label_delays() -> None:
+    found = KnowledgeWeek(D)
+    week = (date(2018, 5, 14), date(2018, 5, 21), date(2018, 5, 28))
+    assert (found.train_end, found.test_start, found.test_end) == week
+    assert {split_days(delay) for delay in range(8)} == {(7, 14, 21)}
 
 
-def test_no_gap_of_the_split_is_shorter_than_the_label_delay() -> None:
+@pytest.mark.parametrize("delay", [1, 7, 8, 30, 60])
+def test_no_gap_of_the_split_is_shorter_than_the_label_delay(delay: int) -> None:
     """Else labels of training rows would be unknown in the test, or those of the test at D."""
-    gap = time.TRAINING_ENDS_DAYS_BEFORE - time.TEST_STARTS_DAYS_BEFORE
-    assert min(gap, time.TEST_ENDS_DAYS_BEFORE) >= time.LABEL_DELAY_DAYS
+    test_ends, test_starts, training_ends = split_days(delay)
+    assert min(training_ends - test_starts, test_ends) >= delay
+    assert test_starts - test_ends == 7
