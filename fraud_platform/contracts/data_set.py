@@ -212,6 +212,21 @@ class SourceSpec:
         """The facts' columns in tables, in order."""
         return tuple(fact.stored_as for fact in self.facts)
 
+    @cached_property
+    def key_texts(self) -> dict[str, str]:
+        """Column of a surrogate to column of its text in tables, of each text key."""
+        keys = {
+            "transaction_id": self.transaction_id,
+            "customer_id": self.customer,
+            "terminal_id": self.counterparty,
+        }
+        return {name: name.replace("_id", "_key") for name, key in keys.items() if key.is_text}
+
+    @cached_property
+    def sent_names(self) -> dict[str, str]:
+        """Column to its name in messages, of each column of a message."""
+        return {name: self.messages.names.get(name, name) for name in self.message_columns}
+
     @property
     def has_text_keys(self) -> bool:
         """Whether any key is a text, so that surrogates are stored in its place."""

@@ -159,6 +159,13 @@ def _rejected(reason: Reason) -> Column:
 
 FACTS = tuple(Column(f.stored_as, "long", f.description) for f in SOURCE.facts)
 """The columns of the facts that the data set declares."""
+_KEYS = {
+    "transaction_key": "Text of the transaction's identifier.",
+    "customer_key": "Text of the customer's key.",
+    "terminal_key": "Text of the terminal's or merchant's key.",
+}
+KEY_TEXTS = tuple(Column(name, "string", _KEYS[name]) for name in SOURCE.key_texts.values())
+"""The columns of the keys that the data set declares as texts; the ids are then surrogates."""
 _KINDS = ", ".join(f"{n} {kind}" for n, kind in enumerate(("genuine", *SOURCE.label.kinds)))
 
 TRANSACTIONS = TableContract(

@@ -40,6 +40,20 @@ MAX_NUMBER = 10**15
 
 
 @dataclass(frozen=True)
+class Finding:
+    """A reason, and the rows of which these columns are the cause.
+
+    Attributes:
+        columns: names of drops' columns; two for a time of two columns or a label with a kind.
+        rows: mask of shape (n,).
+    """
+
+    reason: Reason
+    columns: tuple[str, ...]
+    rows: Flags
+
+
+@dataclass(frozen=True)
 class ReadRows:
     """Rows as they were read, of shape (n,).
 
@@ -50,6 +64,7 @@ class ReadRows:
         has_id: whether the transaction's id could be read.
         has_time: whether its time could be read.
         keys: texts of text keys by `transaction_id`, `customer_id`, `terminal_id`.
+        findings: what the reasons are about, for explanations (`rows.declared_findings`).
     """
 
     rows: CleanRows
@@ -58,6 +73,7 @@ class ReadRows:
     has_id: Flags
     has_time: Flags
     keys: Mapping[str, pl.Series]
+    findings: tuple[Finding, ...] = ()
 
 
 class RowReader:
@@ -94,23 +110,24 @@ class RowReader:
         judged = _Judged(len(texts[source.transaction_id.column]))
         keys: dict[str, pl.Series] = {}
         ids = self._key("transaction_id", source.transaction_id, texts, keys)
-        judged.add(Reason.MALFORMED_ROW, ids.bad | ids.missing)
+        judged.add(Reason.MALFORMED_ROW, ids.bad | ids.missing, source.transaction_id.column)
         seconds, repaired = read_times(source.booked, texts)
-        judged.add(Reason.BAD_TIMESTAMP, seconds.bad | seconds.missing)
+        judged.add(Reason.BAD_TIMESTAMP, seconds.bad | seconds.missing, *source.booked.columns)
         judged.repair(Repair.MIDNIGHT_24H, repaired)
         customers = self._key("customer_id", source.customer, texts, keys)
-        judged.add(Reason.MALFORMED_ROW, customers.bad)
-        judged.add(Reason.UNKNOWN_CUSTOMER, customers.missing)
+        judged.add(Reason.MALFORMED_ROW, customers.bad, source.customer.column)
+        judged.add(Reason.UNKNOWN_CUSTOMER, customers.missing, source.customer.column)
         counterparties = self._key("terminal_id", source.counterparty, texts, keys)
-        judged.add(Reason.MALFORMED_ROW, counterparties.bad)
-        judged.add(Reason.UNKNOWN_TERMINAL, counterparties.missing)
+        judged.add(Reason.MALFORMED_ROW, counterparties.bad, source.counterparty.column)
+        judged.add(Reason.UNKNOWN_TERMINAL, counterparties.missing, source.counterparty.column)
         cents = self._amount(texts, judged)
         facts = {f.stored_as: _fact(f, texts[f.column], judged) for f in source.facts}
         scenario = self._label(columns, judged) if with_label else np.zeros(judged.size, np.int32)
         if days is not None:
             number = seconds.values // SECONDS_PER_DAY
             outside = (number < days.first) | (number > days.last)
-            judged.add(Reason.TIME_OUTSIDE_DROP, outside & ~(seconds.bad | seconds.missing))
+            outside &= ~(seconds.bad | seconds.missing)
+            judged.add(Reason.TIME_OUTSIDE_DROP, outside, *source.booked.columns)
         rows = CleanRows(
             ids.values, seconds.values, (seconds.values // SECONDS_PER_DAY).astype(np.int32),
             customers.values, counterparties.values, cents, scenario, facts,
@@ -118,7 +135,7 @@ class RowReader:
         judged.repairs[judged.reasons != 0] = 0
         return ReadRows(
             rows, judged.reasons, judged.repairs, ~(ids.bad | ids.missing),
-            ~(seconds.bad | seconds.missing), keys,
+            ~(seconds.bad | seconds.missing), keys, tuple(judged.findings),
         )  # fmt: skip
 
     def _key(
@@ -140,11 +157,11 @@ class RowReader:
     def _amount(self, texts: Mapping[str, pl.Series], judged: _Judged) -> Ints:
         money = self._source.amount
         amounts, rounded = read_decimals(texts[money.column], money.digits)
-        judged.add(Reason.MALFORMED_ROW, amounts.bad)
+        judged.add(Reason.MALFORMED_ROW, amounts.bad, money.column)
         wrong = amounts.missing | (np.abs(amounts.values) > MAX_AMOUNT_CENTS)
         if not money.refunds:
             wrong |= amounts.values <= 0
-        judged.add(Reason.NON_POSITIVE_AMOUNT, wrong & ~amounts.bad)
+        judged.add(Reason.NON_POSITIVE_AMOUNT, wrong & ~amounts.bad, money.column)
         judged.repair(Repair.ROUNDED_AMOUNT, rounded)
         return amounts.values
 
@@ -158,7 +175,7 @@ class RowReader:
             bad |= kinds.bad | kinds.missing
             kind = kinds.values
             bad |= (kind < 0) | (kind > len(label.kinds)) | ((kind > 0) != (fraud.values > 0))
-        judged.add(Reason.BAD_LABEL, bad)
+        judged.add(Reason.BAD_LABEL, bad, *self._source.label_columns)
         return np.where(bad, 0, kind).astype(np.int32)
 
 
@@ -169,10 +186,12 @@ class _Judged:
         self.size = size
         self.reasons = np.zeros(size, np.int64)
         self.repairs = np.zeros(size, np.int32)
+        self.findings: list[Finding] = []
 
-    def add(self, reason: Reason, rows: Flags) -> None:
+    def add(self, reason: Reason, rows: Flags, *columns: str) -> None:
         if rows.any():
             self.reasons[rows] |= REASON_BITS[reason]
+            self.findings.append(Finding(reason, columns, rows))
 
     def repair(self, repair: Repair, rows: Flags) -> None:
         if rows.any():
@@ -189,5 +208,5 @@ def _fact(fact: Fact, column: pl.Series, judged: _Judged) -> Ints:
         bad |= read.missing
     else:
         values = np.where(read.missing, fact.missing, values)
-    judged.add(Reason.BAD_VALUE, bad)
+    judged.add(Reason.BAD_VALUE, bad, fact.column)
     return values

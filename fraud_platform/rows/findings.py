@@ -23,7 +23,7 @@ from fraud_platform.contracts.drops import (
 from fraud_platform.contracts.quarantine_reasons import REASON_DESCRIPTIONS, Reason
 from fraud_platform.rows.judge import REASON_BITS, judge_fields, read_integer
 
-_MAX_DIGITS = 18
+MAX_DIGITS = 18
 _ID, _TIME, _CUSTOMER, _TERMINAL, _AMOUNT, _SECONDS, _DAYS, _FRAUD, _SCENARIO = range(len(COLUMNS))
 _NUMBER = re.compile(rb"(-?)([0-9]+)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _AMOUNT_RULE = "expected digits, and decimals after a point"
@@ -83,22 +83,22 @@ def _malformed(fields: Sequence[bytes], names: Sequence[str]) -> list[str]:
         field = fields[place]
         is_needed = place in (_ID, _SECONDS, _DAYS)
         if read_integer(field) is None and (field or is_needed):
-            wrong = _wrong_form(field, has_decimals=False)
+            wrong = wrong_form(field, has_decimals=False)
             sentences.append(
-                f"{names[place]} {wrong}, expected an integer of at most {_MAX_DIGITS} digits"
+                f"{names[place]} {wrong}, expected an integer of at most {MAX_DIGITS} digits"
             )
     number = read_integer(fields[_ID])
     if number is not None and number < 0:
         sentences.append(f"{names[_ID]} is negative, expected a number from 0")
     alone = [b"0", b"2018-04-01 00:00:00", b"0", b"0", fields[_AMOUNT], b"0", b"0", b"0", b"0"]
     if judge_fields(alone).reasons & REASON_BITS[Reason.MALFORMED_ROW]:
-        wrong = _wrong_form(fields[_AMOUNT], has_decimals=True)
+        wrong = wrong_form(fields[_AMOUNT], has_decimals=True)
         sentences.append(f"{names[_AMOUNT]} {wrong}, {_AMOUNT_RULE}")
     unreadable = [name for name, field in zip(names, fields, strict=True) if not _is_utf8(field)]
     return sentences + [f"{name} is not UTF-8" for name in unreadable]
 
 
-def _wrong_form(field: bytes, has_decimals: bool) -> str:
+def wrong_form(field: bytes, has_decimals: bool) -> str:
     """Return how a field breaks the grammar of numbers."""
     number = _NUMBER.fullmatch(field)
     if not field:

@@ -39,13 +39,9 @@ def parse_json(value: bytes | None) -> Any:
     text = value.decode("utf-8")
     if _nesting(value) > MAX_NESTING:
         raise ValueError(f"nested deeper than {MAX_NESTING}")
-    return json.loads(
-        text,
-        parse_int=_digits,
-        parse_float=_digits,
-        parse_constant=_refuse,
-        object_pairs_hook=JsonPairs,
-    )
+    if text.startswith("\ufeff"):
+        raise ValueError("begins with a byte order mark")
+    return _DECODER.decode(text)
 
 
 def _digits(text: str) -> JsonNumber:
@@ -54,6 +50,11 @@ def _digits(text: str) -> JsonNumber:
 
 def _refuse(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=_digits, parse_float=_digits, parse_constant=_refuse, object_pairs_hook=JsonPairs
+)
 
 
 def _nesting(value: bytes) -> int:

@@ -7,7 +7,7 @@ Not here: how rows are made (`fraud_platform.scoring`), topics (`contracts.messa
 from __future__ import annotations
 
 from fraud_platform.contracts.active import DECLARATION
-from fraud_platform.contracts.tables import FACTS, Column, TableContract
+from fraud_platform.contracts.tables import FACTS, KEY_TEXTS, Column, TableContract
 
 SCORING, PLANS, LANDING = "scoring", "plans", "labels"
 """Applications whose commits carry one global sequence of numbers each."""
@@ -47,6 +47,7 @@ SCORED = TableContract(
         Column("customer_id", "long", "The card's holder."),
         Column("terminal_id", "long", "Where the card was used."),
         Column("amount_cents", "long", "Amount in cents."),
+        *KEY_TEXTS,
         *FACTS,
         *_SOURCE,
         *(Column(flag.name, "int", flag.description) for flag in DECLARATION.flags),

@@ -25,7 +25,7 @@ from fraud_platform.operations.models.champion import known_digest
 from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.scoring import label_intake as label_intake
 from fraud_platform.scoring.log import ScoringLog
-from fraud_platform.scoring.messages.decode import judge_message
+from fraud_platform.scoring.messages.decode import judge_message, own_key
 from fraud_platform.settings import Settings
 from fraud_platform.tables.scoring import (
     DEAD_LETTERS,
@@ -66,7 +66,7 @@ def replay_dead_letters(
         key = row["message_key"]
         judged = judge_message(key, value)
         if judged.reasons == (MessageReason.WRONG_KEY,) and value is not None:
-            key = _own_key(value)
+            key = own_key(value)
             judged = judge_message(key, value)
         if judged.reasons or not bounds[0] <= judged.contents[3] <= bounds[1]:
             invalid += 1
@@ -145,11 +145,3 @@ def _require_rows(
             f"found none of {', '.join(missing)} in micro-batches {batches[0]} to {batches[-1]}: "
             "they were scored before it was declared. Choose later ones, or another model."
         )
-
-
-def _own_key(value: bytes) -> bytes | None:
-    """Return the key that a message should have."""
-    import json
-
-    customer = json.loads(value).get("customer_id")
-    return None if customer is None else str(customer).encode()

@@ -7,7 +7,6 @@ Not here: the engines (the other modules of this package), committing and publis
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -18,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fraud_platform.contracts.active import DECLARATION, feature_signature
+from fraud_platform.contracts.active import DECLARATION, SOURCE, feature_signature
 from fraud_platform.contracts.arrays import Transactions
-from fraud_platform.contracts.messages import TRANSACTION_FIELDS, Messages
+from fraud_platform.contracts.messages import Messages
 from fraud_platform.errors import ConservationError, SchemaMismatchError
 from fraud_platform.features.compatibility import changed_times, is_declared_as
-from fraud_platform.scoring.messages.decode import Decoded, decode
+from fraud_platform.rows.samples import sample_message
+from fraud_platform.scoring.messages.decode import decode
+from fraud_platform.scoring.messages.decoded import Decoded
 from fraud_platform.scoring.state.scorer_state import ScoringState
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
 
@@ -99,10 +100,9 @@ class MicroBatch:
 
 def sample_messages() -> Messages:
     """Return one valid message with unused ids, for the warm-up of a scorer."""
-    values = (0, "2018-01-01 00:00:00", 0, 0, 1.0)
-    value = json.dumps(dict(zip(TRANSACTION_FIELDS, values, strict=True))).encode()
+    key, value = sample_message(SOURCE)
     place = np.zeros(1, np.int64)
-    return Messages(place.astype(np.int32), place, place, [b"0"], [value])
+    return Messages(place.astype(np.int32), place, place, [key], [value])
 
 
 def score_messages(messages: Messages, state: ScoringState, context: BatchContext) -> MicroBatch:
@@ -130,7 +130,11 @@ def score_decoded(
     new = np.flatnonzero(~is_duplicate)
     rows = decoded.transactions.take(new)
     places = decoded.rows[new]
-    scored = _score(rows, places, messages, state, context)
+    key_texts = {
+        name: column.gather(new).to_arrow().cast(pa.string())
+        for name, column in decoded.key_texts.items()
+    }
+    scored = _score(rows, places, messages, state, context, key_texts)
     dead = _dead_letters(decoded, messages, context.number)
     counts = Counter(
         messages_read=len(messages),
@@ -171,6 +175,7 @@ def _score(
     messages: Messages,
     state: ScoringState,
     context: BatchContext,
+    key_texts: Mapping[str, pa.Array],
 ) -> pa.Table:
     found = state.score(rows)
     candidate = context.model.candidate
@@ -187,6 +192,7 @@ def _score(
         "customer_id": rows.customer_id,
         "terminal_id": rows.terminal_id,
         "amount_cents": rows.amount_cents,
+        **key_texts,
         **rows.facts,
         **{name: flag.astype(np.int32) for name, flag in found.flags.items()},
         **found.features,

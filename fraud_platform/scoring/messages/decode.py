@@ -2,8 +2,9 @@
 
 Here: the contract's rules for one message (`judge_message`, the authority), and the fast path for
 many messages at once that are formatted exactly as in the contract.
-Not here: the rules for fields, which drops and messages share (`rows.judge`), duplicates
-(`scoring.state.scorer_state`), reading Kafka (`adapters.kafka`).
+Not here: messages of other declared sources (`scoring.messages.declared`), the rules for fields,
+which drops and messages share (`rows.judge`), duplicates (`scoring.state.scorer_state`), reading
+Kafka (`adapters.kafka`).
 
 The fast path replaces the five names of a message by one control byte each. JSON has no such bytes
 outside of escapes. So if a text held none before, and each message has them in the right order
@@ -14,12 +15,13 @@ times and amounts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fraud_platform.contracts.active import DATA_SET, SOURCE
 from fraud_platform.contracts.arrays import Transactions
 from fraud_platform.contracts.dead_letter_reasons import MessageReason, value_reasons
 from fraud_platform.contracts.messages import (
@@ -30,9 +32,11 @@ from fraud_platform.contracts.messages import (
 from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.rows.canonical import read_amounts, read_integers, read_timestamps
 from fraud_platform.rows.findings import explain_fields
-from fraud_platform.rows.judge import REASON_BITS, REPAIRS, judge_fields, read_integer
+from fraud_platform.rows.judge import REASON_BITS, judge_fields, read_integer
 from fraud_platform.rows.lines import PADDING, PaddedText
 from fraud_platform.rows.message_json import JsonNumber, JsonPairs, parse_json
+from fraud_platform.scoring.messages.declared import DeclaredMessages
+from fraud_platform.scoring.messages.decoded import DeadLetter, Decoded, JudgedMessage
 
 Ints = npt.NDArray[np.int64]
 
@@ -47,78 +51,13 @@ _NO_LABEL = (b"0", b"0", b"0", b"0")
 """The fields of a drop's nine that a message does not have, with a genuine row's values."""
 
 
-class DeadLetter(NamedTuple):
-    """Why one message is dead.
-
-    Attributes:
-        row: its position among the messages.
-        reasons: all reasons that apply, in order of precedence; the first one is its reason.
-    """
-
-    row: int
-    reasons: tuple[str, ...]
-    detail: str
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """Decoded messages.
-
-    Attributes:
-        rows: positions of the valid messages, ascending.
-        transactions: their transactions, in that order.
-        dead: the other messages, by position.
-        repaired: positions of valid messages that were repaired, with their repairs as bits in the
-            order of `REPAIRS`.
-    """
-
-    rows: Ints
-    transactions: Transactions
-    dead: list[DeadLetter]
-    repaired: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def repairs(self) -> dict[str, int]:
-        """Repairs of valid messages, counted by name."""
-        bits = self.repaired.values()
-        return {str(name): sum(b >> i & 1 for b in bits) for i, name in enumerate(REPAIRS)}
-
-    def where(self, keep: npt.NDArray[np.bool_]) -> Decoded:
-        """Return a selection of the messages, with new positions.
-
-        Args:
-            keep: mask over all messages.
-        """
-        position = np.cumsum(keep) - 1
-        own = np.flatnonzero(keep[self.rows])
-        return Decoded(
-            position[self.rows[own]],
-            self.transactions.take(own),
-            [d._replace(row=int(position[d.row])) for d in self.dead if keep[d.row]],
-            {int(position[row]): bits for row, bits in self.repaired.items() if keep[row]},
-        )
-
-    def event_seconds(self, size: int) -> Ints:
-        """Return the event time of each message, 0 for a dead one."""
-        seconds = np.zeros(size, dtype=np.int64)
-        seconds[self.rows] = self.transactions.second
-        return seconds
-
-
-class JudgedMessage(NamedTuple):
-    """One message: its reasons (none if valid), its problems in words, its repairs and fields."""
-
-    reasons: tuple[str, ...]
-    detail: str = ""
-    repairs: int = 0
-    contents: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
-
-
 def decode(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> Decoded:
     """Decode messages, given as parallel keys and values.
 
     An unusual message is judged alone, so it never affects another message.
     """
+    if not DATA_SET.fits_fast_parser:
+        return declared_messages().decode(keys, values)
     size = len(values)
     columns = np.zeros((5, size), dtype=np.int64)
     is_valid = np.zeros(size, dtype=bool)
@@ -143,11 +82,32 @@ def decode(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> Deco
     return Decoded(rows, Transactions(*columns[:, rows]), dead, repaired)
 
 
+@cache
+def declared_messages() -> DeclaredMessages:
+    """Return the decoder of the source that this process works on."""
+    return DeclaredMessages(SOURCE)
+
+
+def own_key(value: bytes) -> bytes | None:
+    """Return the key that a message should have; None if its customer cannot be read."""
+    if not DATA_SET.fits_fast_parser:
+        return declared_messages().own_key(value)
+    try:
+        pairs = parse_json(value)
+    except ValueError:
+        return None
+    if not isinstance(pairs, JsonPairs):
+        return None
+    return _customer_key(_text(dict(pairs).get(TRANSACTION_FIELDS[2]), is_time=False) or b"")
+
+
 def judge_message(key: bytes | None, value: bytes | None) -> JudgedMessage:
     """Judge one message by the contract's rules.
 
     A field that is null or missing is empty; one of another JSON type is outside of its grammar.
     """
+    if not DATA_SET.fits_fast_parser:
+        return declared_messages().judge(key, value)
     if value is not None and len(value) > MAX_TRANSACTION_BYTES:
         detail = f"{len(value)} bytes, at most {MAX_TRANSACTION_BYTES} are a transaction"
         return JudgedMessage((MessageReason.TOO_LARGE,), detail)

@@ -8,16 +8,17 @@ Not here: the rules (`stream.event_time`), the other reasons of dead letters
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.dead_letter_reasons import MessageReason
 from fraud_platform.contracts.messages import Messages
 from fraud_platform.contracts.time import LATE_DAYS
-from fraud_platform.scoring.messages.decode import DeadLetter, Decoded
+from fraud_platform.scoring.messages.decoded import DeadLetter, Decoded
 from fraud_platform.stream.clock import StreamClock
 from fraud_platform.stream.event_time import Carried, Times, carry_over, judge_times
 
@@ -60,19 +61,12 @@ def bound_times(messages: Messages, decoded: Decoded, bounds: TimeBounds) -> Dec
         wrong[suspects[bounds.was_scored(ids)]] = False
     if not wrong.any():
         return decoded
+    places = np.flatnonzero(wrong)
     letters = [
         _letter(decoded, times, place, bool(verdicts.ahead[place]), bounds)
-        for place in np.flatnonzero(wrong).tolist()
+        for place in places.tolist()
     ]
-    left = np.flatnonzero(~wrong)
-    dead_rows = {letter.row for letter in letters}
-    return replace(
-        decoded,
-        rows=decoded.rows[left],
-        transactions=decoded.transactions.take(left),
-        dead=sorted([*decoded.dead, *letters], key=lambda letter: letter.row),
-        repaired={row: bits for row, bits in decoded.repaired.items() if row not in dead_rows},
-    )
+    return decoded.without(places, letters)
 
 
 def carried_over(
@@ -104,7 +98,8 @@ def _letter(
     event, arrival = int(times.second[place]), int(times.arrival[place])
     now = bounds.clock.second
     stream = "nothing was scored yet" if now is None else f"stream time {_moment(now)}"
-    found = f"tx_datetime {_moment(event)}, arrived {_moment(arrival)}, {stream}"
+    name = " and ".join(SOURCE.sent_names[column] for column in SOURCE.booked.columns)
+    found = f"{name} {_moment(event)}, arrived {_moment(arrival)}, {stream}"
     if is_ahead:
         limit = timedelta(seconds=bounds.max_ahead)
         detail = (

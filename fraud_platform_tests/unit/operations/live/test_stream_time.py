@@ -20,7 +20,7 @@ from fraud_platform.operations.live.stream_time import (
 )
 from fraud_platform.scoring.engines import inprocess
 from fraud_platform.scoring.log import ScoringLog
-from fraud_platform.scoring.messages.decode import Decoded
+from fraud_platform.scoring.messages.decoded import Decoded
 from fraud_platform.scoring.state.history import stream_time
 from fraud_platform.scoring.state.recovery import NO_SNAPSHOT, RecoveredState
 from fraud_platform.stream.corrections import Correction, corrected_landings

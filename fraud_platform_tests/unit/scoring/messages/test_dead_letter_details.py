@@ -14,7 +14,8 @@ from fraud_platform.contracts.messages import TRANSACTION_FIELDS
 from fraud_platform.rows.findings import explain_fields
 from fraud_platform.rows.judge import REASON_BITS, judge_fields
 from fraud_platform.scoring.label_intake import read_label
-from fraud_platform.scoring.messages.decode import DeadLetter, decode
+from fraud_platform.scoring.messages.decode import decode
+from fraud_platform.scoring.messages.decoded import DeadLetter
 
 GOOD = {
     "transaction_id": "17",

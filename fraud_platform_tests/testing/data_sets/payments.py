@@ -1,0 +1,59 @@
+"""Card payments with text keys, a local time of two columns, categories and numbers."""
+
+from typing import Any
+
+from fraud_platform.declare import (
+    Source,
+    categorical,
+    count,
+    csv,
+    entity,
+    feature,
+    fraud_label,
+    hour_of_day,
+    hours_since_last,
+    identifier,
+    json,
+    known_fraud_share,
+    known_frauds,
+    mean,
+    money,
+    number,
+    ratio,
+    timestamp,
+    visits,
+)
+
+
+class Payment(Source):
+    """Payments in shops."""
+
+    drops = csv("payments_{day}.csv", delimiter="|")
+    messages = json(amt="amount", trade="merchant_category")
+    transaction_id = identifier("payment")
+    booked = timestamp("day", "time")
+    amount = money("amt", currency="EUR")
+    card = entity("card", partitions_topic=True)
+    shop = entity("shop")
+    trade = categorical("trade")
+    inhabitants = number("inhabitants", missing=0)
+    latitude = number("latitude", digits=4)
+    fraud = fraud_label("is_fraud")
+
+
+P: Any = Payment
+FEATURES = [
+    feature("amount", P.amount),
+    feature("hour", hour_of_day()),
+    feature("trade", P.trade),
+    feature("inhabitants", P.inhabitants),
+    feature("latitude", P.latitude),
+    *[feature(f"card_count_{n}d", count(by=P.card, last=n)) for n in (1, 7, 30)],
+    *[feature(f"card_mean_{n}d", mean(P.amount, by=P.card, last=n)) for n in (1, 30)],
+    feature("amount_to_mean", ratio(P.amount, mean(P.amount, by=P.card, last=7))),
+    feature("shop_count_7d", count(by=P.shop, last=7)),
+    feature("shop_fraud_share_7d", known_fraud_share(by=P.shop, last=7)),
+    feature("card_known_frauds_28d", known_frauds(by=P.card, last=28)),
+    feature("hours_since_last", hours_since_last()),
+    feature("visits_30d", visits(last=30)),
+]
