@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fraud_platform.cleaning.block_readers import BlockReader
 from fraud_platform.cleaning.classes import ClassCounts
 from fraud_platform.cleaning.duplicates import (
     SUSPECT_ORDER,
@@ -154,20 +155,22 @@ def clean_text(
     range_bytes = min(share, RANGE_BYTES)
     ranges = split_text(text.url, text.header.body_offset, text.size_bytes, range_bytes)
     cleaned = CleanedDrop(drop)
+    reader = text.reader
     try:
-        scan = scan_ids(files, ranges, MAX_ID_GROUPS // len(ranges))
+        scan = scan_ids(files, reader, ranges, MAX_ID_GROUPS // len(ranges))
         numbers = spark.range(0, len(ranges), 1, len(ranges))
         scanned = numbers.mapInArrow(scan, SCAN_SCHEMA).toArrow()
         rows_by_day = _rows_by_day(scanned)
         cleaned.central = central_days(rows_by_day)
         own = _bounded(own_days(rows_by_day), cleaned.central, text.arrived_on)
-        shared_ids, overlapping = _shared_ids(spark, files, ranges, scanned, earlier)
-        task = clean_ranges(files, ranges, destination, shared_ids, own)
+        shared_ids, overlapping = _shared_ids(spark, files, reader, ranges, scanned, earlier)
+        task = clean_ranges(files, reader, ranges, destination, shared_ids, own)
         _collect(spark, task, len(ranges), cleaned)
         if cleaned.suspects:
             _judge(spark, files, destination, overlapping, cleaned)
         cleaned.counts["blank_lines"] += text.header.blank_lines
-        cleaned.counts["comment_lines"] += 1  # The header counts as a comment, also without `#`.
+        # a header counts as a comment, also without `#`
+        cleaned.counts["comment_lines"] += text.header.is_line
         _check(cleaned)
     except BaseException:
         discard(files, cleaned)
@@ -204,6 +207,7 @@ def _bounded(
 def _shared_ids(
     spark: SparkSession,
     files: Files,
+    reader: BlockReader,
     ranges: Sequence[TextRange],
     id_sets: pa.Table,
     earlier: Sequence[StoredFile],
@@ -225,7 +229,9 @@ def _shared_ids(
     first, last = low * IDS_PER_GROUP, (high + 1) * IDS_PER_GROUP - 1
     near = [file for file in earlier if file.meets(first, last)]
     overlapping = read_files(spark, near, CLEAN_DDL)
-    read_groups = partial(numbers.mapInArrow, scan_id_groups(files, ranges), ID_GROUPS_SCHEMA)
+    read_groups = partial(
+        numbers.mapInArrow, scan_id_groups(files, reader, ranges), ID_GROUPS_SCHEMA
+    )
     shared = _repeated_ids(id_sets, read_groups)
     if shared is not None and overlapping is not None:
         common = _collect_ids(find_common_ids(read_groups(), group_stored_ids(overlapping)))

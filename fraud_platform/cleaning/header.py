@@ -1,7 +1,8 @@
 """The header of a drop: accepted in every form that the contract allows, else the drop is refused.
 
-Here: reading and checking the first line.
-Not here: the rows (`lines`, `judge`), decompression (`raw_text`).
+Here: finding the first line, and checking that of the Handbook's drops.
+Not here: the header of other sources (`declared_header`), the rows (`lines`, `judge`),
+decompression (`raw_text`).
 
 A drop without a header is refused, because only the header defines the order of the columns: with
 two id columns swapped, all rows would still pass every other check.
@@ -10,8 +11,10 @@ two id columns swapped, all rows would still pass every other check.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fraud_platform.contracts.drop_names import DROP_FILE
 from fraud_platform.contracts.drops import COLUMNS, HEADER, MISSPELT_TRANSACTION_ID
 from fraud_platform.errors import DropHeaderError, DropUnreadableError
 
@@ -19,15 +22,17 @@ HEADER_LIMIT_BYTES = 65_536
 """The header must end within this many bytes."""
 
 _BOM = b"\xef\xbb\xbf"
-_COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_ ]{0,63}")
+COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_ ]{0,63}")
 _MAX_DIFFERENCES = 20
 _LEAST_OWN_NAMES = 3
 """A line with fewer of the contract's names is no header, and none of it is shown."""
 _LONE_CR = "a CR without LF stands in it, which ends no line"
+_SUFFIX = DROP_FILE.partition("{day}")[2]
 _FORMATS = {
-    b"\x1f\x8b": "a gzip stream, whose name ends with .txt.gz",
-    b"\xfd7zXZ\x00": "an xz stream, whose name ends with .txt.xz",
-    b"\x28\xb5\x2f\xfd": "a zstd stream, whose name ends with .txt.zst",
+    b"\x1f\x8b": f"a gzip stream, whose name ends with {_SUFFIX}.gz",
+    b"\xfd7zXZ\x00": f"an xz stream, whose name ends with {_SUFFIX}.xz",
+    b"\x28\xb5\x2f\xfd": f"a zstd stream, whose name ends with {_SUFFIX}.zst",
+    b"PAR1": "a Parquet file",
     b"PK\x03\x04": "a zip archive",
     b"\xff\xfe": "UTF-16 or UTF-32",
     b"\xfe\xff": "UTF-16 or UTF-32",
@@ -51,10 +56,14 @@ class Header:
     Args:
         body_offset: offset of the first byte after the header's line ending.
         blank_lines: number of blank lines before the header.
+        names: the columns of the file in their order; () if the format fixes them, or has none.
+        is_line: whether the header is a line, which counts as a comment.
     """
 
     body_offset: int
     blank_lines: int
+    names: tuple[str, ...] = ()
+    is_line: bool = True
 
 
 def read_header(head: bytes, file_name: str) -> Header:
@@ -72,6 +81,29 @@ def read_header(head: bytes, file_name: str) -> Header:
         DropHeaderError: the text is another file format, or its header does not end within the
             limit or differs from the contract; the differences are listed.
     """
+    remedy = "Fix the file or move it to rejected/."
+    line, position, blank_lines = find_header_line(
+        head, file_name, f"the header `{HEADER}`", remedy
+    )
+    _check_columns(line, file_name)
+    return Header(position, blank_lines)
+
+
+def find_header_line(
+    head: bytes, file_name: str, expected: str, remedy: str
+) -> tuple[bytes, int, int]:
+    """Return the first line that is not blank, the offset after it, and the blank lines before it.
+
+    Args:
+        head: the first `HEADER_LIMIT_BYTES` bytes of the text, or all of it if it is shorter.
+        file_name: name of the drop's file, for errors.
+        expected: what the line should be, for errors.
+        remedy: what to do otherwise.
+
+    Raises:
+        DropUnreadableError: the text is empty.
+        DropHeaderError: the text is another file format, or the line does not end within the limit.
+    """
     if not head:
         raise DropUnreadableError(
             f"{file_name}: expected a header and rows, found an empty file. "
@@ -84,18 +116,14 @@ def read_header(head: bytes, file_name: str) -> Header:
         end = head.find(b"\n", position)
         line = head[position : end if end >= 0 else len(head)].removesuffix(b"\r")
         if end < 0 and len(head) >= HEADER_LIMIT_BYTES:
-            raise _no_header_within_the_limit(line, file_name)
+            raise _no_header_within_the_limit(line, file_name, expected, remedy)
         position = end + 1 if end >= 0 else len(head)
         if line.strip(b" "):
-            _check_columns(line, file_name)
-            return Header(position, blank_lines)
+            return line, position, blank_lines
         blank_lines += 1
     if len(head) >= HEADER_LIMIT_BYTES:
-        raise _no_header_within_the_limit(b"", file_name)
-    raise DropHeaderError(
-        f"{file_name}: expected the header `{HEADER}`, found only blank lines. "
-        "Fix the file or move it to rejected/."
-    )
+        raise _no_header_within_the_limit(b"", file_name, expected, remedy)
+    raise DropHeaderError(f"{file_name}: expected {expected}, found only blank lines. {remedy}")
 
 
 def _refuse_other_formats(head: bytes, file_name: str) -> None:
@@ -107,12 +135,14 @@ def _refuse_other_formats(head: bytes, file_name: str) -> None:
         )
 
 
-def _no_header_within_the_limit(line: bytes, file_name: str) -> DropHeaderError:
+def _no_header_within_the_limit(
+    line: bytes, file_name: str, expected: str, remedy: str
+) -> DropHeaderError:
     found = "a line that does not end there" if line.strip(b" ") else "only blank lines there"
     detail = f" ({_LONE_CR})" if b"\r" in line else ""
     return DropHeaderError(
-        f"{file_name}: expected the header `{HEADER}` within the first {HEADER_LIMIT_BYTES:,} "
-        f"bytes, found {found}{detail}. Fix the file or move it to rejected/."
+        f"{file_name}: expected {expected} within the first {HEADER_LIMIT_BYTES:,} bytes, found "
+        f"{found}{detail}. {remedy}"
     )
 
 
@@ -133,10 +163,10 @@ def _check_columns(line: bytes, file_name: str) -> None:
         )
 
 
-def _kinds(fields: list[str]) -> str:
+def kinds_of_fields(fields: Sequence[str]) -> str:
     """Return how many fields are numbers, texts and empty, and nothing of their contents."""
     numbers = sum(re.fullmatch(r"[-+]?[0-9.]+", field) is not None for field in fields)
-    empty = fields.count("")
+    empty = list(fields).count("")
     texts = len(fields) - numbers - empty
     return f"no column names but {numbers} numbers, {texts} texts and {empty} empty fields"
 
@@ -148,11 +178,14 @@ def _differences(names: list[str], signs: list[str]) -> list[str]:
     if len({name.lower() for name in names} & set(COLUMNS)) < _LEAST_OWN_NAMES:
         # Do not show the line: if the header is missing, it is a customer's transaction.
         missing = [f"{name!r} is missing" for name in COLUMNS] if len(names) == 1 else []
-        return signs or [f"the header is missing, the first line holds {_kinds(names)}", *missing]
+        return signs or [
+            f"the header is missing, the first line holds {kinds_of_fields(names)}",
+            *missing,
+        ]
     problems = signs + [f"{name!r} is missing" for name in COLUMNS if name not in names]
     problems += [
         f"{name!r} is not a column of the contract"
-        if _COLUMN_NAME.fullmatch(name)
+        if COLUMN_NAME.fullmatch(name)
         else f"field {i} is not a column name"
         for i, name in enumerate(names, 1)
         if name not in COLUMNS

@@ -23,7 +23,12 @@ from typing import IO, TYPE_CHECKING
 
 import pyarrow as pa
 
+from fraud_platform.cleaning.block_readers import BlockReader
+from fraud_platform.cleaning.declared_blocks import reader_of
+from fraud_platform.cleaning.declared_header import read_declared_header
 from fraud_platform.cleaning.header import HEADER_LIMIT_BYTES, Header, read_header
+from fraud_platform.contracts.active import DATA_SET
+from fraud_platform.contracts.data_set import DataSet
 from fraud_platform.contracts.drops import COMPRESSIONS
 from fraud_platform.contracts.time import day_number
 from fraud_platform.errors import (
@@ -45,15 +50,17 @@ _UNPACKING_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, pa.
 
 @dataclass(frozen=True)
 class RawText:
-    """A drop's text and its header.
+    """A drop's text, its header, and what reads its rows.
 
     Attributes:
+        reader: reads the text's format.
         arrived_on: the day, since 1970, on which its raw file came; None if nothing says it.
     """
 
     url: str
     size_bytes: int
     header: Header
+    reader: BlockReader
     arrived_on: int | None = None
 
 
@@ -84,8 +91,21 @@ class UnpackLimits:
 
 
 @contextmanager
-def open_text(files: Files, raw_path: str, scratch: str, limits: UnpackLimits) -> Iterator[RawText]:
+def open_text(
+    files: Files,
+    raw_path: str,
+    scratch: str,
+    limits: UnpackLimits,
+    data_set: DataSet = DATA_SET,
+) -> Iterator[RawText]:
     """Yield a drop as plain text; a decompressed copy in `scratch` is removed at the end.
+
+    Args:
+        files: reads and writes files by URL.
+        raw_path: URL of the raw file.
+        scratch: URL of a folder for its unpacked text.
+        limits: how much text a packed drop may have.
+        data_set: declares the drop's format.
 
     Raises:
         DropTooLargeError: it is packed, and has more text than the limits allow.
@@ -100,7 +120,8 @@ def open_text(files: Files, raw_path: str, scratch: str, limits: UnpackLimits) -
         try:
             if suffix is not None:
                 _unpack(files, raw_path, url, suffix, limits)
-            text = replace(_read_text(files, url, name), arrived_on=_arrival(files, raw_path))
+            text = _read_text(files, url, name, data_set)
+            text = replace(text, arrived_on=_arrival(files, raw_path))
         except FileNotFoundError:
             raise DropUnreadableError(
                 f"{raw_path}: expected a raw drop, found no file. Materialize raw_drops again."
@@ -159,10 +180,14 @@ def _arrival(files: Files, raw_path: str) -> int | None:
     return day_number(moment.date())
 
 
-def _read_text(files: Files, url: str, name: str) -> RawText:
+def _read_text(files: Files, url: str, name: str, data_set: DataSet) -> RawText:
     with files.open_input(url) as file:
-        header = read_header(file.read(HEADER_LIMIT_BYTES), name)
-    return RawText(url, files.size_bytes(url), header)
+        head = file.read(HEADER_LIMIT_BYTES)
+    if data_set.fits_fast_parser:
+        header = read_header(head, name)
+    else:
+        header = read_declared_header(head, name, data_set.source)
+    return RawText(url, files.size_bytes(url), header, reader_of(data_set, header))
 
 
 def _unpack(files: Files, raw_path: str, target: str, suffix: str, limits: UnpackLimits) -> None:

@@ -1,9 +1,10 @@
 """The Spark tasks: scanning ids, cleaning a range of lines, writing judged suspects.
 
-Here: functions for `mapInArrow`. A task itself reads its byte range, parses it with numpy and
-writes Parquet files. It returns little to Spark: groups of ids, or one line of JSON with its files
+Here: functions for `mapInArrow`. A task itself reads its byte range with a `BlockReader` and writes
+Parquet files. It returns little to Spark: groups of ids, or one line of JSON with its files
 and counts. Rows are never transferred from Python to the JVM, which makes cleaning fast.
-Not here: the order of the jobs and what is done with the files (`drop`, `publish`).
+Not here: reading a format (`block_readers`, `declared_blocks`), the order of the jobs and what is
+done with the files (`drop`, `publish`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fraud_platform.cleaning.classes import ClassCounts, RowClass, class_of_bad, class_of_copy
+from fraud_platform.cleaning.block_readers import BlockReader, ReadBlock, TextBlock
+from fraud_platform.cleaning.classes import ClassCounts, RowClass, class_of_copy
 from fraud_platform.cleaning.duplicates import TAKER, SuspectJudge
 from fraud_platform.cleaning.ids import Ids, IdSet
 from fraud_platform.cleaning.parquet_files import (
@@ -36,15 +38,9 @@ from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.own_days import DaySpan
 from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.labels.drop_clock import LabelClock
-from fraud_platform.rows.canonical import (
-    CleanRows,
-    columns_of_judged,
-    parse_canonical,
-    parse_ids,
-    sample_days,
-)
-from fraud_platform.rows.judge import REASONS, REPAIR_BITS, JudgedRow, judge_line, read_id
-from fraud_platform.rows.lines import LineBlock, LineTooLongError, TextRange, read_blocks
+from fraud_platform.rows.canonical import CleanRows
+from fraud_platform.rows.judge import REASONS, REPAIR_BITS
+from fraud_platform.rows.lines import LineTooLongError, TextRange
 
 if TYPE_CHECKING:
     from fraud_platform.contracts.ports import Files
@@ -68,9 +64,6 @@ _SCAN = pa.schema(
     + [("days", pa.string())]
 )
 
-SAMPLED_ROWS = 1024
-"""Of a block of text, about 15,000 rows, so many say which days the drop has."""
-
 
 @dataclass(frozen=True)
 class Destination:
@@ -91,7 +84,9 @@ class Destination:
     clock: LabelClock = field(default_factory=LabelClock)
 
 
-def scan_ids(files: Files, ranges: Sequence[TextRange], max_groups: int) -> Task:
+def scan_ids(
+    files: Files, reader: BlockReader, ranges: Sequence[TextRange], max_groups: int
+) -> Task:
     """Return the task that yields the ids and days in each of its ranges (`SCAN_SCHEMA`).
 
     Both include those of invalid rows. If the set has more than `max_groups` groups or repeated
@@ -102,9 +97,9 @@ def scan_ids(files: Files, ranges: Sequence[TextRange], max_groups: int) -> Task
         for part in _ranges_of(batches, ranges):
             days: Counter[int] = Counter()
             sets = []
-            for block in _blocks(files, part):
-                sets.append(IdSet.of(_ids_of(block)))
-                found, counts = sample_days(block, SAMPLED_ROWS)
+            for block in _blocks(files, reader, part):
+                sets.append(IdSet.of(reader.ids(block)))
+                found, counts = reader.days(block)
                 days.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
             ids = IdSet.union(sets)
             is_small = max(len(ids.groups), len(ids.repeated)) <= max_groups
@@ -118,7 +113,7 @@ def scan_ids(files: Files, ranges: Sequence[TextRange], max_groups: int) -> Task
     return scan
 
 
-def scan_id_groups(files: Files, ranges: Sequence[TextRange]) -> Task:
+def scan_id_groups(files: Files, reader: BlockReader, ranges: Sequence[TextRange]) -> Task:
     """Return the task that yields the groups of ids in its ranges (`ID_GROUPS_SCHEMA`).
 
     An id that occurs more than once is in at least two of the rows.
@@ -126,8 +121,8 @@ def scan_id_groups(files: Files, ranges: Sequence[TextRange]) -> Task:
 
     def scan(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for part in _ranges_of(batches, ranges):
-            for block in _blocks(files, part):
-                id_set = IdSet.of(_ids_of(block))
+            for block in _blocks(files, reader, part):
+                id_set = IdSet.of(reader.ids(block))
                 repeated = IdSet.of(id_set.repeated)
                 for groups, bits in ((s.groups, s.bits) for s in (id_set, repeated)):
                     columns = [pa.array(groups), pa.array(bits.view(np.int64))]
@@ -138,6 +133,7 @@ def scan_id_groups(files: Files, ranges: Sequence[TextRange]) -> Task:
 
 def clean_ranges(
     files: Files,
+    reader: BlockReader,
     ranges: Sequence[TextRange],
     destination: Destination,
     shared_ids: Ids | None,
@@ -147,6 +143,7 @@ def clean_ranges(
 
     Args:
         files: reads and writes files by URL.
+        reader: reads the drop's format.
         ranges: all ranges of the drop; a task receives the numbers of its own.
         destination: folders of the files.
         shared_ids: sorted ids whose valid rows are suspects; None makes every valid row a suspect.
@@ -155,11 +152,11 @@ def clean_ranges(
 
     def clean(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for part in _ranges_of(batches, ranges):
-            output = _Output(files, destination, own_days)
+            output = _Output(files, destination)
             with output, files.open_input(part.url) as file:
                 try:
-                    for block in read_blocks(file, part):
-                        output.add_block(block, shared_ids)
+                    for block in reader.blocks(file, part):
+                        output.add_block(block, reader.read(block, own_days), shared_ids)
                 except LineTooLongError as error:
                     output.too_long_at = error.args[0]
             yield output.manifest()
@@ -180,10 +177,10 @@ def write_judged(files: Files, destination: Destination) -> Task:
     return write
 
 
-def _blocks(files: Files, part: TextRange) -> Iterator[LineBlock]:
+def _blocks(files: Files, reader: BlockReader, part: TextRange) -> Iterator[Any]:
     # a line that is too long is reported where the same range is cleaned
     with files.open_input(part.url) as file, suppress(LineTooLongError):
-        yield from read_blocks(file, part)
+        yield from reader.blocks(file, part)
 
 
 def _ranges_of(
@@ -201,21 +198,10 @@ def _spare_libraries() -> None:
     gc.freeze()
 
 
-def _ids_of(block: LineBlock) -> Ids:
-    ids, is_plain = parse_ids(block)
-    if is_plain.all():
-        return ids
-    read = (read_id(block.line(row)) for row in block.rows[~is_plain])
-    odd = [transaction_id for transaction_id in read if transaction_id is not None]
-    return np.concatenate((ids[is_plain], np.array(odd, np.int64)))
-
-
 class _Output:
     """The files that one task writes, and its counts."""
 
-    def __init__(
-        self, files: Files, destination: Destination, own_days: DaySpan | None = None
-    ) -> None:
+    def __init__(self, files: Files, destination: Destination) -> None:
         publication = destination.publication
         self.clean = CleanFile(files, destination.clean, publication)
         self.quarantine = QuarantineFile(files, destination.quarantine, publication)
@@ -227,7 +213,6 @@ class _Output:
         self.counts: Counter[str] = Counter()
         self.days: list[int] = []
         self.classes = ClassCounts()
-        self._own_days = own_days
         self.too_long_at: int | None = None
         self._open = ExitStack()
 
@@ -265,26 +250,14 @@ class _Output:
         }
         return pa.RecordBatch.from_arrays([pa.array([json.dumps(manifest)])], names=["manifest"])
 
-    def add_block(self, block: LineBlock, shared_ids: Ids | None) -> None:
-        """Write each line of a block to the clean, suspect or quarantine file, or count it."""
-        rows, is_valid = parse_canonical(block)
-        own = self._own_days
-        # usually all days of a block are the drop's own: two passes, and no mask
-        if own and len(rows) and (rows.days.min() < own.first or rows.days.max() > own.last):
-            is_valid &= (rows.days >= own.first) & (rows.days <= own.last)
-        is_other = np.ones(len(block), np.bool_)
-        is_other[block.rows[is_valid]] = False
-        judged = self._judge_others(block, np.flatnonzero(is_other).tolist())
-        repairs = None
-        if judged:
-            # a valid line has nine fields, so it has a place among the rows that were parsed
-            places = np.searchsorted(block.rows, np.array([number for number, _ in judged]))
-            repairs = np.zeros(len(rows), np.int32)
-            valid, repairs[places] = columns_of_judged([row for _, row in judged])
-            rows.put(places, valid)
-            is_valid[places] = True
-            repairs = repairs[is_valid]
-        self._add_valid(block, rows.where(is_valid), block.rows[is_valid], repairs, shared_ids)
+    def add_block(self, block: TextBlock, read: ReadBlock, shared_ids: Ids | None) -> None:
+        """Write each row of a block to the clean, suspect or quarantine file; count other lines."""
+        self.counts["blank_lines"] += read.blank_lines
+        self.counts["comment_lines"] += read.comment_lines
+        self.counts["rows_read"] += len(block) - read.blank_lines - read.comment_lines
+        bad = read.bad
+        self._write_quarantine(bad.reasons, bad.classes, bad.lines, bad.ids)
+        self._add_valid(block, read, shared_ids)
 
     def add_judged(self, suspects: pa.RecordBatch, bits: npt.NDArray[np.int64]) -> None:
         """Write judged suspects: kept rows to the clean file, the others to quarantine."""
@@ -307,51 +280,14 @@ class _Output:
         reasons = bits[bits != 0].tolist()
         self._write_quarantine(reasons, classes, copies["raw_line"], copies["transaction_id"])
 
-    def _judge_others(self, block: LineBlock, numbers: list[int]) -> list[tuple[int, JudgedRow]]:
-        """Judge lines that were not parsed; return the valid ones with their numbers.
-
-        Rows that are not valid are written to quarantine, other lines are counted.
-        """
-        valid: list[tuple[int, JudgedRow]] = []
-        bad: list[tuple[bytes, JudgedRow]] = []
-        blank_lines = comment_lines = 0
-        for number in numbers:
-            line = block.line(number)
-            if not line.strip(b" "):
-                blank_lines += 1
-            elif line.startswith(b"#"):
-                comment_lines += 1
-            else:
-                row = judge_line(line, self._own_days)
-                if row.reasons:
-                    bad.append((line, row))
-                else:
-                    valid.append((number, row))
-        self.counts["blank_lines"] += blank_lines
-        self.counts["comment_lines"] += comment_lines
-        self.counts["rows_read"] += len(block) - blank_lines - comment_lines
-        self._write_quarantine(
-            [row.reasons for _, row in bad],
-            [class_of_bad(line, row, self._own_days) for line, row in bad],
-            [line for line, _ in bad],
-            [row.transaction_id for _, row in bad],
-        )
-        return valid
-
-    def _add_valid(
-        self,
-        block: LineBlock,
-        rows: CleanRows,
-        numbers: npt.NDArray[np.int64],
-        repairs: npt.NDArray[np.int32] | None,
-        shared_ids: Ids | None,
-    ) -> None:
+    def _add_valid(self, block: TextBlock, read: ReadBlock, shared_ids: Ids | None) -> None:
         """Write valid rows to the clean file, but rows with shared ids to the suspect file."""
+        rows, repairs = read.rows, read.repairs
         is_suspect = _is_shared(rows.transaction_id, shared_ids)
         if is_suspect is None:
             self._write_clean(rows, repairs)
             return
-        lines = [block.line(number) for number in numbers[is_suspect].tolist()]
+        lines = [block.line(number) for number in read.numbers[is_suspect].tolist()]
         self.counts["suspect_bytes"] += sum(map(len, lines))
         marks = [0] * len(lines) if repairs is None else repairs[is_suspect].tolist()
         self.suspects.write_rows(rows.where(is_suspect), marks, lines)

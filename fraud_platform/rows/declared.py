@@ -138,6 +138,12 @@ class RowReader:
             ~(seconds.bad | seconds.missing), keys, tuple(judged.findings),
         )  # fmt: skip
 
+    def read_ids(self, column: pl.Series) -> tuple[Ints, Flags]:
+        """Return the transactions' ids from their texts, and whether each can be read."""
+        key = self._source.transaction_id
+        read = self._key("transaction_id", key, {key.column: trimmed(column)}, {})
+        return read.values, ~(read.bad | read.missing)
+
     def _key(
         self, name: str, key: Key, texts: Mapping[str, pl.Series], keys: dict[str, pl.Series]
     ) -> Read:
@@ -168,13 +174,16 @@ class RowReader:
     def _label(self, columns: Mapping[str, pl.Series], judged: _Judged) -> npt.NDArray[np.int32]:
         label = self._source.label
         fraud = read_flags(trimmed(columns[label.column]))
-        bad = fraud.bad | fraud.missing
+        malformed = fraud.bad
+        bad = fraud.bad | fraud.missing | (fraud.values < 0) | (fraud.values > 1)
         kind = fraud.values
         if label.kind_column is not None:
             kinds = read_integers(trimmed(columns[label.kind_column]))
+            malformed = malformed | kinds.bad
             bad |= kinds.bad | kinds.missing
             kind = kinds.values
             bad |= (kind < 0) | (kind > len(label.kinds)) | ((kind > 0) != (fraud.values > 0))
+        judged.add(Reason.MALFORMED_ROW, malformed, *self._source.label_columns)
         judged.add(Reason.BAD_LABEL, bad, *self._source.label_columns)
         return np.where(bad, 0, kind).astype(np.int32)
 

@@ -27,9 +27,11 @@ Flags = npt.NDArray[np.bool_]
 
 _INTEGER = r"^-?[0-9]{1,18}$"
 _WORDS = {"1": 1, "true": 1, "t": 1, "yes": 1, "0": 0, "false": 0, "f": 0, "no": 0}
-_NOT_FINITE = re.compile(r"nan|[-+]?inf(inity)?", re.IGNORECASE)
-_DECIMAL = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?")
+_NOT_FINITE = re.compile(r"nan|-?inf", re.IGNORECASE)
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_FIXED_WIDTHS = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2}
 _LARGEST = 10**18
+_SECONDS_PER_MINUTE = 60
 _UNITS = {"s": 1, "ms": 1000, "us": 1_000_000}
 _FIRST_SECOND = day_number(date(FIRST_YEAR, 1, 1)) * SECONDS_PER_DAY
 _END_SECOND = day_number(date(LAST_YEAR + 1, 1, 1)) * SECONDS_PER_DAY
@@ -97,12 +99,15 @@ def read_decimals(column: pl.Series, digits: int) -> tuple[Read, Flags]:
 
 
 def read_flags(column: pl.Series) -> Read:
-    """Read 1, true, t, yes and 0, false, f, no in any case."""
+    """Read 1, true, t, yes and 0, false, f, no in any case, and other integers as themselves."""
     missing = column.is_null().to_numpy()
-    words = column.str.to_lowercase()
-    values = words.replace_strict(_WORDS, default=None, return_dtype=pl.Int64)
-    bad = values.is_null().to_numpy() & ~missing
-    return Read(values.fill_null(0).to_numpy().copy(), bad, missing)
+    if not missing.any() and column.is_in(["0", "1"]).all():
+        return Read((column == "1").to_numpy().astype(np.int64), missing.copy(), missing)
+    words = column.str.to_lowercase().replace_strict(_WORDS, default=None, return_dtype=pl.Int64)
+    integers = read_integers(column)
+    is_word = words.is_not_null().to_numpy()
+    values = np.where(is_word, words.fill_null(0).to_numpy(), integers.values)
+    return Read(values, integers.bad & ~is_word, missing)
 
 
 def read_times(booked: Time, texts: Mapping[str, pl.Series]) -> tuple[Read, Flags]:
@@ -131,21 +136,54 @@ def read_times(booked: Time, texts: Mapping[str, pl.Series]) -> tuple[Read, Flag
 def _seconds(column: pl.Series, form: str, zone: str) -> tuple[Ints, Flags]:
     """Return the seconds of local times, and whether a text is none."""
     times = column.str.strptime(pl.Datetime("us"), form, strict=False, exact=True)
+    pattern = _iso_pattern(form)
+    if pattern is not None:
+        times = times.set(~column.str.contains(pattern).fill_null(value=True), None)
     if zone != "UTC":
         times = times.dt.replace_time_zone(
             zone, ambiguous="earliest", non_existent="null"
         ).dt.convert_time_zone("UTC")
     seconds = times.dt.epoch("s")
-    return seconds.fill_null(0).to_numpy().copy(), seconds.is_null().to_numpy().copy()
+    bad = seconds.is_null().to_numpy().copy()
+    values = seconds.fill_null(0).to_numpy().copy()
+    # polars reads second 60 as the next minute's 0
+    for place in np.flatnonzero((values % _SECONDS_PER_MINUTE == 0) & ~bad).tolist():
+        bad[place] = "60" in (text := column[place]) and not _is_time(text, form)
+    return values, bad
+
+
+def _is_time(text: str, form: str) -> bool:
+    try:
+        datetime.strptime(text, form)  # noqa: DTZ007 - only whether it is one
+    except ValueError:
+        return False
+    return True
+
+
+def _iso_pattern(form: str) -> str | None:
+    """Return a pattern of times that are written as ISO 8601 has it, None for another form.
+
+    ISO 8601 writes months, days, hours, minutes and seconds with two digits each, which polars does
+    not require.
+    """
+    if "%Y-%m-%d" not in form:
+        return None
+    pattern = re.escape(form)
+    for directive, digits in _FIXED_WIDTHS.items():
+        pattern = pattern.replace(directive, rf"[0-9]{{{digits}}}")
+    return None if "%" in pattern else f"^{pattern}$"
 
 
 def _repair_midnights(
     column: pl.Series, form: str, zone: str, seconds: Ints, bad: Flags, repaired: Flags
 ) -> None:
     """Read the times of 24:00:00 as 00:00:00 of the next day, in place."""
+    pattern = _iso_pattern(form)
     for place in np.flatnonzero(bad).tolist():
         text = column[place]
         if text is None or text.count(_MIDNIGHT) != 1:
+            continue
+        if pattern is not None and not re.fullmatch(pattern, text):
             continue
         try:
             day = datetime.strptime(text.replace(_MIDNIGHT, "00:00:00"), form)  # noqa: DTZ007 - local time

@@ -9,11 +9,11 @@ each line belongs to exactly one of the ranges that cover a text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import IO
+from typing import IO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ _MOST_ODD_LINES, _SEPARATORS_OF_ODD_LINE = 16, 64
 """Up to how many lines of another number of fields, of how many separators, are stepped over."""
 
 Positions = npt.NDArray[np.int64]
+Block = TypeVar("Block")
 
 
 class LineTooLongError(ValueError):
@@ -151,8 +152,15 @@ def _line_ends(octets: npt.NDArray[np.uint8], separators: Positions, lines: int)
     return ends if len(ends) == lines else np.flatnonzero(octets[separators] == _LF)
 
 
-def read_blocks(file: IO[bytes], part: TextRange) -> Iterator[LineBlock]:
+def read_blocks(
+    file: IO[bytes], part: TextRange, block_of: Callable[[bytes], Block]
+) -> Iterator[Block]:
     """Yield the lines that a range owns, in blocks of about `BLOCK_BYTES`.
+
+    Args:
+        file: the text.
+        part: the range.
+        block_of: makes a block of whole lines.
 
     Raises:
         LineTooLongError: a line is longer than `MAX_LINE_BYTES`.
@@ -178,7 +186,7 @@ def read_blocks(file: IO[bytes], part: TextRange) -> Iterator[LineBlock]:
             continue
         lines = b"".join((*held, chunk[: cut + 1]))
         if lines:
-            yield LineBlock(lines)
+            yield block_of(lines)
         if not chunk:
             return
         position += len(lines)

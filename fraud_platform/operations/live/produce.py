@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -29,15 +28,15 @@ from fraud_platform.adapters.kafka.producers import IdempotentProducer
 from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.storage.files import ByteFiles
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.cleaning.block_readers import BlockReader, TextBlock
 from fraud_platform.cleaning.raw_text import UnpackLimits, open_text
 from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.active import LABEL_DELAY_DAYS
 from fraud_platform.contracts.tables import CLEANING_LEDGER, TRANSACTIONS
 from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.errors import DropUnreadableError, NotEnoughDataError, SettingsError
-from fraud_platform.rows.canonical import parse_canonical
-from fraud_platform.rows.judge import judge_line
-from fraud_platform.rows.lines import LineBlock, TextRange, read_blocks
+from fraud_platform.rows.canonical import MICROS_PER_SECOND
+from fraud_platform.rows.lines import TextRange
 from fraud_platform.settings import Settings
 from fraud_platform.settings.decisions import SEED
 from fraud_platform.simulation.stream import (
@@ -59,7 +58,6 @@ COLUMNS = (
     "is_fraud",
     "fraud_scenario",
 )
-Numbers = NDArray[Any]
 LATEST = "latest"
 """The option's word for the last published drop."""
 
@@ -224,7 +222,8 @@ def rows_of_file(path: Path, unpacking: UnpackLimits) -> tuple[pl.DataFrame, Cou
         with opened as text, Path(text.url).open("rb") as file:
             start = text.header.body_offset
             part = TextRange(text.url, start, text.size_bytes, start)
-            frames = [_clean_rows(block, skipped) for block in read_blocks(file, part)]
+            blocks = text.reader.blocks(file, part)
+            frames = [_clean_rows(block, text.reader, skipped) for block in blocks]
     rows = stream_order(pl.concat(frames)) if frames else pl.DataFrame()
     if rows.is_empty():
         raise NotEnoughDataError(f"{path}: expected clean rows, found none. Check its content.")
@@ -333,53 +332,21 @@ def _slices(stream_time: NDArray[np.int64], pace: Pace) -> Iterator[tuple[int, i
             time.sleep(max(0.0, min(due[sent] - elapsed, _SLICE_SECONDS)))
 
 
-def _clean_rows(block: LineBlock, skipped: Counter[str]) -> pl.DataFrame:
-    """Return a block's clean rows and count the other lines."""
-    rows, is_canonical = parse_canonical(block)
-    is_other = np.ones(len(block), np.bool_)
-    is_other[block.rows[is_canonical]] = False
-    judged = []
-    for number in np.flatnonzero(is_other).tolist():
-        line = block.line(number)
-        if not line.strip() or line.startswith(b"#"):
-            continue
-        row = judge_line(line)
-        if row.reasons:
-            skipped["not clean"] += 1
-        else:
-            judged.append(row)
-    kept = rows.where(is_canonical)
-    columns = (kept.transaction_id, kept.seconds, kept.customer_id, kept.terminal_id)
-    plain = _frame(*columns, kept.amount_cents, kept.scenario)
-    if not judged:
-        return plain
-    table = np.array(
-        [
-            (r.transaction_id, r.seconds, r.customer_id, r.terminal_id, r.amount_cents, r.scenario)
-            for r in judged
-        ],
-        np.int64,
-    )
-    return pl.concat([plain, _frame(*table.T)])
-
-
-def _frame(
-    ids: Numbers,
-    seconds: Numbers,
-    customers: Numbers,
-    terminals: Numbers,
-    cents: Numbers,
-    scenarios: Numbers,
-) -> pl.DataFrame:
+def _clean_rows(block: TextBlock, reader: BlockReader, skipped: Counter[str]) -> pl.DataFrame:
+    """Return a block's clean rows and count the other ones."""
+    read = reader.read(block, None)
+    if read.bad.reasons:
+        skipped["not clean"] += len(read.bad.reasons)
+    rows = read.rows
     return pl.DataFrame(
         {
-            "transaction_id": ids,
-            "tx_datetime": seconds * 1_000_000,
-            "customer_id": customers,
-            "terminal_id": terminals,
-            "amount_cents": cents,
-            "is_fraud": scenarios != 0,
-            "fraud_scenario": scenarios.astype(np.int32),
+            "transaction_id": rows.transaction_id,
+            "tx_datetime": rows.seconds * MICROS_PER_SECOND,
+            "customer_id": rows.customer_id,
+            "terminal_id": rows.terminal_id,
+            "amount_cents": rows.amount_cents,
+            "is_fraud": rows.scenario != 0,
+            "fraud_scenario": rows.scenario.astype(np.int32),
         },
         schema_overrides={"tx_datetime": pl.Datetime("us", "UTC")},
     )

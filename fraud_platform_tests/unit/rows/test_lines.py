@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fraud_platform.adapters.storage.files import ByteFiles
+from fraud_platform.cleaning.block_readers import FixedReader
 from fraud_platform.cleaning.duplicates import SuspectJudge
 from fraud_platform.cleaning.ids import IdSet, unpack
 from fraud_platform.cleaning.tasks import Destination, clean_ranges, scan_id_groups, scan_ids
@@ -52,7 +53,7 @@ def clean(
     out = folder / "out"
     folders = [str(out / kind) for kind in ("clean", "quarantine", "suspects")]
     destination = Destination(folders[0], folders[1], folders[2], "p")
-    task = clean_ranges(ByteFiles(), ranges, destination, np.empty(0, np.int64))
+    task = clean_ranges(ByteFiles(), FixedReader(), ranges, destination, np.empty(0, np.int64))
     numbers = pa.RecordBatch.from_arrays([pa.array(range(len(ranges)))], names=["id"])
     counts: Counter[str] = Counter()
     tables: dict[str, list[pa.Table]] = {"clean": [], "quarantine": []}
@@ -220,7 +221,7 @@ def test_a_line_above_the_limit_is_reported_with_its_place(
     path.write_bytes(text)
     part = TextRange(str(path), len(HEADER), len(text), len(HEADER))
     with path.open("rb") as file, pytest.raises(lines_module.LineTooLongError) as caught:
-        list(read_blocks(file, part))
+        list(read_blocks(file, part, LineBlock))
     assert caught.value.args == (len(HEADER) + len(GOOD) + 1,)
 
 
@@ -235,7 +236,7 @@ def test_the_limit_of_a_line_is_the_same_wherever_it_begins(
         text = (GOOD + b"\n") * lines_before + b"x" * length + ending
         path.write_bytes(text)
         with path.open("rb") as file:
-            blocks = read_blocks(file, TextRange(str(path), 0, len(text), 0))
+            blocks = read_blocks(file, TextRange(str(path), 0, len(text), 0), LineBlock)
             if is_taken:
                 assert sum(map(len, blocks)) == lines_before + 1
             else:
@@ -287,7 +288,7 @@ def test_the_scan_sees_the_id_of_every_valid_row(
     numbers = pa.RecordBatch.from_arrays([pa.array(range(len(ranges)))], names=["id"])
     expected = [int(row[0]) for row in judged_by_oracle(text)[0]]
     sets = []
-    for row in rows_of(scan_ids(ByteFiles(), ranges, max_groups)([numbers])):
+    for row in rows_of(scan_ids(ByteFiles(), FixedReader(), ranges, max_groups)([numbers])):
         if row["groups"] is not None:
             columns: dict[str, Any] = {n: np.frombuffer(row[n], t) for n, t in SET_TYPES.items()}
             sets.append(IdSet(**columns))
@@ -295,7 +296,7 @@ def test_the_scan_sees_the_id_of_every_valid_row(
             assert max_groups == 1
             assert row["low_group"] <= row["high_group"]
     seen: Counter[int] = Counter()
-    for row in rows_of(scan_id_groups(ByteFiles(), ranges)([numbers])):
+    for row in rows_of(scan_id_groups(ByteFiles(), FixedReader(), ranges)([numbers])):
         seen.update(
             unpack(np.array([row["id_group"]]), np.array([row["id_bits"]]).view("u8")).tolist()
         )

@@ -1,0 +1,160 @@
+"""Drops of a declared source with real Spark and Delta, by a process on that data set."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+
+from fraud_platform.contracts.drops import MAX_AMOUNT_CENTS
+
+DECLARATION = """
+from fraud_platform.declare import *
+
+class Payment(Source):
+    drops = csv("payments_{day}.csv", delimiter="|")
+    transaction_id = identifier("trans_num")
+    booked = timestamp("day", "clock", format="%d.%m.%Y %H:%M:%S", zone="Europe/Paris")
+    amount = money("amt", currency="EUR")
+    card = entity("card", partitions_topic=True)
+    merchant = entity("merchant")
+    category = categorical("category")
+    lat = number("lat", digits=3, missing=-1.0)
+    fraud = fraud_label("is_fraud", delay="7d")
+
+FEATURES = [feature("amount", Payment.amount)]
+"""
+HEADER = "note|trans_num|day|clock|card|merchant|category|amt|lat|is_fraud"
+
+
+def good(number: int, day: int = 1) -> str:
+    text = f"x|id-{number:04}|{day:02}.07.2018|12:{number % 60:02}:00|card {number % 7}|Café Zoë"
+    return f"{text}|cat{number % 3}|{number % 90 + 1}.5|{number % 9}.1|{int(number % 10 == 0)}"
+
+
+DIRTY = {
+    "no field for the label|id-9001|01.07.2018|12:00:00|c|m|a|1.0|2.0": ["malformed_row"],
+    'quote|id-9002|01.07.2018|12:00:00|c|"m|a|1.0|2.0|0': ["malformed_row"],
+    "x|id-9003|31.06.2018|12:00:00|c|m|a|1.0|2.0|0": ["bad_timestamp"],
+    "x|id-9004|01.07.2018|12:00:00||m|a|1.0|2.0|0": ["unknown_customer"],
+    "x|id-9005|01.07.2018|12:00:00|c||a|-4|2.0|7": [
+        "unknown_terminal",
+        "non_positive_amount",
+        "bad_label",
+    ],
+    "x|id-9006|01.07.2018|12:00:00|c|m|a|1.0|far|0": ["bad_value"],
+    "x||01.07.2018|12:00:00|c|m|a|1.0|2.0|0": ["malformed_row"],
+    "x|id-9007|01.07.2017|12:00:00|c|m|a|1.0|2.0|0": ["time_outside_drop"],
+    "y" + good(5)[1:]: ["duplicate_id"],
+    good(6).replace("card 6", "card 8"): ["conflicting_duplicate_id"],
+}
+ODD = [
+    'x|id-8001|01.07.2018|12:00:00|"card ""1"" | a"|"m"|""|"1.005"||TRUE',
+    "x|id-8002|01.07.2018|24:00:00| card 2 |m|cat1|12|4.00051|0",
+]
+"""Valid rows in unusual forms."""
+
+
+class Declared:
+    """A data set on disk, and processes that work on it."""
+
+    def __init__(self, folder: Path, declaration: str = DECLARATION) -> None:
+        self.folder = folder
+        self.landing = folder / "landing"
+        self.landing.mkdir()
+        self.file = folder / "payments.py"
+        self.file.write_text(declaration)
+
+    def publish(self, range_bytes: int = 4 << 20) -> list[dict[str, Any]]:
+        """Take what is in landing to the tables; return what the program printed."""
+        program = "fraud_platform_tests.testing.programs.declared_drops"
+        folders = [str(self.folder / name) for name in ("landing", "raw", "lake")]
+        environment = os.environ | {
+            "FRAUD_DATA_SET": str(self.file),
+            "FRAUD_SPARK_URL": "local[2]",
+            "FRAUD_HOME": str(self.folder / "home"),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", program, *folders, str(range_bytes)],
+            env=environment, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-4000:]
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in lines]
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (
+            DeltaTable(str(self.folder / "lake" / table)).to_pyarrow_table().to_pylist()
+        )
+        return found
+
+
+@pytest.fixture
+def declared(tmp_path: Path) -> Declared:
+    return Declared(tmp_path)
+
+
+def test_csv_drops_with_text_keys_reach_the_tables(declared: Declared) -> None:
+    first = [HEADER, *(good(number) for number in range(300)), "", *DIRTY, *ODD]
+    content = "\ufeff" + "\r\n".join(first) + "\r\n"
+    latin = good(7000).replace("Café", "Caf@").encode().replace(b"@", b"\xe9")
+    (declared.landing / "payments_2018-07-01.csv").write_bytes(content.encode() + latin)
+    second = "\n".join([HEADER, *(good(number, 31) for number in range(299, 400))])
+    packed = declared.landing / "payments_2018-07-31.csv.xz"
+    packed.write_bytes(lzma.compress(second.encode()))
+    (declared.landing / "2018-07-01.txt").write_text("of another data set")
+
+    complaints, ledger, later = declared.publish(range_bytes=5000)
+
+    assert ["payments_YYYY-MM-DD.csv" in one for one in complaints["complaints"]] == [True]
+    assert (ledger["status"], later["status"]) == ("published", "published")
+    assert ledger["rows_read"] == 300 + len(DIRTY) + len(ODD) + 1
+    assert ledger["rows_clean"] == 300 + len(ODD)
+    assert (ledger["blank_lines"], ledger["comment_lines"]) == (1, 1)
+    assert (later["rows_read"], later["rows_clean"]) == (101, 100)
+    assert later["rejected_conflicting_duplicate_id"] == 1
+
+    quarantined = {
+        row["raw_line"]: row["reasons"]
+        for row in declared.rows("quarantine")
+        if row["drop"] == "2018-07-01"
+    }
+    expected = {line.encode(): reasons for line, reasons in DIRTY.items()}
+    assert quarantined == expected | {latin: ["malformed_row"]}
+
+    rows = declared.rows("transactions")
+    at_noon = [datetime(2018, 7, 1, 10, number % 60, tzinfo=UTC) for number in range(300)]
+    plain = sorted(row["tx_datetime"] for row in rows if row["drop"] == "2018-07-01")
+    odd_times = [datetime(2018, 7, 1, 10, tzinfo=UTC), datetime(2018, 7, 1, 22, tzinfo=UTC)]
+    assert plain == sorted(at_noon + odd_times)
+    assert len({row["customer_id"] for row in rows}) == 7 + 1
+    assert len({row["terminal_id"] for row in rows}) == 2
+    assert len({row["transaction_id"] for row in rows}) == len(rows)
+    assert max(row["amount_cents"] for row in rows) < MAX_AMOUNT_CENTS
+    odd = {row["amount_cents"]: row for row in rows if row["amount_cents"] in (101, 1200)}
+    assert odd[101]["is_fraud"]
+    assert (odd[101]["fact_lat"], odd[101]["fact_category"]) == (-1000, 0)
+    assert odd[1200]["fact_lat"] == 4001
+    assert sum(row["is_fraud"] for row in rows) == ledger["frauds"] + later["frauds"] == 40 + 1
+    assert (ledger["repaired_rounded_amount"], ledger["repaired_midnight_24h"]) == (1, 1)
+    labels = declared.rows("drop_labels")
+    assert {row["transaction_id"] for row in labels} == {row["transaction_id"] for row in rows}
+
+
+def test_a_drop_without_a_declared_column_is_refused_by_name(declared: Declared) -> None:
+    header = HEADER.replace("amt", "AMT").replace("lat", "card")
+    path = declared.landing / "payments_2018-07-01.csv"
+    path.write_text(f"{header}\n{good(1)}\n")
+    _, refused = declared.publish()
+    assert refused["error"].startswith("DropHeaderError: payments_2018-07-01.csv: expected")
+    for words in ("'amt' is missing, 'AMT' is there", "'lat' is missing", "'card' occurs 2 times"):
+        assert words in refused["error"]
+    assert declared.rows("transactions") == []
