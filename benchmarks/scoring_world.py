@@ -34,7 +34,7 @@ from fraud_platform.contracts.active import FEATURE_NAMES
 from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.contracts.tables import TRANSACTIONS
 from fraud_platform.features.batch.materialize import materialize_days
-from fraud_platform.operations.live.produce import load_rows
+from fraud_platform.operations.live.drop_rows import load_rows
 from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.operations.platform_state import (
     read_drop_days,

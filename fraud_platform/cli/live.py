@@ -42,13 +42,17 @@ def produce(
         bool, typer.Option("--all-labels", help="At the end, those not yet known as well.")
     ] = False,
     dirty: Annotated[float, typer.Option(min=0, max=1, help="Bad messages for each good.")] = 0.0,
+    late: Annotated[
+        float, typer.Option(min=0, max=1, help="Share that comes an hour to two days late.")
+    ] = 0.0,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the bad messages, instead of FRAUD_SEED.")
+        int | None, typer.Option(help="Seed of bad and late messages, instead of FRAUD_SEED.")
     ] = None,
 ) -> None:
     """Replay a drop as live transactions, without labels, until done or Ctrl-C."""
-    from fraud_platform.operations.live.produce import Extras, Pace, load_rows
+    from fraud_platform.operations.live.drop_rows import load_rows
+    from fraud_platform.operations.live.produce import Extras, Pace
     from fraud_platform.operations.live.produce import produce as replay
     from fraud_platform.reporting.terminal import progress_bar
 
@@ -58,7 +62,7 @@ def produce(
     for line in lines:
         typer.echo(line)
     extras = Extras(
-        labels or all_labels, all_labels, dirty, settings.seed if seed is None else seed
+        labels or all_labels, all_labels, dirty, settings.seed if seed is None else seed, late
     )
     with progress_bar("producing", rows.height, "transactions") as advance:
         produced = replay(rows, settings, pace, extras, advance)

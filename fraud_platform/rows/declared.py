@@ -212,7 +212,9 @@ def _fact(fact: Fact, column: pl.Series, judged: _Judged) -> Ints:
         return category_codes(column)
     read, _ = read_decimals(column, fact.digits)
     values = read.values
-    bad = read.bad | (np.abs(values) > MAX_NUMBER)
+    # a number that is too large is not a missing one
+    is_large = read.missing & column.str.contains("[0-9]").fill_null(value=False).to_numpy()
+    bad = read.bad | is_large | (np.abs(values) > MAX_NUMBER)
     if fact.missing is None:
         bad |= read.missing
     else:

@@ -2,8 +2,8 @@
 
 Here: the JSON of transactions and labels, and a catalogue of bad messages, each with the reason
 that scoring must assign.
-Not here: producing and pacing (`fraud_platform.operations.live.produce`), decoding a message
-(`fraud_platform.scoring`).
+Not here: messages of other declared sources (`simulation.declared_stream`), producing and pacing
+(`fraud_platform.operations.live.produce`), decoding a message (`fraud_platform.scoring`).
 
 The catalogue holds only messages for which the contract defines the first reason unambiguously.
 """
@@ -11,13 +11,13 @@ The catalogue holds only messages for which the contract defines the first reaso
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fraud_platform.contracts.active import LABEL_DELAY_DAYS
+from fraud_platform.contracts.active import DATA_SET, LABEL_DELAY_DAYS, SOURCE
 from fraud_platform.contracts.dead_letter_reasons import MessageReason
 from fraud_platform.contracts.messages import (
     LABEL_FIELDS,
@@ -25,38 +25,27 @@ from fraud_platform.contracts.messages import (
     TRANSACTION_ID_ALIAS,
 )
 from fraud_platform.contracts.quarantine_reasons import Reason
+from fraud_platform.simulation.declared_stream import (
+    bad_kinds,
+    declared_labels,
+    declared_messages,
+)
+from fraud_platform.simulation.stream_messages import (
+    DUPLICATE,
+    LARGE_BYTES,
+    TIME_FORM,
+    BadMessage,
+    Spoil,
+    StreamMessages,
+    mixed_in,
+)
 
-DUPLICATE = "duplicate"
-"""Outcome of a message whose id was already scored; it is not a dead letter."""
-LARGE_BYTES = 5_000_000
-_TIME = "%Y-%m-%d %H:%M:%S"
+LATE_SECONDS = (3_600, 2 * 86_400)
+"""How much later than its turn a late row comes, from and up to."""
 _ID, _TX_TIME, _CUSTOMER, _TERMINAL, _AMOUNT = TRANSACTION_FIELDS
 
 Fragments = dict[str, str]
 """Field name to the JSON text of its value."""
-
-
-@dataclass(frozen=True)
-class StreamMessages:
-    """Keys and values of messages, in the order of the rows they were made from."""
-
-    keys: list[bytes]
-    values: list[bytes]
-
-
-@dataclass(frozen=True)
-class BadMessage:
-    """A message that must not be scored.
-
-    Attributes:
-        after: index of the good message that it follows.
-        reason: the expected outcome: a dead-letter reason, or `duplicate`.
-    """
-
-    after: int
-    key: bytes | None
-    value: bytes | None
-    reason: str
 
 
 def stream_order(rows: pl.DataFrame) -> pl.DataFrame:
@@ -66,10 +55,12 @@ def stream_order(rows: pl.DataFrame) -> pl.DataFrame:
 
 def transaction_messages(rows: pl.DataFrame) -> StreamMessages:
     """Return rows of `transactions` as messages without their labels, keyed by customer."""
+    if not DATA_SET.fits_fast_parser:
+        return declared_messages(SOURCE, rows)
     values = _json(
         TRANSACTION_FIELDS,
         pl.col("transaction_id").cast(pl.String),
-        _quoted(pl.col("tx_datetime").dt.to_string(_TIME)),
+        _quoted(pl.col("tx_datetime").dt.to_string(TIME_FORM)),
         pl.col("customer_id").cast(pl.String),
         pl.col("terminal_id").cast(pl.String),
         # Digits of the integer: a float's shortest text does not always have two decimals.
@@ -84,12 +75,14 @@ def transaction_messages(rows: pl.DataFrame) -> StreamMessages:
 
 def label_messages(rows: pl.DataFrame, delay_days: int = LABEL_DELAY_DAYS) -> StreamMessages:
     """Return label messages, keyed by transaction, known `delay_days` after the transaction."""
+    if not DATA_SET.fits_fast_parser:
+        return declared_labels(SOURCE, rows, delay_days)
     values = _json(
         LABEL_FIELDS,
         pl.col("transaction_id").cast(pl.String),
         pl.when("is_fraud").then(pl.lit("true")).otherwise(pl.lit("false")),
         pl.col("fraud_scenario").cast(pl.String),
-        _quoted((pl.col("tx_datetime") + pl.duration(days=delay_days)).dt.to_string(_TIME)),
+        _quoted((pl.col("tx_datetime") + pl.duration(days=delay_days)).dt.to_string(TIME_FORM)),
     )
     return _messages(rows, pl.col("transaction_id"), values)
 
@@ -105,21 +98,27 @@ def bad_messages(
         seed: the same seed and rows give the same messages.
         each_kind: also add one message of every kind; only this adds the oversized message.
     """
-    if rate <= 0 or rows.is_empty():
-        return []
+    if not DATA_SET.fits_fast_parser:
+        kinds, large = bad_kinds(SOURCE)
+        once = (*kinds, large) if each_kind else ()
+        return mixed_in(rows, rate, seed, kinds, once, partial(declared_messages, SOURCE))
+    once = (*_SMALL_KINDS, _LARGE_KIND) if each_kind else ()
+    return mixed_in(rows, rate, seed, _SMALL_KINDS, once, transaction_messages)
+
+
+def with_late_rows(rows: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
+    """Return rows with a share of them moved back in the stream, by an hour to two days.
+
+    Args:
+        rows: rows in stream order.
+        share: of the rows that come late.
+        seed: the same seed and rows give the same order.
+    """
     random = np.random.default_rng(seed)
-    count = int(random.binomial(rows.height, min(rate, 1.0)))
-    kinds = random.integers(0, len(_SMALL_KINDS), count)
-    chosen = [_SMALL_KINDS[i] for i in kinds]
-    if each_kind:
-        chosen = [*_SMALL_KINDS, _LARGE_KIND, *chosen]
-    places = np.sort(random.integers(0, rows.height, len(chosen)))
-    good = transaction_messages(rows[places])
-    messages = []
-    for i, (reason, spoil) in enumerate(chosen):
-        key, value = spoil(good.keys[i], good.values[i])
-        messages.append(BadMessage(int(places[i]), key, value, reason))
-    return messages
+    is_late = random.random(rows.height) < share
+    delay = np.where(is_late, random.integers(*LATE_SECONDS, rows.height), 0)
+    order = np.argsort(moments(rows) + delay, kind="stable")
+    return rows[order]
 
 
 def moments(rows: pl.DataFrame) -> NDArray[np.int64]:
@@ -143,9 +142,6 @@ def _messages(rows: pl.DataFrame, key: pl.Expr, value: pl.Expr) -> StreamMessage
         key.cast(pl.String).cast(pl.Binary).alias("key"), value.cast(pl.Binary).alias("value")
     )
     return StreamMessages(messages["key"].to_list(), messages["value"].to_list())
-
-
-Spoil = Callable[[bytes, bytes], tuple[bytes | None, bytes | None]]
 
 
 def _field(field: str, text: str | None) -> Spoil:

@@ -27,7 +27,8 @@ from fraud_platform.defs.commands.batch import open_instance, run_what_is_due
 from fraud_platform.errors import Outage, SettingsError
 from fraud_platform.ingest.arrivals import SUCCESS_MARK
 from fraud_platform.ingest.folder import drops_in, unreadable
-from fraud_platform.operations.live.produce import Extras, Pace, load_rows, produce
+from fraud_platform.operations.live.drop_rows import load_rows
+from fraud_platform.operations.live.produce import Extras, Pace, produce
 from fraud_platform.operations.models.champion import find_champion
 from fraud_platform.operations.models.registry import registry_of
 from fraud_platform.reporting.terminal import progress_bar

@@ -1,22 +1,17 @@
 """Replaying a drop as a live stream.
 
-Here: reading a drop's clean rows from the lake or a file, pacing, sending transactions with their
-labels in stream time, counting acknowledgements.
-Not here: the messages themselves (`fraud_platform.simulation.stream`), the client
-(`adapters.kafka.producers`).
+Here: pacing, sending transactions with their labels in stream time, counting acknowledgements.
+Not here: the rows of drops (`operations.live.drop_rows`), the messages themselves
+(`fraud_platform.simulation.stream`), the client (`adapters.kafka.producers`).
 """
 
 from __future__ import annotations
 
-import re
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import inf
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -26,42 +21,21 @@ from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.deliveries import Delivered
 from fraud_platform.adapters.kafka.producers import IdempotentProducer
 from fraud_platform.adapters.kafka.topics import Topics
-from fraud_platform.adapters.storage.files import ByteFiles
-from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.cleaning.block_readers import BlockReader, TextBlock
-from fraud_platform.cleaning.raw_text import UnpackLimits, open_text
 from fraud_platform.contracts.access import Role
 from fraud_platform.contracts.active import LABEL_DELAY_DAYS
-from fraud_platform.contracts.tables import CLEANING_LEDGER, TRANSACTIONS
 from fraud_platform.contracts.time import SECONDS_PER_DAY
-from fraud_platform.errors import DropUnreadableError, NotEnoughDataError, SettingsError
-from fraud_platform.rows.canonical import MICROS_PER_SECOND
-from fraud_platform.rows.lines import TextRange
+from fraud_platform.errors import SettingsError
 from fraud_platform.settings import Settings
 from fraud_platform.settings.decisions import SEED
 from fraud_platform.simulation.stream import (
-    BadMessage,
-    StreamMessages,
     bad_messages,
     label_messages,
     moments,
-    stream_order,
     transaction_messages,
+    with_late_rows,
 )
+from fraud_platform.simulation.stream_messages import BadMessage, StreamMessages
 
-COLUMNS = (
-    "transaction_id",
-    "tx_datetime",
-    "customer_id",
-    "terminal_id",
-    "amount_cents",
-    "is_fraud",
-    "fraud_scenario",
-)
-LATEST = "latest"
-"""The option's word for the last published drop."""
-
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _CHUNK_ROWS = 20_000
 _AHEAD_ROWS = 1_000
 _SLICE_SECONDS = 0.02
@@ -118,13 +92,15 @@ class Extras:
         labels: whether to send each label when stream time reaches its known_at.
         all_labels: whether to send, at the end, the labels that stream time did not reach.
         dirty: bad messages for each good one.
-        seed: seed of the bad messages.
+        seed: seed of the bad messages and of the late ones.
+        late: share of the transactions that come an hour to two days after their turn.
     """
 
     labels: bool = False
     all_labels: bool = False
     dirty: float = 0.0
     seed: int = SEED
+    late: float = 0.0
 
 
 @dataclass
@@ -146,91 +122,6 @@ class Produced:
             parts.append(f"{self.bad.total():,} bad messages ({kinds})")
         stopped = "stopped; " if self.is_stopped else ""
         return f"{stopped}{' and '.join(parts)} sent, {self.delivered.acked:,} acknowledged"
-
-
-def load_rows(
-    settings: Settings, drop: str, limit: int | None = None
-) -> tuple[pl.DataFrame, list[str]]:
-    """Return the rows of a published drop, or of a file if `drop` is a path.
-
-    Args:
-        drop: its day, `latest` for the last published one, or a path.
-
-    Returns:
-        At most `limit` rows in stream order, and lines that report what was left out.
-    """
-    if drop == LATEST:
-        drop = _latest_drop(Lake(settings.lake))
-        rows = rows_of_drop(Lake(settings.lake), drop).head(limit or sys.maxsize)
-        return rows, [f"the latest published drop is {drop}"]
-    if _DAY.fullmatch(drop):
-        return rows_of_drop(Lake(settings.lake), drop).head(limit or sys.maxsize), []
-    rows, skipped = rows_of_file(Path(drop), UnpackLimits.from_settings(settings))
-    lines = [f"left out: {count:,} rows ({why})" for why, count in sorted(skipped.items())]
-    return rows.head(limit or sys.maxsize), lines
-
-
-def _latest_drop(lake: Lake) -> str:
-    """Return the name of the last published drop.
-
-    Raises:
-        NotEnoughDataError: no drop is published.
-    """
-    rows = lake.read_arrow(CLEANING_LEDGER, columns=["drop", "published_sha256"]).to_pylist()
-    published = [row["drop"] for row in rows if row["published_sha256"]]
-    if not published:
-        raise NotEnoughDataError(
-            "--drop latest: expected a published drop, found none. Put one into landing (the demo "
-            "does), or name a file: --drop path/to/2018-06-30.txt.xz"
-        )
-    return str(max(published))
-
-
-def rows_of_drop(lake: Lake, drop: str) -> pl.DataFrame:
-    """Return a published drop's rows in stream order.
-
-    Raises:
-        NotEnoughDataError: the lake holds no row of that drop.
-    """
-    found = lake.read_arrow(TRANSACTIONS, [("drop", "=", drop)], list(COLUMNS))
-    if not found.num_rows:
-        raise NotEnoughDataError(
-            f"drop {drop}: expected its clean rows in the lake, found none. Clean it first (put it "
-            "into landing), or name a file: --drop path/to/2018-06-30.txt.xz"
-        )
-    return stream_order(pl.DataFrame(found))
-
-
-def rows_of_file(path: Path, unpacking: UnpackLimits) -> tuple[pl.DataFrame, Counter[str]]:
-    """Return a drop file's clean rows in stream order, and the numbers of lines left out by reason.
-
-    Of rows with the same id the first in stream order is kept.
-
-    Raises:
-        DropUnreadableError, DropHeaderError: as in cleaning.
-    """
-    if not path.is_file():
-        found = "a folder" if path.is_dir() else "nothing"
-        raise DropUnreadableError(
-            f"--drop {path}: expected a published drop (YYYY-MM-DD, or latest) or a drop's file, "
-            f"found {found} of that name. `fraud-platform status` names the published drops."
-        )
-    skipped: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as scratch:
-        files = ByteFiles()
-        opened = open_text(files, str(path.absolute()), scratch, unpacking)
-        with opened as text, Path(text.url).open("rb") as file:
-            start = text.header.body_offset
-            part = TextRange(text.url, start, text.size_bytes, start)
-            blocks = text.reader.blocks(file, part)
-            frames = [_clean_rows(block, text.reader, skipped) for block in blocks]
-    rows = stream_order(pl.concat(frames)) if frames else pl.DataFrame()
-    if rows.is_empty():
-        raise NotEnoughDataError(f"{path}: expected clean rows, found none. Check its content.")
-    first = rows.unique("transaction_id", keep="first", maintain_order=True)
-    if copies := rows.height - first.height:
-        skipped["repeated id"] += copies
-    return first, skipped
 
 
 def produce(
@@ -256,9 +147,11 @@ def produce(
     for topic in topics:
         Topics(connection).describe(topic)
     producer = IdempotentProducer(connection)
+    if extras.late:
+        rows = with_late_rows(rows, extras.late, extras.seed)
     replay = _Replay(rows, settings, producer, extras)
     try:
-        for start, stop in _slices(moments(rows), pace):
+        for start, stop in _slices(replay.fronts, pace):
             replay.send(start, stop)
             advance(stop - start)
         if extras.all_labels:
@@ -276,7 +169,9 @@ class _Replay:
         self, rows: pl.DataFrame, settings: Settings, producer: IdempotentProducer, extras: Extras
     ) -> None:
         self.produced = Produced()
-        self._rows, self._moments = rows, moments(rows)
+        self._rows = rows
+        self.fronts = np.maximum.accumulate(moments(rows))
+        """The latest time among each transaction and those before it."""
         self._settings, self._producer, self._extras = settings, producer, extras
         self._made_from = self._made_until = 0
 
@@ -292,8 +187,8 @@ class _Replay:
         self._producer.send_many(topic, good.keys[sent:], good.values[sent:])
         self.produced.transactions += stop - start
         if self._extras.labels:
-            known = self._moments[stop - 1] - _DELAY_SECONDS
-            self.send_labels(int(np.searchsorted(self._moments, known, "right")))
+            known = self.fronts[stop - 1] - _DELAY_SECONDS
+            self.send_labels(int(np.searchsorted(self.fronts, known, "right")))
 
     def _good(self, start: int, stop: int) -> StreamMessages:
         """Return the messages of [start, stop), built ahead in groups: singly they cost most."""
@@ -330,23 +225,3 @@ def _slices(stream_time: NDArray[np.int64], pace: Pace) -> Iterator[tuple[int, i
             sent = stop
         else:
             time.sleep(max(0.0, min(due[sent] - elapsed, _SLICE_SECONDS)))
-
-
-def _clean_rows(block: TextBlock, reader: BlockReader, skipped: Counter[str]) -> pl.DataFrame:
-    """Return a block's clean rows and count the other ones."""
-    read = reader.read(block, None)
-    if read.bad.reasons:
-        skipped["not clean"] += len(read.bad.reasons)
-    rows = read.rows
-    return pl.DataFrame(
-        {
-            "transaction_id": rows.transaction_id,
-            "tx_datetime": rows.seconds * MICROS_PER_SECOND,
-            "customer_id": rows.customer_id,
-            "terminal_id": rows.terminal_id,
-            "amount_cents": rows.amount_cents,
-            "is_fraud": rows.scenario != 0,
-            "fraud_scenario": rows.scenario.astype(np.int32),
-        },
-        schema_overrides={"tx_datetime": pl.Datetime("us", "UTC")},
-    )

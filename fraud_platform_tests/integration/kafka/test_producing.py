@@ -25,7 +25,8 @@ from fraud_platform.adapters.kafka.producers import (
 from fraud_platform.adapters.kafka.reader import RangeReader
 from fraud_platform.adapters.kafka.topics import Topics, topics_dated_by_producers
 from fraud_platform.errors import DeliveryError, FencedError, TopicChangedError
-from fraud_platform.operations.live.produce import Extras, Pace, produce, rows_of_file
+from fraud_platform.operations.live.drop_rows import rows_of_file
+from fraud_platform.operations.live.produce import Extras, Pace, produce
 from fraud_platform.settings import Settings
 from fraud_platform_tests.testing.defaults import unpacking
 from fraud_platform_tests.testing.waiting import wait_for

@@ -19,7 +19,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.operations.live.produce import load_rows
+from fraud_platform.operations.live.drop_rows import load_rows
 from fraud_platform.settings import Settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 from fraud_platform_tests.testing.worlds.parity import (

@@ -30,8 +30,8 @@ from fraud_platform.cleaning.raw_text import sha256_of
 from fraud_platform.contracts.active import DECLARATION, FEATURE_NAMES
 from fraud_platform.contracts.tables import DROP_LABELS
 from fraud_platform.features.batch.materialize import materialize_days
+from fraud_platform.operations.live.drop_rows import load_rows
 from fraud_platform.operations.live.planning import plan_next
-from fraud_platform.operations.live.produce import load_rows
 from fraud_platform.operations.live.session import open_scorer
 from fraud_platform.scoring.engines.micro_batch import PinnedModel
 from fraud_platform.scoring.state.snapshot import write_snapshot

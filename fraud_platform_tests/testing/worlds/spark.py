@@ -36,7 +36,7 @@ from fraud_platform.contracts.tables import (
     TRANSACTIONS,
     TableContract,
 )
-from fraud_platform.operations.live.produce import rows_of_file
+from fraud_platform.operations.live.drop_rows import rows_of_file
 from fraud_platform.settings import Settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 from fraud_platform.simulation.stream import transaction_messages

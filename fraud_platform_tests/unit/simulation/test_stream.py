@@ -16,13 +16,13 @@ from fraud_platform.errors import SettingsError
 from fraud_platform.operations.live.produce import Pace
 from fraud_platform.scoring.messages.decode import judge_message
 from fraud_platform.simulation.stream import (
-    BadMessage,
     bad_messages,
     label_messages,
     moments,
     stream_order,
     transaction_messages,
 )
+from fraud_platform.simulation.stream_messages import BadMessage
 
 REASONS = {
     "malformed_row",
