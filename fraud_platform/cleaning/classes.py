@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.own_days import DaySpan
 from fraud_platform.contracts.quarantine_reasons import Reason
@@ -24,9 +25,9 @@ from fraud_platform.rows.canonical import CleanRows
 from fraud_platform.rows.judge import REASON_BITS, JudgedRow, read_integer, read_time
 
 GENUINE = 0
-SCENARIOS = (1, 2, 3)
-UNKNOWN_KIND, UNREADABLE = 4, 5
-"""Kinds of rows: genuine, the scenarios of fraud, a fraud without one, an unreadable label."""
+SCENARIOS = tuple(range(1, len(SOURCE.label.kinds) + 1))
+UNKNOWN_KIND, UNREADABLE = len(SCENARIOS) + 1, len(SCENARIOS) + 2
+"""Kinds of rows: genuine, the kinds of fraud, a fraud without one, an unreadable label."""
 
 _UNREAD = sum(
     REASON_BITS[reason]

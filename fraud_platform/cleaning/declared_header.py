@@ -10,7 +10,6 @@ declared: two names that differ in case can be two columns.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 
@@ -24,6 +23,7 @@ from fraud_platform.cleaning.header import (
 from fraud_platform.contracts.data_set import SourceSpec
 from fraud_platform.errors import DropHeaderError
 from fraud_platform.rows.flat_json import count_names
+from fraud_platform.rows.formats import split_quoted
 
 _REMEDY = "Fix the file or the declaration, or move the file to rejected/."
 _MOST_NAMED = 20
@@ -76,11 +76,8 @@ def _names_in(line: bytes, source: SourceSpec) -> tuple[str, ...]:
         text = text.removeprefix("#")
         divider = "|" if "|" in text else drops.delimiter
         return tuple(name.strip(" ") for name in text.split(divider))
-    fields = (
-        next(csv.reader([text], delimiter=drops.delimiter), [])
-        if drops.kind == "csv"
-        else text.split(drops.delimiter)
-    )
+    is_csv, delimiter = drops.kind == "csv", drops.delimiter
+    fields = split_quoted(text, delimiter) if is_csv else text.split(delimiter)
     return tuple(name.strip(" ") for name in fields)
 
 

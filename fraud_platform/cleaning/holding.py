@@ -225,7 +225,7 @@ def _labels(classes: ClassCounts) -> list[_Class]:
         _Class("rows labelled genuine", kept(GENUINE), _lost(classes, lambda _, k: k == GENUINE)),
         _Class("rows labelled fraud", kept(*SCENARIOS), _lost(classes, lambda _, k: k in frauds)),
     ]
-    for scenario in SCENARIOS:
+    for scenario in SCENARIOS if len(SCENARIOS) > 1 else ():
         own = _lost(classes, lambda _, kind, s=scenario: kind == s)  # type: ignore[misc]
         if kept(scenario) + own.total():
             own += _lost(classes, lambda _, kind: kind == UNKNOWN_KIND)

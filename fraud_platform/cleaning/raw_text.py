@@ -1,12 +1,12 @@
 """Opening a raw drop as plain text that tasks can read by byte range.
 
-Here: verifying the file's checksum, decompressing into a scratch folder, reading the header, and
+Here: verifying the file's checksum, unpacking into a scratch folder, reading the header, and
 errors for unreadable files.
 Not here: the rows (`lines`, `tasks`).
 
-Tasks cannot start to read in the middle of a compressed stream. Therefore it is decompressed once
-into a scratch folder of the lake, which every task can reach. The raw zone keeps the original
-bytes.
+Tasks cannot start to read in the middle of a compressed stream or of a Parquet file. Therefore it
+is unpacked once into a scratch folder of the lake, which every task can reach. The raw zone keeps
+the original bytes.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from fraud_platform.cleaning.block_readers import BlockReader
 from fraud_platform.cleaning.declared_blocks import reader_of
 from fraud_platform.cleaning.declared_header import read_declared_header
 from fraud_platform.cleaning.header import HEADER_LIMIT_BYTES, Header, read_header
+from fraud_platform.cleaning.parquet_text import parquet_lines
 from fraud_platform.contracts.active import DATA_SET
-from fraud_platform.contracts.data_set import DataSet
+from fraud_platform.contracts.data_set import DataSet, SourceSpec
 from fraud_platform.contracts.drops import COMPRESSIONS
 from fraud_platform.contracts.time import day_number
 from fraud_platform.errors import (
@@ -115,11 +116,16 @@ def open_text(
     """
     name = raw_path.rsplit("/", 1)[-1]
     suffix = next((s for s in COMPRESSIONS if name.endswith(s)), None)
-    url = raw_path if suffix is None else f"{scratch}/text"
+    is_parquet = data_set.source.drops.kind == "parquet"
+    unpacked = raw_path if suffix is None else f"{scratch}/unpacked"
+    url = f"{scratch}/text" if is_parquet else unpacked
+    made = [one for one in dict.fromkeys((unpacked, url)) if one != raw_path]
     try:
         try:
             if suffix is not None:
-                _unpack(files, raw_path, url, suffix, limits)
+                _unpack(files, raw_path, unpacked, suffix, limits)
+            if is_parquet:
+                _write_lines(files, unpacked, url, name, data_set.source, limits)
             text = _read_text(files, url, name, data_set)
             text = replace(text, arrived_on=_arrival(files, raw_path))
         except FileNotFoundError:
@@ -128,8 +134,8 @@ def open_text(
             ) from None
         yield text
     finally:
-        if suffix is not None:
-            files.remove(url)
+        for one in made:
+            files.remove(one)
 
 
 @contextmanager
@@ -211,6 +217,18 @@ def _unpack(files: Files, raw_path: str, target: str, suffix: str, limits: Unpac
                 f"{name}: expected a whole {suffix} stream, found a truncated or damaged one "
                 f"after {size} bytes of text ({error}). Deliver the file again."
             ) from error
+
+
+def _write_lines(
+    files: Files, parquet: str, target: str, name: str, source: SourceSpec, limits: UnpackLimits
+) -> None:
+    """Write the rows of a Parquet file as text; its columns are packed, so no ratio is bounded."""
+    limits, size = replace(limits, ratio=float("inf")), 0
+    with files.writing(target), files.open_input(parquet) as packed, files.create(target) as plain:
+        for text in parquet_lines(packed, name, source):
+            size += len(text)
+            _require_room(files, target, name, len(text), size, size, limits)
+            plain.write(text)
 
 
 def _require_room(

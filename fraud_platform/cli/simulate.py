@@ -55,9 +55,16 @@ def simulate(
     from fraud_platform.operations.choices import CHOICES
     from fraud_platform.reporting.terminal import progress_bar
     from fraud_platform.simulation import simulate_drops
-    from fraud_platform.simulation.series import continued, keep_series, read_series, words_of
+    from fraud_platform.simulation.series import (
+        continued,
+        keep_series,
+        read_series,
+        require_handbook,
+        words_of,
+    )
 
     settings = load_settings(CHOICES)
+    require_handbook("simulate", "Unset it to simulate drops of the Handbook")
     home = settings.home
     folder, truth = (home / "simulated", truth or home / "truth") if to is None else (to, truth)
     given = {"customers": customers, "terminals": terminals, "seed": seed}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.drops import DROP_DAYS
 from fraud_platform.contracts.quarantine_reasons import Reason, Repair
 from fraud_platform.contracts.time import HOURS_PER_DAY
@@ -19,7 +20,11 @@ from fraud_platform.contracts.time import HOURS_PER_DAY
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-SCENARIO_NAMES: tuple[str, ...] = ("genuine", "1 amount", "2 terminal", "3 customer")
+_KINDS = SOURCE.label.kinds
+SCENARIO_NAMES: tuple[str, ...] = (
+    "genuine",
+    *(f"{number} {kind}" if len(_KINDS) > 1 else kind for number, kind in enumerate(_KINDS, 1)),
+)
 WEEKDAY_NAMES: tuple[str, ...] = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 BINS_PER_DECADE = 10
@@ -28,7 +33,7 @@ AMOUNT_EDGES_CENTS: tuple[int, ...] = tuple(
     round(10 ** (step / BINS_PER_DECADE))
     for step in range(_FIRST_DECADE * BINS_PER_DECADE, _LAST_DECADE * BINS_PER_DECADE + 1)
 )
-"""Lower edges of the amount bins, in cents: ten a decade from 0.10 to 10,000.00.
+"""Lower edges of the amount bins, in the currency's smallest unit: ten a decade from 10 to 10^6.
 
 Bin 0 lies below the first edge; bin i is [edge i - 1, edge i); the last is open.
 """
@@ -69,7 +74,7 @@ class DropProfile:
         weekday_days: how many days of each weekday have rows, 7.
         days: by day of the drop, from its first day, `DROP_DAYS`.
         rows_elsewhere: rows on other days than these.
-        scenarios: rows by fraud scenario, 0 (genuine) to 3.
+        scenarios: rows by fraud scenario (`SCENARIO_NAMES`).
         scenario_amount_cents: their amounts' sums.
     """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.drops import DROP_DAYS
 from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.reporting import plots
@@ -28,6 +29,8 @@ _REASON_NAMES = {
     Reason.NON_POSITIVE_AMOUNT: "amount not positive",
     Reason.CONFLICTING_DUPLICATE_ID: "conflicting copy",
 }
+
+_UNIT = 10**SOURCE.amount.digits
 
 
 def draw_profile(profile: DropProfile) -> bytes:
@@ -63,7 +66,7 @@ def _draw_amounts(axes: Axes, profile: DropProfile) -> None:
 
     step = 10 ** (1 / BINS_PER_DECADE)
     edges = [AMOUNT_EDGES_CENTS[0] / step, *AMOUNT_EDGES_CENTS, AMOUNT_EDGES_CENTS[-1] * step]
-    units = [edge / 100 for edge in edges]
+    units = [edge / _UNIT for edge in edges]
     frauds = [count.frauds for count in profile.amounts]
     genuine = [count.rows - count.frauds for count in profile.amounts]
     for counts, colour, name in (
@@ -73,9 +76,10 @@ def _draw_amounts(axes: Axes, profile: DropProfile) -> None:
         shares = [100 * n / max(sum(counts), 1) for n in counts]
         axes.stairs(shares, units, fill=True, color=colour, alpha=0.25)
         axes.stairs(shares, units, color=colour, linewidth=1.5, label=name)
-    axes.set(title="Amount", xscale="log", xlabel="amount (log)", ylabel="% of its class")
+    axes.set(title=f"Amount, {SOURCE.amount.currency}", xscale="log", ylabel="% of its class")
+    axes.set_xlabel("amount (log)")
     axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(FixedLocator([0.1, 1, 10, 100, 1_000, 10_000]))
+    axes.xaxis.set_major_locator(FixedLocator([10**power / _UNIT for power in range(1, 7)]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.tick_params(axis="x", labelsize=8.0)
     axes.legend(loc="upper left")

@@ -15,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
-from fraud_platform.contracts.quarantine_reasons import REASON_DESCRIPTIONS, Reason, Repair
+from fraud_platform.contracts.quarantine_reasons import Reason, Repair
+from fraud_platform.contracts.reason_words import REASON_DESCRIPTIONS
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.stream.scored_counts import by_model, read_counts
 from fraud_platform.tables.scoring import (

@@ -20,7 +20,8 @@ from fraud_platform.contracts.drops import (
     MAX_AMOUNT_CENTS,
     UNKNOWN_CUSTOMER_ID,
 )
-from fraud_platform.contracts.quarantine_reasons import REASON_DESCRIPTIONS, Reason
+from fraud_platform.contracts.quarantine_reasons import Reason
+from fraud_platform.contracts.reason_words import REASON_DESCRIPTIONS
 from fraud_platform.rows.judge import REASON_BITS, judge_fields, read_integer
 
 MAX_DIGITS = 18

@@ -11,12 +11,32 @@ from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
 
+from fraud_platform.contracts.active import DATA_SET
 from fraud_platform.errors import SettingsError
 from fraud_platform.simulation.config import DirtRates, DropLayout, SimulationConfig
 from fraud_platform.simulation.files import replace_atomically
 
+SIMULATED = "handbook"
+"""The data set of which drops are simulated."""
 _FILE = ".simulation.json"
 """Hidden, so that it is not taken for a drop."""
+
+
+def require_handbook(command: str, remedy: str) -> None:
+    """Raise unless this process works on the data set that is simulated.
+
+    Args:
+        command: what simulates, for the error.
+        remedy: what to do instead.
+
+    Raises:
+        SettingsError: it works on another one.
+    """
+    if DATA_SET.name != SIMULATED:
+        raise SettingsError(
+            f"{command}: expected FRAUD_DATA_SET {SIMULATED}, whose drops are simulated, found the "
+            f"data set {DATA_SET.name}. {remedy}."
+        )
 
 
 def read_series(folder: Path) -> SimulationConfig | None:

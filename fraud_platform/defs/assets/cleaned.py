@@ -22,8 +22,9 @@ from fraud_platform.cleaning import (
     publish_drop,
 )
 from fraud_platform.cleaning.fraud_share import note_on_fraud_share
-from fraud_platform.contracts.active import LABEL_DELAY_DAYS
-from fraud_platform.contracts.quarantine_reasons import REASON_DESCRIPTIONS, Reason, Repair
+from fraud_platform.contracts.active import LABEL_DELAY_DAYS, SOURCE
+from fraud_platform.contracts.quarantine_reasons import Reason, Repair
+from fraud_platform.contracts.reason_words import REASON_DESCRIPTIONS
 from fraud_platform.contracts.tables import (
     CLEANING_LEDGER,
     DROP_LABELS,
@@ -53,16 +54,18 @@ from fraud_platform.reporting.needs import NOTHING
 from fraud_platform.scoring.state.history import stream_front, topic_labels
 
 _RAW = "raw_drops"
-_FROM_RAW = {
-    "transaction_id": [(_RAW, "transaction_id")],
-    "tx_datetime": [(_RAW, "tx_datetime")],
-    "tx_date": [(_RAW, "tx_datetime")],
-    "customer_id": [(_RAW, "customer_id")],
-    "terminal_id": [(_RAW, "terminal_id")],
-    "amount_cents": [(_RAW, "tx_amount")],
-    "is_fraud": [(_RAW, "tx_fraud")],
-    "fraud_scenario": [(_RAW, "tx_fraud_scenario")],
+_FROM_COLUMNS = {
+    "transaction_id": (SOURCE.transaction_id.column,),
+    "tx_datetime": SOURCE.booked.columns,
+    "tx_date": SOURCE.booked.columns,
+    "customer_id": (SOURCE.customer.column,),
+    "terminal_id": (SOURCE.counterparty.column,),
+    "amount_cents": (SOURCE.amount.column,),
+    "is_fraud": (SOURCE.label.column,),
+    "fraud_scenario": (SOURCE.label.kind_column or SOURCE.label.column,),
+    **{fact.stored_as: (fact.column,) for fact in SOURCE.facts},
 }
+_FROM_RAW = {name: [(_RAW, one) for one in columns] for name, columns in _FROM_COLUMNS.items()}
 _LABEL_LINEAGE = {
     name: [("transactions", name)] for name in ("transaction_id", "is_fraud", "fraud_scenario")
 } | {name: [("transactions", "tx_datetime")] for name in ("known_at", "counts_from")}

@@ -12,8 +12,8 @@ from typing import Any
 import dagster as dg
 
 from fraud_platform.adapters.tables.lake import Lake
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.clock_tables import DROP_DAYS
-from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.contracts.zones import Zone
 from fraud_platform.defs.automation.at_work import DROP_ASSETS, partitions_of, runs_at_work
@@ -33,6 +33,7 @@ from fraud_platform.ingest.manifests import read_raw_manifests
 from fraud_platform.operations.needs import lake_needs
 from fraud_platform.reporting.needs import needs_in_a_line
 
+RAW_COLUMNS = SOURCE.drops.names or SOURCE.columns
 _MOST_SAID = 20
 """The most sentences that a tick reports; landing may hold any number of wrong files."""
 
@@ -46,7 +47,7 @@ _MOST_SAID = 20
     description="A drop exactly as it arrived, copied byte for byte and verified.",
     metadata={
         SCHEMA: dg.TableSchema(
-            [dg.TableColumn(name, "text", description="As the line has it.") for name in COLUMNS]
+            [dg.TableColumn(name, "text", description="As the row has it.") for name in RAW_COLUMNS]
         )
     },
 )

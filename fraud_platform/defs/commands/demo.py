@@ -68,10 +68,20 @@ def run_demo(settings: Settings, drops: Path | None) -> bool:
 
 
 def _simulate(settings: Settings, folder: Path, console: Console) -> None:
-    """Simulate four months that end yesterday, or complete a series that was begun."""
-    from fraud_platform.simulation import simulate_drops
-    from fraud_platform.simulation.series import keep_series, read_series, words_of
+    """Simulate four months that end yesterday, or complete a series that was begun.
 
+    Raises:
+        SettingsError: this process works on another data set than the simulated one.
+    """
+    from fraud_platform.simulation import simulate_drops
+    from fraud_platform.simulation.series import (
+        keep_series,
+        read_series,
+        require_handbook,
+        words_of,
+    )
+
+    require_handbook("demo", "Name a folder with drops: fraud-platform demo --drops FOLDER")
     config = read_series(folder)
     if config is None and folder.is_dir() and any(folder.glob("*.txt")):
         return  # an older version simulated them and kept no configuration
