@@ -103,7 +103,8 @@ def reason_of_fraud_share(
     if differ(own, of_all, factor):
         return f"{_words(own, of_all, len(others))}. Check that its labels are complete"
     missing = _missing_kinds(landed.classes, of_all, own.rows, lambda: kinds_of(list(others)))
-    return "; ".join([*missing, *_days_without_frauds(landed.classes)]) or None
+    is_earliest = all(landed.drop < name for name in others)
+    return "; ".join([*missing, *_days_without_frauds(landed.classes, is_earliest)]) or None
 
 
 def note_on_fraud_share(
@@ -152,15 +153,21 @@ def _missing_kinds(
             )
 
 
-def _days_without_frauds(classes: ClassCounts) -> Iterator[str]:
-    """Yield which days have no fraud though the days near them have."""
+def _days_without_frauds(classes: ClassCounts, is_earliest: bool) -> Iterator[str]:
+    """Yield which days have no fraud though the days near them have.
+
+    Labels often begin a day after transactions do, so the first day of the earliest drop may have
+    none.
+    """
     days: dict[int, Frauds] = {}
     for (day, kind), n in classes.kept.items():
         days[day] = days.get(day, Frauds(0, 0)) + Frauds(n if kind in SCENARIOS else 0, n)
     found = [
         day
         for day, own in days.items()
-        if not own.frauds and differ(own, sum(_near(days, day), Frauds(0, 0)))
+        if not own.frauds
+        and not (is_earliest and day == min(days))
+        and differ(own, sum(_near(days, day), Frauds(0, 0)))
     ]
     if found:
         first, last = map(numbered_day, (min(found), max(found)))

@@ -2,8 +2,8 @@
 
 Here: parsing arguments and printing results; exit codes (0 done, 1 failed, 2 wrong settings, 128 +
 n ended by signal n).
-Not here: the commands of the live half (`fraud_platform.cli.live`), what any of them does (stages,
-`adapters`, `fraud_platform.defs.commands.batch`).
+Not here: the commands of the live half (`cli.live`) and of data sets (`cli.data_set`), what any of
+them does (stages, `adapters`, `fraud_platform.defs.commands.batch`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import typer
 
 from fraud_platform.adapters.interrupts import heard_signals
 from fraud_platform.calendar.retraining_day import KNOWLEDGE_DATE_FORM
+from fraud_platform.cli.data_set import data_sets
 from fraud_platform.cli.entry import enter
 from fraud_platform.cli.live import Why, live
 from fraud_platform.cli.simulate import simulation
@@ -36,8 +37,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 bench = typer.Typer(help="Measure quality and speed on this machine.", no_args_is_help=True)
-app.add_typer(live)
-app.add_typer(simulation)
+for commands in (live, simulation, data_sets):
+    app.add_typer(commands)
 app.add_typer(bench, name="bench")
 
 _DAY = "%Y-%m-%d"

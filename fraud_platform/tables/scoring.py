@@ -206,6 +206,9 @@ STREAM_DISAGREEMENTS = TableContract(
     bounded=("tx_date",),
 )
 
+STREAM_MARKS = 4
+"""Numbers in the stream's row of a snapshot (`scoring.state.recovery.StreamMark`)."""
+
 SCORING_STATE = TableContract(
     name="scoring_state",
     description="History up to a midnight, from which scoring starts: a checkpoint of the tiles.",
@@ -223,7 +226,7 @@ SCORING_STATE = TableContract(
         Column("counts_from_hour", "long", "Of label tiles, else 0."),
         *(
             Column(f"v{i}", "long", f"Measure {i} of the part, in its table's order.")
-            for i in range(max(len(tile.measures) for tile in DECLARATION.tiles))
+            for i in range(max(STREAM_MARKS, *(len(tile.measures) for tile in DECLARATION.tiles)))
         ),
     ),
     key=("as_of", "part", "entity", "entity_id", "terminal_id", "hour", "counts_from_hour"),

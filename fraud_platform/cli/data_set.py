@@ -1,0 +1,51 @@
+"""The command `plan`: what a declaration of a data set would do, before anything is written.
+
+Here: options, and choosing the data set before anything else is imported.
+Not here: the plan (`fraud_platform.operations.data_set_plan`), the other commands
+(`fraud_platform.cli.commands`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+data_sets = typer.Typer()
+_VARIABLE = "FRAUD_DATA_SET"
+
+
+@data_sets.command()
+def plan(
+    file: Annotated[Path, typer.Argument(help="Python file that declares a data set.")],
+    sample: Annotated[
+        Path | None, typer.Option(help="A drop's file, of which the first rows are read.")
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Rows of the sample to read.")] = 200_000,
+) -> None:
+    """Check a declaration, and show what it makes of a sample; nothing is written.
+
+    Every problem of the declaration is listed with its line. A sample shows rows by quarantine
+    reason, values of each column, features that never change, and what a day costs. The last part
+    compares the declaration with the one in use (FRAUD_DATA_SET).
+    """
+    present = os.environ.get(_VARIABLE)
+    # tables and label delay follow from the data set that a process starts with
+    os.environ[_VARIABLE] = str(file)
+    from fraud_platform.cleaning.raw_text import UnpackLimits
+    from fraud_platform.cli.entry import enter
+    from fraud_platform.contracts.active import DATA_SET, DEFAULT_DATA_SET
+    from fraud_platform.contracts.source_language.loading import load_data_set
+    from fraud_platform.operations.data_set_plan import plan_words
+    from fraud_platform.operations.data_set_sample import read_sample
+
+    settings = enter()
+    before = load_data_set(present or DEFAULT_DATA_SET)
+    found = None
+    if sample is not None:
+        found = read_sample(DATA_SET, sample, rows, UnpackLimits.from_settings(settings))
+    is_other = present is not None and before != DATA_SET
+    for line in plan_words(DATA_SET, before if is_other else None, found):
+        typer.echo(line)
