@@ -43,6 +43,7 @@ MAX_EXAMPLES = 20
 _MAX_NAMED_COLUMNS = 5
 _KEYS = ("tx_datetime", "customer_id", "terminal_id", "amount_cents", *SOURCE.fact_names)
 _COMPUTED = (*(flag.name for flag in DECLARATION.flags), *DECLARATION.names)
+_KEY_TEXT = SOURCE.key_texts.get("transaction_id")
 Ints = npt.NDArray[np.int64]
 ModelOf = Callable[[int], "PinnedModel | None"]
 
@@ -55,12 +56,14 @@ class DayComparison:
         compared: number of ids in both.
         rows: number of differing rows, by kind.
         examples: the first of them, `id: columns`, by kind.
+        key_texts: texts of the transactions' ids, if these are surrogates.
     """
 
     day: date
     compared: int = 0
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DISAGREEMENT_KINDS, 0))
     examples: dict[str, list[str]] = field(default_factory=dict)
+    key_texts: Mapping[int, str] = field(default_factory=dict)
 
     def note(self, kind: str, ids: Ints, columns: Callable[[int], Sequence[str]]) -> None:
         """Count rows of a kind, and list the first ones.
@@ -71,7 +74,10 @@ class DayComparison:
         """
         self.rows[kind] = int(ids.size)
         first = np.argsort(ids, kind="stable")[:MAX_EXAMPLES].tolist()
-        self.examples[kind] = [_example(int(ids[i]), columns(i)) for i in first]
+        named = [self.key_texts.get(int(ids[i]), str(ids[i])) for i in first]
+        self.examples[kind] = [
+            _example(name, columns(i)) for i, name in zip(first, named, strict=True)
+        ]
 
 
 def days_to_compare(
@@ -134,6 +140,7 @@ def compare_day(
     ours, theirs = _ids(stream), _ids(drop)
     both, at, drop_at = np.intersect1d(ours, theirs, return_indices=True)
     result.compared = int(both.size)
+    result.key_texts = _key_texts(lake, day, stream)
     result.note("only_in_stream", np.setdiff1d(ours, theirs), lambda i: ())
     result.note("only_in_drop", np.setdiff1d(theirs, ours), lambda i: ())
     stream, drop = stream.take(pa.array(at)), drop.take(pa.array(drop_at))
@@ -179,9 +186,26 @@ def _stream_rows(lake: Tables, day: date, landed_at: datetime) -> pa.Table:
     rows = lake.read_arrow(
         SCORED,
         [("tx_datetime", ">=", start), ("tx_datetime", "<", start + timedelta(days=1))],
-        ["transaction_id", *_KEYS, *_COMPUTED, "fraud_probability", "model_version", "scored_at"],
+        [
+            *("transaction_id", *_KEYS, *_COMPUTED, "fraud_probability", "model_version"),
+            *("scored_at", *([_KEY_TEXT] if _KEY_TEXT else [])),
+        ],
     )
     return rows.filter(pc.less(rows["scored_at"], pa.scalar(landed_at, rows["scored_at"].type)))
+
+
+def _key_texts(lake: Tables, day: date, stream: pa.Table) -> dict[int, str]:
+    """Return the texts of the transaction ids of a day, by id; none if ids are numbers."""
+    if _KEY_TEXT is None:
+        return {}
+    parts = [stream]
+    if _KEY_TEXT in TRANSACTIONS.column_names:
+        names = ["transaction_id", _KEY_TEXT]
+        parts.append(lake.read_arrow(TRANSACTIONS, [("tx_date", "=", day)], names))
+    texts: dict[int, str] = {}
+    for rows in parts:
+        texts |= zip(rows["transaction_id"].to_pylist(), rows[_KEY_TEXT].to_pylist(), strict=True)
+    return texts
 
 
 def _note_columns(
@@ -256,8 +280,8 @@ def _ids(rows: pa.Table) -> Ints:
     return np.asarray(rows["transaction_id"].to_numpy(), np.int64)
 
 
-def _example(transaction: int, columns: Sequence[str]) -> str:
+def _example(transaction: str, columns: Sequence[str]) -> str:
     named = ", ".join(columns[:_MAX_NAMED_COLUMNS])
     more = len(columns) - _MAX_NAMED_COLUMNS
     words = f"{named} and {more} more" if more > 0 else named
-    return f"{transaction}: {words}" if words else str(transaction)
+    return f"{transaction}: {words}" if words else transaction

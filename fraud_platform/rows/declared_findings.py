@@ -54,7 +54,7 @@ def _sentence(
     columns = finding.columns
     for key in (source.transaction_id, source.customer, source.counterparty):
         if columns == (key.column,):
-            return f"{said} {_wrong_key(key, given[0])}"
+            return f"{said} {wrong_key(key, given[0])}"
     if columns == source.booked.columns and finding.reason is Reason.BAD_TIMESTAMP:
         return f"{said} {_wrong_time(source.booked, given)}"
     if columns == (source.amount.column,):
@@ -65,7 +65,8 @@ def _sentence(
     return f"{said}: {REASON_DESCRIPTIONS[finding.reason]}"
 
 
-def _wrong_key(key: Key, text: str) -> str:
+def wrong_key(key: Key, text: str) -> str:
+    """Return what is wrong with the trimmed text of a key, and the rule for it."""
     if key.is_text:
         rule = f"expected a text of at most {MAX_KEY_BYTES} bytes"
         return f"has {len(text.encode())} bytes, {rule}" if text else f"is missing, {rule}"

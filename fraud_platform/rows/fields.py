@@ -26,7 +26,7 @@ Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 _INTEGER = r"^-?[0-9]{1,18}$"
-_WORDS = {"1": 1, "true": 1, "t": 1, "yes": 1, "0": 0, "false": 0, "f": 0, "no": 0}
+WORDS = {"1": 1, "true": 1, "t": 1, "yes": 1, "0": 0, "false": 0, "f": 0, "no": 0}
 _NOT_FINITE = re.compile(r"nan|-?inf", re.IGNORECASE)
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _FIXED_WIDTHS = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2}
@@ -103,7 +103,7 @@ def read_flags(column: pl.Series) -> Read:
     missing = column.is_null().to_numpy()
     if not missing.any() and column.is_in(["0", "1"]).all():
         return Read((column == "1").to_numpy().astype(np.int64), missing.copy(), missing)
-    words = column.str.to_lowercase().replace_strict(_WORDS, default=None, return_dtype=pl.Int64)
+    words = column.str.to_lowercase().replace_strict(WORDS, default=None, return_dtype=pl.Int64)
     integers = read_integers(column)
     is_word = words.is_not_null().to_numpy()
     values = np.where(is_word, words.fill_null(0).to_numpy(), integers.values)

@@ -1,15 +1,14 @@
 """Labels from the topic into `topic_labels`, each message once.
 
-Here: the contract's rules for a label message, and `Landings`: each landing continues where the
-previous one ended.
-Not here: when a label counts (`labels.book`).
+Here: `Landings`: each landing continues where the previous one ended.
+Not here: the rules for a label message (`scoring.messages.labels`), when a label counts
+(`labels.book`).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from fraud_platform.contracts.active import LABEL_DELAY_DAYS
-from fraud_platform.contracts.drops import COLUMNS
-from fraud_platform.contracts.messages import LABEL_FIELDS, Messages
+from fraud_platform.contracts.messages import Messages
 from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.errors import DataError
-from fraud_platform.rows.findings import explain_fields
-from fraud_platform.rows.judge import judge_fields
-from fraud_platform.rows.message_json import JsonNumber, JsonPairs, parse_json
+from fraud_platform.scoring.messages.labels import Label, read_labels
 from fraud_platform.scoring.pairs import PairedTables
 from fraud_platform.scoring.plans import (
     ACCEPT_LABEL_GAP,
@@ -45,59 +41,7 @@ MAX_KNOWN_AHEAD_DAYS = LABEL_DELAY_DAYS + 1
 """How far a label's known_at may lie ahead: a label delay, plus a day for differing clocks."""
 _MAX_KNOWN_AHEAD = MAX_KNOWN_AHEAD_DAYS * SECONDS_PER_DAY
 _NEIGHBORS = 25
-_OF_ANY_ROW = (b"0", b"0", b"1", b"0", b"0")
-"""The text between the time and the label of a drop's row."""
-
-_NAMES = ("transaction_id", "known_at", *COLUMNS[2:7], "is_fraud", "fraud_scenario")
-_JSON_TYPES: dict[type, str] = {JsonNumber: "a number", bool: "true or false", str: "a text"}
 _NOTHING = {"labels": 0, "dead_labels": 0}
-
-
-@dataclass(frozen=True)
-class Label:
-    """A valid label message."""
-
-    transaction_id: int
-    is_fraud: bool
-    fraud_scenario: int
-    known_at: datetime
-
-
-def read_label(value: bytes | None) -> Label:
-    """Read a label message.
-
-    Raises:
-        ValueError: it is not a valid label; the text says why.
-    """
-    pairs = parse_json(value)
-    if not isinstance(pairs, JsonPairs):
-        raise ValueError("not a JSON object")
-    named = [name for name, _ in pairs]
-    if twice := [name for name in LABEL_FIELDS if named.count(name) > 1]:
-        raise ValueError(f"{', '.join(twice)} given twice")
-    wanted = zip(LABEL_FIELDS, (JsonNumber, bool, JsonNumber, str), strict=True)
-    given = dict(pairs)
-    problems = [
-        f"{name} is {'of another JSON type' if name in given else 'missing'}, "
-        f"expected {_JSON_TYPES[kind]}"
-        for name, kind in wanted
-        if not isinstance(given.get(name), kind)
-    ]
-    if problems:
-        raise ValueError("; ".join(problems))
-    transaction, is_fraud, scenario, known_at = map(given.__getitem__, LABEL_FIELDS)
-    # judged as a drop's row with this label at this time, because the same rules apply
-    fraud, moment = str(int(is_fraud)).encode(), known_at.encode("utf-8", "replace")
-    fields = [transaction, moment, *_OF_ANY_ROW, fraud, scenario]
-    judged = judge_fields(fields)
-    if judged.reasons:
-        raise ValueError("; ".join(explain_fields(fields, _NAMES)))
-    return Label(
-        judged.transaction_id or 0,
-        is_fraud,
-        judged.scenario,
-        datetime.fromtimestamp(judged.seconds, UTC),
-    )
 
 
 class Landings:
@@ -190,15 +134,7 @@ def split_labels(
     """
     landed_at = None if front_second is None else datetime.fromtimestamp(front_second, UTC)
     messages = messages.take(np.lexsort((messages.offset, messages.partition)))
-    labels: list[Label | None] = []
-    problems: list[str] = []
-    for value in messages.values:
-        try:
-            labels.append(read_label(value))
-            problems.append("")
-        except ValueError as error:
-            labels.append(None)
-            problems.append(str(error))
+    labels, problems = read_labels(messages.values)
     for i in _known_too_far_ahead(messages, labels, front_second):
         problems[i] = (
             f"known_at {labels[i].known_at:%Y-%m-%d %H:%M:%S} is more than "  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ with their topic, so the number survives when the transactions topic is deleted 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.messages import DEAD_LETTER_HEADERS, SCORER_GROUP
 from fraud_platform.kill_points import kill_point
 from fraud_platform.scoring.log import ScoringLog, offsets_in
@@ -44,6 +46,11 @@ PUBLISHED_COLUMNS = [
     "reasons",
     "micro_batch",
     "produced_at",
+    *(
+        SOURCE.key_texts[name]
+        for name in ("transaction_id", "customer_id")
+        if name in SOURCE.key_texts
+    ),
 ]
 
 _NUMBER_PARTITION = 0
@@ -165,25 +172,33 @@ def read_back(files: Files, urls: list[str]) -> pa.Table | None:
 
 
 def _predictions(rows: pa.Table, topic: str) -> Iterator[tuple[str, bytes, bytes, None]]:
-    columns = {name: rows[name].to_pylist() for name in ("transaction_id", "customer_id")}
-    columns |= {name: rows[name].to_pylist() for name in ("source_partition", "source_offset")}
+    ids = [_texts(rows, name) for name in ("transaction_id", "customer_id")]
+    places = [rows[name].to_pylist() for name in ("source_partition", "source_offset")]
     probability = rows["fraud_probability"].to_pylist()
     is_alert = rows["is_alert"].to_pylist()
     reasons = rows["reasons"].to_pylist()
     tails = _tails(rows)
-    for i, (transaction, customer, partition, offset) in enumerate(
-        zip(*columns.values(), strict=True)
-    ):
+    quoted = json.dumps if "transaction_id" in SOURCE.key_texts else str
+    for i, (transaction, customer, partition, offset) in enumerate(zip(*ids, *places, strict=True)):
         alert = _alert(reasons[i]) if is_alert[i] else '"is_alert": false, "reasons": []'
         yield (
             topic,
-            b"%d" % customer,
+            customer.encode(),
             (
-                f'{{"transaction_id": {transaction}, "fraud_probability": {probability[i]!r}, '
-                f'{alert}, "source_partition": {partition}, "source_offset": {offset}, {tails[i]}'
+                f'{{"transaction_id": {quoted(transaction)}, '
+                f'"fraud_probability": {probability[i]!r}, {alert}, '
+                f'"source_partition": {partition}, "source_offset": {offset}, {tails[i]}'
             ).encode(),
             None,
         )
+
+
+def _texts(rows: pa.Table, name: str) -> list[str]:
+    """Return the keys of a column as the sender wrote them."""
+    if name in SOURCE.key_texts:
+        texts: list[str] = rows[SOURCE.key_texts[name]].to_pylist()
+        return texts
+    return [*map(str, rows[name].to_pylist())]
 
 
 def _alert(reasons: list[str] | None) -> str:

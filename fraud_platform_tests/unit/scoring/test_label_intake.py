@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.contracts.messages import Messages
 from fraud_platform.errors import TopicChangedError
-from fraud_platform.scoring.label_intake import Label, Landings, read_label, split_labels
+from fraud_platform.scoring.label_intake import Landings, split_labels
+from fraud_platform.scoring.messages.labels import Label, read_label
 from fraud_platform.scoring.plans import TopicNow
 from fraud_platform.tables.scoring import TOPIC_LABELS
 

@@ -13,9 +13,9 @@ from fraud_platform.contracts.dead_letter_reasons import DEAD_LETTER_REASONS
 from fraud_platform.contracts.messages import TRANSACTION_FIELDS
 from fraud_platform.rows.findings import explain_fields
 from fraud_platform.rows.judge import REASON_BITS, judge_fields
-from fraud_platform.scoring.label_intake import read_label
 from fraud_platform.scoring.messages.decode import decode
 from fraud_platform.scoring.messages.decoded import DeadLetter
+from fraud_platform.scoring.messages.labels import read_label
 
 GOOD = {
     "transaction_id": "17",
