@@ -15,7 +15,8 @@ import numpy as np
 from fraud_platform.contracts.data_set import DataSet, Fact
 from fraud_platform.contracts.feature_language.expressions import Expression
 from fraud_platform.contracts.feature_language.terms import RowTerm
-from fraud_platform.contracts.quarantine_reasons import REASON_DESCRIPTIONS, Reason
+from fraud_platform.contracts.quarantine_reasons import Reason
+from fraud_platform.contracts.reason_words import REASON_DESCRIPTIONS
 from fraud_platform.contracts.time import TILE_SECONDS, numbered_day
 from fraud_platform.operations.data_set_sample import Sample
 from fraud_platform.rows.canonical import CleanRows
