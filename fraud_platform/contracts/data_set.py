@@ -24,6 +24,9 @@ FactKind = Literal["number", "category"]
 FACT_PREFIX = "fact_"
 """Begins the name of a fact's column in every table, so that no feature has the same name."""
 
+MAX_NUMBER = 10**15
+"""The largest value of a declared number, in stored units: sums of 9,000 of them fit in 64 bits."""
+
 
 @dataclass(frozen=True)
 class DropFormat:
@@ -243,6 +246,7 @@ class DataSet:
         rising: names of the features with which risk only rises.
         prior: name of the feature that is itself a probability of fraud; None if there is none.
         feature_sets: further named choices of features, which quality reports compare.
+        chooses: whether training chooses among the chosen features by default.
         fits_fast_parser: whether drops and messages have the shape that `rows.canonical` reads.
     """
 
@@ -254,3 +258,4 @@ class DataSet:
     prior: str | None = None
     feature_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fits_fast_parser: bool = False
+    chooses: bool = False

@@ -40,7 +40,6 @@ from fraud_platform.defs.checks.batch import ALL_CHECKS
 from fraud_platform.defs.checks.inference import INFERENCE_CHECKS
 from fraud_platform.defs.deployment import DEPLOYMENT
 from fraud_platform.defs.resources import resources_of
-from fraud_platform.operations.own_home import require_own_data_set
 from fraud_platform.settings import Settings
 
 
@@ -50,7 +49,6 @@ def assemble(settings: Settings) -> dg.Definitions:
     Each process of Dagster that works on the data calls this, which also makes its files private.
     """
     keep_private(settings)
-    require_own_data_set(settings)
     return dg.Definitions(
         assets=[
             raw_drops,

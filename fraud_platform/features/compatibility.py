@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fraud_platform.contracts.active import DECLARATION, feature_signature
-from fraud_platform.contracts.feature_language.declarables import (
-    FIRST_TIMES,
-    Declaration,
-)
+from fraud_platform.contracts.feature_language.declarables import Declaration
+from fraud_platform.contracts.feature_language.times import FIRST_TIMES
 
 FIRST_DECLARATION = "99ba72481b0273a5b69d93ef69c0569b2d47c649b314670bb5544cea72fc9cf0"
 """Signature of all features that were declared when a model carried this, used or not."""

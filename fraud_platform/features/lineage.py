@@ -7,8 +7,8 @@ Not here: showing it (`fraud_platform.defs.pages.tables`).
 from __future__ import annotations
 
 from fraud_platform.contracts.active import DECLARATION, SOURCE
-from fraud_platform.contracts.feature_language.declarables import label_measures_under
 from fraud_platform.contracts.feature_language.expressions import Expression
+from fraud_platform.contracts.feature_language.needs import label_measures_under
 from fraud_platform.contracts.feature_language.terms import (
     CustomerSince,
     CustomerSum,
@@ -53,6 +53,10 @@ def column_sources(table: TableContract) -> Sources:
     for measure in tile.measures:
         read = [_READ_BY[measure.value]] if measure.value in _READ_BY else []
         read += [measure.flag] if measure.flag else []
+        if measure.formula is not None:
+            read += sorted(
+                {_row_column(t.name) for t in measure.formula.leaves() if isinstance(t, RowTerm)}
+            )
         sources[measure.name] = [(upstream, name) for name in read]
     return sources
 
@@ -86,9 +90,7 @@ def _feature_sources() -> Sources:
 
 def _leaf_sources(leaf: Expression) -> list[tuple[str, str]]:
     if isinstance(leaf, RowTerm):
-        is_stored = leaf.name == "amount_cents" or leaf.name in SOURCE.fact_names
-        column = leaf.name if is_stored else "tx_datetime"
-        return [("transactions", column)]
+        return [("transactions", _row_column(leaf.name))]
     if isinstance(leaf, CustomerSum | CustomerSince | VisitSum):
         return _HISTORY
     if isinstance(leaf, TerminalSum):
@@ -96,3 +98,10 @@ def _leaf_sources(leaf: Expression) -> list[tuple[str, str]]:
     if isinstance(leaf, LabelSum | LabelSince | LabelRun):
         return [("label_tiles", measure) for measure in sorted(label_measures_under(leaf))]
     return []
+
+
+def _row_column(name: str) -> str:
+    """Return the column that a `RowTerm` reads."""
+    flags = {flag.name for flag in DECLARATION.flags}
+    is_stored = name == "amount_cents" or name in SOURCE.fact_names or name in flags
+    return name if is_stored else "tx_datetime"

@@ -13,13 +13,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from fraud_platform.contracts.data_set import DataSet, Fact
-from fraud_platform.contracts.feature_language.expressions import Expression
-from fraud_platform.contracts.feature_language.terms import RowTerm
 from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.contracts.reason_words import REASON_DESCRIPTIONS
 from fraud_platform.contracts.time import TILE_SECONDS, numbered_day
 from fraud_platform.operations.data_set_sample import Sample
-from fraud_platform.operations.own_home import meaning_of
 from fraud_platform.rows.canonical import CleanRows
 
 _BYTES_OF_KEY, _BYTES_OF_MEASURE = 12, 3
@@ -54,21 +51,10 @@ def _source_words(data_set: DataSet) -> Iterator[str]:
         f"  {len(source.facts)} numbers and categories, {len(data_set.declaration.names)} "
         f"features, of which models use {len(data_set.chosen)}"
     )
-    unread = sorted(set(source.fact_names) - _facts_read(data_set))
+    unread = sorted(set(source.fact_names) - data_set.declaration.columns_read)
     if unread:
         names = ", ".join(fact.name for fact in source.facts if fact.stored_as in unread)
         yield f"  no feature reads {names}: they are stored with each row for nothing"
-
-
-def _facts_read(data_set: DataSet) -> set[str]:
-    declaration = data_set.declaration
-    formulas: list[Expression] = [f.formula for f in declaration.features]
-    formulas += [flag.condition for flag in declaration.flags]
-    leaves = {leaf for formula in formulas for leaf in formula.leaves()}
-    named = {leaf.name for leaf in leaves if isinstance(leaf, RowTerm)}
-    # a term of history names the measure that it sums, which may be that of a fact
-    words = " ".join(map(str, leaves))
-    return named | {name for name in data_set.source.fact_names if name in words}
 
 
 def changes(data_set: DataSet, before: DataSet) -> Iterator[str]:
@@ -79,9 +65,14 @@ def changes(data_set: DataSet, before: DataSet) -> Iterator[str]:
     new = [name for name in now if name not in then]
     gone = [name for name in then if name not in now]
     changed = [name for name in now if name in then and now[name] != then[name]]
-    mine, theirs = meaning_of(data_set.source), meaning_of(before.source)
-    if differing := [name for name in mine if mine[name] != theirs[name]]:
-        yield f"  rows mean something else ({', '.join(differing)}): use another FRAUD_HOME"
+    if data_set.source != before.source:
+        parts = [
+            name
+            for name in vars(data_set.source)
+            if name in before.source.__dataclass_fields__
+            and getattr(data_set.source, name) != getattr(before.source, name)
+        ]
+        yield f"  another source ({', '.join(parts)}): it needs a home of its own (FRAUD_HOME)"
     for words, names in (("new", new), ("changed", changed), ("gone", gone)):
         yield f"  features {words}: {_listed(names)}"
     if changed:

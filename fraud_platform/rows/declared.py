@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from fraud_platform.contracts.data_set import Fact, Key, SourceSpec
+from fraud_platform.contracts.data_set import MAX_NUMBER, Fact, Key, SourceSpec
 from fraud_platform.contracts.drops import MAX_AMOUNT_CENTS
 from fraud_platform.contracts.own_days import DaySpan
 from fraud_platform.contracts.quarantine_reasons import Reason, Repair
@@ -35,8 +35,6 @@ Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 MAX_KEY_BYTES = 256
-MAX_NUMBER = 10**15
-"""The largest value of a declared number, in stored units: sums of 9,000 of them fit in 64 bits."""
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from fraud_platform.contracts.data_set import Key, SourceSpec, Time
+from fraud_platform.contracts.data_set import MAX_NUMBER, Key, SourceSpec, Time
 from fraud_platform.contracts.drops import FIRST_YEAR, LAST_YEAR, MAX_AMOUNT_CENTS
 from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.contracts.reason_words import REASON_DESCRIPTIONS
-from fraud_platform.rows.declared import MAX_KEY_BYTES, MAX_NUMBER, Finding
+from fraud_platform.rows.declared import MAX_KEY_BYTES, Finding
 from fraud_platform.rows.findings import MAX_DIGITS, wrong_form
 from fraud_platform.rows.judge import REASONS
 

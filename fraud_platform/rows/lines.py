@@ -153,18 +153,14 @@ def _line_ends(octets: npt.NDArray[np.uint8], separators: Positions, lines: int)
 
 
 def read_blocks(
-    file: IO[bytes],
-    part: TextRange,
-    block_of: Callable[[bytes], Block],
-    block_bytes: int = BLOCK_BYTES,
+    file: IO[bytes], part: TextRange, block_of: Callable[[bytes], Block]
 ) -> Iterator[Block]:
-    """Yield the lines that a range owns, in blocks of about `block_bytes`.
+    """Yield the lines that a range owns, in blocks of about `BLOCK_BYTES`.
 
     Args:
         file: the text.
         part: the range.
         block_of: makes a block of whole lines.
-        block_bytes: about how large blocks are.
 
     Raises:
         LineTooLongError: a line is longer than `MAX_LINE_BYTES`.
@@ -176,7 +172,7 @@ def read_blocks(
     held: list[bytes] = []
     held_bytes = 0
     while position < part.end:
-        chunk = file.read(block_bytes)
+        chunk = file.read(BLOCK_BYTES)
         first_end = chunk.find(b"\n")
         if held_bytes + (first_end if first_end >= 0 else len(chunk)) > MAX_LINE_BYTES:
             raise LineTooLongError(position)

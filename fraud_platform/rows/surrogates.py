@@ -17,12 +17,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fraud_platform.contracts.category_codes import CODE_BITS, HASH_KEY
+
 Ints = npt.NDArray[np.int64]
 
-HASH_KEY = "fraud_platform_1"
-"""16 bytes. A change of it changes every surrogate and code."""
-CODE_BITS = 24
-"""A float32 holds every integer below 2^24, so a code is exact as a feature."""
 _SURROGATE_MASK = np.uint64((1 << 63) - 1)
 _CODE_MASK = np.uint64((1 << CODE_BITS) - 1)
 

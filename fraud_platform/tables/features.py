@@ -28,7 +28,7 @@ CUSTOMER_TILES = TableContract(
         Column("tile_date", "date", "The day of tile_hour (UTC)."),
         *_measures(DECLARATION.customer_tile),
     ),
-    key=DECLARATION.customer_tile.key,
+    key=(*DECLARATION.customer_tile.key, *DECLARATION.customer_tile.split_by),
     partition_by=("tile_date",),
 )
 

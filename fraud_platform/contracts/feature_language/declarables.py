@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -18,8 +18,8 @@ import numpy as np
 
 from fraud_platform.contracts.feature_language.expressions import Expression
 from fraud_platform.contracts.feature_language.formulas import Formulas
+from fraud_platform.contracts.feature_language.needs import Made, label_measures_under, needed_by
 from fraud_platform.contracts.feature_language.terms import (
-    GENUINE,
     MAX_SINCE_SECONDS,
     MAX_WINDOW_HOURS,
     CustomerSince,
@@ -29,45 +29,15 @@ from fraud_platform.contracts.feature_language.terms import (
     LabelSince,
     LabelSum,
     LabelTerm,
+    RowTerm,
     TerminalSum,
     VisitSum,
 )
-from fraud_platform.contracts.feature_language.tiles import AmountValue, Measure, Tile
-from fraud_platform.contracts.time import SECONDS_PER_HOUR, TILE_SECONDS
+from fraud_platform.contracts.feature_language.tiles import AmountValue, Measure, Tile, Value
+from fraud_platform.contracts.feature_language.times import FIRST_TIMES, FeatureTimes
+from fraud_platform.contracts.time import TILE_SECONDS
 
 TermType = TypeVar("TermType", bound=Expression)
-
-
-@dataclass(frozen=True)
-class FeatureTimes:
-    """The times that every feature and tile depends on, except the windows in its formula."""
-
-    tile_seconds: int
-    label_delay_hours: int
-    max_window_hours: int
-    max_since_seconds: int
-
-    def __str__(self) -> str:
-        text = (
-            f"tiles of {self.tile_seconds} s, labels after {self.label_delay_hours} h, "
-            f"windows of at most {self.max_window_hours} h"
-        )
-        if self.max_since_seconds == self.max_window_hours * SECONDS_PER_HOUR:
-            return text
-        return f"{text}, times since of at most {self.max_since_seconds} s"
-
-    def differences_from(self, before: FeatureTimes) -> list[str]:
-        """Return each time that is not as before, such as `label_delay_hours is 192, was 168`."""
-        return [
-            f"{f.name} is {getattr(self, f.name)}, was {getattr(before, f.name)}"
-            for f in fields(self)
-            if getattr(self, f.name) != getattr(before, f.name)
-        ]
-
-
-FIRST_TIMES = FeatureTimes(3600, 168, 720, 2_592_000)
-"""The times while signatures of whole declarations did not name them. Never change these numbers:
-signatures from then say nothing of times, so no signature names them as long as they hold."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +49,14 @@ class Feature:
     Attributes:
         rises: whether the risk never falls if the feature rises, all else equal; models may use it
             as a monotonicity constraint.
+        keep: of a category's code, how many values a model may distinguish; 0 of a number.
     """
 
     name: str
     description: str
     formula: Expression
     rises: bool = False
+    keep: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,15 +76,24 @@ class Flag:
 
 @dataclass(frozen=True)
 class RowSum:
-    """A sum over all transactions of a tile, of customers and of terminals.
+    """A sum over all transactions of a tile.
 
     Attributes:
-        value: what each transaction adds, see `contracts.feature_language.tiles.Measure`.
+        value: what each transaction adds, see `contracts.feature_language.tiles.Measure`; an
+            expression is a formula.
+        of: whose tiles hold it; None means those of customers and of terminals.
     """
 
     name: str
     description: str
-    value: AmountValue = "count"
+    value: AmountValue | Expression = "count"
+    of: Entity | None = None
+
+    def measure(self) -> Measure:
+        """Return the measure of tiles."""
+        if isinstance(self.value, Expression):
+            return Measure(self.name, self.description, "formula", formula=self.value)
+        return Measure(self.name, self.description, self.value)
 
 
 FIRST_ROW_SUMS = (
@@ -127,11 +108,35 @@ class LastTime:
     """The latest second (since 1970) of a tile's transactions, or of those with the flag, if set.
 
     It is 0 in a tile without such a transaction.
+
+    Attributes:
+        formula: of the second, 0 for transactions that do not count; instead of a flag.
     """
 
     name: str
     description: str
     flag: str | None = None
+    formula: Expression | None = None
+
+    def measure(self) -> Measure:
+        """Return the measure of tiles."""
+        value: Value = "second" if self.formula is None else "formula"
+        return Measure(
+            self.name, self.description, value, self.flag, combine="max", formula=self.formula
+        )
+
+
+@dataclass(frozen=True)
+class RowColumn:
+    """What decides the values of a column that rows have, for the signature.
+
+    Attributes:
+        name: of its `RowTerm`.
+        meaning: such as `number, 2 digits`.
+    """
+
+    name: str
+    meaning: str
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,8 @@ class Declaration:
 
     Attributes:
         label_delay_hours: hours after a transaction until its label counts.
+        columns: the meaning of rows' columns beyond those that every data set has.
+        split_by: facts by which customer tiles are summed as well.
     """
 
     features: tuple[Feature, ...]
@@ -163,6 +170,8 @@ class Declaration:
     label_measures: tuple[LabelMeasure, ...]
     row_sums: tuple[RowSum, ...] = FIRST_ROW_SUMS
     label_delay_hours: int = FIRST_TIMES.label_delay_hours
+    columns: tuple[RowColumn, ...] = ()
+    split_by: tuple[str, ...] = ()
 
     @property
     def times(self) -> FeatureTimes:
@@ -193,14 +202,15 @@ class Declaration:
             Measure(f.name, f"Sum over transactions: {f.description}", "flag", f.name)
             for f in self.flags
         )
-        lasts = (
-            Measure(last.name, last.description, "second", last.flag, combine="max")
-            for last in self.last_times
+        splits = (
+            Measure(n, "The column's value.", "formula", combine="max", formula=RowTerm(n))
+            for n in self.split_by
         )
+        lasts = (last.measure() for last in self.last_times)
         return Tile(
             "customer_tiles", "transactions", ("customer",),
             ("customer_id", "terminal_id", "tile_hour"), "customer_id", "tile_hour",
-            (*self._row_measures(), *flags, *lasts),
+            (*self._row_measures("customer"), *flags, *lasts, *splits), self.split_by,
         )  # fmt: skip
 
     @cached_property
@@ -208,7 +218,8 @@ class Declaration:
         """Each terminal's transactions by hour."""
         return Tile(
             "terminal_tiles", "transactions", ("terminal",),
-            ("terminal_id", "tile_hour"), "terminal_id", "tile_hour", self._row_measures(),
+            ("terminal_id", "tile_hour"), "terminal_id", "tile_hour",
+            self._row_measures("terminal"),
         )  # fmt: skip
 
     @cached_property
@@ -229,8 +240,8 @@ class Declaration:
         """Every kind of tile."""
         return self.customer_tile, self.terminal_tile, self.label_tile
 
-    def _row_measures(self) -> tuple[Measure, ...]:
-        return tuple(Measure(m.name, m.description, m.value) for m in self.row_sums)
+    def _row_measures(self, entity: Entity) -> tuple[Measure, ...]:
+        return tuple(m.measure() for m in self.row_sums if m.of in (None, entity))
 
     @cached_property
     def terminal_sums(self) -> tuple[TerminalSum, ...]:
@@ -291,11 +302,13 @@ class Declaration:
         times = times or self.times
         lines = [f"{f.name} = {f.formula}" for f in self.features]
         lines += [f"flag {f.name} = {f.condition}" for f in self.flags]
-        lines += [f"last {m.name} of {m.flag}" for m in self.last_times]
+        lines += [_last_line(m) for m in self.last_times]
         lines += [
             f"label {m.name} = {m.value} of {sorted(m.scenarios)}" for m in self.label_measures
         ]
         lines += [f"sum {m.name} = {m.value}" for m in self._further_sums]
+        lines += [f"column {c.name} = {c.meaning}" for c in self.columns]
+        lines += [f"split by {name}" for name in self.split_by]
         lines += [str(times)] if times != FIRST_TIMES else []
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -313,45 +326,39 @@ class Declaration:
         wanted = sorted(set(names))
         declared = {feature.name: feature for feature in self.features}
         lines = [f"{n} = {declared[n].formula if n in declared else 'undeclared'}" for n in wanted]
-        flags, last_times, measures, sums = self._needs(
-            leaf for n in wanted if n in declared for leaf in declared[n].formula.leaves()
+        needs = needed_by(
+            (t for n in wanted if n in declared for t in declared[n].formula.leaves()), self._made
         )
-        lines += [f"flag {f.name} = {f.condition}" for f in self.flags if f.name in flags]
-        lines += [f"last {m.name} of {m.flag}" for m in self.last_times if m.name in last_times]
+        lines += [f"flag {f.name} = {f.condition}" for f in self.flags if f.name in needs.flags]
+        lines += [_last_line(m) for m in self.last_times if m.name in needs.last_times]
         lines += [
             f"label {m.name} = {m.value} of {sorted(m.scenarios)}"
             for m in self.label_measures
-            if m.name in measures
+            if m.name in needs.label_measures
         ]
-        lines += [f"sum {m.name} = {m.value}" for m in self._further_sums if m.name in sums]
+        lines += [f"sum {m.name} = {m.value}" for m in self._further_sums if m.name in needs.sums]
+        lines += [f"column {c.name} = {c.meaning}" for c in self.columns if c.name in needs.columns]
         lines.append(str(times or self.times))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def _needs(self, leaves: Iterable[Expression]) -> tuple[set[str], set[str], set[str], set[str]]:
-        """Return the flags, last times, label measures and sums that terms read, transitively."""
-        flags, times, measures, sums = set[str](), set[str](), set[str](), set[str]()
-        by_name = {flag.name: flag for flag in self.flags}
-        of_time = {last.name: last.flag for last in self.last_times}
-        waiting = list(leaves)
-        while waiting:
-            leaf = waiting.pop()
-            read: set[str | None] = set()
-            if isinstance(leaf, CustomerSum | VisitSum | TerminalSum):
-                sums.add(leaf.measure)
-                read = {leaf.measure}
-            elif isinstance(leaf, CustomerSince):
-                times.add(leaf.measure)
-                read = {of_time.get(leaf.measure)}
-            elif isinstance(leaf, LabelSum | LabelSince | LabelRun):
-                measures |= label_measures_under(leaf)
-            for name in read & set(by_name) - flags:
-                flags.add(str(name))
-                waiting += by_name[str(name)].condition.leaves()
-        return flags, times, measures, sums
+    @property
+    def _made(self) -> Made:
+        formulas = {m.name: m.value for m in self.row_sums if isinstance(m.value, Expression)}
+        formulas |= {m.name: m.formula for m in self.last_times if m.formula is not None}
+        return Made(
+            {flag.name: flag.condition for flag in self.flags},
+            {last.name: last.flag for last in self.last_times},
+            formulas,
+        )
 
     @property
     def _further_sums(self) -> list[RowSum]:
         return [m for m in self.row_sums if m not in FIRST_ROW_SUMS]
+
+    @cached_property
+    def columns_read(self) -> frozenset[str]:
+        """The names of the rows' columns that any feature reads, by itself or through a measure."""
+        return frozenset(needed_by(self._leaves, self._made).columns)
 
     def tiles_signature(self) -> str:
         """Return a hash of everything that decides what tiles hold, features apart."""
@@ -377,6 +384,7 @@ class Declaration:
         return tuple(sorted({leaf for formula in formulas for leaf in formula.leaves()}, key=str))
 
 
-def label_measures_under(term: LabelTerm) -> set[str]:
-    """Return the names of the label measures that a term reads."""
-    return {GENUINE, term.measure} if isinstance(term, LabelRun) else {term.measure}
+def _last_line(last: LastTime) -> str:
+    """Return a last time's line of a signature."""
+    line = f"last {last.name} of {last.flag}"
+    return line if last.formula is None else f"{line} = {last.formula}"

@@ -13,11 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from fraud_platform.contracts.feature_language.geometry import kilometres
+
 Array = np.ndarray
+Number = int | float
 
 
 @dataclass(frozen=True)
@@ -43,35 +47,58 @@ class Expression:
         for child in self.children():
             yield from child.leaves()
 
-    def __add__(self, other: Expression | int) -> Expression:
+    def __bool__(self) -> bool:
+        """Refuse to be a condition of Python, which would decide once for all rows.
+
+        Raises:
+            TypeError: always; the message names the operators to use.
+        """
+        raise TypeError(f"expected & for and, | for or, ~ for not, found and, or, not at {self}")
+
+    def __add__(self, other: Expression | Number) -> Expression:
         return Operation("+", (self, wrap(other)))
 
-    def __radd__(self, other: int) -> Expression:
+    def __radd__(self, other: Number) -> Expression:
         return wrap(other) + self
 
-    def __sub__(self, other: Expression | int) -> Expression:
+    def __sub__(self, other: Expression | Number) -> Expression:
         return Operation("-", (self, wrap(other)))
 
-    def __rsub__(self, other: int) -> Expression:
+    def __rsub__(self, other: Number) -> Expression:
         return wrap(other) - self
 
-    def __mul__(self, other: Expression | int) -> Expression:
+    def __mul__(self, other: Expression | Number) -> Expression:
         return Operation("*", (self, wrap(other)))
 
-    def __rmul__(self, other: int) -> Expression:
+    def __rmul__(self, other: Number) -> Expression:
         return wrap(other) * self
 
-    def __gt__(self, other: Expression | int) -> Expression:
+    def __truediv__(self, other: Expression | Number) -> Expression:
+        return ratio(self, other)
+
+    def __rtruediv__(self, other: Number) -> Expression:
+        return ratio(other, self)
+
+    def __gt__(self, other: Expression | Number) -> Expression:
         return Operation(">", (self, wrap(other)))
 
-    def __ge__(self, other: Expression | int) -> Expression:
+    def __ge__(self, other: Expression | Number) -> Expression:
         return Operation(">=", (self, wrap(other)))
 
-    def __lt__(self, other: Expression | int) -> Expression:
+    def __lt__(self, other: Expression | Number) -> Expression:
         return Operation("<", (self, wrap(other)))
 
-    def __le__(self, other: Expression | int) -> Expression:
+    def __le__(self, other: Expression | Number) -> Expression:
         return Operation("<=", (self, wrap(other)))
+
+    def __and__(self, other: Expression) -> Expression:
+        return Operation("least", (self, other))
+
+    def __or__(self, other: Expression) -> Expression:
+        return Operation("greatest", (self, other))
+
+    def __invert__(self) -> Expression:
+        return Operation("<=", (self, Constant(0)))
 
 
 @dataclass(frozen=True)
@@ -121,8 +148,13 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "where": lambda condition, a, b: np.where(condition != 0, a, b),
     "sqrt": lambda a: np.sqrt(np.maximum(a, 0)),
     "power_of_two": _power_of_two,
+    "==": lambda a, b: (a == b).astype(np.int64),
+    "//": np.floor_divide,
+    "%": np.mod,
+    "kilometres": kilometres,
 }
-_INFIX = {"+", "-", "*", ">", ">=", "<", "<="}
+COMPARISONS = frozenset({">", ">=", "<", "<="})
+_INFIX = {"+", "-", "*", "//", "%", "==", *COMPARISONS}
 
 
 @dataclass(frozen=True)
@@ -171,37 +203,42 @@ class Ratio(Expression):
         return f"ratio({self.numerator}, {self.denominator}, default {self.default})"
 
 
-def wrap(value: Expression | int) -> Expression:
-    """Return an expression for an expression or an integer.
+def wrap(value: Expression | Number) -> Expression:
+    """Return an expression for an expression, an integer, or a decimal such as 9.99.
+
+    A decimal is the ratio of the two integers that it is written with.
 
     Raises:
-        TypeError: the value is a float; write it as a ratio of integers.
+        TypeError: the value is something else.
     """
     if isinstance(value, Expression):
         return value
     if isinstance(value, int):
         return Constant(value)
-    raise TypeError(f"expected an expression or an integer, found {value!r}: use ratio(a, b)")
+    if isinstance(value, float) and np.isfinite(value):
+        above, below = Decimal(repr(value)).as_integer_ratio()
+        return Constant(above) if below == 1 else Ratio(Constant(above), Constant(below), 0.0)
+    raise TypeError(f"expected an expression or a number, found {value!r}")
 
 
 def ratio(
-    numerator: Expression | int, denominator: Expression | int, default: float = 0.0
+    numerator: Expression | Number, denominator: Expression | Number, default: float = 0.0
 ) -> Expression:
     """Return numerator / denominator in float64, or `default` if the denominator is 0."""
     return Ratio(wrap(numerator), wrap(denominator), float(default))
 
 
-def least(a: Expression | int, b: Expression | int) -> Expression:
+def least(a: Expression | Number, b: Expression | Number) -> Expression:
     """Return the smaller of two values."""
     return Operation("least", (wrap(a), wrap(b)))
 
 
-def greatest(a: Expression | int, b: Expression | int) -> Expression:
+def greatest(a: Expression | Number, b: Expression | Number) -> Expression:
     """Return the larger of two values."""
     return Operation("greatest", (wrap(a), wrap(b)))
 
 
-def where(condition: Expression, a: Expression | int, b: Expression | int) -> Expression:
+def where(condition: Expression, a: Expression | Number, b: Expression | Number) -> Expression:
     """Return `a` if the condition is not 0, else `b`, row by row."""
     return Operation("where", (condition, wrap(a), wrap(b)))
 
@@ -214,3 +251,13 @@ def square_root(value: Expression) -> Expression:
 def power_of_two(exponent: Expression) -> Expression:
     """Return 2 ** exponent in float64, for exponents between -1000 and 1000."""
     return Operation("power_of_two", (exponent,))
+
+
+def floor_divided(value: Expression, by: int) -> Expression:
+    """Return the greatest integer of at most value / by; `by` is above 0."""
+    return Operation("//", (value, Constant(by)))
+
+
+def remainder(value: Expression, by: int) -> Expression:
+    """Return what `floor_divided` leaves, from 0 to by - 1."""
+    return Operation("%", (value, Constant(by)))

@@ -10,7 +10,7 @@ Not here: how they are computed (`features.compute.kernel`), or what tiles sum
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fraud_platform.contracts.feature_language.expressions import Expression
@@ -23,19 +23,23 @@ MAX_SINCE_SECONDS = MAX_WINDOW_HOURS * SECONDS_PER_HOUR
 Entity = Literal["customer", "terminal"]
 GENUINE = "n_genuine"
 """The label measure at which a `LabelRun` begins."""
+TERMINAL = "terminal"
 LAST_SECOND = "last_second"
 """The time measure of all transactions: the live state finds late rows with it."""
 
 
 @dataclass(frozen=True)
 class RowTerm(Expression):
-    """A value of the transaction itself: amount_cents, hour_of_day, day_of_week (Monday 0), a fact.
+    """A value of the transaction itself: its amount, time or a fact, or one of its flags.
 
     Attributes:
-        name: one of these, or `Fact.stored_as`.
+        name: amount_cents, second (since 1970), hour_of_day, day_of_week (Monday 0, both UTC),
+            `Fact.stored_as`, or within a measure a flag.
+        of: the condition of a flag that a declaration makes by itself; not compared.
     """
 
     name: str
+    of: Expression | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return self.name
@@ -43,20 +47,37 @@ class RowTerm(Expression):
 
 @dataclass(frozen=True)
 class CustomerSum(Expression):
-    """Sum of a measure over the customer's earlier transactions of the last N days."""
+    """Sum of a measure over the customer's earlier transactions of the last N days and hours.
+
+    Attributes:
+        of: what each transaction adds, of a measure that a declaration makes by itself; not
+            compared, because the measure's name follows from it.
+    """
 
     measure: str
     days: int
+    hours: int = 0
+    of: Expression | None = field(default=None, compare=False)
+
+    @property
+    def window_hours(self) -> int:
+        """Complete hours of the window."""
+        return self.days * HOURS_PER_DAY + self.hours
 
     def __str__(self) -> str:
-        return f"customer.{self.measure}[{self.days}d]"
+        return f"customer.{self.measure}[{_length(self.days, self.hours)}]"
 
 
 @dataclass(frozen=True)
 class CustomerSince(Expression):
-    """Seconds since the customer's last transaction with this time measure, at most 30 days."""
+    """Seconds since the customer's last transaction with this time measure, at most 30 days.
+
+    Attributes:
+        of: as in `CustomerSum`; the measure is the greatest one.
+    """
 
     measure: str
+    of: Expression | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"customer.since_{self.measure}"
@@ -64,21 +85,40 @@ class CustomerSince(Expression):
 
 @dataclass(frozen=True)
 class VisitSum(Expression):
-    """Sum of a measure over the customer's earlier transactions at the same terminal, N days."""
+    """Sum of a measure over the customer's earlier transactions with this row's value of a column.
+
+    Attributes:
+        of: as in `CustomerSum`.
+        each: the column: `terminal`, or `Fact.stored_as`.
+    """
 
     measure: str
     days: int
+    hours: int = 0
+    of: Expression | None = field(default=None, compare=False)
+    each: str = TERMINAL
+
+    @property
+    def window_hours(self) -> int:
+        """Complete hours of the window."""
+        return self.days * HOURS_PER_DAY + self.hours
 
     def __str__(self) -> str:
-        return f"visit.{self.measure}[{self.days}d]"
+        name = "visit" if self.each == TERMINAL else f"each_{self.each}"
+        return f"{name}.{self.measure}[{_length(self.days, self.hours)}]"
 
 
 @dataclass(frozen=True)
 class TerminalSum(Expression):
-    """Sum of a measure over all transactions at the terminal in the label-delayed window."""
+    """Sum of a measure over all transactions at the terminal in the label-delayed window.
+
+    Attributes:
+        of: as in `CustomerSum`.
+    """
 
     measure: str
     days: int
+    of: Expression | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"terminal.{self.measure}[{self.days}d before 7d]"
@@ -125,3 +165,7 @@ class LabelRun(Expression):
 
 
 LabelTerm = LabelSum | LabelSince | LabelRun
+
+
+def _length(days: int, hours: int) -> str:
+    return f"{days}d" if hours == 0 else f"{days}d {hours}h" if days else f"{hours}h"

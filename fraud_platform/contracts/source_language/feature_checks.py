@@ -10,14 +10,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fraud_platform.contracts.data_set import SourceSpec
 from fraud_platform.contracts.feature_language.declarables import Feature
-from fraud_platform.contracts.feature_language.expressions import Expression
-from fraud_platform.contracts.feature_language.terms import MAX_WINDOW_DAYS, RowTerm
+from fraud_platform.contracts.feature_language.expressions import Expression, Operation
+from fraud_platform.contracts.feature_language.terms import RowTerm
 from fraud_platform.contracts.source_language.problems import Problems
+from fraud_platform.contracts.source_language.sums import terms_of
 
 MAX_FEATURES = 500
 MEMBERS = ("FEATURES", "MODEL_FEATURES", "REJECT")
@@ -27,6 +28,7 @@ RESERVED = frozenset(
     {
         *("transaction_id", "tx_datetime", "tx_date", "customer_id", "terminal_id"),
         *("amount_cents", "is_fraud", "fraud_scenario", "sample_weight", "known_at"),
+        *("part", "knowledge_date"),
         *("source_partition", "source_offset", "micro_batch", "produced_at"),
         *("fraud_probability", "threshold", "is_alert", "reasons", "model_name", "model_version"),
         *("state_version", "is_late", "scored_at", "transaction_key", "customer_key"),
@@ -34,7 +36,7 @@ RESERVED = frozenset(
 )
 """Columns that tables with features have besides them."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_ROW_TERMS = ("amount_cents", "hour_of_day", "day_of_week")
+_ROW_TERMS = ("amount_cents", "second", "hour_of_day", "day_of_week")
 
 
 def check_members(file: str, members: Mapping[str, Any], problems: Problems) -> None:
@@ -88,25 +90,38 @@ def _check_feature(place: str, one: Feature, source: SourceSpec, problems: Probl
             "Write one of columns and functions of fraud_platform.declare.",
         )  # fmt: skip
         return
-    leaves = set(one.formula.leaves())
+    leaves = terms_of([one.formula])
     if not leaves:
         problems.add(
             place, "a formula that reads a column", str(one.formula), "A constant is none."
         )
-    for leaf in sorted(leaves, key=str):
+    for leaf in leaves:
         _check_term(place, leaf, source, problems)
+    categories = {RowTerm(fact.stored_as) for fact in source.facts if fact.kind == "category"}
+    for term in _in_arithmetic(one.formula, categories):
+        problems.add(
+            place, "a category by itself or in is_in", f"a computation with {term}",
+            "A category's code is no quantity.",
+        )  # fmt: skip
 
 
 def _check_term(place: str, leaf: Expression, source: SourceSpec, problems: Problems) -> None:
-    if isinstance(leaf, RowTerm) and leaf.name not in (*_ROW_TERMS, *source.fact_names):
+    if not isinstance(leaf, RowTerm) or leaf.of is not None:
+        return
+    if leaf.name not in (*_ROW_TERMS, *source.fact_names):
         known = ", ".join((*_ROW_TERMS, *source.fact_names))
         problems.add(place, f"a column among {known}", leaf.name, "Declare it in the source.")
-    days = getattr(leaf, "days", 1)
-    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= MAX_WINDOW_DAYS:
-        problems.add(
-            place, f"a window of 1 to {MAX_WINDOW_DAYS} whole days", f"{days!r} in {leaf}",
-            "History is kept for that long.",
-        )  # fmt: skip
+
+
+def _in_arithmetic(formula: Expression, categories: set[RowTerm]) -> Iterator[Expression]:
+    """Yield the categories with which a formula computes; to be equal to a code is allowed."""
+    of = getattr(formula, "of", None)
+    children = [*formula.children(), *([of] if isinstance(of, Expression) else [])]
+    is_equality = isinstance(formula, Operation) and formula.name == "=="
+    for child in children:
+        if child in categories and not is_equality:
+            yield child
+        yield from _in_arithmetic(child, categories)
 
 
 def model_features(

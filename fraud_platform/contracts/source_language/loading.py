@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from fraud_platform.contracts.data_set import DataSet
-from fraud_platform.contracts.feature_language.declarables import Feature
-from fraud_platform.contracts.source_language.features import declaration_of
+from fraud_platform.contracts.source_language.declaring import declaration_of
+from fraud_platform.contracts.source_language.feature_checks import (
+    check_features,
+    check_members,
+    model_features,
+)
 from fraud_platform.contracts.source_language.problems import Problems
 from fraud_platform.contracts.source_language.source import Source
 from fraud_platform.errors import DeclarationError
@@ -74,18 +78,19 @@ def _of_members(path: Path, members: dict[str, Any]) -> DataSet:
     if len(own) != 1:
         remedy = "Define exactly one in this file."
         problems.add(path.name, "one class derived from Source", str(len(own)), remedy)
-    features = members.get("FEATURES")
-    if not isinstance(features, list | tuple) or not features:
-        found = "none" if features is None else type(features).__name__
-        problems.add(path.name, "a list FEATURES", found, "Add it to the file.")
     problems.raise_any(path.name)
-    declared = [f for f in features or () if isinstance(f, Feature)]
-    declaration = declaration_of(declared, own[0].spec.label.delay_days)
-    chosen = members.get("MODEL_FEATURES", "all")
+    source = own[0].spec
+    check_members(path.name, members, problems)
+    features = check_features(path.name, members.get("FEATURES"), source, problems)
+    wanted = members.get("MODEL_FEATURES", "all")
+    names = [one.name for one in features]
+    chosen = model_features(path.name, wanted, names, problems)
+    problems.raise_any(path.name)
     return DataSet(
         path.stem,
-        own[0].spec,
-        declaration,
-        declaration.names if chosen == "all" else tuple(chosen),
-        frozenset(f.name for f in declared if f.rises),
+        source,
+        declaration_of(features, source),
+        chosen,
+        frozenset(one.name for one in features if one.rises),
+        chooses=wanted == "auto",
     )

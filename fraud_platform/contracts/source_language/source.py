@@ -8,12 +8,11 @@ loading a file (`contracts.source_language.loading`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from fraud_platform.contracts.data_set import Fact, Key, Label, Money, SourceSpec, Time
 from fraud_platform.contracts.feature_language.expressions import Expression, ratio
-from fraud_platform.contracts.feature_language.terms import Entity, RowTerm
+from fraud_platform.contracts.feature_language.terms import RowTerm
 from fraud_platform.contracts.source_language.columns import (
     Declared,
     DeclaredCategory,
@@ -24,24 +23,12 @@ from fraud_platform.contracts.source_language.columns import (
     DeclaredTime,
 )
 from fraud_platform.contracts.source_language.problems import Problems
+from fraud_platform.contracts.source_language.references import EntityRef, TimeRef
 from fraud_platform.contracts.source_language.source_checks import (
     DEFAULT_FORMAT,
     check_source,
     delay_days,
 )
-
-
-@dataclass(frozen=True)
-class EntityRef:
-    """An entity of a source, as features name it.
-
-    Attributes:
-        role: `customer` for the one that partitions the topic, otherwise `terminal`.
-        name: its name in the declaration.
-    """
-
-    role: Entity
-    name: str
 
 
 class Source:
@@ -67,8 +54,10 @@ class Source:
                 setattr(cls, name, term)
 
 
-def _term(spec: SourceSpec, name: str, value: Declared) -> Expression | EntityRef | None:
+def _term(spec: SourceSpec, name: str, value: Declared) -> Expression | EntityRef | TimeRef | None:
     """Return what features see of a column, in its declared unit; None if they see nothing."""
+    if isinstance(value, DeclaredTime):
+        return TimeRef(value.zone)
     if isinstance(value, DeclaredMoney):
         amount = RowTerm("amount_cents")
         return ratio(amount, 10**value.digits) if value.digits else amount

@@ -131,6 +131,8 @@ def _run_terminal_task(
         rows["amount_cents"],
         Tiles(tiles.pop("key"), tiles.pop("tile_hour"), tiles),
         join_label_tiles(part.label_tiles(), new_labels),
+        rows["second"],
+        {name: rows[name] for name in SOURCE.fact_names},
     )
     tile_files = _write_terminal_tiles(folders, work.tiles)
     of_customers = {**rows, "key": rows["customer_id"], "terminal_id": rows["key"]}

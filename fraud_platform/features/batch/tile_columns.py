@@ -8,9 +8,18 @@ numpy (`features.compute.tiles`), which rows are summed (`scoring.state.snapshot
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
+from fraud_platform.contracts.feature_language.expressions import (
+    Constant,
+    Expression,
+    Operation,
+)
+from fraud_platform.contracts.feature_language.terms import RowTerm
 from fraud_platform.contracts.feature_language.tiles import Measure, Tile
+from fraud_platform.contracts.time import HOURS_PER_DAY, SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -20,14 +29,15 @@ def transaction_tiles(rows: DataFrame, tile: Tile) -> DataFrame:
     """Return the tiles of transactions: the tile's key, tile_date and its measures.
 
     Args:
-        rows: the tile's key, tx_datetime, amount_cents and the flags that measures read.
+        rows: the tile's key, tx_datetime, amount_cents, and the facts and flags that measures read.
     """
     from pyspark.sql import functions as F
 
     combine = {"sum": F.sum, "max": F.max}
-    measures = [combine[m.combine](_transaction_value(m)).alias(m.name) for m in tile.measures]
+    summed = [m for m in tile.measures if m.name not in tile.split_by]
+    measures = [combine[m.combine](_transaction_value(m)).alias(m.name) for m in summed]
     day = F.to_date(F.min("tx_datetime")).alias("tile_date")
-    return rows.groupBy(*tile.key).agg(day, *measures)
+    return rows.groupBy(*tile.key, *tile.split_by).agg(day, *measures)
 
 
 def label_tiles(versions: DataFrame, tile: Tile) -> DataFrame:
@@ -50,6 +60,8 @@ def _transaction_value(measure: Measure) -> Column:
 
     if measure.value == "flag":
         return F.col(str(measure.flag)).cast("long")
+    if measure.formula is not None:
+        return integer_column(measure.formula)
     second = measure.value == "second"
     value = F.unix_seconds("tx_datetime") if second else _amount_value(measure)
     return value if measure.flag is None else _where(F.col(measure.flag) > 0, value)
@@ -80,3 +92,49 @@ def _where(condition: Column, value: Column) -> Column:
     from pyspark.sql import functions as F
 
     return F.when(condition, value).otherwise(F.lit(0).cast("long"))
+
+
+def integer_column(formula: Expression) -> Column:
+    """Return a formula over integers of a row as a Spark column, equal to its numpy value.
+
+    Raises:
+        TypeError: it holds a term or an operation that is not of integers.
+    """
+    from pyspark.sql import functions as F
+
+    if isinstance(formula, Constant):
+        return F.lit(formula.value).cast("long")
+    if isinstance(formula, RowTerm):
+        return _row_column(formula.name)
+    if not isinstance(formula, Operation) or formula.name not in _INTEGER_OPERATIONS:
+        raise TypeError(f"expected a formula over integers of a row, found {formula}")
+    arguments = [integer_column(argument) for argument in formula.arguments]
+    if formula.name in _COMPARED_BY:
+        return cast("Column", _COMPARED_BY[formula.name](*arguments)).cast("long")
+    if formula.name == "where":
+        return F.when(arguments[0] != 0, arguments[1]).otherwise(arguments[2])
+    if formula.name in ("least", "greatest"):
+        return F.least(*arguments) if formula.name == "least" else F.greatest(*arguments)
+    return cast("Column", _COMPUTED_BY[formula.name](*arguments))
+
+
+def _row_column(name: str) -> Column:
+    from pyspark.sql import functions as F
+
+    second = F.unix_seconds("tx_datetime")
+    hour = F.floor(second / SECONDS_PER_HOUR).cast("long")
+    of_time = {
+        "second": second,
+        "hour_of_day": F.pmod(hour, F.lit(HOURS_PER_DAY)).cast("long"),
+        "day_of_week": F.weekday("tx_datetime").cast("long"),
+    }
+    return of_time.get(name, F.col(name).cast("long"))
+
+
+_COMPARED_BY: dict[str, Callable[..., Any]] = {
+    ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "==": operator.eq,
+}  # fmt: skip
+_COMPUTED_BY: dict[str, Callable[..., Any]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul,
+}  # fmt: skip
+_INTEGER_OPERATIONS = {*_COMPARED_BY, *_COMPUTED_BY, "where", "least", "greatest"}

@@ -14,8 +14,8 @@ import numpy as np
 from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array
-from fraud_platform.contracts.feature_language.terms import MAX_SINCE_SECONDS, VisitSum
-from fraud_platform.contracts.time import HOURS_PER_DAY, SECONDS_PER_DAY, TILE_SECONDS
+from fraud_platform.contracts.feature_language.terms import MAX_SINCE_SECONDS, TERMINAL
+from fraud_platform.contracts.time import SECONDS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.compute.kernel import (
     FeatureBatch,
     Terms,
@@ -140,7 +140,7 @@ class CustomerPass:
 class _Events:
     """Tiles and transactions of customers as one sequence, ordered by customer, time and id.
 
-    Call `fill` before the terms, and `visit_terms` before `tiles`.
+    Call `fill` before the terms and the tiles.
     """
 
     def __init__(
@@ -163,7 +163,8 @@ class _Events:
         self._declaration = declaration
         cents = self._transactions.amount_cents[self.row_order]
         second = self._transactions.second[self.row_order]
-        of_rows = transaction_values(declaration.customer_tile, cents, second, flags)
+        facts = {n: fact[self.row_order] for n, fact in self._transactions.facts.items()}
+        of_rows = transaction_values(declaration.customer_tile, cents, second, flags, facts)
         is_tile = self._order < self._n_tiles
         tiles = self._order[is_tile]
         self._columns: dict[str, Array] = {}
@@ -184,11 +185,11 @@ class _Events:
         terms: Terms = {}
         starts: dict[int, Array] = {}
         for term in self._declaration.customer_sums:
-            if term.days not in starts:
-                first = hour_keys(customer, hour - term.days * HOURS_PER_DAY)
-                starts[term.days] = np.searchsorted(keys, first)
+            hours = term.window_hours
+            if hours not in starts:
+                starts[hours] = np.searchsorted(keys, hour_keys(customer, hour - hours))
             of_measure = sums[term.measure]
-            terms[term] = of_measure[self._places] - of_measure[starts[term.days]]
+            terms[term] = of_measure[self._places] - of_measure[starts[hours]]
         for since in self._declaration.customer_sinces:
             terms[since] = self._since(self._columns[since.measure], customer)
         return terms
@@ -203,35 +204,52 @@ class _Events:
         return np.where(last > 0, np.minimum(elapsed, MAX_SINCE_SECONDS), MAX_SINCE_SECONDS)
 
     def visit_terms(self) -> Terms:
-        """Return the sums over each customer's earlier events at the same terminal."""
-        of_history, of_rows = dense_ids(self._history.terminal, self._transactions.terminal_id)
-        terminal = np.concatenate((of_history, of_rows))[self._order]
-        self._visit_order = sort_order(self._customer, terminal)
-        customer, terminal = self._customer[self._visit_order], terminal[self._visit_order]
-        starts = group_starts(customer, terminal)
-        visit = np.repeat(np.arange(starts.size), np.diff(np.append(starts, customer.size)))
-        hour = self._hour[self._visit_order]
-        self._visit_keys = hour_keys(visit, hour)
-        return {term: self._visit_sum(term, visit, hour) for term in self._declaration.visit_sums}
+        """Return the sums over each customer's earlier events with the row's value of a column."""
+        terms: Terms = {}
+        for each in sorted({term.each for term in self._declaration.visit_sums}):
+            order, group = self._groups(each)
+            hour = self._hour[order]
+            keys = hour_keys(group, hour)
+            sums: dict[str, Array] = {}
+            for term in self._declaration.visit_sums:
+                if term.each != each:
+                    continue
+                if term.measure not in sums:
+                    sums[term.measure] = prefix_sums(self._columns[term.measure][order])
+                of_measure = sums[term.measure]
+                first = np.searchsorted(keys, hour_keys(group, hour - term.window_hours))
+                of_events = np.empty(self._order.size, dtype=np.int64)
+                of_events[order] = of_measure[:-1] - of_measure[first]
+                terms[term] = of_events[self._places]
+        return terms
 
-    def _visit_sum(self, term: VisitSum, visit: Array, hour: Array) -> Array:
-        sums = prefix_sums(self._columns[term.measure][self._visit_order])
-        first = hour_keys(visit, hour - term.days * HOURS_PER_DAY)
-        of_events = np.empty(self._order.size, dtype=np.int64)
-        of_events[self._visit_order] = sums[:-1] - sums[np.searchsorted(self._visit_keys, first)]
-        return of_events[self._places]
+    def _groups(self, *columns: str) -> tuple[Array, Array]:
+        """Return an order of events by customer and these columns, and the number of each group."""
+        values = [self._column(name) for name in columns]
+        order = sort_order(self._customer, *values)
+        starts = group_starts(self._customer[order], *(column[order] for column in values))
+        return order, np.repeat(np.arange(starts.size), np.diff(np.append(starts, order.size)))
+
+    def _column(self, name: str) -> Array:
+        """Return a column of events that groups them; values may be replaced by dense ones."""
+        if name != TERMINAL:
+            return dense_ids(self._columns[name])[0]
+        of_history, of_rows = dense_ids(self._history.terminal, self._transactions.terminal_id)
+        return np.concatenate((of_history, of_rows))[self._order]
 
     def tiles(self) -> Tiles:
-        """Return the customer tiles of the transactions; call `visit_terms` first."""
-        is_row = self._order[self._visit_order] >= self._n_tiles
-        order, keys = self._visit_order[is_row], self._visit_keys[is_row]
-        starts = group_starts(keys)
+        """Return the customer tiles of the transactions."""
+        tile = self._declaration.customer_tile
+        order, group = self._groups(TERMINAL, *tile.split_by)
+        is_row = self._order[order] >= self._n_tiles
+        order, group = order[is_row], group[is_row]
+        starts = group_starts(group, self._hour[order])
         firsts = order[starts]
         rows = self._order[firsts] - self._n_tiles
         values = {name: column[order] for name, column in self._columns.items()}
         return Tiles(
             self._transactions.customer_id[rows],
             self._hour[firsts],
-            combine(self._declaration.customer_tile, values, starts),
+            combine(tile, values, starts),
             terminal=self._transactions.terminal_id[rows],
         )

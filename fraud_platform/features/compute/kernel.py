@@ -62,6 +62,7 @@ def row_terms(second: Array, amount_cents: Array, facts: Mapping[str, Array]) ->
     return {
         **{RowTerm(name): values for name, values in facts.items()},
         RowTerm("amount_cents"): amount_cents,
+        RowTerm("second"): second,
         RowTerm("hour_of_day"): hour % HOURS_PER_DAY,
         RowTerm("day_of_week"): (hour // HOURS_PER_DAY + 3) % 7,
     }

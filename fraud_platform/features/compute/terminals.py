@@ -6,7 +6,7 @@ Not here: customers (`features.compute.customers`), window arithmetic (`features
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -36,6 +36,7 @@ class TerminalPass:
         terminal_id, hour, amount_cents: int64 of shape (rows,), in any order.
         history: terminal tiles of earlier hours.
         labels: terminal label tiles.
+        second, facts: of the transactions; needed if a measure reads them.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class TerminalPass:
         amount_cents: Array,
         history: Tiles,
         labels: LabelTiles,
+        second: Array | None = None,
+        facts: Mapping[str, Array] | None = None,
     ) -> None:
         self._declaration = declaration
         of_rows, of_history, of_labels = dense_ids(terminal_id, history.entity, labels.entity)
@@ -54,7 +57,12 @@ class TerminalPass:
         firsts = self._order[starts]
         counts = np.diff(np.append(starts, hour.size))
         tile = declaration.terminal_tile
-        added = transaction_values(tile, amount_cents[self._order])
+        added = transaction_values(
+            tile,
+            amount_cents[self._order],
+            None if second is None else second[self._order],
+            facts={name: fact[self._order] for name, fact in (facts or {}).items()},
+        )
         measures = combine(tile, added, starts)
         self.tiles = Tiles(terminal_id[firsts], hour[firsts], measures)
         """The terminal tiles of the transactions, by terminal and hour."""

@@ -17,7 +17,9 @@ import numpy as np
 from fraud_platform.contracts.arrays import Labels, LabelTiles, Tiles
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array
+from fraud_platform.contracts.feature_language.terms import RowTerm
 from fraud_platform.contracts.feature_language.tiles import Measure, Tile
+from fraud_platform.features.compute.kernel import row_terms
 from fraud_platform.features.compute.ordering import (
     group_maxima,
     group_starts,
@@ -26,21 +28,50 @@ from fraud_platform.features.compute.ordering import (
 )
 from fraud_platform.features.compute.windows import dense_ids
 
-_NO_FLAGS: Mapping[str, Array] = {}
+_NO_COLUMNS: Mapping[str, Array] = {}
 
 
 def transaction_values(
     tile: Tile,
     amount_cents: Array,
     second: Array | None = None,
-    flags: Mapping[str, Array] = _NO_FLAGS,
+    flags: Mapping[str, Array] = _NO_COLUMNS,
+    facts: Mapping[str, Array] = _NO_COLUMNS,
 ) -> dict[str, Array]:
     """Return what each transaction adds to the measures of a tile, int64 of shape (rows,).
 
     Args:
-        second, flags: of the transactions; needed if a measure reads them.
+        second, flags, facts: of the transactions; needed if a measure reads them.
     """
-    return {m.name: _transaction_value(m, amount_cents, second, flags) for m in tile.measures}
+    of_formulas = _formula_values(tile, amount_cents, second, flags, facts)
+    return {
+        m.name: of_formulas[m.name]
+        if m.name in of_formulas
+        else _transaction_value(m, amount_cents, second, flags)
+        for m in tile.measures
+    }
+
+
+def _formula_values(
+    tile: Tile,
+    cents: Array,
+    second: Array | None,
+    flags: Mapping[str, Array],
+    facts: Mapping[str, Array],
+) -> dict[str, Array]:
+    """Return what transactions add to the measures that have a formula."""
+    if not tile.with_formula:
+        return {}
+    assert second is not None, f"tile {tile.name}: expected the rows' seconds, found none"
+    terms = row_terms(second, cents, facts)
+    terms.update({RowTerm(name): flag for name, flag in flags.items()})
+    values = {
+        tile.with_formula[number].name: np.broadcast_to(value, cents.shape)
+        for number, value in tile.formulas.evaluate(terms)
+    }
+    for name, value in values.items():
+        assert value.dtype == np.int64, f"measure {name}: expected integers, found {value.dtype}"
+    return values
 
 
 def _transaction_value(

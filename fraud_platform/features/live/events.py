@@ -18,8 +18,13 @@ import numpy as np
 
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array, Expression
-from fraud_platform.contracts.feature_language.terms import LAST_SECOND, MAX_SINCE_SECONDS
-from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
+from fraud_platform.contracts.feature_language.terms import (
+    LAST_SECOND,
+    MAX_SINCE_SECONDS,
+    TERMINAL,
+    VisitSum,
+)
+from fraud_platform.contracts.time import TILE_SECONDS
 from fraud_platform.features.compute.ordering import sort_order
 from fraud_platform.features.compute.windows import compact_sums, expand, prefix_sums
 from fraud_platform.stream.runs import merge_small
@@ -58,7 +63,11 @@ class _Run:
         self._declaration = declaration
         self.keys = (events.entity[order] << _SECOND_BITS) + events.second[order]
         self.ids = _compact_ids(events.transaction_id[order])
-        self.terminals = _narrow(events.terminal_id[order])
+        self.columns = {
+            TERMINAL: _narrow(events.terminal_id[order]),
+            **{name: _narrow(events.measures[name][order]) for name in declaration.split_by},
+        }
+        """The values that distinguish visits, by `VisitSum.each`."""
         sums = {term.measure for term in declaration.customer_sums}
         sums |= {term.measure for term in declaration.visit_sums}
         self.sums = {n: compact_sums(events.measures[n][order]) for n in sorted(sums)}
@@ -91,12 +100,16 @@ class _Run:
             n: np.concatenate([p.latest_of[n] for p in parts]).astype(np.int64)
             for n in self.latest_of
         }
+        measures |= {
+            n: np.concatenate([p.columns[n] for p in parts]).astype(np.int64)
+            for n in self._declaration.split_by
+        }
         ids = np.concatenate([p.ids for p in parts])
         events = Events(
             keys >> _SECOND_BITS,
             keys & _SECOND_MASK,
             ids,
-            np.concatenate([p.terminals for p in parts]).astype(np.int64),
+            np.concatenate([p.columns[TERMINAL] for p in parts]).astype(np.int64),
             measures,
         )
         order = _merge_order(keys, ids)
@@ -169,23 +182,28 @@ class EventRuns:
             merge_small(self._runs, lambda run: run.keys.size, self.oldest_second)
 
     def terms(
-        self, entity: Array, second: Array, transaction_id: Array, terminal_id: Array
+        self,
+        entity: Array,
+        second: Array,
+        transaction_id: Array,
+        terminal_id: Array,
+        facts: Mapping[str, Array],
     ) -> dict[Expression, Array]:
         """Return the customer and visit terms of rows; the rows may already be among the events."""
         ends = [run.ends(entity, second, transaction_id) for run in self._runs]
         hour = second // TILE_SECONDS
         starts: dict[int, list[Array]] = {}
 
-        def start(days: int) -> list[Array]:
-            if days not in starts:
-                first = (hour - days * HOURS_PER_DAY) * TILE_SECONDS
-                starts[days] = [run.starts(entity, first) for run in self._runs]
-            return starts[days]
+        def start(hours: int) -> list[Array]:
+            if hours not in starts:
+                first = (hour - hours) * TILE_SECONDS
+                starts[hours] = [run.starts(entity, first) for run in self._runs]
+            return starts[hours]
 
         terms: dict[Expression, Array] = {}
         for term in self._declaration.customer_sums:
             total = np.zeros(entity.size, dtype=np.int64)
-            for run, first, end in zip(self._runs, start(term.days), ends, strict=True):
+            for run, first, end in zip(self._runs, start(term.window_hours), ends, strict=True):
                 sums = run.sums[term.measure]
                 total += sums[end] - sums[first]
             terms[term] = total
@@ -196,20 +214,21 @@ class EventRuns:
             elapsed = np.minimum(second - last, MAX_SINCE_SECONDS)
             terms[since] = np.where(last > 0, elapsed, MAX_SINCE_SECONDS)
         for visit in self._declaration.visit_sums:
-            terms[visit] = self._visits(visit.measure, terminal_id, start(visit.days), ends)
+            here = terminal_id if visit.each == TERMINAL else facts[visit.each]
+            terms[visit] = self._visits(visit, here, start(visit.window_hours), ends)
         return terms
 
     def _visits(
-        self, measure: str, terminal_id: Array, starts: list[Array], ends: list[Array]
+        self, visit: VisitSum, here: Array, starts: list[Array], ends: list[Array]
     ) -> Array:
-        """Return the sums over each row's events at the same terminal, by scanning its window."""
-        total = np.zeros(terminal_id.size, dtype=np.int64)
+        """Return the sums over each row's events with its own value, by scanning its window."""
+        total = np.zeros(here.size, dtype=np.int64)
         for run, first, end in zip(self._runs, starts, ends, strict=True):
             for rows in _bounded(end - first):
                 owner, places = expand(first[rows], end[rows])
-                is_here = run.terminals[places] == terminal_id[rows][owner]
+                is_here = run.columns[visit.each][places] == here[rows][owner]
                 places, owner = places[is_here], owner[is_here]
-                sums = run.sums[measure]
+                sums = run.sums[visit.measure]
                 values = (sums[places + 1] - sums[places]).astype(np.int64, copy=False)
                 bounds = np.searchsorted(owner, np.arange(rows.stop - rows.start))
                 total[rows] += _sums_between(values, bounds)

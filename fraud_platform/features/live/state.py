@@ -135,12 +135,13 @@ class LiveState:
         self._add_events(rows, flags)
 
     def _add_at_terminals(self, rows: Transactions) -> None:
-        measures = transaction_values(self._declaration.terminal_tile, rows.amount_cents)
+        tile = self._declaration.terminal_tile
+        measures = transaction_values(tile, rows.amount_cents, rows.second, facts=rows.facts)
         self._terminals.add(self._ids["terminal"].of(rows.terminal_id), rows.hour, measures)
 
     def _add_events(self, rows: Transactions, flags: Mapping[str, Array]) -> None:
         tile = self._declaration.customer_tile
-        measures = transaction_values(tile, rows.amount_cents, rows.second, flags)
+        measures = transaction_values(tile, rows.amount_cents, rows.second, flags, rows.facts)
         self._events.add(
             Events(
                 self._ids["customer"].of(rows.customer_id),
@@ -186,7 +187,11 @@ class LiveState:
         terms.update(self._terminal_terms(rows))
         flags = evaluate_flags(self._declaration, terms)
         self._add_events(rows, flags)
-        terms.update(self._events.terms(entity, rows.second, rows.transaction_id, rows.terminal_id))
+        terms.update(
+            self._events.terms(
+                entity, rows.second, rows.transaction_id, rows.terminal_id, rows.facts
+            )
+        )
         return flags, evaluate_features(self._declaration, terms)
 
     def _terminal_terms(self, rows: Transactions) -> Terms:

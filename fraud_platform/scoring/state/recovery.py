@@ -20,9 +20,9 @@ import pyarrow.compute as pc
 
 from fraud_platform.contracts.active import DECLARATION, LABEL_LOOKBACK_HOURS
 from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
-from fraud_platform.contracts.feature_language.declarables import FIRST_TIMES
 from fraud_platform.contracts.feature_language.terms import Entity
 from fraud_platform.contracts.feature_language.tiles import Tile
+from fraud_platform.contracts.feature_language.times import FIRST_TIMES
 from fraud_platform.contracts.time import SECONDS_PER_DAY, TILE_SECONDS, day_number
 from fraud_platform.contracts.uniqueness import require_unique
 from fraud_platform.errors import SchemaMismatchError

@@ -19,6 +19,7 @@ PACKAGE = Path(fraud_platform.__file__).parent
 DECLARING = {
     "contracts/feature_language/declarables.py",
     "contracts/feature_language/terms.py",
+    "contracts/source_language/declaring.py",
     "contracts/source_language/features.py",
     "datasets/handbook/features.py",
     "datasets/handbook/posterior.py",

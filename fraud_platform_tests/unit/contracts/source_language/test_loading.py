@@ -146,7 +146,11 @@ SOURCE_MISTAKES = [
     ('delay="14d"', 'kind="how", kinds="ab"', "a tuple of names"),
     ("    card = entity", "    Card = entity", "small letters"),
     ("    card = entity", "    limit = 5\n    card = entity", "Payment.limit: expected a declared"),
-    ("class Payment(Source)", "class Payment", "payments.py:20: expected a declaration"),
+    (
+        "class Payment(Source)",
+        "class Payment",
+        "expected a column of a class derived from",
+    ),
     ("P = Payment", "P = Payments", "payments.py:15: expected a declaration, found NameError"),
     ("P = Payment\n", "P = Payment\nif\n", "payments.py:16"),
     ("import *", "import Sources", "payments.py:1: expected a declaration, found ImportError"),
