@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any, Protocol, TypeVar
+from typing import IO, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,19 @@ from fraud_platform.rows.lines import LineBlock, Positions, TextRange, read_bloc
 SAMPLED_ROWS = 1024
 """Of a block of text, about 15,000 rows, so many say which days the drop has."""
 
-DayCounts = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+class Scanned(NamedTuple):
+    """What is known of a block's rows before the drop's own days and shared ids are.
+
+    Attributes:
+        ids: the ids that can be read.
+        days: the days of rows, since 1970.
+        day_rows: about how many rows each day has.
+    """
+
+    ids: Ids
+    days: npt.NDArray[np.int64]
+    day_rows: npt.NDArray[np.int64]
 
 
 @dataclass
@@ -96,12 +108,8 @@ class BlockReader(Protocol):
         """
         ...
 
-    def ids(self, block: Any) -> Ids:
-        """Return the ids of a block's rows, those of invalid rows as well."""
-        ...
-
-    def days(self, block: Any) -> DayCounts:
-        """Return the days of a block's rows, since 1970, and about how many rows each has."""
+    def scan(self, block: Any) -> Scanned:
+        """Return the ids and days of a block's rows, those of invalid rows as well."""
         ...
 
     def read(self, block: Any, own_days: DaySpan | None) -> ReadBlock:
@@ -120,18 +128,14 @@ class FixedReader:
         """Yield the blocks of a range."""
         return read_blocks(file, part, LineBlock)
 
-    def ids(self, block: LineBlock) -> Ids:
-        """Return the ids of a block's rows, those of invalid rows as well."""
+    def scan(self, block: LineBlock) -> Scanned:
+        """Return the ids and days of a block's rows, those of invalid rows as well."""
         ids, is_plain = parse_ids(block)
-        if is_plain.all():
-            return ids
-        read = (read_id(block.line(row)) for row in block.rows[~is_plain])
-        odd = [transaction_id for transaction_id in read if transaction_id is not None]
-        return np.concatenate((ids[is_plain], np.array(odd, np.int64)))
-
-    def days(self, block: LineBlock) -> DayCounts:
-        """Return the days of a block's rows, since 1970, and about how many rows each has."""
-        return sample_days(block, SAMPLED_ROWS)
+        if not is_plain.all():
+            read = (read_id(block.line(row)) for row in block.rows[~is_plain])
+            odd = [transaction_id for transaction_id in read if transaction_id is not None]
+            ids = np.concatenate((ids[is_plain], np.array(odd, np.int64)))
+        return Scanned(ids, *sample_days(block, SAMPLED_ROWS))
 
     def read(self, block: LineBlock, own_days: DaySpan | None) -> ReadBlock:
         """Read a block's rows; lines that the fast parser does not claim are judged one by one."""

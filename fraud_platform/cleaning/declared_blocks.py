@@ -19,13 +19,12 @@ from fraud_platform.cleaning.block_readers import (
     SAMPLED_ROWS,
     BadRows,
     BlockReader,
-    DayCounts,
     FixedReader,
     ReadBlock,
+    Scanned,
 )
 from fraud_platform.cleaning.classes import GENUINE, UNKNOWN_KIND, UNREADABLE, RowClass
 from fraud_platform.cleaning.header import Header
-from fraud_platform.cleaning.ids import Ids
 from fraud_platform.contracts.data_set import DataSet, SourceSpec
 from fraud_platform.contracts.own_days import DaySpan
 from fraud_platform.contracts.quarantine_reasons import Reason
@@ -37,6 +36,7 @@ from fraud_platform.rows.formats import Delimited, Divider, Lines
 from fraud_platform.rows.judge import REASON_BITS
 from fraud_platform.rows.lines import TextRange, read_blocks
 
+_BLOCK_BYTES = 4 << 20
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
 _MALFORMED = REASON_BITS[Reason.MALFORMED_ROW]
 Texts = Mapping[str, pl.Series]
@@ -72,31 +72,28 @@ class DeclaredReader:
 
     def blocks(self, file: IO[bytes], part: TextRange) -> Iterator[Lines]:
         """Yield the blocks of a range."""
-        return read_blocks(file, part, Lines)
+        return read_blocks(file, part, Lines, _BLOCK_BYTES)
 
-    def ids(self, block: Lines) -> Ids:
-        """Return the ids of a block's rows, those of invalid rows as well."""
-        column = self.source.transaction_id.column
-        divided = self.divider.divide(block, [column])
+    def scan(self, block: Lines) -> Scanned:
+        """Return the ids and days of a block's rows, those of invalid rows as well.
+
+        Of a block with more than `SAMPLED_ROWS` rows, the days of so many stand for all of it.
+        """
+        column, booked = self.source.transaction_id.column, self.source.booked
+        divided = self.divider.divide(block, [column, *booked.columns], is_checked=False)
         rows = RowReader(self.source, self.exceptions)
         parts = [rows.read_ids(texts[column]) for texts in (divided.columns, divided.salvaged)]
-        return np.concatenate([ids[is_read] for ids, is_read in parts])
-
-    def days(self, block: Lines) -> DayCounts:
-        """Return the days of a block's rows, since 1970, and about how many rows each has.
-
-        Of a block with more than `SAMPLED_ROWS` rows, so many are read, which stand for all of it.
-        """
-        divided = self.divider.divide(block, self.source.booked.columns)
+        ids = np.concatenate([values[is_read] for values, is_read in parts])
         size = len(divided.numbers)
-        texts = divided.columns
+        texts = {name: divided.columns[name] for name in booked.columns}
         if size > SAMPLED_ROWS:
             places = (np.arange(SAMPLED_ROWS) * _GOLDEN_RATIO % 1 * size).astype(np.int64)
-            texts = {name: column.gather(places) for name, column in texts.items()}
-        read, _ = read_times(self.source.booked, {n: trimmed(c) for n, c in texts.items()})
+            texts = {name: texts[name].gather(places) for name in booked.columns}
+        read, _ = read_times(booked, {name: trimmed(texts[name]) for name in booked.columns})
         seconds = read.values[~(read.bad | read.missing)]
         days, counts = np.unique(seconds // SECONDS_PER_DAY, return_counts=True)
-        return days, np.maximum(counts * size // min(max(size, 1), SAMPLED_ROWS), 1)
+        sampled = min(max(size, 1), SAMPLED_ROWS)
+        return Scanned(ids, days, np.maximum(counts * size // sampled, 1))
 
     def read(self, block: Lines, own_days: DaySpan | None) -> ReadBlock:
         """Read a block's rows."""

@@ -98,9 +98,10 @@ def scan_ids(
             days: Counter[int] = Counter()
             sets = []
             for block in _blocks(files, reader, part):
-                sets.append(IdSet.of(reader.ids(block)))
-                found, counts = reader.days(block)
-                days.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+                scanned = reader.scan(block)
+                sets.append(IdSet.of(scanned.ids))
+                counts = zip(scanned.days.tolist(), scanned.day_rows.tolist(), strict=True)
+                days.update(dict(counts))
             ids = IdSet.union(sets)
             is_small = max(len(ids.groups), len(ids.repeated)) <= max_groups
             low, high = (ids.groups.min(), ids.groups.max()) if len(ids.groups) else (None, None)
@@ -122,7 +123,7 @@ def scan_id_groups(files: Files, reader: BlockReader, ranges: Sequence[TextRange
     def scan(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for part in _ranges_of(batches, ranges):
             for block in _blocks(files, reader, part):
-                id_set = IdSet.of(reader.ids(block))
+                id_set = IdSet.of(reader.scan(block).ids)
                 repeated = IdSet.of(id_set.repeated)
                 for groups, bits in ((s.groups, s.bits) for s in (id_set, repeated)):
                     columns = [pa.array(groups), pa.array(bits.view(np.int64))]

@@ -41,7 +41,7 @@ def plan(
     from fraud_platform.operations.data_set_plan import plan_words
     from fraud_platform.operations.data_set_sample import read_sample
 
-    settings = enter()
+    settings = enter(is_own_home=False)
     before = load_data_set(present or DEFAULT_DATA_SET)
     found = None
     if sample is not None:

@@ -40,6 +40,7 @@ from fraud_platform.defs.checks.batch import ALL_CHECKS
 from fraud_platform.defs.checks.inference import INFERENCE_CHECKS
 from fraud_platform.defs.deployment import DEPLOYMENT
 from fraud_platform.defs.resources import resources_of
+from fraud_platform.operations.own_home import require_own_data_set
 from fraud_platform.settings import Settings
 
 
@@ -49,6 +50,7 @@ def assemble(settings: Settings) -> dg.Definitions:
     Each process of Dagster that works on the data calls this, which also makes its files private.
     """
     keep_private(settings)
+    require_own_data_set(settings)
     return dg.Definitions(
         assets=[
             raw_drops,

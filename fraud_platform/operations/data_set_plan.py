@@ -17,6 +17,7 @@ from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.contracts.reason_words import REASON_DESCRIPTIONS
 from fraud_platform.contracts.time import TILE_SECONDS, numbered_day
 from fraud_platform.operations.data_set_sample import Sample
+from fraud_platform.operations.own_home import meaning_of
 from fraud_platform.rows.canonical import CleanRows
 
 _BYTES_OF_KEY, _BYTES_OF_MEASURE = 12, 3
@@ -65,14 +66,9 @@ def changes(data_set: DataSet, before: DataSet) -> Iterator[str]:
     new = [name for name in now if name not in then]
     gone = [name for name in then if name not in now]
     changed = [name for name in now if name in then and now[name] != then[name]]
-    if data_set.source != before.source:
-        parts = [
-            name
-            for name in vars(data_set.source)
-            if name in before.source.__dataclass_fields__
-            and getattr(data_set.source, name) != getattr(before.source, name)
-        ]
-        yield f"  another source ({', '.join(parts)}): it needs a home of its own (FRAUD_HOME)"
+    mine, theirs = meaning_of(data_set.source), meaning_of(before.source)
+    if differing := [name for name in mine if mine[name] != theirs[name]]:
+        yield f"  rows mean something else ({', '.join(differing)}): use another FRAUD_HOME"
     for words, names in (("new", new), ("changed", changed), ("gone", gone)):
         yield f"  features {words}: {_listed(names)}"
     if changed:

@@ -40,7 +40,7 @@ _DOT = np.uint64(ord("."))
 _ZEROS = np.uint64(0x3030303030303030)
 _SIXES = np.uint64(0x0606060606060606)
 _HIGH = np.uint64(0xF0F0F0F0F0F0F0F0)
-_KEEP_LAST = np.array([0, *(~((1 << (64 - 8 * n)) - 1) & (2**64 - 1) for n in range(1, 9))], "u8")
+KEEP_LAST = np.array([0, *(~((1 << (64 - 8 * n)) - 1) & (2**64 - 1) for n in range(1, 9))], "u8")
 """By length 0 to 8: the mask that keeps a word's last bytes, the last digits of a field."""
 
 
@@ -242,7 +242,7 @@ def read_integers(
 ) -> tuple[npt.NDArray[np.int64], Flags]:
     """Return the values of fields of 1 to 18 digits, and whether each field is anything else."""
     lengths = ends - starts
-    digits = (block.words[ends - 8] ^ _ZEROS) & _KEEP_LAST[np.minimum(lengths, 8)]
+    digits = (block.words[ends - 8] ^ _ZEROS) & KEEP_LAST[np.minimum(lengths, 8)]
     bad = _not_digits(digits) | (lengths == 0)
     values = _combine(digits)
     for taken in (8, 16):
@@ -250,7 +250,7 @@ def read_integers(
             break
         long = np.flatnonzero(lengths > taken)
         left = np.minimum(lengths[long] - taken, 8)
-        digits = (block.words[ends[long] - taken - 8] ^ _ZEROS) & _KEEP_LAST[left]
+        digits = (block.words[ends[long] - taken - 8] ^ _ZEROS) & KEEP_LAST[left]
         bad[long] |= _not_digits(digits) | (lengths[long] > _MOST_DIGITS)
         values[long] += _combine(digits) * 10**taken
     return values, bad
@@ -261,7 +261,7 @@ def _are_not_integers(block: PaddedText, starts: Positions, ends: Positions) -> 
     lengths = ends - starts
     if lengths.max(initial=0) > 8:
         return read_integers(block, starts, ends)[1]
-    digits = (block.words[ends - 8] ^ _ZEROS) & _KEEP_LAST[lengths]
+    digits = (block.words[ends - 8] ^ _ZEROS) & KEEP_LAST[lengths]
     return _not_digits(digits) | (lengths == 0)
 
 
@@ -290,7 +290,7 @@ def read_amounts(
     else:
         bad = lengths < 4
     bad |= lengths > 8
-    digits = (digits ^ _ZEROS) & _KEEP_LAST[np.clip(kept, 0, 8)]
+    digits = (digits ^ _ZEROS) & KEEP_LAST[np.clip(kept, 0, 8)]
     cents = _combine(digits) * scale
     bad |= _not_digits(digits) | (cents <= 0) | (cents > MAX_AMOUNT_CENTS)
     return cents, bad

@@ -11,61 +11,44 @@ malformed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from fraud_platform.rows.canonical import KEEP_LAST
 from fraud_platform.rows.formats import Divided, Flags, Lines
 from fraud_platform.rows.lines import PADDING, Positions
 from fraud_platform.rows.message_json import JsonPairs, parse_json
 
-_SIMPLE_STRING = r'"[^"\\\x00-\x1f]*"'
-_VALUE = (
-    rf"(?:{_SIMPLE_STRING}|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null)"
-)
-_PAIR = rf"[ \t\r]*{_SIMPLE_STRING}[ \t\r]*:[ \t\r]*{_VALUE}[ \t\r]*"
-_FLAT = rf"^[ \t\r]*\{{{_PAIR}(?:,{_PAIR})*\}}[ \t\r]*$"
-"""A flat object without escapes."""
-_QUOTE, _COLON, _OPEN = ord('"'), ord(":"), ord("{")
-_STRUCTURE = np.zeros(256, np.bool_)
-_STRUCTURE[list(b'"{}:,')] = True
-_WHITE = np.zeros(256, np.bool_)
-_WHITE[list(b" \t\r")] = True
+_SCALAR = r"^(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null)$"
+_QUOTE, _COLON, _COMMA, _OPEN, _CLOSE = b'":,{}'
+_BACKSLASH, _SPACE, _LF = b"\\ \n"
+_CASE_OF_BRACKETS, _BRACKETS = np.uint8(0x26), np.uint8(0x7F)
+"""`[`, `]`, `{` and `}` differ in the first one's bits, with which each is the second one."""
 _MOST_LAYOUTS = 16
 """So many orders of names are divided together; other lines of a block one by one."""
 _WORD = 8
-
-
-class _Layout(NamedTuple):
-    """The names of a line's fields in order."""
-
-    names: tuple[bytes, ...]
-
-    def places(self, columns: Sequence[str]) -> list[int | None] | None:
-        """Return the place of each column, None for a missing one; None if one is given twice."""
-        wanted = [name.encode() for name in columns]
-        if any(self.names.count(name) > 1 for name in wanted):
-            return None
-        return [self.names.index(name) if name in self.names else None for name in wanted]
+_DOT, _ZERO = b".0"
+_ONE = np.uint64(1)
+_DOT_TO_ZERO = np.uint64(_DOT ^ _ZERO)
+_DOTS, _LOW_BITS, _ZEROS, _SIXES, _HIGH = (
+    np.uint64(octet * 0x0101010101010101) for octet in (_DOT, 0x7F, _ZERO, 0x06, 0xF0)
+)
+"""The same byte eight times, see `rows.canonical`."""
 
 
 @dataclass(frozen=True)
 class JsonLines:
     """One JSON object a line."""
 
-    def divide(self, lines: Lines, columns: Sequence[str]) -> Divided:
+    def divide(self, lines: Lines, columns: Sequence[str], *, is_checked: bool = True) -> Divided:
         """Return these declared columns of a block's rows."""
         is_row = ~lines.is_blank
         waiting = is_row & lines.is_text
-        everything = np.flatnonzero(waiting)
-        texts = lines.texts(lines.starts[everything], lines.ends[everything])
-        is_flat = np.zeros(len(lines), np.bool_)
-        is_flat[everything] = texts.str.contains(_FLAT).to_numpy()
-        parts = [*_Objects(lines, is_flat).parts(columns)]
+        parts = [*_Objects(lines, waiting).parts(columns, is_checked)]
         for numbers, _ in parts:
             waiting[numbers] = False
         parts.append(_one_by_one(lines, np.flatnonzero(waiting), columns))
@@ -87,84 +70,183 @@ Part = tuple[Positions, list[pl.Series]]
 
 
 class _Objects:
-    """The positions of the names and values of flat objects.
+    """The positions of the names and values of flat objects without escapes.
 
     Args:
-        is_flat: which lines are flat objects.
+        lines: a block.
+        candidates: which of its lines may be such objects.
     """
 
-    def __init__(self, lines: Lines, is_flat: Flags) -> None:
+    def __init__(self, lines: Lines, candidates: Flags) -> None:
         self._lines = lines
-        octets = lines.octets
-        last = int(lines.breaks[-1])
-        found = np.flatnonzero(_STRUCTURE[octets[PADDING:last]]) + PADDING
-        bounds = np.searchsorted(found, np.append(lines.starts, last + 1))
-        line_of = np.repeat(np.arange(len(lines)), np.diff(bounds))
+        octets, bounds = lines.octets, np.append(lines.starts, lines.breaks[-1] + 1)
+        inner = octets[PADDING : int(lines.breaks[-1])]
+        # `[]{}` and a few others, which are as wrong outside of strings as [ and ] are here
+        is_mark = (inner | _CASE_OF_BRACKETS) == _BRACKETS
+        for mark in (_QUOTE, _COLON, _COMMA):
+            is_mark |= inner == mark
+        found = np.flatnonzero(is_mark) + PADDING
         is_quote = octets[found] == _QUOTE
-        quotes = np.cumsum(is_quote)
-        before = np.append(0, quotes)[bounds[:-1]]
-        is_outside = ~is_quote & (((quotes - before[line_of]) & 1) == 0) & is_flat[line_of]
-        self._marks: Positions = found[is_outside]
-        counts = np.bincount(line_of[is_outside], minlength=len(lines))
-        self._firsts: Positions = np.cumsum(counts) - counts
-        self._fields: npt.NDArray[np.int64] = np.where(is_flat, counts // 2, 0)
+        before = np.searchsorted(found[is_quote], bounds)
+        self._quotes = np.diff(before)
+        is_inside = np.cumsum(is_quote, dtype=np.uint8) & 1
+        if (self._quotes & 1).any():
+            # a line that ends within a string must not turn the next ones inside out
+            is_inside ^= (before[np.searchsorted(lines.breaks, found)] & 1).astype(np.uint8)
+        marks = found[(is_inside == 0) & ~is_quote]
+        firsts = np.searchsorted(marks, bounds)
+        counts = np.diff(firsts)
+        self._marks: Positions = np.append(marks, bounds[-1])
+        self._firsts: Positions = firsts[:-1]
+        is_simple = candidates & (counts % 2 == 1) & ~self._has_odd_bytes(inner)
+        begins = self._marks[self._firsts] == lines.starts
+        ends = self._marks[self._firsts + np.maximum(counts, 1) - 1] == lines.ends - 1
+        self._fields: Positions = np.where(is_simple & begins & ends, counts // 2, 0)
 
-    def parts(self, columns: Sequence[str]) -> list[Part]:
-        """Return the rows of each layout, with their columns; rows of rare layouts are left out."""
-        parts: list[Part] = []
+    def _has_odd_bytes(self, inner: npt.NDArray[np.uint8]) -> Flags:
+        """Return which lines have a backslash or a control character."""
+        lines = self._lines
+        flags = np.zeros(len(lines), np.bool_)
+        is_control = inner < _SPACE
+        if b"\\" not in lines.text and np.count_nonzero(is_control) == len(lines) - 1:
+            return flags
+        places = np.flatnonzero((inner == _BACKSLASH) | (is_control & (inner != _LF))) + PADDING
+        numbers = np.searchsorted(lines.breaks, places)
+        flags[numbers[places < lines.ends[numbers]]] = True
+        return flags
+
+    def parts(self, columns: Sequence[str], is_checked: bool) -> Iterator[Part]:
+        """Yield the rows of each layout, with their columns; rows of rare layouts are left out."""
         left = np.flatnonzero(self._fields)
         for _ in range(_MOST_LAYOUTS):
             if not len(left):
-                break
+                return
             fields = int(self._fields[left[0]])
             alike = left[self._fields[left] == fields]
-            marks = self._firsts[alike]
-            layout, is_same = self._same_names(marks, fields)
-            same = alike[is_same]
-            places = layout.places(columns)
-            if places is not None:
-                marks = marks[is_same]
-                parts.append((same, [self._texts(marks, place) for place in places]))
-            left = np.setdiff1d(left, same, assume_unique=True)
-        return parts
+            marks = self._marks_of(alike, 2 * fields + 1)
+            names, is_same = self._same_names(marks)
+            all_same = bool(is_same.all())
+            same = alike if all_same else alike[is_same]
+            left = left[1:] if names is None else np.setdiff1d(left, same, assume_unique=True)
+            places = None if names is None else _places(names, columns)
+            if places is not None and len(same):
+                marks = marks if all_same else marks[:, is_same]
+                yield self._part(same, marks, places, is_checked)
 
-    def _same_names(self, marks: Positions, fields: int) -> tuple[_Layout, Flags]:
-        """Return the names of the first line, and which lines have the same ones."""
-        words = self._lines.words
-        is_same = np.ones(len(marks), np.bool_)
+    def _marks_of(self, numbers: Positions, count: int) -> Positions:
+        """Return the marks of lines that have so many, of shape (count, lines)."""
+        firsts = self._firsts[numbers]
+        if firsts[-1] - firsts[0] == (len(firsts) - 1) * count:
+            whole = self._marks[firsts[0] : firsts[-1] + count]
+            return np.ascontiguousarray(whole.reshape(-1, count).T)
+        return self._marks[firsts + np.arange(count)[:, None]]
+
+    def _part(
+        self, numbers: Positions, marks: Positions, places: Sequence[int | None], is_checked: bool
+    ) -> Part:
+        """Return the rows among lines of one layout, with their columns."""
+        octets, fields = self._lines.octets, len(marks) // 2
+        wanted = range(fields) if is_checked else sorted({p for p in places if p is not None})
+        bounds = {n: self._trimmed(marks[2 * n + 1], marks[2 * n + 2]) for n in wanted}
+        quoted = {n: octets[starts] == _QUOTE for n, (starts, _) in bounds.items()}
+        is_row = np.ones(len(numbers), np.bool_)
+        if is_checked:
+            quotes = np.sum([*quoted.values()], axis=0, dtype=np.int64)
+            is_row = self._quotes[numbers] == 2 * (fields + quotes)
+        for n, (starts, ends) in bounds.items():
+            is_row &= self._are_values(starts, ends, quoted[n])
+        every = bool(is_row.all())
+        texts = []
+        for place in places:
+            if place is None:
+                texts.append(pl.Series([None], dtype=pl.String).new_from_index(0, is_row.sum()))
+                continue
+            (starts, ends), is_quoted = bounds[place], quoted[place]
+            starts, ends = starts + is_quoted, ends - is_quoted
+            if not every:
+                starts, ends, is_quoted = starts[is_row], ends[is_row], is_quoted[is_row]
+            column = self._lines.texts(starts, ends)
+            is_null = (octets[starts] == ord("n")) & ~is_quoted
+            texts.append(column.set(pl.Series(is_null), None) if is_null.any() else column)
+        return (numbers if every else numbers[is_row]), texts
+
+    def _are_values(self, starts: Positions, ends: Positions, is_quoted: Flags) -> Flags:
+        """Return whether each is a string, a number, true, false or null."""
+        octets = self._lines.octets
+        is_value = is_quoted & (octets[ends - 1] == _QUOTE) & (ends - starts > 1)
+        if is_value.all():
+            return is_value
+        is_value |= ~is_quoted & self._are_plain(starts, ends)
+        others = np.flatnonzero(~is_value & ~is_quoted & (ends > starts))
+        if len(others):
+            texts = self._lines.texts(starts[others], ends[others])
+            is_value[others] = texts.str.contains(_SCALAR).to_numpy()
+        return is_value
+
+    def _are_plain(self, starts: Positions, ends: Positions) -> Flags:
+        """Return whether each is a number of at most 8 characters, without sign and exponent."""
+        octets, lengths = self._lines.octets, ends - starts
+        words = self._lines.words[ends - _WORD] & KEEP_LAST[np.clip(lengths, 0, _WORD)]
+        others = words ^ _DOTS
+        dots = ~(((others & _LOW_BITS) + _LOW_BITS) | others | _LOW_BITS)
+        # a dot becomes a 0, and so do the bytes before the number
+        digits = (words ^ ((dots >> np.uint64(7)) * _DOT_TO_ZERO)) | (
+            _ZEROS & ~KEEP_LAST[np.clip(lengths, 0, _WORD)]
+        )
+        digits ^= _ZEROS
+        is_plain = ((((digits + _SIXES) | digits) & _HIGH) == 0) & (dots & (dots - _ONE) == 0)
+        first, second, last = octets[starts], octets[starts + 1], octets[ends - 1]
+        is_plain &= (first != _DOT) & (last != _DOT) & (lengths > 0) & (lengths <= _WORD)
+        return is_plain & ((first != _ZERO) | (lengths == 1) | (second == _DOT))
+
+    def _same_names(self, marks: Positions) -> tuple[list[bytes] | None, Flags]:
+        """Return the names of the first line, and which lines have the same ones.
+
+        The names are None if that line is not valid.
+        """
+        octets, words, last = self._lines.octets, self._lines.words, len(marks) - 1
+        is_same = np.ones(marks.shape[1], np.bool_)
         names = []
-        for field in range(fields):
-            starts, ends = self._trimmed(marks + 2 * field)
+        for place, mark in enumerate(marks):
+            expected = _COLON if place % 2 else _COMMA
+            expected = {0: _OPEN, last: _CLOSE}.get(place, expected)
+            is_same &= octets[mark] == expected
+        for place in range(0, last, 2):
+            starts, ends = self._trimmed(marks[place], marks[place + 1])
             first, length = int(starts[0]), int(ends[0] - starts[0])
             is_same &= ends - starts == length
             for offset in range(0, length, _WORD):
-                # the last word overlaps the one before it; a name has its quotes around it
+                # the last word overlaps the one before it
                 at = min(offset, max(length - _WORD, 0))
-                mask = np.uint64((1 << 8 * min(length, _WORD)) - 1)
-                is_same &= ((words[starts + at] ^ words[first + at]) & mask) == 0
-            names.append(self._lines.text[first + 1 : first + length - 1])
-        return _Layout(tuple(names)), is_same
+                difference = words[starts + at] ^ words[first + at]
+                if length < _WORD:
+                    difference &= np.uint64((1 << 8 * length) - 1)
+                is_same &= difference == 0
+            names.append(self._lines.text[first : first + length])
+        is_valid = is_same[0] and all(_is_name(name) for name in names)
+        return ([name[1:-1] for name in names] if is_valid else None), is_same
 
-    def _trimmed(self, marks: Positions) -> tuple[Positions, Positions]:
-        """Return the bounds of what is between each mark and the next one, without white space."""
+    def _trimmed(self, marks: Positions, following: Positions) -> tuple[Positions, Positions]:
+        """Return the bounds of what is between each mark and the next one, without spaces."""
         octets = self._lines.octets
-        starts, ends = self._marks[marks] + 1, self._marks[marks + 1]
-        while (white := _WHITE[octets[starts]]).any():
-            starts = starts + white
-        while (white := _WHITE[octets[ends - 1]]).any():
-            ends = ends - white
+        starts, ends = marks + 1, following
+        while (space := octets[starts] == _SPACE).any():
+            starts = starts + space
+        while (space := (octets[ends - 1] == _SPACE) & (ends > starts)).any():
+            ends = ends - space
         return starts, ends
 
-    def _texts(self, marks: Positions, place: int | None) -> pl.Series:
-        """Return the values at a place of the lines whose first marks are given."""
-        if place is None:
-            return pl.Series([None], dtype=pl.String).new_from_index(0, len(marks))
-        starts, ends = self._trimmed(marks + 2 * place + 1)
-        first = self._lines.octets[starts]
-        is_quoted = first == _QUOTE
-        texts = self._lines.texts(starts + is_quoted, ends - is_quoted)
-        is_null = first == ord("n")
-        return texts.set(pl.Series(is_null), None) if is_null.any() else texts
+
+def _is_name(name: bytes) -> bool:
+    return len(name) > 1 and name[:1] == name[-1:] == b'"' and name.count(b'"') == len(b'""')
+
+
+def _places(names: Sequence[bytes], columns: Sequence[str]) -> list[int | None] | None:
+    """Return the place of each column, None for a missing one; None if one is given twice."""
+    wanted = [name.encode() for name in columns]
+    if any(names.count(name) > 1 for name in wanted):
+        return None
+    return [names.index(name) if name in names else None for name in wanted]
 
 
 def _one_by_one(lines: Lines, numbers: Positions, columns: Sequence[str]) -> Part:

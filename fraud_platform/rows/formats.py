@@ -115,8 +115,15 @@ class Divided:
 class Divider(Protocol):
     """Divides lines of one format."""
 
-    def divide(self, lines: Lines, columns: Sequence[str]) -> Divided:
-        """Return these declared columns of a block's rows."""
+    def divide(self, lines: Lines, columns: Sequence[str], *, is_checked: bool = True) -> Divided:
+        """Return these declared columns of a block's rows.
+
+        Args:
+            lines: the block.
+            columns: of the declared columns, those that are wanted.
+            is_checked: whether the other columns count as well; if not, a line may be taken for a
+                row although they make it malformed.
+        """
         ...
 
 
@@ -141,8 +148,8 @@ class Delimited:
     has_comments: bool = False
     last: tuple[str, ...] = ()
 
-    def divide(self, lines: Lines, columns: Sequence[str]) -> Divided:
-        """Return these declared columns of a block's rows."""
+    def divide(self, lines: Lines, columns: Sequence[str], *, is_checked: bool = True) -> Divided:
+        """Return these declared columns of a block's rows, which are always checked."""
         is_comment = np.zeros(len(lines), np.bool_)
         if self.has_comments:
             is_comment = (lines.octets[lines.starts] == _HASH) & (lines.starts < lines.ends)

@@ -153,14 +153,18 @@ def _line_ends(octets: npt.NDArray[np.uint8], separators: Positions, lines: int)
 
 
 def read_blocks(
-    file: IO[bytes], part: TextRange, block_of: Callable[[bytes], Block]
+    file: IO[bytes],
+    part: TextRange,
+    block_of: Callable[[bytes], Block],
+    block_bytes: int = BLOCK_BYTES,
 ) -> Iterator[Block]:
-    """Yield the lines that a range owns, in blocks of about `BLOCK_BYTES`.
+    """Yield the lines that a range owns, in blocks of about `block_bytes`.
 
     Args:
         file: the text.
         part: the range.
         block_of: makes a block of whole lines.
+        block_bytes: about how large blocks are.
 
     Raises:
         LineTooLongError: a line is longer than `MAX_LINE_BYTES`.
@@ -172,7 +176,7 @@ def read_blocks(
     held: list[bytes] = []
     held_bytes = 0
     while position < part.end:
-        chunk = file.read(BLOCK_BYTES)
+        chunk = file.read(block_bytes)
         first_end = chunk.find(b"\n")
         if held_bytes + (first_end if first_end >= 0 else len(chunk)) > MAX_LINE_BYTES:
             raise LineTooLongError(position)

@@ -158,7 +158,7 @@ def test_ids_and_days_are_those_of_the_rows(text: bytes) -> None:
     block = Lines(text)
     read = COMMENTED.read(block, None)
     wanted = read.rows.transaction_id.tolist() + [key for key in read.bad.ids if key is not None]
-    assert sorted(COMMENTED.ids(block)) == sorted(key for key in wanted if key >= 0)
-    days, counts = COMMENTED.days(block)
-    assert set(read.rows.days.tolist()) <= set(days.tolist())
-    assert counts.sum() >= len(read.rows)
+    scanned = COMMENTED.scan(block)
+    assert sorted(scanned.ids) == sorted(key for key in wanted if key >= 0)
+    assert set(read.rows.days.tolist()) <= set(scanned.days.tolist())
+    assert scanned.day_rows.sum() >= len(read.rows)

@@ -1,0 +1,83 @@
+"""One home, one data set: what is stored in a home is what one declaration says.
+
+Here: `require_own_data_set`, which every process calls once as it starts.
+Not here: whether features and models fit a declaration (`features.compatibility`), the columns of
+tables (`contracts.tables`).
+
+Drops of another source have other keys and other columns. In one lake their rows would be taken for
+rows of the first one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from fraud_platform.adapters.storage.schemes import local_path
+from fraud_platform.contracts.active import DATA_SET, DATA_SET_VARIABLE, DEFAULT_DATA_SET
+from fraud_platform.contracts.data_set import SourceSpec
+from fraud_platform.errors import SettingsError
+from fraud_platform.settings import Settings
+
+MARK = "data_set.json"
+"""In FRAUD_HOME: the name of the data set, and what its stored rows mean."""
+
+
+def meaning_of(source: SourceSpec) -> dict[str, Any]:
+    """Return what decides the meaning of stored rows, as JSON has it.
+
+    Where a value comes from (columns, formats, time zone) is not part of it, so a sender may change
+    its files.
+    """
+    keys = (source.transaction_id, source.customer, source.counterparty)
+    return {
+        "text keys": [key.is_text for key in keys],
+        "entities": [source.customer.name, source.counterparty.name],
+        "amount": [source.amount.currency, source.amount.digits],
+        "kinds of fraud": list(source.label.kinds),
+        "facts": {fact.name: [fact.kind, fact.digits] for fact in source.facts},
+    }
+
+
+def require_own_data_set(settings: Settings) -> None:
+    """Mark a new home with the data set of this process, or check the mark that is there.
+
+    Raises:
+        SettingsError: the home holds rows of another data set; the message names what differs.
+    """
+    path = settings.home / MARK
+    own = {"data_set": DATA_SET.name, **meaning_of(DATA_SET.source)}
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError:
+        if DATA_SET.name != DEFAULT_DATA_SET and _has_rows(settings):
+            raise _refusal(path, DEFAULT_DATA_SET, ["everything"]) from None
+        _mark(path, own)
+        return
+    differing = [name for name in own if name != "data_set" and found.get(name) != own[name]]
+    if differing:
+        raise _refusal(path, str(found.get("data_set")), differing)
+
+
+def _has_rows(settings: Settings) -> bool:
+    """Return whether a home of before there were marks has tables."""
+    lake = local_path(settings.lake)
+    return lake is not None and lake.is_dir() and any(lake.glob("*/_delta_log"))
+
+
+def _mark(path: Path, own: dict[str, Any]) -> None:
+    if not path.parent.is_dir():
+        return  # nothing is stored yet
+    part = path.with_name(f".{MARK}.{os.getpid()}")
+    part.write_text(json.dumps(own, indent=1))
+    part.replace(path)
+
+
+def _refusal(path: Path, name: str, differing: list[str]) -> SettingsError:
+    return SettingsError(
+        f"{DATA_SET_VARIABLE}: expected the data set {name}, whose rows {path.parent} holds, found "
+        f"{DATA_SET.name}, which differs in {', '.join(differing)}. Set {DATA_SET_VARIABLE} as "
+        "before, or use a home of its own (FRAUD_HOME)."
+    )
