@@ -12,7 +12,9 @@ from pathlib import Path
 from docs.generators.layers import layers_table
 from docs.generators.picture import asset_picture
 from docs.generators.reasons import reasons_table
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.features.documentation import features_markdown
+from fraud_platform.scoring.messages.schemas import fields_table
 from fraud_platform.settings.documentation import settings_markdown
 
 DOCS = Path(__file__).parents[1]
@@ -24,10 +26,17 @@ def kept_files() -> dict[Path, str]:
     return {
         DOCS / "images" / "assets.svg": asset_picture(),
         architecture: with_part(architecture.read_text(), "imports", layers_table()),
-        contract: with_part(contract.read_text(), "message reasons", reasons_table()),
+        contract: _contract(contract.read_text()),
         DOCS / "features.md": features_markdown(),
         DOCS / "settings.md": settings_markdown(),
     }
+
+
+def _contract(page: str) -> str:
+    page = with_part(page, "message reasons", reasons_table())
+    for topic in ("transactions", "labels", "predictions"):
+        page = with_part(page, f"fields of {topic}", fields_table(SOURCE, topic))
+    return page
 
 
 def with_part(page: str, name: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""The command `plan`: what a declaration of a data set would do, before anything is written.
+"""The commands of declarations: `plan`, before anything is written, and `message-formats`.
 
 Here: options, and choosing the data set before anything else is imported.
 Not here: the plan (`fraud_platform.operations.data_set_plan`), the other commands
@@ -49,3 +49,21 @@ def plan(
     is_other = present is not None and before != DATA_SET
     for line in plan_words(DATA_SET, before if is_other else None, found):
         typer.echo(line)
+
+
+@data_sets.command("message-formats")
+def message_formats(
+    file: Annotated[
+        Path | None, typer.Argument(help="Declaration; without it, the one in use.")
+    ] = None,
+    topic: Annotated[
+        str | None, typer.Option(help="transactions, labels or predictions; without it, all.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of each topic's messages, with examples, as the declaration has it."""
+    if file is not None:
+        os.environ[_VARIABLE] = str(file)
+    from fraud_platform.contracts.active import SOURCE
+    from fraud_platform.scoring.messages.schemas import schema_words
+
+    typer.echo(schema_words(SOURCE, topic))

@@ -1,4 +1,4 @@
-"""Messages of a live stream and bad ones among them, whatever their columns are.
+"""Messages of a live stream and bad ones among them, for any columns.
 
 Here: `StreamMessages`, `BadMessage`, and mixing bad messages into good ones.
 Not here: how rows become messages (`simulation.stream`, `simulation.declared_stream`).

@@ -7,8 +7,9 @@ Not here: the tests (`integration.scoring.test_parity`), small worlds of message
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,7 @@ from fraud_platform.scoring.engines.micro_batch import PinnedModel
 from fraud_platform.scoring.state.snapshot import write_snapshot
 from fraud_platform.settings import Settings
 from fraud_platform.simulation.stream import label_messages, transaction_messages
+from fraud_platform.simulation.stream_messages import BadMessage
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform.tables.scoring import SCORED
 from fraud_platform.training.candidate import Candidate
@@ -97,9 +99,16 @@ class History:
         return rows.set_index("transaction_id").sort_index()
 
 
+def drop_day(path: Path) -> date:
+    """Return the day in a drop's name."""
+    found = re.search(r"\d{4}-\d{2}-\d{2}", path.name)
+    assert found is not None, path.name
+    return date.fromisoformat(found[0])
+
+
 def _publish(spark: SparkSession, lake: Lake, path: Path) -> None:
     publish_drop(
-        spark, lake, str(path), path.name.split(".")[0],
+        spark, lake, str(path), str(drop_day(path)),
         content_sha256=sha256_of(lake.files, str(path)), size_bytes=path.stat().st_size,
         run_id="parity", limits=limits(quarantined=0.01),
         unpacking=unpacking(),
@@ -111,8 +120,8 @@ def make_history(spark: SparkSession, folder: Path, drops: list[Path], model: Pa
     lake, (*before, last) = Lake(str(folder / "history")), sorted(drops)
     for path in before:
         _publish(spark, lake, path)
-    first_day = date.fromisoformat(last.name.split(".")[0])
-    materialize_days(spark, lake, date.fromisoformat(before[0].name.split(".")[0]), first_day - DAY)
+    first_day = drop_day(last)
+    materialize_days(spark, lake, drop_day(before[0]), first_day - DAY)
     write_snapshot(spark, lake, first_day, DEFAULTS.duplicate_horizon_days)
     rows, _ = load_rows(Settings(home=folder), str(last))
     return History(
@@ -128,9 +137,14 @@ class Stream:
         shutil.copytree(history.lake.url, settings.lake)
         self.plans = 0
 
-    def produce(self, rows: pl.DataFrame) -> None:
+    def produce(self, rows: pl.DataFrame, bad: Sequence[BadMessage] = ()) -> None:
+        """Send rows, each bad message after the row that it names."""
         made = transaction_messages(rows)
-        self._send(self.settings.transactions_topic, made.keys, made.values)
+        keys, values = list[bytes | None](made.keys), list[bytes | None](made.values)
+        for message in reversed(bad):
+            keys.insert(message.after + 1, message.key)
+            values.insert(message.after + 1, message.value)
+        self._send(self.settings.transactions_topic, keys, values)
 
     def produce_labels(self, rows: pl.DataFrame, known_at: datetime | None = None) -> None:
         """Send labels, known a label delay after their transactions or at another moment."""
@@ -139,7 +153,9 @@ class Stream:
         made = label_messages(rows, 7 if known_at is None else 0)
         self._send(self.settings.labels_topic, made.keys, made.values)
 
-    def _send(self, topic: str, keys: list[bytes], values: list[bytes]) -> None:
+    def _send(
+        self, topic: str, keys: Sequence[bytes | None], values: Sequence[bytes | None]
+    ) -> None:
         producer = IdempotentProducer(KafkaConnection.from_settings(self.settings))
         producer.send_many(topic, keys, values)
         assert producer.finish().acked == len(keys)
