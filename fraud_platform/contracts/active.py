@@ -6,23 +6,44 @@ Not here: loading a data set (`contracts.source_language.loading`), data sets
 (`fraud_platform.datasets`).
 
 Tables, messages and features all follow from the data set, so a process works on one, chosen before
-anything else is imported; the processes that it starts inherit the variable.
+anything else is imported; the processes that it starts inherit the variable. An executor of a
+cluster does not: it gets the declaration with the platform's code (`adapters.spark.code`).
 """
 
 from __future__ import annotations
 
+import json
 import os
+import pkgutil
 from collections.abc import Iterable
 
 from fraud_platform.contracts.data_set import DataSet
 from fraud_platform.contracts.feature_language.terms import MAX_WINDOW_HOURS
-from fraud_platform.contracts.source_language.loading import load_data_set
+from fraud_platform.contracts.source_language.loading import declared_in, load_data_set
 from fraud_platform.contracts.time import HOURS_PER_DAY
 
 DATA_SET_VARIABLE = "FRAUD_DATA_SET"
 DEFAULT_DATA_SET = "handbook"
 
-DATA_SET: DataSet = load_data_set(os.environ.get(DATA_SET_VARIABLE) or DEFAULT_DATA_SET)
+HANDED_OVER = "declared_data_set.json"
+"""Name and text of the declaration, in the package that executors of a cluster get."""
+
+
+def _load() -> DataSet:
+    """Return the data set that the variable names, or that came with the code, or the default."""
+    reference = os.environ.get(DATA_SET_VARIABLE)
+    if reference:
+        return load_data_set(reference)
+    try:
+        handed_over = pkgutil.get_data("fraud_platform", HANDED_OVER)
+    except OSError:
+        handed_over = None
+    return (
+        declared_in(**json.loads(handed_over)) if handed_over else load_data_set(DEFAULT_DATA_SET)
+    )
+
+
+DATA_SET: DataSet = _load()
 SOURCE = DATA_SET.source
 DECLARATION = DATA_SET.declaration
 FEATURE_NAMES = DECLARATION.names

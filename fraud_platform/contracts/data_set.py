@@ -248,6 +248,7 @@ class DataSet:
         feature_sets: further named choices of features, which quality reports compare.
         chooses: whether training chooses among the chosen features by default.
         fits_fast_parser: whether drops and messages have the shape that `rows.canonical` reads.
+        text: of the file that declares it; empty for a data set of the platform's own.
     """
 
     name: str
@@ -259,3 +260,4 @@ class DataSet:
     feature_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fits_fast_parser: bool = False
     chooses: bool = False
+    text: str = ""

@@ -1,18 +1,22 @@
 """The platform's code as a zip archive that a cluster's executors import.
 
-Here: the archive; its name contains a hash of its content.
+Here: the archive, with the declaration of this process's data set; its name contains a hash of its
+content.
 Not here: adding it to a session (`adapters.spark.session`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import zipfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import fraud_platform
+from fraud_platform.contracts.active import DATA_SET, HANDED_OVER
 
 _PACKAGE = Path(fraud_platform.__file__).parent
 _SAME_DATE = (2020, 1, 1, 0, 0, 0)
@@ -26,9 +30,8 @@ def code_archive(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-        for source in _sources():
-            name = f"{_PACKAGE.name}/{source.relative_to(_PACKAGE).as_posix()}"
-            archive.writestr(zipfile.ZipInfo(name, _SAME_DATE), source.read_bytes())
+        for name, content in _contents():
+            archive.writestr(zipfile.ZipInfo(f"{_PACKAGE.name}/{name}", _SAME_DATE), content)
     part.replace(path)
     return path
 
@@ -37,11 +40,16 @@ def code_archive(folder: Path) -> Path:
 def code_digest() -> str:
     """Return a hash of the running code, 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    for source in _sources():
-        digest.update(f"{source.relative_to(_PACKAGE).as_posix()}\n".encode())
-        digest.update(source.read_bytes())
+    for name, content in _contents():
+        digest.update(f"{name}\n".encode())
+        digest.update(content)
     return digest.hexdigest()[:16]
 
 
-def _sources() -> list[Path]:
-    return sorted(_PACKAGE.rglob("*.py"))
+def _contents() -> Iterator[tuple[str, bytes]]:
+    """Yield each file's path in the package and its content; a declaration is the last one."""
+    for source in sorted(_PACKAGE.rglob("*.py")):
+        yield source.relative_to(_PACKAGE).as_posix(), source.read_bytes()
+    if DATA_SET.text:
+        declared = {"name": DATA_SET.name, "text": DATA_SET.text}
+        yield HANDED_OVER, json.dumps(declared).encode()

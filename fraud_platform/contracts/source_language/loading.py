@@ -8,8 +8,8 @@ Not here: which one this process works on (`contracts.active`), the language
 from __future__ import annotations
 
 import importlib
-import runpy
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,47 +47,68 @@ def load_data_set(reference: str) -> DataSet:
             f"FRAUD_DATA_SET: expected {', '.join(OWN_DATA_SETS)} or the path of a Python file "
             f"with a declaration, found {reference!r}. Correct the name or the path."
         )
-    return _of_members(path, _run(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DeclarationError(
+            f"FRAUD_DATA_SET: expected {path} in UTF-8, found {error.reason} at byte "
+            f"{error.start}. Save it as UTF-8."
+        ) from None
+    return declared_in(path.stem, text)
 
 
-def _run(path: Path) -> dict[str, Any]:
-    """Return the names that the file defines.
+def declared_in(name: str, text: str) -> DataSet:
+    """Return the data set that the text of a file declares.
+
+    Args:
+        name: of the file, without `.py`; the data set's name.
 
     Raises:
-        DeclarationError: the file ends with an error; the message has its line.
+        DeclarationError: the declaration is not valid; the message lists every problem.
     """
+    file = f"{name}.py"
+    data_set = _of_members(file, _run(file, text))
+    return replace(data_set, name=name, text=text)
+
+
+def _run(file: str, text: str) -> dict[str, Any]:
+    """Return the names that the text defines.
+
+    Raises:
+        DeclarationError: it ends with an error; the message has its line.
+    """
+    members: dict[str, Any] = {"__name__": f"fraud_data_set_{file}"}
     try:
-        return runpy.run_path(str(path), run_name=f"fraud_data_set_{path.stem}")
+        exec(compile(text, file, "exec"), members)  # noqa: S102 - a declaration is a program
     except DeclarationError:
         raise
     except Exception as error:
-        lines = [
-            f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)
-        ]
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
         line = getattr(error, "lineno", None) or (lines[-1] if lines else 1)
         raise DeclarationError(
-            f"The declaration {path.name} is not valid:\n  - {path.name}:{line}: expected a "
+            f"The declaration {file} is not valid:\n  - {file}:{line}: expected a "
             f"declaration, found {type(error).__name__}: {error}. Correct this line."
         ) from error
+    return members
 
 
-def _of_members(path: Path, members: dict[str, Any]) -> DataSet:
+def _of_members(file: str, members: dict[str, Any]) -> DataSet:
     problems = Problems()
     sources = [m for m in members.values() if isinstance(m, type) and issubclass(m, Source)]
     own = [source for source in dict.fromkeys(sources) if source is not Source]
     if len(own) != 1:
         remedy = "Define exactly one in this file."
-        problems.add(path.name, "one class derived from Source", str(len(own)), remedy)
-    problems.raise_any(path.name)
+        problems.add(file, "one class derived from Source", str(len(own)), remedy)
+    problems.raise_any(file)
     source = own[0].spec
-    check_members(path.name, members, problems)
-    features = check_features(path.name, members.get("FEATURES"), source, problems)
+    check_members(file, members, problems)
+    features = check_features(file, members.get("FEATURES"), source, problems)
     wanted = members.get("MODEL_FEATURES", "all")
     names = [one.name for one in features]
-    chosen = model_features(path.name, wanted, names, problems)
-    problems.raise_any(path.name)
+    chosen = model_features(file, wanted, names, problems)
+    problems.raise_any(file)
     return DataSet(
-        path.stem,
+        file,
         source,
         declaration_of(features, source),
         chosen,
