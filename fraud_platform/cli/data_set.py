@@ -67,3 +67,21 @@ def message_formats(
     from fraud_platform.scoring.messages.schemas import schema_words
 
     typer.echo(schema_words(SOURCE, topic))
+
+
+@data_sets.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="Python file that declares the data set.")],
+) -> None:
+    """Put a changed declaration in use: new features beside the old ones.
+
+    Features that tables or the champion need stay computed, though the file declares them no
+    longer. A feature whose name would mean something else is refused, and so is a source whose rows
+    would.
+    """
+    os.environ[_VARIABLE] = str(file)
+    from fraud_platform.cli.entry import enter
+    from fraud_platform.operations.apply_declaration import apply_declaration
+
+    for line in apply_declaration(enter(is_own_home=False)):
+        typer.echo(line)

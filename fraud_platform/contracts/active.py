@@ -16,6 +16,8 @@ import json
 import os
 import pkgutil
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 from fraud_platform.contracts.data_set import DataSet
 from fraud_platform.contracts.feature_language.terms import MAX_WINDOW_HOURS
@@ -29,11 +31,26 @@ HANDED_OVER = "declared_data_set.json"
 """Name and text of the declaration, in the package that executors of a cluster get."""
 
 
+KEPT_FILE = "declaration/kept.json"
+"""In FRAUD_HOME: features that no file declares any more and that are computed all the same."""
+
+
+def kept_features() -> list[dict[str, Any]]:
+    """Return what `fraud-platform apply` noted, see
+    `contracts.source_language.loading.declared_in`; [] without a note."""
+    home = Path(os.environ.get("FRAUD_HOME") or ".fraud_platform")
+    try:
+        kept: list[dict[str, Any]] = json.loads((home / KEPT_FILE).read_text())
+    except FileNotFoundError:
+        return []
+    return kept
+
+
 def _load() -> DataSet:
     """Return the data set that the variable names, or that came with the code, or the default."""
     reference = os.environ.get(DATA_SET_VARIABLE)
     if reference:
-        return load_data_set(reference)
+        return load_data_set(reference, kept_features())
     try:
         handed_over = pkgutil.get_data("fraud_platform", HANDED_OVER)
     except OSError:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Expression
@@ -249,6 +249,8 @@ class DataSet:
         chooses: whether training chooses among the chosen features by default.
         fits_fast_parser: whether drops and messages have the shape that `rows.canonical` reads.
         text: of the file that declares it; empty for a data set of the platform's own.
+        kept: features that an older text declared and that are computed all the same, see
+            `contracts.source_language.loading.declared_in`.
     """
 
     name: str
@@ -261,3 +263,4 @@ class DataSet:
     fits_fast_parser: bool = False
     chooses: bool = False
     text: str = ""
+    kept: tuple[Mapping[str, Any], ...] = ()

@@ -21,6 +21,8 @@ from fraud_platform.contracts.data_set import SourceSpec
 from fraud_platform.errors import SettingsError
 from fraud_platform.settings import Settings
 
+CURRENT = "declaration/current.py"
+"""In FRAUD_HOME: the declaration that was applied last."""
 MARK = "data_set.json"
 """In FRAUD_HOME: the name of the data set, and what its stored rows mean."""
 
@@ -45,6 +47,26 @@ def require_own_data_set(settings: Settings) -> None:
     """Mark a new home with the data set of this process, or check the mark that is there.
 
     Raises:
+        SettingsError: the home holds rows of another data set, or another declaration of it was
+            applied last.
+    """
+    require_own_rows(settings)
+    current = settings.home / CURRENT
+    if not current.exists():
+        if DATA_SET.text:
+            write_whole(current, DATA_SET.text)
+    elif current.read_text() != DATA_SET.text:
+        raise SettingsError(
+            f"{DATA_SET_VARIABLE}: expected the declaration that was applied last ({current}), "
+            f"found another text of {DATA_SET.name}. See what changes with `fraud-platform plan "
+            "FILE`, then `fraud-platform apply FILE`."
+        )
+
+
+def require_own_rows(settings: Settings) -> None:
+    """Require that the rows of a home mean what they mean in this process; mark a new home.
+
+    Raises:
         SettingsError: the home holds rows of another data set; the message names what differs.
     """
     path = settings.home / MARK
@@ -54,7 +76,7 @@ def require_own_data_set(settings: Settings) -> None:
     except FileNotFoundError:
         if DATA_SET.name != DEFAULT_DATA_SET and _has_rows(settings):
             raise _refusal(path, DEFAULT_DATA_SET, ["everything"]) from None
-        _mark(path, own)
+        write_whole(path, json.dumps(own, indent=1))
         return
     differing = [name for name in own if name != "data_set" and found.get(name) != own[name]]
     if differing:
@@ -67,11 +89,14 @@ def _has_rows(settings: Settings) -> bool:
     return lake is not None and lake.is_dir() and any(lake.glob("*/_delta_log"))
 
 
-def _mark(path: Path, own: dict[str, Any]) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Write a file of a home so that another process sees all of it or none."""
     if not path.parent.is_dir():
-        return  # nothing is stored yet
-    part = path.with_name(f".{MARK}.{os.getpid()}")
-    part.write_text(json.dumps(own, indent=1))
+        if not path.parents[1].is_dir():
+            return  # nothing is stored yet
+        path.parent.mkdir(exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text)
     part.replace(path)
 
 

@@ -51,5 +51,5 @@ def _contents() -> Iterator[tuple[str, bytes]]:
     for source in sorted(_PACKAGE.rglob("*.py")):
         yield source.relative_to(_PACKAGE).as_posix(), source.read_bytes()
     if DATA_SET.text:
-        declared = {"name": DATA_SET.name, "text": DATA_SET.text}
+        declared = {"name": DATA_SET.name, "text": DATA_SET.text, "kept": list(DATA_SET.kept)}
         yield HANDED_OVER, json.dumps(declared).encode()

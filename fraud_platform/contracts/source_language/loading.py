@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,14 @@ OWN_DATA_SETS = ("handbook",)
 """Names of the packages in `fraud_platform.datasets`, each of which has a `DATA_SET`."""
 
 
-def load_data_set(reference: str) -> DataSet:
+def load_data_set(reference: str, kept: Sequence[Mapping[str, Any]] = ()) -> DataSet:
     """Return a data set by its name, or by the path of its file.
 
     A file defines one subclass of `Source`, a list FEATURES, and perhaps MODEL_FEATURES.
+
+    Args:
+        reference: the name or the path.
+        kept: see `declared_in`.
 
     Raises:
         DeclarationError: there is no such data set, or its declaration is not valid; the message
@@ -54,21 +59,29 @@ def load_data_set(reference: str) -> DataSet:
             f"FRAUD_DATA_SET: expected {path} in UTF-8, found {error.reason} at byte "
             f"{error.start}. Save it as UTF-8."
         ) from None
-    return declared_in(path.stem, text)
+    return declared_in(path.stem, text, kept)
 
 
-def declared_in(name: str, text: str) -> DataSet:
+def declared_in(name: str, text: str, kept: Sequence[Mapping[str, Any]] = ()) -> DataSet:
     """Return the data set that the text of a file declares.
 
     Args:
         name: of the file, without `.py`; the data set's name.
+        kept: features that the file declares no longer and that are computed all the same: the
+            `text` that declared them, and their `names`.
 
     Raises:
         DeclarationError: the declaration is not valid; the message lists every problem.
     """
     file = f"{name}.py"
     data_set = _of_members(file, _run(file, text))
-    return replace(data_set, name=name, text=text)
+    features = list(data_set.declaration.features)
+    for older in kept:
+        declared = _of_members(file, _run(file, older["text"])).declaration.features
+        now = {one.name for one in features}
+        features += [f for f in declared if f.name in older["names"] and f.name not in now]
+    declaration = declaration_of(features, data_set.source)
+    return replace(data_set, name=name, text=text, declaration=declaration, kept=tuple(kept))
 
 
 def _run(file: str, text: str) -> dict[str, Any]:
