@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from fraud_platform.cleaning.classes import RowClass, class_of_bad
 from fraud_platform.cleaning.ids import Ids
@@ -73,6 +74,8 @@ class ReadBlock:
         bad: the other rows.
         blank_lines: how many lines are blank.
         comment_lines: how many are comments.
+        id_texts: the ids of the valid rows, if these are texts.
+        texts: further texts of the valid rows, by the column of their codes.
     """
 
     rows: CleanRows
@@ -81,7 +84,8 @@ class ReadBlock:
     bad: BadRows
     blank_lines: int
     comment_lines: int
-    keys: Mapping[str, pl.Series] = field(default_factory=dict)
+    id_texts: pa.Array | None = None
+    texts: Mapping[str, pl.Series] = field(default_factory=dict)
 
 
 Block = TypeVar("Block")

@@ -14,6 +14,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from fraud_platform.cleaning.block_readers import (
     SAMPLED_ROWS,
@@ -30,6 +31,7 @@ from fraud_platform.contracts.own_days import DaySpan
 from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.rows.declared import ReadRows, RowReader
+from fraud_platform.rows.exceptions import Exceptions
 from fraud_platform.rows.fields import read_flags, read_integers, read_times, trimmed
 from fraud_platform.rows.flat_json import JsonLines
 from fraud_platform.rows.formats import Delimited, Divider, Lines
@@ -68,7 +70,7 @@ class DeclaredReader:
 
     source: SourceSpec
     divider: Divider
-    exceptions: Mapping[str, Mapping[str, int]] | None = None
+    exceptions: Exceptions | None = None
 
     def blocks(self, file: IO[bytes], part: TextRange) -> Iterator[Lines]:
         """Yield the blocks of a range."""
@@ -114,10 +116,17 @@ class DeclaredReader:
             places = np.arange(len(lines))
             self._add_bad(bad, salvaged, places, divided.salvaged, lines, own_days)
         repairs = read.repairs[is_valid]
+        texts = {name: column.filter(pl.Series(is_valid)) for name, column in read.keys.items()}
+        ids = texts.pop("transaction_id", None)
+        for fact in self.source.facts:
+            if fact.kind == "category":
+                column = trimmed(divided.columns[fact.column])
+                texts[fact.stored_as] = column.filter(pl.Series(is_valid))
         return ReadBlock(
             read.rows.where(is_valid), divided.numbers[is_valid],
             repairs if repairs.any() else None, bad,
             divided.blank_lines, divided.comment_lines,
+            None if ids is None else ids.to_arrow().cast(pa.string()), texts,
         )  # fmt: skip
 
     def _add_bad(

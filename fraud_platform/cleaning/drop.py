@@ -75,7 +75,7 @@ MAX_SHARED_IDS = 1_000_000
 """If there are more shared ids, every valid row is a suspect: slower, but memory is bounded."""
 
 
-KINDS = ("clean", "quarantine", "suspects", "labels")
+KINDS = ("clean", "quarantine", "suspects", "labels", "texts")
 """The kinds of files that a drop is cleaned into."""
 
 
@@ -88,6 +88,7 @@ class CleanedDrop:
     quarantine: list[WrittenFile] = field(default_factory=list)
     suspects: list[WrittenFile] = field(default_factory=list)
     labels: list[WrittenFile] = field(default_factory=list)
+    texts: list[WrittenFile] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     days: list[int] = field(default_factory=list)
     classes: ClassCounts = field(default_factory=ClassCounts)

@@ -5,7 +5,8 @@ Not here: reading ids from text, writing judged rows (`tasks`).
 
 The kept row of an id is in the drop that is first by name; within that drop it has the smallest
 contents, and among equal contents the smallest raw line. Every other valid row of the id is a
-`duplicate_id` if its contents equal those of the kept row, else a `conflicting_duplicate_id`.
+`duplicate_id` if its contents equal those of the kept row, else a `conflicting_duplicate_id`. Where
+ids are texts, surrogates are compared, and a row with another text is an `id_collision`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.quarantine_reasons import Reason
+from fraud_platform.contracts.tables import ID_TEXT
 from fraud_platform.rows.judge import REASON_BITS
 
 if TYPE_CHECKING:
@@ -29,12 +32,16 @@ _CONTENTS = [
 ]
 """The columns of a row's contents; `scenario` also determines and orders `is_fraud`."""
 
-SUSPECT_ORDER = ["transaction_id", *_CONTENTS, "raw_line"]
+_TEXT = "transaction_key" if ID_TEXT else None
+"""The column of the id's text, if ids are texts."""
+_COMPARED = [*_CONTENTS, *([_TEXT] if _TEXT else [])]
+SUSPECT_ORDER = ["transaction_id", *([_TEXT] if _TEXT else []), *_CONTENTS, "raw_line"]
 _EARLIER = "earlier_"
 TAKER = f"{_EARLIER}drop"
 """Of a suspect: the drop before its own that holds its id; null if none does."""
 _DUPLICATE = REASON_BITS[Reason.DUPLICATE_ID]
 _CONFLICTING = REASON_BITS[Reason.CONFLICTING_DUPLICATE_ID]
+_COLLISION = REASON_BITS[Reason.ID_COLLISION]
 
 
 def group_stored_ids(transactions: DataFrame) -> DataFrame:
@@ -94,7 +101,7 @@ def order_suspects(suspects: DataFrame, earlier: DataFrame | None) -> DataFrame:
 
     if earlier is not None:
         stored = _kept_contents(earlier, suspects)
-        columns = [F.col("earlier")[n].alias(_EARLIER + n) for n in (*_CONTENTS, "drop")]
+        columns = [F.col("earlier")[n].alias(_EARLIER + n) for n in (*_COMPARED, "drop")]
         joined = suspects.join(stored, "transaction_id", "left")
         suspects = joined.select(*suspects.columns, *columns)
     return suspects.repartition("transaction_id").sortWithinPartitions(*SUSPECT_ORDER)
@@ -132,8 +139,21 @@ class SuspectJudge:
                 kept = np.where(has_earlier, stored.fill_null(0).to_numpy(), kept)
             is_equal &= values == kept
         bits = np.where(is_equal, _DUPLICATE, _CONFLICTING)
+        if _TEXT is not None:
+            bits[_have_other_texts(suspects, _TEXT, firsts)] = _COLLISION
         bits[is_first & ~has_earlier] = 0
         return bits[remembered:]
+
+
+def _have_other_texts(
+    suspects: pa.RecordBatch, name: str, firsts: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Return whether each row's id is another text than that of the row that is kept."""
+    texts = suspects[name]
+    kept = texts.take(pa.array(firsts))
+    if _EARLIER + name in suspects.schema.names:
+        kept = pc.coalesce(suspects[_EARLIER + name], kept)
+    return pc.not_equal(texts, kept).to_numpy(zero_copy_only=False)
 
 
 def _kept_contents(earlier: DataFrame, suspects: DataFrame) -> DataFrame:
@@ -147,6 +167,7 @@ def _kept_contents(earlier: DataFrame, suspects: DataFrame) -> DataFrame:
         "amount_cents",
         F.col("fraud_scenario").alias("scenario"),
         *SOURCE.fact_names,
+        *([_TEXT] if _TEXT else []),
         "drop",
     )
     return (

@@ -9,6 +9,7 @@ A file is not part of a table until a commit names it, so a failed task leaves t
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
@@ -16,17 +17,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud_platform.contracts.active import SOURCE
-from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS
+from fraud_platform.contracts.tables import DROP_LABELS, ID_TEXT, QUARANTINE, TRANSACTIONS
 from fraud_platform.contracts.time import EPOCH_DAY, midnight
 from fraud_platform.labels.drop_clock import LabelClock
 from fraud_platform.labels.rule import due_second
 from fraud_platform.rows.canonical import MICROS_PER_SECOND, CleanRows
 from fraud_platform.rows.judge import REASONS
 from fraud_platform.tables.data_files import DataFileWriter, FileStats, WrittenFile
+from fraud_platform.tables.texts import TEXTS
 
 if TYPE_CHECKING:
     from fraud_platform.contracts.ports import Files
@@ -37,6 +41,7 @@ BYTES_PER_GROUP = 64 << 20
 _OF_FILE = ("drop",)
 _CLEAN_SCHEMA = pa.schema([f for f in TRANSACTIONS.arrow_schema if f.name not in _OF_FILE])
 _QUARANTINE_SCHEMA = pa.schema([f for f in QUARANTINE.arrow_schema if f.name not in _OF_FILE])
+_TEXT_SCHEMA = pa.schema([f for f in TEXTS.arrow_schema if f.name not in _OF_FILE])
 _LABEL_SCHEMA = pa.schema([f for f in DROP_LABELS.arrow_schema if f.name not in _OF_FILE])
 SUSPECT_SCHEMA = pa.schema(
     [
@@ -47,6 +52,7 @@ SUSPECT_SCHEMA = pa.schema(
         ("amount_cents", pa.int64()),
         ("scenario", pa.int32()),
         *((name, pa.int64()) for name in SOURCE.fact_names),
+        *((column.name, pa.string()) for column in ID_TEXT),
         ("repairs", pa.int32()),
         ("raw_line", pa.binary()),
     ]
@@ -57,11 +63,12 @@ SUSPECT_DDL = (
     "transaction_id long, seconds long, customer_id long, terminal_id long, amount_cents long, "
     "scenario int, "
     + "".join(f"{name} long, " for name in SOURCE.fact_names)
+    + "".join(f"{column.name} string, " for column in ID_TEXT)
     + "repairs int, raw_line binary"
 )
-CLEAN_DDL, LABEL_DDL = (
+CLEAN_DDL, LABEL_DDL, TEXT_DDL = (
     ", ".join(f"{c.name} {c.type}" for c in table.columns if c.name not in _OF_FILE)
-    for table in (TRANSACTIONS, DROP_LABELS)
+    for table in (TRANSACTIONS, DROP_LABELS, TEXTS)
 )
 
 _CLEAN_ENCODING: dict[str, Any] = {
@@ -77,11 +84,11 @@ _LABEL_ENCODING: dict[str, Any] = {
 FROM_DROP, FROM_TOPIC = "drop", "topic"
 """The sources of a label."""
 
-_REASON_LISTS = [
-    [reason.value for i, reason in enumerate(REASONS) if bits >> i & 1]
-    for bits in range(1 << len(REASONS))
-]
-"""Bit mask to the names of its reasons, in order of precedence."""
+
+@functools.cache
+def _names_of(bits: int) -> list[str]:
+    """Return the names of a bit mask's reasons, in order of precedence."""
+    return [reason.value for i, reason in enumerate(REASONS) if bits >> i & 1]
 
 
 class RowFile:
@@ -164,8 +171,13 @@ class CleanFile(RowFile):
     def __init__(self, files: Files, folder: str, prefix: str) -> None:
         super().__init__(files, folder, prefix, _CLEAN_SCHEMA, _CLEAN_ENCODING)
 
-    def write_rows(self, rows: CleanRows) -> None:
-        """Add clean rows."""
+    def write_rows(self, rows: CleanRows, id_texts: pa.Array | None = None) -> None:
+        """Add clean rows.
+
+        Args:
+            rows: their values.
+            id_texts: their ids, if these are texts.
+        """
         if not len(rows):
             return
         micros = pa.array(rows.seconds * MICROS_PER_SECOND)
@@ -179,6 +191,7 @@ class CleanFile(RowFile):
             pa.array(rows.scenario > 0),
             pa.array(rows.scenario),
             *(pa.array(rows.facts[name]) for name in SOURCE.fact_names),
+            *([] if id_texts is None else [id_texts]),
         ]
         low, high = rows.transaction_id.min(), rows.transaction_id.max()
         self.widen("transaction_id", int(low), int(high))
@@ -204,7 +217,7 @@ class QuarantineFile(RowFile):
         """Add rows by their reasons as bit masks, raw lines and ids."""
         if not len(reasons):
             return
-        lists = [_REASON_LISTS[bits] for bits in reasons]
+        lists = [_names_of(bits) for bits in reasons]
         id_column = pa.array(ids, pa.int64())
         bounds = pc.min_max(id_column)
         if bounds["min"].is_valid:
@@ -226,8 +239,14 @@ class SuspectFile(RowFile):
     def __init__(self, files: Files, folder: str, prefix: str) -> None:
         super().__init__(files, folder, prefix, SUSPECT_SCHEMA)
 
-    def write_rows(self, rows: CleanRows, repairs: list[int], raw_lines: list[bytes]) -> None:
-        """Add suspect rows with their repairs as bit masks and raw lines."""
+    def write_rows(
+        self,
+        rows: CleanRows,
+        repairs: list[int],
+        raw_lines: list[bytes],
+        id_texts: pa.Array | None = None,
+    ) -> None:
+        """Add suspect rows with their repairs as bit masks, raw lines, and ids if of text."""
         if not len(rows):
             return
         columns = [
@@ -238,10 +257,41 @@ class SuspectFile(RowFile):
             pa.array(rows.amount_cents),
             pa.array(rows.scenario),
             *(pa.array(rows.facts[name]) for name in SOURCE.fact_names),
+            *([] if id_texts is None else [id_texts]),
             pa.array(repairs, pa.int32()),
             pa.array(raw_lines, pa.binary()),
         ]
         self.write(pa.RecordBatch.from_arrays(columns, schema=SUSPECT_SCHEMA))
+
+
+class TextFile(RowFile):
+    """A file of the table `texts`."""
+
+    def __init__(self, files: Files, folder: str, prefix: str) -> None:
+        super().__init__(files, folder, prefix, _TEXT_SCHEMA)
+        self._seen: dict[str, set[str]] = {}
+
+    def write_new(self, field: str, codes: npt.NDArray[np.int64], texts: pl.Series) -> None:
+        """Add the texts of rows that this file does not have yet.
+
+        Args:
+            field: the column of the codes.
+            codes: shape (n,).
+            texts: of type String, shape (n,); null for no text.
+        """
+        seen = self._seen.setdefault(field, set())
+        places = texts.arg_unique()
+        found = zip(places.to_list(), texts.gather(places).to_list(), strict=True)
+        new = [(place, text) for place, text in found if text is not None and text not in seen]
+        if not new:
+            return
+        seen.update(text for _, text in new)
+        columns = [
+            pa.array([field] * len(new)),
+            pa.array(codes[[place for place, _ in new]]),
+            pa.array([text for _, text in new], pa.string()),
+        ]
+        self.write(pa.RecordBatch.from_arrays(columns, schema=_TEXT_SCHEMA))
 
 
 class LabelFile(RowFile):

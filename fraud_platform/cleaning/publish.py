@@ -31,15 +31,19 @@ from fraud_platform.cleaning.ledger import (
     write_ledger,
 )
 from fraud_platform.cleaning.parquet_files import CLEAN_DDL
-from fraud_platform.cleaning.raw_text import UnpackLimits, holding_still, open_text
+from fraud_platform.cleaning.raw_text import RawText, UnpackLimits, holding_still, open_text
 from fraud_platform.cleaning.stored import StoredFile, read_files, waiting_file
 from fraud_platform.cleaning.tasks import Destination
+from fraud_platform.cleaning.texts import part_shared_surrogates
 from fraud_platform.cleaning.unfinished import COMMITTED, require_standing, undo_unfinished
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, TableContract
 from fraud_platform.errors import DropUnreadableError, NotHeldError
 from fraud_platform.kill_points import kill_point
 from fraud_platform.labels.drop_clock import LabelClock
+from fraud_platform.rows.exceptions import read_exceptions
+from fraud_platform.tables.texts import TEXTS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -47,8 +51,13 @@ if TYPE_CHECKING:
     from fraud_platform.cleaning.ports import CleaningTables
 
 _OF_PUBLISHED = ("published_sha256", "published_path", "transactions_version")
+_KINDS = {TRANSACTIONS: "clean", QUARANTINE: "quarantine", TEXTS: "texts"}
+_HAS_TEXTS = SOURCE.has_text_keys or any(fact.kind == "category" for fact in SOURCE.facts)
 _QUARANTINE_DDL = "transaction_id long, reason string"
-_COPIES = [Reason.DUPLICATE_ID.value, Reason.CONFLICTING_DUPLICATE_ID.value]
+_COPIES = [
+    reason.value
+    for reason in (Reason.DUPLICATE_ID, Reason.CONFLICTING_DUPLICATE_ID, Reason.ID_COLLISION)
+]
 
 
 def publish_drop(
@@ -174,6 +183,7 @@ class _Publication:
             self.name,
             f"{self.lake.uri(DROP_LABELS)}/drop={drop}" if is_new else None,
             replace(self.clock, topic_labels_since=None),
+            f"{self.lake.uri(TEXTS)}/drop={drop}" if _HAS_TEXTS else None,
         )
         waiting = [
             waiting_file(cleaned.drop, file) for cleaned in self.waiting for file in cleaned.clean
@@ -185,9 +195,21 @@ class _Publication:
             holding_still(files, raw_path, sha256, remedy),
             open_text(files, raw_path, self.scratch, self.unpacking) as text,
         ):
-            cleaned = clean_text(self.spark, files, drop, text, destination, earlier)
+            cleaned = self._cleaned(drop, text, destination, earlier)
         self.waiting.append(cleaned)
         return cleaned
+
+    def _cleaned(
+        self, drop: str, text: RawText, destination: Destination, earlier: Sequence[StoredFile]
+    ) -> CleanedDrop:
+        """Clean a text, again as long as two of its keys share a surrogate."""
+        while True:
+            exceptions = read_exceptions(self.lake) if _HAS_TEXTS else {}
+            known = text.with_exceptions(exceptions)
+            cleaned = clean_text(self.spark, self.lake.files, drop, known, destination, earlier)
+            if not part_shared_surrogates(self.spark, self.lake, drop, cleaned.texts):
+                return cleaned
+            discard(self.lake.files, cleaned)
 
     def hold(
         self, landed: CleanedDrop, followers: Sequence[CleanedDrop], row: dict[str, Any]
@@ -200,7 +222,7 @@ class _Publication:
         if row["published_sha256"] is None:
             self._commit(QUARANTINE, [landed])
             require_standing(self.lake, [QUARANTINE], self.name)
-            discard(self.lake.files, landed, ["clean", "labels"])
+            discard(self.lake.files, landed, ["clean", "labels", "texts"])
         else:
             discard(self.lake.files, landed)
             row["publication"] = before.get("publication", self.name)
@@ -244,6 +266,8 @@ class _Publication:
         changed = [landed, *followers]
         drops = [cleaned.drop for cleaned in changed]
         topic_labels = write_topic_labels(self.lake, changed, self.clock, self.scratch)
+        if _HAS_TEXTS:  # a text and its code stay right if this run ends here
+            self._commit(TEXTS, changed)
         kill_point("cleaning.before_quarantine")
         self._commit(QUARANTINE, changed)
         kill_point("cleaning.after_quarantine")
@@ -311,7 +335,7 @@ class _Publication:
         files = [
             file.in_table(self.lake.uri(table), {"drop": cleaned.drop})
             for cleaned in drops
-            for file in (cleaned.clean if table is TRANSACTIONS else cleaned.quarantine)
+            for file in getattr(cleaned, _KINDS[table])
         ]
         names = [cleaned.drop for cleaned in drops]
         since = self.since.get(table)

@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING
 import pyarrow as pa
 
 from fraud_platform.cleaning.block_readers import BlockReader
-from fraud_platform.cleaning.declared_blocks import reader_of
+from fraud_platform.cleaning.declared_blocks import DeclaredReader, reader_of
 from fraud_platform.cleaning.declared_header import read_declared_header
 from fraud_platform.cleaning.header import HEADER_LIMIT_BYTES, Header, read_header
 from fraud_platform.cleaning.parquet_text import parquet_lines
@@ -40,6 +40,7 @@ from fraud_platform.errors import (
     Outage,
 )
 from fraud_platform.ingest.manifests import MAX_MANIFEST_BYTES, RAW_SUFFIX, parse_raw_manifest
+from fraud_platform.rows.exceptions import Exceptions
 from fraud_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -63,6 +64,12 @@ class RawText:
     header: Header
     reader: BlockReader
     arrived_on: int | None = None
+
+    def with_exceptions(self, exceptions: Exceptions) -> RawText:
+        """Return the same text, read with keys whose surrogate is not their hash."""
+        if not exceptions or not isinstance(self.reader, DeclaredReader):
+            return self
+        return replace(self, reader=replace(self.reader, exceptions=exceptions))
 
 
 @dataclass(frozen=True)

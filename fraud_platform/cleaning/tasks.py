@@ -33,9 +33,11 @@ from fraud_platform.cleaning.parquet_files import (
     QuarantineFile,
     RowFile,
     SuspectFile,
+    TextFile,
 )
 from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.own_days import DaySpan
+from fraud_platform.contracts.tables import ID_TEXT
 from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.labels.drop_clock import LabelClock
 from fraud_platform.rows.canonical import CleanRows
@@ -74,6 +76,7 @@ class Destination:
         publication: name of the publication.
         labels: URL of the folder of first labels; None if the tasks write no labels.
         clock: the times that determine from when these labels count.
+        texts: URL of the folder of texts that integers stand for; None if there are none.
     """
 
     clean: str
@@ -82,6 +85,7 @@ class Destination:
     publication: str
     labels: str | None = None
     clock: LabelClock = field(default_factory=LabelClock)
+    texts: str | None = None
 
 
 def scan_ids(
@@ -210,6 +214,9 @@ class _Output:
         self.labels: LabelFile | None = None
         if destination.labels is not None:
             self.labels = LabelFile(files, destination.labels, publication)
+        self.texts: TextFile | None = None
+        if destination.texts is not None:
+            self.texts = TextFile(files, destination.texts, publication)
         self._clock = destination.clock
         self.counts: Counter[str] = Counter()
         self.days: list[int] = []
@@ -224,7 +231,8 @@ class _Output:
             "quarantine": self.quarantine,
             "suspects": self.suspects,
         }
-        return files if self.labels is None else files | {"labels": self.labels}
+        others = {"labels": self.labels, "texts": self.texts}
+        return files | {kind: file for kind, file in others.items() if file is not None}
 
     def __enter__(self) -> Self:
         for file in self._files.values():
@@ -259,6 +267,11 @@ class _Output:
         bad = read.bad
         self._write_quarantine(bad.reasons, bad.classes, bad.lines, bad.ids)
         self._add_valid(block, read, shared_ids)
+        if self.texts is not None:
+            for name, texts in read.texts.items():
+                codes = read.rows.facts.get(name)
+                codes = getattr(read.rows, name) if codes is None else codes
+                self.texts.write_new(name, codes, texts)
 
     def add_judged(self, suspects: pa.RecordBatch, bits: npt.NDArray[np.int64]) -> None:
         """Write judged suspects: kept rows to the clean file, the others to quarantine."""
@@ -274,7 +287,8 @@ class _Output:
             kept["scenario"].to_numpy(),
             {name: kept[name].to_numpy() for name in SOURCE.fact_names},
         )
-        self._write_clean(rows, kept["repairs"].to_numpy())
+        id_texts = kept[ID_TEXT[0].name] if ID_TEXT else None
+        self._write_clean(rows, kept["repairs"].to_numpy(), id_texts)
         takers = copies[TAKER].to_pylist() if TAKER in copies.schema.names else [None] * len(copies)
         columns = (copies["seconds"].to_pylist(), copies["scenario"].to_pylist(), takers)
         classes = [class_of_copy(*one) for one in zip(*columns, strict=True)]
@@ -286,19 +300,27 @@ class _Output:
         rows, repairs = read.rows, read.repairs
         is_suspect = _is_shared(rows.transaction_id, shared_ids)
         if is_suspect is None:
-            self._write_clean(rows, repairs)
+            self._write_clean(rows, repairs, read.id_texts)
             return
+        texts = read.id_texts
         lines = [block.line(number) for number in read.numbers[is_suspect].tolist()]
         self.counts["suspect_bytes"] += sum(map(len, lines))
         marks = [0] * len(lines) if repairs is None else repairs[is_suspect].tolist()
-        self.suspects.write_rows(rows.where(is_suspect), marks, lines)
+        of_suspects = None if texts is None else texts.filter(pa.array(is_suspect))
+        self.suspects.write_rows(rows.where(is_suspect), marks, lines, of_suspects)
         rest = None if repairs is None else repairs[~is_suspect]
-        self._write_clean(rows.where(~is_suspect), rest)
+        of_rest = None if texts is None else texts.filter(pa.array(~is_suspect))
+        self._write_clean(rows.where(~is_suspect), rest, of_rest)
 
-    def _write_clean(self, rows: CleanRows, repairs: npt.NDArray[np.int32] | None) -> None:
+    def _write_clean(
+        self,
+        rows: CleanRows,
+        repairs: npt.NDArray[np.int32] | None,
+        id_texts: pa.Array | None,
+    ) -> None:
         if not len(rows):
             return
-        self.clean.write_rows(rows)
+        self.clean.write_rows(rows, id_texts)
         if self.labels is not None:
             self.labels.write_first_versions(rows, self._clock)
         self.classes.add_kept(rows)

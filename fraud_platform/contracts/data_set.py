@@ -68,11 +68,13 @@ class Key:
     Attributes:
         name: the name in the declaration.
         is_text: any text, which is stored as a surrogate; otherwise an integer of up to 18 digits.
+        bits: of a surrogate; fewer make keys share one, for tests.
     """
 
     name: str
     column: str
     is_text: bool
+    bits: int = 63
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,14 @@ class Reason(StrEnum):
     TIME_OUTSIDE_DROP = "time_outside_drop"
     DUPLICATE_ID = "duplicate_id"
     CONFLICTING_DUPLICATE_ID = "conflicting_duplicate_id"
+    ID_COLLISION = "id_collision"
 
 
 OF_SEVERAL_ROWS = (
     Reason.TIME_OUTSIDE_DROP,
     Reason.DUPLICATE_ID,
     Reason.CONFLICTING_DUPLICATE_ID,
+    Reason.ID_COLLISION,
 )
 """Reasons that a row has by the other rows of its drop, or of another."""
 

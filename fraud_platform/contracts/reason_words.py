@@ -28,6 +28,7 @@ _HANDBOOK: dict[Reason, str] = {
     ),
     Reason.DUPLICATE_ID: "a copy of the kept row with this id, equal in its six contents",
     Reason.CONFLICTING_DUPLICATE_ID: "the id of a kept row with other contents",
+    Reason.ID_COLLISION: "another id, of text, that has the same surrogate as a kept row's",
 }
 _ROWS = {
     "text": "a wrong number of fields",

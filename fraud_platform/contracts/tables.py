@@ -148,7 +148,7 @@ def _spark_name(table: TableContract, field: pa.Field) -> str:
     return str(field.type)
 
 
-_ADDED_LATER = (Reason.TIME_OUTSIDE_DROP, Reason.BAD_VALUE)
+_ADDED_LATER = (Reason.TIME_OUTSIDE_DROP, Reason.BAD_VALUE, Reason.ID_COLLISION)
 """Reasons without a count in the rows that an earlier version of the platform wrote."""
 
 
@@ -166,6 +166,8 @@ _KEYS = {
 }
 KEY_TEXTS = tuple(Column(name, "string", _KEYS[name]) for name in SOURCE.key_texts.values())
 """The columns of the keys that the data set declares as texts; the ids are then surrogates."""
+ID_TEXT = tuple(column for column in KEY_TEXTS if column.name == "transaction_key")
+"""The column of the transaction's identifier, if that is a text."""
 _KINDS = ", ".join(f"{n} {kind}" for n, kind in enumerate(("genuine", *SOURCE.label.kinds)))
 
 TRANSACTIONS = TableContract(
@@ -181,6 +183,7 @@ TRANSACTIONS = TableContract(
         Column("is_fraud", "boolean", "The label, known label_delay_days after tx_datetime."),
         Column("fraud_scenario", "int", f"{_KINDS}."),
         *FACTS,
+        *ID_TEXT,
         Column("drop", "string", "The drop that the row came from (its first day)."),
     ),
     key=("transaction_id",),

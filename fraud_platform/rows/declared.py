@@ -152,7 +152,7 @@ class RowReader:
             read = read_integers(column)
             return Read(read.values, read.bad, missing | (~read.bad & (read.values < 0)))
         keys[name] = column
-        values = surrogates(column)
+        values = surrogates(column, key.bits)
         for text, other in self._exceptions.get(name, {}).items():
             values[(column == text).fill_null(value=False).to_numpy()] = other
         too_long = (column.str.len_bytes() > MAX_KEY_BYTES).fill_null(value=False).to_numpy()

@@ -35,12 +35,15 @@ from fraud_platform.tables.scoring import (
     STREAM_LABELS,
     TOPIC_LABELS,
 )
+from fraud_platform.tables.texts import TEXT_EXCEPTIONS, TEXTS
 from fraud_platform.tables.training import TRAINING_SET
 
 ALL_TABLES: tuple[TableContract, ...] = (
     TRANSACTIONS,
     QUARANTINE,
     DROP_LABELS,
+    TEXTS,
+    TEXT_EXCEPTIONS,
     CLEANING_LEDGER,
     DROP_DAYS,
     LABEL_TILES,

@@ -49,6 +49,8 @@ WRITERS = {
     "transactions": ("cleaning/publish.py", POOL, "transactions"),
     "quarantine": ("cleaning/publish.py", POOL, "transactions"),
     "drop_labels": ("cleaning/labels.py", POOL, "transactions"),
+    "texts": ("cleaning/publish.py", POOL, "transactions"),
+    "text_exceptions": ("cleaning/texts.py", POOL, "transactions"),
     "cleaning_ledger": ("cleaning/ledger.py", POOL, "transactions"),
     "drop_days": ("operations/platform_state.py", POOL, "transactions"),
     "label_tiles": ("features/batch/materialize.py", POOL, "features"),
@@ -81,6 +83,7 @@ CALLS = {
     ("cleaning/labels.py", "commit_files DROP_LABELS"),
     ("cleaning/ledger.py", "replace_arrow CLEANING_LEDGER"),
     ("cleaning/publish.py", "commit_files table"),
+    ("cleaning/texts.py", "replace_arrow TEXT_EXCEPTIONS"),
     ("cleaning/unfinished.py", "restore table"),
     ("operations/models/champion.py", "restore now"),  # a decision, not a version of a table
     ("defs/assets/comparison.py", "replace_arrow AB_REPORT"),

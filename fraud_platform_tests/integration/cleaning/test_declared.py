@@ -138,6 +138,10 @@ def test_csv_drops_with_text_keys_reach_the_tables(declared: Declared) -> None:
     assert len({row["customer_id"] for row in rows}) == 7 + 1
     assert len({row["terminal_id"] for row in rows}) == 2
     assert len({row["transaction_id"] for row in rows}) == len(rows)
+    assert {row["transaction_key"] for row in rows} >= {"id-0000", "id-0399", "id-8001"}
+    categories = {r["text"]: r["code"] for r in declared.rows("texts") if r["field"][:5] == "fact_"}
+    assert categories.keys() == {"cat0", "cat1", "cat2"}
+    assert {row["fact_category"] for row in rows} == {0, *categories.values()}
     assert max(row["amount_cents"] for row in rows) < MAX_AMOUNT_CENTS
     odd = {row["amount_cents"]: row for row in rows if row["amount_cents"] in (101, 1200)}
     assert odd[101]["is_fraud"]
@@ -147,6 +151,58 @@ def test_csv_drops_with_text_keys_reach_the_tables(declared: Declared) -> None:
     assert (ledger["repaired_rounded_amount"], ledger["repaired_midnight_24h"]) == (1, 1)
     labels = declared.rows("drop_labels")
     assert {row["transaction_id"] for row in labels} == {row["transaction_id"] for row in rows}
+
+
+NARROW = """
+from dataclasses import replace
+
+_OF = Payment.spec
+Payment.spec = replace(
+    _OF,
+    transaction_id=replace(_OF.transaction_id, bits=12),
+    customer=replace(_OF.customer, bits=5),
+)
+"""
+"""Makes keys share surrogates: 12 bits for ids, 5 for cards."""
+
+
+def test_keys_that_share_a_surrogate_are_told_apart_in_every_drop(tmp_path: Path) -> None:
+    declared = Declared(tmp_path, DECLARATION + NARROW)
+
+    def row(number: int, day: int, cards: int) -> str:
+        return good(number, day).replace(f"card {number % 7}", f"card {number % cards}")
+
+    header = HEADER + "\n"
+    first = [row(number, 1, 12) for number in range(300)]
+    second = [row(number, 31, 24) for number in range(300, 600)]
+    (declared.landing / "payments_2018-07-01.csv").write_text(header + "\n".join(first))
+    declared.publish()
+    before = {row["text"]: row["code"] for row in declared.rows("texts")}
+    (declared.landing / "payments_2018-07-31.csv").write_text(header + "\n".join(second))
+    *_, ledger = declared.publish()
+
+    texts = [row for row in declared.rows("texts") if row["field"] == "customer_id"]
+    codes = {row["text"]: row["code"] for row in texts}
+    assert set(codes) == {f"card {number}" for number in range(24)}
+    assert len(set(codes.values())) == 24
+    assert codes.items() >= {t: c for t, c in before.items() if t.startswith("card")}.items()
+    exceptions = {row["text"]: row["code"] for row in declared.rows("text_exceptions")}
+    assert {text for text, code in codes.items() if code >= 1 << 5} == set(exceptions)
+    assert exceptions
+    assert codes.items() >= exceptions.items()
+
+    rows = declared.rows("transactions")
+    by_id = {row["transaction_key"]: row for row in rows}
+    for number, line in enumerate([*first, *second]):
+        if f"id-{number:04}" in by_id:
+            assert by_id[f"id-{number:04}"]["customer_id"] == codes[line.split("|")[4]]
+    quarantined = declared.rows("quarantine")
+    assert {row["reason"] for row in quarantined} == {"id_collision"}
+    assert ledger["rejected_id_collision"] > 0
+    lost = {row["raw_line"].decode().split("|")[1] for row in quarantined}
+    assert lost | set(by_id) == {f"id-{number:04}" for number in range(600)}
+    assert len(lost) + len(by_id) == 600
+    assert len({row["transaction_id"] for row in rows}) == len(rows)
 
 
 def test_a_drop_without_a_declared_column_is_refused_by_name(declared: Declared) -> None:

@@ -17,7 +17,7 @@ from fraud_platform.reporting.drop_profile import (
 )
 from fraud_platform.reporting.drop_profile_figure import draw_profile
 
-REJECTED = dict(zip(Reason, (4, 3, 2, 1, 9, 8, 0, 0, 7, 6), strict=True))
+REJECTED = dict(zip(Reason, (4, 3, 2, 1, 9, 8, 0, 0, 7, 6, 0), strict=True))
 
 
 def ledger(**values: object) -> dict[str, object]:

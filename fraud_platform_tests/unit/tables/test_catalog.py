@@ -27,7 +27,7 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 from fraud_platform.adapters.tables import merging
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.cleaning.parquet_files import CleanFile, LabelFile, QuarantineFile
+from fraud_platform.cleaning.parquet_files import CleanFile, LabelFile, QuarantineFile, TextFile
 from fraud_platform.contracts.cluster_tables import CLUSTERS
 from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
 from fraud_platform.contracts.tables import (
@@ -51,6 +51,7 @@ from fraud_platform.tables.features import (
 )
 from fraud_platform.tables.row_files import write_rows
 from fraud_platform.tables.scoring import OF_MANY_COMMITS, SCORED_DAYS, SCORING_STATE
+from fraud_platform.tables.texts import TEXTS
 from fraud_platform.tables.training import TRAINING_SET
 
 ROWS = 24
@@ -170,6 +171,10 @@ def by_cleaning(lake: Lake, table: TableContract, rows: pa.Table, turn: int) -> 
             bits = [1 << row % len(REASONS) for row in range(rows.num_rows)]
             ids = rows["transaction_id"].combine_chunks()
             file.write_rows(bits, rows["raw_line"].combine_chunks(), ids)
+    elif table is TEXTS:
+        with TextFile(lake.files, folder, "some") as file:
+            for field in sorted(set(rows["field"].to_pylist())):
+                file.write_new(field, rows["code"].to_numpy(), pl.Series(rows["text"]))
     else:
         with CleanFile(lake.files, folder, "some") as file:
             file.write_rows(clean_rows(rows))
@@ -199,7 +204,7 @@ WRITERS: Mapping[str, Writer] = {
         table.name: by_days
         for table in (CUSTOMER_TILES, TERMINAL_TILES, LABEL_TILES, TRANSACTION_FEATURES)
     },
-    **{table.name: by_cleaning for table in (TRANSACTIONS, QUARANTINE, DROP_LABELS)},
+    **{table.name: by_cleaning for table in (TRANSACTIONS, QUARANTINE, DROP_LABELS, TEXTS)},
 }
 
 
