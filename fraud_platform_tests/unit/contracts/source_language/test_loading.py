@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from fraud_platform.contracts.data_set import DataSet
-from fraud_platform.contracts.source_language.loading import load_data_set
+from fraud_platform.contracts.source_language.loading import declared_in, load_data_set
 from fraud_platform.errors import DeclarationError
 
 GOOD = """\
@@ -188,3 +189,10 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
 def test_an_unknown_data_set_is_named_with_those_that_exist() -> None:
     with pytest.raises(DeclarationError, match="expected handbook or the path of a Python file"):
         load_data_set("hand-book")
+
+
+def test_the_declaration_on_the_page_is_valid() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "own_data.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    declared = [declared_in("payments", block) for block in blocks if "(Source):" in block]
+    assert [data_set.source.customer.name for data_set in declared] == ["card"]
