@@ -16,6 +16,7 @@ MODULES = (
     "cleaning",
     "features",
     "comparison",
+    "decoding",
     "scoring",
     "scoring_state",
     "spark_start",

@@ -5,8 +5,8 @@ Not here: a single object (`rows.message_json`), what the texts mean (`rows.decl
 
 Senders write all objects in one shape: the same names in the same order. A shape that was seen
 becomes a regular expression, which reads the values of all objects of this shape at once. It
-accepts only JSON whose values are plain: numbers, true, false, null, and texts without escapes.
-Every other object is parsed alone, so the result does not depend on the shapes that were seen.
+accepts only JSON whose values are plain: numbers, texts, true, false and null. Every other object
+is parsed alone, so the result does not depend on the shapes that were seen.
 """
 
 from __future__ import annotations
@@ -34,8 +34,7 @@ _FEWEST = 24
 """Fewer objects are parsed one by one, which takes less time than to compile an expression."""
 _MOST_SHAPES, _MOST_NAMES = 8, 256
 _SPACE = r"[ \t\n\r]*"
-_STRING = r'"[^"\\\x00-\x1f]*"'
-_ESCAPED = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
+_STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
 _OTHER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|null|true|false"
 
 
@@ -48,6 +47,24 @@ class Unread:
 
 
 @dataclass(frozen=True)
+class Problem:
+    """What is wrong with a name of an object.
+
+    Attributes:
+        name: the name.
+        words: what is wrong with it.
+        is_unread: whether it has no value for that reason.
+    """
+
+    name: str
+    words: str
+    is_unread: bool
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.words}"
+
+
+@dataclass(frozen=True)
 class ObjectTexts:
     """The values of objects as texts.
 
@@ -56,13 +73,13 @@ class ObjectTexts:
             null under it. A number is the digits that the sender wrote; `true` and `false` are
             texts.
         unread: by position, what is no object.
-        problems: by position, one sentence for each name that is given twice, or whose value is an
-            object or a list.
+        problems: by position, the names that are given twice, or whose value is an object, a list
+            or not valid Unicode.
     """
 
     columns: dict[str, pl.Series]
     unread: dict[int, Unread] = field(default_factory=dict)
-    problems: dict[int, list[str]] = field(default_factory=dict)
+    problems: dict[int, list[Problem]] = field(default_factory=dict)
 
 
 class ObjectReader:
@@ -88,7 +105,7 @@ class ObjectReader:
             if left.size >= _FEWEST and (learnt := self._learn(values, left)) is not None:
                 left = self._claim(learnt, texts, left, parts)
         unread: dict[int, Unread] = {}
-        problems: dict[int, list[str]] = {}
+        problems: dict[int, list[Problem]] = {}
         rows = [self._alone(values[i], i, unread, problems) for i in left.tolist()]
         found = list(zip(*rows, strict=True)) if rows else [()] * len(self._names)
         alone = {
@@ -117,7 +134,7 @@ class ObjectReader:
         own = texts if left.size == len(texts) else texts.gather(left)
         found = own.str.extract_groups(self._shapes[shape]).struct.unnest()
         is_own = found[found.columns[0]].is_not_null()
-        claimed = is_own.to_numpy()
+        claimed = is_own.to_numpy().copy()
         if not claimed.any():
             return left
         if not claimed.all():
@@ -125,10 +142,16 @@ class ObjectReader:
         named = [name for name in shape if name in self._names]
         tokens = dict(zip(named, found.iter_columns(), strict=True))
         empty = pl.Series(values=[None], dtype=pl.String).new_from_index(0, found.height)
+        is_odd = np.zeros(found.height, np.bool_)
         columns = [
-            (_values(tokens[name]) if name in tokens else empty).alias(name) for name in self._names
+            (_values(tokens[name], is_odd) if name in tokens else empty).alias(name)
+            for name in self._names
         ]
-        parts.append((left[claimed], pl.DataFrame(columns)))
+        frame = pl.DataFrame(columns)
+        if is_odd.any():
+            frame = frame.filter(pl.Series(~is_odd))
+            claimed[np.flatnonzero(claimed)[is_odd]] = False
+        parts.append((left[claimed], frame))
         return left[~claimed]
 
     def _learn(self, values: Sequence[bytes | None], left: Ints) -> tuple[str, ...] | None:
@@ -157,7 +180,7 @@ class ObjectReader:
         value: bytes | None,
         place: int,
         unread: dict[int, Unread],
-        problems: dict[int, list[str]],
+        problems: dict[int, list[Problem]],
     ) -> list[str | None]:
         nothing: list[str | None] = [None] * len(self._names)
         try:
@@ -174,19 +197,19 @@ class ObjectReader:
         return texts
 
 
-def _of_object(pairs: JsonPairs, names: Sequence[str]) -> tuple[list[str | None], list[str]]:
+def _of_object(pairs: JsonPairs, names: Sequence[str]) -> tuple[list[str | None], list[Problem]]:
     """Return an object's texts, and its problems."""
     found: Mapping[str, Any] = dict(pairs)
     given = [name for name, _ in pairs]
     texts: list[str | None] = []
-    problems = []
+    problems: list[Problem] = []
     for name in names:
         if len(given) > len(found) and given.count(name) > 1:
-            problems.append(f"{name} is given twice")
+            problems.append(Problem(name, "is given twice", is_unread=False))
         try:
             texts.append(text_of(found.get(name)))
         except ValueError as error:
-            problems.append(f"{name} {error}")
+            problems.append(Problem(name, str(error), is_unread=True))
             texts.append(None)
     return texts, problems
 
@@ -221,7 +244,7 @@ def _expression(shape: tuple[str, ...], wanted: tuple[str, ...]) -> str | None:
         return None
     pairs = []
     for name in shape:
-        token = f"({_STRING}|{_OTHER})" if name in wanted else f"(?:{_ESCAPED}|{_OTHER})"
+        token = f"({_STRING}|{_OTHER})" if name in wanted else f"(?:{_STRING}|{_OTHER})"
         quoted = json.dumps(name, ensure_ascii=False)
         try:
             quoted.encode()
@@ -253,10 +276,29 @@ def _is_utf8(value: bytes) -> bool:
     return True
 
 
-def _values(tokens: pl.Series) -> pl.Series:
-    """Return tokens as texts: without quotes, and null for null."""
+def _values(tokens: pl.Series, is_odd: npt.NDArray[np.bool_]) -> pl.Series:
+    """Return tokens as texts: without quotes and escapes, and null for null.
+
+    Args:
+        tokens: JSON texts of plain values.
+        is_odd: gets a mark where a text is not valid Unicode.
+    """
     is_null = tokens == "null"
     if is_null.any():
         tokens = tokens.set(is_null, None)
-    # a token has quotes only at both ends
-    return tokens.str.strip_chars('"')
+    has_escape = tokens.str.contains("\\", literal=True).fill_null(value=False)
+    # a token without escapes has quotes only at both ends
+    texts = tokens.str.strip_chars('"')
+    if not has_escape.any():
+        return texts
+    places = has_escape.arg_true()
+    read = [_unescaped(token) for token in tokens.gather(places)]
+    is_odd[places.to_numpy()[[text is None for text in read]]] = True
+    return texts.scatter(places, read)
+
+
+def _unescaped(token: str) -> str | None:
+    try:
+        return text_of(json.loads(token))
+    except ValueError:
+        return None

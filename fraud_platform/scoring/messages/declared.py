@@ -118,20 +118,27 @@ class DeclaredMessages:
     ) -> DeadLetter:
         """Return the dead letter of an object."""
         source = self._source
-        reasons = [str(r) for r, bit in REASON_BITS.items() if read.reasons[row] & bit]
         problems = found.problems.get(row, [])
+        unread = {problem.name for problem in problems if problem.is_unread}
+        # a column without a readable value has that problem alone
+        findings = [
+            finding
+            for finding in read.findings
+            if finding.rows[row] and unread.isdisjoint(map(source.sent_names.get, finding.columns))
+        ]
+        bits = sum({REASON_BITS[finding.reason] for finding in findings})
+        reasons = [str(reason) for reason, bit in REASON_BITS.items() if bits & bit]
         if problems and Reason.MALFORMED_ROW not in reasons:
             reasons.insert(0, str(Reason.MALFORMED_ROW))
         own = {column: series[row] for column, series in texts.items()}
-        explained = explain_row(source, read.findings, own, row, source.sent_names)
-        known = [problem.partition(" has the ")[0] for problem in problems]
-        details = [text for text in explained if not text.startswith(tuple(f"{k} " for k in known))]
+        details = [*map(str, problems)]
+        details += explain_row(source, findings, own, row, source.sent_names)
         if wrong_key[row]:
             reasons.append(str(MessageReason.WRONG_KEY))
             name = source.sent_names[source.customer.column]
             kind = "its text" if source.customer.is_text else "in digits"
             details.append(f"the message's key is not the {name}, {kind} in UTF-8")
-        return DeadLetter(row, tuple(reasons), "; ".join(problems + details))
+        return DeadLetter(row, tuple(reasons), "; ".join(details))
 
     def _refused(self, read: ReadRows, is_dead: Flags) -> dict[int, DeadLetter]:
         """Return the letters of valid messages that a rule for values refuses."""

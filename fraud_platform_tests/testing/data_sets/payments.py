@@ -13,6 +13,7 @@ from fraud_platform.declare import (
     hour_of_day,
     hours_since_last,
     identifier,
+    is_in,
     json,
     known_fraud_share,
     known_frauds,
@@ -21,6 +22,7 @@ from fraud_platform.declare import (
     number,
     ratio,
     timestamp,
+    total,
     visits,
 )
 
@@ -56,4 +58,9 @@ FEATURES = [
     feature("card_known_frauds_28d", known_frauds(by=P.card, last=28)),
     feature("hours_since_last", hours_since_last()),
     feature("visits_30d", visits(last=30)),
+    feature("card_inhabitants_7d", total(P.inhabitants, by=P.card, last=7)),
+    feature("mean_in_trade_7d", mean(P.amount, by=P.card, last=7, each=P.trade)),
+    feature("large_6h", count(by=P.card, last="6h", where=P.amount > 20)),
+    feature("food_7d", count(by=P.card, last=7, where=is_in(P.trade, "food"))),
+    feature("shop_latitude_7d", mean(P.latitude, by=P.shop, last=7)),
 ]

@@ -9,11 +9,11 @@ from fraud_platform.rows.json_objects import ObjectReader
 PLAIN = b'{"a": 1.10, "b": "x, y", "c": [1, {"b": 2}]}'
 
 
-def _read(value: bytes, count: int = 1) -> tuple[list[object], object, object]:
+def _read(value: bytes, count: int = 1) -> tuple[list[object], object, list[str]]:
     found = ObjectReader(["b", "a"]).read([value] * count)
     assert all(len(column) == count for column in found.columns.values())
     texts: list[object] = [column[-1] for column in found.columns.values()]
-    return texts, found.unread.get(count - 1), found.problems.get(count - 1)
+    return texts, found.unread.get(count - 1), [*map(str, found.problems.get(count - 1, []))]
 
 
 @pytest.mark.parametrize("count", [1, 30])
@@ -33,7 +33,7 @@ def _read(value: bytes, count: int = 1) -> tuple[list[object], object, object]:
 def test_values_are_the_texts_that_the_sender_wrote(
     value: bytes, expected: list[object], count: int
 ) -> None:
-    assert _read(value, count) == (expected, None, None)
+    assert _read(value, count) == (expected, None, [])
 
 
 @pytest.mark.parametrize("count", [1, 30])
@@ -47,7 +47,7 @@ def test_values_are_the_texts_that_the_sender_wrote(
 )
 def test_what_is_no_json_is_not_read(value: bytes, count: int) -> None:
     texts, unread, problems = _read(value, count)
-    assert (texts, problems) == ([None, None], None)
+    assert (texts, problems) == ([None, None], [])
     assert unread is not None
 
 
@@ -59,6 +59,17 @@ def test_a_name_given_twice_and_a_list_are_problems(count: int) -> None:
         "b has the wrong JSON type, expected a text or a number",
         "a is given twice",
     ]
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_half_of_a_surrogate_pair_is_a_problem_of_its_own_message(count: int) -> None:
+    values: list[bytes | None] = [b'{"a": "x\\n", "b": 1}'] * count
+    values[-1] = b'{"a": "\\ud83d", "b": 1}'
+    found = ObjectReader(["b", "a"]).read(values)
+    assert found.columns["a"].to_list() == ["x\n"] * (count - 1) + [None]
+    assert {place: [*map(str, said)] for place, said in found.problems.items()} == {
+        count - 1: ["a is not valid Unicode"]
+    }
 
 
 def test_objects_of_many_shapes_keep_their_order() -> None:
