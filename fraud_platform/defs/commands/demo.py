@@ -1,7 +1,8 @@
 """The demo: drops to a promoted model, then live transactions scored by it, then the last drop.
 
 Here: the order of the steps, and the progress messages.
-Not here: the steps; sensors and schedules request the runs, as in daily operation.
+Not here: its drops (`operations.demo_drops`), the steps; sensors and schedules request the runs, as
+in daily operation.
 
 The last drop arrives twice, as in production: its first transactions live on Kafka, where a Dagster
 daemon's sensor requests runs that score them; and later as the drop, which is then the truth.
@@ -9,24 +10,19 @@ daemon's sensor requests runs that score them; and later as the drop, which is t
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from fraud_platform.adapters.storage.zones import open_zone
 from fraud_platform.adapters.tables.lake import Lake
-from fraud_platform.contracts.zones import CHUNK_BYTES, Zone, sha256_of
+from fraud_platform.contracts.zones import Zone
 from fraud_platform.defs.commands.batch import open_instance, run_what_is_due
-from fraud_platform.errors import Outage, SettingsError
-from fraud_platform.ingest.arrivals import SUCCESS_MARK
-from fraud_platform.ingest.folder import drops_in, unreadable
+from fraud_platform.errors import Outage
+from fraud_platform.operations.demo_drops import drops_for_landing, land, simulate_months
 from fraud_platform.operations.live.drop_rows import load_rows
 from fraud_platform.operations.live.produce import Extras, Pace, produce
 from fraud_platform.operations.models.champion import find_champion
@@ -35,9 +31,6 @@ from fraud_platform.reporting.terminal import progress_bar
 from fraud_platform.reporting.waiting import waiting
 from fraud_platform.scoring.log import ScoringLog, offsets_in
 from fraud_platform.settings import Settings
-
-if TYPE_CHECKING:
-    from fraud_platform.simulation import SimulationConfig
 
 LIVE_TRANSACTIONS = 20_000
 LIVE_DIRT = 0.002
@@ -52,8 +45,8 @@ def run_demo(settings: Settings, drops: Path | None) -> bool:
     landing = open_zone(settings.landing, create=True)
     if drops is None:
         drops = settings.home / "simulated"
-        _simulate(settings, drops, console)
-    wanted = _wanted(drops, landing)
+        simulate_months(settings, drops, console)
+    wanted = drops_for_landing(drops, landing)
     *first, last = sorted(wanted)
     passed = True
     if first and landing.stat(wanted[last].name) is None:
@@ -67,87 +60,9 @@ def run_demo(settings: Settings, drops: Path | None) -> bool:
     return passed
 
 
-def _simulate(settings: Settings, folder: Path, console: Console) -> None:
-    """Simulate four months that end yesterday, or complete a series that was begun.
-
-    Raises:
-        SettingsError: this process works on another data set than the simulated one.
-    """
-    from fraud_platform.simulation import simulate_drops
-    from fraud_platform.simulation.series import (
-        keep_series,
-        read_series,
-        require_handbook,
-        words_of,
-    )
-
-    require_handbook("demo", "Name a folder with drops: fraud-platform demo --drops FOLDER")
-    config = read_series(folder)
-    if config is None and folder.is_dir() and any(folder.glob("*.txt")):
-        return  # an older version simulated them and kept no configuration
-    if config is None:
-        config = _four_months(settings)
-        keep_series(folder, config)
-    console.print(f"simulated months: {words_of(config)}; kept in {folder}")
-    if _is_simulated(config, folder):
-        return
-    with progress_bar("simulating", config.expected_rows, "rows") as advance:
-        simulate_drops(config, folder, settings.home / "truth", advance, kept_days=config.days)
-
-
-def _four_months(settings: Settings) -> SimulationConfig:
-    from fraud_platform.simulation import DirtRates, SimulationConfig
-    from fraud_platform.simulation.series import days_before
-
-    config = SimulationConfig(seed=settings.seed, dirt=DirtRates().scaled(20))
-    yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    return replace(config, first_day=days_before(yesterday, config.days))
-
-
-def _is_simulated(config: SimulationConfig, folder: Path) -> bool:
-    """Return whether all drops of a series exist; each appears only when complete."""
-    days = (config.date_of(drop[0]) for drop in config.drop_ranges())
-    return all((folder / f"{day}.txt").exists() for day in days)
-
-
-def _wanted(drops: Path, landing: Zone) -> dict[str, Path]:
-    """Return the drops of a folder by name.
-
-    Raises:
-        SettingsError: there are none (`drops_in`), or landing holds other drops.
-    """
-    wanted = drops_in(drops)
-    names = {path.name: path for path in wanted.values()}
-    for file in landing.list_files():
-        if file.name.startswith((".", "_")):
-            continue
-        ours = names.get(file.name)
-        if ours is None or _sha256(ours) != sha256_of(landing, file.name):
-            raise SettingsError(
-                f"{landing.url} already holds drops that are not of this demo. Set FRAUD_HOME to "
-                "another folder, or remove this one if you do not need its content."
-            )
-    return wanted
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise unreadable(path, error) from error
-
-
 def _land_and_run(settings: Settings, drops: list[Path], landing: Zone, console: Console) -> bool:
-    """Copy drops into landing, each atomically, and run what is then requested."""
-    for path in drops:
-        if landing.stat(path.name) is None:
-            sink = landing.begin(path.name)
-            with path.open("rb") as file:
-                while chunk := file.read(CHUNK_BYTES):
-                    sink.write(chunk)
-            sink.publish()
-    landing.put(SUCCESS_MARK, b"")
+    """Copy drops into landing, and run what is then requested."""
+    land(drops, landing)
     console.print(f"{len(drops)} drops have landed; running what the sensor and schedules request:")
     with waiting("starting Spark, then the runs", "1 minute, then 10 to 60 s each", console):
         runs = run_what_is_due(settings, lambda job, part: console.print(f"  {job:<12} {part}"))

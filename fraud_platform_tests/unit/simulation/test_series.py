@@ -10,8 +10,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from fraud_platform.cli.commands import app
-from fraud_platform.defs.commands.demo import _four_months, _simulate
 from fraud_platform.errors import SettingsError
+from fraud_platform.operations.demo_drops import _four_months, simulate_months
 from fraud_platform.settings import Settings
 from fraud_platform.simulation import DirtRates, SimulationConfig, simulate_drops
 from fraud_platform.simulation.series import continued, keep_series, read_series
@@ -95,7 +95,7 @@ def test_the_demo_simulates_months_that_end_yesterday_and_keeps_them(tmp_path: P
     # a demo on a later day goes on with the months of the first one
     keep_series(folder, SMALL)
     console = Console(record=True, width=200)
-    _simulate(settings, folder, console)
+    simulate_months(settings, folder, console)
     assert sorted(_bytes(folder)) == ["2026-01-05.txt", "2026-02-04.txt"]
     output = " ".join(console.export_text().split())
     assert "2026-01-05 to 2026-03-05" in output
@@ -105,8 +105,8 @@ def test_the_demo_simulates_months_that_end_yesterday_and_keeps_them(tmp_path: P
 def test_a_demo_that_was_stopped_writes_the_drops_that_are_missing(tmp_path: Path) -> None:
     settings, folder = Settings(home=tmp_path), tmp_path / "simulated"
     keep_series(folder, SMALL)
-    _simulate(settings, folder, Console())
+    simulate_months(settings, folder, Console())
     whole = _bytes(folder)
     (folder / "2026-02-04.txt").unlink()
-    _simulate(settings, folder, Console())
+    simulate_months(settings, folder, Console())
     assert _bytes(folder) == whole
