@@ -56,6 +56,8 @@ def _sentence(
         if columns == (key.column,):
             return f"{said} {wrong_key(key, given[0])}"
     if columns == source.booked.columns and finding.reason is Reason.BAD_TIMESTAMP:
+        missing = [names.get(c, c) for c, text in zip(columns, given, strict=True) if not text]
+        said = " and ".join(missing) if missing else said.replace(" and ", " with ")
         return f"{said} {_wrong_time(source.booked, given)}"
     if columns == (source.amount.column,):
         return f"{said} {_wrong_amount(source, finding.reason, given[0])}"

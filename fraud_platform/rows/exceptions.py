@@ -7,8 +7,10 @@ Not here: finding them (`cleaning.texts`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.tables.texts import TEXT_EXCEPTIONS
 
 if TYPE_CHECKING:
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
 
 Exceptions = Mapping[str, Mapping[str, int]]
 """Column of a surrogate (`customer_id`, `terminal_id`) to text to surrogate."""
+NO_EXCEPTIONS: Exceptions = MappingProxyType({})
+
+
+def known_exceptions(lake: Tables) -> Exceptions:
+    """Return the exceptions that messages are read with; none if all keys are integers."""
+    return read_exceptions(lake) if SOURCE.has_text_keys else {}
 
 
 def read_exceptions(lake: Tables) -> Exceptions:

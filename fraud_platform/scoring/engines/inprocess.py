@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from fraud_platform.contracts.messages import Messages
 from fraud_platform.kill_points import kill_point
+from fraud_platform.rows.exceptions import NO_EXCEPTIONS, known_exceptions
 from fraud_platform.scoring.engines.micro_batch import (
     BatchContext,
     PinnedModel,
@@ -62,6 +63,7 @@ class InProcessEngine:
         self._lake, self._source, self._max_ahead = lake, source, max_ahead
         self._state_version, self._horizon = state_version, duplicate_horizon_days
         self._recovered: RecoveredState | None = None
+        self._exceptions = NO_EXCEPTIONS
         self._left: Messages | None = None
 
     def catch_up(self, log: ScoringLog) -> None:
@@ -69,6 +71,7 @@ class InProcessEngine:
         if self._recovered is None:
             self._recovered = RecoveredState(self._lake, self._state_version, self._horizon)
         self._recovered.catch_up(log)
+        self._exceptions = known_exceptions(self._lake)
 
     def warm_up(self, starts: Offsets, model: PinnedModel) -> None:
         """Make the first message as fast as later ones: seek to it, run all code once on a copy."""
@@ -99,7 +102,7 @@ class InProcessEngine:
         ends = {p: end for p, (_, end) in ranges.items()}
         # later messages are only evidence for event times; the next micro-batch scores them
         is_own = messages.offset < _by_partition(ends)[messages.partition]
-        raw = decode(messages.keys, messages.values)
+        raw = decode(messages.keys, messages.values, self._exceptions)
         bounds = TimeBounds(
             copy(state.clock), self._recovered.carried, self._max_ahead, state.was_scored
         )

@@ -32,6 +32,7 @@ from fraud_platform.contracts.messages import Messages
 from fraud_platform.contracts.model_files import files_digest, read_files, require_digest
 from fraud_platform.contracts.tables import DataFile
 from fraud_platform.errors import FraudPlatformError
+from fraud_platform.rows.exceptions import Exceptions, known_exceptions
 from fraud_platform.scoring.engines.micro_batch import BatchContext, PinnedModel, score_decoded
 from fraud_platform.scoring.log import Offsets, ScoredBatch, ScoringLog, carried_in
 from fraud_platform.scoring.messages.decode import decode
@@ -65,6 +66,7 @@ class TaskPlan:
         shares: each task's ranges, with the messages after them that are evidence.
         ends: the end offset of the micro-batch, by partition.
         carried: see `stream.event_time.Carried`.
+        exceptions: keys whose surrogate is not their hash.
     """
 
     lake: StateTables
@@ -81,6 +83,7 @@ class TaskPlan:
     model_files: Mapping[str, bytes]
     model_sha256: str
     excluded: Excluded
+    exceptions: Exceptions
 
 
 class SparkEngine:
@@ -111,14 +114,15 @@ class SparkEngine:
         self._spark, self._lake, self._opener = spark, lake, opener
         self._max_ahead, self._carried = max_ahead, cast("Carried", {})
         self._state_version, self._horizon = state_version, duplicate_horizon_days
+        self._exceptions: Exceptions = {}
         self._clock, self._peeker = StreamClock(), Peeker(source)
         self._files: tuple[PinnedModel, Mapping[str, bytes], str] | None = None
 
     def catch_up(self, log: ScoringLog) -> None:
         """Set the clock; workers roll their states forward when they need them."""
-        recent = log.last_seconds(WINDOW_ROWS)
-        self._clock = resumed(log.last(), recent)
+        self._clock = resumed(log.last(), log.last_seconds(WINDOW_ROWS))
         self._carried = carried_in(log.last())
+        self._exceptions = known_exceptions(self._lake)
 
     def warm_up(self, starts: Offsets, model: PinnedModel) -> None:
         """Do nothing: the first micro-batch starts the workers, which takes seconds anyway."""
@@ -186,6 +190,7 @@ class SparkEngine:
             files,
             sha256,
             excluded,
+            self._exceptions,
         )
         numbers = self._spark.range(0, len(shares), 1, len(shares))
         rows = numbers.mapInArrow(scoring_task(plan), _RESULT)
@@ -231,10 +236,9 @@ def _score_share(plan: TaskPlan, share: Ranges) -> pa.RecordBatch | None:
     messages, is_odd = _read_share(plan, share)
     if not len(messages):
         return None
-    model, recovered = _worker_model(plan), _worker_state(plan)
-    context = BatchContext(plan.number, model, plan.state_version)
-    raw = decode(messages.keys, messages.values)
-    state = recovered.state
+    state = _worker_state(plan).state
+    context = BatchContext(plan.number, _worker_model(plan), plan.state_version)
+    raw = decode(messages.keys, messages.values, plan.exceptions)
     bounds = TimeBounds(state.clock, plan.carried, plan.max_ahead, state.was_scored)
     decoded = bound_times(messages, raw, bounds)
     at = list(zip(messages.partition.tolist(), messages.offset.tolist(), strict=True))

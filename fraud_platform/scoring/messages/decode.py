@@ -15,7 +15,6 @@ times and amounts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from fraud_platform.contracts.messages import (
 )
 from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.rows.canonical import read_amounts, read_integers, read_timestamps
+from fraud_platform.rows.exceptions import NO_EXCEPTIONS, Exceptions
 from fraud_platform.rows.findings import explain_fields
 from fraud_platform.rows.judge import REASON_BITS, judge_fields, read_integer
 from fraud_platform.rows.lines import PADDING, PaddedText
@@ -44,6 +44,8 @@ _LF = 10
 _MARKS = np.array([1, 2, 3, 4, 5, 6, _LF], np.uint8)
 """Control bytes that replace the five names, the closing brace and the end of a message."""
 _FIRST_PRINTABLE = 32
+_DECODERS: list[tuple[Exceptions, DeclaredMessages]] = []
+"""The decoder that was used last; it remembers the shapes of messages."""
 _WRONG_TYPE = b"?"
 _NO_TEXT = b"not a text"
 _TYPE = "has the wrong JSON type"
@@ -51,13 +53,20 @@ _NO_LABEL = (b"0", b"0", b"0", b"0")
 """The fields of a drop's nine that a message does not have, with a genuine row's values."""
 
 
-def decode(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> Decoded:
+def decode(
+    keys: Sequence[bytes | None],
+    values: Sequence[bytes | None],
+    exceptions: Exceptions = NO_EXCEPTIONS,
+) -> Decoded:
     """Decode messages, given as parallel keys and values.
 
     An unusual message is judged alone, so it never affects another message.
+
+    Args:
+        exceptions: keys whose surrogate is not their hash.
     """
     if not DATA_SET.fits_fast_parser:
-        return declared_messages().decode(keys, values)
+        return declared_messages(exceptions).decode(keys, values)
     size = len(values)
     columns = np.zeros((5, size), dtype=np.int64)
     is_valid = np.zeros(size, dtype=bool)
@@ -82,10 +91,11 @@ def decode(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> Deco
     return Decoded(rows, Transactions(*columns[:, rows]), dead, repaired)
 
 
-@cache
-def declared_messages() -> DeclaredMessages:
-    """Return the decoder of the source that this process works on."""
-    return DeclaredMessages(SOURCE)
+def declared_messages(exceptions: Exceptions = NO_EXCEPTIONS) -> DeclaredMessages:
+    """Return the decoder of the source that this process works on; the last one is kept."""
+    if not _DECODERS or _DECODERS[0][0] != exceptions:
+        _DECODERS[:] = [(exceptions, DeclaredMessages(SOURCE, exceptions))]
+    return _DECODERS[0][1]
 
 
 def own_key(value: bytes) -> bytes | None:

@@ -55,6 +55,7 @@ def test_scored_rows_of_a_declared_source_equal_the_batch(
     assert len(found["dead"]) > 5
     assert found["duplicates"] == found["sent_twice"] > 0
     assert found["keys"]
+    assert found["exceptions"] == [[3], [4]]
     assert found["published"]
     # every feature that the stream could get wrong has more than one value
     assert min(found["distinct"].values()) > 3

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
 from fraud_platform.adapters.kafka.topics import Topics
@@ -27,6 +28,7 @@ from fraud_platform.settings import Settings
 from fraud_platform.simulation.stream import bad_messages, with_late_rows
 from fraud_platform.simulation.stream_messages import DUPLICATE
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
+from fraud_platform.tables.texts import TEXT_EXCEPTIONS
 from fraud_platform.training.candidate import TrainingOptions, train_candidate
 from fraud_platform.training.thresholds import Constraints
 from fraud_platform_tests.oracles.scoring import read_topic
@@ -41,6 +43,8 @@ from fraud_platform_tests.testing.worlds.parity import (
 from fraud_platform_tests.testing.worlds.training_rows import labelled_rows
 
 FIRST, SECOND = datetime(2018, 4, 1, tzinfo=UTC), datetime(2018, 5, 16, tzinfo=UTC)
+
+_SHOP = "Shop No. 2, Sons"
 
 
 def main(home: str, bootstrap: str, engine: str, late: str) -> None:
@@ -60,6 +64,7 @@ def main(home: str, bootstrap: str, engine: str, late: str) -> None:
         name = SOURCE.drops.name.format(day=f"{first:%Y-%m-%d}")
         texts.write_csv(drops / name, separator=SOURCE.drops.delimiter)
     spark = open_session(Settings(home=folder / "spark", spark_memory="2g"))
+    _give_other_surrogates(Lake(str(folder / "history")))
     history = make_history(spark, folder, [*drops.iterdir()], _model(folder / "model"))
     batch = history.batch(history.with_last_drop(spark, folder))
     mark = secrets.token_hex(6)
@@ -83,6 +88,17 @@ def main(home: str, bootstrap: str, engine: str, late: str) -> None:
     stream.score(engine)
     print(json.dumps(_figures(stream, history, batch, rows, Counter(b.reason for b in bad))))
     spark.stop()
+
+
+def _give_other_surrogates(lake: Lake) -> None:
+    """Give a card and a shop other surrogates than their hashes, as if they were shared."""
+    rows = [
+        {"field": field, "text": text, "code": code, "found_in": "2018-04-01"}
+        for field, text, code in (("customer_id", "tok_0003", 3), ("terminal_id", _SHOP, 4))
+    ]
+    lake.replace_arrow(
+        TEXT_EXCEPTIONS, pa.Table.from_pylist(rows, schema=TEXT_EXCEPTIONS.arrow_schema), None, {}
+    )
 
 
 def _model(folder: Path) -> Path:
@@ -112,6 +128,8 @@ def _figures(
         row["transaction_id"]: (row["sent:payment"], row["sent:card"], row["sent:shop"])
         for row in rows.iter_rows(named=True)
     }
+    others = scored.loc[scored["customer_key"] == "tok_0003", "customer_id"]
+    shops = scored.loc[scored["terminal_key"] == _SHOP, "terminal_id"]
     keys = ["transaction_key", "customer_key", "terminal_key"]
     named = {i: tuple(row) for i, row in scored[keys].iterrows()}
     published = {
@@ -130,6 +148,7 @@ def _figures(
         "sent": {reason: n for reason, n in sent.items() if reason != DUPLICATE},
         "sent_twice": sent[DUPLICATE],
         "keys": named == texts,
+        "exceptions": [sorted(set(others)), sorted(set(shops))],
         "published": published == {(payment, card) for payment, card, _ in texts.values()},
         "distinct": {
             name: int(batch[name].nunique()) for name in [*FEATURE_NAMES, "fraud_probability"]
