@@ -223,10 +223,10 @@ def write_drop_days(spark: SparkSession, lake: Lake) -> None:
             _checksum(["transaction_id", *label]).alias("labels"),
         )
         .orderBy("drop", "tx_date")
-        .toPandas()
+        .toArrow()
     )
-    days.insert(1, "publication", [published[drop] for drop in days["drop"]])
-    table = pa.Table.from_pandas(days, schema=DROP_DAYS.arrow_schema, preserve_index=False)
+    names = pa.array([published[drop] for drop in days["drop"].to_pylist()], pa.string())
+    table = days.add_column(1, "publication", names).cast(DROP_DAYS.arrow_schema)
     quoted = ", ".join(f"'{drop}'" for drop in changed)
     lake.replace_arrow(DROP_DAYS, table, f"drop IN ({quoted})")
 
