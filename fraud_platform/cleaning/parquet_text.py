@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from fraud_platform.cleaning.declared_header import missing_columns
 from fraud_platform.contracts.data_set import SourceSpec, Time
+from fraud_platform.contracts.time_formats import OFFSET
 from fraud_platform.errors import DropHeaderError, DropUnreadableError
 
 _BATCH_ROWS = 1 << 15
@@ -128,6 +129,8 @@ def _moments(values: pl.Series, booked: Time) -> pl.Series:
     if booked.epoch is not None:
         return values.cast(pl.Datetime("us")).dt.epoch(booked.epoch).cast(pl.String)
     form = booked.format or ""
+    if OFFSET in form:
+        return values.dt.replace_time_zone("UTC").dt.strftime(form)
     if len(booked.columns) > 1:
         first, _, second = form.partition(" ")
         form = first if values.name == booked.columns[0] else second

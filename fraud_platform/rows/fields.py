@@ -21,6 +21,7 @@ import polars as pl
 from fraud_platform.contracts.data_set import Time
 from fraud_platform.contracts.drops import FIRST_YEAR, LAST_YEAR
 from fraud_platform.contracts.time import SECONDS_PER_DAY, day_number
+from fraud_platform.contracts.time_formats import OFFSET, read_moments
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -29,6 +30,7 @@ _INTEGER = r"^-?[0-9]{1,18}$"
 WORDS = {"1": 1, "true": 1, "t": 1, "yes": 1, "0": 0, "false": 0, "f": 0, "no": 0}
 _NOT_FINITE = re.compile(r"nan|-?inf", re.IGNORECASE)
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_FRACTION = r"^([0-9]+)\.[0-9]+$"
 _FIXED_WIDTHS = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2}
 _LARGEST = 10**18
 _SECONDS_PER_MINUTE = 60
@@ -119,6 +121,8 @@ def read_times(booked: Time, texts: Mapping[str, pl.Series]) -> tuple[Read, Flag
     first = texts[booked.columns[0]]
     if booked.epoch is not None:
         read = read_integers(first)
+        if read.bad.any():
+            read = read_integers(first.str.replace(_FRACTION, "$1"))
         seconds = read.values // _UNITS[booked.epoch]
         return _within_years(seconds, read.bad, read.missing), np.zeros(len(first), np.bool_)
     column = first
@@ -128,18 +132,18 @@ def read_times(booked: Time, texts: Mapping[str, pl.Series]) -> tuple[Read, Flag
     seconds, bad = _seconds(column, form, booked.zone)
     missing = column.is_null().to_numpy()
     repaired = np.zeros(len(column), np.bool_)
-    if "%H:%M:%S" in form and (bad & ~missing).any():
+    if "%H:%M:%S" in form and OFFSET not in form and (bad & ~missing).any():
         _repair_midnights(column, form, booked.zone, seconds, bad, repaired)
     return _within_years(seconds, bad & ~missing, missing), repaired
 
 
 def _seconds(column: pl.Series, form: str, zone: str) -> tuple[Ints, Flags]:
     """Return the seconds of local times, and whether a text is none."""
-    times = column.str.strptime(pl.Datetime("us"), form, strict=False, exact=True)
+    times = read_moments(column, form)
     pattern = _iso_pattern(form)
     if pattern is not None:
         times = times.set(~column.str.contains(pattern).fill_null(value=True), None)
-    if zone != "UTC":
+    if zone != "UTC" and OFFSET not in form:
         times = times.dt.replace_time_zone(
             zone, ambiguous="earliest", non_existent="null"
         ).dt.convert_time_zone("UTC")
@@ -147,8 +151,9 @@ def _seconds(column: pl.Series, form: str, zone: str) -> tuple[Ints, Flags]:
     bad = seconds.is_null().to_numpy().copy()
     values = seconds.fill_null(0).to_numpy().copy()
     # polars reads second 60 as the next minute's 0
-    for place in np.flatnonzero((values % _SECONDS_PER_MINUTE == 0) & ~bad).tolist():
-        bad[place] = "60" in (text := column[place]) and not _is_time(text, form)
+    odd = column.str.contains("60", literal=True).fill_null(value=False).to_numpy()
+    for place in np.flatnonzero((values % _SECONDS_PER_MINUTE == 0) & ~bad & odd).tolist():
+        bad[place] = not _is_time(column[place], form)
     return values, bad
 
 

@@ -7,11 +7,11 @@ Not here: messages of real rows (`fraud_platform.simulation`).
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
 from fraud_platform.contracts.data_set import Key, SourceSpec
 
-SAMPLE_MOMENT = datetime(2018, 1, 2, 10, 20, 30)  # noqa: DTZ001 - a local time
+SAMPLE_MOMENT = datetime(2018, 1, 2, 10, 20, 30, tzinfo=UTC)
 _EPOCHS = {"s": 1, "ms": 1_000, "us": 1_000_000}
 _SECONDS = 1_514_888_430
 

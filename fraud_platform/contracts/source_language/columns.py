@@ -131,7 +131,8 @@ def timestamp(
 
     Args:
         columns: one column, or a date's and a time's, which are joined by a space.
-        format: as in Python; None means `%Y-%m-%d %H:%M:%S`, unless there is an epoch.
+        format: as in Python, at least to the minute; None means `%Y-%m-%d %H:%M:%S`, unless there
+            is an epoch. With `%z` each time has its own offset from UTC, or `Z`.
         zone: IANA name of the zone of local times. A time that the clocks skip is no time; of a
             time that they repeat the first one counts.
         epoch: the unit of a number since 1970-01-01 UTC: `s`, `ms` or `us`.

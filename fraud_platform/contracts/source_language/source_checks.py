@@ -12,7 +12,6 @@ import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from fraud_platform.contracts.data_set import DropFormat, MessageFormat
@@ -27,6 +26,7 @@ from fraud_platform.contracts.source_language.columns import (
     DeclaredTime,
 )
 from fraud_platform.contracts.source_language.problems import Place, Problems
+from fraud_platform.contracts.time_formats import OFFSET, is_usable
 
 DEFAULT_FORMAT = "%Y-%m-%d %H:%M:%S"
 MAX_FACTS = 64
@@ -219,19 +219,16 @@ def _check_time(value: DeclaredTime, problems: Problems) -> None:
         problems.add(
             value.place, "the IANA name of a zone", repr(value.zone), "Such as Europe/Paris or UTC."
         )
-    if value.format is not None and not _reads_back(value.format):
+    if value.format is not None and not is_usable(value.format):
         problems.add(
-            value.place, "a format with year, month, day and time", repr(value.format),
-            f"Such as {DEFAULT_FORMAT}.",
+            value.place, "a format with year, month, day, hour and minute", repr(value.format),
+            f"Such as {DEFAULT_FORMAT}, or %m/%d/%Y %I:%M %p: %p goes with %I, not with %H.",
         )  # fmt: skip
-
-
-def _reads_back(form: object) -> bool:
-    moment = datetime(2019, 11, 28, 21, 43, 57, tzinfo=UTC).replace(tzinfo=None)
-    try:
-        return datetime.strptime(moment.strftime(str(form)), str(form)) == moment  # noqa: DTZ007 - a local time
-    except (ValueError, re.error):
-        return False
+    elif value.format is not None and OFFSET in value.format and value.zone != "UTC":
+        problems.add(
+            value.place, f"UTC with {OFFSET}, as each time has its own offset", repr(value.zone),
+            "Remove the zone.",
+        )  # fmt: skip
 
 
 def _check_money(value: DeclaredMoney, problems: Problems) -> None:

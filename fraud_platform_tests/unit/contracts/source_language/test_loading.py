@@ -106,8 +106,16 @@ SOURCE_MISTAKES = [
         "one column, or",
     ),
     ('zone="Europe/Paris"', 'zone="Paris"', "IANA name"),
-    ('zone="Europe/Paris"', 'format="%Y-%m-%d"', "year, month, day and time"),
-    ('zone="Europe/Paris"', 'format="YYYY-MM-DD hh:mm:ss"', "year, month, day and time"),
+    ('zone="Europe/Paris"', 'format="%Y-%m-%d"', "year, month, day, hour and minute"),
+    ('zone="Europe/Paris"', 'format="YYYY-MM-DD hh:mm:ss"', "year, month, day, hour and minute"),
+    ('zone="Europe/Paris"', 'format="%Y-%m-%d %H:%M:%S %p"', "%p goes with %I"),
+    ('zone="Europe/Paris"', 'format="%Y-%m-%d %I:%M"', "year, month, day, hour and minute"),
+    ('zone="Europe/Paris"', 'format="%Y-%m-%d %H"', "year, month, day, hour and minute"),
+    (
+        'zone="Europe/Paris"',
+        'format="%Y-%m-%dT%H:%M:%S%z", zone="Europe/Paris"',
+        "UTC with %z, as each time has its own offset",
+    ),
     ('zone="Europe/Paris"', 'epoch="s"', "one column with an epoch"),
     ('timestamp("day", "clock", zone="Europe/Paris")', 'timestamp("t", epoch="ns")', "s, ms or us"),
     (

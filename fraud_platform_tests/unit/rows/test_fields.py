@@ -1,0 +1,66 @@
+"""Fields of declared columns: times of many formats, numbers, each with its own right value."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from fraud_platform.contracts.data_set import Time
+from fraud_platform.rows.fields import read_times
+
+
+def seconds_of(booked: Time, text: str) -> datetime | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read, _ = read_times(booked, {"when": pl.Series("when", [text], dtype=pl.String)})
+    if read.bad[0] or read.missing[0]:
+        return None
+    return datetime.fromtimestamp(int(read.values[0]), UTC)
+
+
+NEW_YORK = "America/New_York"
+
+
+@pytest.mark.parametrize(
+    ("form", "zone", "text", "moment"),
+    [
+        ("%m/%d/%Y %I:%M:%S %p", NEW_YORK, "03/01/2025 01:05:06 PM", (2025, 3, 1, 18, 5, 6)),
+        ("%m/%d/%Y %I:%M %p", NEW_YORK, "07/01/2025 12:05 AM", (2025, 7, 1, 4, 5, 0)),
+        ("%m/%d/%Y %I:%M %p", NEW_YORK, "3/1/2025 1:05 pm", (2025, 3, 1, 18, 5, 0)),
+        ("%d.%m.%Y %H:%M", "Europe/Berlin", "01.12.2025 00:30", (2025, 11, 30, 23, 30, 0)),
+        ("%d.%m.%Y %H:%M", "UTC", "01.12.2025 16:60", None),
+        ("%d.%m.%Y %H:%M", "UTC", "01.12.2025 24:00", None),
+        ("%Y-%m-%dT%H:%M:%S.%f", "UTC", "2025-03-01T13:05:06.123456", (2025, 3, 1, 13, 5, 6)),
+        ("%Y-%m-%dT%H:%M:%S.%fZ", "UTC", "2025-03-01T13:05:06.999Z", (2025, 3, 1, 13, 5, 6)),
+        ("%Y-%m-%dT%H:%M:%S%z", "UTC", "2025-03-01T13:05:06+02:00", (2025, 3, 1, 11, 5, 6)),
+        ("%Y-%m-%dT%H:%M:%S%z", "UTC", "2025-03-01T13:05:06-0330", (2025, 3, 1, 16, 35, 6)),
+        ("%Y-%m-%dT%H:%M:%S%z", "UTC", "2025-03-01T13:05:06Z", (2025, 3, 1, 13, 5, 6)),
+        ("%Y-%m-%dT%H:%M:%S.%f%z", "UTC", "2025-03-01T00:30:06.5+01:00", (2025, 2, 28, 23, 30, 6)),
+        ("%Y-%m-%dT%H:%M:%S%z", "UTC", "2025-03-01T13:05:06", None),
+        ("%Y-%m-%dT%H:%M:%S%z", "UTC", "2025-03-01T24:00:00Z", None),
+        ("%m/%d/%Y %I:%M %p", NEW_YORK, "03/09/2025 02:30 AM", None),
+        ("%m/%d/%Y %I:%M %p", NEW_YORK, "11/02/2025 01:30 AM", (2025, 11, 2, 5, 30, 0)),
+    ],
+)
+def test_a_time_of_a_format_is_its_moment_of_utc(
+    form: str, zone: str, text: str, moment: tuple[int, ...] | None
+) -> None:
+    expected = None if moment is None else datetime(*moment, tzinfo=UTC)  # type: ignore[arg-type,misc]
+    assert seconds_of(Time(("when",), form, zone, None), text) == expected
+
+
+@pytest.mark.parametrize(
+    ("unit", "text", "second"),
+    [
+        ("s", "1740834306", 6), ("s", "1740834306.987", 6), ("ms", "1740834306987", 6),
+        ("ms", "1740834306987.0", 6), ("us", "1740834306000001", 6), ("s", "1740834306.", None),
+        ("s", "1.740834306e9", None), ("s", ".5", None),
+    ],
+)  # fmt: skip
+def test_a_fraction_of_an_epoch_is_cut_off(unit: str, text: str, second: int | None) -> None:
+    moment = seconds_of(Time(("when",), None, "UTC", unit), text)  # type: ignore[arg-type]
+    expected = None if second is None else datetime(2025, 3, 1, 13, 5, second, tzinfo=UTC)
+    assert moment == expected
