@@ -114,10 +114,9 @@ def _out_of_range(text: str) -> str:
     digits = text.lstrip("+-")
     if not digits[:1].isdigit():
         return "is not a finite number"
-    whole, _, decimals = digits.partition(".")
     if text.startswith("-"):
         return "is negative"
-    return "is too large" if whole.strip("0") or decimals.strip("0") else "is zero"
+    return "is too large" if digits.partition(".")[0].strip("0") else "is zero, or rounds to zero"
 
 
 def _wrong_number(text: str, digits: int) -> str:

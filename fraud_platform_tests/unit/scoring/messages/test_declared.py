@@ -26,11 +26,13 @@ from fraud_platform.declare import (
 )
 from fraud_platform.declare import json as json_messages
 from fraud_platform.rows.declared import RowReader
+from fraud_platform.rows.judge import REASON_BITS
 from fraud_platform.rows.samples import sample_message
 from fraud_platform.rows.surrogates import category_codes, surrogates
 from fraud_platform.scoring.messages.declared import DeclaredMessages
 from fraud_platform.scoring.messages.decode import decode
 from fraud_platform.scoring.messages.decoded import Decoded
+from fraud_platform.simulation.declared_stream import declared_messages
 from fraud_platform_tests.testing.worlds.declared import (
     PAYMENTS,
     SOURCE,
@@ -38,6 +40,7 @@ from fraud_platform_tests.testing.worlds.declared import (
     messages,
     payments,
 )
+from fraud_platform_tests.testing.worlds.random_sources import rows_of, sources
 from fraud_platform_tests.testing.worlds.scoring import mixed_stream, stream_rows
 
 DAY = datetime(2019, 3, 5, tzinfo=UTC)
@@ -138,7 +141,7 @@ def test_other_forms_of_a_valid_message_are_read(
         ({"day": '"1999-12-31"'}, ("bad_timestamp",), "day with time is of another year"),
         ({"shop": '""'}, ("unknown_terminal",), "shop is missing"),
         ({"amt": "-1"}, ("non_positive_amount",), "amount is negative, expected more than 0"),
-        ({"amt": "0.001"}, ("non_positive_amount",), "amount is"),
+        ({"amt": "0.001"}, ("non_positive_amount",), "amount is zero, or rounds to zero"),
         ({"amt": "null"}, ("non_positive_amount",), "amount is missing"),
         ({"amt": "99999999"}, ("non_positive_amount",), "amount is too large"),
         ({"amt": "1e3"}, ("malformed_row",), "amount is written with an exponent"),
@@ -343,3 +346,33 @@ def test_the_handbook_s_messages_are_read_as_by_the_parser_of_their_shape() -> N
     assert general.repaired == fast.repaired
     assert [letter[:2] for letter in general.dead] == [letter[:2] for letter in fast.dead]
     assert len({letter.reasons for letter in general.dead}) > 8
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_messages_of_any_declaration_have_the_values_and_reasons_of_drops(
+    data: st.DataObject,
+) -> None:
+    source = data.draw(sources())
+    texts = data.draw(rows_of(source, 40))
+    columns = {name: texts[name] for name in texts.columns}
+    read = RowReader(source).read(columns)
+    sent = declared_messages(source, texts.rename({n: f"sent:{n}" for n in texts.columns}))
+    found = DeclaredMessages(source).decode(sent.keys, sent.values)
+    assert found.rows.size + len(found.dead) == 40
+    is_valid = read.reasons == 0
+    expected = read.rows.where(is_valid)
+    own = found.transactions
+    assert found.rows.tolist() == np.flatnonzero(is_valid).tolist()
+    assert own.transaction_id.tolist() == expected.transaction_id.tolist()
+    assert own.customer_id.tolist() == expected.customer_id.tolist()
+    assert own.terminal_id.tolist() == expected.terminal_id.tolist()
+    assert own.second.tolist() == expected.seconds.tolist()
+    assert own.amount_cents.tolist() == expected.amount_cents.tolist()
+    assert {name: column.tolist() for name, column in own.facts.items()} == {
+        name: column.tolist() for name, column in expected.facts.items()
+    }
+    for letter in found.dead:
+        reasons = [str(r) for r, bit in REASON_BITS.items() if read.reasons[letter.row] & bit]
+        assert [reason for reason in letter.reasons if reason != "wrong_key"] == reasons
+        assert letter.detail
