@@ -80,7 +80,7 @@ class ClassCounts:
                 day, kind = divmod(code, _N_KINDS)
                 self.kept[first + day, kind] += count
 
-    def add_lost(self, reasons: Iterable[Reason], classes: Iterable[RowClass]) -> None:
+    def add_lost(self, reasons: Iterable[str], classes: Iterable[RowClass]) -> None:
         """Count quarantined rows by their first reasons and their classes."""
         for reason, row in zip(reasons, classes, strict=True):
             self.lost[row.day, row.kind, str(reason), row.taker] += 1

@@ -28,6 +28,7 @@ from fraud_platform.cleaning.classes import (
 from fraud_platform.cleaning.drop import CleanedDrop
 from fraud_platform.contracts.drops import DROP_DAYS
 from fraud_platform.contracts.quarantine_reasons import Reason
+from fraud_platform.contracts.reason_words import REASON_NAMES
 from fraud_platform.contracts.time import numbered_day
 from fraud_platform.settings import Settings
 
@@ -135,7 +136,7 @@ def _of_all(cleaned: CleanedDrop, limits: Limits) -> str | None:
     share = cleaned.rows_quarantined / cleaned.rows_read
     if share <= limits.quarantined:
         return None
-    counts = {reason: cleaned.counts[f"rejected_{reason}"] for reason in Reason}
+    counts = {reason: cleaned.counts[f"rejected_{reason}"] for reason in REASON_NAMES}
     return (
         f"{cleaned.rows_quarantined} of {cleaned.rows_read} rows ({share:.2%}) are quarantined, "
         f"more than {limits.quarantined:.2%}: {_listed(counts)}"
@@ -271,5 +272,5 @@ def _said(one: _Class, limit: float) -> str:
     )
 
 
-def _listed(counts: Counter[str] | dict[Reason, int]) -> str:
+def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{reason} {count}" for reason, count in counts.items() if count)

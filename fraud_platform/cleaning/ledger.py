@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from fraud_platform.cleaning.drop import CleanedDrop
 from fraud_platform.cleaning.stored import StoredFile, stored_files
-from fraud_platform.contracts.quarantine_reasons import Reason, Repair
+from fraud_platform.contracts.quarantine_reasons import Repair
+from fraud_platform.contracts.reason_words import REASON_NAMES
 from fraud_platform.contracts.tables import CLEANING_LEDGER, QUARANTINE, TRANSACTIONS
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def counts_of(cleaned: CleanedDrop) -> dict[str, Any]:
         "rows_read": cleaned.rows_read,
         "rows_clean": cleaned.rows_clean,
         "rows_quarantined": cleaned.rows_quarantined,
-        **{f"rejected_{reason}": counts[f"rejected_{reason}"] for reason in Reason},
+        **{f"rejected_{reason}": counts[f"rejected_{reason}"] for reason in REASON_NAMES},
         **{f"repaired_{repair}": counts[f"repaired_{repair}"] for repair in Repair},
         "blank_lines": counts["blank_lines"],
         "comment_lines": counts["comment_lines"],

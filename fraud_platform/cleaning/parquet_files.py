@@ -23,12 +23,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud_platform.contracts.active import SOURCE
+from fraud_platform.contracts.quarantine_reasons import names_of_bits
 from fraud_platform.contracts.tables import DROP_LABELS, ID_TEXT, QUARANTINE, TRANSACTIONS
 from fraud_platform.contracts.time import EPOCH_DAY, midnight
 from fraud_platform.labels.drop_clock import LabelClock
 from fraud_platform.labels.rule import due_second
 from fraud_platform.rows.canonical import MICROS_PER_SECOND, CleanRows
-from fraud_platform.rows.judge import REASONS
 from fraud_platform.tables.data_files import DataFileWriter, FileStats, WrittenFile
 from fraud_platform.tables.texts import TEXTS
 
@@ -88,7 +88,7 @@ FROM_DROP, FROM_TOPIC = "drop", "topic"
 @functools.cache
 def _names_of(bits: int) -> list[str]:
     """Return the names of a bit mask's reasons, in order of precedence."""
-    return [reason.value for i, reason in enumerate(REASONS) if bits >> i & 1]
+    return names_of_bits(bits, SOURCE.rule_names)
 
 
 class RowFile:

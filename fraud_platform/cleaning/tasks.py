@@ -37,11 +37,12 @@ from fraud_platform.cleaning.parquet_files import (
 )
 from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.own_days import DaySpan
+from fraud_platform.contracts.reason_words import REASON_NAMES
 from fraud_platform.contracts.tables import ID_TEXT
 from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.labels.drop_clock import LabelClock
 from fraud_platform.rows.canonical import CleanRows
-from fraud_platform.rows.judge import REASONS, REPAIR_BITS
+from fraud_platform.rows.judge import REPAIR_BITS
 from fraud_platform.rows.lines import LineTooLongError, TextRange
 
 if TYPE_CHECKING:
@@ -335,7 +336,7 @@ class _Output:
         self, reasons: list[int], classes: list[RowClass], lines: Any, ids: Any
     ) -> None:
         self.quarantine.write_rows(reasons, lines, ids)
-        firsts = [REASONS[(bits & -bits).bit_length() - 1] for bits in reasons]
+        firsts = [REASON_NAMES[(bits & -bits).bit_length() - 1] for bits in reasons]
         for first, count in Counter(firsts).items():
             self.counts[f"rejected_{first}"] += count
         self.classes.add_lost(firsts, classes)

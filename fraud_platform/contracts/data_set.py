@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Expression
+from fraud_platform.contracts.feature_language.formulas import Formulas
 
 DropKind = Literal["text", "csv", "json_lines", "parquet"]
 Header = Literal["first", "commented"]
@@ -216,6 +217,16 @@ class SourceSpec:
     def fact_names(self) -> tuple[str, ...]:
         """The facts' columns in tables, in order."""
         return tuple(fact.stored_as for fact in self.facts)
+
+    @cached_property
+    def rule_names(self) -> tuple[str, ...]:
+        """The names of the data set's own quarantine reasons, in order."""
+        return tuple(rule.name for rule in self.rules)
+
+    @cached_property
+    def rule_formulas(self) -> Formulas:
+        """The conditions of the data set's own quarantine reasons, in order."""
+        return Formulas([rule.condition for rule in self.rules])
 
     @cached_property
     def key_texts(self) -> dict[str, str]:

@@ -18,8 +18,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.arrays import Transactions
 from fraud_platform.contracts.quarantine_reasons import OF_SEVERAL_ROWS, Reason
+from fraud_platform.errors import DeclarationError
 
 Mask = npt.NDArray[np.bool_]
 
@@ -102,13 +104,21 @@ class MessageReason(StrEnum):
     )
 
 
+_SHARED = [name for name in SOURCE.rule_names if name in tuple(MessageReason)]
+if _SHARED:
+    raise DeclarationError(
+        f"REJECT: expected names that no dead letter's reason has, found {', '.join(_SHARED)}. "
+        "Rename them."
+    )
+
 VALUE_REASONS: tuple[MessageReason, ...] = tuple(r for r in MessageReason if r.applies is not None)
 """The reasons with a rule, in order of precedence."""
 
 
 def _of_step(step: Judged) -> tuple[str, ...]:
     if step is Judged.ROW:
-        return tuple(r for r in Reason if r not in (Reason.BAD_LABEL, *OF_SEVERAL_ROWS))
+        own = (r for r in Reason if r not in (Reason.BAD_LABEL, *OF_SEVERAL_ROWS))
+        return (*own, *SOURCE.rule_names)
     return tuple(reason for reason in MessageReason if reason.judged is step)
 
 

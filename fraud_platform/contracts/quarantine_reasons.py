@@ -7,6 +7,7 @@ Not here: the words shown to people (`contracts.reason_words`), the conditions (
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 
@@ -33,6 +34,16 @@ OF_SEVERAL_ROWS = (
     Reason.ID_COLLISION,
 )
 """Reasons that a row has by the other rows of its drop, or of another."""
+
+
+def names_of_bits(bits: int, own: Sequence[str] = ()) -> list[str]:
+    """Return the names of a mask's reasons, in order of precedence.
+
+    Args:
+        bits: bit i is reason i of `Reason`, and after these rule i of the data set.
+        own: names of the data set's rules.
+    """
+    return [name for place, name in enumerate((*Reason, *own)) if bits >> place & 1]
 
 
 class Repair(StrEnum):

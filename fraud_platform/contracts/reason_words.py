@@ -1,6 +1,6 @@
 """When each quarantine reason fits, in words about the columns of this process's data set.
 
-Here: `REASON_DESCRIPTIONS`.
+Here: `REASON_DESCRIPTIONS`, and the names of all reasons, the data set's own among them.
 Not here: the reasons (`contracts.quarantine_reasons`), the conditions (`rows.judge`,
 `rows.declared`).
 """
@@ -8,7 +8,7 @@ Not here: the reasons (`contracts.quarantine_reasons`), the conditions (`rows.ju
 from __future__ import annotations
 
 from fraud_platform.contracts.active import DATA_SET
-from fraud_platform.contracts.data_set import SourceSpec
+from fraud_platform.contracts.data_set import DataSet, SourceSpec
 from fraud_platform.contracts.drops import FIRST_YEAR, LAST_YEAR, MAX_AMOUNT_CENTS
 from fraud_platform.contracts.quarantine_reasons import Reason
 
@@ -66,5 +66,14 @@ def _unknown(column: str, is_text: bool) -> str:
     return f"{column} is empty" if is_text else f"{column} is negative or empty"
 
 
-REASON_DESCRIPTIONS = _HANDBOOK if DATA_SET.fits_fast_parser else describe_reasons(DATA_SET.source)
-"""When each reason fits."""
+def words_of_reasons(data_set: DataSet) -> dict[str, str]:
+    """Return when each reason of a data set fits, its own reasons after the others."""
+    shared = _HANDBOOK if data_set.fits_fast_parser else describe_reasons(data_set.source)
+    own = {rule.name: f"{rule.condition}, by REJECT" for rule in data_set.source.rules}
+    return {str(reason): words for reason, words in shared.items()} | own
+
+
+REASON_DESCRIPTIONS = words_of_reasons(DATA_SET)
+"""When each reason of this process's data set fits."""
+REASON_NAMES = tuple(str(name) for name in REASON_DESCRIPTIONS)
+"""All reasons of this process's data set, in order of precedence."""

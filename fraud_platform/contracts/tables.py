@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.quarantine_reasons import Reason, Repair
+from fraud_platform.contracts.reason_words import REASON_NAMES
 from fraud_platform.errors import SchemaMismatchError
 
 _ARROW: dict[str, pa.DataType] = {
@@ -152,8 +153,8 @@ _ADDED_LATER = (Reason.TIME_OUTSIDE_DROP, Reason.BAD_VALUE, Reason.ID_COLLISION)
 """Reasons without a count in the rows that an earlier version of the platform wrote."""
 
 
-def _rejected(reason: Reason) -> Column:
-    is_new = reason in _ADDED_LATER
+def _rejected(reason: str) -> Column:
+    is_new = reason in (*_ADDED_LATER, *SOURCE.rule_names)
     return Column(f"rejected_{reason}", "long", f"Rows quarantined as {reason}.", nullable=is_new)
 
 
@@ -218,7 +219,7 @@ CLEANING_LEDGER = TableContract(
         Column("rows_read", "long", "Data rows: clean plus quarantined."),
         Column("rows_clean", "long", "Rows in `transactions` (would be, while held)."),
         Column("rows_quarantined", "long", "Rows in `quarantine`."),
-        *(_rejected(reason) for reason in Reason),
+        *(_rejected(reason) for reason in REASON_NAMES),
         *(Column(f"repaired_{r}", "long", f"Clean rows repaired: {r}.") for r in Repair),
         Column("blank_lines", "long", "Blank lines, beside rows_read."),
         Column("comment_lines", "long", "Lines that begin with #, beside rows_read."),

@@ -13,8 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from fraud_platform.contracts.data_set import DataSet, Fact
-from fraud_platform.contracts.quarantine_reasons import Reason
-from fraud_platform.contracts.reason_words import REASON_DESCRIPTIONS
+from fraud_platform.contracts.reason_words import words_of_reasons
 from fraud_platform.contracts.time import TILE_SECONDS, numbered_day
 from fraud_platform.operations.data_set_sample import Sample
 from fraud_platform.operations.own_home import meaning_of
@@ -35,7 +34,7 @@ def plan_words(data_set: DataSet, before: DataSet | None, sample: Sample | None)
     if before is not None:
         yield from changes(data_set, before)
     if sample is not None:
-        yield from _row_words(sample)
+        yield from _row_words(data_set, sample)
         yield from _column_words(data_set, sample)
         yield from _feature_words(data_set, sample)
 
@@ -84,20 +83,17 @@ def changes(data_set: DataSet, before: DataSet) -> Iterator[str]:
     yield f"  tiles {words}"
 
 
-def _row_words(sample: Sample) -> Iterator[str]:
+def _row_words(data_set: DataSet, sample: Sample) -> Iterator[str]:
     clean = sample.clean
     kept = 0 if clean is None else len(clean)
     cost = sample.read_seconds / max(sample.rows, 1) * 1e6
     yield f"Sample: {sample.rows:,} rows, {kept:,} clean, read in {cost:.1f} us CPU a row"
-    for reason in Reason:
+    for reason, words in words_of_reasons(data_set).items():
         if count := sample.reasons[reason]:
             lines = ", ".join(map(str, sample.lines[reason]))
             more = "" if count <= len(sample.lines[reason]) else ", .."
             share = count / sample.rows
-            yield (
-                f"  {reason}: {count:,} rows ({share:.2%}), lines {lines}{more}: "
-                f"{REASON_DESCRIPTIONS[reason]}"
-            )
+            yield (f"  {reason}: {count:,} rows ({share:.2%}), lines {lines}{more}: {words}")
     yield from (f"  repaired, {name}: {count:,}" for name, count in sample.repairs.items() if count)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,11 +20,12 @@ from fraud_platform.cleaning.block_readers import BadRows, TextBlock
 from fraud_platform.cleaning.raw_text import RawText, UnpackLimits, open_text
 from fraud_platform.contracts.arrays import Labels, Transactions
 from fraud_platform.contracts.data_set import DataSet
+from fraud_platform.contracts.quarantine_reasons import names_of_bits
 from fraud_platform.contracts.time import TILE_SECONDS
 from fraud_platform.features.live.state import LiveState
 from fraud_platform.labels.rule import on_time_hour
 from fraud_platform.rows.canonical import CleanRows
-from fraud_platform.rows.judge import REASON_BITS, REPAIR_BITS
+from fraud_platform.rows.judge import REPAIR_BITS
 from fraud_platform.rows.lines import TextRange
 
 MAX_LINES_NAMED = 3
@@ -71,13 +72,15 @@ def read_sample(data_set: DataSet, drop: Path, most_rows: int, limits: UnpackLim
         open_text(files, str(drop.absolute()), scratch, limits, data_set) as text,
     ):
         sample.names = text.header.names
-        _read_rows(sample, files, text, most_rows)
+        _read_rows(sample, files, text, most_rows, data_set.source.rule_names)
     if sample.clean is not None and len(sample.clean):
         _compute_features(sample, data_set, sample.clean)
     return sample
 
 
-def _read_rows(sample: Sample, files: ByteFiles, text: RawText, most_rows: int) -> None:
+def _read_rows(
+    sample: Sample, files: ByteFiles, text: RawText, most_rows: int, rules: Sequence[str]
+) -> None:
     began = time.process_time()
     start = text.header.body_offset
     part = TextRange(text.url, start, text.size_bytes, start)
@@ -88,7 +91,7 @@ def _read_rows(sample: Sample, files: ByteFiles, text: RawText, most_rows: int) 
             found = text.reader.read(block, None)
             sample.rows += len(found.rows) + len(found.bad.reasons)
             parts.append(found.rows)
-            _note_bad(sample, found.bad, block, lines_before)
+            _note_bad(sample, found.bad, block, lines_before, rules)
             for repair, bit in REPAIR_BITS.items():
                 if found.repairs is not None:
                     sample.repairs[repair] += int(np.count_nonzero(found.repairs & bit))
@@ -99,11 +102,11 @@ def _read_rows(sample: Sample, files: ByteFiles, text: RawText, most_rows: int) 
     sample.read_seconds = time.process_time() - began
 
 
-def _note_bad(sample: Sample, bad: BadRows, block: TextBlock, lines_before: int) -> None:
+def _note_bad(
+    sample: Sample, bad: BadRows, block: TextBlock, lines_before: int, rules: Sequence[str]
+) -> None:
     for reasons, line in zip(bad.reasons, bad.lines, strict=True):
-        for reason, bit in REASON_BITS.items():
-            if not reasons & bit:
-                continue
+        for reason in names_of_bits(reasons, rules):
             sample.reasons[reason] += 1
             named = sample.lines.setdefault(reason, [])
             if len(named) < MAX_LINES_NAMED:

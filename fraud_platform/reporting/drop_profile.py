@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.drops import DROP_DAYS
-from fraud_platform.contracts.quarantine_reasons import Reason, Repair
+from fraud_platform.contracts.quarantine_reasons import Repair
+from fraud_platform.contracts.reason_words import REASON_NAMES
 from fraud_platform.contracts.time import HOURS_PER_DAY
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class DropProfile:
     status: str
     rows_read: int
     rows_clean: int
-    rejected: tuple[tuple[Reason, int], ...]
+    rejected: tuple[tuple[str, int], ...]
     repaired: tuple[tuple[Repair, int], ...]
     blank_lines: int
     comment_lines: int
@@ -171,7 +172,7 @@ def profile_of_cells(cells: Iterable[Mapping[str, Any]], ledger: Mapping[str, An
         status=ledger["status"],
         rows_read=ledger["rows_read"],
         rows_clean=ledger["rows_clean"],
-        rejected=tuple((reason, ledger[f"rejected_{reason}"] or 0) for reason in Reason),
+        rejected=tuple((reason, ledger[f"rejected_{reason}"] or 0) for reason in REASON_NAMES),
         repaired=tuple((repair, ledger[f"repaired_{repair}"]) for repair in Repair),
         blank_lines=ledger["blank_lines"],
         comment_lines=ledger["comment_lines"],

@@ -24,7 +24,7 @@ from fraud_platform.reporting.drop_profile import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_REASON_NAMES = {
+_REASON_NAMES: dict[str, str] = {
     Reason.MALFORMED_ROW: "malformed",
     Reason.NON_POSITIVE_AMOUNT: "amount not positive",
     Reason.CONFLICTING_DUPLICATE_ID: "conflicting copy",

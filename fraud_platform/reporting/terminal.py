@@ -15,8 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
-from fraud_platform.contracts.quarantine_reasons import Reason, Repair
-from fraud_platform.contracts.reason_words import REASON_DESCRIPTIONS
+from fraud_platform.contracts.quarantine_reasons import Repair
+from fraud_platform.contracts.reason_words import REASON_DESCRIPTIONS, REASON_NAMES
 from fraud_platform.contracts.tables import CLEANING_LEDGER
 from fraud_platform.stream.scored_counts import by_model, read_counts
 from fraud_platform.tables.scoring import (
@@ -144,7 +144,7 @@ def _rejects_table(ledger: list[dict[str, Any]]) -> Table:
     table.add_column("reason", no_wrap=True)
     table.add_column("rows", justify="right")
     table.add_column("fits when")
-    for reason in Reason:
+    for reason in REASON_NAMES:
         count = sum(row[f"rejected_{reason}"] or 0 for row in ledger)
         table.add_row(reason, f"{count:,}", REASON_DESCRIPTIONS[reason])
     for repair in Repair:

@@ -16,6 +16,7 @@ import polars as pl
 
 from fraud_platform.contracts.data_set import MAX_NUMBER, Fact, Key, SourceSpec
 from fraud_platform.contracts.drops import MAX_AMOUNT_CENTS
+from fraud_platform.contracts.feature_language.row_terms import row_terms
 from fraud_platform.contracts.own_days import DaySpan
 from fraud_platform.contracts.quarantine_reasons import Reason, Repair
 from fraud_platform.contracts.time import SECONDS_PER_DAY
@@ -46,7 +47,7 @@ class Finding:
         rows: mask of shape (n,).
     """
 
-    reason: Reason
+    reason: str
     columns: tuple[str, ...]
     rows: Flags
 
@@ -130,6 +131,8 @@ class RowReader:
             ids.values, seconds.values, (seconds.values // SECONDS_PER_DAY).astype(np.int32),
             customers.values, counterparties.values, cents, scenario, facts,
         )  # fmt: skip
+        if source.rules:
+            _apply_rules(source, rows, judged)
         judged.repairs[judged.reasons != 0] = 0
         return ReadRows(
             rows, judged.reasons, judged.repairs, ~(ids.bad | ids.missing),
@@ -200,9 +203,22 @@ class _Judged:
             self.reasons[rows] |= REASON_BITS[reason]
             self.findings.append(Finding(reason, columns, rows))
 
+    def add_rule(self, place: int, name: str, rows: Flags) -> None:
+        if rows.any():
+            self.reasons[rows] |= 1 << (len(Reason) + place)
+            self.findings.append(Finding(name, (), rows))
+
     def repair(self, repair: Repair, rows: Flags) -> None:
         if rows.any():
             self.repairs[rows] |= REPAIR_BITS[repair]
+
+
+def _apply_rules(source: SourceSpec, rows: CleanRows, judged: _Judged) -> None:
+    """Add the data set's own reasons to rows that have no other one, whose values are right."""
+    terms = row_terms(rows.seconds, rows.amount_cents, rows.facts)
+    is_valid = judged.reasons == 0
+    for place, values in source.rule_formulas.evaluate(terms):
+        judged.add_rule(place, source.rule_names[place], is_valid & (values > 0))
 
 
 def _fact(fact: Fact, column: pl.Series, judged: _Judged) -> Ints:

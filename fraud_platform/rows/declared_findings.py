@@ -18,7 +18,6 @@ from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.contracts.reason_words import REASON_DESCRIPTIONS
 from fraud_platform.rows.declared import MAX_KEY_BYTES, Finding
 from fraud_platform.rows.findings import MAX_DIGITS, wrong_form
-from fraud_platform.rows.judge import REASONS
 
 _EPOCHS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}
 
@@ -40,15 +39,19 @@ def explain_row(
     """
     trimmed = {name: (text or "").strip(" ") for name, text in texts.items()}
     own = [finding for finding in findings if finding.rows[row]]
+    order = (*Reason, *source.rule_names)
     return [
         _sentence(source, finding, trimmed, names or {})
-        for finding in sorted(own, key=lambda finding: REASONS.index(finding.reason))
+        for finding in sorted(own, key=lambda finding: order.index(finding.reason))
     ]
 
 
 def _sentence(
     source: SourceSpec, finding: Finding, texts: Mapping[str, str], names: Mapping[str, str]
 ) -> str:
+    for rule in source.rules:
+        if finding.reason == rule.name:
+            return f"{rule.name}: the data set refuses a row with {rule.condition}"
     said = " and ".join(names.get(column, column) for column in finding.columns)
     given = [texts.get(column, "") for column in finding.columns]
     columns = finding.columns
@@ -60,7 +63,7 @@ def _sentence(
         said = " and ".join(missing) if missing else said.replace(" and ", " with ")
         return f"{said} {_wrong_time(source.booked, given)}"
     if columns == (source.amount.column,):
-        return f"{said} {_wrong_amount(source, finding.reason, given[0])}"
+        return f"{said} {_wrong_amount(source, Reason(finding.reason), given[0])}"
     for fact in source.facts:
         if columns == (fact.column,):
             return f"{said} {_wrong_number(given[0], fact.digits)}"

@@ -22,6 +22,7 @@ from fraud_platform.contracts.source_language.feature_checks import (
     model_features,
 )
 from fraud_platform.contracts.source_language.problems import Problems
+from fraud_platform.contracts.source_language.rules import check_rules
 from fraud_platform.contracts.source_language.source import Source
 from fraud_platform.errors import DeclarationError
 
@@ -115,6 +116,7 @@ def _of_members(file: str, members: dict[str, Any]) -> DataSet:
     problems.raise_any(file)
     source = own[0].spec
     check_members(file, members, problems)
+    source = replace(source, rules=check_rules(file, members.get("REJECT", {}), source, problems))
     features = check_features(file, members.get("FEATURES"), source, problems)
     wanted = members.get("MODEL_FEATURES", "all")
     names = [one.name for one in features]

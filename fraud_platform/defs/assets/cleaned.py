@@ -23,8 +23,8 @@ from fraud_platform.cleaning import (
 )
 from fraud_platform.cleaning.fraud_share import note_on_fraud_share
 from fraud_platform.contracts.active import LABEL_DELAY_DAYS, SOURCE
-from fraud_platform.contracts.quarantine_reasons import Reason, Repair
-from fraud_platform.contracts.reason_words import REASON_DESCRIPTIONS
+from fraud_platform.contracts.quarantine_reasons import Repair
+from fraud_platform.contracts.reason_words import REASON_DESCRIPTIONS, REASON_NAMES
 from fraud_platform.contracts.tables import (
     CLEANING_LEDGER,
     DROP_LABELS,
@@ -195,9 +195,9 @@ def _fraud_note(lake: Lake, row: Mapping[str, Any]) -> str | None:
 def _quarantine_metadata(lake: Lake, row: Mapping[str, Any]) -> dict[str, Any]:
     rejects = [
         {"reason": str(r), "rows": row[f"rejected_{r}"], "fits when": REASON_DESCRIPTIONS[r]}
-        for r in Reason
+        for r in REASON_NAMES
     ]
-    found = {str(r): row[f"rejected_{r}"] for r in Reason if row[f"rejected_{r}"]}
+    found = {str(r): row[f"rejected_{r}"] for r in REASON_NAMES if row[f"rejected_{r}"]}
     share = row["rows_quarantined"] / max(row["rows_read"], 1)
     return page(
         f"{row['rows_quarantined']:,} of {row['rows_read']:,} rows of drop {row['drop']} "

@@ -14,6 +14,7 @@ import numpy as np
 from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array
+from fraud_platform.contracts.feature_language.row_terms import row_terms
 from fraud_platform.contracts.feature_language.terms import MAX_SINCE_SECONDS, TERMINAL
 from fraud_platform.contracts.time import SECONDS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.compute.kernel import (
@@ -21,7 +22,6 @@ from fraud_platform.features.compute.kernel import (
     Terms,
     evaluate_features,
     evaluate_flags,
-    row_terms,
 )
 from fraud_platform.features.compute.ordering import (
     group_bounds,

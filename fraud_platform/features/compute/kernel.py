@@ -15,8 +15,6 @@ import numpy as np
 
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array, Expression
-from fraud_platform.contracts.feature_language.terms import RowTerm
-from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
 
 Terms = dict[Expression, Array]
 
@@ -54,15 +52,3 @@ def evaluate_flags(declaration: Declaration, terms: Mapping[Expression, Array]) 
     """Return every flag by name, int64 arrays of shape (rows,)."""
     names = [flag.name for flag in declaration.flags]
     return {names[n]: values for n, values in declaration.flag_formulas.evaluate(terms)}
-
-
-def row_terms(second: Array, amount_cents: Array, facts: Mapping[str, Array]) -> Terms:
-    """Return the terms of the transactions themselves."""
-    hour = second // TILE_SECONDS
-    return {
-        **{RowTerm(name): values for name, values in facts.items()},
-        RowTerm("amount_cents"): amount_cents,
-        RowTerm("second"): second,
-        RowTerm("hour_of_day"): hour % HOURS_PER_DAY,
-        RowTerm("day_of_week"): (hour // HOURS_PER_DAY + 3) % 7,
-    }

@@ -17,9 +17,9 @@ import numpy as np
 from fraud_platform.contracts.arrays import Labels, LabelTiles, Tiles
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array
+from fraud_platform.contracts.feature_language.row_terms import row_terms
 from fraud_platform.contracts.feature_language.terms import RowTerm
 from fraud_platform.contracts.feature_language.tiles import Measure, Tile
-from fraud_platform.features.compute.kernel import row_terms
 from fraud_platform.features.compute.ordering import (
     group_maxima,
     group_starts,

@@ -19,13 +19,13 @@ from fraud_platform.contracts.active import DECLARATION, LABEL_LOOKBACK_HOURS
 from fraud_platform.contracts.arrays import Labels, LabelTiles, Tiles, Transactions
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Array
+from fraud_platform.contracts.feature_language.row_terms import row_terms
 from fraud_platform.contracts.feature_language.terms import MAX_WINDOW_HOURS, Entity
 from fraud_platform.contracts.time import HOURS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.compute.kernel import (
     Terms,
     evaluate_features,
     evaluate_flags,
-    row_terms,
 )
 from fraud_platform.features.compute.ordering import group_starts, sort_order
 from fraud_platform.features.compute.tiles import label_tiles, transaction_values

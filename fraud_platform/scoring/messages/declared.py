@@ -22,7 +22,6 @@ from fraud_platform.rows.declared import ReadRows, RowReader
 from fraud_platform.rows.declared_findings import explain_row
 from fraud_platform.rows.fields import read_integers, trimmed
 from fraud_platform.rows.json_objects import ObjectReader, ObjectTexts
-from fraud_platform.rows.judge import REASON_BITS
 from fraud_platform.scoring.messages.decoded import DeadLetter, Decoded, JudgedMessage
 
 Flags = npt.NDArray[np.bool_]
@@ -126,8 +125,8 @@ class DeclaredMessages:
             for finding in read.findings
             if finding.rows[row] and unread.isdisjoint(map(source.sent_names.get, finding.columns))
         ]
-        bits = sum({REASON_BITS[finding.reason] for finding in findings})
-        reasons = [str(reason) for reason, bit in REASON_BITS.items() if bits & bit]
+        given = {str(finding.reason) for finding in findings}
+        reasons = [str(r) for r in (*Reason, *source.rule_names) if str(r) in given]
         if problems and Reason.MALFORMED_ROW not in reasons:
             reasons.insert(0, str(Reason.MALFORMED_ROW))
         own = {column: series[row] for column, series in texts.items()}

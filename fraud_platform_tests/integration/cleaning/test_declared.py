@@ -31,6 +31,10 @@ class Payment(Source):
     fraud = fraud_label("is_fraud", delay="7d")
 
 FEATURES = [feature("amount", Payment.amount)]
+REJECT = {
+    "too_large": Payment.amount > 5_000,
+    "far_in_the_night": (Payment.lat >= 900) & (hour_of_day() < 4),
+}
 """
 HEADER = "note|trans_num|day|clock|card|merchant|category|amt|lat|is_fraud"
 
@@ -53,6 +57,9 @@ DIRTY = {
     "x|id-9006|01.07.2018|12:00:00|c|m|a|1.0|far|0": ["bad_value"],
     "x||01.07.2018|12:00:00|c|m|a|1.0|2.0|0": ["malformed_row"],
     "x|id-9007|01.07.2017|12:00:00|c|m|a|1.0|2.0|0": ["time_outside_drop"],
+    "x|id-9008|02.07.2018|03:59:59|c|m|a|5000.01|901|0": ["too_large", "far_in_the_night"],
+    "x|id-9009|02.07.2018|05:59:59|c|m|a|5000|900|0": ["far_in_the_night"],
+    "x|id-9010|02.07.2018|12:00:00|c|m|a|-5000.01|2.0|0": ["non_positive_amount"],
     "y" + good(5)[1:]: ["duplicate_id"],
     good(6).replace("card 6", "card 8"): ["conflicting_duplicate_id"],
 }
@@ -118,6 +125,7 @@ def test_csv_drops_with_text_keys_reach_the_tables(declared: Declared) -> None:
     assert (ledger["status"], later["status"]) == ("published", "published")
     assert ledger["rows_read"] == 300 + len(DIRTY) + len(ODD) + 1
     assert ledger["rows_clean"] == 300 + len(ODD)
+    assert (ledger["rejected_too_large"], ledger["rejected_far_in_the_night"]) == (1, 1)
     assert (ledger["blank_lines"], ledger["comment_lines"]) == (1, 1)
     assert (later["rows_read"], later["rows_clean"]) == (101, 100)
     assert later["rejected_conflicting_duplicate_id"] == 1
