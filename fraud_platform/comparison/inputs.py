@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.errors import NotEnoughDataError
 
 if TYPE_CHECKING:
     from fraud_platform.settings import Settings
 
-SCENARIOS: tuple[int, ...] = (1, 2, 3)
+SCENARIOS: tuple[int, ...] = tuple(range(1, len(SOURCE.label.kinds) + 1))
+"""The data set's kinds of fraud."""
 
 
 class Role(StrEnum):

@@ -29,6 +29,7 @@ from fraud_platform.comparison.weighted_sums import (
     WeightedSums,
     share,
 )
+from fraud_platform.contracts.active import SOURCE
 
 
 def _expected_loss(weighted: WeightedSums) -> Floats:
@@ -71,6 +72,15 @@ class Declaration:
     decimals: int = 4
     higher_is_better: bool = True
     is_tested: bool = True
+
+
+def _recall_of_kind(number: int) -> Declaration:
+    """Return the recall of one kind of fraud, by the name that the data set gives it."""
+    kind = SOURCE.label.kinds[number - 1]
+    return Declaration(
+        f"recall_scenario_{number}", f"recall, {kind}", _recall_of_scenario(number),
+        is_tested=False,
+    )  # fmt: skip
 
 
 class Metric(StrEnum):
@@ -123,15 +133,11 @@ class Metric(StrEnum):
         decimals=5,
         higher_is_better=False,
     )
-    RECALL_SCENARIO_1 = Declaration(
-        "recall_scenario_1", "recall, scenario 1", _recall_of_scenario(1), is_tested=False
-    )
-    RECALL_SCENARIO_2 = Declaration(
-        "recall_scenario_2", "recall, scenario 2", _recall_of_scenario(2), is_tested=False
-    )
-    RECALL_SCENARIO_3 = Declaration(
-        "recall_scenario_3", "recall, scenario 3", _recall_of_scenario(3), is_tested=False
-    )
+    RECALL_SCENARIO_1 = _recall_of_kind(1)
+    if len(SOURCE.label.kinds) >= 2:
+        RECALL_SCENARIO_2 = _recall_of_kind(2)
+    if len(SOURCE.label.kinds) >= 3:
+        RECALL_SCENARIO_3 = _recall_of_kind(3)
 
     def show(self, value: float, signed: bool = False) -> str:
         """Return a value in the metric's number of decimals."""
@@ -143,4 +149,4 @@ class Metric(StrEnum):
 
 
 TESTED_METRICS: tuple[Metric, ...] = tuple(metric for metric in Metric if metric.is_tested)
-"""The family of the Holm adjustment; recalls by scenario only inform."""
+"""The family of the Holm adjustment; recalls by kind of fraud only inform."""

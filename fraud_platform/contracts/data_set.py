@@ -259,6 +259,8 @@ class DataSet:
         rising: names of the features with which risk only rises.
         prior: name of the feature that is itself a probability of fraud; None if there is none.
         feature_sets: further named choices of features, which quality reports compare.
+        sizes_trees: whether training chooses the size of trees, and fits trees of that size on all
+            training days in the end.
         chooses: whether training chooses among the chosen features by default.
         fits_fast_parser: whether drops and messages have the shape that `rows.canonical` reads.
         text: of the file that declares it; empty for a data set of the platform's own.
@@ -275,5 +277,6 @@ class DataSet:
     feature_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fits_fast_parser: bool = False
     chooses: bool = False
+    sizes_trees: bool = True
     text: str = ""
     kept: tuple[Mapping[str, Any], ...] = ()

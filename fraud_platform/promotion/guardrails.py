@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.promotion.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Guardrails:
         for scenario, recall in sorted(evidence.scenario_recall.items()):
             if recall < self.min_scenario_recall:
                 return "min_scenario_recall", (
-                    f"min_scenario_recall refuses: recall of scenario {scenario} is {recall:.4f}, "
+                    f"min_scenario_recall refuses: recall of {_kind(scenario)} fraud is "
+                    f"{recall:.4f}, "
                     f"expected at least {self.min_scenario_recall:.4f}"
                 )
         return None
@@ -99,3 +101,9 @@ def _remedy(evidence: Evidence, attainable: float) -> str:
         f"to about {cards}, the cards that are defrauded in a day; then materialize ab_report and "
         "promotion again"
     )
+
+
+def _kind(scenario: int) -> str:
+    """Return the name of a kind of fraud; its number if an older declaration had it."""
+    kinds = SOURCE.label.kinds
+    return kinds[scenario - 1] if scenario <= len(kinds) else f"kind {scenario}"

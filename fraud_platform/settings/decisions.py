@@ -54,9 +54,12 @@ class DecisionSettings(HomeSettings):
         description="Maximum number of knowledge dates decided after a backlog; the latest ones.",
     )
     estimator: str = Field(default="xgboost", description="Estimator of the weekly candidate.")
-    model_features: Literal["chosen", "all"] = Field(
+    model_features: Literal["chosen", "all", "auto"] = Field(
         default="chosen",
-        description="Declared features that a candidate uses, see [features.md](features.md).",
+        description=(
+            "Declared features that a candidate uses, see [features.md](features.md): those that "
+            "the data set names, all, or those that training chooses within its own days."
+        ),
     )
     training_days: int = Field(
         default=28, ge=7, description="Maximum number of days that a candidate is trained on."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ import numpy.typing as npt
 from fraud_platform.contracts.active import DATA_SET
 from fraud_platform.training.calibration import BetaCalibrator, fit_calibrator
 from fraud_platform.training.fitting import Features, FitContext, FittedModel, Floats
+from fraud_platform.training.levels import CategoryLevels
+from fraud_platform.training.sizing import MAX_ROUNDS, SEARCH, STEP, TreeSize, choose_size
 
 if TYPE_CHECKING:
     import xgboost as xgb
@@ -55,30 +57,35 @@ class BoostedTrees:
     """
 
     def __init__(self, context: FitContext) -> None:
+        self._context = context
         self._names = tuple(context.feature_names)
 
     def fit(
         self, features: Features, is_fraud: npt.NDArray[np.bool_], weights: Floats, seed: int
     ) -> FittedModel:
-        """Fit `ROUNDS` trees on top of the base margin."""
-        import xgboost as xgb
-
-        parameters = {
-            **PARAMETERS,
-            **split_search(len(features)),
-            "seed": seed,
-            "monotone_constraints": [int(name in DATA_SET.rising) for name in self._names],
-        }
+        """Fit trees on top of the base margin, of the size that the context asks for."""
+        levels = CategoryLevels.fit(features, self._names, self._context.categories)
         base_margin = BaseMargin.fit(features, is_fraud, weights, self._names)
-        data = xgb.DMatrix(features, label=is_fraud, weight=weights, nthread=1)
-        if base_margin is not None:
-            data.set_base_margin(base_margin.log_odds(features))
-        booster = xgb.train(
-            {**parameters, "monotone_constraints": tuple(parameters["monotone_constraints"])},
-            data,
-            num_boost_round=ROUNDS,
-        )
-        return BoostedModel(booster, base_margin, parameters)
+        rows = _Rows(
+            levels.applied(features), is_fraud, weights,
+            None if base_margin is None else base_margin.log_odds(features),
+            levels.types(features.shape[1]),
+        )  # fmt: skip
+        monotone = [
+            int(name in DATA_SET.rising and column not in levels.codes)
+            for column, name in enumerate(self._names)
+        ]
+        given = {"seed": seed, "monotone_constraints": monotone}
+        size, like = TreeSize(ROUNDS), self._context.like
+        if isinstance(like, BoostedModel):
+            size = like.size
+        elif self._context.days is not None:
+            size = choose_size(
+                self._context.days, is_fraud, weights,
+                lambda shape, fitted_on: _staged(rows, {**given, **shape}, fitted_on),
+            )  # fmt: skip
+        booster, parameters = _boosted(rows, {**given, **size.parameters}, size.rounds)
+        return BoostedModel(booster, base_margin, parameters, levels, size)
 
     def load(self, folder: Path) -> FittedModel:
         """Read a model that `BoostedModel.save` wrote."""
@@ -94,7 +101,62 @@ class BoostedTrees:
             if start is None
             else BaseMargin(start["column"], BetaCalibrator(**start["law"]), start["mean"]),
             described["parameters"],
+            CategoryLevels.from_lists(described.get("levels", {})),
         )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows to fit on, with levels in place of codes."""
+
+    features: Features
+    is_fraud: npt.NDArray[np.bool_]
+    weights: Floats
+    margin: Floats | None
+    types: list[str] | None
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> _Rows:
+        margin = None if self.margin is None else self.margin[rows]
+        return _Rows(
+            np.ascontiguousarray(self.features[rows]), self.is_fraud[rows], self.weights[rows],
+            margin, self.types,
+        )  # fmt: skip
+
+    def matrix(self) -> xgb.DMatrix:
+        import xgboost as xgb
+
+        data = xgb.DMatrix(
+            self.features, label=self.is_fraud, weight=self.weights, nthread=1,
+            feature_types=self.types, enable_categorical=self.types is not None,
+        )  # fmt: skip
+        if self.margin is not None:
+            data.set_base_margin(self.margin)
+        return data
+
+
+def _boosted(
+    rows: _Rows, shape: Mapping[str, Any], rounds: int
+) -> tuple[xgb.Booster, dict[str, Any]]:
+    """Return fitted trees and their parameters."""
+    import xgboost as xgb
+
+    search = split_search(len(rows.features)) if rows.types is None else SEARCH
+    parameters = {**PARAMETERS, **search, **shape}
+    monotone = tuple(parameters["monotone_constraints"])
+    own = {**parameters, "monotone_constraints": monotone}
+    return xgb.train(own, rows.matrix(), num_boost_round=rounds), parameters
+
+
+def _staged(
+    rows: _Rows, shape: Mapping[str, Any], fitted_on: npt.NDArray[np.bool_]
+) -> list[Floats]:
+    """Fit a shape on some rows and score the others after each `STEP` trees."""
+    booster, _ = _boosted(rows.take(fitted_on), shape, MAX_ROUNDS)
+    data = rows.take(~fitted_on).matrix()
+    return [
+        booster.predict(data, iteration_range=(0, end)).astype(np.float64)
+        for end in range(STEP, MAX_ROUNDS + 1, STEP)
+    ]
 
 
 class BaseMargin:
@@ -137,11 +199,19 @@ class BoostedModel:
     """Fitted trees with their base margin; the score is the logistic of the sum of both."""
 
     def __init__(
-        self, booster: xgb.Booster, base_margin: BaseMargin | None, parameters: Mapping[str, Any]
+        self,
+        booster: xgb.Booster,
+        base_margin: BaseMargin | None,
+        parameters: Mapping[str, Any],
+        levels: CategoryLevels,
+        size: TreeSize | None = None,
     ) -> None:
         self._booster = booster
         self._base_margin = base_margin
         self._parameters = dict(parameters)
+        self._levels = levels
+        self.size = size or TreeSize(booster.num_boosted_rounds())
+        """The size that was chosen; of a loaded model, its number of trees alone."""
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -151,7 +221,8 @@ class BoostedModel:
 
     def predict_score(self, features: Features) -> Floats:
         """Return scores in [0, 1], shape (n,); float64 keeps tied scores rare."""
-        margin = self._booster.inplace_predict(features, predict_type="margin").astype(np.float64)
+        levelled = self._levels.applied(features)
+        margin = self._booster.inplace_predict(levelled, predict_type="margin").astype(np.float64)
         if self._base_margin is not None:
             margin += self._base_margin.log_odds(features)
         return 1.0 / (1.0 + np.exp(-margin))
@@ -163,7 +234,11 @@ class BoostedModel:
         """
         import xgboost as xgb
 
-        data = xgb.DMatrix(features, nthread=1)
+        types = self._levels.types(features.shape[1])
+        data = xgb.DMatrix(
+            self._levels.applied(features), nthread=1, feature_types=types,
+            enable_categorical=types is not None,
+        )  # fmt: skip
         shap: Floats = self._booster.predict(data, pred_contribs=True)[:, :-1].astype(np.float64)
         if self._base_margin is not None:
             deviation = self._base_margin.log_odds(features) - self._base_margin.mean
@@ -182,12 +257,14 @@ class BoostedModel:
         """Write the booster in XGBoost's own format; its attributes hold the base margin."""
         base = self._base_margin
         # The keys "start" and "law" belong to the file format of stored models.
-        described = {
+        described: dict[str, Any] = {
             "parameters": self._parameters,
             "start": None
             if base is None
             else {"column": base.column, "law": asdict(base.calibrator), "mean": base.mean},
         }
+        if self._levels.codes:
+            described["levels"] = self._levels.as_lists()
         self._booster.set_attr(described=json.dumps(described, sort_keys=True))
         self._booster.save_model(folder / _FILE)
 

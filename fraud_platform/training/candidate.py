@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.contracts.active import feature_signature
+from fraud_platform.contracts.active import DATA_SET, DECLARATION, feature_signature
 from fraud_platform.errors import NotEnoughDataError
 from fraud_platform.tables.training import CALIBRATION, FIT, THRESHOLD
 from fraud_platform.training.calibration import BetaCalibrator, fit_calibrator
+from fraud_platform.training.choosing import choose_features
 from fraud_platform.training.curves import Curves, describe
 from fraud_platform.training.estimators import Imbalance, balance, estimator_named
 from fraud_platform.training.fitting import Features, FitContext, FittedModel, Floats
@@ -45,6 +46,8 @@ class TrainingOptions:
         seed: seed of every random choice in fitting.
         constraints: the fraud team's limits, used to choose the threshold.
         imbalance: `none` or `balanced`, see `training.estimators.balance`.
+        chooses: whether to choose among the given features, see `training.choosing`.
+        sizes: whether the estimator chooses its size, and is fitted on all training days at last.
         scratch_url: temporary folder to which Spark saves a fitted forest; None uses a local one.
     """
 
@@ -52,6 +55,8 @@ class TrainingOptions:
     seed: int
     constraints: Constraints
     imbalance: Imbalance = "none"
+    chooses: bool = False
+    sizes: bool = False
     scratch_url: str | None = None
 
     @classmethod
@@ -61,6 +66,9 @@ class TrainingOptions:
             settings.estimator,
             settings.seed,
             Constraints.from_settings(settings),
+            chooses=settings.model_features == "auto"
+            or (settings.model_features == "chosen" and DATA_SET.chooses),
+            sizes=DATA_SET.sizes_trees,
             scratch_url=None if settings.is_spark_here else f"{settings.lake}/_scratch",
         )
 
@@ -138,7 +146,12 @@ class _Part:
     is_fraud: npt.NDArray[np.bool_]
     amount_cents: npt.NDArray[np.int64]
     weights: Floats
-    days: int
+    day: npt.NDArray[np.int64]
+
+    @property
+    def days(self) -> int:
+        """Number of days."""
+        return len(np.unique(self.day))
 
 
 def train_candidate(
@@ -148,6 +161,10 @@ def train_candidate(
     spark: SparkSession | None = None,
 ) -> Candidate:
     """Fit the model, calibrate it and choose its threshold, each on separate days.
+
+    If the options say so, features and the size of trees are chosen within the fit days, and trees
+    of that size are fitted on all training days in the end. The calibrator, the threshold and the
+    metrics are those of the model of the fit days alone, on days that it did not see.
 
     Rows are first sorted by transaction_id, so that the candidate does not depend on their order,
     bit for bit.
@@ -162,11 +179,12 @@ def train_candidate(
         NotEnoughDataError: the rows of one part contain no fraud or no genuine row.
     """
     parts = _parts(training_rows, feature_names)
+    fitter = _Fitter(options, spark)
+    if options.chooses:
+        feature_names = fitter.chosen(feature_names, parts[FIT])
+        parts = _parts(training_rows, feature_names)
     fit, calibration, threshold_days = (parts[name] for name in (FIT, CALIBRATION, THRESHOLD))
-    context = FitContext(feature_names, spark, options.scratch_url)
-    weights = balance(fit.weights, fit.is_fraud, options.imbalance)
-    estimator = estimator_named(options.estimator).open(context)
-    model = estimator.fit(fit.features, fit.is_fraud, weights, options.seed)
+    model = fitter.fit(feature_names, fit)
     calibrator = fit_calibrator(
         model.predict_score(calibration.features), calibration.is_fraud, calibration.weights
     )
@@ -182,6 +200,8 @@ def train_candidate(
     metrics, curves = describe(
         threshold_days.is_fraud, probability, threshold_days.weights, threshold
     )
+    if options.sizes:
+        model = fitter.fit(feature_names, _joined(parts), model)
     shares = model.feature_importance()
     return Candidate(
         estimator=options.estimator,
@@ -195,6 +215,53 @@ def train_candidate(
         curves=curves,
         importance={n: float(s) for n, s in zip(feature_names, shares, strict=True)},
     )
+
+
+class _Fitter:
+    """Fits the estimator of these options."""
+
+    def __init__(self, options: TrainingOptions, spark: SparkSession | None) -> None:
+        self._options, self._spark = options, spark
+
+    def fit(
+        self, names: Sequence[str], rows: _Part, like: FittedModel | None = None
+    ) -> FittedModel:
+        """Fit on rows; of the size of another model, or of one that the estimator chooses."""
+        sizes = self._options.sizes and like is None
+        return self._fit(
+            names, rows.features, rows.is_fraud, rows.weights, rows.day if sizes else None, like
+        )
+
+    def chosen(self, names: Sequence[str], rows: _Part) -> tuple[str, ...]:
+        """Choose among features on rows of the fit days."""
+        return choose_features(
+            names, rows.features, rows.is_fraud, rows.weights, rows.day,
+            lambda own, given, is_fraud, weights: self._fit(
+                own, given, is_fraud, weights, None, None
+            ),
+        )  # fmt: skip
+
+    def _fit(
+        self,
+        names: Sequence[str],
+        features: Features,
+        is_fraud: npt.NDArray[np.bool_],
+        weights: Floats,
+        days: npt.NDArray[np.int64] | None,
+        like: FittedModel | None,
+    ) -> FittedModel:
+        options = self._options
+        keep = {f.name: f.keep for f in DECLARATION.features if f.keep and f.name in names}
+        context = FitContext(names, self._spark, options.scratch_url, keep, days, like)
+        estimator = estimator_named(options.estimator).open(context)
+        balanced = balance(weights, is_fraud, options.imbalance)
+        return estimator.fit(features, is_fraud, balanced, options.seed)
+
+
+def _joined(parts: Mapping[str, _Part]) -> _Part:
+    """Return the rows of all parts."""
+    fields = ("features", "is_fraud", "amount_cents", "weights", "day")
+    return _Part(*(np.concatenate([getattr(p, f) for p in parts.values()]) for f in fields))
 
 
 def _parts(rows: pd.DataFrame | pa.Table, feature_names: Sequence[str]) -> dict[str, _Part]:
@@ -219,7 +286,7 @@ def _parts(rows: pd.DataFrame | pa.Table, feature_names: Sequence[str]) -> dict[
             is_fraud,
             part_rows["amount_cents"].to_numpy(dtype=np.int64),
             part_rows["sample_weight"].to_numpy(dtype=np.float64),
-            len(np.unique(part_rows["tx_datetime"].to_numpy("datetime64[D]"))),
+            part_rows["tx_datetime"].to_numpy("datetime64[D]").astype(np.int64),
         )
     return parts
 

@@ -7,7 +7,7 @@ Not here: the list of estimators (`training.estimators`), or their code.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,11 +30,19 @@ class FitContext:
         spark: session to fit with; None if the estimator does not need one, or only loads a model.
         scratch_url: temporary folder that all Spark executors can reach; None if this machine's
             folders are such.
+        categories: names of the columns that are codes of categories, and how many values of each a
+            model may distinguish.
+        days: of each row of the fit, from which an estimator may choose its size; None takes the
+            size of `like`, or the one that fits the Handbook's weeks.
+        like: a model whose size a fit on more rows takes over.
     """
 
     feature_names: Sequence[str]
     spark: SparkSession | None = None
     scratch_url: str | None = None
+    categories: Mapping[str, int] = field(default_factory=dict)
+    days: npt.NDArray[np.int64] | None = None
+    like: FittedModel | None = None
 
 
 class FittedModel(Protocol):
