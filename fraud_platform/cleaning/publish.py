@@ -36,7 +36,8 @@ from fraud_platform.cleaning.stored import StoredFile, read_files, waiting_file
 from fraud_platform.cleaning.tasks import Destination
 from fraud_platform.cleaning.texts import part_shared_surrogates
 from fraud_platform.cleaning.unfinished import COMMITTED, require_standing, undo_unfinished
-from fraud_platform.contracts.active import SOURCE
+from fraud_platform.contracts.active import DATA_SET, SOURCE
+from fraud_platform.contracts.data_set import DataSet
 from fraud_platform.contracts.quarantine_reasons import Reason
 from fraud_platform.contracts.tables import DROP_LABELS, QUARANTINE, TRANSACTIONS, TableContract
 from fraud_platform.errors import DropUnreadableError, NotHeldError
@@ -73,6 +74,7 @@ def publish_drop(
     unpacking: UnpackLimits,
     accepted_because: str | None = None,
     clock: LabelClock | None = None,
+    data_set: DataSet = DATA_SET,
 ) -> DropOutcome:
     """Clean a raw drop and publish or hold it.
 
@@ -90,6 +92,7 @@ def publish_drop(
         accepted_because: a person's reason to publish this held content in spite of its share.
         clock: the times that determine from when its labels count; by default no scored or
             published data.
+        data_set: declares the drop's format; its tables must be those of this process.
 
     Returns:
         The drop's ledger row and the drops that were rewritten with it.
@@ -108,7 +111,7 @@ def publish_drop(
     source = _Source(raw_path, content_sha256, size_bytes)
     since = {table: lake.prepare(table) for table in COMMITTED}
     publication = _Publication(
-        spark, lake, drop, run_id, read_state(lake), clock or LabelClock(), unpacking
+        spark, lake, drop, run_id, read_state(lake), clock or LabelClock(), unpacking, data_set
     )
     publication.since = since
     before = publication.state.ledger.get(drop, {})
@@ -153,9 +156,10 @@ class _Publication:
         state: LakeState,
         clock: LabelClock,
         unpacking: UnpackLimits,
+        data_set: DataSet,
     ) -> None:
         self.spark, self.lake, self.drop, self.run_id, self.state = spark, lake, drop, run_id, state
-        self.clock, self.unpacking = clock, unpacking
+        self.clock, self.unpacking, self.data_set = clock, unpacking, data_set
         self.name = uuid.uuid4().hex
         self.scratch = f"{lake.url}/_scratch/{drop}"
         self.waiting: list[CleanedDrop] = []
@@ -193,7 +197,7 @@ class _Publication:
         earlier = [file for file in (*stored, *waiting) if file.drop < drop]
         with (
             holding_still(files, raw_path, sha256, remedy),
-            open_text(files, raw_path, self.scratch, self.unpacking) as text,
+            open_text(files, raw_path, self.scratch, self.unpacking, self.data_set) as text,
         ):
             cleaned = self._cleaned(drop, text, destination, earlier)
         self.waiting.append(cleaned)
