@@ -50,7 +50,11 @@ def _load() -> DataSet:
     """Return the data set that the variable names, or that came with the code, or the default."""
     reference = os.environ.get(DATA_SET_VARIABLE)
     if reference:
-        return load_data_set(reference, kept_features())
+        data_set = load_data_set(reference, kept_features())
+        if data_set.text:
+            # child processes may have another working directory
+            os.environ[DATA_SET_VARIABLE] = str(Path(reference).absolute())
+        return data_set
     try:
         handed_over = pkgutil.get_data("fraud_platform", HANDED_OVER)
     except OSError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from pathlib import Path
 
 from pydantic import Field, field_validator
 
@@ -59,6 +60,12 @@ class StorageSettings(HomeSettings):
         ge=1,
         description="Age in hours at which files of replaced table versions are deleted.",
     )
+
+    @field_validator("data_set")
+    @classmethod
+    def _make_absolute(cls, data_set: str) -> str:
+        # A child process may have another working directory.
+        return str(Path(data_set).absolute()) if data_set.endswith(".py") else data_set
 
     @field_validator("landing_url", "raw_url", "lake_url", "artifacts_url")
     @classmethod

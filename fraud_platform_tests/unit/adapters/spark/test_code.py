@@ -53,3 +53,14 @@ def test_an_executor_has_the_declaration_without_the_file_and_the_variable(tmp_p
     file.unlink()
     assert run(tmp_path, PROGRAM, PYTHONPATH=own) == "payments 9 True"
     assert run(tmp_path, PROGRAM, PYTHONPATH=handbook) == "handbook 7 False"
+
+
+def test_a_relative_path_holds_for_child_processes_in_other_folders(tmp_path: Path) -> None:
+    (tmp_path / "payments.py").write_text(DECLARATION)
+    child = (
+        "import os, subprocess, sys\n"
+        "import fraud_platform.contracts.active\n"
+        f"program = {PROGRAM!r}\n"
+        "subprocess.run([sys.executable, '-c', program], cwd='/', check=True)\n"
+    )
+    assert run(tmp_path, child, FRAUD_DATA_SET="payments.py") == "payments 9 True"
