@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.contracts.active import SOURCE
+from fraud_platform.contracts.active import MINOR_UNITS, SOURCE
 from fraud_platform.errors import NotEnoughDataError
 
 if TYPE_CHECKING:
@@ -181,16 +181,17 @@ def baseline_models(rows: ComparisonRows, amount_rule_cents: int | None) -> dict
     """Return the two baselines, which any model must beat, in the form of scored models.
 
     "Never fraud" gives every row the probability 0. "Amount above k" alerts above k; its score is
-    a / (a + k) for the amount a, which is one half at k but not a calibrated probability. Without a
-    k it only ranks and never alerts.
+    a / (a + k) for the amount a, and 0 for a refund. It is one half at k but not a calibrated
+    probability. Without a k it only ranks and never alerts.
     """
-    amounts = rows.amount_cents.astype(np.float64)
+    # a refund of more than k would have a score above 1
+    amounts = np.maximum(rows.amount_cents, 0).astype(np.float64)
     name = "amount, no alerts"
     if amount_rule_cents is None:
         amount_rule_cents = int(amounts.max(initial=0.0))
     else:
-        name = f"amount above {amount_rule_cents / 100:,.2f}"
-    cut = amount_rule_cents + 0.5
+        name = f"amount above {amount_rule_cents / MINOR_UNITS:,.{SOURCE.amount.digits}f}"
+    cut = max(amount_rule_cents, 0) + 0.5
     return {
         Role.NEVER_FRAUD: ScoredModel("never fraud", "", np.zeros(len(rows)), 0.5),
         Role.AMOUNT_ABOVE: ScoredModel(name, "", amounts / (amounts + cut), 0.5),

@@ -29,14 +29,14 @@ from fraud_platform.comparison.weighted_sums import (
     WeightedSums,
     share,
 )
-from fraud_platform.contracts.active import SOURCE
+from fraud_platform.contracts.active import MINOR_UNITS, SOURCE
 
 
 def _expected_loss(weighted: WeightedSums) -> Floats:
     """Return missed amounts plus the cost of reviews, in currency units a day."""
     alerts = weighted[ALERTED_FRAUDS] + weighted[ALERTED_GENUINE]
     reviews = weighted.config.review_cost * alerts
-    return (weighted[MISSED_CENTS] / 100 + reviews) / weighted.days
+    return (weighted[MISSED_CENTS] / MINOR_UNITS + reviews) / weighted.days
 
 
 def _brier(weighted: WeightedSums) -> Floats:

@@ -15,6 +15,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fraud_platform.contracts.active import MINOR_UNITS
+
 Array = npt.NDArray[np.generic]
 Floats = npt.NDArray[np.float64]
 
@@ -131,7 +133,7 @@ def expected_loss(
 
     Args:
         day: each row's day, shape (n,); the loss is divided by the number of distinct days.
-        amount_cents: amounts in cents, shape (n,).
+        amount_cents: amounts in the smallest unit of the currency, shape (n,).
         is_fraud: labels, shape (n,).
         probability: scores, shape (n,).
         threshold: the least score that alerts.
@@ -139,11 +141,11 @@ def expected_loss(
         weight: how often each row counts, shape (n,); None is once each.
 
     Returns:
-        Currency units (not cents) a day.
+        Units of the currency a day, not its smallest ones.
     """
     labels, scores, weights = _rows(is_fraud, probability, weight)
     alert = scores >= threshold
-    missed = np.sum(weights * np.asarray(amount_cents) * labels * ~alert) / 100
+    missed = np.sum(weights * np.asarray(amount_cents) * labels * ~alert) / MINOR_UNITS
     days = len(np.unique(day))
     if days == 0:
         return float("nan")

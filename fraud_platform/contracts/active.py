@@ -67,6 +67,8 @@ def _load() -> DataSet:
 DATA_SET: DataSet = _load()
 SOURCE = DATA_SET.source
 DECLARATION = DATA_SET.declaration
+MINOR_UNITS = 10**SOURCE.amount.digits
+"""So many of the stored units of an amount are one unit of the currency: 100 for EUR, 1 for JPY."""
 FEATURE_NAMES = DECLARATION.names
 LABEL_DELAY_DAYS = SOURCE.label.delay_days
 LABEL_DELAY_HOURS = LABEL_DELAY_DAYS * HOURS_PER_DAY

@@ -108,9 +108,13 @@ def _column_words(data_set: DataSet, sample: Sample) -> Iterator[str]:
     first, last = (numbered_day(int(day)) for day in (rows.days.min(), rows.days.max()))
     days = int(rows.days.max() - rows.days.min()) + 1
     yield f"  days {first} to {last}, {len(rows) / days:,.0f} rows a day"
-    scale = 10**source.amount.digits
+    digits = source.amount.digits
+    scale = 10**digits
     low, middle, high = (float(v) / scale for v in np.quantile(rows.amount_cents, (0, 0.5, 1)))
-    yield f"  amounts {low:,.2f} to {high:,.2f} {source.amount.currency}, half below {middle:,.2f}"
+    yield (
+        f"  amounts {low:,.{digits}f} to {high:,.{digits}f} {source.amount.currency}, half below "
+        f"{middle:,.{digits}f}"
+    )
     frauds = int(np.count_nonzero(rows.scenario))
     kinds = ", ".join(
         f"{name} {int(np.count_nonzero(rows.scenario == number)):,}"

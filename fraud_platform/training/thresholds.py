@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from fraud_platform.contracts.active import MINOR_UNITS
+
 if TYPE_CHECKING:
     from fraud_platform.settings import Settings
 
@@ -73,7 +75,7 @@ def choose_threshold(
     Args:
         probability: calibrated probabilities, shape (n,).
         is_fraud: labels, shape (n,).
-        amount_cents: amounts in cents, shape (n,).
+        amount_cents: amounts in the smallest unit of the currency, shape (n,).
         weights: number of rows that each row represents, shape (n,).
         days: number of days that the rows cover.
         constraints: the limits and the review cost.
@@ -84,9 +86,9 @@ def choose_threshold(
     weight, fraud = weights[order], is_fraud[order]
     alerts = np.cumsum(weight)[is_cut] / days
     false_rate = np.cumsum(weight * ~fraud)[is_cut] / max(weight[~fraud].sum(), 1.0)
-    caught = np.cumsum(weight * fraud * amount_cents[order])[is_cut] / 100 / days
+    caught = np.cumsum(weight * fraud * amount_cents[order])[is_cut] / MINOR_UNITS / days
     recall = np.cumsum(weight * fraud)[is_cut] / max(weight[fraud].sum(), 1.0)
-    total = weight[fraud] @ amount_cents[order][fraud] / 100 / days
+    total = weight[fraud] @ amount_cents[order][fraud] / MINOR_UNITS / days
     loss = total - caught + constraints.review_cost * alerts
     within_alerts = alerts <= constraints.max_alerts_per_day
     within_rate = false_rate <= constraints.max_false_positive_rate
