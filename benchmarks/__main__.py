@@ -14,6 +14,7 @@ import time
 MODULES = (
     "simulation",
     "cleaning",
+    "general_source",
     "features",
     "comparison",
     "decoding",

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from fraud_platform.adapters.tables.lake import Lake
 from fraud_platform.cleaning.holding import Limits
 from fraud_platform.cleaning.raw_text import UnpackLimits
+from fraud_platform.contracts.active import DATA_SET
+from fraud_platform.contracts.data_set import DataSet
+from fraud_platform.contracts.drops import COLUMNS
 from fraud_platform.contracts.tables import CLEANING_LEDGER, QUARANTINE, TRANSACTIONS
 from fraud_platform.settings import load_settings
 
@@ -33,7 +36,7 @@ class Job(NamedTuple):
     out: Path
 
 
-def clean_with_platform(spark: SparkSession, job: Job) -> Tables:
+def clean_with_platform(spark: SparkSession, job: Job, data_set: DataSet = DATA_SET) -> Tables:
     """Clean with `publish_drop`: quarantine, transactions, labels and ledger."""
     from fraud_platform.cleaning import publish_drop
     from fraud_platform.cleaning.raw_text import sha256_of
@@ -49,6 +52,7 @@ def clean_with_platform(spark: SparkSession, job: Job) -> Tables:
         run_id="benchmark",
         limits=replace(Limits.from_settings(load_settings()), quarantined=1.0),
         unpacking=UnpackLimits.from_settings(load_settings()),
+        data_set=data_set,
     )
     (row,) = lake.read_arrow(CLEANING_LEDGER).to_pylist()
     return row["rows_clean"], row["rows_quarantined"]
@@ -134,7 +138,14 @@ def _flag_naively(spark: SparkSession, job: Job) -> DataFrame:
     return ranked.withColumn("reason", F.coalesce("bad", F.when(F.col("copy") > 1, duplicate)))
 
 
-def clean_with_duckdb(job: Job, threads: int, memory: str) -> Tables:
+FIELDS_OF_TEXT = "string_split(rtrim(line, chr(13)), ',')"
+FIELDS_OF_JSON = "CASE WHEN json_valid(line) THEN [{}] END".format(
+    ", ".join(f"json_extract_string(line, '$.{name}')" for name in COLUMNS)
+)
+"""DuckDB's expressions of the fields of a line."""
+
+
+def clean_with_duckdb(job: Job, threads: int, memory: str, fields: str = FIELDS_OF_TEXT) -> Tables:
     """Clean with DuckDB into two Parquet files; the window covers only rows with repeated ids.
 
     It drops lines that are not UTF-8, because DuckDB cannot store them as text.
@@ -145,7 +156,7 @@ def clean_with_duckdb(job: Job, threads: int, memory: str) -> Tables:
     database = duckdb.connect(str(job.out / "scratch.db"))
     database.execute(f"SET threads = {threads}; SET memory_limit = '{memory}'")
     database.execute("SET preserve_insertion_order = false; SET TimeZone = 'UTC'")
-    database.execute(_DUCKDB_PARSE.format(raw=job.raw))
+    database.execute(_DUCKDB_PARSE.format(raw=job.raw, fields=fields))
     database.execute(_DUCKDB_JUDGE)
     rows = []
     for name, query in (("transactions", _DUCKDB_CLEAN), ("quarantine", _DUCKDB_BAD)):
@@ -160,13 +171,13 @@ def clean_with_duckdb(job: Job, threads: int, memory: str) -> Tables:
 _DUCKDB_PARSE = r"""
 CREATE TABLE parsed AS
 WITH fields AS (
-    SELECT line, string_split(rtrim(line, chr(13)), ',') AS f
+    SELECT line, {fields} AS f
     FROM read_csv('{raw}', columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', escape = '',
                   header = false, ignore_errors = true, max_line_size = 20000000,
                   auto_detect = false, new_line = '\n', strict_mode = false)
     WHERE trim(line) <> '' AND NOT starts_with(line, '#')
 ), typed AS (
-    SELECT line, len(f) = 9 AS is_nine,
+    SELECT line, coalesce(len(f) = 9, false) AS is_nine,
         TRY_CAST(trim(f[1]) AS BIGINT) AS transaction_id,
         CASE WHEN f[2] LIKE '% 24:00:00' THEN TRY_CAST(f[2][:10] AS TIMESTAMP) + INTERVAL 1 DAY
              ELSE TRY_CAST(trim(f[2]) AS TIMESTAMP) END AS tx_datetime,
