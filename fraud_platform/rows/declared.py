@@ -224,7 +224,7 @@ def _apply_rules(source: SourceSpec, rows: CleanRows, judged: _Judged) -> None:
 def _fact(fact: Fact, column: pl.Series, judged: _Judged) -> Ints:
     if fact.kind == "category":
         return category_codes(column)
-    read, _ = read_decimals(column, fact.digits)
+    read, _ = read_decimals(column, fact.digits, exponents=True)
     values = read.values
     # a number that is too large is not a missing one
     is_large = read.missing & column.str.contains("[0-9]").fill_null(value=False).to_numpy()

@@ -30,6 +30,7 @@ _INTEGER = r"^-?[0-9]{1,18}$"
 WORDS = {"1": 1, "true": 1, "t": 1, "yes": 1, "0": 0, "false": 0, "f": 0, "no": 0}
 _NOT_FINITE = re.compile(r"nan|-?inf", re.IGNORECASE)
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_SCIENTIFIC = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
 _FRACTION = r"^([0-9]+)\.[0-9]+$"
 _FIXED_WIDTHS = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2}
 _LARGEST = 10**18
@@ -69,10 +70,14 @@ def read_integers(column: pl.Series) -> Read:
     return Read(values.copy(), ~(fits.to_numpy() | missing), missing)
 
 
-def read_decimals(column: pl.Series, digits: int) -> tuple[Read, Flags]:
+def read_decimals(column: pl.Series, digits: int, *, exponents: bool = False) -> tuple[Read, Flags]:
     """Read decimal numbers as integers of 10 ** -digits; further decimals are rounded half up.
 
     Not a number and infinity count as missing, as they do in the contract of drops.
+
+    Args:
+        digits: decimals that are kept.
+        exponents: whether a number may be written as 5e-06, as Python and pandas write small ones.
 
     Returns:
         The values, and whether each was written with more decimals.
@@ -84,12 +89,13 @@ def read_decimals(column: pl.Series, digits: int) -> tuple[Read, Flags]:
     values = np.rint(floats * 10.0**digits).astype(np.int64)
     large = np.abs(values) > 1 << 50
     others = np.flatnonzero(~fits.to_numpy() | large)
+    grammar = _SCIENTIFIC if exponents else _DECIMAL
     bad, missing, rounded = (np.zeros(len(column), np.bool_) for _ in range(3))
     texts = column.gather(others).to_list() if len(others) else []
     for place, text in zip(others.tolist(), texts, strict=True):
         if text is None or _NOT_FINITE.fullmatch(text):
             missing[place] = True
-        elif not _DECIMAL.fullmatch(text):
+        elif not grammar.fullmatch(text):
             bad[place] = True
         else:
             number = Decimal(text).scaleb(digits)

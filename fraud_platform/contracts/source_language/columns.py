@@ -170,7 +170,8 @@ def number(
 
     Args:
         column: its name in drops and messages.
-        digits: decimals that are kept, 0 to 6; further ones are rounded half up.
+        digits: decimals that are kept, 0 to 6; further ones are rounded half up. The number may be
+            written with an exponent, such as 5e-06.
         missing: stands for an empty field; without it, a row with an empty field is not clean.
         description: shown in tables and pages.
     """

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from fraud_platform.contracts.data_set import Time
-from fraud_platform.rows.fields import read_times
+from fraud_platform.rows.fields import read_decimals, read_times
 
 
 def seconds_of(booked: Time, text: str) -> datetime | None:
@@ -64,3 +64,26 @@ def test_a_fraction_of_an_epoch_is_cut_off(unit: str, text: str, second: int | N
     moment = seconds_of(Time(("when",), None, "UTC", unit), text)  # type: ignore[arg-type]
     expected = None if second is None else datetime(2025, 3, 1, 13, 5, second, tzinfo=UTC)
     assert moment == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "millionths"),
+    [
+        ("5e-06", 5), ("5E-7", 1), ("4e-7", 0), ("-1.5e+3", -1_500_000_000), ("0.000005", 5),
+        ("1e5", 100_000_000_000), ("1e", None), ("e5", None), ("1e5.5", None), ("1e1000", None),
+    ],
+)  # fmt: skip
+def test_a_small_number_may_have_an_exponent_but_an_amount_has_none(
+    text: str, millionths: int | None
+) -> None:
+    column = pl.Series([text])
+    read, _ = read_decimals(column, 6, exponents=True)
+    assert (None if read.bad[0] else int(read.values[0])) == millionths
+    amount, _ = read_decimals(column, 2)
+    assert amount.bad[0] == ("e" in text.lower())
+
+
+def test_a_number_that_is_too_large_is_missing_not_wrong() -> None:
+    read, _ = read_decimals(pl.Series(["1e400", "-9e999"]), 6, exponents=True)
+    assert read.missing.all()
+    assert not read.bad.any()
