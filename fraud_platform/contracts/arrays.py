@@ -15,13 +15,16 @@ import numpy as np
 from fraud_platform.contracts.feature_language.expressions import Array
 from fraud_platform.contracts.time import TILE_SECONDS
 
+ID_CHECK = "id_check"
+"""Among the facts: a second hash of an id, by which two texts with one surrogate differ."""
+
 
 @dataclass(frozen=True)
 class Transactions:
     """Transactions, each column an int64 array of shape (rows,).
 
     Attributes:
-        facts: further columns by `Fact.stored_as`.
+        facts: further columns by `Fact.stored_as`, and `ID_CHECK` where ids are texts.
     """
 
     transaction_id: Array

@@ -30,7 +30,7 @@ class Judged(IntEnum):
     """The steps in which a message is judged, in order of precedence.
 
     The reasons of `FORM` end the reading. Those of `ROW` (the row's own, see
-    `contracts.quarantine_reasons`) and `KEY` are judged together. `VALUES` and `TIME` apply
+    `contracts.quarantine_reasons`) and `KEY` are judged together. `VALUES`, `TIME` and `ID` apply
     only if no earlier step has a reason.
     """
 
@@ -39,6 +39,7 @@ class Judged(IntEnum):
     KEY = 3
     VALUES = 4
     TIME = 5
+    ID = 6
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,12 @@ class MessageReason(StrEnum):
         "time_behind",
         "only if nothing else is wrong: tx_datetime is more than 7 days before stream time",
         judged=Judged.TIME,
+    )
+    ID_COLLISION = Declaration(
+        "id_collision",
+        "only if nothing else is wrong, of ids that are texts: another id, which was scored, has "
+        "the same surrogate",
+        judged=Judged.ID,
     )
 
 

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud_platform.contracts.active import SOURCE
-from fraud_platform.contracts.arrays import Transactions
-from fraud_platform.contracts.tables import DROP_LABELS, TRANSACTIONS
+from fraud_platform.contracts.arrays import ID_CHECK, Transactions
+from fraud_platform.contracts.tables import DROP_LABELS, ID_TEXT, TRANSACTIONS
 from fraud_platform.contracts.time import TILE_SECONDS
 from fraud_platform.labels.rule import confirms, corrects
+from fraud_platform.rows.surrogates import id_checks
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -140,7 +142,11 @@ def worth_noting(
 
 
 def transactions_of(rows: pa.Table) -> Transactions:
-    """Return rows of a table as the kernel takes them."""
+    """Return rows of a table as the kernel takes them; with `ID_CHECK` if they have ids' texts."""
+    facts = {name: _longs(rows[name]) for name in SOURCE.fact_names}
+    for column in ID_TEXT:
+        if column.name in rows.column_names:
+            facts[ID_CHECK] = id_checks(pl.Series(rows[column.name]))
     micros = _longs(rows["tx_datetime"].cast(pa.int64()))
     return Transactions(
         _longs(rows["transaction_id"]),
@@ -148,7 +154,7 @@ def transactions_of(rows: pa.Table) -> Transactions:
         _longs(rows["terminal_id"]),
         micros // 1_000_000,
         _longs(rows["amount_cents"]),
-        {name: _longs(rows[name]) for name in SOURCE.fact_names},
+        facts,
     )
 
 

@@ -25,6 +25,7 @@ from fraud_platform.contracts.messages import (
     TRANSACTION_ID_ALIAS,
 )
 from fraud_platform.contracts.quarantine_reasons import Reason
+from fraud_platform.contracts.time import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from fraud_platform.simulation.declared_stream import (
     bad_kinds,
     declared_labels,
@@ -40,7 +41,7 @@ from fraud_platform.simulation.stream_messages import (
     mixed_in,
 )
 
-LATE_SECONDS = (3_600, 2 * 86_400)
+LATE_SECONDS = (SECONDS_PER_HOUR, 2 * SECONDS_PER_DAY)
 """How much later than its turn a late row comes, from and up to."""
 _ID, _TX_TIME, _CUSTOMER, _TERMINAL, _AMOUNT = TRANSACTION_FIELDS
 

@@ -11,7 +11,7 @@ from copy import copy
 import numpy as np
 import numpy.typing as npt
 
-from fraud_platform.contracts.arrays import Transactions
+from fraud_platform.contracts.arrays import ID_CHECK, Transactions
 from fraud_platform.stream.runs import merge_small
 
 Ints = npt.NDArray[np.int64]
@@ -27,12 +27,17 @@ class _Run:
         self.ids, self.columns = ids, columns
         self.is_shared = False
 
+    def of(self, name: str) -> Ints:
+        """Return a column; 0 in all rows if there is none."""
+        return self.columns[name] if name in self.columns else np.zeros_like(self.ids)
+
     def merged_with(self, other: _Run, oldest: int) -> _Run:
         ids = np.concatenate((self.ids, other.ids))
         noted = np.concatenate((self.columns[_NOTED], other.columns[_NOTED]))
         order = np.argsort(ids, kind="stable")
         order = order[noted[order] >= oldest]
-        columns = {n: np.concatenate((c, other.columns[n]))[order] for n, c in self.columns.items()}
+        names = self.columns.keys() | other.columns.keys()
+        columns = {n: np.concatenate((self.of(n), other.of(n)))[order] for n in names}
         return _Run(ids[order], columns)
 
 
@@ -67,6 +72,8 @@ class ScoredRows:
             return
         order = np.argsort(rows.transaction_id, kind="stable")
         columns = {name: getattr(rows, name)[order] for name in _OF_TRANSACTION}
+        if ID_CHECK in rows.facts:
+            columns[ID_CHECK] = rows.facts[ID_CHECK][order]
         columns[_NOTED] = (rows.second if noted_second is None else noted_second)[order]
         columns |= {name: np.full(order.size, NO_LABEL, np.int64) for name in _OF_LABEL}
         self._runs.append(_Run(rows.transaction_id[order], columns))
@@ -83,7 +90,7 @@ class ScoredRows:
             rows = np.flatnonzero((at >= 0) & (run.ids[np.maximum(at, 0)] == ids))
             is_found[rows] = True
             for column, name in zip(values, names, strict=True):
-                column[rows] = run.columns[name][at[rows]]
+                column[rows] = run.of(name)[at[rows]]
         return is_found, values
 
     def label(self, ids: Ints, scenario: Ints, counts_from_hour: Ints, known_at: Ints) -> None:

@@ -68,7 +68,8 @@ def replay_dead_letters(
         if judged.reasons == (MessageReason.WRONG_KEY,) and value is not None:
             key = own_key(value)
             judged = judge_message(key, value)
-        if judged.reasons or not bounds[0] <= judged.contents[3] <= bounds[1]:
+        is_other_id = row["reason"] == MessageReason.ID_COLLISION
+        if is_other_id or judged.reasons or not bounds[0] <= judged.contents[3] <= bounds[1]:
             invalid += 1
             continue
         producer.send(settings.transactions_topic, key, value)

@@ -19,12 +19,13 @@ import pyarrow as pa
 
 from fraud_platform.contracts.active import DECLARATION, SOURCE, feature_signature
 from fraud_platform.contracts.arrays import Transactions
+from fraud_platform.contracts.dead_letter_reasons import MessageReason
 from fraud_platform.contracts.messages import Messages
 from fraud_platform.errors import ConservationError, SchemaMismatchError
 from fraud_platform.features.compatibility import changed_times, is_declared_as
 from fraud_platform.rows.samples import sample_message
 from fraud_platform.scoring.messages.decode import decode
-from fraud_platform.scoring.messages.decoded import Decoded
+from fraud_platform.scoring.messages.decoded import DeadLetter, Decoded
 from fraud_platform.scoring.state.scorer_state import ScoringState
 from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
 
@@ -126,6 +127,7 @@ def score_decoded(
     Args:
         odd_timestamps: number of Kafka timestamps that were not ms since 1970, for the counts.
     """
+    decoded = _without_collisions(decoded, state)
     is_duplicate = state.is_duplicate(decoded.transactions.transaction_id)
     new = np.flatnonzero(~is_duplicate)
     rows = decoded.transactions.take(new)
@@ -152,6 +154,17 @@ def score_decoded(
         counts["odd_timestamps"] = odd_timestamps
     check_conservation(context.number, counts)
     return MicroBatch(context.number, scored, dead, dict(counts))
+
+
+def _without_collisions(decoded: Decoded, state: ScoringState) -> Decoded:
+    """Return the messages; those whose id stands for another text already are dead."""
+    places = np.flatnonzero(state.is_collision(decoded.transactions))
+    if not places.size:
+        return decoded
+    reason = MessageReason.ID_COLLISION
+    rows = decoded.rows[places].tolist()
+    letters = [DeadLetter(row, (str(reason),), reason.description) for row in rows]
+    return decoded.without(places, letters)
 
 
 def check_conservation(number: int, counts: Mapping[str, int]) -> None:

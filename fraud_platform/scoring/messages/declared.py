@@ -8,12 +8,13 @@ Not here: messages of the shape that has a parser of its own (`scoring.messages.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from fraud_platform.contracts.arrays import Transactions
+from fraud_platform.contracts.arrays import ID_CHECK, Transactions
 from fraud_platform.contracts.data_set import SourceSpec
 from fraud_platform.contracts.dead_letter_reasons import MessageReason, value_reasons
 from fraud_platform.contracts.messages import MAX_TRANSACTION_BYTES
@@ -22,8 +23,10 @@ from fraud_platform.rows.declared import ReadRows, RowReader
 from fraud_platform.rows.declared_findings import explain_row
 from fraud_platform.rows.fields import read_integers, trimmed
 from fraud_platform.rows.json_objects import ObjectReader, ObjectTexts
+from fraud_platform.rows.surrogates import id_checks
 from fraud_platform.scoring.messages.decoded import DeadLetter, Decoded, JudgedMessage
 
+Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
@@ -72,7 +75,7 @@ class DeclaredMessages:
         key_texts = self._source.key_texts
         return Decoded(
             rows,
-            _transactions(read).take(rows),
+            self._with_check(_transactions(read).take(rows), read.keys, rows),
             [letters[row] for row in sorted(letters)],
             dict(zip(repaired.tolist(), read.repairs[repaired].tolist(), strict=True)),
             {key_texts[name]: column.gather(rows) for name, column in read.keys.items()},
@@ -138,6 +141,15 @@ class DeclaredMessages:
             kind = "its text" if source.customer.is_text else "in digits"
             details.append(f"the message's key is not the {name}, {kind} in UTF-8")
         return DeadLetter(row, tuple(reasons), "; ".join(details))
+
+    def _with_check(
+        self, transactions: Transactions, keys: Mapping[str, pl.Series], rows: Ints
+    ) -> Transactions:
+        """Return transactions with the check of their ids, if these are texts."""
+        if not self._source.transaction_id.is_text:
+            return transactions
+        checks = id_checks(keys["transaction_id"].gather(rows))
+        return replace(transactions, facts={**transactions.facts, ID_CHECK: checks})
 
     def _refused(self, read: ReadRows, is_dead: Flags) -> dict[int, DeadLetter]:
         """Return the letters of valid messages that a rule for values refuses."""

@@ -23,6 +23,7 @@ from fraud_platform.contracts.arrays import LabelTiles, Tiles, Transactions
 from fraud_platform.contracts.feature_language.terms import Entity
 from fraud_platform.contracts.feature_language.tiles import Tile
 from fraud_platform.contracts.feature_language.times import FIRST_TIMES
+from fraud_platform.contracts.tables import ID_TEXT
 from fraud_platform.contracts.time import SECONDS_PER_DAY, TILE_SECONDS, day_number
 from fraud_platform.contracts.uniqueness import require_unique
 from fraud_platform.errors import SchemaMismatchError
@@ -64,6 +65,7 @@ _REPLAYED = [
     *READ_COLUMNS,
     *_FLAGS,
     *("source_partition", "source_offset"),
+    *(column.name for column in ID_TEXT),
 ]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fraud_platform.contracts.active import LABEL_LOOKBACK_HOURS
-from fraud_platform.contracts.arrays import Transactions
+from fraud_platform.contracts.arrays import ID_CHECK, Transactions
 from fraud_platform.contracts.time import LATE_DAYS, SECONDS_PER_DAY, TILE_SECONDS
 from fraud_platform.features.live.state import LiveState, ScoredFeatures
 from fraud_platform.labels.book import LabelBook, LabelVersions, LandedLabels
@@ -64,6 +64,20 @@ class ScoringState:
         if self.clock.second is not None:
             is_known &= noted >= self.clock.second - self._horizon_seconds
         return is_known
+
+    def is_collision(self, rows: Transactions) -> npt.NDArray[np.bool_]:
+        """Return which rows have the id of another transaction, whose text is another one.
+
+        The other one was scored within the duplicate horizon, or comes earlier among the rows.
+        """
+        checks = rows.facts.get(ID_CHECK)
+        if checks is None:
+            return np.zeros(rows.transaction_id.size, dtype=bool)
+        _, firsts, group = np.unique(rows.transaction_id, return_index=True, return_inverse=True)
+        is_scored = self.was_scored(rows.transaction_id)
+        _, (known,) = self.rows.find(rows.transaction_id, ID_CHECK)
+        other = np.where(is_scored, known, checks[firsts][group])
+        return (other != 0) & (other != checks)
 
     def score(self, rows: Transactions) -> ScoredFeatures:
         """Return the features of new rows in order of arrival, and take in the rows."""

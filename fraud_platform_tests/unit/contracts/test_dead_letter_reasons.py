@@ -32,6 +32,7 @@ def test_the_order_of_precedence_is_that_of_the_steps() -> None:
         "wrong_key",
         "time_ahead",
         "time_behind",
+        "id_collision",
     ]
 
 

@@ -115,6 +115,7 @@ def test_every_reason_of_a_message_is_among_those_that_must_have_words() -> None
         "bad_value",  # of facts, which the Handbook does not declare
         "time_ahead",
         "time_behind",
+        "id_collision",  # of ids that are texts
     }
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fraud_platform.contracts.arrays import ID_CHECK
 from fraud_platform.contracts.data_set import SourceSpec
 from fraud_platform.contracts.messages import TRANSACTION_ID_ALIAS
 from fraud_platform.datasets.handbook import DATA_SET as HANDBOOK
@@ -28,7 +29,7 @@ from fraud_platform.declare import json as json_messages
 from fraud_platform.rows.declared import RowReader
 from fraud_platform.rows.judge import REASON_BITS
 from fraud_platform.rows.samples import sample_message
-from fraud_platform.rows.surrogates import category_codes, surrogates
+from fraud_platform.rows.surrogates import category_codes, id_checks, surrogates
 from fraud_platform.scoring.messages.declared import DeclaredMessages
 from fraud_platform.scoring.messages.decode import decode
 from fraud_platform.scoring.messages.decoded import Decoded
@@ -93,6 +94,7 @@ def test_values_are_read_by_name_and_by_their_own_digits(payment: DeclaredMessag
     assert one.terminal_id.tolist() == [_of("Ann's, \u00e9")]
     assert (one.second.tolist(), one.amount_cents.tolist()) == ([SECOND], [1250])
     facts = {name: column.tolist() for name, column in one.facts.items()}
+    assert facts.pop(ID_CHECK) == id_checks(pl.Series(["p-1"])).tolist()
     assert facts == {
         "fact_trade": category_codes(pl.Series(["food"])).tolist(),
         "fact_inhabitants": [100],
@@ -299,7 +301,7 @@ def test_selections_keep_facts_and_key_texts(payment: DeclaredMessages) -> None:
     own = found.where(keep)
     assert [letter.row for letter in own.dead] == [1]
     assert own.key_texts["transaction_key"].to_list() == rows["payment"][kept].to_list()
-    assert set(own.transactions.facts) == set(SOURCE.fact_names)
+    assert set(own.transactions.facts) == {*SOURCE.fact_names, ID_CHECK}
     left = found.without(np.array([0, 1]), [])
     assert left.key_texts["customer_key"].to_list() == [
         rows["card"][place] for place in range(2, 50) if place != 3
@@ -319,7 +321,7 @@ def test_messages_have_the_values_that_the_rows_of_a_drop_have(payment: Declared
     assert own.terminal_id.tolist() == read.rows.terminal_id.tolist()
     assert own.second.tolist() == read.rows.seconds.tolist()
     assert own.amount_cents.tolist() == read.rows.amount_cents.tolist()
-    assert {n: c.tolist() for n, c in own.facts.items()} == {
+    assert {n: c.tolist() for n, c in own.facts.items() if n != ID_CHECK} == {
         n: c.tolist() for n, c in read.rows.facts.items()
     }
 
@@ -369,7 +371,7 @@ def test_messages_of_any_declaration_have_the_values_and_reasons_of_drops(
     assert own.terminal_id.tolist() == expected.terminal_id.tolist()
     assert own.second.tolist() == expected.seconds.tolist()
     assert own.amount_cents.tolist() == expected.amount_cents.tolist()
-    assert {name: column.tolist() for name, column in own.facts.items()} == {
+    assert {name: own.facts[name].tolist() for name in source.fact_names} == {
         name: column.tolist() for name, column in expected.facts.items()
     }
     for letter in found.dead:
