@@ -26,6 +26,7 @@ from fraud_platform.contracts.source_language.columns import (
     text,
     timestamp,
 )
+from fraud_platform.contracts.source_language.defaults import default_features
 from fraud_platform.contracts.source_language.features import (
     count,
     day_of_week,
@@ -51,6 +52,7 @@ __all__ = [
     "count",
     "csv",
     "day_of_week",
+    "default_features",
     "distance_km",
     "entity",
     "feature",

@@ -54,7 +54,12 @@ def check_features(
     """Return the declared features, after problems with any of them were added."""
     if not isinstance(features, list | tuple) or not features:
         found = "none" if features is None else f"{type(features).__name__} {features!r:.40}"
-        problems.add(file, "a list FEATURES", found, "Add FEATURES = [feature(...), ...].")
+        problems.add(
+            file,
+            "a list FEATURES",
+            found,
+            "Add FEATURES = default_features(P) with the class P.",
+        )
         return ()
     declared = []
     for place, one in enumerate(features, 1):

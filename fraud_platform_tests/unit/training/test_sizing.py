@@ -32,7 +32,7 @@ def test_the_last_fifth_of_the_days_is_held_back() -> None:
     assert set(held_back(np.repeat([3, 4], 5)).tolist()) == {False, True}
 
 
-def test_the_size_with_the_greatest_average_precision_on_the_days_held_back_wins() -> None:
+def test_the_size_with_the_greatest_average_precision_on_days_not_seen_wins() -> None:
     fitted: list[Flags] = []
 
     def staged(shape: Mapping[str, Any], rows: Flags) -> list[np.ndarray]:
@@ -43,7 +43,9 @@ def test_the_size_with_the_greatest_average_precision_on_the_days_held_back_wins
         return [good if shape is SHAPES[1] and n >= 2 else bad for n in range(steps)]
 
     assert choose_size(DAYS, IS_FRAUD, ONES, staged) == TreeSize(3 * STEP, SHAPES[1])
-    assert all((DAYS[rows] < 8).all() for rows in fitted)
+    left_out = [sorted(set(DAYS[~rows])) for rows in fitted]
+    assert left_out == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]] * len(SHAPES)
+    assert all(set(DAYS[rows]).isdisjoint(DAYS[~rows]) for rows in fitted)
 
 
 def test_too_few_frauds_give_the_first_size() -> None:
