@@ -88,9 +88,13 @@ def read_decimals(column: pl.Series, digits: int, *, exponents: bool = False) ->
     floats = column.set(~fits, None).cast(pl.Float64, strict=False).fill_null(0.0).to_numpy()
     values = np.rint(floats * 10.0**digits).astype(np.int64)
     large = np.abs(values) > 1 << 50
-    others = np.flatnonzero(~fits.to_numpy() | large)
     grammar = _SCIENTIFIC if exponents else _DECIMAL
     bad, missing, rounded = (np.zeros(len(column), np.bool_) for _ in range(3))
+    is_other = ~fits.to_numpy() | large
+    if is_other.any():
+        rounded = _round_longer(column, digits, is_other, values)
+        is_other &= ~rounded
+    others = np.flatnonzero(is_other)
     texts = column.gather(others).to_list() if len(others) else []
     for place, text in zip(others.tolist(), texts, strict=True):
         if text is None or _NOT_FINITE.fullmatch(text):
@@ -104,6 +108,22 @@ def read_decimals(column: pl.Series, digits: int, *, exponents: bool = False) ->
             rounded[place] = len(text.partition(".")[2]) > digits
             values[place] = 0 if missing[place] else whole
     return Read(values, bad, missing), rounded
+
+
+def _round_longer(column: pl.Series, digits: int, is_other: Flags, values: Ints) -> Flags:
+    """Read the numbers of a plain form with more decimals into `values`; return which these are.
+
+    The first decimal that is not kept decides, and the others change nothing.
+    """
+    texts = column.filter(pl.Series(is_other))
+    pattern = rf"^(-?[0-9]{{1,11}})\.([0-9]{{{digits + 1}}})[0-9]*$"
+    fits = texts.str.contains(pattern).fill_null(value=False)
+    found = np.zeros(len(column), np.bool_)
+    found[np.flatnonzero(is_other)[fits.to_numpy()]] = True
+    cut = texts.filter(fits).str.replace(pattern, "${1}${2}")
+    numbers = cut.cast(pl.Int64).to_numpy()
+    values[found] = np.sign(numbers) * ((np.abs(numbers) + 5) // 10)
+    return found
 
 
 def read_flags(column: pl.Series) -> Read:

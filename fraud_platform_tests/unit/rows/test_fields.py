@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import warnings
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fraud_platform.contracts.data_set import Time
 from fraud_platform.rows.fields import read_decimals, read_times
@@ -87,3 +90,24 @@ def test_a_number_that_is_too_large_is_missing_not_wrong() -> None:
     read, _ = read_decimals(pl.Series(["1e400", "-9e999"]), 6, exponents=True)
     assert read.missing.all()
     assert not read.bad.any()
+
+
+_WHOLE = st.integers(0, 10**14).map(str) | st.sampled_from(["0", "00", "7", "99999999999"])
+_DECIMALS = st.text("0123456789", max_size=20) | st.sampled_from(["005", "0049999", "5", "995"])
+_NUMBERS = st.builds(
+    lambda sign, whole, decimals: sign + whole + ("." + decimals if decimals else ""),
+    st.sampled_from(["", "-"]), _WHOLE, _DECIMALS,
+)  # fmt: skip
+
+
+@given(st.lists(_NUMBERS, max_size=20), st.integers(0, 6))
+@settings(max_examples=300, deadline=None)
+def test_decimals_are_rounded_half_up_on_their_digits(texts: list[str], digits: int) -> None:
+    read, rounded = read_decimals(pl.Series([*texts, None, "1e3"], dtype=pl.String), digits)
+    exact = [Decimal(text).scaleb(digits).to_integral_value(ROUND_HALF_UP) for text in texts]
+    is_stored = [abs(number) <= 10**18 for number in exact]
+    assert read.missing.tolist() == [not one for one in is_stored] + [True, False]
+    assert read.bad.tolist() == [False] * len(texts) + [False, True]
+    for place, (number, one) in enumerate(zip(exact, is_stored, strict=True)):
+        assert read.values[place] == (int(number) if one else 0)
+        assert rounded[place] == (len(texts[place].partition(".")[2]) > digits)
