@@ -42,6 +42,11 @@ _UNREAD = sum(
 _N_KINDS = len(SCENARIOS) + 1
 
 
+def fraud_of_kind(number: int, *, plural: bool = False) -> str:
+    """Return a kind of fraud in words, by the name that the declaration gives it."""
+    return f"{'frauds' if plural else 'fraud'} of kind {SOURCE.label.kinds[number - 1]}"
+
+
 class RowClass(NamedTuple):
     """The class of a row that is not clean.
 

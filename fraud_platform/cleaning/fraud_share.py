@@ -21,7 +21,7 @@ from datetime import date
 from math import log
 from typing import Any
 
-from fraud_platform.cleaning.classes import SCENARIOS, ClassCounts
+from fraud_platform.cleaning.classes import SCENARIOS, ClassCounts, fraud_of_kind
 from fraud_platform.cleaning.drop import CleanedDrop
 from fraud_platform.cleaning.ledger import PUBLISHED
 from fraud_platform.contracts.time import numbered_day
@@ -147,7 +147,7 @@ def _missing_kinds(
         there = Frauds(found[scenario], others.rows)
         if differ(Frauds(0, rows), there):
             yield (
-                f"no row is a fraud of scenario {scenario}, but {there.frauds:,} of "
+                f"no row is a {fraud_of_kind(scenario)}, but {there.frauds:,} of "
                 f"{there.rows:,} rows ({there.share:.3%}) of other published drops: not by "
                 "chance. Check that its labels are complete"
             )

@@ -24,6 +24,7 @@ from fraud_platform.cleaning.classes import (
     UNKNOWN_KIND,
     UNREADABLE,
     ClassCounts,
+    fraud_of_kind,
 )
 from fraud_platform.cleaning.drop import CleanedDrop
 from fraud_platform.contracts.drops import DROP_DAYS
@@ -230,7 +231,7 @@ def _labels(classes: ClassCounts) -> list[_Class]:
         own = _lost(classes, lambda _, kind, s=scenario: kind == s)  # type: ignore[misc]
         if kept(scenario) + own.total():
             own += _lost(classes, lambda _, kind: kind == UNKNOWN_KIND)
-            found.append(_Class(f"frauds of scenario {scenario}", kept(scenario), own))
+            found.append(_Class(fraud_of_kind(scenario, plural=True), kept(scenario), own))
     return found
 
 

@@ -11,7 +11,7 @@ daemon's sensor requests runs that score them; and later as the drop, which is t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from fraud_platform.operations.live.drop_rows import load_rows
 from fraud_platform.operations.live.produce import Extras, Pace, produce
 from fraud_platform.operations.models.champion import find_champion
 from fraud_platform.operations.models.registry import registry_of
+from fraud_platform.operations.needs import held_drops
+from fraud_platform.reporting.needs import Need
 from fraud_platform.reporting.terminal import progress_bar
 from fraud_platform.reporting.waiting import waiting
 from fraud_platform.scoring.log import ScoringLog, offsets_in
@@ -52,12 +54,25 @@ def run_demo(settings: Settings, drops: Path | None) -> bool:
     if first and landing.stat(wanted[last].name) is None:
         passed = _land_and_run(settings, [wanted[drop] for drop in first], landing, console)
         if passed and find_champion(Lake(settings.lake), registry_of(settings)).version is None:
+            if held := held_words(held_drops(Lake(settings.lake))):
+                # the last drop stays out, so that the next demo goes live with it
+                console.print(held)
+                return False
             console.print("no candidate was promoted (the report says why): nothing scores live")
         elif passed:
             _go_live(settings, wanted[last], console)
     passed = passed and _land_and_run(settings, list(wanted.values()), landing, console)
     console.print(f"{(time.monotonic() - started) / 60:.1f} minutes in all\n")
     return passed
+
+
+def held_words(needs: Iterable[Need]) -> str:
+    """Return why there is no champion if drops are held, and what to do; empty without one."""
+    held = [f"  {need}" for need in needs]
+    if not held:
+        return ""
+    after = "Then run the demo again: it goes on from here, and the last drop is not used yet."
+    return "\n".join(["no model was promoted, and drops are held:", *held, after])
 
 
 def _land_and_run(settings: Settings, drops: list[Path], landing: Zone, console: Console) -> bool:

@@ -122,8 +122,8 @@ def test_a_kind_of_fraud_that_is_gone_holds_the_drop(publish: Publish, lake: Lak
     assert land(publish, APRIL, month(APRIL)).is_published
     held = land(publish, MAY, month(MAY, kinds=2))
     assert held.ledger["held_because"] == (
-        "no row is a fraud of scenario 3, but 40 of 6,000 rows (0.667%) of other published drops: "
-        "not by chance. Check that its labels are complete"
+        "no row is a fraud of kind customer, but 40 of 6,000 rows (0.667%) of other published "
+        "drops: not by chance. Check that its labels are complete"
     )
 
 

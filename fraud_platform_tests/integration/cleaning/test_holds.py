@@ -64,10 +64,10 @@ def test_frauds_whose_scenario_is_lost_hold_the_drop_though_they_are_few(
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        (7, "", "10 of 10 frauds of scenario 2 (100.00%)"),
-        (4, "-1.00", "10 of 10 frauds of scenario 2 (100.00%)"),
-        (1, "2018-04-31 10:00:00", "10 of 10 frauds of scenario 2 (100.00%)"),
-        (1, "2031-04-30 10:00:00", "10 of 10 frauds of scenario 2 (100.00%)"),
+        (7, "", "10 of 10 frauds of kind terminal (100.00%)"),
+        (4, "-1.00", "10 of 10 frauds of kind terminal (100.00%)"),
+        (1, "2018-04-31 10:00:00", "10 of 10 frauds of kind terminal (100.00%)"),
+        (1, "2031-04-30 10:00:00", "10 of 10 frauds of kind terminal (100.00%)"),
         (8, "", "10 of 30 rows labelled fraud (33.33%)"),
     ],
 )
