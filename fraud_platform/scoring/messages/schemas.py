@@ -226,7 +226,7 @@ def _fact(fact: Fact) -> Schema:
     if kind == "number":
         most = MAX_NUMBER // 10**fact.digits
         schema |= {"minimum": -most, "maximum": most}
-        rule = f"Without an exponent; {fact.digits} decimals are kept."
+        rule = f"{fact.digits} decimals are kept; the next one rounds."
         if fact.missing is not None:
             rule += f" Null counts as {fact.missing / 10**fact.digits:g}."
     else:
