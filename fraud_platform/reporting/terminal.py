@@ -6,7 +6,7 @@ Not here: computing any figure (the stages did that), pictures (`reporting.plots
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from fraud_platform.contracts.active import SOURCE
 from fraud_platform.contracts.model_tables import AB_REPORT, PROMOTION_HISTORY
 from fraud_platform.contracts.quarantine_reasons import Repair
 from fraud_platform.contracts.reason_words import REASON_DESCRIPTIONS, REASON_NAMES
@@ -167,7 +168,7 @@ def _print_comparisons(out: Console, report: list[dict[str, Any]]) -> None:
             for row in rows
             if row["metric"] == metric and row["kind"] == "model"
         }
-        table.add_row(metric.replace("_", " "), *(cells.get(role, "-") for role in _ROLES))
+        table.add_row(metric_words(metric), *(cells.get(role, "-") for role in _ROLES))
     out.print(table)
     out.print("\n[italic]Verdicts[/italic]")
     for day in sorted({row["knowledge_date"] for row in report}):
@@ -178,6 +179,14 @@ def _print_comparisons(out: Console, report: list[dict[str, Any]]) -> None:
             f"{day}  {row['candidate_name']} {row['candidate_version']} against {against}: "
             f"[bold]{row['verdict'].replace('_', ' ')}[/bold]. {row['verdict_reason']}"
         )
+
+
+def metric_words(name: str, kinds: Sequence[str] = SOURCE.label.kinds) -> str:
+    """Return a metric's name for people; a recall is of a kind of fraud as it is declared."""
+    number = name.removeprefix("recall_scenario_")
+    if number.isdigit() and int(number) <= len(kinds):
+        return f"recall, {kinds[int(number) - 1]}"
+    return name.replace("_", " ")
 
 
 def _figure(row: dict[str, Any]) -> str:
