@@ -105,13 +105,17 @@ def _read_rows(
 def _note_bad(
     sample: Sample, bad: BadRows, block: TextBlock, lines_before: int, rules: Sequence[str]
 ) -> None:
-    for reasons, line in zip(bad.reasons, bad.lines, strict=True):
-        for reason in names_of_bits(reasons, rules):
-            sample.reasons[reason] += 1
+    if not bad.lines:
+        return
+    # a reader lists bad rows by how it found them; equal lines have equal reasons
+    reasons_of = dict(zip(bad.lines, bad.reasons, strict=True))
+    for at in range(len(block)):
+        for reason in names_of_bits(reasons_of.get(block.line(at), 0), rules):
             named = sample.lines.setdefault(reason, [])
             if len(named) < MAX_LINES_NAMED:
-                at = next(n for n in range(len(block)) if block.line(n) == line)
                 named.append(lines_before + at + 1)
+    for reasons in bad.reasons:
+        sample.reasons.update(names_of_bits(reasons, rules))
 
 
 def _joined(parts: list[CleanRows]) -> CleanRows:

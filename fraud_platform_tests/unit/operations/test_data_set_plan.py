@@ -85,6 +85,20 @@ def test_rows_are_counted_by_reason_with_their_lines(sample: Sample) -> None:
     )
 
 
+def test_the_first_lines_with_a_reason_are_named_also_if_lines_are_equal(
+    tmp_path: Path, data_set: DataSet
+) -> None:
+    lines = ["id,at,amt,card,shop,kind,height,is_fraud,colour", *(row(n) for n in range(100))]
+    lines[5] = lines[9] = row(1, amt="x")
+    lines[20] = "too,few"
+    lines[40] = row(40, amt="y")
+    path = tmp_path / "payments_2024-01-01.csv"
+    path.write_text("\n".join(lines) + "\n")
+    sample = read_sample(data_set, path, 1_000, LIMITS)
+    assert sample.lines["malformed_row"] == [6, 10, 21]
+    assert sample.reasons["malformed_row"] == 4
+
+
 def test_a_plan_says_what_a_person_must_know(data_set: DataSet, sample: Sample) -> None:
     words = "\n".join(plan_words(data_set, None, sample))
     for part in (
