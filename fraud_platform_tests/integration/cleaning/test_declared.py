@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import lzma
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from deltalake import DeltaTable
 
 from fraud_platform.contracts.drops import MAX_AMOUNT_CENTS
+from fraud_platform_tests.testing.worlds.declared_lake import Declared
 
 DECLARATION = """
 from fraud_platform.declare import *
@@ -70,43 +65,9 @@ ODD = [
 """Valid rows in unusual forms."""
 
 
-class Declared:
-    """A data set on disk, and processes that work on it."""
-
-    def __init__(self, folder: Path, declaration: str = DECLARATION) -> None:
-        self.folder = folder
-        self.landing = folder / "landing"
-        self.landing.mkdir()
-        self.file = folder / "payments.py"
-        self.file.write_text(declaration)
-
-    def publish(self, range_bytes: int = 4 << 20) -> list[dict[str, Any]]:
-        """Take what is in landing to the tables; return what the program printed."""
-        program = "fraud_platform_tests.testing.programs.declared_drops"
-        folders = [str(self.folder / name) for name in ("landing", "raw", "lake")]
-        environment = os.environ | {
-            "FRAUD_DATA_SET": str(self.file),
-            "FRAUD_SPARK_URL": "local[2]",
-            "FRAUD_HOME": str(self.folder / "home"),
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", program, *folders, str(range_bytes)],
-            env=environment, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-4000:]
-        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-        return [json.loads(line) for line in lines]
-
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = (
-            DeltaTable(str(self.folder / "lake" / table)).to_pyarrow_table().to_pylist()
-        )
-        return found
-
-
 @pytest.fixture
 def declared(tmp_path: Path) -> Declared:
-    return Declared(tmp_path)
+    return Declared(tmp_path, DECLARATION)
 
 
 def test_csv_drops_with_text_keys_reach_the_tables(declared: Declared) -> None:

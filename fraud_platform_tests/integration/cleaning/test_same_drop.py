@@ -28,6 +28,7 @@ from fraud_platform_tests.oracles.lake_tables import (
     ledger,
     quarantined_rows,
 )
+from fraud_platform_tests.testing.worlds.declared_lake import Declared
 
 DAY = "2019-08-22"
 NAMES = ("id", "at", "card", "shop", "sum", "kind", "fraud")
@@ -136,4 +137,66 @@ def test_renamed_reordered_columns_in_another_format_give_the_oracles_rows(
     mark = ledger(lake)[DAY]
     repairs = {name: mark[f"repaired_{name}"] for name in ("midnight_24h", "rounded_amount")}
     assert Counter(repairs) == expected.repairs
+    assert mark["rows_read"] == len(rows) == mark["rows_clean"] + mark["rows_quarantined"]
+
+
+TEXT_KEYS = """
+from fraud_platform.declare import *
+
+class Payment(Source):
+    drops = csv("payments_{day}.csv", delimiter=";")
+    transaction_id = identifier("id")
+    booked = timestamp("at")
+    amount = money("sum", currency="EUR")
+    card = entity("card", partitions_topic=True)
+    shop = entity("shop")
+    fraud = fraud_label(
+        "fraud", delay="7d", kind="kind", kinds=("amount", "terminal", "customer")
+    )
+
+FEATURES = [feature("amount", Payment.amount)]
+"""
+
+
+def test_keys_of_text_give_the_oracles_rows(tmp_path: Path) -> None:
+    """An integer that is negative or too long is a fine text, so rows with such keys are left out.
+
+    So are ids with different contents: the smallest contents are kept, which surrogates reorder.
+    """
+    text = dirty_text(tmp_path / "simulated")
+    header, *lines = text.split(b"\n")
+    kept = [
+        line
+        for line in lines
+        if line.count(b",") == 8
+        and line.isascii()
+        and all(line.split(b",")[place].isdigit() for place in (0, 2, 3))
+    ]
+    everything = oracle.clean_drops({DAY: b"\n".join([header, *kept])})[DAY].quarantined
+    unclear = {row[3] for row in everything if row[0] == "conflicting_duplicate_id"}
+    kept = [line for line in kept if int(line.split(b",")[0]) not in unclear]
+    rows = [tuple(line.decode().split(",")[place] for place in PLACES) for line in kept]
+    expected = oracle.clean_drops({DAY: b"\n".join([header, *kept])})[DAY]
+    world = Declared(tmp_path, TEXT_KEYS)
+    named = [(f"id {row[0]}", row[1], f"card {row[2]}", f"shop {row[3]}", *row[4:]) for row in rows]
+    (world.landing / f"payments_{DAY}.csv").write_bytes(as_csv(named))
+
+    _, mark = world.publish()
+
+    words = {(row["field"], row["code"]): row["text"] for row in world.rows("texts")}
+    found = [
+        (
+            int(row["transaction_key"].removeprefix("id ")),
+            row["tx_datetime"],
+            int(words["customer_id", row["customer_id"]].removeprefix("card ")),
+            int(words["terminal_id", row["terminal_id"]].removeprefix("shop ")),
+            row["amount_cents"],
+            row["is_fraud"],
+            row["fraud_scenario"],
+        )
+        for row in world.rows("transactions")
+    ]
+    assert sorted(found) == expected.clean
+    reasons = Counter(tuple(row["reasons"]) for row in world.rows("quarantine"))
+    assert reasons == Counter(row[1] for row in expected.quarantined.elements())
     assert mark["rows_read"] == len(rows) == mark["rows_clean"] + mark["rows_quarantined"]
