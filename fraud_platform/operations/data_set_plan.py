@@ -68,6 +68,12 @@ def changes(data_set: DataSet, before: DataSet) -> Iterator[str]:
     mine, theirs = meaning_of(data_set.source), meaning_of(before.source)
     if differing := [name for name in mine if mine[name] != theirs[name]]:
         yield f"  rows mean something else ({', '.join(differing)}): use another FRAUD_HOME"
+    delays = [one.source.label.delay_days for one in (before, data_set)]
+    if delays[0] != delays[1]:
+        yield (
+            f"  labels count after {delays[1]} days, not {delays[0]}: no feature keeps its "
+            "meaning, and apply refuses it; keep the delay, or use another FRAUD_HOME"
+        )
     for words, names in (("new", new), ("changed", changed), ("gone", gone)):
         yield f"  features {words}: {_listed(names)}"
     if changed:

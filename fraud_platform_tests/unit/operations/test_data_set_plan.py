@@ -132,6 +132,11 @@ def test_changes_name_what_is_new_changed_and_gone(data_set: DataSet) -> None:
     assert "  features changed: n_1d" in words
     assert "  features gone: kind" in words
     assert any("models use kind" in line for line in words)
+    later = declared_in("payments", TEXT.replace('("is_fraud")', '("is_fraud", delay="10d")'))
+    assert "labels count after 10 days, not 7: no feature keeps its meaning" in "\n".join(
+        changes(later, data_set)
+    )
+    assert "labels count" not in "\n".join(words)
     source = TEXT.replace('currency="EUR"', 'currency="USD"')
     assert "rows mean something else (amount)" in "\n".join(
         changes(declared_in("payments", source), data_set)
