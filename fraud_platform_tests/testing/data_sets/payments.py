@@ -7,6 +7,7 @@ from fraud_platform.declare import (
     categorical,
     count,
     csv,
+    distance_km,
     entity,
     feature,
     fraud_label,
@@ -17,6 +18,7 @@ from fraud_platform.declare import (
     json,
     known_fraud_share,
     known_frauds,
+    known_genuine_mean,
     mean,
     money,
     number,
@@ -44,6 +46,7 @@ class Payment(Source):
 
 
 P: Any = Payment
+unusual = P.amount > 2 * known_genuine_mean(by=P.card, last="28d")
 FEATURES = [
     feature("amount", P.amount),
     feature("hour", hour_of_day()),
@@ -62,5 +65,9 @@ FEATURES = [
     feature("mean_in_trade_7d", mean(P.amount, by=P.card, last=7, each=P.trade)),
     feature("large_6h", count(by=P.card, last="6h", where=P.amount > 20)),
     feature("food_7d", count(by=P.card, last=7, where=is_in(P.trade, "food"))),
+    feature("unusual_7d", count(by=P.card, last="7d", where=unusual)),
+    feature("hours_since_unusual", hours_since_last(where=unusual)),
+    feature("hours_since_small", hours_since_last(where=P.amount < 9.99)),
+    feature("distance_km", distance_km(P.latitude, P.latitude, P.latitude, P.amount)),
     feature("shop_latitude_7d", mean(P.latitude, by=P.shop, last=7)),
 ]
