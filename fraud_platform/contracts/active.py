@@ -35,22 +35,33 @@ KEPT_FILE = "declaration/kept.json"
 """In FRAUD_HOME: features that no file declares any more and that are computed all the same."""
 
 
-def kept_features() -> list[dict[str, Any]]:
-    """Return what `fraud-platform apply` noted, see
-    `contracts.source_language.loading.declared_in`; [] without a note."""
+KEPT_BESIDE = "features_kept.json"
+"""The same next to a copy of a declaration that child processes read."""
+
+
+def kept_features(reference: str = "") -> list[dict[str, Any]]:
+    """Return the features that are computed though a declaration has them no longer.
+
+    They are what `fraud-platform apply` noted, see `contracts.source_language.loading.declared_in`;
+    [] without a note.
+
+    Args:
+        reference: path of the declaration.
+    """
     home = Path(os.environ.get("FRAUD_HOME") or ".fraud_platform")
-    try:
-        kept: list[dict[str, Any]] = json.loads((home / KEPT_FILE).read_text())
-    except FileNotFoundError:
-        return []
-    return kept
+    beside = [Path(reference).with_name(KEPT_BESIDE)] if reference.endswith(".py") else []
+    for path in (*beside, home / KEPT_FILE):
+        if path.is_file():
+            kept: list[dict[str, Any]] = json.loads(path.read_text())
+            return kept
+    return []
 
 
 def _load() -> DataSet:
     """Return the data set that the variable names, or that came with the code, or the default."""
     reference = os.environ.get(DATA_SET_VARIABLE)
     if reference:
-        data_set = load_data_set(reference, kept_features())
+        data_set = load_data_set(reference, kept_features(reference))
         if data_set.text:
             # child processes may have another working directory
             os.environ[DATA_SET_VARIABLE] = str(Path(reference).absolute())

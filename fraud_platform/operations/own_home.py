@@ -10,19 +10,27 @@ rows of the first one.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 from fraud_platform.adapters.storage.schemes import local_path
-from fraud_platform.contracts.active import DATA_SET, DATA_SET_VARIABLE, DEFAULT_DATA_SET
+from fraud_platform.contracts.active import (
+    DATA_SET,
+    DATA_SET_VARIABLE,
+    DEFAULT_DATA_SET,
+    KEPT_BESIDE,
+)
 from fraud_platform.contracts.data_set import SourceSpec
 from fraud_platform.errors import SettingsError
 from fraud_platform.settings import Settings
 
 CURRENT = "declaration/current.py"
 """In FRAUD_HOME: the declaration that was applied last."""
+PINNED = "declaration/read"
+"""In FRAUD_HOME: copies of the declarations that processes read, each in a folder of its own."""
 MARK = "data_set.json"
 """In FRAUD_HOME: the name of the data set, and what its stored rows mean."""
 
@@ -61,6 +69,25 @@ def require_own_data_set(settings: Settings) -> None:
             f"found another text of {DATA_SET.name}. See what changes with `fraud-platform plan "
             "FILE`, then `fraud-platform apply FILE`."
         )
+    if DATA_SET.text:
+        _pin(settings.home)
+
+
+def _pin(home: Path) -> None:
+    """Let child processes read a copy of what this process read, whatever happens to the file.
+
+    Spark starts Python workers at any time; one that read an edited file would compute by another
+    declaration.
+    """
+    content = json.dumps([DATA_SET.text, list(DATA_SET.kept)]).encode()
+    folder = home / PINNED / hashlib.sha256(content).hexdigest()[:16]
+    file = folder / f"{DATA_SET.name}.py"
+    if not file.exists() and home.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / KEPT_BESIDE, json.dumps(list(DATA_SET.kept)))
+        write_whole(file, DATA_SET.text)
+    if file.exists():
+        os.environ[DATA_SET_VARIABLE] = str(file)
 
 
 def require_own_rows(settings: Settings) -> None:

@@ -114,6 +114,20 @@ def test_a_changed_file_is_not_used_before_it_is_applied(home: Home) -> None:
     assert home.run(SECOND, NAMES).returncode == 0
 
 
+def test_a_file_that_is_edited_later_does_not_reach_child_processes(home: Home) -> None:
+    program = """
+import os, subprocess, sys
+from pathlib import Path
+from fraud_platform.cli.entry import enter
+enter()
+Path(sys.argv[1]).write_text("nonsense")
+child = "from fraud_platform.contracts.active import DATA_SET as d; print(d.name, *d.chosen)"
+subprocess.run([sys.executable, "-c", child], check=True)
+"""
+    found = home.run(FIRST, program, str(home.file))
+    assert (found.returncode, found.stdout.strip()) == (0, "payments amount n_1d"), found.stderr
+
+
 def test_rows_of_another_meaning_are_refused(home: Home) -> None:
     home.apply(FIRST)
     other = FIRST.replace('currency="EUR"', 'currency="USD"')
