@@ -64,10 +64,10 @@ def _unit(name: str, digits: int) -> Expression:
 
 def _history(spec: SourceSpec, amount: Expression) -> dict[str, Expression]:
     """Return windows of the customer up to the row, and of both entities before the label delay."""
-    card = EntityRef("customer", spec.customer.name)
-    other = EntityRef("terminal", spec.counterparty.name)
+    card = EntityRef("customer", spec.customer.name, spec.amount.digits)
+    other = EntityRef("terminal", spec.counterparty.name, spec.amount.digits)
     usual = {w: mean(amount, by=card, last=w) for w in _LONG}
-    genuine = known_genuine_mean(by=card, last="30d", digits=spec.amount.digits)
+    genuine = known_genuine_mean(by=card, last="30d")
     return {
         "hours_since_last": hours_since_last(),
         **{f"{card.name}_count_{w}": count(by=card, last=w) for w in (*_SHORT, *_LONG)},
@@ -88,7 +88,10 @@ def _history(spec: SourceSpec, amount: Expression) -> dict[str, Expression]:
 
 def _same(fact: Fact, spec: SourceSpec, amount: Expression) -> dict[str, Expression]:
     """Return the customer's history with this row's value of a category."""
-    card, column = EntityRef("customer", spec.customer.name), RowTerm(fact.stored_as)
+    card, column = (
+        EntityRef("customer", spec.customer.name, spec.amount.digits),
+        RowTerm(fact.stored_as),
+    )
     usual = mean(amount, by=card, last="30d", each=column)
     return {
         f"same_{fact.name}_30d": count(by=card, last="30d", each=column),

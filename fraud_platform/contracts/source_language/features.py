@@ -269,15 +269,12 @@ def known_fraud_share(*, by: EntityRef, last: Window, prior: int = 0) -> Express
     return ratio(frauds, frauds + LabelSum(by.role, GENUINE, days) + prior)
 
 
-def known_genuine_mean(*, by: EntityRef, last: Window, digits: int = 2) -> Expression:
-    """Return the mean amount of the entity's known genuine transactions before the label delay.
-
-    Args:
-        digits: decimals of the currency.
-    """
+def known_genuine_mean(*, by: EntityRef, last: Window) -> Expression:
+    """Return the mean amount of the entity's known genuine transactions before the label delay."""
     days = whole_days(last)
     return ratio(
-        LabelSum(by.role, "genuine_cents", days), LabelSum(by.role, GENUINE, days) * 10**digits
+        LabelSum(by.role, "genuine_cents", days),
+        LabelSum(by.role, GENUINE, days) * 10**by.amount_digits,
     )
 
 

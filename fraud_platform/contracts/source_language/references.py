@@ -18,10 +18,12 @@ class EntityRef:
     Attributes:
         role: `customer` for the one that partitions the topic, otherwise `terminal`.
         name: its name in the declaration.
+        amount_digits: decimals of the source's currency, by which sums of amounts are divided.
     """
 
     role: Entity
     name: str
+    amount_digits: int = 2
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from fraud_platform.contracts.data_set import Fact, Key, Label, Money, SourceSpec, Time
 from fraud_platform.contracts.feature_language.expressions import Expression, ratio
-from fraud_platform.contracts.feature_language.terms import RowTerm
+from fraud_platform.contracts.feature_language.terms import Entity, RowTerm
 from fraud_platform.contracts.source_language.columns import (
     Declared,
     DeclaredCategory,
@@ -67,7 +67,8 @@ def _term(spec: SourceSpec, name: str, value: Declared) -> Expression | EntityRe
             fact.stored_as
         )  # fmt: skip
     if isinstance(value, DeclaredKey) and value.is_entity:
-        return EntityRef("customer" if value.partitions_topic else "terminal", name)
+        role: Entity = "customer" if value.partitions_topic else "terminal"
+        return EntityRef(role, name, spec.amount.digits)
     return None
 
 

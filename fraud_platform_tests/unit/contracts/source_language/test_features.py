@@ -12,12 +12,12 @@ import pytest
 from fraud_platform.contracts.active import DECLARATION
 from fraud_platform.contracts.feature_language.declarables import Declaration
 from fraud_platform.contracts.feature_language.expressions import Expression
-from fraud_platform.contracts.feature_language.terms import RowTerm
+from fraud_platform.contracts.feature_language.terms import LabelSum, RowTerm
 from fraud_platform.contracts.source_language.feature_checks import RESERVED
-from fraud_platform.contracts.source_language.loading import load_data_set
+from fraud_platform.contracts.source_language.loading import declared_in, load_data_set
 from fraud_platform.contracts.source_language.references import TimeRef
 from fraud_platform.contracts.source_language.sums import integers_of
-from fraud_platform.declare import day_of_week, hour_of_day
+from fraud_platform.declare import day_of_week, hour_of_day, ratio
 from fraud_platform.errors import DeclarationError
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform.tables.scoring import SCORED
@@ -174,3 +174,26 @@ def test_hours_and_weekdays_are_those_of_the_zone(zone: str) -> None:
 
 def test_integers_of_a_quotient_of_columns_do_not_exist() -> None:
     assert integers_of(RowTerm("fact_a") / RowTerm("fact_b")) is None
+
+
+@pytest.mark.parametrize(("currency", "digits", "unit"), [("JPY", 0, 1), ("EUR", 2, 100)])
+def test_a_mean_of_known_amounts_is_in_the_declared_currency(
+    currency: str, digits: int, unit: int
+) -> None:
+    text = f"""
+from fraud_platform.declare import *
+
+class Payment(Source):
+    drops = csv("payments_{{day}}.csv")
+    transaction_id = identifier("id")
+    booked = timestamp("at")
+    amount = money("amt", currency="{currency}", digits={digits})
+    card = entity("card", partitions_topic=True)
+    merchant = entity("shop")
+    fraud = fraud_label("is_fraud")
+
+FEATURES = [feature("known", known_genuine_mean(by=Payment.card, last=30))]
+"""
+    formula = declared_in("payments", text).declaration.features[0].formula
+    genuine = LabelSum("customer", "n_genuine", 30)
+    assert formula == ratio(LabelSum("customer", "genuine_cents", 30), genuine * unit)
