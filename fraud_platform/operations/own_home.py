@@ -74,7 +74,7 @@ def require_own_data_set(settings: Settings) -> None:
 
 
 def _pin(home: Path) -> None:
-    """Let child processes read a copy of what this process read, whatever happens to the file.
+    """Let child processes read a copy of what this process read, even if the file changes.
 
     Spark starts Python workers at any time; one that read an edited file would compute by another
     declaration.
