@@ -45,8 +45,8 @@ class TrainingOptions:
         estimator: name of an estimator in `training.estimators.ESTIMATORS`.
         seed: seed of every random choice in fitting.
         constraints: the fraud team's limits, used to choose the threshold.
-        imbalance: `none` or `balanced`, see `training.estimators.balance`.
         chooses: whether to choose among the given features, see `training.choosing`.
+        imbalance: `none` or `balanced`, see `training.estimators.balance`.
         sizes: whether the estimator chooses its size, and is fitted on all training days at last.
         scratch_url: temporary folder to which Spark saves a fitted forest; None uses a local one.
     """
@@ -54,8 +54,8 @@ class TrainingOptions:
     estimator: str
     seed: int
     constraints: Constraints
+    chooses: bool
     imbalance: Imbalance = "none"
-    chooses: bool = False
     sizes: bool = False
     scratch_url: str | None = None
 

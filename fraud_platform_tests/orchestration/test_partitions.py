@@ -167,4 +167,5 @@ def test_the_ui_is_asked_to_load_the_definitions_again(
     assert thread is not None
     thread.join(30)
     server.shutdown()
+    server.server_close()
     assert [json.loads(text) for text in Handler.asked] == [{"query": code_location._MUTATION}]

@@ -108,7 +108,9 @@ def _model(folder: Path) -> Path:
         rows[name] = random.lognormal(2, 1.5, len(rows)).astype(np.float32)
     rows["amount"] = np.exp(rows["signal"] + 3).astype(np.float32)
     rows["shop_fraud_share_7d"] = random.uniform(0, 0.5, len(rows)).astype(np.float32)
-    options = TrainingOptions("xgboost", seed=1, constraints=Constraints(500.0, 0.5, 0.1))
+    options = TrainingOptions(
+        "xgboost", seed=1, constraints=Constraints(500.0, 0.5, 0.1), chooses=False
+    )
     train_candidate(rows, FEATURE_NAMES, options).save(folder)
     return folder
 

@@ -63,7 +63,9 @@ def _train_small(folder: Path) -> None:
     rows["amount"] = np.exp(rows["signal"] + 4).astype(np.float32)
     rows["hours_since_last_transaction"] = np.exp(rows["other"] + 2).astype(np.float32)
     rows[MODEL_FEATURES[-1]] = random.uniform(0, 0.1, len(rows)).astype(np.float32)
-    options = TrainingOptions("xgboost", seed=1, constraints=Constraints(500.0, 0.5, 0.1))
+    options = TrainingOptions(
+        "xgboost", seed=1, constraints=Constraints(500.0, 0.5, 0.1), chooses=False
+    )
     train_candidate(rows, MODEL_FEATURES, options).save(folder)
     assert Candidate.load(folder).feature_names == MODEL_FEATURES
 

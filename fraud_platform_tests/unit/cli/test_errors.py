@@ -99,6 +99,8 @@ def _run(
     """Run a command line as the program does; return its exit code and all that it printed."""
     monkeypatch.setattr(sys, "argv", ["fraud-platform", *words])
     monkeypatch.setenv("FRAUD_HOME", str(home))
+    # commands that take a declaration set it for their process, which is this one
+    monkeypatch.setenv("FRAUD_DATA_SET", "handbook")
     code = cli._run()
     printed = capsys.readouterr()
     return code, printed.out + printed.err

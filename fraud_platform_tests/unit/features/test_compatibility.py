@@ -263,6 +263,8 @@ def test_training_on_days_without_a_feature_says_which_and_what_to_wait_for() ->
     rows = labelled_rows(rows_a_day=200, seed=3)
     names = ["signal", "other"]
     rows.loc[rows.index[:50], "other"] = float("nan")
-    options = TrainingOptions("xgboost", seed=1, constraints=Constraints(500.0, 0.5, 0.1))
+    options = TrainingOptions(
+        "xgboost", seed=1, constraints=Constraints(500.0, 0.5, 0.1), chooses=False
+    )
     with pytest.raises(NotEnoughDataError, match=r"none of other in .*daily_features"):
         train_candidate(rows, names, options)

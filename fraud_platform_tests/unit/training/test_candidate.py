@@ -21,7 +21,9 @@ from fraud_platform.training.plots import (
 from fraud_platform.training.thresholds import Constraints
 from fraud_platform_tests.testing.worlds.training_rows import NAMES, labelled_rows
 
-OPTIONS = TrainingOptions("xgboost", seed=7, constraints=Constraints(100.0, 0.05, 5.0))
+OPTIONS = TrainingOptions(
+    "xgboost", seed=7, constraints=Constraints(100.0, 0.05, 5.0), chooses=False
+)
 ROWS = labelled_rows()
 
 

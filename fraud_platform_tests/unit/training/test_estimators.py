@@ -34,7 +34,9 @@ def test_an_estimator_opens_without_a_session(name: str) -> None:
 def test_an_estimator_keeps_the_rules_of_its_interface(name: str, tmp_path: Path) -> None:
     """Equal rows give equal bytes, a loaded model scores alike, a row scores alike when alone."""
     rows = labelled_rows(rows_a_day=500)
-    options = TrainingOptions(name, seed=7, constraints=Constraints(100.0, 0.05, 5.0))
+    options = TrainingOptions(
+        name, seed=7, constraints=Constraints(100.0, 0.05, 5.0), chooses=False
+    )
     for folder, given in (("a", rows), ("b", rows.sample(frac=1, random_state=3))):
         train_candidate(given, NAMES, options).save(tmp_path / folder)
     for path in (tmp_path / "a").iterdir():
