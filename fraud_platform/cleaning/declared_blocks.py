@@ -1,7 +1,7 @@
 """Reading blocks of a declared source: text, CSV or JSON lines.
 
 Here: `DeclaredReader`, and which reader a drop has.
-Not here: dividing lines into fields (`rows.formats`, `rows.flat_json`), what the fields mean
+Not here: dividing lines into fields (`rows.formats`, `rows.json_lines`), what the fields mean
 (`rows.declared`), writing the rows (`tasks`).
 """
 
@@ -33,8 +33,8 @@ from fraud_platform.contracts.time import SECONDS_PER_DAY
 from fraud_platform.rows.declared import ReadRows, RowReader
 from fraud_platform.rows.exceptions import Exceptions
 from fraud_platform.rows.fields import read_flags, read_integers, read_times, trimmed
-from fraud_platform.rows.flat_json import JsonLines
 from fraud_platform.rows.formats import Delimited, Divider, Lines
+from fraud_platform.rows.json_lines import JsonLines
 from fraud_platform.rows.judge import REASON_BITS
 from fraud_platform.rows.lines import TextRange, read_blocks
 

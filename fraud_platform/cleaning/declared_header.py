@@ -22,8 +22,8 @@ from fraud_platform.cleaning.header import (
 )
 from fraud_platform.contracts.data_set import SourceSpec
 from fraud_platform.errors import DropHeaderError
-from fraud_platform.rows.flat_json import count_names
 from fraud_platform.rows.formats import split_quoted
+from fraud_platform.rows.json_lines import count_names
 
 _REMEDY = "Fix the file or the declaration, or move the file to rejected/."
 _MOST_NAMED = 20

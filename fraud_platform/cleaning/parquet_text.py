@@ -1,7 +1,7 @@
 """A Parquet drop as text: one JSON object a row, each value as a text or null.
 
 Here: the text of each type of value, and checking the columns of the file.
-Not here: where the text is kept (`raw_text`), reading it (`rows.flat_json`).
+Not here: where the text is kept (`raw_text`), reading it (`rows.json_lines`).
 
 A row has no bytes of its own in a Parquet file, so this line is its record in quarantine. Equal
 values always give equal texts.

@@ -1,8 +1,8 @@
 """Dividing lines of a declared format into fields: the texts of the declared columns.
 
 Here: `Lines`, `Divided`, delimited text and CSV; views of a block as columns of texts.
-Not here: JSON lines (`rows.flat_json`), what the texts mean (`rows.declared`), the shape that has a
-parser of its own (`rows.canonical`).
+Not here: JSON lines (`rows.json_lines`), what the texts mean (`rows.declared`), the shape that has
+a parser of its own (`rows.canonical`).
 
 Fields are found for all lines of a block at once, as positions. A column refers to the block's
 bytes and copies none of them.

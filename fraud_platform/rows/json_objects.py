@@ -1,41 +1,38 @@
 """JSON objects, many at once, as columns of texts.
 
-Here: `ObjectReader`, for messages and for drops of JSON lines.
-Not here: a single object (`rows.message_json`), what the texts mean (`rows.declared`).
+Here: `ObjectReader`, for messages; `read_shapes` and `read_alone`, for drops of JSON lines as well.
+Not here: finding values in lines (`rows.json_shapes`), the parser of a single object
+(`rows.message_json`), what the texts mean (`rows.declared`).
 
-Senders write all objects in one shape: the same names in the same order. A shape that was seen
-becomes a regular expression, which reads the values of all objects of this shape at once. It
-accepts only JSON whose values are plain: numbers, texts, true, false and null. Every other object
-is parsed alone, so the result does not depend on the shapes that were seen.
+Objects of the same shape are read together, as long as their values are plain: numbers, texts,
+true, false and null. Every other object is parsed alone, with the same result.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from fraud_platform.rows.formats import Flags, Lines
+from fraud_platform.rows.json_shapes import Shape, Values, are_values, shape_of, walk
+from fraud_platform.rows.lines import PADDING, Positions
 from fraud_platform.rows.message_json import JsonNumber, JsonPairs, parse_json
-
-Ints = npt.NDArray[np.int64]
 
 WRONG_TYPE = "has the wrong JSON type, expected a text or a number"
 _NOT_UNICODE = "is not valid Unicode"
 
 _LONGEST = 16_384
 """Bytes; a longer object is parsed alone, so that it does not delay the others."""
-_FEWEST = 24
-"""Fewer objects are parsed one by one, which takes less time than to compile an expression."""
-_MOST_SHAPES, _MOST_NAMES = 8, 256
-_SPACE = r"[ \t\n\r]*"
-_STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
-_OTHER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|null|true|false"
+_FEWEST = 48
+"""Fewer objects are parsed one by one, which takes less time than to find a shape."""
+_MOST_SHAPES, _MOST_TRIES = 16, 64
+"""Objects of so many shapes are read together, and so many are tried for one."""
+_BACKSLASH, _SPACE, _LF = b"\\ \n"
 
 
 @dataclass(frozen=True)
@@ -82,8 +79,12 @@ class ObjectTexts:
     problems: dict[int, list[Problem]] = field(default_factory=dict)
 
 
+Part = tuple[Positions, list[pl.Series]]
+"""Numbers of lines, and a column of their texts for each name that is read."""
+
+
 class ObjectReader:
-    """Reads JSON objects; it remembers the shapes that it has seen, for speed alone.
+    """Reads the objects of messages.
 
     Args:
         names: the names whose values are read.
@@ -91,110 +92,160 @@ class ObjectReader:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
-        self._shapes: dict[tuple[str, ...], str] = {}
-        self._useless: set[tuple[str, ...]] = set()
 
     def read(self, values: Sequence[bytes | None]) -> ObjectTexts:
         """Read objects; null is no object."""
-        left = np.arange(len(values))
-        parts: list[tuple[Ints, pl.DataFrame]] = []
+        parts: list[Part] = []
+        is_left = np.ones(len(values), np.bool_)
         if len(values) >= _FEWEST:
-            texts = _texts(values)
-            for shape in [*self._shapes]:
-                left = self._claim(shape, texts, left, parts)
-            if left.size >= _FEWEST and (learnt := self._learn(values, left)) is not None:
-                left = self._claim(learnt, texts, left, parts)
-        unread: dict[int, Unread] = {}
-        problems: dict[int, list[Problem]] = {}
-        rows = [self._alone(values[i], i, unread, problems) for i in left.tolist()]
-        found = list(zip(*rows, strict=True)) if rows else [()] * len(self._names)
-        alone = {
-            name: pl.Series(name, column, pl.String)
-            for name, column in zip(self._names, found, strict=True)
-        }
-        parts.append((left, pl.DataFrame(alone)))
-        if len(parts) > 1 and not left.size:
-            parts.pop()
-        frame = parts[0][1]
+            is_long = [v is None or len(v) > _LONGEST or b"\n" in v for v in values]
+            kept = [b"" if long else v for v, long in zip(values, is_long, strict=True)]
+            lines = Lines(b"\n".join(v or b"" for v in kept) + b"\n")
+            parts = [*read_shapes(lines, ~lines.is_blank & lines.is_text, self._names)]
+            for numbers, _ in parts:
+                is_left[numbers] = False
+        left = np.flatnonzero(is_left)
+        alone = read_alone([values[place] for place in left.tolist()], self._names)
+        if len(left) or not parts:
+            parts.append((left, [alone.columns[name] for name in self._names]))
+        found = [pl.concat(columns) for columns in zip(*(part[1] for part in parts), strict=True)]
         if len(parts) > 1:
-            order = np.argsort(np.concatenate([places for places, _ in parts]), kind="stable")
-            frame = pl.concat([part for _, part in parts])[order]
-        return ObjectTexts({name: frame[name] for name in self._names}, unread, problems)
+            order = np.argsort(np.concatenate([numbers for numbers, _ in parts]), kind="stable")
+            found = [column.gather(order) for column in found]
+        return ObjectTexts(
+            dict(zip(self._names, found, strict=True)),
+            {int(left[place]): unread for place, unread in alone.unread.items()},
+            {int(left[place]): problems for place, problems in alone.problems.items()},
+        )
 
-    def _claim(
-        self,
-        shape: tuple[str, ...],
-        texts: pl.Series,
-        left: Ints,
-        parts: list[tuple[Ints, pl.DataFrame]],
-    ) -> Ints:
-        """Read the objects of a shape; return the places of the others."""
-        if left.size < _FEWEST:
-            return left
-        own = texts if left.size == len(texts) else texts.gather(left)
-        found = own.str.extract_groups(self._shapes[shape]).struct.unnest()
-        is_own = found[found.columns[0]].is_not_null()
-        claimed = is_own.to_numpy().copy()
-        if not claimed.any():
-            return left
-        if not claimed.all():
-            found = found.filter(is_own)
-        named = [name for name in shape if name in self._names]
-        tokens = dict(zip(named, found.iter_columns(), strict=True))
-        empty = pl.Series(values=[None], dtype=pl.String).new_from_index(0, found.height)
-        is_odd = np.zeros(found.height, np.bool_)
-        columns = [
-            (_values(tokens[name], is_odd) if name in tokens else empty).alias(name)
-            for name in self._names
-        ]
-        frame = pl.DataFrame(columns)
-        if is_odd.any():
-            frame = frame.filter(pl.Series(~is_odd))
-            claimed[np.flatnonzero(claimed)[is_odd]] = False
-        parts.append((left[claimed], frame))
-        return left[~claimed]
 
-    def _learn(self, values: Sequence[bytes | None], left: Ints) -> tuple[str, ...] | None:
-        """Return the shape of the first object that was not claimed, if it is new."""
-        for place in left[:_FEWEST].tolist():
-            try:
-                pairs = parse_json(values[place])
-            except ValueError:
-                continue
-            if not isinstance(pairs, JsonPairs):
-                continue
-            shape = tuple(name for name, _ in pairs)
-            if shape in self._shapes or shape in self._useless:
-                continue
-            expression = _expression(shape, self._names)
-            if expression is None or len(self._shapes) >= _MOST_SHAPES:
-                if len(self._useless) < _MOST_NAMES:
-                    self._useless.add(shape)
-                continue
-            self._shapes[shape] = expression
-            return shape
+def read_shapes(
+    lines: Lines, candidates: Flags, names: Sequence[str], *, is_checked: bool = True
+) -> Iterator[Part]:
+    """Yield the objects of each shape; those of rare shapes and with odd values are left out.
+
+    Args:
+        lines: one object each.
+        candidates: which of them are read; they must be UTF-8.
+        names: the names whose values are read.
+        is_checked: whether the other values must be valid as well.
+    """
+    left, shapes = np.flatnonzero(candidates & ~_has_control(lines)), 0
+    for _ in range(_MOST_TRIES):
+        if not len(left) or shapes == _MOST_SHAPES:
+            return
+        shape = shape_of(lines.line(int(left[0])))
+        if shape is None:
+            left = left[1:]
+            continue
+        shapes += 1
+        fields = _fields(shape, names)
+        count = len(shape.names)
+        if fields is not None and not is_checked:
+            count = max((field for field in fields if field is not None), default=0) + 1
+        places, values = walk(lines, left, shape, count)
+        if fields is not None and len(places):
+            yield _part(lines, left[places], values, fields)
+        is_left = np.ones(len(left), np.bool_)
+        is_left[places], is_left[0] = False, False
+        left = left[is_left]
+
+
+def _has_control(lines: Lines) -> Flags:
+    """Return which lines have a control character."""
+    flags = np.zeros(len(lines), np.bool_)
+    inner = lines.octets[PADDING : int(lines.breaks[-1])]
+    is_control = inner < _SPACE
+    if np.count_nonzero(is_control) == len(lines) - 1:
+        return flags
+    places = np.flatnonzero(is_control & (inner != _LF)) + PADDING
+    numbers = np.searchsorted(lines.breaks, places)
+    flags[numbers[places < lines.ends[numbers]]] = True
+    return flags
+
+
+def _fields(shape: Shape, names: Sequence[str]) -> list[int | None] | None:
+    """Return each name's place in a shape, None for a missing one; None if one is there twice."""
+    wanted = [name.encode() for name in names]
+    if any(shape.names.count(name) > 1 for name in wanted):
         return None
+    return [shape.names.index(name) if name in shape.names else None for name in wanted]
 
-    def _alone(
-        self,
-        value: bytes | None,
-        place: int,
-        unread: dict[int, Unread],
-        problems: dict[int, list[Problem]],
-    ) -> list[str | None]:
-        nothing: list[str | None] = [None] * len(self._names)
-        try:
-            pairs = parse_json(value)
-        except ValueError as error:
-            unread[place] = Unread(is_json=False, detail=f"not JSON: {error}"[:200])
-            return nothing
-        if not isinstance(pairs, JsonPairs):
-            unread[place] = Unread(is_json=True, detail="not a JSON object")
-            return nothing
-        texts, wrong = _of_object(pairs, self._names)
-        if wrong:
-            problems[place] = wrong
-        return texts
+
+def _part(
+    lines: Lines, numbers: Positions, values: Sequence[Values], fields: Sequence[int | None]
+) -> Part:
+    """Return the objects among lines of one shape, with their texts."""
+    is_object = np.ones(len(numbers), np.bool_)
+    for one in values:
+        is_object &= are_values(lines, one)
+    if not is_object.all():
+        kept = np.flatnonzero(is_object)
+        numbers, values = numbers[kept], [one.take(kept) for one in values]
+    is_odd = np.zeros(len(numbers), np.bool_)
+    nothing = pl.Series([None], dtype=pl.String)
+    columns = [
+        nothing.new_from_index(0, len(numbers))
+        if field is None
+        else _texts(lines, values[field], is_odd)
+        for field in fields
+    ]
+    if is_odd.any():
+        numbers, columns = numbers[~is_odd], [one.filter(pl.Series(~is_odd)) for one in columns]
+    return numbers, columns
+
+
+def _texts(lines: Lines, values: Values, is_odd: Flags) -> pl.Series:
+    """Return values as texts: without quotes and escapes, and null for null.
+
+    Args:
+        is_odd: gets a mark where a text is not valid Unicode.
+    """
+    is_quoted = values.is_quoted
+    column = lines.texts(values.starts + is_quoted, values.ends - is_quoted)
+    is_null = (lines.octets[values.starts] == ord("n")) & ~is_quoted
+    if is_null.any():
+        column = column.set(pl.Series(is_null), None)
+    if b"\\" not in lines.text:
+        return column
+    places = column.str.contains("\\", literal=True).fill_null(value=False).arg_true()
+    read = [_unescaped(text) for text in column.gather(places)]
+    is_odd[places.to_numpy()[[text is None for text in read]]] = True
+    return column.scatter(places, read) if read else column
+
+
+def read_alone(values: Sequence[bytes | None], names: Sequence[str]) -> ObjectTexts:
+    """Read objects one by one."""
+    unread: dict[int, Unread] = {}
+    problems: dict[int, list[Problem]] = {}
+    rows = [_of_value(value, place, names, unread, problems) for place, value in enumerate(values)]
+    columns = [*zip(*rows, strict=True)] or [()] * len(names)
+    found = {
+        name: pl.Series(column, dtype=pl.String)
+        for name, column in zip(names, columns, strict=True)
+    }
+    return ObjectTexts(found, unread, problems)
+
+
+def _of_value(
+    value: bytes | None,
+    place: int,
+    names: Sequence[str],
+    unread: dict[int, Unread],
+    problems: dict[int, list[Problem]],
+) -> list[str | None]:
+    try:
+        pairs = parse_json(value)
+    except ValueError as error:
+        unread[place] = Unread(is_json=False, detail=f"not JSON: {error}"[:200])
+        return [None] * len(names)
+    if not isinstance(pairs, JsonPairs):
+        unread[place] = Unread(is_json=True, detail="not a JSON object")
+        return [None] * len(names)
+    texts, wrong = _of_object(pairs, names)
+    if wrong:
+        problems[place] = wrong
+    return texts
 
 
 def _of_object(pairs: JsonPairs, names: Sequence[str]) -> tuple[list[str | None], list[Problem]]:
@@ -235,70 +286,9 @@ def text_of(value: Any) -> str | None:
     return value
 
 
-def _expression(shape: tuple[str, ...], wanted: tuple[str, ...]) -> str | None:
-    """Return an expression for objects of this shape, with one group for each wanted name.
-
-    None if there is none: a name is given twice, or no name is wanted.
-    """
-    if len(set(shape)) < len(shape) or not set(shape) & set(wanted) or len(shape) > _MOST_NAMES:
-        return None
-    pairs = []
-    for name in shape:
-        token = f"({_STRING}|{_OTHER})" if name in wanted else f"(?:{_STRING}|{_OTHER})"
-        quoted = json.dumps(name, ensure_ascii=False)
-        try:
-            quoted.encode()
-        except UnicodeEncodeError:
-            return None
-        pairs.append(f"{re.escape(quoted)}{_SPACE}:{_SPACE}{token}")
-    inside = f"{_SPACE},{_SPACE}".join(pairs)
-    return rf"^{_SPACE}\{{{_SPACE}{inside}{_SPACE}\}}{_SPACE}$"
-
-
-def _texts(values: Sequence[bytes | None]) -> pl.Series:
-    """Return values as texts; null for one that is long, or not UTF-8."""
-    series = pl.Series(values, dtype=pl.Binary)
-    is_long = series.bin.size() > _LONGEST
-    if is_long.any():
-        series = series.set(is_long, None)
+def _unescaped(text: str) -> str | None:
+    """Return the text of a JSON string without its quotes; None if it is not valid Unicode."""
     try:
-        return series.cast(pl.String)
-    except pl.exceptions.ComputeError:
-        kept = [value if value is None or _is_utf8(value) else None for value in series]
-        return pl.Series(kept, dtype=pl.Binary).cast(pl.String)
-
-
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _values(tokens: pl.Series, is_odd: npt.NDArray[np.bool_]) -> pl.Series:
-    """Return tokens as texts: without quotes and escapes, and null for null.
-
-    Args:
-        tokens: JSON texts of plain values.
-        is_odd: gets a mark where a text is not valid Unicode.
-    """
-    is_null = tokens == "null"
-    if is_null.any():
-        tokens = tokens.set(is_null, None)
-    has_escape = tokens.str.contains("\\", literal=True).fill_null(value=False)
-    # a token without escapes has quotes only at both ends
-    texts = tokens.str.strip_chars('"')
-    if not has_escape.any():
-        return texts
-    places = has_escape.arg_true()
-    read = [_unescaped(token) for token in tokens.gather(places)]
-    is_odd[places.to_numpy()[[text is None for text in read]]] = True
-    return texts.scatter(places, read)
-
-
-def _unescaped(token: str) -> str | None:
-    try:
-        return text_of(json.loads(token))
+        return text_of(json.loads(f'"{text}"'))
     except ValueError:
         return None

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fraud_platform.rows import flat_json
-from fraud_platform.rows.flat_json import JsonLines, count_names
+from fraud_platform.rows import json_objects
 from fraud_platform.rows.formats import Lines
+from fraud_platform.rows.json_lines import JsonLines, count_names
 
 COLUMNS = ("id", "amount", "note")
 Row = list[str | None]
@@ -90,7 +90,7 @@ def test_what_the_json_module_writes_is_read_back(
         json.dumps(one, ensure_ascii=ascii_only, separators=separators).encode() for one in objects
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flat_json, "_MOST_LAYOUTS", layouts)
+        patch.setattr(json_objects, "_MOST_SHAPES", layouts)
         rows, malformed = read(lines)
     wanted = dict(enumerate(map(expected, objects)))
     assert rows == {number: row for number, row in wanted.items() if row is not None}
