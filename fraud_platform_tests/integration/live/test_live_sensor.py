@@ -1,4 +1,4 @@
-"""The Kafka sensor on a real broker: what it asks for, what a run leaves, what halts it.
+"""The Kafka sensor on a real broker: what it asks for and what a run leaves.
 
 A tick is the sensor's function on a real Dagster instance; runs execute in this process.
 """
@@ -13,15 +13,12 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 import pytest
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import NewPartitions
+from confluent_kafka import Producer
 
 from fraud_platform.adapters.kafka.follower_mark import FollowerMark
 from fraud_platform.adapters.kafka.lag import lag_lines
-from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import CHAMPION
 from fraud_platform.adapters.tables.log_keeping import MANY_COMMITS
-from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.defs.automation import requests
 from fraud_platform.defs.automation.requests import ask_again
 from fraud_platform.defs.checks.inference import (
@@ -32,15 +29,11 @@ from fraud_platform.defs.checks.inference import (
     recent_batches,
 )
 from fraud_platform.defs.failures import FAILURE_TAG
-from fraud_platform.errors import DataError, OffsetGapError, TopicChangedError
-from fraud_platform.operations.live.gaps import accept_gap
 from fraud_platform.scoring.log import ScoringLog
 from fraud_platform.scoring.plans import PlanLog
 from fraud_platform.tables.scoring import INFERENCE_PLANS, SCORED
 from fraud_platform_tests.oracles.scoring import judge
-from fraud_platform_tests.testing.servers.kafka_admin import administrator
 from fraud_platform_tests.testing.worlds.automation import run_requests
-from fraud_platform_tests.testing.worlds.follower import scored_ids
 from fraud_platform_tests.testing.worlds.live import PARTITIONS, Live, plan_of, until
 from fraud_platform_tests.testing.worlds.platform import result_of
 from fraud_platform_tests.testing.worlds.scoring import mixed_stream, stream_rows
@@ -298,77 +291,6 @@ def test_with_the_broker_down_the_sensor_waits(live: Live, monkeypatch: pytest.M
     assert "did not answer" in output
 
 
-def _accepted(live: Live, expected: type[DataError], match: str) -> None:
-    """Require that the sensor is halted, the gap named, and that a person may accept it."""
-    with pytest.raises(expected, match=match) as halted:
-        live.tick()
-    assert "accept-gap" in str(halted.value)
-    assert "because: drill" in accept_gap(live.settings, "drill")
-    with pytest.raises(DataError, match="no gap"):
-        accept_gap(live.settings, "twice")
-
-
-def test_a_topic_made_anew_halts_until_a_person_accepts(live: Live) -> None:
-    live.produce(HALVES[0])
-    live.score()
-    topic = live.settings.transactions_topic
-    before = Topics(live.connection).describe(topic).topic_id
-    admin = administrator(live.connection)
-    admin.delete_topics([topic])[topic].result(10)
-    until(lambda: topic in Topics(live.connection).ensure(topic_specs(live.settings)))
-    until(lambda: Topics(live.connection).describe(topic).topic_id != before)
-    live.produce(HALVES[1])
-    _accepted(live, TopicChangedError, f"topic {topic}: .* deleted and recreated")
-    live.score()
-    assert "nothing new" in live.skipped()
-    ids = live.platform.lake.read_arrow(SCORED, columns=["transaction_id"])
-    scored = ids["transaction_id"].to_pylist()
-    assert sorted(scored) == scored_ids(SENT)
-    assert list(offset_problems(recent_batches(live.platform.lake))) == []
-
-
-def test_added_partitions_halt_until_a_person_accepts(live: Live) -> None:
-    live.produce(HALVES[0])
-    live.score()
-    topic = live.settings.transactions_topic
-    admin = administrator(live.connection)
-    admin.create_partitions([NewPartitions(topic, PARTITIONS + 2)])[topic].result(10)
-    until(lambda: len(Topics(live.connection).describe(topic).partitions) == PARTITIONS + 2)
-    _accepted(live, TopicChangedError, r"expected partitions \[0, 1, 2\], found \[0, 1, 2, 3, 4\]")
-    live.produce(HALVES[1])
-    live.score()
-    assert judge(live.settings, SENT).problems == []
-
-
-@pytest.mark.parametrize("planned", [False, True], ids=["before a plan", "within a plan"])
-def test_a_retention_gap_halts_until_a_person_accepts(live: Live, planned: bool) -> None:
-    live.produce(HALVES[0])
-    live.score()
-    live.produce(HALVES[1])
-    if planned:
-        live.record(live.asked(), dg.DagsterRunStatus.FAILURE, **{FAILURE_TAG: "data"})
-    topic = live.settings.transactions_topic
-    ends = Topics(live.connection).offsets(topic)
-    committed = {int(p): at for p, at in _last_commit(live)["end_offsets"].items()}
-    gone = {p: committed[p] + 20 for p in ends}
-    admin = administrator(live.connection)
-    for future in admin.delete_records(
-        [TopicPartition(topic, p, at) for p, at in gone.items()]
-    ).values():
-        future.result(10)
-    _accepted(live, OffsetGapError, f"partition 0: {committed[0]} to {gone[0]}")
-    live.score()
-    assert "nothing new" in live.skipped()
-    metadata = _last_commit(live)
-    assert {int(p): end for p, end in metadata["end_offsets"].items()} == {
-        p: high for p, (_, high) in ends.items()
-    }
-    recent = recent_batches(live.platform.lake)
-    assert list(offset_problems(recent)) + list(count_problems(recent)) == []
-    read = sum(commit["counts"]["messages_read"] for commit in recent.commits)
-    assert read == len(SENT) - 20 * PARTITIONS
-
-
 @pytest.mark.slow
 def test_checks_of_batches_hold_on_a_log_that_runs_clean(live: Live) -> None:
     lake = live.platform.lake
@@ -398,10 +320,6 @@ def test_runs_merge_small_files(live: Live, monkeypatch: pytest.MonkeyPatch) -> 
     assert last is not None
     assert (ScoringLog(lake).number, last.number) == (4, 2)
     assert judge(live.settings, SENT).problems == []
-
-
-def _last_commit(live: Live) -> dict[str, Any]:
-    return recent_batches(live.platform.lake).commits[-1]
 
 
 def test_the_sensor_waits_while_somebody_follows(live: Live) -> None:

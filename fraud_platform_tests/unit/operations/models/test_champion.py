@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,6 +41,12 @@ from fraud_platform.promotion.history import alias_target, digest_of, previous_c
 from fraud_platform.tables.features import TRANSACTION_FEATURES
 from fraud_platform.tables.row_files import write_rows
 from fraud_platform_tests.testing.worlds.registry import RegistryWorld, SavedWorld, empty_database
+from fraud_platform_tests.testing.worlds.registry_damage import (
+    CASES,
+    alias_deleted,
+    model_deleted,
+    remove_database,
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,58 +70,6 @@ def world(saved: SavedWorld, monkeypatch: pytest.MonkeyPatch) -> RegistryWorld:
     """The saved world, restored."""
     monkeypatch.setenv("FRAUD_HOME", str(saved.settings.home))
     return saved.restore()
-
-
-def _remove_database(world: RegistryWorld) -> None:
-    """Take the database away; under a new URL, since MLflow keeps a removed file open."""
-    world.use_database(world.database.with_name(f"gone-{secrets.token_hex(4)}.db"))
-
-
-# each breaks the registry, and says how it stands then and how the champion is found again
-
-
-def _alias_moved(world: RegistryWorld) -> None:
-    world.client.set_registered_model_alias("fraud", CHAMPION, "1")
-
-
-def _alias_moved_to_untested(world: RegistryWorld) -> None:
-    world.train(2)
-    world.client.set_registered_model_alias("fraud", CHAMPION, "3")
-
-
-def _alias_deleted(world: RegistryWorld) -> None:
-    world.client.delete_registered_model_alias("fraud", CHAMPION)
-
-
-def _version_deleted(world: RegistryWorld) -> None:
-    world.client.delete_model_version("fraud", "2")
-
-
-def _model_deleted(world: RegistryWorld) -> None:
-    world.client.delete_registered_model("fraud")
-
-
-def _database_gone(world: RegistryWorld) -> None:
-    _remove_database(world)
-
-
-def _number_given_again(world: RegistryWorld) -> None:
-    """The registered model is recreated, and others get the numbers that the history names."""
-    world.client.delete_registered_model("fraud")
-    world.train(4, "other")
-    world.train(5, "untested")
-    world.client.set_registered_model_alias("fraud", CHAMPION, "2")
-
-
-CASES = [
-    (_alias_moved, Standing.MOVED, ChampionMismatchError, 2),
-    (_alias_moved_to_untested, Standing.MOVED, ChampionMismatchError, 2),
-    (_alias_deleted, Standing.DELETED, ChampionMismatchError, 2),
-    (_version_deleted, Standing.VERSION_GONE, ChampionMismatchError, 3),
-    (_model_deleted, Standing.REGISTRY_LOST, RegistryLostError, 3),
-    (_database_gone, Standing.REGISTRY_LOST, RegistryLostError, 3),
-    (_number_given_again, Standing.OTHER_MODEL, ChampionMismatchError, 3),
-]
 
 
 @pytest.mark.parametrize(
@@ -161,14 +114,14 @@ def test_each_disagreement_is_found_named_and_mended_by_one_command(
 
 
 def test_looking_makes_no_empty_registry(world: RegistryWorld) -> None:
-    _remove_database(world)
+    remove_database(world)
     registry = world.registry
     assert (registry.versions(), registry.alias(CHAMPION)) == ([], None)
     assert not find_champion(world.lake, registry).is_fine
     assert not world.database.exists()
 
 
-@pytest.mark.parametrize("damage", [_remove_database, _model_deleted])
+@pytest.mark.parametrize("damage", [remove_database, model_deleted])
 def test_training_makes_no_new_registry_where_the_history_names_models(
     world: RegistryWorld, damage: Callable[[RegistryWorld], None]
 ) -> None:
@@ -405,7 +358,7 @@ def test_an_unknown_version_is_none_of_the_registrys(world: RegistryWorld) -> No
 def test_the_command_shows_and_mends(world: RegistryWorld) -> None:
     from typer.testing import CliRunner
 
-    _alias_deleted(world)
+    alias_deleted(world)
     shown = CliRunner().invoke(app, ["champion"])
     assert "found no such alias" in shown.output
     mended = CliRunner().invoke(app, ["champion", "--from-history"])
