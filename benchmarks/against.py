@@ -1,15 +1,17 @@
 """Comparison of this checkout with another one: the same work in turn, on one machine.
 
-Here: cleaning, a scoring backlog on both engines, the latency of a live stream, each measured with
-the checkout's own benchmark code in a separate process; the ratios of each round.
+Here: cleaning, features, a scoring backlog on both engines, the latency of a live stream, each
+measured with the checkout's own benchmark code in a separate process; the ratios of each round.
 Not here: the measurements (`cleaning`, `scoring`), what runs in each checkout (`probe`).
 
     git worktree add ../before REVISION
-    python -m benchmarks.against ../before [--rounds 5] [--only cleaning,backlog,spark,live]
+    python -m benchmarks.against ../before [--rounds 5] [--only cleaning,features,backlog,spark,live]
 
-Both contenders use this interpreter and its packages, so both must work with them. The order
-alternates between rounds, so that a machine that becomes slower does not favour one of them. The
-ratio is this checkout's value divided by the other's in the same round; the median is reported.
+Both contenders use this interpreter and its packages, unless the other has its own environment
+(`--other-python`): the live stream starts the command `fraud-platform` next to the interpreter,
+which must be the checkout's. The order alternates between rounds, so that a machine that becomes
+slower does not favour one of them. The ratio is this checkout's value divided by the other's in the
+same round; the median is reported.
 """
 
 from __future__ import annotations
@@ -29,17 +31,18 @@ from benchmarks.report import markdown_table, write_section
 
 HERE = Path(__file__).parents[1]
 PROBE = HERE / "benchmarks" / "probe.py"
-WORKS = ("cleaning", "backlog", "spark", "live")
+WORKS = ("cleaning", "features", "backlog", "spark", "live")
 _LIMIT_SECONDS = 3_600
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A checkout, and the folder in which it keeps its prepared data between rounds."""
+    """A checkout, its interpreter, and the folder of its prepared data between rounds."""
 
     name: str
     checkout: Path
     folder: Path
+    python: str = sys.executable
 
     def measure(self, work: str, options: Sequence[str]) -> dict[str, float]:
         """Run one piece of work in a separate process and return its measurements by name.
@@ -49,7 +52,7 @@ class Contender:
         """
         home = {key: value for key, value in os.environ.items() if not key.startswith("FRAUD_")}
         environment = {**home, "PYTHONPATH": str(self.checkout)}
-        command = [sys.executable, str(PROBE), work, "--folder", str(self.folder), *options]
+        command = [self.python, str(PROBE), work, "--folder", str(self.folder), *options]
         done = subprocess.run(
             command, cwd=self.checkout, env=environment, stdout=subprocess.PIPE, text=True,
             check=True, timeout=_LIMIT_SECONDS,
@@ -98,6 +101,10 @@ def main() -> None:
     """Measure both checkouts and write the section."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("other", type=Path, help="a checkout of the revision to compare with")
+    parser.add_argument(
+        "--other-python", default=sys.executable, metavar="PYTHON",
+        help="interpreter of its own environment, if it has one",
+    )  # fmt: skip
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default=",".join(WORKS), help="some of " + ", ".join(WORKS))
     parser.add_argument("--folder", type=Path, help="folder in which prepared data is kept")
@@ -113,7 +120,7 @@ def main() -> None:
         folder = (options.folder or Path(scratch)).absolute()
         contenders = (
             Contender("this", HERE, folder / "this"),
-            Contender("other", options.other.absolute(), folder / "other"),
+            Contender("other", options.other.absolute(), folder / "other", options.other_python),
         )
         given = ["--rows", str(options.rows), "--seconds", str(options.seconds)]
         rows = [row for work in wanted for row in compare(contenders, work, options.rounds, given)]

@@ -29,6 +29,18 @@ def cleaning(folder: Path, rows: int, seconds: int) -> dict[str, float]:  # noqa
     }
 
 
+def features(folder: Path, rows: int, seconds: int) -> dict[str, float]:  # noqa: ARG001 - all probes have one signature
+    """Build tiles and features of 120 simulated days, with a quarter of the drop's rows."""
+    from benchmarks import features as benchmark
+
+    (result,) = benchmark.run_contender("platform", rows // 4, folder)
+    return {
+        "CPU us a row": result.cpu_us_per_row,
+        "wall seconds": result.seconds,
+        "peak MB": result.peak_memory_mb,
+    }
+
+
 def backlog(folder: Path, rows: int, seconds: int) -> dict[str, float]:  # noqa: ARG001 - all probes have one signature
     """Score a backlog with the in-process engine."""
     return _backlog(folder, "inprocess")
@@ -66,7 +78,7 @@ def live(folder: Path, rows: int, seconds: int) -> dict[str, float]:  # noqa: AR
     return {"p50 ms": p50, "p99 ms": p99, "CPU us a message": result.cpu_us}
 
 
-WORKS = {work.__name__: work for work in (cleaning, backlog, spark, live)}
+WORKS = {work.__name__: work for work in (cleaning, features, backlog, spark, live)}
 
 
 def main() -> None:

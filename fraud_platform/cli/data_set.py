@@ -34,6 +34,7 @@ def plan(
     present = os.environ.get(_VARIABLE)
     # tables and label delay follow from the data set that a process starts with
     os.environ[_VARIABLE] = str(file)
+    from fraud_platform.cleaning.holding import Limits
     from fraud_platform.cleaning.raw_text import UnpackLimits
     from fraud_platform.cli.entry import enter
     from fraud_platform.contracts.active import DATA_SET, DEFAULT_DATA_SET
@@ -47,7 +48,8 @@ def plan(
     if sample is not None:
         found = read_sample(DATA_SET, sample, rows, UnpackLimits.from_settings(settings))
     is_other = present is not None and before != DATA_SET
-    for line in plan_words(DATA_SET, before if is_other else None, found):
+    limits = Limits.from_settings(settings)
+    for line in plan_words(DATA_SET, before if is_other else None, found, limits):
         typer.echo(line)
 
 

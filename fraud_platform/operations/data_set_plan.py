@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from fraud_platform.cleaning.holding import Limits, exceeds
 from fraud_platform.contracts.data_set import DataSet, Fact
 from fraud_platform.contracts.reason_words import words_of_reasons
 from fraud_platform.contracts.time import TILE_SECONDS, numbered_day
@@ -23,18 +24,23 @@ _BYTES_OF_KEY, _BYTES_OF_MEASURE = 12, 3
 """Roughly, in a compressed Parquet file: measured on tiles of the Handbook."""
 
 
-def plan_words(data_set: DataSet, before: DataSet | None, sample: Sample | None) -> Iterator[str]:
+def plan_words(
+    data_set: DataSet, before: DataSet | None, sample: Sample | None, limits: Limits
+) -> Iterator[str]:
     """Yield the lines of a plan.
 
     Args:
+        data_set: what the file declares.
         before: the data set that is used now; None if there is no other.
         sample: None without one.
+        limits: above which a drop is held.
     """
     yield from _source_words(data_set)
     if before is not None:
         yield from changes(data_set, before)
     if sample is not None:
         yield from _row_words(data_set, sample)
+        yield from _held_words(sample, limits)
         yield from _column_words(data_set, sample)
         yield from _feature_words(data_set, sample)
 
@@ -101,6 +107,16 @@ def _row_words(data_set: DataSet, sample: Sample) -> Iterator[str]:
             share = count / sample.rows
             yield (f"  {reason}: {count:,} rows ({share:.2%}), lines {lines}{more}: {words}")
     yield from (f"  repaired, {name}: {count:,}" for name, count in sample.repairs.items() if count)
+
+
+def _held_words(sample: Sample, limits: Limits) -> Iterator[str]:
+    lost = sample.rows - (0 if sample.clean is None else len(sample.clean))
+    if not limits.hold_nothing and exceeds(lost, sample.rows, limits.quarantined):
+        yield (
+            f"  a drop like this would be held: {lost / sample.rows:.2%} of its rows are in "
+            f"quarantine, at most {limits.quarantined:.2%} may be (FRAUD_MAX_QUARANTINED_SHARE); "
+            "compare the reasons above with the declaration"
+        )
 
 
 def _column_words(data_set: DataSet, sample: Sample) -> Iterator[str]:

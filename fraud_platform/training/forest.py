@@ -24,6 +24,7 @@ from fraud_platform.errors import SettingsError
 from fraud_platform.training.fitting import Features, FitContext, FittedModel, Floats
 from fraud_platform.training.forest_shap import explainer, shap_values
 from fraud_platform.training.forest_trees import Trees
+from fraud_platform.training.levels import CategoryLevels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +49,7 @@ class RandomForest:
     def __init__(self, context: FitContext) -> None:
         self._spark = context.spark
         self._scratch_url = context.scratch_url
+        self._names, self._categories = context.feature_names, context.categories
 
     def fit(
         self, features: Features, is_fraud: npt.NDArray[np.bool_], weights: Floats, seed: int
@@ -59,6 +61,8 @@ class RandomForest:
             )
         from pyspark.ml.classification import RandomForestClassifier
 
+        levels = CategoryLevels.fit(features, self._names, self._categories)
+        features = levels.applied(features)
         forest = RandomForestClassifier(
             weightCol="weight", seed=seed, featureSubsetStrategy="auto", **PARAMETERS
         )
@@ -67,14 +71,15 @@ class RandomForest:
             fitted.write().overwrite().save(folder)
             nodes = self._spark.read.parquet(f"{folder}/data").select("treeID", "nodeData.*")
             trees = _trees(nodes.orderBy("treeID", "id").toPandas())
-        return ForestModel(trees, features.shape[1], {**PARAMETERS, "seed": seed})
+        return ForestModel(trees, features.shape[1], {**PARAMETERS, "seed": seed}, levels)
 
     def load(self, folder: Path) -> FittedModel:
         """Read a model that `ForestModel.save` wrote."""
         described = json.loads((folder / _PARAMETERS).read_text())
         with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
             trees = Trees(**dict(arrays.items()), depth=described["depth"])
-        return ForestModel(trees, described["n_features"], described["parameters"])
+        levels = CategoryLevels.from_lists(described.get("levels", {}))
+        return ForestModel(trees, described["n_features"], described["parameters"], levels)
 
     @contextmanager
     def _scratch(self) -> Iterator[str]:
@@ -86,10 +91,20 @@ class RandomForest:
 
 
 class ForestModel:
-    """A fitted forest; the score is Spark's probability of fraud."""
+    """A fitted forest; the score is Spark's probability of fraud.
 
-    def __init__(self, trees: Trees, n_features: int, parameters: Mapping[str, Any]) -> None:
+    A category is split by the order of its levels, as if these were numbers.
+    """
+
+    def __init__(
+        self,
+        trees: Trees,
+        n_features: int,
+        parameters: Mapping[str, Any],
+        levels: CategoryLevels | None = None,
+    ) -> None:
         self._trees = trees
+        self._levels = levels or CategoryLevels({})
         self._n_features = n_features
         self._parameters = dict(parameters)
         self._explainer: xgb.Booster | None = None
@@ -101,13 +116,13 @@ class ForestModel:
 
     def predict_score(self, features: Features) -> Floats:
         """Return the mean fraud share of the leaves over all trees, shape (n,)."""
-        return self._trees.score(features)
+        return self._trees.score(self._levels.applied(features))
 
     def explain(self, features: Features) -> Floats:
         """Return exact SHAP values of the score (not of log-odds), shape (n, k)."""
         if self._explainer is None:
             self._explainer = explainer(self._trees, self._n_features)
-        return shap_values(self._explainer, features)
+        return shap_values(self._explainer, self._levels.applied(features))
 
     def feature_importance(self) -> Floats:
         """Return each feature's share of the gain, shape (k,), averaged over trees as in Spark."""
@@ -132,6 +147,8 @@ class ForestModel:
             "n_features": self._n_features,
             "parameters": self._parameters,
         }
+        if self._levels.codes:
+            described["levels"] = self._levels.as_lists()
         (folder / _PARAMETERS).write_text(json.dumps(described, indent=1, sort_keys=True))
 
 

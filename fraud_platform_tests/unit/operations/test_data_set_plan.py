@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fraud_platform.cleaning.holding import Limits
 from fraud_platform.cleaning.raw_text import UnpackLimits
 from fraud_platform.contracts.data_set import DataSet
 from fraud_platform.contracts.source_language.loading import declared_in
@@ -34,6 +35,7 @@ FEATURES = [
 ]
 """
 LIMITS = UnpackLimits(50.0, 1 << 30, 0)
+HOLDING = Limits(0.05, 0.5, 0.01, 31, 5.0)
 
 
 def row(number: int, **other: str) -> str:
@@ -100,7 +102,7 @@ def test_the_first_lines_with_a_reason_are_named_also_if_lines_are_equal(
 
 
 def test_a_plan_says_what_a_person_must_know(data_set: DataSet, sample: Sample) -> None:
-    words = "\n".join(plan_words(data_set, None, sample))
+    words = "\n".join(plan_words(data_set, None, sample, HOLDING))
     for part in (
         "drops payments_{day}.csv (csv)",
         "no feature reads height",
@@ -113,12 +115,26 @@ def test_a_plan_says_what_a_person_must_know(data_set: DataSet, sample: Sample) 
         "height: 1.5 to 1.5",
     ):
         assert part in words, part
+    assert "would be held" not in words
+
+
+def test_a_plan_says_that_a_drop_like_its_sample_would_be_held(
+    tmp_path: Path, data_set: DataSet
+) -> None:
+    path = tmp_path / "payments_2024-01-01.csv"
+    rows = [row(n, amt="x" if n < 30 else "1.00") for n in range(100)]
+    path.write_text("\n".join(["id,at,amt,card,shop,kind,height,is_fraud,colour", *rows]) + "\n")
+    words = "\n".join(plan_words(data_set, None, read_sample(data_set, path, 200, LIMITS), HOLDING))
+    assert "a drop like this would be held: 30.00% of its rows are in quarantine, at most 5.00%" in (
+        words
+    )
 
 
 def test_a_sample_without_a_clean_row_says_so(tmp_path: Path, data_set: DataSet) -> None:
     path = tmp_path / "payments_2024-01-01.csv"
     path.write_text("id,at,amt,card,shop,kind,height,is_fraud\n1,yesterday,2,a,b,c,1,0\n")
-    words = "\n".join(plan_words(data_set, None, read_sample(data_set, path, 10, LIMITS)))
+    sample = read_sample(data_set, path, 10, LIMITS)
+    words = "\n".join(plan_words(data_set, None, sample, HOLDING))
     assert "bad_timestamp: 1 rows (100.00%), lines 2" in words
     assert "no row is clean" in words
 

@@ -9,6 +9,8 @@ import pytest
 
 from fraud_platform.training.boosted_trees import BoostedTrees
 from fraud_platform.training.fitting import FitContext
+from fraud_platform.training.forest import ForestModel, RandomForest
+from fraud_platform.training.forest_trees import Trees
 from fraud_platform.training.levels import MIN_ROWS, CategoryLevels
 
 CODES = (16_777_215, 5, 900, 8_000_001)
@@ -70,3 +72,16 @@ def test_a_code_that_training_never_saw_is_scored_as_other() -> None:
     )
     unseen, rare = np.array([[3, 77]], np.float32), np.array([[3, 101]], np.float32)
     assert model.predict_score(unseen) == model.predict_score(rare)
+
+
+def test_a_forest_splits_a_category_by_its_levels(tmp_path: Path) -> None:
+    whole = np.int32
+    split_at_level_1 = Trees(
+        np.array([0], whole), np.array([1, -1, -1], whole), np.array([1.5, 0, 0]),
+        np.array([1, 1, 2], whole), np.array([2, 1, 2], whole), np.array([0.5, 0.1, 0.9]),
+        np.array([2.0, 1, 1]), np.array([1.0, 0, 0]), 1,
+    )  # fmt: skip
+    ForestModel(split_at_level_1, 2, {}, CategoryLevels({1: (5, 900)})).save(tmp_path)
+    loaded = RandomForest(FitContext(NAMES)).load(tmp_path)
+    codes = np.array([[3, 5], [3, 900], [3, 77]], np.float32)
+    assert loaded.predict_score(codes) == pytest.approx([0.1, 0.9, 0.1])
