@@ -342,3 +342,11 @@ def test_down_finds_what_a_killed_dev_left(dev: subprocess.Popen[str], settings:
     assert [len(members(token)) for token in started] == [1, 1]
     assert len(list(laptop.down(settings))) == 2
     assert [members(token) for token in started] == [[], []]
+
+
+def test_a_dagster_that_was_started_without_the_spark_server_is_reported(
+    settings: Settings, wanted: list[Service]
+) -> None:
+    list(laptop.up(settings))
+    with pytest.raises(ServiceError, match=r"its runs to use the Spark server.*down"):
+        list(laptop.up(settings.model_copy(update={"spark_server": True})))

@@ -5,12 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
-from fraud_platform.adapters.services.processes import (
-    Service,
-)
-from fraud_platform.errors import ServiceError
 from fraud_platform.operations.services import laptop
 from fraud_platform.settings import Settings
 from fraud_platform_tests.testing.ports import free_port
@@ -63,14 +57,6 @@ def test_the_spark_server_is_a_service_with_its_token_on_no_command_line(tmp_pat
     dagster = {s.name: s for s in laptop.services(settings)}["dagster"]
     assert dagster.environment["FRAUD_SPARK_SERVER"] == "True"
     assert "spark_server" not in {s.name for s in laptop.services(Settings(home=tmp_path))}
-
-
-def test_a_dagster_that_was_started_without_the_spark_server_is_reported(
-    settings: Settings, wanted: list[Service]
-) -> None:
-    list(laptop.up(settings))
-    with pytest.raises(ServiceError, match=r"its runs to use the Spark server.*down"):
-        list(laptop.up(settings.model_copy(update={"spark_server": True})))
 
 
 def test_mlflow_is_named_by_its_page_of_model_training(tmp_path: Path) -> None:
