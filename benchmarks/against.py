@@ -5,7 +5,7 @@ measured with the checkout's own benchmark code in a separate process; the ratio
 Not here: the measurements (`cleaning`, `scoring`), what runs in each checkout (`probe`).
 
     git worktree add ../before REVISION
-    python -m benchmarks.against ../before [--rounds 5] [--only cleaning,features,backlog,spark,live]
+    python -m benchmarks.against ../before [--rounds 5] [--only cleaning,features]
 
 Both contenders use this interpreter and its packages, unless the other has its own environment
 (`--other-python`): the live stream starts the command `fraud-platform` next to the interpreter,
