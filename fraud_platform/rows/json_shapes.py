@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -189,7 +190,7 @@ def _pass_escaped(lines: PaddedText, ends: Positions, limits: Positions, is_quot
         open_ends = open_ends[lines.octets[ends[open_ends] - 1] == _BACKSLASH]
 
 
-def _distances(words: Words, needles: Words) -> npt.NDArray[np.uint8]:
+def _distances(words: Words, needles: Words) -> npt.NDArray[np.integer[Any]]:
     """Return the place of the first byte of each word that is the needle's, 8 if none is.
 
     The highest bit of each byte that is zero is found as in Warren, Hacker's Delight, 6-1; it is
