@@ -53,6 +53,11 @@ class Lines(PaddedText):
         return self.text[self.starts[number] : self.ends[number]]
 
     @cached_property
+    def has_backslash(self) -> bool:
+        """Whether any line has a backslash."""
+        return b"\\" in self.text
+
+    @cached_property
     def is_text(self) -> Flags:
         """Whether each line is UTF-8."""
         flags = np.ones(len(self), np.bool_)

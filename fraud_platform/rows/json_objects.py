@@ -98,9 +98,9 @@ class ObjectReader:
         parts: list[Part] = []
         is_left = np.ones(len(values), np.bool_)
         if len(values) >= _FEWEST:
-            is_long = [v is None or len(v) > _LONGEST or b"\n" in v for v in values]
-            kept = [b"" if long else v for v, long in zip(values, is_long, strict=True)]
-            lines = Lines(b"\n".join(v or b"" for v in kept) + b"\n")
+            # an empty line is no candidate
+            texts = (b"" if v is None or len(v) > _LONGEST or b"\n" in v else v for v in values)
+            lines = Lines(b"\n".join(texts) + b"\n")
             parts = [*read_shapes(lines, ~lines.is_blank & lines.is_text, self._names)]
             for numbers, _ in parts:
                 is_left[numbers] = False
@@ -206,7 +206,7 @@ def _texts(lines: Lines, values: Values, is_odd: Flags) -> pl.Series:
     is_null = (lines.octets[values.starts] == ord("n")) & ~is_quoted
     if is_null.any():
         column = column.set(pl.Series(is_null), None)
-    if b"\\" not in lines.text:
+    if not lines.has_backslash:
         return column
     places = column.str.contains("\\", literal=True).fill_null(value=False).arg_true()
     read = [_unescaped(text) for text in column.gather(places)]

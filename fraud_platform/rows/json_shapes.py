@@ -2,7 +2,7 @@
 
 Here: `Shape`, what is between the values of an object, and `walk`, which finds the values of all
 lines of a shape at once.
-Not here: lines of other shapes (`rows.json_lines`), a single object (`rows.message_json`).
+Not here: lines of other shapes (`rows.json_objects`), a single object (`rows.message_json`).
 
 A file has few shapes: its writer gives the same names in the same order with the same spaces. What
 is between two values is then the same text on every line, so a line is read from value to value:
@@ -43,6 +43,9 @@ def _repeated(octet: int) -> np.uint64:
 _ONES, _TOPS, _LOW_BITS = map(_repeated, (0x01, 0x80, 0x7F))
 _DOTS, _ZEROS, _SIXES, _HIGH = map(_repeated, (_DOT, _ZERO, 0x06, 0xF0))
 _DOT_TO_ZERO = np.uint64(_DOT ^ _ZERO)
+_QUOTES = np.atleast_1d(_repeated(_QUOTE))
+_MOST_NAMES = 256
+"""Each name costs as much for one line as for some hundreds."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,11 @@ class Shape:
 
 
 def shape_of(line: bytes) -> Shape | None:
-    """Return the shape of an object without escapes, lists and objects in it; None of others."""
+    """Return the shape of a line, None if it has none.
+
+    It has one if it is an object of at most `_MOST_NAMES` names without escapes, and without lists
+    and objects in it.
+    """
     names, texts, at = [], [], 0
     while (pair := _PAIR.match(line, at)) is not None:
         if (pair[1].lstrip(b" ")[:1] == b"{") != (at == 0):
@@ -67,7 +74,7 @@ def shape_of(line: bytes) -> Shape | None:
         names.append(pair[2])
         texts.append(pair[1])
         at = pair.end()
-    if not names or _END.fullmatch(line, at) is None:
+    if not 0 < len(names) <= _MOST_NAMES or _END.fullmatch(line, at) is None:
         return None
     return Shape(tuple(names), (*texts, line[at:]))
 
@@ -106,7 +113,6 @@ def walk(
     """
     places = np.arange(len(numbers))
     at, limits = lines.starts[numbers], lines.ends[numbers]
-    has_escapes = b"\\" in lines.text
     found: list[tuple[Positions, Values]] = []
     for text, following in zip(shape.texts[:count], shape.texts[1:], strict=False):
         is_same = _have(lines, at, limits, text)
@@ -115,7 +121,7 @@ def walk(
         starts = at + len(text)
         is_quoted = lines.octets[starts] == _QUOTE
         ends = _find(lines, starts + is_quoted, limits, _needles(is_quoted, following[0]))
-        if has_escapes:
+        if lines.has_backslash:
             _pass_escaped(lines, ends, limits, is_quoted)
         is_same = ends < limits
         at = ends + is_quoted
@@ -157,7 +163,7 @@ def _have(lines: PaddedText, at: Positions, limits: Positions, text: bytes) -> F
 def _needles(is_quoted: Flags, of_others: int) -> Words:
     """Return the byte that ends each value, eight times; one word if it is the same for all."""
     if is_quoted.all():
-        return np.atleast_1d(_repeated(_QUOTE))
+        return _QUOTES
     if not is_quoted.any():
         return np.atleast_1d(_repeated(of_others))
     return np.where(is_quoted, _repeated(_QUOTE), _repeated(of_others))
@@ -178,7 +184,6 @@ def _find(lines: PaddedText, at: Positions, limits: Positions, needles: Words) -
 
 def _pass_escaped(lines: PaddedText, ends: Positions, limits: Positions, is_quoted: Flags) -> None:
     """Move each string's end from a quote that is escaped to the one that is not."""
-    quote = _needles(is_quoted[:1] | True, _QUOTE)
     open_ends = np.flatnonzero(is_quoted & (lines.octets[ends - 1] == _BACKSLASH))
     while len(open_ends := open_ends[ends[open_ends] < limits[open_ends]]):
         backslashes = np.zeros(len(open_ends), np.int64)
@@ -186,7 +191,7 @@ def _pass_escaped(lines: PaddedText, ends: Positions, limits: Positions, is_quot
         while (more := lines.octets[at - backslashes] == _BACKSLASH).any():
             backslashes += more
         open_ends = open_ends[backslashes % 2 == 1]
-        ends[open_ends] = _find(lines, ends[open_ends] + 1, limits[open_ends], quote)
+        ends[open_ends] = _find(lines, ends[open_ends] + 1, limits[open_ends], _QUOTES)
         open_ends = open_ends[lines.octets[ends[open_ends] - 1] == _BACKSLASH]
 
 
@@ -204,7 +209,7 @@ def _distances(words: Words, needles: Words) -> npt.NDArray[np.integer[Any]]:
 def are_values(lines: Lines, values: Values) -> Flags:
     """Return whether each is a string, a number, true, false or null."""
     is_value = values.is_quoted.copy()
-    if b"\\" in lines.text:
+    if lines.has_backslash:
         strings = np.flatnonzero(is_value)
         is_value[strings] = _are_strings(lines, values.starts[strings], values.ends[strings])
     if values.is_quoted.all():

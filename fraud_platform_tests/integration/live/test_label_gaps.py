@@ -9,14 +9,13 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from fraud_platform.adapters.kafka.topics import Topics
-from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.defs.automation.requests import ask_plan_again
 from fraud_platform.errors import DataError
 from fraud_platform.operations.live.gaps import accept_label_gap
 from fraud_platform.tables.scoring import TOPIC_LABELS
 from fraud_platform_tests.oracles.scoring import judge
 from fraud_platform_tests.testing.servers.kafka_admin import administrator
-from fraud_platform_tests.testing.worlds.live import Live, until
+from fraud_platform_tests.testing.worlds.live import Live
 from fraud_platform_tests.testing.worlds.scoring import World, mixed_stream, stream_rows
 
 ROWS = stream_rows(300, seed=21)
@@ -55,11 +54,7 @@ def test_a_labels_topic_made_anew_halts_until_a_person_accepts(live: Live) -> No
     world.produce_labels(ROWS[:100])
     live.score()
     topic = live.settings.labels_topic
-    before = Topics(live.connection).describe(topic).topic_id
-    admin = administrator(live.connection)
-    admin.delete_topics([topic])[topic].result(10)
-    until(lambda: topic in Topics(live.connection).ensure(topic_specs(live.settings)))
-    until(lambda: Topics(live.connection).describe(topic).topic_id != before)
+    before = live.recreate(topic)
     live.produce(HALVES[1])
     world.produce_labels(ROWS[100:])
     _halt_and_accept(live, f"topic {topic}: expected the topic {before}")

@@ -8,7 +8,6 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewPartitions
 
 from fraud_platform.adapters.kafka.topics import Topics
-from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.defs.checks.inference import (
     count_problems,
     offset_problems,
@@ -43,11 +42,7 @@ def test_a_topic_made_anew_halts_until_a_person_accepts(live: Live) -> None:
     live.produce(HALVES[0])
     live.score()
     topic = live.settings.transactions_topic
-    before = Topics(live.connection).describe(topic).topic_id
-    admin = administrator(live.connection)
-    admin.delete_topics([topic])[topic].result(10)
-    until(lambda: topic in Topics(live.connection).ensure(topic_specs(live.settings)))
-    until(lambda: Topics(live.connection).describe(topic).topic_id != before)
+    live.recreate(topic)
     live.produce(HALVES[1])
     _accepted(live, TopicChangedError, f"topic {topic}: .* deleted and recreated")
     live.score()

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.adapters.kafka.topics import Topics
-from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.defs.checks.inference import offset_problems, recent_batches
 from fraud_platform.defs.failures import FAILURE_TAG
 from fraud_platform.errors import TopicChangedError
@@ -18,8 +16,7 @@ from fraud_platform.tables.scoring import DEAD_LETTERS, SCORED
 from fraud_platform_tests.oracles.scoring import SCORED as IS_SCORED
 from fraud_platform_tests.oracles.scoring import read_topic
 from fraud_platform_tests.testing.programs.scoring import DONE
-from fraud_platform_tests.testing.servers.kafka_admin import administrator
-from fraud_platform_tests.testing.worlds.live import Live, plan_of, until
+from fraud_platform_tests.testing.worlds.live import Live, plan_of
 from fraud_platform_tests.testing.worlds.scoring import (
     KILLED,
     World,
@@ -30,15 +27,6 @@ from fraud_platform_tests.testing.worlds.scoring import (
 
 SENT = mixed_stream(stream_rows(600, seed=41))
 FIRST, SECOND, THIRD = SENT[:200], SENT[200:400], SENT[400:]
-
-
-def make_anew(live: Live) -> None:
-    topic = live.settings.transactions_topic
-    before = Topics(live.connection).topic_id(topic)
-    admin = administrator(live.connection)
-    admin.delete_topics([topic])[topic].result(10)
-    until(lambda: topic in Topics(live.connection).ensure(topic_specs(live.settings)))
-    until(lambda: Topics(live.connection).topic_id(topic) != before)
 
 
 def scored(live: Live) -> list[int]:
@@ -59,14 +47,14 @@ def test_a_run_that_waited_reads_nothing_of_the_topic_that_came_after(
     live.score()
     live.produce(SECOND)
     waiting = live.asked()
-    make_anew(live)
+    live.recreate(live.settings.transactions_topic)
     # as many as there were and more, so that the plan's offsets are all there again
     live.produce(SENT)
     if is_accepted:
         accept_gap(live.settings, "drill")
     run = live.run(waiting)
     assert not run.success
-    assert ("given up" if is_accepted else "accept-gap") in str(run.error)
+    assert ("plan is dropped" if is_accepted else "accept-gap") in str(run.error)
     (noted,) = live.platform.instance.get_runs(limit=1)
     assert noted.tags[FAILURE_TAG] == "data"
     assert scored(live) == good(FIRST)
@@ -91,7 +79,7 @@ def test_what_a_killed_scorer_left_open_is_published_though_the_topic_is_made_an
     world = World(live.settings, train_small(tmp_path / "model"))
     world.produce(FIRST)
     assert world.score(point) == KILLED, world.output
-    make_anew(live)
+    live.recreate(live.settings.transactions_topic)
     accept_gap(live.settings, "drill")
     _is_published_once(live, FIRST)
     # fewer messages than the topic before had: offsets went back
@@ -100,7 +88,7 @@ def test_what_a_killed_scorer_left_open_is_published_though_the_topic_is_made_an
     assert world.score(point) == KILLED, world.output
     assert world.score() == DONE, world.output
     _is_published_once(live, FIRST + small)
-    make_anew(live)
+    live.recreate(live.settings.transactions_topic)
     world.produce(THIRD)
     accept_gap(live.settings, "drill")
     assert world.score() == DONE, world.output

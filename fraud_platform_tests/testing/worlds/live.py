@@ -13,12 +13,15 @@ from pathlib import Path
 import dagster as dg
 
 from fraud_platform.adapters.kafka.connection import KafkaConnection
+from fraud_platform.adapters.kafka.topics import Topics
 from fraud_platform.adapters.models.registry import ModelRegistry
+from fraud_platform.contracts.messages import topic_specs
 from fraud_platform.defs.assets.inference import live_transactions
 from fraud_platform.defs.commands.run_due import FinishedRun, execute
 from fraud_platform.errors import TopicChangedError
 from fraud_platform.settings import Settings
 from fraud_platform_tests.oracles.scoring import Sent
+from fraud_platform_tests.testing.servers.kafka_admin import administrator
 from fraud_platform_tests.testing.waiting import wait_for
 from fraud_platform_tests.testing.worlds.automation import run_requests
 from fraud_platform_tests.testing.worlds.platform import Platform
@@ -44,6 +47,16 @@ class Live:
 
     def produce(self, sent: list[Sent]) -> None:
         World(self.settings, Path()).produce(sent)
+
+    def recreate(self, topic: str) -> str:
+        """Delete a topic with its messages and create it again; return its former id."""
+        topics = Topics(self.connection)
+        before = topics.topic_id(topic)
+        admin = administrator(self.connection)  # its futures end with it
+        admin.delete_topics([topic])[topic].result(10)
+        until(lambda: topic in topics.ensure(topic_specs(self.settings)))
+        until(lambda: topics.topic_id(topic) != before)
+        return before
 
     def tick(self, cursor: str | None = None) -> dg.SensorResult:
         with dg.build_sensor_context(
